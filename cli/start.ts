@@ -14,4 +14,16 @@ if (process.env[WORKER_VARIABLE] && process.connected)
   void import('./file-worker.ts').then((worker) => worker.runFileWorker());
 // A version needs no command line parser.
 else if (words.join(' ') === '--version') void show(line`${version()}`);
-else void import('./command-line.ts').then(({ runCommandLine }) => runCommandLine(words, version()));
+else void runToItsEnd();
+
+/**
+ * Runs the command. A process with nothing left to wait for ends by itself, with exit code 0: where the command was
+ * waiting for something that never came, that would say that its work is done.
+ */
+async function runToItsEnd(): Promise<void> {
+  const complain = () => custody.uncaught(new Error('savkit waits for something that can not come any more'));
+  process.once('beforeExit', complain);
+  const { runCommandLine } = await import('./command-line.ts');
+  await runCommandLine(words, version());
+  process.off('beforeExit', complain);
+}

@@ -8,9 +8,9 @@ import { identityOf } from '../many/journal.ts';
 import type { ManyOptions } from '../many/options.ts';
 import { version } from '../process/version.ts';
 import type { FleetQueue, Work, WorkFile } from './engine.ts';
+import { MOST_FILES } from './job-shape.ts';
 
-/** Small files share a job: so many, and so many bytes. */
-const BATCH_FILES = 50;
+/** Of small files that share a job. */
 const BATCH_BYTES = 64 * MIB;
 /** Jobs that go to the server at once. */
 const AT_ONCE = 100;
@@ -48,7 +48,7 @@ export async function addFiles(
     // Workers have another working directory.
     const file = isUrl(given) ? given : resolve(given);
     const { size, modified } = await identityOf(file);
-    if (batch.length === BATCH_FILES || (batch.length > 0 && bytes + (size ?? 0) > BATCH_BYTES)) await endBatch();
+    if (batch.length === MOST_FILES || (batch.length > 0 && bytes + (size ?? 0) > BATCH_BYTES)) await endBatch();
     batch.push({ file, size, modified, isFound });
     bytes += size ?? 0;
     files++;

@@ -1,5 +1,9 @@
+import { FormatError } from '../../formats/errors.ts';
+import { checkShape, list } from '../../formats/values/shape.ts';
+import { fileEventShape } from '../many/journal.ts';
 import { keyOf } from './add.ts';
 import type { FileLine, FleetJob, FleetQueue, QueuedJobState } from './engine.ts';
+import { checkWork, MOST_FILES } from './job-shape.ts';
 
 const PAGE = 100;
 const STATES: readonly QueuedJobState[] = ['completed', 'failed'];
@@ -24,17 +28,25 @@ async function* jobsOf(queue: FleetQueue, state: QueuedJobState): AsyncGenerator
   }
 }
 
+/** @throws FormatError `bad-job` for one of which savkit knows nothing */
 function linesOf({ data, returnvalue, failedReason }: FleetJob): [string, FileLine][] {
-  const told = new Map((returnvalue ?? []).map((line) => [line.file, line]));
-  return data.files.map((file) => {
-    const line = told.get(file.file) ?? failedLine(data.operation, file, failedReason ?? '');
-    return [keyOf(data, file), { ...line, isFound: file.isFound }];
+  const work = checkWork(data);
+  const told = new Map(linesIn(returnvalue).map((line) => [line.file, line]));
+  return work.files.map((file) => {
+    const line = told.get(file.file) ?? failedLine(work.operation, file, String(failedReason ?? ''));
+    return [keyOf(work, file), { ...line, isFound: file.isFound }];
   });
+}
+
+function linesIn(value: unknown): FileLine[] {
+  if (value === null || value === undefined) return [];
+  const refuse = (why: string) => new FormatError('bad-job', `Cannot read the result of a job: ${why}`);
+  return checkShape(value, list(fileEventShape, MOST_FILES), refuse);
 }
 
 /** As `--ndjson` prints a file that could not be read. */
 function failedLine(command: string, { file, size, modified }: FleetJob['data']['files'][number], message: string) {
-  const error = { code: 'worker-ended', message: `Cannot finish ${file}: ${message}`, place: {}, vboxCode: null };
+  const error = { severity: 'error', code: 'worker-ended', message: `Cannot finish ${file}: ${message}`, place: {} };
   const facts = { size, modified, outcome: 'not read or written' };
   return { event: 'file', command, time: '', ...facts, file, exitCode: 4, findings: [], result: null, error };
 }

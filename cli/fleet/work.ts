@@ -1,7 +1,8 @@
 import { setTimeout } from 'node:timers/promises';
 import { ExitCode } from '../process/exit-codes.ts';
 import { runOwnProcess } from '../process/own-process.ts';
-import type { FileLine, Fleet, FleetJob } from './engine.ts';
+import type { FileLine, Fleet, FleetJob, Work } from './engine.ts';
+import { checkWork } from './job-shape.ts';
 
 /** Exit codes of a file that say something of this host, or this moment, and nothing of the file. */
 const TRIED_AGAIN: readonly unknown[] = [ExitCode.ENVIRONMENT, ExitCode.INTERNAL, ExitCode.INTERRUPTED];
@@ -9,10 +10,10 @@ const LOOK_MS = 500;
 
 /**
  * Does a job by the command line, as a process of its own: a blocked event loop could not keep the job.
- * @throws Error for what is to be tried again
+ * @throws Error for what is to be tried again, FormatError for a job that workers do not take
  */
 export async function workOff(job: FleetJob, signal: AbortSignal): Promise<FileLine[]> {
-  const { operation, options, files } = job.data;
+  const { operation, options, files } = checkWork(job.data);
   const lines: FileLine[] = [];
   const words = [operation, '--files-from', '-', '--null', '--threads', '1', ...options];
   const exitCode = await runOwnProcess(words, {
@@ -36,16 +37,16 @@ export async function workLong(
   fleet: Fleet,
   { jobs, untilEmpty }: { jobs: number; untilEmpty: boolean },
   signal: AbortSignal,
-  onDone: (job: FleetJob, error: Error | undefined) => void,
+  onDone: (job: FleetJob, work: Work | undefined, error: Error | undefined) => void,
 ): Promise<number> {
   let done = 0;
   const worker = fleet.worker((job) => workOff(job, signal), jobs);
   worker.on('error', () => {});
   worker.on('completed', (job: FleetJob) => {
     done++;
-    onDone(job, undefined);
+    onDone(job, workIn(job), undefined);
   });
-  worker.on('failed', (job: FleetJob | undefined, error: Error) => job && onDone(job, error));
+  worker.on('failed', (job: FleetJob | undefined, error: Error) => job && onDone(job, workIn(job), error));
   const queue = fleet.queue();
   queue.on('error', () => {});
   try {
@@ -55,6 +56,15 @@ export async function workLong(
   } finally {
     await worker.close();
     await queue.close();
+  }
+}
+
+/** Undefined for a job that is none of ours. */
+function workIn({ data }: FleetJob): Work | undefined {
+  try {
+    return checkWork(data);
+  } catch {
+    return undefined;
   }
 }
 

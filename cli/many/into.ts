@@ -1,14 +1,35 @@
+import { createHash } from 'node:crypto';
 import { mkdir } from 'node:fs/promises';
-import { dirname, join, normalize, sep } from 'node:path';
+import { dirname, join, normalize, resolve, sep } from 'node:path';
 import { EnvironmentError, UsageError } from '../../formats/errors.ts';
 import type { FileCommand, FileOptions } from './file-command.ts';
 
 const PACKED = /\.(gz|xz|zst|zstd|bz2|lzo)$/i;
 const PRIVATE_FOLDER = 0o700;
 
+/** The outputs of one run: two files such as `x` and `../x` would get the same one, and the second replace the first. */
+export class OwnOutputs {
+  /** For each output its file; as short numbers, since all of them are kept. */
+  readonly #taken = new Map<number, number>();
+
+  /** @throws UsageError `already-exists` */
+  take(output: string, file: string): void {
+    const [at, whose] = [numberOf(output), numberOf(resolve(file))];
+    if ((this.#taken.get(at) ?? whose) !== whose)
+      throw new UsageError(
+        'already-exists',
+        `Cannot write ${output} for ${file}: it is the output of another file of this run; use a folder of its own`,
+      );
+    this.#taken.set(at, whose);
+  }
+}
+
+function numberOf(text: string): number {
+  return createHash('sha256').update(text).digest().readUIntBE(0, 6);
+}
+
 /**
- * Where the output of a file goes in the folder of `--into`: under the path of the file, so that no two get the same
- * one. The folder on the way is made.
+ * Where the output of a file goes in the folder of `--into`: under the path of the file. The folder on the way is made.
  * @throws UsageError for stdin, which has no path; EnvironmentError
  */
 export async function placeInto<T extends FileOptions>(

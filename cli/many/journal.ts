@@ -44,23 +44,26 @@ const findingShape = record({
   place: object,
   unsupported: optional(kind((value): value is true => value === true, 'true')),
 });
-const entryShape = oneKind('event', {
-  begin: record(identity),
-  file: record({
-    ...identity,
-    command: words,
-    time: words,
-    isFound: flag,
-    outcome: words,
-    exitCode: kind(
-      (value): value is ExitCode => Object.values(ExitCode).includes(value as ExitCode),
-      'an exit code of savkit',
-    ),
-    findings: list(findingShape, MAX_FINDINGS),
-    result: orNull(object),
-    error: orNull(findingShape),
-  }),
+
+/** A file that is done. */
+const fileShape = record({
+  ...identity,
+  command: words,
+  time: words,
+  isFound: flag,
+  outcome: words,
+  exitCode: kind(
+    (value): value is ExitCode => Object.values(ExitCode).includes(value as ExitCode),
+    'an exit code of savkit',
+  ),
+  findings: list(findingShape, MAX_FINDINGS),
+  result: orNull(object),
+  error: orNull(findingShape),
 });
+const entryShape = oneKind('event', { begin: record(identity), file: fileShape });
+/** The same as it stands alone. */
+export const fileEventShape = oneKind('event', { file: fileShape });
+
 type Entry = ShapeValue<typeof entryShape>;
 
 /** Outcomes that another try may change: they count as not done. */
@@ -101,7 +104,7 @@ export class Journal {
     return this.#done.has(keyOf(identity));
   }
 
-  /** Whether an earlier process had begun with the file, and may have left its output. */
+  /** Whether an earlier process had begun with the file, and was killed: it may have left its output. */
   hadBegun(identity: Identity): boolean {
     return this.#begun.has(keyOf(identity));
   }
@@ -121,7 +124,9 @@ export class Journal {
   #note(entry: Entry, onDone: (event: FileEvent) => void): void {
     const identity = keyOf(entry);
     if (entry.event === 'begin') this.#begun.add(identity);
-    else if (!TRIED_AGAIN.includes(entry.exitCode) && !this.#done.has(identity)) {
+    else if (entry.error?.code !== 'worker-ended') this.#begun.delete(identity);
+    if (entry.event === 'begin') return;
+    if (!TRIED_AGAIN.includes(entry.exitCode) && !this.#done.has(identity)) {
       this.#done.add(identity);
       onDone(entry);
     }

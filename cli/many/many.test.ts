@@ -12,7 +12,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { STATES_FOLDER } from '../../src/testing/states.ts';
@@ -259,5 +259,32 @@ describe('a journal', () => {
     const { exitCode, stderr } = await runHere(...words, '--resume');
     expect([exitCode, stderr]).toEqual([0, expect.stringContaining('2 files: 2 done; 1 of them')]);
     expect(existsSync(into)).toBe(true);
+  });
+
+  it('never replaces what stood there before, or came while it worked', async () => {
+    const own = join(folder, 'before.ndjson');
+    const into = join(folder, 'before');
+    const words = ['manifest', at('a.sav'), '--into', into, '--journal', own];
+    const output = join(into, `${at('a.sav')}.manifest`);
+    mkdirSync(dirname(output), { recursive: true });
+    writeFileSync(output, 'precious');
+    for (const more of [[], ['--resume'], ['--resume']]) {
+      expect((await runHere(...words, ...more)).exitCode).toBe(4);
+      expect(readFileSync(output, 'utf8')).toBe('precious');
+      // As if it had come only after the file was begun.
+      const lines = readFileSync(own, 'utf8').split('\n');
+      const { file, size, modified } = JSON.parse(lines[1]);
+      lines.splice(1, 0, JSON.stringify({ event: 'begin', file, size, modified }));
+      writeFileSync(own, lines.join('\n'));
+    }
+  });
+
+  it('keeps the outputs of two files apart, whatever the options', async () => {
+    const into = join(folder, 'apart');
+    const file = at('a.sav');
+    const words = ['manifest', file, file, file.slice(1), '--into', into, '--force'];
+    const { exitCode, stdout, stderr } = await runHere(...words);
+    expect([exitCode, stderr]).toEqual([2, expect.stringContaining('output of another file')]);
+    expect(stdout.match(/KiB; memory/g)).toHaveLength(2);
   });
 });

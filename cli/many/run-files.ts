@@ -1,3 +1,4 @@
+import { lstatSync } from 'node:fs';
 import type { SavkitError } from '../../formats/errors.ts';
 import { findingOf } from '../../src/saved-state/reading/findings.ts';
 import { forgetInputs } from '../io/input.ts';
@@ -11,7 +12,7 @@ import { DocumentWriter } from './document-writer.ts';
 import type { FileCommand, FileOptions } from './file-command.ts';
 import { fileEvent } from './file-event.ts';
 import { type GivenFile, givenFiles } from './given-files.ts';
-import { placeInto } from './into.ts';
+import { OwnOutputs, placeInto } from './into.ts';
 import { type Identity, identityOf, Journal } from './journal.ts';
 import { metricsText, writeMetrics } from './metrics.ts';
 import { isForMany } from './options.ts';
@@ -66,6 +67,7 @@ class FileRun<T extends FileOptions> {
   readonly #options: T;
   readonly #writer: DocumentWriter;
   readonly #tally: Tally;
+  readonly #outputs = new OwnOutputs();
   #journal: Journal | undefined;
 
   constructor(command: FileCommand<T>, options: T, writer: DocumentWriter, tally: Tally) {
@@ -141,8 +143,12 @@ class FileRun<T extends FileOptions> {
   /** Gives a file its own output. Of what is there only the output of a process that was killed may be replaced. */
   async #place(into: string, task: FileTask, identity: Identity): Promise<void> {
     task.output = await placeInto(into, task.file, this.#command, this.#options);
+    // Else what is there is not replaced anyway.
+    if (this.#options.resume || (this.#options as { force?: boolean }).force)
+      this.#outputs.take(task.output, task.file);
     if (this.#journal?.hadBegun(identity)) task.force = true;
-    else await this.#journal?.begin(identity);
+    // What is there already is somebody else's, and nothing to be replaced by a later process.
+    else if (!lstatSync(task.output, { throwIfNoEntry: false })) await this.#journal?.begin(identity);
   }
 
   /** `file 3 of 8`, where there are more than one. */

@@ -1,6 +1,6 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { availableParallelism } from 'node:os';
-import { EnvironmentError } from '../../formats/errors.ts';
+import { EnvironmentError, systemCodeOf } from '../../formats/errors.ts';
 import { findingOf } from '../../src/saved-state/reading/findings.ts';
 import { stop, whenAborted } from '../io/stop.ts';
 import { ExitCode } from '../process/exit-codes.ts';
@@ -66,23 +66,25 @@ export class WorkerPool {
       this.#idle.push(worker);
       worker.answer({ ...answer, text: textOfOwnProcess(answer.text), told: textOfOwnProcess(answer.told) });
     });
-    child.on('exit', (code, signal) => {
+    const end = (how: string, code: number | null) => {
       this.#all.delete(child);
       if (this.#idle.includes(worker)) this.#idle.splice(this.#idle.indexOf(worker), 1);
-      else worker.answer(lost(worker.file, code, signal));
+      else worker.answer(lost(worker.file, how, code));
+    };
+    child.on('exit', (code, signal) => end(`has ended (${signal ?? `exit code ${code}`})`, code));
+    child.on('error', (error) => {
+      // Else it was only not to be reached any more, and its end is told.
+      if (child.pid === undefined) end(`could not be started (${systemCodeOf(error)})`, null);
     });
-    child.on('error', () => {});
     this.#all.add(child);
     child.send(this.#start);
     return worker;
   }
 }
 
-function lost(file: string, code: number | null, signal: string | null): Done {
-  const error = new EnvironmentError(
-    'worker-ended',
-    `Cannot finish ${file}: the process that worked on it has ended (${signal ?? `exit code ${code}`})`,
-  );
+/** @param how completes "the process that worked on it" */
+function lost(file: string, how: string, code: number | null): Done {
+  const error = new EnvironmentError('worker-ended', `Cannot finish ${file}: the process that worked on it ${how}`);
   const exitCode = code === ExitCode.INTERNAL ? ExitCode.INTERNAL : ExitCode.ENVIRONMENT;
   return {
     result: { file, exitCode, findings: [], result: null, error: findingOf(error) },

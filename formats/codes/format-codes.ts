@@ -19,6 +19,7 @@ export const FORMAT_CODES = {
   'bad-message': 'bytes that should be MessagePack are none, or claim more values than are allowed',
   'bad-page': 'the record of a page of memory holds values that can not be',
   'bad-pgm': 'the head of the unit with guest memory contradicts itself',
+  'bad-job': 'a job of the queue is none that savkit puts there, or workers take',
   'bad-plan': 'the plan of a drain is none',
   'bad-png': 'the picture of the screen is no whole PNG',
   'bad-qcow2': 'the disk image contradicts itself',

@@ -1,7 +1,8 @@
 import type { Argv, CommandModule } from 'yargs';
 import { EnvironmentError, SavkitError, UsageError } from '../../../formats/errors.ts';
 import { addFiles } from '../../fleet/add.ts';
-import { type FileLine, Fleet, type FleetJob } from '../../fleet/engine.ts';
+import { type FileLine, Fleet, type FleetJob, type Work } from '../../fleet/engine.ts';
+import { expectJobOptions, OPERATIONS } from '../../fleet/job-shape.ts';
 import { csvOf, resultsOf } from '../../fleet/results.ts';
 import { workLong } from '../../fleet/work.ts';
 import { summaryText, Tally } from '../../many/summary.ts';
@@ -21,7 +22,6 @@ import { line, lines, NO_TEXT, ownLines } from '../../terminal/terminal-text.ts'
 import { LiveReport } from '../../text/live-report.ts';
 
 const ACTIONS = ['add', 'work', 'status', 'report'] as const;
-const OPERATIONS = ['verify', 'inspect', 'manifest', 'convert', 'check'] as const;
 
 interface Options extends CommonOptions {
   action: (typeof ACTIONS)[number];
@@ -125,7 +125,7 @@ async function fleet(options: Options, job: Job): Promise<Outcome> {
 }
 
 /** @throws UsageError for words that can not be added, whatever the queue */
-function checkAdd({ words: [operation, ...paths], filesFrom }: Options): void {
+function checkAdd({ words: [operation, ...paths], filesFrom, with: options }: Options): void {
   if (!OPERATIONS.some((each) => each === operation))
     throw new UsageError(
       'usage',
@@ -133,6 +133,7 @@ function checkAdd({ words: [operation, ...paths], filesFrom }: Options): void {
     );
   if (paths.length === 0 && filesFrom === undefined)
     throw new UsageError('missing-argument', `Cannot add: expected files to ${operation}`);
+  expectJobOptions(options);
 }
 
 async function add(queue: ReturnType<Fleet['queue']>, options: Options, { signal }: Job): Promise<Outcome> {
@@ -157,10 +158,15 @@ async function status(queue: ReturnType<Fleet['queue']>): Promise<Outcome> {
 
 async function work(own: Fleet, options: Options, { signal }: Job): Promise<Outcome> {
   const live = new LiveReport(options);
-  const onDone = ({ id = '', data }: FleetJob, error: Error | undefined) => {
-    const { operation, files } = data;
-    const text = line`${operation}, ${files.length} files from ${files[0]?.file ?? ''} on: ${error ? error.message : 'done'}`;
-    live.note('job', text, { id, operation, files: files.length, error: error?.message ?? null });
+  const onDone = ({ id = '' }: FleetJob, work: Work | undefined, error: Error | undefined) => {
+    const { operation = '', files = [] } = work ?? {};
+    const about = work ? line`${operation}, ${files.length} files from ${files[0]?.file ?? ''} on` : line`job ${id}`;
+    live.note('job', line`${about}: ${error ? error.message : 'done'}`, {
+      id,
+      operation,
+      files: files.length,
+      error: error?.message ?? null,
+    });
   };
   live.note('working', line`Waits for jobs; Ctrl-C ends it`, { pid: process.pid });
   const jobs = await workLong(own, options, signal, onDone);

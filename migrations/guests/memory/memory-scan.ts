@@ -1,6 +1,7 @@
 import { availableParallelism } from 'node:os';
 import { setImmediate } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
+import { startThread } from '../../../formats/world/start-thread.ts';
 import type { PageHashes } from '../../machine/page-hashes.ts';
 import { PageSet } from '../../machine/page-set.ts';
 import type { RamFiles } from './ram-files.ts';
@@ -29,7 +30,7 @@ export class MemoryScan {
   constructor(ram: RamFiles, threads = Math.min(MOST_THREADS, availableParallelism())) {
     this.#ram = ram;
     this.#found = PageSet.shared(ram.pageCount);
-    this.#threads = Array.from({ length: threads - 1 }, () => this.#startThread());
+    this.#threads = Array.from({ length: threads - 1 }).flatMap(() => this.#startThread());
   }
 
   /** Adds the pages that are not what is known of them. @throws EnvironmentError, MigrationError `ram-gone` */
@@ -80,13 +81,13 @@ export class MemoryScan {
     }
   }
 
-  #startThread(): Worker {
-    const thread = new Worker(WORKER);
-    const lose = () => {
+  #startThread(): Worker[] {
+    const lose = (thread?: Worker) => {
       this.#threads = this.#threads.filter((each) => each !== thread);
     };
-    thread.once('error', lose).once('exit', lose).unref();
-    return thread;
+    const started = startThread(() => new Worker(WORKER), lose);
+    for (const thread of started) thread.unref();
+    return started;
   }
 }
 

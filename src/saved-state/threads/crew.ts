@@ -1,6 +1,7 @@
 import { Worker } from 'node:worker_threads';
 import type { ByteSource } from '../../../formats/files/source.ts';
 import type { PageBatch } from '../../../formats/pgm/page-batch.ts';
+import { startThread } from '../../../formats/world/start-thread.ts';
 import { JobState, PageJob, type SharedJob } from './page-job.ts';
 import { type PageWork, PageWorker } from './page-work.ts';
 
@@ -58,7 +59,7 @@ export class Crew {
       jobs: this.#jobs.map(({ shared }) => shared),
       bell: this.#bell.buffer as SharedArrayBuffer,
     };
-    this.#threads = Array.from({ length: threads - 1 }, () => this.#start(order));
+    this.#threads = Array.from({ length: threads - 1 }).flatMap(() => this.#start(order));
   }
 
   /**
@@ -157,11 +158,11 @@ export class Crew {
     job.free();
   }
 
-  #start(order: CrewOrder): Worker {
-    const thread = new Worker(WORKER, { workerData: order });
+  /** Where there is none to be had, everything is done here. */
+  #start(order: CrewOrder): Worker[] {
     const lose = () => {
       this.#isBroken = true;
     };
-    return thread.once('error', lose).once('exit', lose);
+    return startThread(() => new Worker(WORKER, { workerData: order }), lose);
   }
 }

@@ -1,0 +1,50 @@
+import { FormatError, UsageError } from '../../formats/errors.ts';
+import { checkShape, count, flag, list, oneOf, orNull, record, text } from '../../formats/values/shape.ts';
+import type { Work } from './engine.ts';
+
+// A queue is a server that others write to as well: what comes from there is checked like a file.
+
+/** Commands that workers run: none of them runs another program, or moves a machine. */
+export const OPERATIONS = ['verify', 'inspect', 'manifest', 'convert', 'check'] as const;
+
+/** Small files share a job. */
+export const MOST_FILES = 50;
+
+/** Options that are the worker's: which files there are, and where it tells of them. */
+const WORKERS_OWN = [
+  ...['files-from', 'null', 'recursive', 'jobs', 'threads', 'journal', 'resume', 'metrics'],
+  ...['ndjson', 'json', 'quiet', 'output', 'help', 'version'],
+];
+
+const workShape = record({
+  operation: oneOf(...OPERATIONS),
+  options: list(text(4096), 100),
+  files: list(
+    record({ file: text(65_536), size: orNull(count), modified: orNull(text(100)), isFound: flag }),
+    MOST_FILES,
+  ),
+});
+
+/** @throws FormatError `bad-job` */
+export function checkWork(value: unknown): Work {
+  const refuse = (why: string) => new FormatError('bad-job', `Cannot take a job of the queue: ${why}`);
+  const work = checkShape(value, workShape, refuse);
+  const unfit = unfitOption(work.options);
+  if (unfit !== undefined) throw refuse(`its option ${unfit} is for workers to give`);
+  return work;
+}
+
+/** @throws UsageError for options that no job can have */
+export function expectJobOptions(options: readonly string[]): void {
+  const unfit = unfitOption(options);
+  if (unfit !== undefined)
+    throw new UsageError('bad-value', `--with=${unfit}: expected the long name of an option that is about each file`);
+}
+
+function unfitOption(options: readonly string[]): string | undefined {
+  return options.find((word) => {
+    if (!word.startsWith('-')) return false;
+    const [, name = ''] = /^--(?:no-)?([^=.]{2,})/.exec(word) ?? [];
+    return name === '' || WORKERS_OWN.includes(name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`));
+  });
+}
