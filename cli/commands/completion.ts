@@ -1,5 +1,6 @@
 import type { Argv } from 'yargs';
 import { UsageError } from '../../formats/errors.ts';
+import { isPlainName } from '../../formats/values/shell-word.ts';
 import { readState } from '../../src/saved-state/families/read-state.ts';
 import type { StateView } from '../../src/saved-state/reading/state-view.ts';
 import { SCRIPTS, SHELLS, type Shell } from '../completion/scripts.ts';
@@ -45,7 +46,8 @@ export function completionCommand(vocabulary: () => Promise<readonly CommandWord
         return { exitCode: ExitCode.OK, result: { shell, script }, text: jsonText(script) };
       }
       const names = await withInput(job.file, async (source) => NAMES[kind](await readState(source, job)));
-      const unique = [...new Set(names)];
+      // They come out of a file, and go onto the command line of a shell.
+      const unique = [...new Set(names)].filter(isPlainName);
       return { exitCode: ExitCode.OK, result: { kind, names: unique }, text: lines(unique) };
     });
   });

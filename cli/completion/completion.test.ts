@@ -1,8 +1,9 @@
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
+import { stateWith } from '../../formats/testing/claimed-state.ts';
 import { STATES_FOLDER } from '../../src/testing/states.ts';
 import { COMMANDS } from '../command-list.ts';
 import { runHere } from '../testing/run-here.ts';
@@ -52,6 +53,26 @@ describe('savkit completion', () => {
     expect(offered(script, 'inspect', state, '--unit', 'pg')).toEqual(['pgm/1']);
     // Files are for bash itself.
     expect(offered(script, 'verify', 'own')).toEqual(['']);
+  });
+
+  it.skipIf(!hasBash)('lets no name in a file become a command', async () => {
+    const hostile = join(folder, 'hostile.sav');
+    const mark = join(folder, 'mark');
+    const names = [`$(>${mark})`, `\`>${mark}\``, "';x", '-o', '\u001b[2J', 'two words', 'plain'];
+    writeFileSync(
+      hostile,
+      await stateWith(
+        {},
+        undefined,
+        names.map((name) => ({ name, size: 8 })),
+      ),
+    );
+    const { stdout: script } = await runHere('completion', 'bash');
+    expect(offered(script, 'inspect', hostile, '--unit', '')).toEqual(['pgm/1', 'two\\ words/5', 'plain/6']);
+    expect(offered(script, 'inspect', hostile, '--unit', 'two\\ w')).toEqual(['two\\ words/5']);
+    expect(existsSync(mark)).toBe(false);
+    // Whoever completes by words of its own gets no others, either.
+    expect((await runHere('completion', 'unit', hostile)).stdout).toBe('pgm/1\ntwo words/5\nplain/6\n');
   });
 
   it('names units, ROMs and device memory of a state', async () => {

@@ -34,7 +34,7 @@ function bashScript(commands: readonly CommandWords[]): string {
       .map((option) => `      ${spellings(option).join('|')}) words=${quoted(option.choices.join(' '))} ;;`);
     const names = options
       .filter(isName)
-      .map((option) => `      ${option.name}) words=$(_savkit_names ${option.takes}) ;;`);
+      .map((option) => `      ${option.name}) _savkit_names ${option.takes}; return ;;`);
     const others = options.filter(({ takes, choices: given }) => takes === 'value' && given.length === 0);
     const free = others.length > 0 ? [`      ${others.flatMap(spellings).join('|')}) return ;;`] : [];
     return [
@@ -49,10 +49,16 @@ function bashScript(commands: readonly CommandWords[]): string {
     ].join('\n');
   });
   return `# bash completion of savkit; made by: savkit completion bash
+# Names come out of a file: they are compared and quoted, and never expanded, as compgen -W would.
 _savkit_names() {
-  local word
+  local word name quoted
   for word in "\${COMP_WORDS[@]:2}"; do
-    [[ -f $word ]] && savkit completion "$1" "$word" 2>/dev/null && return
+    [[ -f $word ]] || continue
+    while IFS= read -r name; do
+      printf -v quoted %q "$name"
+      [[ $name == "$cur"* || $quoted == "$cur"* ]] && COMPREPLY+=("$quoted")
+    done < <(savkit completion "$1" "$word" 2>/dev/null)
+    return
   done
 }
 _savkit() {
@@ -164,7 +170,9 @@ function pwshScript(commands: readonly CommandWords[]): string {
       .filter((option) => option.choices.length > 0 || isName(option))
       .flatMap((option) =>
         spellings(option).map((spelt) => {
-          const given = isName(option) ? `{ & savkit completion ${option.takes} $file 2>$null }` : list(option.choices);
+          const given = isName(option)
+            ? `{ & savkit completion ${option.takes} $file 2>$null | ForEach-Object { if ($_ -match '[ ,=@]') { "'$_'" } else { $_ } } }`
+            : list(option.choices);
           return `${text(spelt)} = ${given}`;
         }),
       );

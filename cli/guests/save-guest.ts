@@ -4,6 +4,7 @@ import { countText } from '../../formats/amounts.ts';
 import { EnvironmentError, UsageError } from '../../formats/errors.ts';
 import { openFile, withBeside } from '../../formats/files/source.ts';
 import { withTemporaryFile } from '../../formats/files/temporary-files.ts';
+import { shellWord } from '../../formats/values/shell-word.ts';
 import { copyGuest } from '../../migrations/guests/copy-guest.ts';
 import { learnFacts } from '../../migrations/guests/guest-facts.ts';
 import { hindrancesOf } from '../../migrations/guests/hindrances.ts';
@@ -72,7 +73,7 @@ async function saveBeside(
           ? [indent(line`its disks are not in it: it fits them only as they were at that moment`)]
           : [];
       const text = lines([
-        line`${output}: stood still for ${secondsText(downtimeMs)}, after ${countText(rounds.length - 1, 'round')}; a QEMU with the same arguments and -incoming 'exec:cat ${output}' loads it, paused; QMP cont has it go on`,
+        line`${output}: stood still for ${secondsText(downtimeMs)}, after ${countText(rounds.length - 1, 'round')}; a QEMU with the same arguments and -incoming ${shellWord(`exec:cat ${shellWord(output)}`)} loads it, paused; QMP cont has it go on`,
         ...disks,
       ]);
       return { exitCode: written, result, text: options.quiet ? NO_TEXT : text };

@@ -1,4 +1,5 @@
 import { countText } from '../../formats/amounts.ts';
+import { shellWord } from '../../formats/values/shell-word.ts';
 import type { WakeProof } from '../../migrations/wake/proof.ts';
 import type { BroughtBack } from '../../src/wake/back.ts';
 import type { Refusal } from '../../src/wake/judge.ts';
@@ -53,7 +54,7 @@ export function foreseenText(
   return lines([
     line`${file}: ${good('can be woken')} in QEMU (savkit wake), if its processor has what the guest uses`,
     ...notices.map(({ kind, message }) => indent(line`${kind}: ${message}`)),
-    indent(line`${commandLine.map(quoted).join(' ')}`),
+    indent(line`${commandLine.map(shellWord).join(' ')}`),
   ]);
 }
 
@@ -76,9 +77,5 @@ function proofLine({ holds, pages, registers, differences }: WakeProof): Termina
 
 /** QEMU's command line for a POSIX shell. */
 export function commandText({ commandLine }: Pick<WakeResult, 'commandLine'>, output: string): string {
-  return [...commandLine, '-incoming', `exec:cat ${quoted(output)}`].map(quoted).join(' ');
-}
-
-function quoted(word: string): string {
-  return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;
+  return [...commandLine, '-incoming', `exec:cat ${shellWord(output)}`].map(shellWord).join(' ');
 }

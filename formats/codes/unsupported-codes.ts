@@ -42,7 +42,6 @@ export const UNSUPPORTED_CODES = {
   'rom-too-large': 'a ROM is larger than any that is known',
   'stream-version': 'the stream has a version that savkit does not know',
   'too-big': 'the machine is larger than a live save can hold',
-  'too-deep': 'a description is nested deeper than any that is known',
   'too-long': 'a list, a text or a unit is longer than any that is known',
   'too-many': 'a list has more entries than any that is known',
   'too-many-blocks': 'the stream has more blocks of RAM than any that is known',

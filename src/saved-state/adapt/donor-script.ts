@@ -1,5 +1,6 @@
 import { dirname, resolve } from 'node:path';
 import { FormatError } from '../../../formats/errors.ts';
+import { shellWord } from '../../../formats/values/shell-word.ts';
 import { machineElement } from '../machine-facts/settings.ts';
 import { child, children, parseSettings, textOf } from '../machine-facts/settings-xml.ts';
 
@@ -16,13 +17,13 @@ export interface DonorMachine {
 }
 
 /** Boot devices by their name in settings. */
-const BOOT_DEVICES: Readonly<Record<string, string>> = {
-  None: 'none',
-  Floppy: 'floppy',
-  DVD: 'dvd',
-  HardDisk: 'disk',
-  Network: 'net',
-};
+const BOOT_DEVICES: ReadonlyMap<string, string> = new Map([
+  ['None', 'none'],
+  ['Floppy', 'floppy'],
+  ['DVD', 'dvd'],
+  ['HardDisk', 'disk'],
+  ['Network', 'net'],
+]);
 /** What settings leave out. */
 const BOOT_DEFAULTS = ['floppy', 'dvd', 'disk', 'none'];
 const PLAIN_NAME = /^[A-Za-z0-9][A-Za-z0-9_.-]*$/;
@@ -40,7 +41,7 @@ export function readDonorMachine(settings: string, path: string): DonorMachine {
   const bootOrder = [...BOOT_DEFAULTS];
   for (const { position, device } of children(child(child(machine, 'Hardware'), 'Boot'), 'Order')) {
     const at = Number(position) - 1;
-    if (at in bootOrder) bootOrder[at] = BOOT_DEVICES[textOf(device, 'None')] ?? 'none';
+    if (at in bootOrder) bootOrder[at] = BOOT_DEVICES.get(textOf(device, 'None')) ?? 'none';
   }
   return {
     id: PLAIN_NAME.test(name) ? name : uuid.replace(/[{}]/g, ''),
@@ -62,8 +63,8 @@ export function donorScript(machine: DonorMachine, output: string, kept: string)
       ? []
       : [
           '# discardstate deletes the state of the machine, so it is kept first.',
-          `cp -n ${quoted(stateFile)} ${quoted(kept)}`,
-          `cmp -s ${quoted(stateFile)} ${quoted(kept)}`,
+          `cp -n ${shellWord(stateFile)} ${shellWord(kept)}`,
+          `cmp -s ${shellWord(stateFile)} ${shellWord(kept)}`,
           `again VBoxManage discardstate ${id}`,
           '',
         ];
@@ -91,12 +92,7 @@ VBoxManage controlvm ${id} savestate || true
 wait_for 'saved|aborted-saved|poweroff|aborted'
 state | grep -q -x -E 'saved|aborted-saved'
 
-cp "$(ls -t ${quoted(snapshotFolder)}/*.sav | head -n 1)" ${quoted(output)}
+cp "$(ls -t ${shellWord(snapshotFolder)}/*.sav | head -n 1)" ${shellWord(output)}
 again VBoxManage discardstate ${id}
 `;
-}
-
-/** A word for sh. */
-function quoted(path: string): string {
-  return `'${path.replaceAll("'", "'\\''")}'`;
 }
