@@ -9,8 +9,10 @@ import { GIB, MIB, PAGE_SIZE } from '../../formats/sizes.ts';
 import { createContainer } from '../../formats/ssm/writing/create-container.ts';
 import { stateWith } from '../../formats/testing/claimed-state.ts';
 import { MemorySink } from '../../formats/testing/memory-sink.ts';
+import { walkState } from '../saved-state/reading/walk.ts';
 import { STATES_FOLDER } from '../testing/states.ts';
 import { type LoadOptions, loadState } from './load.ts';
+import { saveState } from './save.ts';
 
 const state = readFileSync(join(STATES_FOLDER, 'own-pae.sav'));
 const ROM = { id: 1, device: '', instance: 0, region: 0, description: 'BIOS', address: 0xf0000, size: 4 * PAGE_SIZE };
@@ -37,6 +39,37 @@ describe('loadState()', () => {
     expect(memory.readU32((last?.end ?? 0) - PAGE_SIZE)).toBe(0);
     // Descriptors of all pages would be 2.6 GB.
     expect(process.memoryUsage.rss() - before).toBeLessThan(256 * MIB);
+  });
+
+  it('writes what a state holds, not what it claims, and leaves out again what was left out', async () => {
+    const page = new Uint8Array(PAGE_SIZE).fill(5);
+    const bytes = await stateWith({ ramSize: 16 * GIB }, (pass) => {
+      for (const [at, content] of [
+        [1, page],
+        [2, undefined],
+        [3, page],
+      ] as const)
+        pass.putPage(content ? PageKind.RAM_RAW : PageKind.RAM_ZERO, at, 0, 0, content);
+    });
+    const machine = await loadState(bufferSource(bytes));
+    machine.memory.write(3 * PAGE_SIZE, new Uint8Array(PAGE_SIZE));
+    machine.memory.write(700 * PAGE_SIZE, Uint8Array.of(1));
+    const told = new MemorySink();
+    await saveState(machine, told, { leavesOutAgain: true });
+    const kinds: [number, number][] = [];
+    await walkState(bufferSource(told.view()), {
+      sink: {
+        take: (batch) => {
+          for (let i = 0; i < batch.count; i++) kinds.push([batch.page[i], batch.kind[i]]);
+        },
+      },
+    });
+    expect(kinds).toEqual([
+      [1, PageKind.RAM_RAW],
+      [2, PageKind.RAM_ZERO],
+      [3, PageKind.RAM_ZERO],
+      [700, PageKind.RAM_RAW],
+    ]);
   });
 
   it('refuses memory that does not fit together', async () => {

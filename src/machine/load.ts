@@ -9,9 +9,10 @@ import { KIB, MIB, PAGE_SIZE } from '../../formats/sizes.ts';
 import type { UnitHeader } from '../../formats/ssm/container.ts';
 import { Encoding } from '../../formats/ssm/segments.ts';
 import { offsetInChunk } from '../gmm/page-id.ts';
+import type { GuestMemory } from '../pgm/guest-memory.ts';
 import type { HostBacking } from '../pgm/pages/host-backing.ts';
 import { PageState, PageType } from '../pgm/pages/page-states.ts';
-import type { RamRange } from '../pgm/pages/ram-range.ts';
+import { PageFlag, type RamRange } from '../pgm/pages/ram-range.ts';
 import { isOfLiveSave } from '../saved-state/reading/live-parts.ts';
 import type { PgmSummary, SavedState } from '../saved-state/reading/state.ts';
 import type { WalkOptions } from '../saved-state/reading/walk.ts';
@@ -65,7 +66,7 @@ export async function loadState(source: ByteSource, options: LoadOptions = {}): 
     maxMemory,
   });
   const units = new UnitCollector(maxUnitBytes);
-  const loader = new PageLoader(built, contents);
+  const loader = new PageLoader(built, contents, leavesPagesOut(built.memory, state));
   try {
     await walkState(source, {
       ...reading('loading'),
@@ -80,6 +81,11 @@ export async function loadState(source: ByteSource, options: LoadOptions = {}): 
   protectRoms(built, expectMemoryUnit(state).romProtection);
   built.memory.handlers.reapply();
   return new Machine(built.memory, state, units.units);
+}
+
+/** Whether a state has no word of some pages of RAM: loaders leave them zero. */
+export function leavesPagesOut({ ranges }: GuestMemory, { pgm }: SavedState): boolean {
+  return ranges.all.reduce((sum, { kind, pages }) => (kind === 'ram' ? sum + pages : sum), 0) > (pgm?.ramPages ?? 0);
 }
 
 /** @throws UnsupportedError where a state tells of no memory */
@@ -154,12 +160,15 @@ class UnitCollector {
 class PageLoader implements PageSink {
   readonly #built: BuiltMemory;
   readonly #contents: Contents;
+  /** Some pages are left out, so those that are not are marked. */
+  readonly #notesTold: boolean;
   /** Where pages are decoded: by kernels in place. */
   readonly #page = takeBuffer(PAGE_SIZE);
 
-  constructor(built: BuiltMemory, contents: Contents) {
+  constructor(built: BuiltMemory, contents: Contents, notesTold: boolean) {
     this.#built = built;
     this.#contents = contents;
+    this.#notesTold = notesTold;
   }
 
   end(): void {
@@ -197,6 +206,7 @@ class PageLoader implements PageSink {
         throw misplaced('RAM page', hex(gcPhys), 'VERR_PGM_INVALID_GC_PHYSICAL_ADDRESS');
       return;
     }
+    if (this.#notesTold) range.flags[page] |= PageFlag.TOLD;
     const { pages } = memory;
     if (range.state[page] === PageState.BALLOONED && kind !== PageKind.RAM_BALLOONED)
       pages.apply('deflate', range, page);

@@ -10,6 +10,8 @@ import { createContainer } from '../../formats/ssm/writing/create-container.ts';
 import { turn } from '../../formats/world/waiting.ts';
 import { offsetInChunk } from '../gmm/page-id.ts';
 import { PageState, PageType } from '../pgm/pages/page-states.ts';
+import { PageFlag } from '../pgm/pages/ram-range.ts';
+import { leavesPagesOut } from './load.ts';
 import type { Machine } from './machine.ts';
 import { writeOldMemory } from './save-old.ts';
 
@@ -24,10 +26,17 @@ export interface SaveOptions {
    * zeros.
    */
   contents?: boolean;
+  /**
+   * true: what the machine's own state leaves out of RAM, and is zero still, is left out again; else there is a record of
+   * each page, as VirtualBox writes it.
+   */
+  leavesOutAgain?: boolean;
 }
 
 /** What a container writer takes at once. */
 const PIECE = 64 * KIB;
+/** Pages that are looked at in some 50 ms, where nothing is to be written of them. */
+const TURN_PAGES = 2 ** 22;
 const ZERO_PAGE = new Uint8Array(PAGE_SIZE);
 
 /**
@@ -57,6 +66,8 @@ class MachineWriter {
   readonly #options: SaveOptions;
   readonly #total: number;
   readonly #leavesOut: boolean;
+  /** Only pages that are marked as told get a record, where they are zero. */
+  readonly #wantsMark: boolean;
   #done = 0;
 
   constructor(machine: Machine, sink: ByteSink | SeekableSink, options: SaveOptions) {
@@ -64,6 +75,7 @@ class MachineWriter {
     this.#machine = machine;
     this.#options = options;
     this.#leavesOut = options.contents === false;
+    this.#wantsMark = options.leavesOutAgain === true && leavesPagesOut(machine.memory, machine.state);
     this.#total = machine.memory.pages.counts.all;
     this.#out = createContainer(sink, header.format, {
       ...header,
@@ -145,10 +157,12 @@ class MachineWriter {
       if (range.kind !== 'ram') continue;
       const first = range.start / PAGE_SIZE;
       for (let page = 0; page < range.pages; page++) {
+        if (page % TURN_PAGES === 0) await this.#breathe();
         if (range.type[page] !== PageType.RAM) continue;
         const isBallooned = range.state[page] === PageState.BALLOONED && balloonRecords;
         if (this.#leavesOut && !isBallooned) continue;
         const content = this.#contentOf(range.pageId[page]);
+        if (this.#wantsMark && !content && !isBallooned && (range.flags[page] & PageFlag.TOLD) === 0) continue;
         pass.putPage(
           content ? PageKind.RAM_RAW : isBallooned ? PageKind.RAM_BALLOONED : PageKind.RAM_ZERO,
           first + page,

@@ -53,6 +53,7 @@ async function runPoke(job: Job, options: Options): Promise<Outcome> {
         });
         poke(machine.memory, at, bytes);
         await saveState(machine, sink, {
+          leavesOutAgain: true,
           signal,
           onProgress: (done, total) => progress.update(done, total, 'writing'),
         });

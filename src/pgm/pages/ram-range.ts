@@ -14,6 +14,8 @@ export const PageFlag = {
   /** Two bits of `PdeType`. */
   PDE_SHIFT: 1,
   PDE_MASK: 0b110,
+  /** Of a machine whose state leaves RAM pages out: it does not leave out this one. */
+  TOLD: 8,
 } as const;
 
 /**
