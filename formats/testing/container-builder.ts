@@ -120,7 +120,10 @@ export function placesIn(file: Buffer): Places {
   while (file[at + 1] === 0x55) {
     const records = at + 44 + file.readUInt32LE(at + 40);
     let p = records;
-    while ((file[p] & 15) !== 1) p += recordLength(file, p);
+    while ((file[p] & 15) !== 1) {
+      if (!(p < file.length)) throw new RangeError('A unit has no end');
+      p += recordLength(file, p);
+    }
     units.push({ start: at, name: at + 44, records, term: p });
     at = p + 16;
   }

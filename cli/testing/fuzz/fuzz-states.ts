@@ -1,0 +1,110 @@
+import { Readable } from 'node:stream';
+import { FormatError } from '../../../formats/errors.ts';
+import { bufferSource, streamSource, withBeside } from '../../../formats/files/source.ts';
+import { MIB } from '../../../formats/sizes.ts';
+import { buildV2, resealV2 } from '../../../formats/testing/container-builder.ts';
+import { MemorySink } from '../../../formats/testing/memory-sink.ts';
+import { countPgm } from '../../../formats/testing/pgm-reading.ts';
+import { stateV2 } from '../../../formats/testing/pgm-states.ts';
+import { stateV1 } from '../../../formats/testing/pgm-states-v1.ts';
+import { UNIT_TABLE } from '../../../formats/units/table.ts';
+import { loadState } from '../../../src/machine/load.ts';
+import { inspectState } from '../../../src/saved-state/families/inspect-state.ts';
+import { verifyState } from '../../../src/saved-state/families/verify-state.ts';
+import { convertQemu } from '../../../src/saved-state/qemu-convert/convert-qemu.ts';
+import { salvage } from '../../../src/saved-state/salvage/salvage.ts';
+import { verify } from '../../../src/saved-state/verify/verify.ts';
+import { expectSame, reading, textOf } from './reading.ts';
+
+// What a fuzzer calls with bytes of saved states.
+
+/** A machine of a fuzzed state has no more memory. */
+const MAX_MEMORY = 64 * MIB;
+
+/** Containers: as they are, and with the right sums, without which nobody gets far. */
+export async function container(bytes: Buffer): Promise<void> {
+  await judgeState(bytes);
+  const sealed = resealed(bytes);
+  if (sealed) await judgeState(sealed);
+}
+
+/** The pgm unit: its version, then its payload, in containers of two kinds. */
+export async function pgm(bytes: Buffer): Promise<void> {
+  if (bytes.length < 2) return;
+  const version = 6 + (bytes[0] % 9);
+  const unit = { version, payload: bytes.subarray(1) };
+  const count = await reading(() => countPgm(stateV2([unit])));
+  const older = await reading(() => countPgm(stateV1('1.2', [unit])));
+  if (version > 6) expectSame('pages of a payload in either container', count, older);
+  await judgeState(buildV2([{ name: 'pgm', instance: 1, ...unit }]));
+}
+
+/** The units of devices: the row of the table, its version, then its payload. */
+export async function unit(bytes: Buffer): Promise<void> {
+  if (bytes.length < 2) return;
+  const row = UNIT_TABLE[bytes[0] % UNIT_TABLE.length];
+  const version = row.versions?.[bytes[1] % row.versions.length] ?? bytes[1];
+  const payload = bytes.subarray(2);
+  const value = await reading(() => row.codec?.decode(payload, version));
+  if (value !== undefined && row.codec) {
+    expectSame(`${row.unit} written back`, Buffer.from(row.codec.encode(value, version)), Buffer.from(payload));
+    textOf(row.codec.fields(value, version));
+  }
+  const state = buildV2([{ name: row.unit, instance: row.instance, version, payload }]);
+  await reading(() => inspectState(bufferSource(state), { unit: row.unit }));
+}
+
+/** Streams, mapped RAM and images of libvirt, as they are. */
+export async function qemu(bytes: Buffer): Promise<void> {
+  await judgeQemu(bytes);
+}
+
+/** Images with snapshots; the one that is meant is named by its number. */
+export async function qcow2(bytes: Buffer): Promise<void> {
+  await judgeQemu(bytes, '1');
+}
+
+async function judgeQemu(bytes: Buffer, part?: string): Promise<void> {
+  const source = () => withBeside(bufferSource(bytes), { part });
+  const report = await reading(() => verifyState(source()));
+  const inspection = await reading(() => inspectState(source()));
+  if (report?.verdict === 'no-damage-found' && !inspection) throw new Error('a state without damage can not be read');
+  const converted = await reading(() => convertQemu(source(), new MemorySink(), { to: 'plain' }));
+  if (converted && report?.verdict === 'not-a-state') throw new Error('what is no state was converted');
+}
+
+/** Reads a state as a file and as a pipe, and loads it: what they say has to agree. */
+async function judgeState(bytes: Buffer): Promise<void> {
+  const report = await verify(bufferSource(bytes), { threads: 1 });
+  const piped = await verify(streamSource(Readable.from(chunksOf(bytes)), 'pipe'), { threads: 1 });
+  expectSame('verdicts of a file and of a pipe', report.verdict, piped.verdict);
+  const machine = await reading(async () => {
+    try {
+      return await loadState(bufferSource(bytes), { maxMemory: MAX_MEMORY });
+    } catch (error) {
+      if (report.verdict === 'whole' && error instanceof FormatError)
+        throw new Error(`a state that is whole does not load: ${error.message}`);
+      throw error;
+    }
+  });
+  if (machine && report.verdict === 'damaged') throw new Error(`a damaged state loads: ${textOf(report.findings[0])}`);
+  if (report.verdict !== 'damaged') return;
+  const sink = new MemorySink();
+  const rescued = await reading(() => salvage(bufferSource(bytes), sink, {}));
+  if (!rescued) return;
+  const after = await verify(bufferSource(sink.view()), { threads: 1 });
+  if (after.verdict !== 'whole') throw new Error(`what was rescued is ${after.verdict}: ${textOf(after.findings[0])}`);
+}
+
+function* chunksOf(bytes: Buffer): Generator<Buffer> {
+  for (let at = 0; at < bytes.length; at += 1000) yield bytes.subarray(at, at + 1000);
+}
+
+function resealed(bytes: Buffer): Buffer | undefined {
+  try {
+    return resealV2(Buffer.from(bytes));
+  } catch {
+    // It is no container of this kind.
+    return undefined;
+  }
+}

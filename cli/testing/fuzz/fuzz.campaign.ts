@@ -1,0 +1,100 @@
+import { spawn } from 'node:child_process';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+import { keptFolder, LONGEST, seedsOf, TARGET_NAMES, type TargetName } from './seeds.ts';
+
+// npm run campaign -- fuzz [TARGET…] [--runs N] [--minutes M] [--keep]: gives bytes to every reader of what comes from
+// outside, changed so that ever more of the code is reached (jazzer, which is libFuzzer). M minutes each at most. An
+// input that breaks a promise is written down; with --keep, the inputs that reach most go to test-vectors/fuzz.
+
+const { values, positionals } = parseArgs({
+  options: {
+    runs: { type: 'string', default: '1000000' },
+    minutes: { type: 'string', default: '5' },
+    keep: { type: 'boolean', default: false },
+  },
+  allowPositionals: true,
+});
+const MEMORY_MIB = 2048;
+/** One input. A busy machine is slow. */
+const SECONDS = 20;
+/** Inputs that are kept are short, and few. */
+const KEPT_SIZE = 4096;
+const KEPT_FILES = 40;
+
+const here = fileURLToPath(new URL('.', import.meta.url));
+const jazzer = join(dirname(createRequire(import.meta.url).resolve('@jazzer.js/core/package.json')), 'dist/cli.js');
+const unknown = positionals.filter((name) => !TARGET_NAMES.includes(name as TargetName));
+if (unknown.length > 0) {
+  console.error(`There is no target ${unknown.join(', ')}; there are ${TARGET_NAMES.join(', ')}`);
+  process.exit(2);
+}
+const chosen = positionals.length > 0 ? (positionals as TargetName[]) : TARGET_NAMES;
+const failed: string[] = [];
+let done = 0;
+
+for (const name of chosen) {
+  const folder = mkdtempSync(join(tmpdir(), `savkit-fuzz-${name}-`));
+  const corpus = join(folder, 'corpus');
+  mkdirSync(corpus);
+  for (const [i, seed] of (await seedsOf(name)).entries()) writeFileSync(join(corpus, `seed-${i}`), seed);
+  const limits = [`-runs=${values.runs}`, `-max_total_time=${Math.round(Number(values.minutes) * 60)}`];
+  const { runs, code, words } = await fuzz(name, [corpus], folder, limits);
+  done += runs;
+  console.log(`${name}: ${runs} runs, ${readdirSync(corpus).length} inputs${code === 0 ? '' : `, ended with ${code}`}`);
+  if (code !== 0) {
+    failed.push(name);
+    console.log(`  ${words.slice(-25).join('\n  ')}\n  the input is in ${folder}`);
+    continue;
+  }
+  if (values.keep) await keep(name, corpus, folder);
+  rmSync(folder, { recursive: true });
+}
+console.log(
+  `${done} runs of ${chosen.length} targets, ${failed.length} with faults${failed.map((name) => `\n  ${name}`).join('')}`,
+);
+process.exitCode = failed.length > 0 ? 1 : 0;
+
+async function fuzz(
+  name: TargetName,
+  corpora: readonly string[],
+  folder: string,
+  more: readonly string[],
+): Promise<{ runs: number; code: number | null; words: string[] }> {
+  const options = [`-max_len=${LONGEST}`, `-rss_limit_mb=${MEMORY_MIB}`, `-timeout=${SECONDS}`, '-print_final_stats=1'];
+  const target = join(here, 'targets.js');
+  const words = ['-f', name, '-i', '/dist/', '-e', 'node_modules', target, ...corpora, '--', ...options];
+  const child = spawn(process.execPath, [jazzer, ...words, `-artifact_prefix=${folder}/`, ...more], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+    cwd: folder,
+  });
+  const said: string[] = [];
+  const note = (line: string) => {
+    said.push(line);
+    if (said.length > 200) said.shift();
+  };
+  for (const stream of [child.stdout, child.stderr]) createInterface({ input: stream }).on('line', note);
+  const code = await new Promise<number | null>((resolve) => child.once('close', resolve));
+  const [, runs = '0'] = /stat::number_of_executed_units:\s*(\d+)/.exec(said.join('\n')) ?? [];
+  return { runs: Number(runs), code, words: said };
+}
+
+/** The fewest short inputs that reach as much as all of them. */
+async function keep(name: TargetName, corpus: string, folder: string): Promise<void> {
+  const fewest = join(folder, 'fewest');
+  mkdirSync(fewest);
+  await fuzz(name, [fewest, corpus], folder, ['-merge=1']);
+  const kept = readdirSync(fewest)
+    .map((file) => ({ file, bytes: readFileSync(join(fewest, file)) }))
+    .filter(({ bytes }) => bytes.length <= KEPT_SIZE)
+    .sort((one, other) => one.bytes.length - other.bytes.length)
+    .slice(0, KEPT_FILES);
+  rmSync(keptFolder(name), { recursive: true, force: true });
+  mkdirSync(keptFolder(name), { recursive: true });
+  for (const { file, bytes } of kept) writeFileSync(join(keptFolder(name), file), bytes);
+}
