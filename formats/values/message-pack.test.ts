@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { Packr, Unpackr } from 'msgpackr';
 import { describe, expect, it } from 'vitest';
-import { checkMessagePack } from './message-pack.ts';
+import { checkMessagePack, packMessage, unpackMessage } from './message-pack.ts';
 
 const LIMITS = { values: 1000, depth: 4 };
 const packr = new Packr({ useRecords: false });
@@ -59,5 +59,13 @@ describe('checkMessagePack()', () => {
     ['two values', Uint8Array.of(1, 2), '1 bytes follow'],
   ])('refuses %s', (_, bytes, why) => {
     expect(() => checkMessagePack(bytes, LIMITS)).toThrow(why);
+  });
+});
+
+describe('packMessage()', () => {
+  it('leaves out fields that are undefined, as other readers know no such value', () => {
+    const bytes = packMessage({ a: 1, b: undefined, c: { d: undefined, e: new Uint8Array([1, 2]) } });
+    expect(Buffer.from(bytes).toString('hex')).toBe('82a16101a16381a165c4020102');
+    expect(unpackMessage(bytes, { values: 100, depth: 4 })).toEqual({ a: 1, c: { e: Buffer.of(1, 2) } });
   });
 });

@@ -1,3 +1,4 @@
+import { Packr } from 'msgpackr';
 import { FormatError } from '../errors.ts';
 
 /** What a message may consist of. */
@@ -6,6 +7,25 @@ export interface MessageLimits {
   values: number;
   /** Lists and maps inside of each other. */
   depth: number;
+}
+
+/** Only what MessagePack itself has: other readers know no extensions of this library. Its types lack `skipValues`. */
+const options = { useRecords: false, moreTypes: false, mapsAsObjects: true, skipValues: [undefined] };
+const packr = new Packr(options);
+
+/** A value in MessagePack. Fields that are undefined are left out, as in JSON. */
+export function packMessage(value: object): Uint8Array {
+  return packr.pack(value);
+}
+
+/** Checks a message, and unpacks it; lists of bytes are borrowed. @throws FormatError `bad-message` */
+export function unpackMessage(bytes: Uint8Array, limits: MessageLimits): unknown {
+  checkMessagePack(bytes, limits);
+  try {
+    return packr.unpack(bytes);
+  } catch (error) {
+    throw bad((error as Error).message);
+  }
 }
 
 /**

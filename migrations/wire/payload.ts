@@ -1,8 +1,7 @@
-import { Packr, Unpackr } from 'msgpackr';
 import { bytesOfLongs, swapLongs } from '../../formats/binary/byte-order.ts';
 import { Cursor, OutOfBytes } from '../../formats/binary/cursor.ts';
 import { Writer } from '../../formats/binary/writer.ts';
-import { checkMessagePack } from '../../formats/values/message-pack.ts';
+import { packMessage, unpackMessage } from '../../formats/values/message-pack.ts';
 import { checkShape, type Shape } from '../../formats/values/shape.ts';
 import { FRAME_HEADER_SIZE, FRAMES, type FrameHead, type FrameName, frameHeader, frameOfType } from './frames.ts';
 import { MAX_NESTING, MAX_VALUES } from './limits.ts';
@@ -13,9 +12,6 @@ export interface Frame {
   name: FrameName;
   payload: Uint8Array;
 }
-
-const packr = new Packr({ useRecords: false });
-const unpackr = new Unpackr({ useRecords: false, mapsAsObjects: true });
 
 /**
  * Reads a frame's header. @throws MigrationError for other bytes, unknown types, and lengths beyond the type's limit
@@ -42,7 +38,7 @@ export function encodeFrame<N extends FrameName>(
   const { type, head: struct } = FRAMES[name];
   const writer = new Writer(undefined, 64);
   struct.write(writer, head as never);
-  const bytes = tail instanceof Uint8Array ? tail : packr.pack(tail);
+  const bytes = tail instanceof Uint8Array ? tail : packMessage(tail);
   const length = writer.length + bytes.length;
   const frame = new Uint8Array(FRAME_HEADER_SIZE + length);
   writeFrameHeader(frame, type, length);
@@ -85,23 +81,14 @@ export function shortFrame(name: FrameName, length: number): MigrationError {
 /** The message that a frame holds. @throws MigrationError when it is none, or not of that shape */
 export function readMessage<T>(frame: Frame, shape: Shape<T>): T {
   const { tail } = readHead(frame, frame.name);
-  return fromPeer(() => {
-    checkMessagePack(tail, { values: MAX_VALUES, depth: MAX_NESTING });
-    return checkShape(
-      unpack(tail, frame.name),
+  return fromPeer(() =>
+    checkShape(
+      unpackMessage(tail, { values: MAX_VALUES, depth: MAX_NESTING }),
       shape,
       (why, field) =>
         new MigrationError('bad-message', `Cannot read message of frame ${frame.name}: ${why}`, { field }),
-    );
-  });
-}
-
-function unpack(bytes: Uint8Array, name: FrameName): unknown {
-  try {
-    return unpackr.unpack(bytes);
-  } catch {
-    throw new MigrationError('bad-message', `Cannot read message of frame ${name}: it is not MessagePack`);
-  }
+    ),
+  );
 }
 
 /**

@@ -8,7 +8,8 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { keptFolder, LONGEST, seedsOf, TARGET_NAMES, type TargetName } from './seeds.ts';
 
-// npm run campaign -- fuzz [TARGET…] [--runs N] [--minutes M] [--keep]: gives bytes to every reader of what comes from
+// npm run campaign -- fuzz [TARGET…] [--runs N] [--minutes M] [--keep]
+// [--node NODE]: gives bytes to every reader of what comes from
 // outside, changed so that ever more of the code is reached (jazzer, which is libFuzzer). M minutes each at most. An
 // input that breaks a promise is written down; with --keep, the inputs that reach most go to test-vectors/fuzz.
 
@@ -17,6 +18,7 @@ const { values, positionals } = parseArgs({
     runs: { type: 'string', default: '1000000' },
     minutes: { type: 'string', default: '5' },
     keep: { type: 'boolean', default: false },
+    node: { type: 'string', default: process.execPath },
   },
   allowPositionals: true,
 });
@@ -69,7 +71,7 @@ async function fuzz(
   const options = [`-max_len=${LONGEST}`, `-rss_limit_mb=${MEMORY_MIB}`, `-timeout=${SECONDS}`, '-print_final_stats=1'];
   const target = join(here, 'targets.js');
   const words = ['-f', name, '-i', '/dist/', '-e', 'node_modules', target, ...corpora, '--', ...options];
-  const child = spawn(process.execPath, [jazzer, ...words, `-artifact_prefix=${folder}/`, ...more], {
+  const child = spawn(values.node, [jazzer, ...words, `-artifact_prefix=${folder}/`, ...more], {
     stdio: ['ignore', 'pipe', 'pipe'],
     cwd: folder,
   });

@@ -1,9 +1,8 @@
-import { Packr } from 'msgpackr';
 import { bytesOfLongs, swapLongs } from '../../../formats/binary/byte-order.ts';
 import { FormatError, type Pass } from '../../../formats/errors.ts';
 import { MIB } from '../../../formats/sizes.ts';
 import { checkJson } from '../../../formats/values/json-limits.ts';
-import { checkMessagePack } from '../../../formats/values/message-pack.ts';
+import { packMessage, unpackMessage } from '../../../formats/values/message-pack.ts';
 import {
   anything,
   checkShape,
@@ -36,8 +35,6 @@ const LEAST_BYTES_OF_VALUE = 5;
 /** Three million runs of pages. */
 const MAX_VALUES = 16 * MIB;
 
-/** Records are a msgpackr extension that other readers don't know. */
-const packr = new Packr({ useRecords: false, moreTypes: false });
 /** How lists of 64-bit hashes stand in both encodings: 8 bytes each, little endian; in JSON as base64. */
 type Bytes = Uint8Array | string;
 
@@ -58,7 +55,7 @@ export function encodeManifest(manifest: Manifest, encoding: ManifestEncoding): 
       })),
     },
   };
-  return encoding === 'json' ? Buffer.from(`${JSON.stringify(plain, null, 1)}\n`) : packr.pack(plain);
+  return encoding === 'json' ? Buffer.from(`${JSON.stringify(plain, null, 1)}\n`) : packMessage(plain);
 }
 
 const words = text(Number.MAX_SAFE_INTEGER);
@@ -116,11 +113,9 @@ function parse(bytes: Uint8Array): unknown {
       depth: MAX_DEPTH,
       values: Math.min(MAX_VALUES, SMALL_MANIFEST_VALUES + Math.floor(bytes.length / LEAST_BYTES_OF_VALUE)),
     };
-    const isJson = bytes[0] === 0x7b;
-    (isJson ? checkJson : checkMessagePack)(bytes, limits);
-    return isJson
-      ? JSON.parse(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('utf8'))
-      : packr.unpack(bytes);
+    if (bytes[0] !== 0x7b) return unpackMessage(bytes, limits);
+    checkJson(bytes, limits);
+    return JSON.parse(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('utf8'));
   } catch (error) {
     throw bad(`it is neither JSON nor msgpack (${(error as Error).message})`);
   }

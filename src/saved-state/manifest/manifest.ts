@@ -83,8 +83,7 @@ export async function makeManifest(source: ByteSource, options: ManifestOptions 
     created: new Date().toISOString(),
     file: { name: source.name, size: file.size, sha256: file.sha256, blocks: file.blocks },
     container: `${CONTAINER_PREFIX[family.name]}${format}`,
-    // MessagePack would keep a field that is undefined.
-    ...(release === undefined ? {} : { release }),
+    release,
     units: units.map((unit, i) => describeUnit(unit, file.stretches[i])),
     fields: Object.fromEntries(state.fields()),
     memory: describeMemory(memory),
