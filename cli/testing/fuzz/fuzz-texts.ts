@@ -1,10 +1,10 @@
 import { bufferSource } from '../../../formats/files/source.ts';
 import { parseDescription } from '../../../formats/qemu/description.ts';
 import { numberOf, parseBytes, parseCount } from '../../../formats/values/number-text.ts';
-import { readSettings } from '../../../src/saved-state/check/settings.ts';
 import { explainLog } from '../../../src/saved-state/explain/log-reader.ts';
 import { explainQemu } from '../../../src/saved-state/explain/qemu-messages.ts';
 import { readHostCpuid } from '../../../src/saved-state/host/host-cpuid.ts';
+import { readSettings } from '../../../src/saved-state/machine-facts/settings.ts';
 import { decodeManifest, encodeManifest } from '../../../src/saved-state/manifest/manifest-file.ts';
 import { parseCommand, wordsOf } from '../../../src/saved-state/qemu-check/command-words.ts';
 import { expectedOf } from '../../../src/saved-state/qemu-check/expected-machine.ts';
