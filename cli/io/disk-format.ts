@@ -7,6 +7,7 @@ const MARKS: readonly [format: string, at: number, mark: string][] = [
   ['qcow2', 0, '514649fb'],
   ['vdi', 0x40, '7f10dabe'],
   ['vmdk', 0, '4b444d56'],
+  ['vmdk', 0, Buffer.from('# Disk DescriptorFile').toString('hex')],
   ['vpc', 0, '636f6e6563746978'],
   ['vhdx', 0, '7668647866696c65'],
 ];

@@ -1,7 +1,7 @@
 import { countText } from '../../formats/amounts.ts';
 import { shellWord } from '../../formats/values/shell-word.ts';
 import type { WakeProof } from '../../migrations/wake/proof.ts';
-import type { BroughtBack } from '../../src/wake/back.ts';
+import type { BroughtBack } from '../../src/wake/back/back.ts';
 import type { Refusal } from '../../src/wake/judge.ts';
 import type { Notice } from '../../src/wake/notices.ts';
 import type { PreparedWake } from '../../src/wake/prepare.ts';

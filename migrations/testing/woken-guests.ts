@@ -1,6 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import { openSync, readSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
+import { join } from 'node:path';
 import { sleep } from '../../formats/world/waiting.ts';
 import type { WakingQemu } from '../wake/waking-qemu.ts';
 
@@ -158,7 +159,9 @@ async function linux(guest: RunningGuest): Promise<string> {
     shell.close();
   }
   await guest.qemu.quit();
-  execFileSync('e2fsck', ['-fn', guest.disk], { stdio: 'ignore' });
+  const image = join(guest.folder, 'checked.raw');
+  execFileSync('qemu-img', ['convert', '-O', 'raw', guest.disk, image]);
+  execFileSync('e2fsck', ['-fn', image], { stdio: 'ignore' });
   return 'md5 of 8 MiB equal without caches, 5 pings, echo equal, log goes on, no kernel message, e2fsck clean';
 }
 
@@ -182,5 +185,5 @@ export const GUEST_CHECKS: readonly GuestCheck[] = [
   { names: /irq/, check: (guest) => interrupts(guest, false) },
   { names: /^wkn/, check: network },
   { names: /^wkd/, check: disk },
-  { names: /^wkk$/, check: linux },
+  { names: /^(wkk|wl[abp])$/, check: linux },
 ];

@@ -1,10 +1,10 @@
 import { execFileSync, spawnSync } from 'node:child_process';
 import { copyFileSync, existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { basename, join, resolve } from 'node:path';
+import { basename, extname, join, resolve } from 'node:path';
 import { openFileSink } from '../../formats/files/sink.ts';
-import { openFile } from '../../formats/files/source.ts';
-import { type PreparedWake, prepareWake } from '../../src/wake/prepare.ts';
+import { type ByteSource, openFile } from '../../formats/files/source.ts';
+import { foreseeWake, type PreparedWake, prepareWake } from '../../src/wake/prepare.ts';
 import { NO_OPTIONS, type WakeOptions } from '../../src/wake/wake-options.ts';
 import { GUEST_CHECKS, type RunningGuest } from '../testing/woken-guests.ts';
 import { wake, wakeAndRun } from './wake.ts';
@@ -56,20 +56,35 @@ function copyOf(path: string): string {
   return to;
 }
 
-async function wakeState(path: string, program: string): Promise<void> {
-  const state = copyOf(path);
-  const name = basename(state, '.sav');
-  const disk = ['.raw.xz', '.raw'].map((end) => join(path, '..', `${name}${end}`)).find((each) => existsSync(each));
-  const options: WakeOptions = {
+/** Image of the disk of a state, beside it. */
+function diskOf(path: string, name: string): string | undefined {
+  return ['.raw.xz', '.raw', '.vdi'].map((end) => join(path, '..', `${name}${end}`)).find((each) => existsSync(each));
+}
+
+/** What a person would say: the image that there is, and that sound may be dropped. */
+async function wishesFor(source: ByteSource, disk: string | undefined): Promise<WakeOptions> {
+  const foreseen = await foreseeWake(source);
+  const places = foreseen.options.disks.keys();
+  const place = places.next().value;
+  return {
     ...NO_OPTIONS,
-    disks: disk ? new Map([['ide0:0', copyOf(disk)]]) : new Map(),
+    disks: disk !== undefined && place !== undefined ? new Map([[place, disk]]) : new Map(),
+    without: new Set(foreseen.refusals.flatMap(({ code, device }) => (code === 'device' && device ? [device] : []))),
     serial: [`socket,path=${join(work, 'serial')},server=on,wait=off`],
     network: ['user,hostfwd=tcp:127.0.0.1:0-:7777'],
   };
+}
+
+async function wakeState(path: string, program: string): Promise<void> {
+  const state = copyOf(path);
+  const name = basename(state, '.sav');
+  const disk = diskOf(path, name);
   const source = await openFile(state);
   try {
+    const options = await wishesFor(source, disk === undefined ? undefined : copyOf(disk));
     const started = performance.now();
-    const prepared = await prepareWake(source, options, new Map());
+    const formats = new Map([...options.disks].map(([place, file]) => [place, extname(file).slice(1)]));
+    const prepared = await prepareWake(source, options, formats);
     const [first] = prepared.refusals;
     if (first) {
       count.refused++;
@@ -100,7 +115,7 @@ async function wakeState(path: string, program: string): Promise<void> {
     const running: RunningGuest = {
       qemu: machine,
       serial: join(work, 'serial'),
-      disk: wishes.disks.get('ide0:0') ?? '',
+      disk: [...wishes.disks.values()][0] ?? '',
       folder: work,
     };
     try {

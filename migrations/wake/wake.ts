@@ -47,10 +47,11 @@ async function templateOf(
   const scratch = openScratchFile();
   try {
     const sink = new WrittenFile('the stream of QEMU', scratch.descriptor);
-    const args = [...prepared.arguments({ use: 'snapshots' }), '-display', 'none', '-S'];
+    const images = prepared.images.flatMap(({ words }) => ['-blockdev', words]);
+    const args = [...prepared.arguments({ use: 'stand-ins' }), ...images, '-display', 'none', '-S'];
     const qemu = await WakingQemu.start({ program, arguments: args, signal });
     try {
-      await expectDisks(qemu.qmp, prepared.drives);
+      await expectDisks(qemu.qmp, prepared.images);
       await expectProcessor(qemu.qmp, cpuStates(prepared.units));
       await qemu.save(sink);
       return { template: await Template.read(await sink.readBack()), qemu: qemu.qmp.version };

@@ -1,22 +1,15 @@
 import { openScratchFile, type ScratchFile } from '../../formats/files/scratch-file.ts';
 import type { ByteSource } from '../../formats/files/source.ts';
 import { WrittenFile } from '../../formats/files/written-file.ts';
-import { LOW_HOLE_START, ramLayout } from '../../formats/pgm/ranges.ts';
-import { FOUR_GIB } from '../../formats/sizes.ts';
+import { LOW_HOLE_START } from '../../formats/pgm/ranges.ts';
 import { extract } from '../saved-state/extract/extract.ts';
-import { holesOf, memoryMap, ramConfigOf } from '../saved-state/layout/memory-map.ts';
+import { holesOf, memoryMap } from '../saved-state/layout/memory-map.ts';
 import type { SavedState } from '../saved-state/reading/state.ts';
+import { type ImageStretch, type RamPlan, ramPlan } from './ram-plan.ts';
 
 /** Where the ROMs of a PC begin, below the first MiB; from LOW_HOLE_START to there is video memory. */
 const ROMS_START = 0xc0000;
 const ROMS_END = 0x100000;
-
-/** A stretch of memory: where the guest finds it, and where it stands in QEMU's block of RAM. */
-export interface ImageStretch {
-  gcPhys: number;
-  offset: number;
-  size: number;
-}
 
 /** VirtualBox's name of it. */
 export const VIDEO_MEMORY = 'VRam';
@@ -28,7 +21,8 @@ export class GuestImage {
   readonly video: ByteSource | undefined;
   /** Bytes of RAM. */
   readonly ramSize: number;
-  readonly #stretches: readonly ImageStretch[];
+  /** Where it stands in QEMU. */
+  readonly plan: RamPlan;
   /** Where there is nothing among the ROMs. */
   readonly #empty: readonly { start: number; end: number }[];
   readonly #files: readonly ScratchFile[];
@@ -36,8 +30,8 @@ export class GuestImage {
   private constructor(memory: ByteSource, video: ByteSource | undefined, state: SavedState, files: ScratchFile[]) {
     this.memory = memory;
     this.video = video;
-    this.#stretches = stretchesOf(state);
-    this.ramSize = this.#stretches.reduce((sum, { size }) => sum + size, 0);
+    this.plan = ramPlan(state);
+    this.ramSize = this.plan.stretches.reduce((sum, { size }) => sum + size, 0);
     this.#empty = holesOf(memoryMap(state).filter(({ kind }) => kind !== 'mmio'))
       .map(({ start, end }) => ({ start: Math.max(start, ROMS_START), end: Math.min(end, ROMS_END) }))
       .filter(({ start, end }) => start < end);
@@ -69,20 +63,15 @@ export class GuestImage {
     for (const file of this.#files) file.close();
   }
 
-  /** All RAM, in the order of QEMU's block; between, what the guest sees of ROMs, and holes. */
-  get stretches(): readonly ImageStretch[] {
-    return this.#stretches;
-  }
-
   /** Stretches whose contents are the same in both machines: all but what shows video memory. */
   get comparable(): readonly ImageStretch[] {
-    return this.#stretches.flatMap((stretch) =>
+    return this.plan.stretches.flatMap((stretch) =>
       stretch.gcPhys > 0
         ? [stretch]
         : [
             { ...stretch, size: Math.min(stretch.size, LOW_HOLE_START) },
             ...(stretch.size > ROMS_START
-              ? [{ gcPhys: ROMS_START, offset: ROMS_START, size: stretch.size - ROMS_START }]
+              ? [{ ...stretch, gcPhys: ROMS_START, offset: ROMS_START, size: stretch.size - ROMS_START }]
               : []),
           ],
     );
@@ -96,14 +85,4 @@ export class GuestImage {
       if (start < gcPhys + target.length && end > gcPhys)
         target.fill(0xff, Math.max(start - gcPhys, 0), Math.min(end - gcPhys, target.length));
   }
-}
-
-function stretchesOf(state: SavedState): ImageStretch[] {
-  const { ramSize, ramHole } = state.pgm ? ramConfigOf(state.pgm) : { ramSize: 0, ramHole: 0 };
-  const { lowEnd, highEnd } = ramLayout(ramSize, ramHole);
-  const high = highEnd - FOUR_GIB;
-  return [
-    { gcPhys: 0, offset: 0, size: lowEnd },
-    ...(high > 0 ? [{ gcPhys: FOUR_GIB, offset: lowEnd, size: high }] : []),
-  ];
 }

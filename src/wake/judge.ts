@@ -1,12 +1,17 @@
 import type { Floppy } from '../../formats/units/chipset/legacy.ts';
+import type { Hpet } from '../../formats/units/chipset/timers.ts';
 import type { Apic } from '../../formats/units/cpu/apic.ts';
 import type { Gim } from '../../formats/units/cpu/gim.ts';
 import type { Trpm } from '../../formats/units/cpu/trpm.ts';
 import type { Vga } from '../../formats/units/display/codecs.ts';
-import { type E1000, E1000_CHIPS } from '../../formats/units/network/codecs.ts';
-import type { Ide } from '../../formats/units/storage/ata-codecs.ts';
+import { type E1000, E1000_CHIPS, PCNET_TYPES, type Pcnet } from '../../formats/units/network/codecs.ts';
+import type { Ahci, Ide } from '../../formats/units/storage/ata-codecs.ts';
+import { CARD_KINDS, cardsOf } from './cards.ts';
 import { roleOf } from './device-roles.ts';
-import { drivesOf } from './drives.ts';
+import { HPET_PERIOD, periodOf } from './devices/chipset/hpet.ts';
+import { isBusy } from './devices/storage/ide.ts';
+import { drivesOf, portsTooHigh } from './drives.ts';
+import { ramPlan } from './ram-plan.ts';
 import { type CpuState, cpuStates } from './units/cpu-state.ts';
 import type { MachineUnits } from './units/machine-units.ts';
 import type { RefusalCode } from './wake-codes.ts';
@@ -18,11 +23,14 @@ export interface Refusal {
   code: RefusalCode;
   reason: string;
   remedy: string;
+  /** Unit of the device that could be given up. */
+  device?: string;
 }
 
 type Rule = (units: MachineUnits, options: WakeOptions) => Refusal[];
 
 const refusal = (code: RefusalCode, reason: string, remedy: string): Refusal => ({ code, reason, remedy });
+const ANOTHER_GUEST = 'there is no way for this guest';
 const ANOTHER_MOMENT = 'load it in VirtualBox, let it run for a moment and save it again';
 
 /** All reasons that the state itself gives, before any QEMU is started. */
@@ -45,6 +53,11 @@ const neededUnits: Rule = (units) => {
     ? []
     : [refusal('unit-missing', `it has no ${missing.join(', ')}`, 'a state as VirtualBox wrote it has them')];
 };
+
+function dropped(device: string): Refusal {
+  const reason = `device ${device} has no counterpart that its state can be put into`;
+  return { ...refusal('device', reason, `--without ${device} drops it`), device };
+}
 
 const NO_WAY = 'there is no way yet';
 
@@ -70,20 +83,13 @@ const RULES: readonly Rule[] = [
             `--without ${name} drops it, and the guest loses its disks and drives`,
           ),
         ];
-      if (role === 'other' && !without.has(name))
-        return [
-          refusal(
-            'device',
-            `device ${name} has no counterpart that its state can be put into`,
-            `--without ${name} drops it`,
-          ),
-        ];
+      if (role === 'other' && !without.has(name)) return [dropped(name)];
       return [];
     });
   },
 
-  function givenDisks(units, { disks }) {
-    const drives = drivesOf(units);
+  function givenDisks(units, { disks, without }) {
+    const drives = drivesOf(units, without);
     const lost = drives.filter(({ kind, place }) => kind === 'disk' && !disks.has(place));
     const unknown = [...disks.keys()].filter((place) => !drives.some((drive) => drive.place === place));
     return [
@@ -100,18 +106,54 @@ const RULES: readonly Rule[] = [
     ];
   },
 
-  function busyDisks(units) {
+  function busyIde(units, { without }) {
+    if (without.has('piix3ide')) return [];
     const ide = units.find<Ide>('piix3ide/0');
-    const BUSY = 0x80;
-    const DATA_REQUEST = 0x08;
     return (ide?.controllers ?? []).flatMap(({ redo, drives }, channel) =>
-      redo ||
-      drives.some(
-        ({ status }, unit) => ide?.channels[channel].devices[unit].attached && (status & (BUSY | DATA_REQUEST)) !== 0,
-      )
+      redo || drives.some(({ status }, unit) => ide?.channels[channel].devices[unit].attached && isBusy(status))
         ? [refusal('busy-disk', `a transfer of IDE channel ${channel} is under way`, ANOTHER_MOMENT)]
         : [],
     );
+  },
+
+  function ahci(units, { without }) {
+    const unit = without.has('ahci') ? undefined : units.find<Ahci>('ahci/0');
+    if (!unit) return [];
+    const COALESCES = 1;
+    return [
+      ...portsTooHigh(drivesOf(units, without)).map((place) =>
+        refusal('port', `QEMU’s controller has no port for the drive at ${place}`, 'attach it to one of the first six'),
+      ),
+      ...((unit.coalescingControl & COALESCES) !== 0
+        ? [refusal('coalescing', 'the guest has interrupts of its AHCI controller put together', ANOTHER_GUEST)]
+        : []),
+    ];
+  },
+
+  function memory(units) {
+    const size = ramPlan(units.collected.state).gap?.size ?? 1;
+    return Number.isInteger(Math.log2(size))
+      ? []
+      : [
+          refusal(
+            'ram-hole',
+            `QEMU can not show ${size} bytes of RAM between 3 GiB and the hole below 4 GiB`,
+            'give the machine less than 3 GiB of RAM',
+          ),
+        ];
+  },
+
+  function hpet(units, { without }) {
+    const unit = without.has('hpet') ? undefined : units.find<Hpet>('hpet/0');
+    return unit && periodOf(unit) !== HPET_PERIOD
+      ? [
+          refusal(
+            'hpet',
+            `its HPET ticks every ${periodOf(unit)} fs, QEMU's every ${HPET_PERIOD}`,
+            '--without hpet drops it; a guest that uses it will hang',
+          ),
+        ]
+      : [];
   },
 
   function busyFloppy(units) {
@@ -164,20 +206,32 @@ const RULES: readonly Rule[] = [
     return [];
   },
 
-  function networkCards(units) {
-    const KNOWN = [0, 2];
-    return units.instancesOf('e1000').flatMap((instance) => {
-      const chip = units.need<E1000>(`e1000/${instance}`).chip;
-      return KNOWN.includes(chip)
-        ? []
-        : [
-            refusal(
-              'network-card',
-              `QEMU has no network card ${E1000_CHIPS[chip] ?? chip}`,
-              `--without e1000 drops it`,
-            ),
-          ];
-    });
+  function networkCards(units, { without }) {
+    const models: [string, (unit: string) => string, readonly string[]][] = [
+      ['e1000', (unit) => E1000_CHIPS[units.need<E1000>(unit).chip], ['82540EM', '82545EM']],
+      ['pcnet', (unit) => PCNET_TYPES[units.need<Pcnet>(unit).type], ['Am79C970A', 'Am79C973']],
+    ];
+    return models
+      .filter(([name]) => !without.has(name))
+      .flatMap(([name, modelOf, known]) =>
+        units
+          .instancesOf(name)
+          .map((instance) => modelOf(`${name}/${instance}`))
+          .filter((model) => !known.includes(model))
+          .map((model) => refusal('network-card', `QEMU has no network card ${model}`, `--without ${name} drops it`)),
+      );
+  },
+
+  function places(units, { without }) {
+    if (!units.has('pci/0')) return [];
+    const found = cardsOf(units, without).map(({ unit }) => unit);
+    return CARD_KINDS.filter(({ unit }) => !without.has(unit)).flatMap(({ unit }) =>
+      units
+        .instancesOf(unit)
+        .map((instance) => `${unit}/${instance}`)
+        .filter((each) => !found.includes(each))
+        .map((each) => refusal('place', `device ${each} is not where it is known to be`, `--without ${unit} drops it`)),
+    );
   },
 
   function graphics(units) {

@@ -1,9 +1,12 @@
 import { cpus } from 'node:os';
-import type { Piix3Bus } from '../../formats/units/chipset/pci-codec.ts';
 import type { Gim } from '../../formats/units/cpu/gim.ts';
 import type { Tm } from '../../formats/units/cpu/tm.ts';
-import { drivesOf } from './drives.ts';
+import { PCNET_TYPES, type Pcnet } from '../../formats/units/network/codecs.ts';
+import { cardsOf } from './cards.ts';
+import { type BusDevice, placeName } from './devices/chipset/pci.ts';
+import { type Drive, drivesOf } from './drives.ts';
 import { interruptRoutes } from './put-state.ts';
+import { ramPlan } from './ram-plan.ts';
 import type { MachineUnits } from './units/machine-units.ts';
 import type { NoticeCode } from './wake-codes.ts';
 import type { WakeOptions } from './wake-options.ts';
@@ -42,7 +45,22 @@ export function noticesOf(units: MachineUnits, options: WakeOptions): Notice[] {
     notices.push(
       lost('gpe', 'events of ACPI beyond the fixed ones (power button, battery): their ports answer with ones'),
     );
-  for (const { place, kind } of drivesOf(units))
+  if (ramPlan(units.collected.state).gap)
+    notices.push(
+      warning(
+        'ram-gap',
+        'QEMU’s PC has no RAM from 3 GiB on below 4 GiB: the guest’s there is memory of a PCI device at 1e.0, which a guest that sets up PCI anew must leave alone',
+      ),
+    );
+  for (const { kind, unit } of cardsOf(units, options.without))
+    if (kind.unit === 'pcnet' && PCNET_TYPES[units.need<Pcnet>(unit).type] === 'Am79C973')
+      notices.push(
+        warning(
+          'no-phy',
+          'network card Am79C973: QEMU’s is an Am79C970A, which has no PHY to ask; a driver that watches the link there, as that of Linux does, takes it for unplugged',
+        ),
+      );
+  for (const { place, kind } of drivesOf(units, options.without))
     if (kind === 'cd' && !options.disks.has(place))
       notices.push(lost('medium', `the medium in the drive at ${place}, if there was one`));
   return [...notices, ...timeNotices(units, options), ...interruptNotices(units, options)];
@@ -68,11 +86,10 @@ function timeNotices(units: MachineUnits, { accelerator }: WakeOptions): Notice[
 }
 
 function interruptNotices(units: MachineUnits, options: WakeOptions): Notice[] {
-  const routes = interruptRoutes(units, options);
+  const routes = interruptRoutes(units, cardsOf(units, options.without));
   if (!routes) return [];
   const count = units.collected.state.cpum?.cpus.length ?? 1;
-  const nameOf = ({ devfn }: Piix3Bus['devices'][number]) =>
-    `${(devfn >>> 3).toString(16).padStart(2, '0')}.${devfn & 7}`;
+  const nameOf = ({ devfn }: BusDevice) => placeName(devfn);
   return [
     ...routes.unrouted.map((device) =>
       warning(
@@ -96,4 +113,22 @@ function interruptNotices(units: MachineUnits, options: WakeOptions): Notice[] {
         ]
       : []),
   ];
+}
+
+/** Formats of images with which QEMU writes its stream, and so gives a machine back. */
+const FORMATS_WITH_WAY_BACK = ['raw', 'qcow2'];
+
+/** @param formats of the images, by place */
+export function backNotices(drives: readonly Drive[], formats: ReadonlyMap<string, string>): Notice[] {
+  return drives.flatMap(({ place }) => {
+    const format = formats.get(place) ?? 'raw';
+    return FORMATS_WITH_WAY_BACK.includes(format)
+      ? []
+      : [
+          warning(
+            'no-way-back',
+            `the image at ${place} has the format ${format}, with which QEMU does not save machines: to be able to go back to VirtualBox, turn it into qcow2 first (qemu-img convert -O qcow2)`,
+          ),
+        ];
+  });
 }

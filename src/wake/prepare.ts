@@ -3,8 +3,8 @@ import { collectUnits } from '../saved-state/reading/collect-units.ts';
 import type { WalkOptions } from '../saved-state/reading/walk.ts';
 import { type Drive, drivesOf } from './drives.ts';
 import { type Refusal, refusalsOf } from './judge.ts';
-import { type Notice, noticesOf } from './notices.ts';
-import { type DiskUse, qemuArguments } from './qemu-arguments.ts';
+import { backNotices, type Notice, noticesOf } from './notices.ts';
+import { type DiskUse, imageNode, qemuArguments } from './qemu-arguments.ts';
 import { MachineUnits } from './units/machine-units.ts';
 import { NO_OPTIONS, type WakeOptions } from './wake-options.ts';
 
@@ -19,6 +19,17 @@ export interface PreparedWake {
   notices: readonly Notice[];
   /** QEMU's arguments; only where nothing is refused. @param machine type with version, default QEMU's newest */
   arguments(how: { machine?: string; use: DiskUse }): string[];
+  /** Images of disks, for a QEMU that is to tell their sizes. */
+  images: readonly DiskImage[];
+}
+
+/** The image that is given for a disk. */
+export interface DiskImage {
+  drive: Drive;
+  /** Of QEMU's node. */
+  node: string;
+  /** What `-blockdev` takes. */
+  words: string;
 }
 
 /**
@@ -37,10 +48,16 @@ export async function prepareWake(
 
 function judged(units: MachineUnits, options: WakeOptions, formats: ReadonlyMap<string, string>): PreparedWake {
   const refusals = refusalsOf(units, options);
+  const drives = refusals.length > 0 ? [] : drivesOf(units, options.without);
+  const imageOf = (drive: Drive): DiskImage[] => {
+    const file = options.disks.get(drive.place);
+    if (drive.kind !== 'disk' || file === undefined) return [];
+    return [{ drive, ...imageNode(drive.place, file, formats.get(drive.place) ?? 'raw') }];
+  };
   return {
-    ...{ units, options, refusals },
-    drives: refusals.length > 0 ? [] : drivesOf(units),
-    notices: refusals.length > 0 ? [] : noticesOf(units, options),
+    ...{ units, options, refusals, drives },
+    images: drives.flatMap(imageOf),
+    notices: refusals.length > 0 ? [] : [...noticesOf(units, options), ...backNotices(drives, formats)],
     arguments: (how) => qemuArguments(units, options, { ...how, formats }),
   };
 }
@@ -54,7 +71,7 @@ export async function foreseeWake(
   walk: Pick<WalkOptions, 'signal' | 'onProgress'> = {},
 ): Promise<PreparedWake> {
   const units = new MachineUnits(await collectUnits(source, walk));
-  const drives = units.has('piix3ide/0') ? drivesOf(units) : [];
+  const drives = drivesOf(units, NO_OPTIONS.without);
   const disks = new Map(drives.filter(({ kind }) => kind === 'disk').map(({ place }) => [place, 'FILE']));
   return judged(units, { ...NO_OPTIONS, disks }, new Map());
 }

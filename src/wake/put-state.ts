@@ -3,28 +3,20 @@ import type { Acpi } from '../../formats/units/chipset/legacy.ts';
 import type { Piix3Bus } from '../../formats/units/chipset/pci-codec.ts';
 import type { Apic } from '../../formats/units/cpu/apic.ts';
 import type { Tm } from '../../formats/units/cpu/tm.ts';
-import { wakeCpu } from './devices/cpu.ts';
-import { e1000 } from './devices/e1000.ts';
-import { holdLine, planTwins, type Routes, usesIoApic, wakeTwins } from './devices/interrupt-routes.ts';
-import { hasDeliverable, localApic, setWaitsForStart, takesPic } from './devices/local-apic.ts';
-import { type BusDevice, editConfig, wakeConfig } from './devices/pci.ts';
-import { serialPort } from './devices/serial-port.ts';
-import { DEVICE_TABLE } from './devices/table.ts';
-import { networkCards } from './network-cards.ts';
+import { type Card, cardsOf } from './cards.ts';
+import { holdLine, planTwins, type Routes, usesIoApic, wakeTwins } from './devices/chipset/interrupt-routes.ts';
+import { type BusDevice, editConfig, mapMemory, sectionName, wakeConfig } from './devices/chipset/pci.ts';
+import { Place, ROUTING_REGISTERS, Section } from './devices/chipset/piix3.ts';
+import { wakeCpu } from './devices/cpu/cpu.ts';
+import { hasDeliverable, localApic, setWaitsForStart, takesPic } from './devices/cpu/local-apic.ts';
+import { serialPort } from './devices/ports/serial-port.ts';
+import { DEVICE_TABLE, rowsOf } from './devices/table.ts';
+import { GAP_PLACE, ramPlan } from './ram-plan.ts';
 import { type Correspondence, type Moment, type UnitPart, valueAt, wakeSection } from './template/correspondence.ts';
 import type { Template } from './template/template.ts';
 import { type CpuState, cpuStates } from './units/cpu-state.ts';
 import type { MachineUnits } from './units/machine-units.ts';
 import type { WakeOptions } from './wake-options.ts';
-
-/** Sections of the chips of PIIX3 machines, and what stands for them in VirtualBox. */
-const HOST_BRIDGE = '0000:00:00.0/I440FX';
-const ISA_BRIDGE = '0000:00:01.0/PIIX3';
-const IDE = '0000:00:01.1/ide';
-const POWER = '0000:00:01.3/piix4_pm';
-const GRAPHICS = '0000:00:02.0/vga';
-/** By place on VirtualBox's bus: 8 × device + function. */
-const Place = { ISA_BRIDGE: 0x08, IDE: 0x09, GRAPHICS: 0x10, POWER: 0x38 } as const;
 
 /**
  * Puts the state of all devices and processors into the template's sections, in place.
@@ -37,15 +29,22 @@ export function putState(units: MachineUnits, template: Template, options: WakeO
   clocks.set('cpu_clock_offset', tm.virtualSync);
   clocks.set('cpu_ticks_offset', tm.tsc[0] ?? 0n);
   putCpus(units, template, moment);
-  for (const { unit, part, section, table } of DEVICE_TABLE) {
-    const value = units.find<UnitPart>(unit);
-    if (value) wakeSection(table, partOf(value, part), template.section(...section), moment);
+  for (const row of DEVICE_TABLE) {
+    const value = isGivenUp(row.unit, options) ? undefined : units.find<UnitPart>(row.unit);
+    if (!value) continue;
+    const section = template.section(...row.section);
+    wakeSection(rowsOf(row, section), partOf(value, row.part), section, moment);
   }
   for (const instance of units.instancesOf('serial'))
     put(template, ['serial', instance], serialPort, units.need(`serial/${instance}`), moment);
   putBus(units, template);
-  putNetworkCards(units, template, options, moment);
+  putCards(units, template, options, moment);
   goOn(template);
+}
+
+/** @param unit `name/instance` */
+function isGivenUp(unit: string, { without }: WakeOptions): boolean {
+  return without.has(unit.split('/')[0]);
 }
 
 /** The part of a unit that a table is for. */
@@ -121,8 +120,11 @@ function putRunState({ run }: CpuState, template: Template, i: number, isInterru
   template.section('cpu', i).set('env.mp_state', RunState[run]);
 }
 
+/** Of the device that shows memory, which of its regions does. */
+const MEMORY_REGION = 2;
+
 const IDE_OWN = { start: 0x40, end: 0x50 };
-const ROUTES = { start: 0x60, end: 0x64 };
+const ROUTES = { start: ROUTING_REGISTERS, end: ROUTING_REGISTERS + 4 };
 /** Access to the memory from 0xC0000 to 0xFFFFF: it is read and not written. */
 const SHADOWS = { first: 0x59, last: 0x5f };
 const READ_HIGH = 0x10;
@@ -132,21 +134,23 @@ function putBus(units: MachineUnits, template: Template): void {
   const bus = units.need<Piix3Bus>('pci/0');
   const at = (devfn: number) => bus.devices.find((device) => device.devfn === devfn);
   template.section('PCIHost').set('config_reg', BigInt(bus.address));
-  editConfig(template.section(HOST_BRIDGE), (config) => {
+  editConfig(template.section(Section.HOST_BRIDGE), (config) => {
     config.setUint8(SHADOWS.first, READ_HIGH);
     for (let i = SHADOWS.first + 1; i <= SHADOWS.last; i++) config.setUint8(i, READ_BOTH);
   });
+  const { gap } = ramPlan(units.collected.state);
+  if (gap) mapMemory(template.section(sectionName(GAP_PLACE, 'ivshmem-plain')), MEMORY_REGION, gap.gcPhys);
   const isaBridge = at(Place.ISA_BRIDGE);
-  if (isaBridge) copyConfig(template, ISA_BRIDGE, isaBridge, ROUTES);
+  if (isaBridge) copyConfig(template, Section.ISA_BRIDGE, isaBridge, ROUTES);
   const ide = at(Place.IDE);
   if (ide) {
-    wakeConfig(template.section(IDE), ide, [[4, 4]]);
-    copyConfig(template, IDE, ide, IDE_OWN);
+    wakeConfig(template.section(Section.IDE), ide, [[4, 4]]);
+    copyConfig(template, Section.IDE, ide, IDE_OWN);
   }
   const power = at(Place.POWER);
   if (power) putPowerPorts(units, template, power);
   const graphics = at(Place.GRAPHICS);
-  if (graphics && template.find(GRAPHICS)) wakeConfig(template.section(GRAPHICS), graphics, [[0, 0]]);
+  if (graphics && template.find(Section.GRAPHICS)) wakeConfig(template.section(Section.GRAPHICS), graphics, [[0, 0]]);
 }
 
 function copyConfig(
@@ -166,7 +170,7 @@ const POWER_ENABLE = 0x80;
 const SMBUS_PORTS = 0x90;
 
 function putPowerPorts(units: MachineUnits, template: Template, device: BusDevice): void {
-  const section = template.section(POWER);
+  const section = template.section(Section.POWER);
   wakeConfig(section, device, []);
   const acpi = units.find<Acpi>('acpi/0');
   if (!acpi) return;
@@ -178,15 +182,16 @@ function putPowerPorts(units: MachineUnits, template: Template, device: BusDevic
 }
 
 /** They come last: their interrupts change the I/O APIC and the routing registers. */
-function putNetworkCards(units: MachineUnits, template: Template, options: WakeOptions, moment: Moment): void {
-  for (const { instance, device, section } of networkCards(units, options)) {
+function putCards(units: MachineUnits, template: Template, { without }: WakeOptions, moment: Moment): void {
+  const cards = cardsOf(units, without);
+  for (const { kind, unit, device, section } of cards) {
     const image = template.section(section);
-    wakeSection(e1000(image), units.need(`e1000/${instance}`), image, moment);
-    wakeConfig(image, device, [[0, 0]]);
-    holdLine(template, section, ISA_BRIDGE, device);
+    wakeSection(kind.table(image), units.need(unit), image, moment);
+    wakeConfig(image, device, kind.regions);
+    holdLine(template, section, device);
   }
-  const routes = interruptRoutes(units, options);
-  if (routes) wakeTwins(template, ISA_BRIDGE, routes);
+  const routes = interruptRoutes(units, cards);
+  if (routes) wakeTwins(template, routes);
 }
 
 /** ISA lines that devices of the machine have. */
@@ -195,10 +200,13 @@ function takenLines(units: MachineUnits): number[] {
 }
 
 /** How interrupts of PCI devices arrive; undefined where the guest uses the 8259s, whose routes are the same. */
-export function interruptRoutes(units: MachineUnits, options: WakeOptions): Routes | undefined {
+export function interruptRoutes(units: MachineUnits, cards: readonly Card[]): Routes | undefined {
   const bus = units.need<Piix3Bus>('pci/0');
   const ioApic = units.find<IoApic>('ioapic/0');
   if (!ioApic || !usesIoApic(bus)) return undefined;
-  const devices = networkCards(units, options).map(({ device }) => device);
-  return planTwins(devices, ioApic, takenLines(units));
+  return planTwins(
+    cards.map(({ device }) => device),
+    ioApic,
+    takenLines(units),
+  );
 }

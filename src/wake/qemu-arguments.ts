@@ -1,16 +1,20 @@
-import { DEFAULT_RAM_HOLE } from '../../formats/pgm/ranges.ts';
-import { FOUR_GIB, KIB, MIB } from '../../formats/sizes.ts';
+import { KIB, MIB } from '../../formats/sizes.ts';
 import type { Uart } from '../../formats/units/chipset/serial.ts';
+import type { Hpet } from '../../formats/units/chipset/timers.ts';
 import type { Vga } from '../../formats/units/display/codecs.ts';
-import { type E1000, E1000_CHIPS } from '../../formats/units/network/codecs.ts';
-import { ramConfigOf } from '../saved-state/layout/memory-map.ts';
-import { drivesOf } from './drives.ts';
-import { type NetworkCard, networkCards } from './network-cards.ts';
+import { type E1000, E1000_CHIPS, type Pcnet } from '../../formats/units/network/codecs.ts';
+import { type Card, cardsOf } from './cards.ts';
+import { HPET_TIMERS } from './devices/chipset/hpet.ts';
+import { placeName } from './devices/chipset/pci.ts';
+import { AHCI_ID, type Drive, drivesOf } from './drives.ts';
+import { GAP_MEMORY, GAP_PLACE, ramPlan } from './ram-plan.ts';
 import type { MachineUnits } from './units/machine-units.ts';
 import type { WakeOptions } from './wake-options.ts';
 
 /** QEMU's names of the models of e1000. */
 const CARD_MODELS: Readonly<Record<string, string>> = { [E1000_CHIPS[0]]: 'e1000', [E1000_CHIPS[2]]: 'e1000-82545em' };
+
+const SECTOR = 512;
 
 /** Where the graphics adapter is, in both machines. */
 const GRAPHICS_PLACE = '02.0';
@@ -18,8 +22,11 @@ const GRAPHICS_PLACE = '02.0';
 /** Memory that QEMU's VGA has at least. */
 const MIN_VIDEO_MEMORY = MIB;
 
-/** How the disks are to be opened: as they are, or so that nothing is written to them. */
-export type DiskUse = 'disks' | 'snapshots';
+/**
+ * How the disks are to be opened: as they are; so that nothing is written to them; or not at all, with empty ones of
+ * their sizes in their places, as QEMU does not write its stream with images of every format.
+ */
+export type DiskUse = 'disks' | 'snapshots' | 'stand-ins';
 
 /**
  * Arguments of a QEMU with the same devices as the state's machine, whatever its release.
@@ -35,30 +42,33 @@ export function qemuArguments(
   }: { machine?: string; use?: DiskUse; formats: ReadonlyMap<string, string> },
 ): string[] {
   const { state } = units.collected;
-  const { ramSize, ramHole } = state.pgm ? ramConfigOf(state.pgm) : { ramSize: 0, ramHole: DEFAULT_RAM_HOLE };
+  const { ramSize, lowEnd, gap } = ramPlan(state);
   const cpus = state.cpum?.cpus.length ?? 1;
-  const split = ramSize > FOUR_GIB - ramHole ? `,max-ram-below-4g=${FOUR_GIB - ramHole}` : '';
+  const cards = cardsOf(units, options.without);
+  const hpet = options.without.has('hpet') ? undefined : units.find<Hpet>('hpet/0');
+  const split = lowEnd === undefined ? '' : `,max-ram-below-4g=${lowEnd}`;
   return [
     ...['-nodefaults', '-no-user-config', '-no-reboot'],
     ...['-accel', options.accelerator, '-cpu', 'max', '-smp', `${cpus},maxcpus=${cpus}`],
     ...['-m', `${ramSize / KIB}k`, '-rtc', 'base=utc,clock=vm'],
-    ...['-machine', `${machine},hpet=off,vmport=off${split}`],
+    ...['-machine', `${machine},hpet=${hpet ? 'on' : 'off'},vmport=off${split}`],
+    ...(gap ? gapMemory(gap.size) : []),
+    ...(hpet && hpet.count > HPET_TIMERS ? ['-global', `hpet.timers=${hpet.count}`] : []),
     ...graphics(units),
     ...units.instancesOf('serial').flatMap((instance) => serialPort(units, instance, options)),
-    ...drivesOf(units).flatMap((drive) => {
-      const { place, channel, unit, kind, serial, model, firmware, geometry } = drive;
-      const file = options.disks.get(place);
-      const id = `${place.replace(':', '-')}`;
-      const names = `serial=${escaped(serial)},model=${escaped(model)},ver=${escaped(firmware)}`;
-      const shape =
-        kind === 'disk' ? `,cyls=${geometry.cylinders},heads=${geometry.heads},secs=${geometry.sectors}` : '';
-      return [
-        ...(file === undefined ? [] : ['-drive', driveArgument(id, file, formats.get(place) ?? 'raw', kind, use)]),
-        '-device',
-        `ide-${kind === 'disk' ? 'hd' : 'cd'},bus=ide.${channel},unit=${unit}${file === undefined ? '' : `,drive=${id}`},${names}${shape}`,
-      ];
-    }),
-    ...networkCards(units, options).flatMap((card) => networkCard(units, card, options)),
+    ...cards.flatMap(({ kind, place }) =>
+      kind.unit === 'ahci' ? ['-device', `ich9-ahci,id=${AHCI_ID},addr=${place}`] : [],
+    ),
+    ...drivesOf(units, options.without).flatMap((drive) => driveArguments(drive, options, formats, use)),
+    ...cards.filter(({ kind }) => kind.isNetwork).flatMap((card, number) => networkCard(units, card, number, options)),
+  ];
+}
+
+/** RAM that QEMU's PC has no room for is memory of a device, which stands at the same addresses. */
+function gapMemory(size: number): string[] {
+  return [
+    ...['-object', `memory-backend-ram,id=${GAP_MEMORY},size=${size}`],
+    ...['-device', `ivshmem-plain,memdev=${GAP_MEMORY},master=on,addr=${placeName(GAP_PLACE)}`],
   ];
 }
 
@@ -72,9 +82,29 @@ export function videoMemory(size: number): number {
   return 2 ** Math.ceil(Math.log2(Math.max(size, MIN_VIDEO_MEMORY)));
 }
 
-function driveArgument(id: string, file: string, format: string, kind: 'disk' | 'cd', use: DiskUse): string {
+function driveArguments(
+  { place, bus, kind, serial, model, firmware, geometry, sectors }: Drive,
+  { disks }: WakeOptions,
+  formats: ReadonlyMap<string, string>,
+  use: DiskUse,
+): string[] {
+  const file = disks.get(place);
+  const id = place.replace(':', '-');
+  const names = `serial=${escaped(serial)},model=${escaped(model)},ver=${escaped(firmware)}`;
+  const shape = kind === 'disk' ? `,cyls=${geometry.cylinders},heads=${geometry.heads},secs=${geometry.sectors}` : '';
+  const device = `ide-${kind === 'disk' ? 'hd' : 'cd'},bus=${bus}`;
+  if (file === undefined) return ['-device', `${device},${names}${shape}`];
+  if (use === 'stand-ins' && kind === 'disk')
+    return [
+      ...['-drive', `if=none,id=${id},driver=null-co,size=${sectors * SECTOR}`],
+      ...['-device', `${device},drive=${id},${names}${shape}`],
+    ];
   const care = kind === 'cd' ? ',readonly=on' : use === 'snapshots' ? ',snapshot=on' : '';
-  return `if=none,id=${id},file=${escaped(file)},format=${format}${care}`;
+  const format = formats.get(place) ?? 'raw';
+  return [
+    ...['-drive', `if=none,id=${id},file=${escaped(file)},format=${format}${care}`],
+    ...['-device', `${device},drive=${id},${names}${shape}`],
+  ];
 }
 
 function serialPort(units: MachineUnits, instance: number, { serial }: WakeOptions): string[] {
@@ -87,15 +117,30 @@ function serialPort(units: MachineUnits, instance: number, { serial }: WakeOptio
   ];
 }
 
-function networkCard(units: MachineUnits, { instance, place }: NetworkCard, { network }: WakeOptions): string[] {
-  const { chip, mac } = units.need<E1000>(`e1000/${instance}`);
+function networkCard(units: MachineUnits, card: Card, number: number, { network }: WakeOptions): string[] {
+  const { model, mac } = networkModel(units, card);
   const address = Buffer.from(mac).toString('hex').match(/../g)?.join(':');
   return [
     '-netdev',
-    `${network[instance] ?? 'user'},id=net${instance}`,
+    `${network[number] ?? 'user'},id=net${number}`,
     '-device',
-    `${CARD_MODELS[E1000_CHIPS[chip]]},netdev=net${instance},mac=${address},addr=${place},romfile=`,
+    `${model},netdev=net${number},mac=${address},addr=${card.place},romfile=`,
   ];
+}
+
+function networkModel(units: MachineUnits, { kind, unit }: Card): { model: string; mac: Uint8Array } {
+  if (kind.unit === 'pcnet') return { model: 'pcnet', mac: units.need<Pcnet>(unit).mac };
+  const { chip, mac } = units.need<E1000>(unit);
+  return { model: CARD_MODELS[E1000_CHIPS[chip]], mac };
+}
+
+/** The image of a disk beside the machine, to be looked at: the name of the node, and QEMU's words for it. */
+export function imageNode(place: string, file: string, format: string): { node: string; words: string } {
+  const node = `image-${place.replace(':', '-')}`;
+  return {
+    node,
+    words: `driver=${format},node-name=${node},read-only=on,file.driver=file,file.filename=${escaped(file)}`,
+  };
 }
 
 /** A comma ends a value, unless it is doubled. */

@@ -7,11 +7,14 @@ import { MIB, PAGE_SIZE } from '../../formats/sizes.ts';
 import { Turns } from '../../formats/turns.ts';
 import type { Vga } from '../../formats/units/display/codecs.ts';
 import type { GuestImage } from './guest-image.ts';
+import { GAP_MEMORY } from './ram-plan.ts';
 import type { Template } from './template/template.ts';
 import { isText, textToQemu } from './video-memory.ts';
 
 /** Name of the block of the VGA's memory, after the path of the device. */
 const VIDEO_BLOCK = /vga\.vram$/;
+
+const GAP_BLOCK = new RegExp(`/${GAP_MEMORY}$`);
 
 export interface WrittenMachine {
   sink: ByteSink;
@@ -36,17 +39,21 @@ export async function writeWoken({ sink, template, image, vga, signal, onProgres
     await turns.give();
   });
   try {
+    const { stretches, ramSize } = image.plan;
     const [ram, another] = writer.blocks.all.filter(({ isRam }) => isRam);
-    if (another || ram?.size !== image.ramSize)
+    const gap = writer.blocks.all.find(({ name }) => GAP_BLOCK.test(name));
+    if (another || ram?.size !== ramSize)
       throw new UnsupportedError(
         'other-qemu',
-        `Cannot put the state into this QEMU: it has ${ram?.size ?? 0} bytes of RAM, expected ${image.ramSize}`,
+        `Cannot put the state into this QEMU: it has ${ram?.size ?? 0} bytes of RAM, expected ${ramSize}`,
       );
-    for (const { gcPhys, offset, size } of image.stretches)
-      await pages.copy(ram, offset, size, (target, at) => image.read(target, gcPhys + at));
+    for (const { gcPhys, block, offset, size } of stretches)
+      await pages.copy(block === 'gap' && gap ? gap : ram, offset, size, (target, at) =>
+        image.read(target, gcPhys + at),
+      );
     const video = writer.blocks.all.find(({ name }) => VIDEO_BLOCK.test(name));
     if (video && image.video) await copyVideo(pages, video, image.video, vga);
-    for (const block of writer.blocks.all.filter((each) => !each.isRam && each !== video))
+    for (const block of writer.blocks.all.filter((each) => !each.isRam && each !== video && each !== gap))
       await pages.copy(block, 0, block.size, async (target) => void target.fill(0));
     for (const { block, offset, bytes } of template.firmware) await pages.put(writer.blocks.all[block], offset, bytes);
     await writer.endMemory();

@@ -2,7 +2,7 @@ import type { Argv } from 'yargs';
 import { UsageError } from '../../../formats/errors.ts';
 import type { ByteSource } from '../../../formats/files/source.ts';
 import { type Woken, wake, wakeAndRun } from '../../../migrations/wake/wake.ts';
-import { bringBack } from '../../../src/wake/back.ts';
+import { bringBack } from '../../../src/wake/back/back.ts';
 import { type PreparedWake, prepareWake } from '../../../src/wake/prepare.ts';
 import { diskFormats } from '../../io/disk-format.ts';
 import { withSource } from '../../io/input.ts';
@@ -43,7 +43,7 @@ const builder = (argv: Argv) =>
     .option('qemu-options', {
       type: 'string',
       requiresArg: true,
-      describe: 'With --run: more options for QEMU, such as "-display gtk"; default: "-display none"',
+      describe: 'With --run: more options for QEMU, as --qemu-options="-display gtk"; default: "-display none"',
     })
     .option('back', {
       type: 'boolean',
@@ -58,7 +58,7 @@ const builder = (argv: Argv) =>
     .option('force', FORCE)
     .example('$0 wake old.sav --disk ide0:0=disk.vdi -o machine.qemu', 'Write it for QEMU, and tell the command line')
     .example(
-      '$0 wake old.sav --disk ide0:0=disk.vdi --run --qemu-options "-display gtk"',
+      '$0 wake old.sav --disk ide0:0=disk.vdi --run --qemu-options="-display gtk"',
       'Let the machine go on in QEMU',
     )
     .example('$0 wake --back machine.qemu --like template.sav -o new.sav', 'A stopped QEMU machine for VirtualBox')

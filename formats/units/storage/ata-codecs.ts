@@ -39,8 +39,13 @@ const ahciPort = defineStruct('Port of an AHCI controller, ahci version 9', 'uni
   sectors: { kind: u64, doc: '' },
   multiSectors: { kind: u32, doc: 'sectors of one transfer' },
   transferMode: { kind: x8, doc: '' },
-  ...fields(x8, ['reset', 'tasks', 'polled'], 'names are a guess'),
-  finishedTasks: { kind: array(x32, 3), doc: 'names are a guess' },
+  ...fields(x8, ['reset', 'poweredOn', 'spunUp'], 'names are a guess'),
+  ...fields(
+    x32,
+    ['finished', 'finishedQueued'],
+    'commands that the guest still sees as issued, or as active, until it looks',
+  ),
+  currentSlot: { kind: u32, doc: 'of the last command; name is a guess' },
   atapi: { kind: u8, doc: 'a drive for CDs' },
   sense: { kind: bytes(64), doc: 'answer to the last command of a drive' },
 });

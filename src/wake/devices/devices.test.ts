@@ -4,11 +4,11 @@ import type { Apic } from '../../../formats/units/cpu/apic.ts';
 import { missingFeatures } from '../processor-features.ts';
 import type { CpuState } from '../units/cpu-state.ts';
 import { textToQemu, textToVirtualBox } from '../video-memory.ts';
-import { E1000_REGISTERS } from './e1000-registers.ts';
-import { planTwins } from './interrupt-routes.ts';
-import { hasDeliverable, takesPic } from './local-apic.ts';
-import type { BusDevice } from './pci.ts';
-import { realTimeClock } from './real-time-clock.ts';
+import { planTwins } from './chipset/interrupt-routes.ts';
+import type { BusDevice } from './chipset/pci.ts';
+import { realTimeClock } from './chipset/real-time-clock.ts';
+import { hasDeliverable, takesPic } from './cpu/local-apic.ts';
+import { E1000_REGISTERS } from './network/e1000-registers.ts';
 
 describe('local APIC', () => {
   const apic = (irr: number[], isr: number[], tpr = 0, on = true) => {

@@ -1,13 +1,16 @@
 import type { Correspondence } from '../template/correspondence.ts';
-import { display } from './display.ts';
-import { dmaController } from './dma.ts';
-import { floppy } from './floppy.ts';
-import { ide } from './ide.ts';
-import { ioApic, pic } from './interrupt-controllers.ts';
-import { intervalTimer, speaker } from './interval-timer.ts';
-import { keyboard, keyboardController, mouse } from './keyboard.ts';
-import { power } from './power.ts';
-import { realTimeClock } from './real-time-clock.ts';
+import type { SectionImage } from '../template/section-image.ts';
+import { dmaController } from './chipset/dma.ts';
+import { hpet } from './chipset/hpet.ts';
+import { ioApic, pic } from './chipset/interrupt-controllers.ts';
+import { intervalTimer, speaker } from './chipset/interval-timer.ts';
+import { Section } from './chipset/piix3.ts';
+import { power } from './chipset/power.ts';
+import { realTimeClock } from './chipset/real-time-clock.ts';
+import { display } from './ports/display.ts';
+import { floppy } from './ports/floppy.ts';
+import { keyboard, keyboardController, mouse } from './ports/keyboard.ts';
+import { ide } from './storage/ide.ts';
 
 /** Which device of QEMU takes the state of which of VirtualBox. */
 export interface DeviceRow {
@@ -17,7 +20,12 @@ export interface DeviceRow {
   part?: string;
   /** Name and instance of QEMU's section. */
   section: readonly [string, number];
-  table: readonly Correspondence[];
+  table: readonly Correspondence[] | ((section: SectionImage) => readonly Correspondence[]);
+}
+
+/** @param section tells what this QEMU has */
+export function rowsOf({ table }: DeviceRow, section: SectionImage): readonly Correspondence[] {
+  return typeof table === 'function' ? table(section) : table;
 }
 
 /** Devices of which a machine has one, in the order in which they are carried over. */
@@ -27,6 +35,7 @@ export const DEVICE_TABLE: readonly DeviceRow[] = [
   { unit: 'ioapic/0', section: ['ioapic', 0], table: ioApic },
   { unit: 'i8254/0', section: ['i8254', 0], table: intervalTimer },
   { unit: 'i8254/0', section: ['pcspk', 0], table: speaker },
+  { unit: 'hpet/0', section: ['hpet', 0], table: hpet },
   { unit: 'mc146818/0', section: ['mc146818rtc', 0], table: realTimeClock },
   { unit: '8237A/0', part: 'controllers[0]', section: ['dma', 0], table: dmaController(0n) },
   { unit: '8237A/0', part: 'controllers[1]', section: ['dma', 1], table: dmaController(1n) },
@@ -34,7 +43,7 @@ export const DEVICE_TABLE: readonly DeviceRow[] = [
   { unit: 'pckbd/0', section: ['ps2kbd', 0], table: keyboard },
   { unit: 'pckbd/0', section: ['ps2mouse', 0], table: mouse },
   { unit: 'i82078/0', section: ['fdc', 0], table: floppy },
-  { unit: 'acpi/0', section: ['0000:00:01.3/piix4_pm', 0], table: power },
-  { unit: 'piix3ide/0', section: ['0000:00:01.1/ide', 0], table: ide },
-  { unit: 'vga/0', section: ['0000:00:02.0/vga', 0], table: display },
+  { unit: 'acpi/0', section: [Section.POWER, 0], table: power },
+  { unit: 'piix3ide/0', section: [Section.IDE, 0], table: ide },
+  { unit: 'vga/0', section: [Section.GRAPHICS, 0], table: display },
 ];

@@ -16,6 +16,7 @@ export class SectionImage {
   readonly section: DeviceSection;
   readonly #fields = new Map<string, DeviceField>();
   readonly #view: DataView;
+  #ownersFound: Set<string> | undefined;
 
   /** @param section with its description. The bytes are changed in place */
   constructor(section: DeviceSection) {
@@ -38,9 +39,22 @@ export class SectionImage {
 
   /** Whether the device has such a field, or fields within it. */
   has(path: string): boolean {
-    if (this.#fields.has(path)) return true;
-    for (const known of this.#fields.keys())
-      if (known.startsWith(`${path}[`) || known.startsWith(`${path}.`)) return true;
+    return this.#fields.has(path) || this.#owners().has(path);
+  }
+
+  /** Paths that have fields within them. */
+  #owners(): ReadonlySet<string> {
+    if (!this.#ownersFound) {
+      this.#ownersFound = new Set();
+      for (const path of this.#fields.keys())
+        for (const { index } of path.matchAll(/[.[]/g)) this.#ownersFound.add(path.slice(0, index));
+    }
+    return this.#ownersFound;
+  }
+
+  /** Whether QEMU has written a part that it does not always write, by its name, of the device or of something in it. */
+  hasPart(name: string): boolean {
+    for (const path of this.#fields.keys()) if (path.includes(`${name}.`)) return true;
     return false;
   }
 
@@ -106,8 +120,7 @@ export class SectionImage {
   #unfit(path: string, what: string): UnsupportedError {
     return new UnsupportedError(
       'other-qemu',
-      `Cannot put the state into this QEMU: field ${path} of its device ${this.label} ${what}; use another ` +
-        'release of QEMU',
+      `Cannot use this QEMU: field ${path} of its device ${this.label} ${what}; use another release`,
     );
   }
 }

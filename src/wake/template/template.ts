@@ -87,7 +87,7 @@ export class Template {
     if (found) return found;
     throw new UnsupportedError(
       'other-qemu',
-      `Cannot put the state into this QEMU: it has no device ${name} ${instance}; use another release of QEMU`,
+      `Cannot use this QEMU: it has no device ${name} ${instance}; use another release`,
     );
   }
 }

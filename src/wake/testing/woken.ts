@@ -11,6 +11,9 @@ import { Template } from '../template/template.ts';
 import { NO_OPTIONS } from '../wake-options.ts';
 import { writeWoken } from '../write-woken.ts';
 
+/** Of machines with all devices that state goes over to. */
+export const RICH_MACHINES = ['devices-7.2', 'devices-10.0'] as const;
+
 /** Streams of a PC of 4 MiB without graphics, which the real QEMU 7.2.22 and 10.0.2 wrote after a reset. */
 const TEMPLATES = fileURLToPath(new URL('../../../test-vectors/wake/', import.meta.url));
 export const MACHINES = ['pc-i440fx-7.2', 'pc-i440fx-10.0'] as const;

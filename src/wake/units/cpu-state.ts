@@ -18,12 +18,11 @@ export interface CpuState {
   msrs: readonly bigint[];
   tsc: bigint;
   a20: boolean;
-  run: 'runs' | 'halted' | 'waits-for-start';
+  run: keyof typeof RunNumber;
 }
 
-/** Unit em, which tells what a CPU does. */
-const HALTED = 6;
-const WAITS_FOR_START = 7;
+/** Numbers of unit em for what a CPU does. */
+export const RunNumber = { runs: 1, halted: 6, 'waits-for-start': 7 } as const;
 
 /** From this version on, all of unit cpum is known. */
 const FIRST_WHOLE_CPUM = 17;
@@ -48,7 +47,7 @@ export function cpuStates(units: MachineUnits): CpuState[] {
       msrs: whole?.msrs ?? (tscAux === undefined ? [] : [tscAux]),
       tsc: tm.tsc[i] ?? 0n,
       a20: pgm?.basic?.cpus[i]?.a20Enabled ?? true,
-      run: run === HALTED ? 'halted' : run === WAITS_FOR_START ? 'waits-for-start' : 'runs',
+      run: run === RunNumber.halted ? 'halted' : run === RunNumber['waits-for-start'] ? 'waits-for-start' : 'runs',
     };
   });
 }

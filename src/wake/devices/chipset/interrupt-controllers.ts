@@ -1,4 +1,4 @@
-import { type Correspondence, same, sameEach, sameList } from '../template/correspondence.ts';
+import { type Correspondence, same, sameEach, sameList } from '../../template/correspondence.ts';
 
 /** One of both 8259s: a part of unit i8259, `master` or `slave`. */
 export const pic: readonly Correspondence[] = sameEach('', '', [

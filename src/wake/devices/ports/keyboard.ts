@@ -1,6 +1,6 @@
-import type { Pckbd } from '../../../formats/units/chipset/legacy.ts';
-import { type Correspondence, computed, same, sameEach, type UnitPart } from '../template/correspondence.ts';
-import type { FieldValue, SectionImage } from '../template/section-image.ts';
+import type { Pckbd } from '../../../../formats/units/chipset/legacy.ts';
+import { type Correspondence, computed, same, sameEach, type UnitPart } from '../../template/correspondence.ts';
+import type { FieldValue, SectionImage } from '../../template/section-image.ts';
 
 const unitOf = (part: UnitPart) => part as unknown as Pckbd;
 

@@ -1,4 +1,4 @@
-import { type Correspondence, same, sameEach, sameTimer } from '../template/correspondence.ts';
+import { type Correspondence, same, sameEach, sameTimer } from '../../template/correspondence.ts';
 
 const CHANNEL = [
   ['count', 'count'],

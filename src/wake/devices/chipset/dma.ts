@@ -1,5 +1,5 @@
-import type { Dma } from '../../../formats/units/chipset/legacy.ts';
-import { type Correspondence, same, type UnitPart } from '../template/correspondence.ts';
+import type { Dma } from '../../../../formats/units/chipset/legacy.ts';
+import { type Correspondence, same, type UnitPart } from '../../template/correspondence.ts';
 
 type Controller = Dma['controllers'][number];
 

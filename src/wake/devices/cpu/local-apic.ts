@@ -1,4 +1,4 @@
-import type { Apic } from '../../../formats/units/cpu/apic.ts';
+import type { Apic } from '../../../../formats/units/cpu/apic.ts';
 import {
   type Correspondence,
   computed,
@@ -8,8 +8,8 @@ import {
   sameList,
   sameTimer,
   type UnitPart,
-} from '../template/correspondence.ts';
-import type { SectionImage } from '../template/section-image.ts';
+} from '../../template/correspondence.ts';
+import type { SectionImage } from '../../template/section-image.ts';
 
 type LocalApic = Apic['cpu'][number];
 
@@ -67,12 +67,12 @@ export const localApic: readonly Correspondence[] = [
   sameTimer('timer_expiry', 'timer'),
 ];
 
-/** In QEMU's template CPUs above 0 wait for a start-up message. */
-const WAITS = 'apic_sipi.wait_for_sipi';
+/** Field of a CPU that waits for a start-up message; in QEMU's template all but the first do. */
+export const WAITS_FOR_START = 'apic_sipi.wait_for_sipi';
 
 /** @throws UnsupportedError for a CPU that waits where QEMU has no field for that */
 export function setWaitsForStart(section: SectionImage, waits: boolean): void {
-  if (waits || section.has(WAITS)) section.set(WAITS, waits ? 1n : 0n);
+  if (waits || section.has(WAITS_FOR_START)) section.set(WAITS_FOR_START, waits ? 1n : 0n);
 }
 
 const ENABLED = 0x800n;

@@ -1,4 +1,4 @@
-import { type Correspondence, same, sameBytes, sameEach, sameList } from '../template/correspondence.ts';
+import { type Correspondence, same, sameBytes, sameEach, sameList } from '../../template/correspondence.ts';
 
 /** Registers of VBE that both have. */
 const VBE_REGISTERS = 10;

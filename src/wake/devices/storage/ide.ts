@@ -1,5 +1,22 @@
-import type { Ide } from '../../../formats/units/storage/ata-codecs.ts';
-import { type Correspondence, computed, converted, same, sameEach, type UnitPart } from '../template/correspondence.ts';
+import type { I8259 } from '../../../../formats/units/chipset/interrupt-controllers.ts';
+import type { Ide } from '../../../../formats/units/storage/ata-codecs.ts';
+import {
+  type Correspondence,
+  computed,
+  converted,
+  same,
+  sameEach,
+  type UnitPart,
+} from '../../template/correspondence.ts';
+
+/** Bits of a drive's status: it works, or waits for data. */
+const BUSY = 0x80;
+const DATA_REQUEST = 0x08;
+
+/** Whether a transfer of a drive is under way. */
+export function isBusy(status: number): boolean {
+  return (status & (BUSY | DATA_REQUEST)) !== 0;
+}
 
 const unitOf = (part: UnitPart) => part as unknown as Ide;
 
@@ -80,4 +97,14 @@ const SENSE_CODE = 12;
 function senseOf(part: UnitPart, channel: number, drive: number): { key: bigint; code: bigint } | undefined {
   const { atapi, sense } = unitOf(part).controllers[channel].drives[drive];
   return atapi ? { key: BigInt(sense[SENSE_KEY] & 15), code: BigInt(sense[SENSE_CODE]) } : undefined;
+}
+
+/** Bits of the second 8259 for the channels' interrupts. */
+const LINES = [0x40, 0x80];
+
+/** QEMU does not keep that a drive has raised its interrupt: the line tells. VirtualBox lowers it when that is known. */
+export function takeInterruptsBack({ controllers }: Ide, { lastIrr }: I8259['slave']): void {
+  for (const [channel, { selected, drives }] of controllers.entries())
+    for (const [unit, drive] of drives.entries())
+      drive.irqPending = unit === selected && (lastIrr & LINES[channel]) !== 0;
 }

@@ -1,4 +1,4 @@
-import type { GuestContext } from '../../../formats/units/cpu/cpum-layouts.ts';
+import type { GuestContext } from '../../../../formats/units/cpu/cpum-layouts.ts';
 
 // QEMU's translator keeps its own view of a CPU's mode in `hflags`, which follows from the registers.
 

@@ -1,6 +1,13 @@
-import { type E1000, E1000_PHY_REGISTERS } from '../../../formats/units/network/codecs.ts';
-import { type Correspondence, computed, same, sameEach, sameList, type UnitPart } from '../template/correspondence.ts';
-import type { SectionImage } from '../template/section-image.ts';
+import { type E1000, E1000_PHY_REGISTERS } from '../../../../formats/units/network/codecs.ts';
+import {
+  type Correspondence,
+  computed,
+  same,
+  sameEach,
+  sameList,
+  type UnitPart,
+} from '../../template/correspondence.ts';
+import type { SectionImage } from '../../template/section-image.ts';
 import { E1000_REGISTERS } from './e1000-registers.ts';
 
 const unitOf = (part: UnitPart) => part as unknown as E1000;
@@ -45,6 +52,20 @@ export function e1000(section: SectionImage): Correspondence[] {
     same('rxbuf_size', 'receiveBufferSize'),
     computed('rxbuf_min_shift', (part) => BigInt(((unitOf(part).registers[RCTL] >>> LITTLE_ROOM_SHIFT) & 3) + 1)),
     same('e1000/mit_state.mit_irq_level', 'interruptRaised'),
+    // A frame of which only the first pieces have been handed over.
+    same('tx.size', 'sendLength'),
+    {
+      qemu: 'tx.data',
+      wake: (part) => {
+        const { sendFrame } = unitOf(part);
+        const data = section.bytes('tx.data').fill(0);
+        data.set(sendFrame.subarray(0, data.length));
+        return data;
+      },
+      back: (fields, part) => {
+        unitOf(part).sendFrame = fields.bytes('tx.data').subarray(0, unitOf(part).sendLength);
+      },
+    },
     ...offload('mig_props.', 'normal'),
     ...offload('e1000/tx_tso_state.tx.tso_props.', 'segmentation'),
   ];
@@ -61,7 +82,6 @@ const IS_TCP = 0x0100_0000;
 const IS_IP = 0x0200_0000;
 
 function offload(qemu: string, vbox: 'normal' | 'segmentation'): Correspondence[] {
-  const command = (part: UnitPart) => unitOf(part)[vbox].command;
   return [
     ...sameEach(qemu, `${vbox}.`, [
       ['ipcss', 'ipStart'],
@@ -73,8 +93,20 @@ function offload(qemu: string, vbox: 'normal' | 'segmentation'): Correspondence[
       ['hdr_len', 'headerLength'],
       ['mss', 'segmentSize'],
     ]),
-    computed(`${qemu}paylen`, (part) => BigInt(command(part) & PAYLOAD)),
-    computed(`${qemu}ip`, (part) => ((command(part) & IS_IP) !== 0 ? 1n : 0n)),
-    computed(`${qemu}tcp`, (part) => ((command(part) & IS_TCP) !== 0 ? 1n : 0n)),
+    commandBits(`${qemu}paylen`, vbox, PAYLOAD, 1),
+    commandBits(`${qemu}ip`, vbox, IS_IP, IS_IP),
+    commandBits(`${qemu}tcp`, vbox, IS_TCP, IS_TCP),
   ];
+}
+
+/** A field of QEMU's that VirtualBox has as bits of the command. @param unit value of the lowest of them */
+function commandBits(qemu: string, vbox: 'normal' | 'segmentation', bits: number, unit: number): Correspondence {
+  return {
+    qemu,
+    wake: (part) => BigInt((unitOf(part)[vbox].command & bits) / unit),
+    back: (fields, part) => {
+      const context = unitOf(part)[vbox];
+      context.command = ((context.command & ~bits) | ((Number(fields.number(qemu)) * unit) & bits)) >>> 0;
+    },
+  };
 }

@@ -1,4 +1,4 @@
-import type { Rtc } from '../../../formats/units/chipset/mc146818.ts';
+import type { Rtc } from '../../../../formats/units/chipset/mc146818.ts';
 import {
   type Correspondence,
   computed,
@@ -7,7 +7,7 @@ import {
   sameBytes,
   sameTimer,
   type UnitPart,
-} from '../template/correspondence.ts';
+} from '../../template/correspondence.ts';
 
 const SECOND = 1_000_000_000n;
 const SECONDS_A_DAY = 86_400;
@@ -69,7 +69,7 @@ function updateTimer(rtc: Rtc): bigint {
   return isStopped ? -1n : rtc.nextSecond;
 }
 
-/** Part of the current second that has passed, in ns. */
+/** UnitPart of the current second that has passed, in ns. */
 function passedOf({ nextSecond }: Rtc, { now }: Moment): bigint {
   const left = nextSecond - now;
   return left > 0n && left <= SECOND ? SECOND - left : 0n;

@@ -1,10 +1,20 @@
-import { Cursor } from '../../../formats/binary/cursor.ts';
-import { Writer } from '../../../formats/binary/writer.ts';
-import { GENERAL_REGISTERS } from '../../../formats/qemu/cpu.ts';
-import type { CpumUnit } from '../../../formats/units/cpu/cpum-codec.ts';
-import { fpuImage, type GuestContext, type Selector } from '../../../formats/units/cpu/cpum-layouts.ts';
-import type { SectionImage } from '../template/section-image.ts';
-import { ATTRIBUTES, ATTRIBUTES_SHIFT, DEBUG_REGISTERS, Msr, SAME, SEGMENTS, UNUSABLE } from './cpu.ts';
+import { Cursor } from '../../../../formats/binary/cursor.ts';
+import { Writer } from '../../../../formats/binary/writer.ts';
+import { GENERAL_REGISTERS } from '../../../../formats/qemu/cpu.ts';
+import type { CpumUnit } from '../../../../formats/units/cpu/cpum-codec.ts';
+import { fpuImage, type GuestContext, type Selector } from '../../../../formats/units/cpu/cpum-layouts.ts';
+import type { SectionImage } from '../../template/section-image.ts';
+import {
+  ATTRIBUTES,
+  ATTRIBUTES_SHIFT,
+  DEBUG_REGISTERS,
+  FIXED_MTRRS,
+  Msr,
+  SAME,
+  SEGMENTS,
+  UNUSABLE,
+  VARIABLE_MTRRS,
+} from './cpu.ts';
 
 /** A segment that is present; QEMU has no mark for one that can't be used. */
 const PRESENT = 0x80;
@@ -23,12 +33,27 @@ export function takeCpuBack(section: SectionImage, cpu: CpumUnit['cpus'][number]
   context.gdtr = { base: section.number('env.gdt.base'), limit: Number(section.number('env.gdt.limit') & 0xffffn) };
   context.idtr = { base: section.number('env.idt.base'), limit: Number(section.number('env.idt.limit') & 0xffffn) };
   (cpu.fpu as { fxsave: Uint8Array }).fxsave = fxsaveOf(section, (cpu.fpu as { fxsave: Uint8Array }).fxsave);
+  takeUpperHalves(section, cpu);
   const msrs = cpu.msrs as bigint[];
   const put = (index: number, path: string) => {
     if (index < msrs.length) msrs[index] = section.number(path);
   };
   put(Msr.TSC_AUX, 'env.tsc_aux');
   put(Msr.MTRR_DEF_TYPE, 'env.mtrr_deftype');
+  for (let i = 0; i < FIXED_MTRRS; i++) put(Msr.MTRR_FIXED + i, `env.mtrr_fixed[${i}]`);
+  for (let i = 0; i < VARIABLE_MTRRS; i++) {
+    put(Msr.MTRR_VARIABLE + 2 * i, `env.mtrr_var[${i}].base`);
+    put(Msr.MTRR_VARIABLE + 2 * i + 1, `env.mtrr_var[${i}].mask`);
+  }
+}
+
+/** Of YMM registers, where the guest has them in VirtualBox. */
+function takeUpperHalves(section: SectionImage, cpu: CpumUnit['cpus'][number]): void {
+  const { ymm } = cpu as { ymm?: { content: Uint8Array } };
+  if (!ymm) return;
+  const view = new DataView(ymm.content.buffer, ymm.content.byteOffset, ymm.content.byteLength);
+  for (let word = 0; word < ymm.content.length / 8; word++)
+    view.setBigUint64(8 * word, section.number(`env.xmm_regs[1][${word >> 1}]._q_ZMMReg[${2 + (word & 1)}]`), true);
 }
 
 function segmentOf(section: SectionImage, path: string): Selector {

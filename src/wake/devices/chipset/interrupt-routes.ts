@@ -1,7 +1,8 @@
-import type { IoApic } from '../../../formats/units/chipset/interrupt-controllers.ts';
-import type { Piix3Bus } from '../../../formats/units/chipset/pci-codec.ts';
-import type { Template } from '../template/template.ts';
+import type { IoApic } from '../../../../formats/units/chipset/interrupt-controllers.ts';
+import type { Piix3Bus } from '../../../../formats/units/chipset/pci-codec.ts';
+import type { Template } from '../../template/template.ts';
 import { type BusDevice, editConfig, holdPin, pinOf } from './pci.ts';
+import { Place, ROUTING_REGISTERS, Section } from './piix3.ts';
 
 /**
  * VirtualBox gives interrupts of PCI devices to lines 16 to 23 of the I/O APIC, QEMU's PIIX3 only to the line that one
@@ -42,11 +43,10 @@ const IO_APIC_WORDS = [
   [0xde, 0xbe],
   [0xad, 0xef],
 ] as const;
-const PIIX3 = 0x08;
 
 /** Whether interrupts of PCI devices go to the I/O APIC. */
 export function usesIoApic({ usesIoApic: knows, devices }: Piix3Bus): boolean {
-  const bridge = devices.find(({ devfn }) => devfn === PIIX3);
+  const bridge = devices.find(({ devfn }) => devfn === Place.ISA_BRIDGE);
   return knows && bridge !== undefined && IO_APIC_WORDS.every(([at, value]) => bridge.config[at] === value);
 }
 
@@ -81,14 +81,13 @@ export function planTwins(devices: readonly BusDevice[], { redirections }: IoApi
   return routes;
 }
 
-const ROUTING_REGISTERS = 0x60;
 const IRR = 'irr';
 
 /** Puts the twins into PIIX3 and I/O APIC, whose sections have been filled before. */
-export function wakeTwins(template: Template, bridge: string, { twins }: Routes): void {
+export function wakeTwins(template: Template, { twins }: Routes): void {
   const ioApic = template.section('ioapic');
   for (const { device, register, from, to } of twins) {
-    editConfig(template.section(bridge), (config) => config.setUint8(ROUTING_REGISTERS + register, to));
+    editConfig(template.section(Section.ISA_BRIDGE), (config) => config.setUint8(ROUTING_REGISTERS + register, to));
     ioApic.set(`ioredtbl[${to}]`, ioApic.number(`ioredtbl[${from}]`) & ~REMOTE_IRR);
     // Nothing drives the old line any more; left raised it would interrupt for ever.
     let irr = ioApic.number(IRR) & ~(1n << BigInt(from));
@@ -98,12 +97,63 @@ export function wakeTwins(template: Template, bridge: string, { twins }: Routes)
 }
 
 /** Tells bus and bridge that a device holds its line. */
-export function holdLine(template: Template, section: string, bridge: string, device: BusDevice): void {
+export function holdLine(template: Template, section: string, device: BusDevice): void {
   const pin = pinOf(device);
   if (pin === undefined || device.pinLevel === 0) return;
   const register = registerOf(device.devfn, pin);
   holdPin(template.section(section), pin);
   const bus = template.section('PCIBUS');
   bus.set(`irq_count[${register}]`, bus.number(`irq_count[${register}]`) + 1n);
-  template.section(bridge).set(`pci_irq_levels_vmstate[${register}]`, 1n);
+  template.section(Section.ISA_BRIDGE).set(`pci_irq_levels_vmstate[${register}]`, 1n);
+}
+
+/** What decides where interrupts of PCI devices go in VirtualBox. */
+interface LinesBack {
+  bus: Piix3Bus;
+  ioApic: IoApic | undefined;
+  devices: readonly BusDevice[];
+  /** QEMU's ISA bridge. */
+  bridge: DataView;
+}
+
+/**
+ * The way back: an entry of the I/O APIC that QEMU's device interrupts through becomes that of the line that it has in
+ * VirtualBox, whether it is the twin of that one or the guest knows no other. Units hold QEMU's values already.
+ */
+export function takeRoutesBack({ bus, ioApic, devices, bridge }: LinesBack): void {
+  const own = bus.devices.find(({ devfn }) => devfn === Place.ISA_BRIDGE);
+  const lines = devices.flatMap((device) => {
+    const pin = pinOf(device);
+    if (pin === undefined) return [];
+    const register = registerOf(device.devfn, pin);
+    return [{ device, register, to: lineOf(device.devfn, pin), from: bridge.getUint8(ROUTING_REGISTERS + register) }];
+  });
+  const open = lines.filter(({ from }) => ioApic && from < PCI_LINES && (ioApic.redirections[from] & MASKED) === 0n);
+  const isApic = open.length > 0 || usesIoApic(bus);
+  if (own && open.length > 0) {
+    bus.usesIoApic = true;
+    for (const [at, value] of IO_APIC_WORDS) own.config[at] = value;
+  }
+  if (own && !isApic)
+    for (let i = 0; i < REGISTERS; i++) own.config[ROUTING_REGISTERS + i] = bridge.getUint8(ROUTING_REGISTERS + i);
+  bus.legacyLevels = bus.legacyLevels.map((_, i) => heldBy(lines, !isApic, ({ register }) => register === i));
+  bus.apicLevels = bus.apicLevels.map((_, i) => heldBy(lines, isApic, ({ to }) => to === PCI_LINES + i));
+  if (!ioApic) return;
+  for (const { from, to } of open) ioApic.redirections[to] = ioApic.redirections[from];
+  for (const { from } of open) {
+    ioApic.redirections[from] = MASKED;
+    ioApic.irr &= ~(1 << from);
+  }
+  for (const { to, device } of isApic ? lines : [])
+    ioApic.irr = ((ioApic.irr & ~(1 << to)) | (device.pinLevel !== 0 ? 1 << to : 0)) >>> 0;
+}
+
+/** Registers of the ISA bridge for lines of PCI interrupts. */
+const REGISTERS = 4;
+
+type Line = { device: BusDevice; register: number; to: number };
+
+/** How many devices hold a line. */
+function heldBy(lines: readonly Line[], isUsed: boolean, isIt: (line: Line) => boolean): number {
+  return isUsed ? lines.filter((line) => line.device.pinLevel !== 0 && isIt(line)).length : 0;
 }

@@ -1,4 +1,4 @@
-import { type Correspondence, sameBytes, sameEach } from '../template/correspondence.ts';
+import { type Correspondence, sameBytes, sameEach } from '../../template/correspondence.ts';
 
 /** Unit i82078. */
 export const floppy: readonly Correspondence[] = [

@@ -1,5 +1,5 @@
-import type { Acpi } from '../../../formats/units/chipset/legacy.ts';
-import { type Correspondence, computed, type Moment, sameEach, type UnitPart } from '../template/correspondence.ts';
+import type { Acpi } from '../../../../formats/units/chipset/legacy.ts';
+import { type Correspondence, computed, type Moment, sameEach, type UnitPart } from '../../template/correspondence.ts';
 
 /** Ticks per second of the power management timer. */
 const TIMER_HZ = 3_579_545n;

@@ -1,9 +1,9 @@
-import { Cursor } from '../../../formats/binary/cursor.ts';
-import { GENERAL_REGISTERS } from '../../../formats/qemu/cpu.ts';
-import type { Selector } from '../../../formats/units/cpu/cpum-layouts.ts';
-import { fpuImage } from '../../../formats/units/cpu/cpum-layouts.ts';
-import type { FieldValue, SectionImage } from '../template/section-image.ts';
-import type { CpuState } from '../units/cpu-state.ts';
+import { Cursor } from '../../../../formats/binary/cursor.ts';
+import { GENERAL_REGISTERS } from '../../../../formats/qemu/cpu.ts';
+import type { Selector } from '../../../../formats/units/cpu/cpum-layouts.ts';
+import { fpuImage } from '../../../../formats/units/cpu/cpum-layouts.ts';
+import type { FieldValue, SectionImage } from '../../template/section-image.ts';
+import type { CpuState } from '../../units/cpu-state.ts';
 import { hiddenFlags, ownFlags } from './cpu-flags.ts';
 
 /** Segment registers by number. */
@@ -24,8 +24,8 @@ const LEGACY_STATE = 3n;
 
 /** MSRs of unit cpum by index. */
 export const Msr = { TSC_AUX: 0, MTRR_DEF_TYPE: 2, MTRR_FIXED: 3, MTRR_VARIABLE: 18 } as const;
-const FIXED_MTRRS = 11;
-const VARIABLE_MTRRS = 8;
+export const FIXED_MTRRS = 11;
+export const VARIABLE_MTRRS = 8;
 
 /** MSRs and registers of the same name in both: `[QEMU, VirtualBox]`. */
 export const SAME = [

@@ -1,12 +1,12 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { bufferSource } from '../../formats/files/source.ts';
-import { extract } from '../saved-state/extract/extract.ts';
-import { walkState } from '../saved-state/reading/walk.ts';
-import { MemoryTarget, STATES_FOLDER, sha256, type Truth } from '../testing/states.ts';
+import { bufferSource } from '../../../formats/files/source.ts';
+import { extract } from '../../saved-state/extract/extract.ts';
+import { walkState } from '../../saved-state/reading/walk.ts';
+import { MemoryTarget, STATES_FOLDER, sha256, type Truth } from '../../testing/states.ts';
+import { woken } from '../testing/woken.ts';
 import { bringBack } from './back.ts';
-import { woken } from './testing/woken.ts';
 
 const like = () => bufferSource(readFileSync(join(STATES_FOLDER, 'own-prot32.sav')), 'own-prot32.sav');
 

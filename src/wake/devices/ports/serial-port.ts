@@ -1,4 +1,4 @@
-import { type Correspondence, converted, sameEach } from '../template/correspondence.ts';
+import { type Correspondence, converted, sameEach } from '../../template/correspondence.ts';
 
 /** Bits of the line status: nothing waits to be sent. What stood in the FIFOs is not in the state. */
 const SENT = 0x60n;

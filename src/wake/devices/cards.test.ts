@@ -1,0 +1,161 @@
+import { describe, expect, it } from 'vitest';
+import type { IoApic } from '../../../formats/units/chipset/interrupt-controllers.ts';
+import type { Piix3Bus } from '../../../formats/units/chipset/pci-codec.ts';
+import { type Correspondence, takeBack, type UnitPart, wakeSection } from '../template/correspondence.ts';
+import type { SectionImage } from '../template/section-image.ts';
+import { RICH_MACHINES, template } from '../testing/woken.ts';
+import { hpet } from './chipset/hpet.ts';
+import { planTwins, takeRoutesBack, wakeTwins } from './chipset/interrupt-routes.ts';
+import { type BusDevice, configOf } from './chipset/pci.ts';
+import { e1000 } from './network/e1000.ts';
+import { E1000_REGISTERS } from './network/e1000-registers.ts';
+import { pcnet } from './network/pcnet.ts';
+import { ahci } from './storage/ahci.ts';
+
+const moment = { now: 5_000_000_000n, lag: 0n };
+
+/** Numbers that differ from one another, within a width. */
+function numbers(count: number, bits: number, seed = 1): number[] {
+  return Array.from({ length: count }, (_, i) =>
+    Number((BigInt(seed + i) * 0x9e37_79b9n) & ((1n << BigInt(bits)) - 1n)),
+  );
+}
+
+const offload = (seed: number) => ({
+  ...{ ipStart: seed, ipOffset: 2, ipEnd: 300, payloadStart: 4, payloadOffset: 5, payloadEnd: 600 },
+  ...{ command: 0x0301_2345, status: 0, headerLength: 54, segmentSize: 1460 },
+});
+const noOffload = () => Object.fromEntries(Object.keys(offload(0)).map((name) => [name, 0]));
+
+/** Registers that stand for tables, which are kept elsewhere; and the one that shows what another holds. */
+const TABLES = ['MTA', 'RA', 'VFTA'];
+const placeOf = (wanted: string) => E1000_REGISTERS.findIndex(([name]) => name === wanted);
+const registers = numbers(124, 32).map((value, i) => (TABLES.includes(E1000_REGISTERS[i][0]) ? 0 : value));
+registers[placeOf('ICS')] = registers[placeOf('ICR')];
+
+const e1000Unit = (): UnitPart => ({
+  registers,
+  ...{ multicast: numbers(128, 32, 7), addresses: numbers(32, 32, 9), vlans: numbers(128, 32, 11) },
+  ...{ eeprom: numbers(64, 16), phy: numbers(21, 16), receiveBufferSize: 4096, interruptRaised: true },
+  ...{ sendLength: 3, sendFrame: Uint8Array.of(1, 2, 3), segmentation: offload(14), normal: offload(18) },
+});
+const blankE1000 = (): UnitPart => ({
+  registers: new Array(124).fill(0),
+  ...{ multicast: new Array(128).fill(0), addresses: new Array(32).fill(0), vlans: new Array(128).fill(0) },
+  // Who made the PHY is not carried.
+  eeprom: new Array(64).fill(0),
+  phy: numbers(21, 16).map((value, i) => (i === 2 || i === 3 ? value : 0)),
+  ...{ receiveBufferSize: 0, interruptRaised: false, sendLength: 0, sendFrame: new Uint8Array() },
+  ...{ segmentation: { ...noOffload() }, normal: { ...noOffload() } },
+});
+
+const pcnetUnit = (fill: (count: number, bits: number) => number[], blank: boolean): UnitPart => ({
+  ...{ rap: blank ? 0 : 88, isr: blank ? 0 : 1, linkState: blank ? 0 : 0x40, receiveRing: blank ? 0 : 0x1000 },
+  ...{ transmitRing: blank ? 0 : 0x2000, prom: Uint8Array.from(fill(16, 8)), csr: fill(128, 16) },
+  bcr: [...fill(32, 16), ...new Array(18).fill(0)],
+});
+const zeros = (count: number) => new Array<number>(count).fill(0);
+
+const hpetUnit = (blank: boolean): UnitPart => ({
+  ...{ config: blank ? 0n : 3n, isr: blank ? 0n : 1n, offset: blank ? 0n : 1_000n, counter: blank ? 0n : 500_000_100n },
+  timers: [1n, 2n, 3n].map((i) => ({
+    timer: blank ? { state: 4 } : { state: 7, expires: 6_000_000_000n + i },
+    wrap: 0,
+    config: blank ? 0xf0_0000_0000n : 0xf0_0000_0004n + i,
+    ...{ comparator: blank ? 0n : 700n + i, fsb: blank ? 0n : i, period: blank ? 0n : 10n * i },
+  })),
+});
+
+const ahciPort = (seed: number, blank: boolean) => {
+  const names = [
+    ...['commandList', 'commandListHigh', 'receivedFis', 'receivedFisHigh', 'interruptStatus', 'interruptEnable'],
+    ...['command', 'signature', 'sataStatus', 'sataControl', 'sataError'],
+  ];
+  const values = numbers(names.length, 32, seed);
+  return {
+    ...Object.fromEntries(names.map((name, i) => [name, blank ? 0 : values[i]])),
+    ...{ commandListAddress: blank ? 0n : (BigInt(values[1]) << 32n) | BigInt(values[0]) },
+    ...{ receivedFisAddress: blank ? 0n : (BigInt(values[3]) << 32n) | BigInt(values[2]) },
+    ...{ taskFile: blank ? 0 : 0x450, multiSectors: blank ? 0 : 16 },
+    ...{ commandIssue: blank ? 0 : 4, sataActive: blank ? 0 : 8, finished: 0, finishedQueued: 0 },
+  };
+};
+const ahciUnit = (blank: boolean): UnitPart => ({
+  ...{ control: blank ? 0 : 0x8000_0002, interruptStatus: blank ? 0 : 5 },
+  port: Array.from({ length: 30 }, (_, i) => ahciPort(i, blank || i >= 6)),
+});
+
+const CARDS: readonly [string, string, (section: SectionImage) => readonly Correspondence[], UnitPart, UnitPart][] = [
+  ['e1000', '0000:00:03.0/e1000', e1000, e1000Unit(), blankE1000()],
+  ['pcnet', '0000:00:08.0/pcnet', () => pcnet, pcnetUnit(numbers, false), pcnetUnit(zeros, true)],
+  ['hpet', 'hpet', hpet, hpetUnit(false), hpetUnit(true)],
+  ['ahci', '0000:00:0d.0/ich9_ahci', () => ahci, ahciUnit(false), ahciUnit(true)],
+];
+
+describe.each(RICH_MACHINES)('in %s', (machine) => {
+  it.each(CARDS)('%s comes back as it went', async (_, name, tableOf, unit, blank) => {
+    const section = (await template(machine)).section(name);
+    wakeSection(tableOf(section), unit, section, moment);
+    const found = structuredClone(blank);
+    takeBack(tableOf(section), section, found, moment);
+    expect(found).toEqual(unit);
+  });
+
+  it('commands of AHCI that are done, though the guest has not looked yet, are not done again', async () => {
+    const section = (await template(machine)).section('0000:00:0d.0/ich9_ahci');
+    const unit = ahciUnit(false) as { port: Record<string, number>[] };
+    Object.assign(unit.port[0], { commandIssue: 0x8000_0001, finished: 0x8000_0000, sataActive: 6, finishedQueued: 6 });
+    wakeSection(ahci, unit, section, moment);
+    expect(section.number('ahci.dev[0].port_regs.cmd_issue')).toBe(1n);
+    expect(section.number('ahci.dev[0].port_regs.scr_act')).toBe(0n);
+  });
+
+  it('a HPET that stands keeps its counter', async () => {
+    const section = (await template(machine)).section('hpet');
+    wakeSection(hpet(section), { ...hpetUnit(false), config: 0n, counter: 77n }, section, moment);
+    expect(section.number('hpet_counter')).toBe(77n);
+  });
+
+  it('a card’s interrupt gets a twin, and its old line back', async () => {
+    const MASKED = 0x10000n;
+    const config = new Uint8Array(256);
+    config[0x3d] = 1;
+    const nic = { devfn: 0x18, config, pinLevel: 1 } as unknown as BusDevice;
+    const bridge = { devfn: 8, config: new Uint8Array(256) } as unknown as BusDevice;
+    const entry = 0x100_0000_0000_a029n;
+    const redirections = Array.from({ length: 24 }, (__, i) => (i === 19 ? entry : MASKED));
+    const before = { redirections: [...redirections], irr: 1 << 19 } as unknown as IoApic;
+    const target = await template(machine);
+    const section = target.section('ioapic');
+    for (const [i, each] of redirections.entries()) section.set(`ioredtbl[${i}]`, each);
+    section.set('irr', 1n << 19n);
+    const routes = planTwins([nic], before, []);
+    wakeTwins(target, routes);
+    expect(section.number('ioredtbl[11]')).toBe(entry);
+    expect(section.number('irr')).toBe(1n << 11n);
+    const after = {
+      redirections: redirections.map((__, i) => section.number(`ioredtbl[${i}]`)),
+      irr: Number(section.number('irr')),
+    } as unknown as IoApic;
+    const bus = { usesIoApic: false, devices: [bridge, nic], legacyLevels: zeros(4), apicLevels: zeros(8) };
+    const isaBridge = configOf(target.section('0000:00:01.0/PIIX3'));
+    takeRoutesBack({ bus: bus as unknown as Piix3Bus, ioApic: after, devices: [nic], bridge: isaBridge });
+    expect(after).toEqual(before);
+    expect(bus).toMatchObject({ usesIoApic: true, legacyLevels: zeros(4), apicLevels: [0, 0, 0, 1, 0, 0, 0, 0] });
+    expect([bridge.config[0xde], bridge.config[0xad]]).toEqual([0xbe, 0xef]);
+  });
+
+  it('a guest of the 8259s keeps its routing registers', async () => {
+    const config = new Uint8Array(256);
+    config[0x3d] = 1;
+    const nic = { devfn: 0x18, config, pinLevel: 1 } as unknown as BusDevice;
+    const bridge = { devfn: 8, config: new Uint8Array(256) } as unknown as BusDevice;
+    const bus = { usesIoApic: false, devices: [bridge, nic], legacyLevels: zeros(4), apicLevels: zeros(8) };
+    const registers = new DataView(new ArrayBuffer(256));
+    for (const i of [0, 1, 2, 3]) registers.setUint8(0x60 + i, 9 + i);
+    const ioApic = { redirections: new Array(24).fill(0x10000n), irr: 0 } as unknown as IoApic;
+    takeRoutesBack({ bus: bus as unknown as Piix3Bus, ioApic, devices: [nic], bridge: registers });
+    expect([...bridge.config.subarray(0x60, 0x64)]).toEqual([9, 10, 11, 12]);
+    expect(bus).toMatchObject({ usesIoApic: false, legacyLevels: [0, 0, 1, 0], apicLevels: zeros(8) });
+  });
+});

@@ -1,0 +1,79 @@
+import type { Hpet } from '../../../../formats/units/chipset/timers.ts';
+import { type Correspondence, same, sameTimer, type UnitPart } from '../../template/correspondence.ts';
+import type { SectionImage } from '../../template/section-image.ts';
+
+const unitOf = (part: UnitPart) => part as unknown as Hpet;
+
+/** Length of a tick that QEMU's HPET has, in fs. */
+export const HPET_PERIOD = 10_000_000n;
+/** QEMU's HPET has at least as many timers. */
+export const HPET_TIMERS = 3;
+/** ns a tick. */
+const TICK = HPET_PERIOD / 1_000_000n;
+/** Bit of the configuration: the counter runs. */
+const RUNS = 1n;
+/** What a timer can do, and not what the guest has set, is in the upper half of its configuration. */
+const SETTINGS = 0xffff_ffffn;
+
+/** Length of a tick in fs. */
+export function periodOf({ capabilities }: Hpet): bigint {
+  return capabilities >> 32n;
+}
+
+/** Timers that a QEMU's HPET has: their number stands in fields of different names. */
+function timersOf(section: SectionImage): number[] {
+  const timers: number[] = [];
+  while (section.has(`timer[${timers.length}].config`)) timers.push(timers.length);
+  return timers;
+}
+
+/** Unit hpet. @param section tells how many timers QEMU has */
+export function hpet(section: SectionImage): Correspondence[] {
+  return [
+    same('config', 'config'),
+    same('isr', 'isr'),
+    {
+      qemu: 'hpet_counter',
+      wake: (part, { now }) => {
+        const { config, offset, counter } = unitOf(part);
+        return (config & RUNS) !== 0n ? (now + offset) / TICK : counter;
+      },
+      back: (fields, part, { now }) => {
+        const counter = fields.number('hpet_counter');
+        Object.assign(part, { counter, offset: BigInt.asUintN(64, counter * TICK - now) });
+      },
+    },
+    ...timersOf(section).flatMap(timer),
+  ];
+}
+
+function timer(i: number): Correspondence[] {
+  const qemu = `timer[${i}].`;
+  const isThere = (part: UnitPart) => i < unitOf(part).timers.length;
+  const table = [
+    same(`${qemu}cmp`, `timers[${i}].comparator`),
+    same(`${qemu}fsb`, `timers[${i}].fsb`),
+    same(`${qemu}period`, `timers[${i}].period`),
+    same(`${qemu}wrap_flag`, `timers[${i}].wrap`),
+    sameTimer(`${qemu}qemu_timer`, `timers[${i}].timer`),
+    settings(`${qemu}config`, i),
+  ];
+  return table.map(({ qemu: path, wake, back }) => ({
+    qemu: path,
+    wake: (part, moment) => (isThere(part) ? wake?.(part, moment) : undefined),
+    back: (fields, part, moment) => {
+      if (isThere(part)) back?.(fields, part, moment);
+    },
+  }));
+}
+
+function settings(qemu: string, i: number): Correspondence {
+  return {
+    qemu,
+    wake: (part) => unitOf(part).timers[i].config,
+    back: (fields, part) => {
+      const own = unitOf(part).timers[i];
+      own.config = (own.config & ~SETTINGS) | (fields.number(qemu) & SETTINGS);
+    },
+  };
+}

@@ -1,0 +1,128 @@
+import type { Piix3Bus } from '../../../../formats/units/chipset/pci-codec.ts';
+import type { SectionImage } from '../../template/section-image.ts';
+
+/** A device on VirtualBox's bus, with its configuration space. */
+export type BusDevice = Piix3Bus['devices'][number];
+
+/** Base addresses that both machines have, as `[QEMU, VirtualBox]`. */
+export type Regions = readonly (readonly [number, number])[];
+
+/** A place on the first bus as QEMU names it: `03.0`. @param devfn 8 × device + function */
+export function placeName(devfn: number): string {
+  return `${(devfn >>> 3).toString(16).padStart(2, '0')}.${devfn & 7}`;
+}
+
+/** QEMU's section of a device on the first bus. */
+export function sectionName(devfn: number, name: string): string {
+  return `0000:00:${placeName(devfn)}/${name}`;
+}
+
+/** Registers of a configuration space. */
+const COMMAND = 0x04;
+const LATENCY = 0x0d;
+const BASE_ADDRESSES = 0x10;
+const REGION_SIZE = 4;
+const INTERRUPT_LINE = 0x3c;
+const INTERRUPT_PIN = 0x3d;
+/** Bits of a base address that say of what kind it is. */
+const IO = 1;
+const IO_KIND = 0x3;
+const MEMORY_KIND = 0xf;
+
+/** The path of a PCI device's configuration space in its section. */
+function configPath(section: SectionImage): string {
+  return (
+    ['parent_obj', 'dev', 'parent_obj.parent_obj']
+      .flatMap((owner) => [`${owner}.config[0]`, `${owner}.config`])
+      .find((path) => section.has(path)) ?? 'parent_obj.config[0]'
+  );
+}
+
+/** Changes bytes of the configuration space. */
+export function editConfig(section: SectionImage, edit: (config: DataView) => void): void {
+  const path = configPath(section);
+  const config = section.bytes(path);
+  edit(new DataView(config.buffer));
+  section.set(path, config);
+}
+
+/** The configuration space as it stands. */
+export function configOf(section: SectionImage): DataView {
+  return new DataView(section.bytes(configPath(section)).buffer);
+}
+
+/**
+ * Takes over what the guest has set: QEMU refuses a configuration space whose other bits are not its own.
+ * @param regions base addresses to take, as `[QEMU, VirtualBox]`
+ */
+export function wakeConfig(section: SectionImage, device: BusDevice, regions: Regions): void {
+  const from = viewOf(device);
+  editConfig(section, (to) => {
+    to.setUint16(COMMAND, from.getUint16(COMMAND, true), true);
+    to.setUint8(LATENCY, from.getUint8(LATENCY));
+    to.setUint8(INTERRUPT_LINE, from.getUint8(INTERRUPT_LINE));
+    for (const [theirs, ours] of regions)
+      wakeBaseAddress(to, theirs, from.getUint32(BASE_ADDRESSES + REGION_SIZE * ours, true));
+  });
+}
+
+const MEMORY_ENABLED = 2;
+
+/** Has a device of QEMU's own show its memory at an address below 4 GiB. */
+export function mapMemory(section: SectionImage, region: number, address: number): void {
+  editConfig(section, (config) => {
+    config.setUint16(COMMAND, MEMORY_ENABLED, true);
+    wakeBaseAddress(config, region, address);
+  });
+}
+
+/** The other way: what the guest has set, into VirtualBox's device. */
+export function takeConfigBack(section: SectionImage, device: BusDevice, regions: Regions): void {
+  const from = configOf(section);
+  const to = viewOf(device);
+  to.setUint16(COMMAND, from.getUint16(COMMAND, true), true);
+  to.setUint8(LATENCY, from.getUint8(LATENCY));
+  to.setUint8(INTERRUPT_LINE, from.getUint8(INTERRUPT_LINE));
+  for (const [theirs, ours] of regions)
+    wakeBaseAddress(to, ours, from.getUint32(BASE_ADDRESSES + REGION_SIZE * theirs, true));
+}
+
+function viewOf({ config }: BusDevice): DataView {
+  return new DataView(config.buffer, config.byteOffset, config.byteLength);
+}
+
+/** A base address goes over only where it is of the same kind, of memory or of ports. */
+function wakeBaseAddress(to: DataView, region: number, value: number): void {
+  const at = BASE_ADDRESSES + REGION_SIZE * region;
+  const kind = to.getUint32(at, true);
+  if ((kind & IO) !== (value & IO)) return;
+  const bits = (kind & IO) !== 0 ? IO_KIND : MEMORY_KIND;
+  to.setUint32(at, ((value & ~bits) | (kind & bits)) >>> 0, true);
+}
+
+/** 0 to 3 for INTA to INTD; undefined for a device without. */
+export function pinOf({ config }: BusDevice): number | undefined {
+  const pin = config[INTERRUPT_PIN];
+  return pin === 0 ? undefined : pin - 1;
+}
+
+const LINES = 4;
+const WORD = 4;
+
+function levelsPath(section: SectionImage): string {
+  return configPath(section).replace(/config(\[0\])?$/, 'irq_state');
+}
+
+/** Raises one of a PCI device's interrupt pins. */
+export function holdPin(section: SectionImage, pin: number): void {
+  const path = levelsPath(section);
+  const levels = section.bytes(path);
+  if (levels.length >= LINES * WORD) new DataView(levels.buffer).setUint32(WORD * pin, 1);
+  section.set(path, levels);
+}
+
+/** Whether a PCI device holds its interrupt pin. */
+export function holdsPin(section: SectionImage, pin: number): boolean {
+  const levels = section.bytes(levelsPath(section));
+  return levels.length >= LINES * WORD && new DataView(levels.buffer).getUint32(WORD * pin) !== 0;
+}
