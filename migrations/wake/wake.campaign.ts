@@ -117,6 +117,7 @@ async function wakeState(path: string, program: string): Promise<void> {
       serial: join(work, 'serial'),
       disk: [...wishes.disks.values()][0] ?? '',
       folder: work,
+      program: qemu,
     };
     try {
       console.log(`  ${await check(running)}`);
