@@ -1,9 +1,10 @@
 import { execFileSync } from 'node:child_process';
-import { openSync, readSync } from 'node:fs';
+import { openSync, readFileSync, readSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { sleep } from '../../formats/world/waiting.ts';
 import { WakingQemu } from '../wake/waking-qemu.ts';
+import { readPng, readPpm } from './picture.ts';
 
 /** A woken guest that runs. */
 export interface RunningGuest {
@@ -15,6 +16,8 @@ export interface RunningGuest {
   folder: string;
   /** QEMU's program. */
   program: string;
+  /** The picture that the state holds, as PNG. */
+  screenshot(): Promise<Buffer>;
 }
 
 interface GuestCheck {
@@ -209,10 +212,24 @@ async function echo({ qemu }: RunningGuest): Promise<void> {
   expectThat(Buffer.concat(pieces).equals(sent), 'the echo differs');
 }
 
+/** The screen has to show what it showed when the machine was saved. */
+async function graphics({ qemu, folder, screenshot }: RunningGuest): Promise<string> {
+  const path = join(folder, 'screen.ppm');
+  await qemu.qmp.execute('screendump', { filename: path });
+  const [shown, stored] = [readPpm(readFileSync(path)), readPng(await screenshot())];
+  const size = `${shown.width} x ${shown.height}`;
+  expectThat(size === `${stored.width} x ${stored.height}`, `the screen is ${size}`);
+  let others = 0;
+  for (let i = 0; i < stored.pixels.length; i++) if (shown.pixels[i] !== stored.pixels[i]) others++;
+  expectThat(others === 0, `${others} bytes of the screen differ from the stored picture`);
+  return `all pixels of ${size} are those of the stored picture`;
+}
+
 /** Guests of ../shared/virtualbox/guest/wake, by the names of their states. */
 export const GUEST_CHECKS: readonly GuestCheck[] = [
   { names: /irq1/, check: (guest) => interrupts(guest, true) },
   { names: /irq/, check: (guest) => interrupts(guest, false) },
+  { names: /^wk(vbe|m1)/, check: graphics },
   { names: /^wkn/, check: network },
   { names: /^wkd/, check: disk },
   { names: /^(wkk|wl[abp])$/, check: linux },

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { basename, extname, join, resolve } from 'node:path';
 import { openFileSink } from '../../formats/files/sink.ts';
 import { type ByteSource, openFile } from '../../formats/files/source.ts';
+import { screenshotOf } from '../../src/saved-state/describe/screenshot.ts';
 import { foreseeWake, type PreparedWake, prepareWake } from '../../src/wake/prepare.ts';
 import { NO_OPTIONS, type WakeOptions } from '../../src/wake/wake-options.ts';
 import { GUEST_CHECKS, type RunningGuest } from '../testing/woken-guests.ts';
@@ -118,6 +119,7 @@ async function wakeState(path: string, program: string): Promise<void> {
       disk: [...wishes.disks.values()][0] ?? '',
       folder: work,
       program: qemu,
+      screenshot: async () => Buffer.from((await screenshotOf(source)).png),
     };
     try {
       console.log(`  ${await check(running)}`);
