@@ -88,9 +88,7 @@ function drain(words: readonly string[], ...more: string[]): SavkitProcess {
 async function drainWithFaults(words: readonly string[], proxy: FrameProxy): Promise<void> {
   const first = drain(words);
   await finished(first, 1);
-  const killed = childrenOf(Number(first.child.pid))[0];
-  if (killed !== undefined) process.kill(killed, 'SIGKILL');
-  console.log(`  killed a migration (${killed ?? 'none was under way'})`);
+  await killAMigration(first);
   await finished(first, 3);
   first.child.kill('SIGKILL');
   console.log('  killed the drain');
@@ -103,6 +101,24 @@ async function drainWithFaults(words: readonly string[], proxy: FrameProxy): Pro
   console.log(`  ended with ${exitCode}`);
   for (let left = 3; left > 0 && journalEnds().some(({ outcome }) => outcome !== 'moved'); left--)
     await drain(words, '--resume').ended;
+}
+
+/** Kills one of a drain's own processes; one that ends by itself is none. */
+async function killAMigration({ child }: SavkitProcess): Promise<void> {
+  while (child.exitCode === null) {
+    const [pid] = childrenOf(Number(child.pid));
+    try {
+      if (pid !== undefined) {
+        process.kill(pid, 'SIGKILL');
+        console.log(`  killed a migration (${pid})`);
+        return;
+      }
+    } catch {
+      // It has ended between the look and the kill.
+    }
+    await setTimeout(20);
+  }
+  console.log('  no migration was under way that could be killed');
 }
 
 async function finished(savkit: SavkitProcess, count: number): Promise<void> {

@@ -78,7 +78,8 @@ export class Fleet {
         'Cannot use --queue: expected redis://HOST:PORT or postgres://HOST:PORT/DATABASE',
       );
     this.#engine = load<Engine>('bullmq', isRedis ? 'ioredis' : 'pg');
-    this.#connection = isRedis ? { url, maxRetriesPerRequest: null } : url;
+    // In a database that has no tables of the queue yet, they are made.
+    this.#connection = isRedis ? { url, maxRetriesPerRequest: null } : { connectionString: url, migrate: true };
     this.#backend = isRedis ? undefined : this.#engine.createPostgresBackend;
   }
 

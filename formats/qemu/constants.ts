@@ -19,6 +19,8 @@ export const PartType = {
 } as const;
 
 export const RAM_SECTION = 'ram';
+/** Other sections that QEMU writes in parts: of disks, of some machines, of devices that it does not emulate. */
+export const OTHER_PARTED = /^(block|dirty-bitmap|spapr\/htab|s390-stattrib)$|\/vfio$/;
 /** The only version of section `ram` in use. */
 export const RAM_VERSION = 4;
 
@@ -47,6 +49,8 @@ export const COMMANDS: Record<number, string> = {
 /** Capabilities that change the layout of the stream, and that the configuration names. */
 export const MAPPED_RAM = 'mapped-ram';
 export const IGNORE_SHARED = 'x-ignore-shared';
+/** All that QEMU names there. */
+export const NAMED_CAPABILITIES: readonly string[] = [MAPPED_RAM, IGNORE_SHARED];
 
 /** A domain of a thousand devices has some hundred names; a list of more blocks is not believed. */
 export const MAX_BLOCKS = 4096;

@@ -16,6 +16,10 @@ export interface QemuCpu {
   segments: Record<string, QemuSegment>;
   /** The A20 gate lets address bit 20 through. */
   a20: boolean;
+  /** What physical addresses are masked with; undefined where the description has no such field. */
+  a20Mask: bigint | undefined;
+  /** QEMU's own flags of the mode that the CPU is in, which repeat bits of its registers. */
+  hiddenFlags: bigint | undefined;
 }
 
 export const CPU_SECTION = 'cpu';
@@ -90,11 +94,14 @@ export function readCpu({ body, described, instance }: DeviceSection): QemuCpu |
         ? BigInt(view.getUint32(field.offset))
         : undefined;
   };
+  const a20Mask = read('env.a20_mask');
   const cpu: QemuCpu = {
     index: instance,
     registers: {},
     segments: {},
-    a20: ((read('env.a20_mask') ?? 0xffffffffn) & 0x100000n) !== 0n,
+    a20: ((a20Mask ?? 0xffffffffn) & 0x100000n) !== 0n,
+    a20Mask,
+    hiddenFlags: read('env.hflags'),
   };
   for (const [name, path] of Object.entries(FIELDS)) {
     const value = read(path);

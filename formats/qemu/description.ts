@@ -33,6 +33,8 @@ export interface DescribedPart {
 export interface DescribedDevice extends DescribedPart {
   /** Tells devices of one name apart. */
   instance: number;
+  /** Name of its layout, such as `ide` of device `0000:00:01.1/ide`. */
+  kind: string | undefined;
 }
 
 /** The description at the end of a stream: which devices it holds, field by field. */
@@ -65,7 +67,7 @@ const partRecord = record({
   subsections: withDefault(list(subsectionOf, MAX_ENTRIES), []),
 });
 const subsectionName = record({ vmsd_name: word });
-const deviceName = record({ name: word, instance_id: count });
+const deviceName = record({ name: word, instance_id: count, vmsd_name: optional(word) });
 const descriptionShape = record({
   page_size: optional(count),
   devices: list(deviceOf, MAX_ENTRIES),
@@ -89,8 +91,8 @@ function textOf(json: Uint8Array): string {
 }
 
 function deviceOf(value: unknown): DescribedDevice {
-  const { name, instance_id: instance } = deviceName(value);
-  return { ...partOf(value, name), instance };
+  const { name, instance_id: instance, vmsd_name: kind } = deviceName(value);
+  return { ...partOf(value, name), instance, kind };
 }
 
 function subsectionOf(value: unknown): DescribedPart {

@@ -3,7 +3,7 @@ import { INCOMPLETE_NAME } from '../incomplete-name.ts';
 import { PartType } from './constants.ts';
 import { type DescribedDevice, parseDescription, type StreamDescription, sizeOf } from './description.ts';
 import { findDescription } from './find-description.ts';
-import { QemuFormatError } from './qemu-error.ts';
+import { QemuFormatError, unknownSection } from './qemu-error.ts';
 import { badFooter, type QemuSection } from './stream-reader.ts';
 
 /** A device's section with its bytes. */
@@ -60,6 +60,15 @@ interface SectionHead {
   bodyAt: number;
 }
 
+/**
+ * Whether the name of a device in the description is wrong, and not that in the head of its section: the description
+ * has the kind of the device, too, and the section's name is that, or ends with it.
+ */
+function isOtherInDescription(device: DescribedDevice | undefined, name: string): boolean {
+  const isOfKind = (text: string) => text === device?.kind || text.endsWith(`/${device?.kind}`);
+  return device?.kind !== undefined && isOfKind(name) && !isOfKind(device.name);
+}
+
 const PRINTABLE = /^[\x20-\x7e]+$/;
 
 const latin1 = new TextDecoder('latin1');
@@ -92,6 +101,7 @@ class Splitter {
     this.result.descriptionOffset = this.#start + found.at;
     this.result.trailing = this.#bytes.length - found.end;
     const json = this.#bytes.subarray(found.at + 5, found.end);
+    if (found.isTorn) this.#onDamage(this.#torn(found.at));
     try {
       this.result.description = parseDescription(json);
       this.result.descriptionJson = json;
@@ -99,7 +109,7 @@ class Splitter {
       this.#expected = [...this.result.description.devices];
     } catch (error) {
       if (!(error instanceof FormatError)) throw error;
-      this.#onDamage(error.at({ offset: this.#start + found.at }));
+      if (!found.isTorn) this.#onDamage(error.at({ offset: this.#start + found.at }));
     }
   }
 
@@ -192,11 +202,19 @@ class Splitter {
     }
     const next = this.#expected[0];
     const wanted = next ? `${JSON.stringify(next.name)} ${next.instance}` : 'nothing more';
-    const says =
-      `Unknown savevm section or instance '${name}' ${instance}. Make sure that your current VM setup matches ` +
-      'your saved VM setup, including any hotplugged devices';
     this.#onDamage(
-      new QemuFormatError('bad-section', `${what} is not what the description has there: ${wanted}`, place, says),
+      isOtherInDescription(next, name)
+        ? new QemuFormatError(
+            'bad-description',
+            `The description has another name for section ${JSON.stringify(name)} ${instance}: ${wanted}; QEMU does not look at it`,
+            place,
+          )
+        : new QemuFormatError(
+            'bad-section',
+            `${what} is not what the description has there: ${wanted}`,
+            place,
+            unknownSection(name, instance),
+          ),
     );
     return next && this.#standsAfter(next) ? this.#expected.shift() : undefined;
   }
@@ -242,6 +260,12 @@ class Splitter {
       `Section ${JSON.stringify(name)} ${instance} is missing, which the description lists: QEMU loads the rest ` +
       'without a word, and the device stays as after a reset';
     return new QemuFormatError('missing-section', message, { unit: name, instance });
+  }
+
+  #torn(at: number): QemuFormatError {
+    const offset = this.#start + at;
+    const message = `The description at ${hex(offset)} does not end where its head says: it is cut off, or its head is damaged; QEMU does not look at it`;
+    return new QemuFormatError('bad-description', message, { offset });
   }
 
   #between(): QemuFormatError {

@@ -6,19 +6,37 @@ const utf8 = new TextDecoder();
 /** How each description begins, whatever its writer. */
 const BEGINNING = /^\{\s*"(configuration|page_size|devices)"/;
 
+/** Where a description stands, head included, as indices. */
+export interface FoundDescription {
+  at: number;
+  end: number;
+  /** Its head does not say where it ends: it is cut off, or the head is damaged. */
+  isTorn?: true;
+}
+
 /**
  * Where the description stands in the end of a stream, head included, as indices into `bytes`: the last part, whose
  * length reaches to the end of the bytes. On a volume, which is larger than its stream, other bytes follow it.
  */
-export function findDescription(bytes: Uint8Array): { at: number; end: number } | undefined {
+export function findDescription(bytes: Uint8Array): FoundDescription | undefined {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  let followed: { at: number; end: number } | undefined;
+  let followed: FoundDescription | undefined;
   for (let at = bytes.indexOf(PartType.DESCRIPTION); at >= 0; at = bytes.indexOf(PartType.DESCRIPTION, at + 1)) {
     if (at + HEAD_SIZE >= bytes.length || bytes[at + HEAD_SIZE] !== OPEN_BRACE) continue;
     const end = at + HEAD_SIZE + view.getUint32(at + 1);
     if (end === bytes.length) return { at, end };
     if (end > bytes.length || followed || bytes[at - 1] !== PartType.END_MARK) continue;
-    if (BEGINNING.test(utf8.decode(bytes.subarray(at + HEAD_SIZE, at + 64)))) followed = { at, end };
+    if (isBeginning(bytes, at + HEAD_SIZE)) followed = { at, end };
   }
-  return followed;
+  return followed ?? findTorn(bytes);
+}
+
+function findTorn(bytes: Uint8Array): FoundDescription | undefined {
+  for (let at = bytes.indexOf(OPEN_BRACE, HEAD_SIZE); at >= 0; at = bytes.indexOf(OPEN_BRACE, at + 1))
+    if (isBeginning(bytes, at)) return { at: at - HEAD_SIZE, end: bytes.length, isTorn: true };
+  return undefined;
+}
+
+function isBeginning(bytes: Uint8Array, at: number): boolean {
+  return BEGINNING.test(utf8.decode(bytes.subarray(at, at + 64)));
 }

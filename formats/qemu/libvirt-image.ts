@@ -19,6 +19,10 @@ export interface LibvirtImage {
   cookieOffset: number;
   /** libvirt has marked the image as complete. */
   isComplete: boolean;
+  /** The header as it stands in the file, and its numbers in the byte order of its writer. */
+  header: Uint8Array;
+  /** What the header says of whether the machine ran; 0 and 1 are in use. */
+  runningWord: number;
   /** Offset of the stream in the file. */
   streamStart: number;
 }
@@ -31,6 +35,8 @@ export type LibvirtCompression = (typeof COMPRESSIONS)[number];
 export const LIBVIRT_MAGIC = 'LibvirtQemudSave';
 export const LIBVIRT_PART_MAGIC = 'LibvirtQemudPart';
 export const LIBVIRT_HEADER_SIZE = 92;
+/** From here on the header holds nothing yet. */
+export const LIBVIRT_UNUSED = 36;
 const VERSIONS = [1, 2];
 /** XML, cookie and padding: 64 KiB of padding and some KiB of XML have been seen. */
 const MAX_DATA = 64 * 1024 * 1024;
@@ -88,6 +94,8 @@ export async function readLibvirtImage(source: ByteSource, unfinished = false): 
   return {
     version,
     wasRunning: wasRunning !== 0,
+    header,
+    runningWord: wasRunning,
     compression,
     xml: new TextDecoder().decode(data.subarray(0, end)),
     data,

@@ -33,6 +33,12 @@ export interface Qcow2Image {
   extendedL2: boolean;
   /** Bytes of the disk. */
   diskSize: number;
+  /** QEMU has found the image damaged before, and marked it. */
+  isCorrupt: boolean;
+  /** How often each cluster is used: where the table of blocks of counts lies, its bytes, log2 of the bits of a count. */
+  counts: { offset: number; size: number; order: number };
+  /** Where the table of snapshots lies. */
+  tableOffset: number;
   /** In the order of the image's table. */
   snapshots: Qcow2Snapshot[];
 }
@@ -40,16 +46,18 @@ export interface Qcow2Image {
 export const QCOW2_MAGIC = 0x514649fb;
 
 const HEADER_SIZE = 112;
-const INCOMPATIBLE = { EXTERNAL_DATA: 1n << 2n, EXTENDED_L2: 1n << 4n };
+const INCOMPATIBLE = { CORRUPT: 1n << 1n, EXTERNAL_DATA: 1n << 2n, EXTENDED_L2: 1n << 4n };
 /** Dirty, corrupt, compression type, extended L2: an image with any of them can be read. */
 const READABLE = 0b11011n;
+/** Counts have 16 bits, unless the header says otherwise. */
+const COUNT_ORDER = 4;
 const MAX_SNAPSHOTS = 65536;
 const SNAPSHOT_HEAD = 40;
 /** Bytes of a snapshot's extra data: 24 have been seen. */
 const MAX_EXTRA = 1024;
 /** QEMU's own limit: 32 MiB of L1 table. */
 const MAX_L1_ENTRIES = (32 * 1024 * 1024) / 8;
-const OFFSET_BITS = 0x00fffffffffffe00n;
+export const OFFSET_BITS = 0x00fffffffffffe00n;
 const COMPRESSED = 1n << 62n;
 
 /** Reads header and snapshot table. Source: qemu-stream.md 7. @throws QemuFormatError, UnsupportedError */
@@ -83,6 +91,13 @@ export async function readQcow2(source: ByteSource): Promise<Qcow2Image> {
     clusterBits,
     extendedL2: (incompatible & INCOMPATIBLE.EXTENDED_L2) !== 0n,
     diskSize: Number(header.getBigUint64(24)),
+    isCorrupt: (incompatible & INCOMPATIBLE.CORRUPT) !== 0n,
+    counts: {
+      offset: Number(header.getBigUint64(48)),
+      size: header.getUint32(56) * 2 ** clusterBits,
+      order: version === 3 ? header.getUint32(96) : COUNT_ORDER,
+    },
+    tableOffset: Number(header.getBigUint64(64)),
   };
   const count = header.getUint32(60);
   if (count > MAX_SNAPSHOTS)
@@ -91,7 +106,7 @@ export async function readQcow2(source: ByteSource): Promise<Qcow2Image> {
       `Cannot read qcow2 image: ${count} snapshots, expected at most ${MAX_SNAPSHOTS}`,
       { offset: 60 },
     );
-  const table = Number(header.getBigUint64(64));
+  const { tableOffset: table } = image;
   if (count > 0 && !isPlace(source, table, SNAPSHOT_HEAD, clusterBits))
     throw new QemuFormatError(
       'bad-qcow2',
@@ -162,6 +177,17 @@ async function readSnapshots(
 
 const utf8 = new TextDecoder();
 
+/** log2 of the entries of an L2 table. */
+export function tableBitsOf({ clusterBits, extendedL2 }: Qcow2Image): number {
+  return clusterBits - (extendedL2 ? 4 : 3);
+}
+
+/** Where the machine's state begins in the guest's address space of the image: after the disk, with an L2 table. */
+export function stateStart(image: Qcow2Image, { diskSize }: Qcow2Snapshot): number {
+  const span = 2 ** (image.clusterBits + tableBitsOf(image));
+  return Math.ceil(diskSize / span) * span;
+}
+
 /**
  * The state of the machine in a snapshot, as a source of its own: it lies in the guest's address space of the image,
  * after the disk. Zero clusters and clusters that were never written read as zeros.
@@ -185,8 +211,7 @@ export class SnapshotSource implements ByteSource {
     this.#source = source;
     this.#image = image;
     this.#snapshot = snapshot;
-    const span = 2 ** (image.clusterBits + this.#tableBits);
-    this.#start = Math.ceil(snapshot.diskSize / span) * span;
+    this.#start = stateStart(image, snapshot);
   }
 
   async read(target: Uint8Array, position: number): Promise<number> {
@@ -211,18 +236,15 @@ export class SnapshotSource implements ByteSource {
     await this.#source.close();
   }
 
-  get #tableBits(): number {
-    return this.#image.clusterBits - (this.#image.extendedL2 ? 4 : 3);
-  }
-
   /** Offset in the image of a byte of the guest's address space; undefined for zeros. */
   async #place(guest: number): Promise<number | undefined> {
     const { clusterBits, extendedL2 } = this.#image;
+    const tableBits = tableBitsOf(this.#image);
     const cluster = Math.floor(guest / 2 ** clusterBits);
     const within = guest % 2 ** clusterBits;
-    const table = await this.#l2(Math.floor(cluster / 2 ** this.#tableBits));
+    const table = await this.#l2(Math.floor(cluster / 2 ** tableBits));
     if (!table) return undefined;
-    const at = (cluster % 2 ** this.#tableBits) * (extendedL2 ? 16 : 8);
+    const at = (cluster % 2 ** tableBits) * (extendedL2 ? 16 : 8);
     const entry = table.getBigUint64(at);
     if (entry & COMPRESSED)
       throw new UnsupportedError('compressed-cluster', `Cannot read snapshot: cluster ${cluster} is compressed`, {
@@ -262,6 +284,6 @@ export class SnapshotSource implements ByteSource {
 }
 
 /** A part of the image, whose numbers are big-endian; see `readPart`. */
-async function readAt(source: ByteSource, position: number, length: number, what: string, least?: number) {
+export async function readAt(source: ByteSource, position: number, length: number, what: string, least?: number) {
   return new DataView((await readPart(source, position, length, `${what} of qcow2 image`, least)).buffer);
 }

@@ -15,7 +15,16 @@ import { addPage, type RamBlock, type RamBlocks } from './ram-blocks.ts';
  */
 export type RamStop = 'full' | 'more' | 'block-list' | 'changes' | 'end';
 
+/** A record that can be read, and that no QEMU writes: a part of it that QEMU does not look at is damaged. */
+export interface OddRecord {
+  /** From the start of the file. */
+  offset: number;
+  /** Such as `the end of a section has the address 0x4000`. */
+  what: string;
+}
+
 const WORD = 8;
+const MAX_ODD = 16;
 /** Encoding and length of the changes of a page. */
 const CHANGES_HEAD = 3;
 /** The only encoding of changes that there is. */
@@ -38,6 +47,8 @@ export class RamRecords {
   total = 0;
   /** A multifd flush was seen: pages may have gone over other connections. */
   sawMultifd = false;
+  /** The first of the records that no QEMU writes. */
+  readonly odd: OddRecord[] = [];
   /** The record at which a scan stopped that holds the changes of a page. */
   changes: PageChanges | undefined;
   /** Is told of every page, once there are changes. */
@@ -69,6 +80,7 @@ export class RamRecords {
         this.changes = changes;
         return 'changes';
       } else if (flags === RamFlag.END) {
+        if (address !== 0) this.#noteOdd(window, `the end of a section has the address ${hex(address)}`);
         window.position += WORD;
         return 'end';
       } else if (flags === RamFlag.BLOCK_LIST) {
@@ -76,6 +88,7 @@ export class RamRecords {
         this.total = address;
         return 'block-list';
       } else if (flags === RamFlag.MULTIFD_FLUSH) {
+        if (address !== 0) this.#noteOdd(window, `a multifd flush has the address ${hex(address)}`);
         window.position += WORD;
         this.sawMultifd = true;
       } else throw this.#unreadable(flags, window.offset);
@@ -171,6 +184,10 @@ export class RamRecords {
       addPage(batch, this.blocks, this.#block as RamBlock, address, bytes[at] === 0);
       this.history?.noteFill(this.#block as RamBlock, address, bytes[at]);
       if (bytes[at] === 0) return;
+      this.#noteOdd(
+        window,
+        `page ${hex(address)} is full of bytes ${hex(bytes[at])}; QEMU writes such records for zeros only`,
+      );
       const slot = batch.takeSpillSlot();
       bytes.fill(bytes[at], slot, slot + PAGE_SIZE);
       batch.setContent(Encoding.RAW, slot, PAGE_SIZE);
@@ -182,6 +199,10 @@ export class RamRecords {
       batch.setContent(Encoding.RAW, slot, PAGE_SIZE);
       this.history?.noteContent(this.#block as RamBlock, address, content);
     }
+  }
+
+  #noteOdd({ offset }: Window, what: string): void {
+    if (this.odd.length < MAX_ODD) this.odd.push({ offset, what });
   }
 
   #named({ bytes, offset }: Window, at: number): RamBlock {

@@ -9,12 +9,12 @@ import {
   readConfiguration,
   readStreamHeader,
 } from './configuration.ts';
-import { IGNORE_SHARED, MAPPED_RAM, MAX_TAIL, PartType, RAM_SECTION, RAM_VERSION } from './constants.ts';
+import { IGNORE_SHARED, MAPPED_RAM, MAX_TAIL, OTHER_PARTED, PartType, RAM_SECTION, RAM_VERSION } from './constants.ts';
 import { MappedRam } from './mapped-ram.ts';
 import { type PageChanges, PageHistory } from './page-history.ts';
-import { QemuFormatError } from './qemu-error.ts';
+import { QemuFormatError, unknownSection } from './qemu-error.ts';
 import { type RamBlock, RamBlocks, readBlock } from './ram-blocks.ts';
-import { RamRecords, type RamStop } from './ram-records.ts';
+import { type OddRecord, RamRecords, type RamStop } from './ram-records.ts';
 import { StreamBytes } from './stream-bytes.ts';
 
 /** A section of a stream, in file order. */
@@ -102,6 +102,11 @@ export class QemuStreamReader {
   /** Bytes of all blocks, as the head of their list tells. */
   get blockBytes(): number {
     return this.#records.total;
+  }
+
+  /** Records of RAM that no QEMU writes, the first of them. */
+  get oddRecords(): readonly OddRecord[] {
+    return this.#records.odd;
   }
 
   /** Pages may have gone over other connections. */
@@ -194,19 +199,27 @@ export class QemuStreamReader {
     const name = await this.#bytes.name('name of a section');
     const instance = await this.#bytes.u32('instance of a section');
     const version = await this.#bytes.u32('version of a section');
-    if (name !== RAM_SECTION || this.sections.length > 0) {
-      throw new UnsupportedError(
-        'unknown-section',
-        `Cannot read section ${JSON.stringify(name)} at ${hex(offset)}: of sections in parts only one "ram" is known`,
+    const what = `Cannot read section ${JSON.stringify(name)} ${instance} at ${hex(offset)}`;
+    const isRam = name === RAM_SECTION && instance === 0;
+    if (OTHER_PARTED.test(name) || (isRam && this.sections.length > 0))
+      throw new UnsupportedError('unknown-section', `${what}: of sections in parts only one "ram" is known`, {
+        offset,
+      });
+    if (!isRam)
+      throw new QemuFormatError(
+        'bad-section',
+        `${what}: QEMU has no such section in parts`,
         { offset },
+        unknownSection(name, instance),
       );
+    if (version !== RAM_VERSION) {
+      const error = new UnsupportedError('ram-version', `${what}: version ${version}, expected ${RAM_VERSION}`, {
+        offset,
+      });
+      throw version > RAM_VERSION
+        ? error.saying(`savevm: unsupported version ${version} for 'ram' v${RAM_VERSION}`)
+        : error;
     }
-    if (version !== RAM_VERSION)
-      throw new UnsupportedError(
-        'ram-version',
-        `Cannot read section "ram": version ${version}, expected ${RAM_VERSION}`,
-        { offset },
-      );
     this.#push({ type: 'start', id, name, instance, version, offset });
   }
 

@@ -71,7 +71,7 @@ function run(script: string, words: readonly string[]): { ok: boolean; output: s
 async function sourceOf(path: string, truth: QemuTruth): Promise<ByteSource> {
   return withBeside(await openFile(path), {
     part: path.endsWith('.qcow2') ? (truth.container?.snapshots?.at(-1)?.name ?? 'snap1') : undefined,
-    ram: truth.ram.inState ? undefined : await openFile(path.replace(/\.state$/, '.ram')),
+    ram: truth.refused || truth.ram.inState ? undefined : await openFile(path.replace(/\.state$/, '.ram')),
   });
 }
 

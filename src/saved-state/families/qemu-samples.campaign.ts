@@ -3,9 +3,9 @@ import { forEachQemuSample, qemuTruth, sampleSource } from '../../testing/qemu-s
 import { verifyState } from './verify-state.ts';
 
 // Compares further real states of QEMU with their truth: node dist/src/saved-state/families/qemu-samples.campaign.js
-// FOLDER
+// [FOLDER=../shared/samples/qemu]
 
-const [folder] = process.argv.slice(2);
+const [folder = '../shared/samples/qemu'] = process.argv.slice(2);
 let passed = 0;
 let failed = 0;
 await forEachQemuSample(folder, async (name, read) => {

@@ -1,5 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { bufferSource } from '../../../formats/files/source.ts';
+import { fieldsOf } from '../../../formats/qemu/device-fields.ts';
+import { splitDevices } from '../../../formats/qemu/device-sections.ts';
 import { compareWithQemuTruth } from '../../testing/against-qemu-truth.ts';
 import { qemuSample, qemuTruth, sampleSource } from '../../testing/qemu-samples.ts';
 import { inspectState } from './inspect-state.ts';
@@ -85,6 +87,32 @@ const u32 = (value: number) => {
   bytes.writeUInt32BE(value);
   return bytes;
 };
+
+/** Offset of a register in section `cpu`, and bytes that no CPU has there. */
+const CPU_DAMAGES: [string, number, string][] = [
+  ['a reserved bit of CR0', 456, '0000000080010211'],
+  ['the task switched flag, which QEMU repeats', 456, '0000000080010019'],
+  ['a reserved bit of CR4', 480, '0000000000008020'],
+  ['a reserved bit of EFER', 816, '0000000000010d00'],
+  ['bit 1 of the flags', 136, '0000000000000044'],
+  ['the trap flag, which QEMU repeats', 136, '0000000000000106'],
+  ['a type in the page attribute table', 868, '0007040600070402'],
+  ['a base that is not canonical', 396 + 4, '4000000000001000'],
+  ['the mask of the A20 gate', 552, 'fffffffe'],
+];
+
+/** Where the first field of a type stands in the file. */
+function fieldAt(bytes: Buffer, type: string): number {
+  const { devices } = splitDevices(bytes.subarray(found('timer').offset), found('timer').offset, () => {});
+  for (const { described, bodyOffset } of devices)
+    for (const field of described ? fieldsOf(described) : []) if (field.type === type) return bodyOffset + field.offset;
+  throw new Error(`no field of type ${type}`);
+}
+
+function withCapability(bytes: Buffer, name: string): Buffer {
+  const part = `\x05\x1aconfiguration/capabilities\0\0\0\x01\0\0\0\x01${String.fromCharCode(name.length)}${name}`;
+  return Buffer.concat([bytes.subarray(0, 26), Buffer.from(part, 'latin1'), bytes.subarray(26)]);
+}
 
 const DAMAGES: [string, string, RegExp | undefined, (bytes: Buffer) => Buffer][] = [
   ['the magic', 'not-a-saved-state', undefined, (b) => put(b, 0, 'QEVN')],
@@ -172,7 +200,40 @@ const DAMAGES: [string, string, RegExp | undefined, (bytes: Buffer) => Buffer][]
     (b) => Buffer.concat([b.subarray(0, 8), b.subarray(26)]),
   ],
   ['the description', 'bad-description', undefined, (b) => put(b, b.length - 20_000, Buffer.alloc(400))],
+  ['a cut in the description', 'bad-description', undefined, (b) => b.subarray(0, b.length - 100)],
+  ['the length of the description', 'bad-description', undefined, (b) => put(b, at(b, '{"configuration"') - 3, '\x7f')],
+  ['a name in the description', 'bad-description', undefined, (b) => put(b, at(b, '"name": "hpet"') + 9, 'hqet')],
+  [
+    'the instance of RAM',
+    'bad-section',
+    /^Unknown savevm section or instance 'ram' 1\./,
+    (b) => put(b, at(b, '\x03ram') + 7, '\x01'),
+  ],
+  [
+    'the name of RAM',
+    'bad-section',
+    /^Unknown savevm section or instance 'rbm' 0\./,
+    (b) => put(b, at(b, '\x03ram') + 2, 'b'),
+  ],
+  ['the end of a part of RAM', 'bad-page', undefined, (b) => put(b, found('timer').offset - 5 - 4, '\x40')],
+  ['a capability', 'bad-header', undefined, (b) => withCapability(b, 'mapped-rbm')],
+  ['an interrupt line', 'bad-section', undefined, (b) => put(b, fieldAt(b, 'pci irq state'), '\x04')],
+  ['unused bytes of a section', 'bad-section', undefined, (b) => put(b, fieldAt(b, 'unused_buffer'), '\x01')],
+  ...CPU_DAMAGES.map(([what, offset, bytes]): (typeof DAMAGES)[number] => [
+    what,
+    'bad-registers',
+    undefined,
+    (b) => put(b, found('cpu').offset + 17 + offset, Buffer.from(bytes, 'hex')),
+  ]),
 ];
+
+/** Where tables of the image with snapshots lie, and the cluster that an entry leads to. */
+interface Tables {
+  entry: number;
+  l2: number;
+  counts: number;
+  host: number;
+}
 
 describe('damage in a state of QEMU', () => {
   it.each(DAMAGES)('%s: is named', async (_, code, says, damage) => {
@@ -202,8 +263,67 @@ describe('damage in a state of QEMU', () => {
     const { findings } = await verifyState(bufferSource(mapped));
     const page = `0x${((8 * first + bit) * 4096).toString(16)}`;
     expect(findings).toEqual([
-      expect.objectContaining({ severity: 'warning', code: 'unnamed-pages', message: expect.stringContaining(page) }),
+      expect.objectContaining({ severity: 'error', code: 'unnamed-pages', message: expect.stringContaining(page) }),
     ]);
+  });
+
+  it('of the bitmap or the pages of mapped RAM: a bit for a page of zeros, or for none', async () => {
+    const mapped = qemuSample('mapped-10.state');
+    const head = at(mapped, 'pc.ram') + 6 + 8;
+    const [bitmap, pages] = [Number(mapped.readBigUInt64BE(head + 12)), Number(mapped.readBigUInt64BE(head + 20))];
+    const first = mapped.subarray(bitmap, bitmap + 512).findIndex((byte) => byte !== 0);
+    const page = 8 * first + Math.log2(mapped[bitmap + first] & -mapped[bitmap + first]);
+    mapped.fill(0, pages + page * 4096, pages + (page + 1) * 4096);
+    const rom = at(mapped, 'pc.rom') + 6 + 8;
+    mapped[Number(mapped.readBigUInt64BE(rom + 12)) + 7] |= 0x80;
+    const { verdict, findings } = await verifyState(bufferSource(mapped));
+    expect([verdict, ...findings.map(({ code }) => code)]).toEqual(['damaged', 'zeros-inside', 'bad-mapped-ram']);
+  });
+
+  it.each([
+    [
+      'an entry that leads to another cluster of the state',
+      (b: Buffer, { l2 }: Tables) => b.copy(b, l2, l2 + 8, l2 + 16),
+    ],
+    ['an entry that leads to the header', (b: Buffer, { l2 }: Tables) => b.writeBigUInt64BE(0x1000n, l2 + 80)],
+    ['an entry that leads beyond the image', (b: Buffer, { l2 }: Tables) => b.writeBigUInt64BE(1n << 40n, l2 + 80)],
+    ['an entry that leads between clusters', (b: Buffer, { l2 }: Tables) => b.writeUInt8(b[l2 + 86] ^ 2, l2 + 86)],
+    ['an entry with a bit of no meaning', (b: Buffer, { l2 }: Tables) => b.writeUInt8(b[l2 + 80] | 1, l2 + 80)],
+    ['a cluster that was never written', (b: Buffer, { l2 }: Tables) => b.writeBigUInt64BE(0n, l2 + 80)],
+    [
+      'a cluster that counts as free',
+      (b: Buffer, { counts, host }: Tables) => b.writeUInt16BE(0, counts + 2 * (host / 4096)),
+    ],
+    ['the mark of a corrupt image', (b: Buffer) => b.writeUInt8(2, 79)],
+    [
+      'a longer state than there is',
+      (b: Buffer, { entry }: Tables) => b.writeBigUInt64BE(b.readBigUInt64BE(entry + 40) + 4000n, entry + 40),
+    ],
+  ])('of the tables that lead to a snapshot, which QEMU follows without a look: %s', async (_, damage) => {
+    const image = qemuSample('snap-10.qcow2');
+    const entry = Number(image.readBigUInt64BE(64)) + 72;
+    const l2 = Number(image.readBigUInt64BE(Number(image.readBigUInt64BE(entry)) + 8) & 0xffff_ffff_ffffn);
+    const counts = Number(image.readBigUInt64BE(Number(image.readBigUInt64BE(48))));
+    // The eleventh cluster of the state: in the midst of a page.
+    damage(image, { entry, l2, counts, host: Number(image.readBigUInt64BE(l2 + 80) & 0xffff_ffff_ffffn) });
+    const { verdict, findings } = await verifyState(Object.assign(bufferSource(image), { part: 'snap2' }));
+    expect(verdict).toBe('damaged');
+    expect(findings.map(({ code }) => code)).toContain(
+      damage.length > 1 && findings[0].code === 'left-over' ? 'left-over' : 'bad-qcow2',
+    );
+  });
+
+  it.each([
+    ['its settings', 'bad-xml', (b: Buffer) => put(b, 92, '<domaim')],
+    ['a character of its settings', 'bad-xml', (b: Buffer) => put(b, at(b, '<uuid>') + 8, '\x01')],
+    ['bytes of its settings', 'bad-xml', (b: Buffer) => put(b, at(b, '<uuid>') + 8, '\xff')],
+    ['its UUID', 'bad-xml', (b: Buffer) => put(b, at(b, '<uuid>') + 8, 'x')],
+    ['whether it ran', 'bad-header', (b: Buffer) => put(b, 25, '\x01')],
+    ['the place of its cookie', 'bad-xml', (b: Buffer) => put(b, 33, '\x40')],
+    ['what follows its settings', 'left-over', (b: Buffer) => put(b, 92 + b.readUInt32LE(20) - 9, 'x')],
+  ])("of the head of libvirt's image is named: %s", async (_, code, damage) => {
+    const { verdict, findings } = await verifyState(bufferSource(damage(qemuSample('virsh-gzip-10.save'))));
+    expect([verdict, ...findings.map((finding) => finding.code)]).toEqual(['damaged', code]);
   });
 
   it('of a container is named', async () => {

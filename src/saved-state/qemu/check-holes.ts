@@ -1,3 +1,4 @@
+import type { FormatCode } from '../../../formats/codes/format-codes.ts';
 import { hex } from '../../../formats/errors.ts';
 import type { ByteSource } from '../../../formats/files/source.ts';
 import { isZero } from '../../../formats/kernels/zero.ts';
@@ -10,59 +11,99 @@ import type { BlockSummary, QemuState } from './qemu-state.ts';
 const PIECE_PAGES = MIB / PAGE_SIZE;
 
 /**
- * Looks for pages of mapped RAM that have bytes in the file, and no bit in the bitmap: QEMU loads zeros for them
- * without a word. Holes of the file cost next to nothing to read.
+ * Compares the bitmap of mapped RAM with its pages. QEMU goes by the bitmap: a page without a bit it loads as zeros, and
+ * it sets no bit for a page of zeros. Holes of the file cost next to nothing to read.
  */
 export async function checkHoles(
   source: ByteSource,
-  { blocks, memoryRead }: QemuState,
+  { blocks, memoryRead, runState }: QemuState,
   findings: Findings,
   signal?: AbortSignal,
 ): Promise<void> {
   if (!memoryRead) return;
+  // A machine that ran on may have made zeros of pages that were in the file.
+  const severity = runState === undefined || runState === 'running' ? 'warning' : 'error';
   for (const block of blocks) {
     if (!block.mapped) continue;
-    const lost = await unnamedPages(source, block, block.mapped, Turns.rare(signal));
-    if (lost.count === 0) continue;
-    const message =
-      `${lost.count} pages of block ${JSON.stringify(block.name)}, the first at ${hex(lost.first)}, have bytes ` +
-      'in the file and no bit in its bitmap: QEMU loads zeros for them. Of a machine that was saved while it ran ' +
-      'they may have become zeros; else the bitmap is damaged';
-    findings.warn('unnamed-pages', message, undefined, { unit: 'ram', instance: 0, offset: lost.offset });
+    const { unnamed, lost, named, isBeyondEnd } = await surveyPages(source, block, block.mapped, Turns.rare(signal));
+    const add = (code: FormatCode, message: string, offset: number) =>
+      findings.add({ severity, code, message, place: { unit: 'ram', instance: 0, offset } });
+    const name = JSON.stringify(block.name);
+    if (unnamed.count > 0)
+      add(
+        'unnamed-pages',
+        `${unnamed.count} pages of block ${name}, the first at ${hex(unnamed.first)}, have bytes in the file and no bit in its bitmap: QEMU loads zeros for them. ${severity === 'error' ? 'The machine stood still when it was saved: the bitmap is damaged' : 'Of a machine that was saved while it ran they may have become zeros; else the bitmap is damaged'}`,
+        block.mapped.pagesOffset + unnamed.first,
+      );
+    // Without its test for zeros QEMU writes, and names, all pages.
+    if (lost.count > 0 && named < block.totalPages)
+      add(
+        'zeros-inside',
+        `${lost.count} pages of block ${name}, the first at ${hex(lost.first)}, have a bit in the bitmap and nothing but zeros in the file: their bytes are lost, or the bitmap is damaged. QEMU loads zeros without a word`,
+        block.mapped.pagesOffset + lost.first,
+      );
+    if (isBeyondEnd)
+      findings.add({
+        severity: 'error',
+        code: 'bad-mapped-ram',
+        message: `The bitmap of block ${name} has bits for pages after the last one`,
+        place: { unit: 'ram', instance: 0, offset: block.mapped.bitmapOffset },
+      });
   }
 }
 
-interface Unnamed {
+/** Pages of a kind. */
+interface PageCount {
   count: number;
-  /** Offset of the first in its block, and in the file. */
+  /** Offset of the first in its block. */
   first: number;
-  offset: number;
 }
 
-async function unnamedPages(
+interface Survey {
+  /** Pages with bytes and without a bit. */
+  unnamed: PageCount;
+  /** Pages with a bit that are zeros. */
+  lost: PageCount;
+  /** Pages with a bit. */
+  named: number;
+  isBeyondEnd: boolean;
+}
+
+async function surveyPages(
   source: ByteSource,
   { size }: BlockSummary,
   mapped: MappedPages,
   turns: Turns,
-): Promise<Unnamed> {
-  const found: Unnamed = { count: 0, first: 0, offset: 0 };
+): Promise<Survey> {
+  const survey: Survey = { unnamed: noPages(), lost: noPages(), named: 0, isBeyondEnd: false };
   const piece = new Uint8Array(MIB);
   const bits = new Uint8Array(PIECE_PAGES / 8);
   const pages = size / PAGE_SIZE;
   for (let start = 0; start < pages; start += PIECE_PAGES) {
     const count = Math.min(PIECE_PAGES, pages - start);
-    await source.read(
-      bits.subarray(0, Math.min(bits.length, bitmapBytes(size) - start / 8)),
-      mapped.bitmapOffset + start / 8,
-    );
+    const bitmap = bits.subarray(0, Math.min(bits.length, bitmapBytes(size) - start / 8));
+    await source.read(bitmap, mapped.bitmapOffset + start / 8);
     const read = await source.read(piece.subarray(0, count * PAGE_SIZE), mapped.pagesOffset + start * PAGE_SIZE);
     for (let i = 0; (i + 1) * PAGE_SIZE <= read; i++) {
-      if ((bits[i >>> 3] & (1 << (i & 7))) !== 0 || isZero(piece, i * PAGE_SIZE, PAGE_SIZE)) continue;
-      if (found.count++ > 0) continue;
-      found.first = (start + i) * PAGE_SIZE;
-      found.offset = mapped.pagesOffset + found.first;
+      const isNamed = hasBit(bitmap, i);
+      if (isNamed) survey.named++;
+      if (isNamed === isZero(piece, i * PAGE_SIZE, PAGE_SIZE))
+        note(isNamed ? survey.lost : survey.unnamed, (start + i) * PAGE_SIZE);
     }
+    for (let i = count; i < bitmap.length * 8; i++) survey.isBeyondEnd ||= hasBit(bitmap, i);
     if (turns.areDue) await turns.give();
   }
-  return found;
+  return survey;
+}
+
+function noPages(): PageCount {
+  return { count: 0, first: 0 };
+}
+
+function note(pages: PageCount, offset: number): void {
+  if (pages.count++ === 0) pages.first = offset;
+}
+
+function hasBit(bitmap: Uint8Array, page: number): boolean {
+  return (bitmap[page >>> 3] & (1 << (page & 7))) !== 0;
 }

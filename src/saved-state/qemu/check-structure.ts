@@ -1,17 +1,24 @@
 import { hex } from '../../../formats/errors.ts';
-import { misplacedSubsection } from '../../../formats/qemu/device-fields.ts';
+import { NAMED_CAPABILITIES } from '../../../formats/qemu/constants.ts';
+import { fieldsOf, misplacedSubsection } from '../../../formats/qemu/device-fields.ts';
+import type { DeviceSection } from '../../../formats/qemu/device-sections.ts';
 import type { Findings } from '../reading/findings.ts';
 import type { QemuState } from './qemu-state.ts';
 
-/** What a reading passes without a look: heads inside of sections, and a start that is not there. */
-export function checkStructure({ devices, configuration }: QemuState, findings: Findings): void {
+/** What a reading passes without a look: heads and fields inside of sections, a start or an end that is not there. */
+export function checkStructure(state: QemuState, findings: Findings): void {
+  const { devices, configuration } = state;
+  checkNames(state, findings);
+  checkRam(state, findings);
   // Machine types before 2.4 have neither marks nor a configuration.
   if (configuration.machine === undefined && devices.some(({ footer }) => footer)) {
     const message = 'There is no configuration at the start, and marks after the sections: writers have both, or none';
     const qemuSays = 'Configuration section missing';
     findings.add({ severity: 'error', code: 'bad-section', message, place: { offset: CONFIGURATION }, qemuSays });
   }
-  for (const { name, instance, described, body, bodyOffset } of devices) {
+  for (const device of devices) {
+    checkFields(device, findings);
+    const { name, instance, described, body, bodyOffset } = device;
     const head = described && misplacedSubsection(described, body);
     if (!head) continue;
     const offset = bodyOffset + head.at;
@@ -22,6 +29,63 @@ export function checkStructure({ devices, configuration }: QemuState, findings: 
     const qemuSays = `Missing section footer for ${name}`;
     findings.add({ severity: 'error', code: 'bad-section', message, place, qemuSays });
   }
+}
+
+/** Names that QEMU and libvirt give, and users give to blocks of memory, are printable. */
+function checkNames({ configuration: { machine, capabilities }, blocks }: QemuState, findings: Findings): void {
+  const names = [
+    ['machine type', machine ?? ''],
+    ...capabilities.map((name) => ['capability', name]),
+    ...blocks.map(({ name }) => ['name of a block of memory', name]),
+  ];
+  for (const [what, name] of names)
+    if (/[^\x20-\x7e]/.test(name)) {
+      const message = `The ${what} is ${JSON.stringify(name)}, which is no text`;
+      findings.add({ severity: 'error', code: 'bad-header', message, place: {} });
+    }
+  for (const name of capabilities)
+    if (!NAMED_CAPABILITIES.includes(name)) {
+      const message = `The state names the capability ${JSON.stringify(name)}, which changes no layout that QEMU has`;
+      findings.add({ severity: 'error', code: 'bad-header', message, place: {} });
+    }
+}
+
+/** QEMU takes records and sections of RAM whose parts contradict each other, as long as it need not look at them. */
+function checkRam({ ramSections, oddRecords }: QemuState, findings: Findings): void {
+  const place = { unit: 'ram', instance: 0 };
+  for (const { offset, what } of oddRecords) {
+    const message = `RAM record at ${hex(offset)}: ${what}; QEMU writes no such record`;
+    findings.add({ severity: 'error', code: 'bad-page', message, place: { ...place, offset } });
+  }
+  // A background snapshot has no last section; where there is one, nothing follows it.
+  const end = ramSections.findIndex(({ type }) => type === 'end');
+  const next = end < 0 ? undefined : ramSections[end + 1];
+  if (!next) return;
+  const message =
+    'A section of RAM follows its last one: the type of a section is damaged; QEMU loads it without a word';
+  findings.add({ severity: 'error', code: 'bad-section', message, place: { ...place, offset: next.offset } });
+}
+
+/** Fields whose values are few: a field of another value was not written by QEMU, which loads it all the same. */
+function checkFields(section: DeviceSection, findings: Findings): void {
+  const { name, instance, described, body, bodyOffset } = section;
+  if (!described) return;
+  for (const field of fieldsOf(described)) {
+    const bytes = body.subarray(field.offset, field.offset + field.size);
+    if (!hasOddValue(field.type, bytes)) continue;
+    const offset = bodyOffset + field.offset;
+    const value = Buffer.from(bytes.subarray(0, 16)).toString('hex');
+    const message = `Section ${JSON.stringify(name)} ${instance}: field ${JSON.stringify(field.path)} (${field.type}) at ${hex(offset)} holds ${value}, which QEMU never writes`;
+    findings.add({ severity: 'error', code: 'bad-section', message, place: { unit: name, instance, offset } });
+  }
+}
+
+function hasOddValue(type: string, bytes: Uint8Array): boolean {
+  if (type === 'bool') return bytes.length === 1 && bytes[0] > 1;
+  if (type === 'unused_buffer') return bytes.some((byte) => byte !== 0);
+  // Four lines, each a word of 32 bits.
+  if (type === 'pci irq state') return bytes.some((byte, i) => (i % 4 === 3 ? byte > 1 : byte !== 0));
+  return false;
 }
 
 /** After magic and version. */

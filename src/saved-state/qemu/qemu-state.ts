@@ -5,6 +5,7 @@ import type { DeviceSection } from '../../../formats/qemu/device-sections.ts';
 import type { BlockRange, QemuRamLayout } from '../../../formats/qemu/guest-layout.ts';
 import type { QemuContainer } from '../../../formats/qemu/open.ts';
 import type { RamBlock } from '../../../formats/qemu/ram-blocks.ts';
+import type { OddRecord } from '../../../formats/qemu/ram-records.ts';
 import type { QemuSection } from '../../../formats/qemu/stream-reader.ts';
 import type { UnitSummary } from '../reading/state.ts';
 
@@ -56,6 +57,8 @@ export interface QemuState {
   runState?: string;
   /** All of section `ram` was read. */
   memoryRead: boolean;
+  /** Records of RAM that no QEMU writes, the first of them. */
+  oddRecords: readonly OddRecord[];
   /** Pages may have gone over other connections (multifd). */
   hasOtherChannels: boolean;
 }

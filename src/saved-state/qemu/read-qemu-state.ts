@@ -72,6 +72,7 @@ class Reading {
       ended: false,
       cpus: [],
       memoryRead: isWhole,
+      oddRecords: this.#reader.oddRecords,
       hasOtherChannels: this.#reader.sawMultifd,
     };
     const ramEnd = state.size;

@@ -11,6 +11,7 @@ import type { WalkOptions } from '../reading/walk.ts';
 import { checkCompleteness } from './check-completeness.ts';
 import { checkConsistency } from './check-consistency.ts';
 import { checkHoles } from './check-holes.ts';
+import { checkImage } from './check-image.ts';
 import { checkStructure } from './check-structure.ts';
 import type { QemuState } from './qemu-state.ts';
 import { readQemuState } from './read-qemu-state.ts';
@@ -60,6 +61,7 @@ export async function verifyQemu(source: ByteSource, options: WalkOptions = {}):
     levels.completeness = lacking > 0 ? 'bad' : state.ended ? 'good' : 'unknown';
     checkConsistency(state, findings);
     await checkHoles(source, state, findings, options.signal);
+    await checkImage(source, state, findings, options.signal);
     const odd = findings.errors.length - structural - lacking;
     levels.consistency = odd > 0 ? 'bad' : state.ended ? 'good' : 'unknown';
   } catch (error) {

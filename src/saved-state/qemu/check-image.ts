@@ -1,0 +1,108 @@
+import { FormatError, hex } from '../../../formats/errors.ts';
+import type { ByteSource } from '../../../formats/files/source.ts';
+import type { Qcow2Image, Qcow2Snapshot } from '../../../formats/qemu/qcow2.ts';
+import { ClusterCounts, visitClusters } from '../../../formats/qemu/qcow2-clusters.ts';
+import { Turns } from '../../../formats/turns.ts';
+import type { Findings } from '../reading/findings.ts';
+import { FrameSet } from '../reading/frame-set.ts';
+import type { QemuState } from './qemu-state.ts';
+
+/** log2 of the bits of a count: QEMU has up to 64 bits. */
+const MAX_ORDER = 6;
+const L1_ENTRY = 8;
+
+/**
+ * Whether the tables of a disk image lead to a machine's state in clusters of its own. QEMU follows them without a look:
+ * an entry that leads elsewhere loads other bytes.
+ */
+export async function checkImage(
+  source: ByteSource,
+  { container }: QemuState,
+  findings: Findings,
+  signal?: AbortSignal,
+): Promise<void> {
+  if (container.kind !== 'qcow2') return;
+  const { image, snapshot } = container;
+  if (image.isCorrupt)
+    findings.add({
+      severity: 'error',
+      code: 'bad-qcow2',
+      message: 'The image is marked as corrupt: QEMU has found damage in it before, and opens it for reading only',
+      place: { offset: 72 },
+    });
+  const check = new ImageCheck(source, image, snapshot, Turns.rare(signal));
+  try {
+    await check.run();
+  } catch (error) {
+    if (!(error instanceof FormatError)) throw error;
+    findings.addError(error);
+  }
+  for (const [what, { count, place }] of check.faults) {
+    const message = `${count === 1 ? 'A cluster' : `${count} clusters`} of snapshot ${JSON.stringify(snapshot.name)}${count === 1 ? '' : ', the first'} at ${hex(place)}: ${what}; QEMU reads on without a word, qemu-img check may know more`;
+    findings.add({ severity: 'error', code: 'bad-qcow2', message, place: { offset: place } });
+  }
+}
+
+class ImageCheck {
+  /** Kinds of faults: how often, and where the first is: the offset of an entry, or in the state. */
+  readonly faults = new Map<string, { count: number; place: number }>();
+  readonly #source: ByteSource;
+  readonly #image: Qcow2Image;
+  readonly #snapshot: Qcow2Snapshot;
+  readonly #counts: ClusterCounts;
+  readonly #turns: Turns;
+  readonly #used = new FrameSet();
+
+  constructor(source: ByteSource, image: Qcow2Image, snapshot: Qcow2Snapshot, turns: Turns) {
+    this.#source = source;
+    this.#image = image;
+    this.#snapshot = snapshot;
+    this.#counts = new ClusterCounts(source, image);
+    this.#turns = turns;
+  }
+
+  async run(): Promise<void> {
+    const { counts, tableOffset } = this.#image;
+    if (counts.order > MAX_ORDER)
+      throw new FormatError('bad-qcow2', `Cannot check image: reference counts of 2^${counts.order} bits`, {
+        offset: 96,
+      });
+    const { l1Offset, l1Entries } = this.#snapshot;
+    for (const [from, size] of [
+      [0, 1],
+      [tableOffset, 1],
+      [l1Offset, l1Entries * L1_ENTRY],
+      [counts.offset, counts.size],
+    ])
+      this.#take(from, size);
+    await visitClusters(this.#source, this.#image, this.#snapshot, {
+      cluster: (host, place) => this.#look(host, place),
+      reserved: (place) => this.#note('its entry has bits that have no meaning', place),
+      missing: (at) => this.#note('it is not in the image, and reads as zeros', at),
+    });
+  }
+
+  async #look(host: number, place: number): Promise<void> {
+    const size = 2 ** this.#image.clusterBits;
+    const number = Math.floor(host / size);
+    if (host % size !== 0) return this.#note('its entry leads into the middle of a cluster', place);
+    if (this.#source.size !== undefined && host >= this.#source.size)
+      return this.#note('its entry leads beyond the end of the image', place);
+    if (!this.#used.add(number)) this.#note('its entry leads to a cluster that is used for something else, too', place);
+    else if ((await this.#counts.of(number)) === 0)
+      this.#note('its entry leads to a cluster that counts as free', place);
+    if (this.#turns.areDue) await this.#turns.give();
+  }
+
+  #take(from: number, size: number): void {
+    const clusterSize = 2 ** this.#image.clusterBits;
+    const end = Math.min(from + size, this.#source.size ?? 0);
+    for (let at = from; at < end; at += clusterSize) this.#used.add(Math.floor(at / clusterSize));
+  }
+
+  #note(what: string, place: number): void {
+    const fault = this.faults.get(what) ?? { count: 0, place };
+    fault.count++;
+    this.faults.set(what, fault);
+  }
+}

@@ -1,0 +1,95 @@
+import { hex } from '../../../formats/errors.ts';
+import type { QemuCpu } from '../../../formats/qemu/cpu.ts';
+import type { Findings } from '../reading/findings.ts';
+import type { QemuState } from './qemu-state.ts';
+
+const PE = 1n << 0n;
+const PG = 1n << 31n;
+const PAE = 1n << 5n;
+const LME = 1n << 8n;
+const LMA = 1n << 10n;
+const ROOT = 0x000f_ffff_ffff_f000n;
+
+/** Registers that no x86 CPU can have, alone or together. QEMU loads them without a word. */
+export function checkRegisters(cpu: QemuCpu, { blocks }: QemuState, findings: Findings): void {
+  const { index, registers } = cpu;
+  const { cr0 = 0n, cr3 = 0n, cr4 = 0n, efer = 0n } = registers;
+  const has = (value: bigint, bit: bigint) => (value & bit) !== 0n;
+  const odd = (what: string) => {
+    const message = `CPU ${index}: ${what}; no CPU has such registers, and QEMU loads them without a word`;
+    findings.add({ severity: 'error', code: 'bad-registers', message, place: { unit: 'cpu', instance: index } });
+  };
+  if (has(cr0, PG) && !has(cr0, PE)) odd(`CR0 is ${hex(cr0)}, paging without protected mode`);
+  if (has(efer, LMA) !== (has(efer, LME) && has(cr0, PG)))
+    odd(`EFER is ${hex(efer)} and CR0 ${hex(cr0)}: long mode is active just when it is enabled and paging is on`);
+  if (has(efer, LMA) && !has(cr4, PAE)) odd(`CR4 is ${hex(cr4)}, long mode without PAE`);
+  const root = cr3 & ROOT;
+  const ranges = blocks.flatMap((block) => block.ranges);
+  if (has(cr0, PG) && !ranges.some(({ start, end }) => root >= BigInt(start) && root < BigInt(end)))
+    odd(`CR3 is ${hex(cr3)}, where there is no memory`);
+  for (const what of oddAlone(cpu)) odd(what);
+  for (const what of oddHiddenFlags(cpu)) odd(what);
+}
+
+/** Bits that are 0 in every processor so far, and bits that are always 1. */
+const FIXED: readonly [register: string, zeros: bigint, ones: bigint][] = [
+  ['cr0', ~0xe005_003fn, 0n],
+  ['cr4', ~0x1_1bff_7fffn, 0n],
+  ['cr3', 0x1ff0_0000_0000_0000n, 0n],
+  ['efer', ~0x0036_fd01n, 0n],
+  ['rflags', ~0x003f_7fd7n, 0x2n],
+  ['xcr0', 1n << 63n, 1n],
+  ['dr6', ~0xffff_ffffn, 0n],
+  ['dr7', ~0xffff_ffffn, 0n],
+];
+/** Types of memory in the page attribute table. */
+const PAT_TYPES = [0, 1, 4, 5, 6, 7];
+/** Registers and segments that a processor takes canonical addresses in only. */
+const ADDRESSES = ['lstar', 'cstar', 'sysenterEsp', 'sysenterEip', 'kernelgsbase'];
+const BASES = ['fs', 'gs', 'gdtr', 'idtr', 'ldtr', 'tr'];
+const WIDEST_ADDRESS = 57;
+/** All addresses, or all but those with bit 20. */
+const A20_MASKS = [0xffff_ffffn, 0xffef_ffffn];
+
+function* oddAlone({ registers, segments, a20Mask }: QemuCpu): Generator<string> {
+  for (const [name, zeros, ones] of FIXED) {
+    const value = registers[name];
+    if (value !== undefined && ((value & BigInt.asUintN(64, zeros)) !== 0n || (value & ones) !== ones))
+      yield `${name.toUpperCase()} is ${hex(value)}, with bits that are reserved`;
+  }
+  const { pat } = registers;
+  if (
+    pat !== undefined &&
+    [0, 1, 2, 3, 4, 5, 6, 7].some((i) => !PAT_TYPES.includes(Number((pat >> BigInt(8 * i)) & 0xffn)))
+  )
+    yield `PAT is ${hex(pat)}, with a type of memory that does not exist`;
+  const addresses = [
+    ...ADDRESSES.map((name) => [name, registers[name]] as const),
+    ...BASES.map((name) => [`the base of ${name}`, segments[name]?.base] as const),
+  ];
+  for (const [name, value] of addresses)
+    if (value !== undefined && BigInt.asUintN(64, BigInt.asIntN(WIDEST_ADDRESS, value)) !== value)
+      yield `${name} is ${hex(value)}, which is no canonical address`;
+  if (a20Mask !== undefined && !A20_MASKS.includes(a20Mask)) yield `the mask of the A20 gate is ${hex(a20Mask)}`;
+}
+
+/** Bits of QEMU's own flags that repeat those of a register: from which bit of it, to which of theirs, how many. */
+const REPEATED: readonly [register: string, from: number, to: number, count: number][] = [
+  ['cr0', 0, 7, 1],
+  ['cr0', 1, 9, 3],
+  ['cr4', 9, 22, 1],
+  ['efer', 10, 14, 1],
+  ['rflags', 8, 8, 1],
+  ['rflags', 12, 12, 2],
+  ['rflags', 17, 17, 1],
+];
+
+function* oddHiddenFlags({ registers, hiddenFlags }: QemuCpu): Generator<string> {
+  if (hiddenFlags === undefined) return;
+  for (const [name, from, to, count] of REPEATED) {
+    const value = registers[name];
+    const mask = (1n << BigInt(count)) - 1n;
+    if (value === undefined || ((value >> BigInt(from)) & mask) === ((hiddenFlags >> BigInt(to)) & mask)) continue;
+    yield `${name.toUpperCase()} is ${hex(value)}, and QEMU's own flags of the mode (${hex(hiddenFlags)}) say otherwise`;
+  }
+}
