@@ -32,16 +32,24 @@ export async function workOff(job: FleetJob, signal: AbortSignal): Promise<FileL
   return lines;
 }
 
+/** What is told of work in progress. */
+export interface WorkReport {
+  /** A job is done, or was given back with an error. */
+  onDone(job: FleetJob, work: Work | undefined, error: Error | undefined): void;
+  /** The server does not do as it should; it is tried again. */
+  onTrouble(error: Error): void;
+}
+
 /** Works until a signal comes; or until nothing is left to be done. */
 export async function workLong(
   fleet: Fleet,
   { jobs, untilEmpty }: { jobs: number; untilEmpty: boolean },
   signal: AbortSignal,
-  onDone: (job: FleetJob, work: Work | undefined, error: Error | undefined) => void,
+  { onDone, onTrouble }: WorkReport,
 ): Promise<number> {
   let done = 0;
   const worker = fleet.worker((job) => workOff(job, signal), jobs);
-  worker.on('error', () => {});
+  worker.on('error', onTrouble);
   worker.on('completed', (job: FleetJob) => {
     done++;
     onDone(job, workIn(job), undefined);

@@ -18,7 +18,8 @@ export const ENVIRONMENT_CODES = {
   'no-home': 'there is no folder in which to keep records',
   'no-machine': 'no machine listens at the control socket',
   'no-memory': 'the host gives no more memory',
-  'no-queue': 'the packages that reach a queue are not installed beside savkit',
+  'no-queue':
+    'a queue can not be reached: its server does not answer, or the packages for it are not installed beside savkit',
   'no-tls': 'the other side does not speak TLS as expected',
   'not-a-file': 'the output is no regular file, and would be replaced by one',
   'peer-silent': 'the other side is connected, but says nothing',

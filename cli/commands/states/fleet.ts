@@ -2,6 +2,7 @@ import type { Argv, CommandModule } from 'yargs';
 import { EnvironmentError, SavkitError, UsageError } from '../../../formats/errors.ts';
 import { addFiles } from '../../fleet/add.ts';
 import { type FileLine, Fleet, type FleetJob, type Work } from '../../fleet/engine.ts';
+import { expectServer } from '../../fleet/expect-server.ts';
 import { expectJobOptions, OPERATIONS } from '../../fleet/job-shape.ts';
 import { csvOf, resultsOf } from '../../fleet/results.ts';
 import { workLong } from '../../fleet/work.ts';
@@ -111,6 +112,7 @@ async function fleet(options: Options, job: Job): Promise<Outcome> {
     throw new UsageError('bad-value', `--jobs ${jobs}: expected a whole number from 1 to ${MOST_JOBS}`);
   if (action === 'add') checkAdd(options);
   const own = new Fleet(url);
+  await expectServer(url);
   if (action === 'work') return await work(own, options, job);
   const queue = own.queue();
   queue.on('error', () => {});
@@ -169,7 +171,13 @@ async function work(own: Fleet, options: Options, { signal }: Job): Promise<Outc
     });
   };
   live.note('working', line`Waits for jobs; Ctrl-C ends it`, { pid: process.pid });
-  const jobs = await workLong(own, options, signal, onDone);
+  // The same trouble comes with every try.
+  let last = '';
+  const onTrouble = ({ message }: Error) => {
+    if (message !== last) live.note('trouble', line`The queue: ${message}; trying on`, { error: message });
+    last = message;
+  };
+  const jobs = await workLong(own, options, signal, { onDone, onTrouble });
   live.stop();
   return {
     exitCode: ExitCode.OK,

@@ -1,0 +1,28 @@
+import { connect } from 'node:net';
+import { EnvironmentError } from '../../formats/errors.ts';
+
+/** Ports of servers whose URL names none. */
+const PORTS: Record<string, number> = { 'redis:': 6379, 'rediss:': 6379, 'postgres:': 5432, 'postgresql:': 5432 };
+const CONNECT_MS = 10_000;
+
+/**
+ * Whether somebody answers at all: the client of Redis would try for ever, and end with no signal.
+ * @param url of a server; one without a host is a socket in the file system @throws EnvironmentError `no-queue`
+ */
+export async function expectServer(url: string): Promise<void> {
+  const { protocol, host, hostname, port } = new URL(url);
+  if (hostname === '') return;
+  await new Promise<void>((resolve, reject) => {
+    const fail = (why: string) => reject(new EnvironmentError('no-queue', `Cannot reach the queue on ${host}: ${why}`));
+    const socket = connect({ host: hostname.replace(/^\[|\]$/g, ''), port: Number(port) || PORTS[protocol] });
+    socket.once('connect', () => {
+      socket.end();
+      resolve();
+    });
+    socket.once('error', ({ message }) => fail(message));
+    socket.setTimeout(CONNECT_MS, () => {
+      socket.destroy();
+      fail(`no answer within ${CONNECT_MS / 1000} s`);
+    });
+  });
+}
