@@ -1,5 +1,6 @@
 /** What savkit can not do with bytes that may be good, by code: the codes of `UnsupportedError`. */
 export const UNSUPPORTED_CODES = {
+  'other-architecture': 'the machine has CPUs of another architecture than x86',
   'bad-welcome': 'what listens there is no teleporter of a VirtualBox that savkit knows',
   'compressed-cluster': 'the snapshot is in compressed clusters of the disk image',
   'does-not-fit': 'the state holds something for which the version to be written has no place',

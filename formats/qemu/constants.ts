@@ -19,8 +19,8 @@ export const PartType = {
 } as const;
 
 export const RAM_SECTION = 'ram';
-/** Other sections that QEMU writes in parts: of disks, of some machines, of devices that it does not emulate. */
-export const OTHER_PARTED = /^(block|dirty-bitmap|spapr\/htab|s390-stattrib)$|\/vfio$/;
+/** Other sections that QEMU writes in parts for PCs: of disks, and of devices that it does not emulate. */
+export const OTHER_PARTED = /^(block|dirty-bitmap)$|\/vfio$/;
 /** The only version of section `ram` in use. */
 export const RAM_VERSION = 4;
 

@@ -30,8 +30,25 @@ const SPLITS = [
   { machine: /^pc(-i440fx)?(-[\d.]+)?$/, splitFrom: 3.5 * GIB, low: 3 * GIB },
 ];
 
-/** Where the RAM of a machine lies. The stream does not tell it; it follows from machine type and size. */
-export function guestLayout(machine: string | undefined, ramSize: number): QemuRamLayout {
+/** Machines of other architectures have their RAM in one piece; they are known by the name that they give it. */
+const BASES: Readonly<Record<string, number>> = {
+  'mach-virt.ram': GIB,
+  'riscv_virt_board.ram': 2 * GIB,
+  's390.ram': 0,
+};
+
+/** Whether a machine type is a PC of QEMU, or near to one. */
+export function isPc(machine: string | undefined): boolean {
+  return machine !== undefined && /^(pc|q35|microvm|isapc)/.test(machine);
+}
+
+/**
+ * Where the RAM of a machine lies. The stream does not tell it; it follows from machine type and size, or from the name
+ * of the only block of RAM.
+ */
+export function guestLayout(machine: string | undefined, ramSize: number, name = ''): QemuRamLayout {
+  const base = BASES[name];
+  if (base !== undefined) return { stretches: [{ offset: 0, size: ramSize, gcPhys: base }], known: true };
   const split = SPLITS.find((each) => machine !== undefined && each.machine.test(machine));
   if (!split || ramSize < split.splitFrom)
     return { stretches: [{ offset: 0, size: ramSize, gcPhys: 0 }], known: split !== undefined };

@@ -48,9 +48,11 @@ export class RamBlocks {
 
   /** To be called when the list is complete. */
   settle(machine: string | undefined): void {
-    const layout = guestLayout(machine, this.ramSize);
+    const names = this.all.filter(({ isRam }) => isRam).map(({ name }) => name);
+    const isOne = names.length === 1;
+    const layout = guestLayout(machine, this.ramSize, isOne ? names[0] : undefined);
     // The list is sorted by size: of several blocks it does not tell which comes first for the guest.
-    this.layout = { ...layout, known: layout.known && this.all.filter(({ isRam }) => isRam).length === 1 };
+    this.layout = { ...layout, known: layout.known && isOne };
   }
 
   /** Id of the RAM block that a guest-physical page frame lies in; -1 for a frame of none. */
@@ -79,7 +81,7 @@ export class RamBlocks {
  * RAM block is the user's.
  */
 function isGuestRam(name: string): boolean {
-  return !/^\/rom@|\.(bios|rom|flash\d*|vram|vgamem)\b|^[0-9a-f]{4}:[0-9a-f]{2}:|\//.test(name);
+  return !/^\/rom@|\.(bios|m?rom|flash\d*|vram|vgamem)\b|^[0-9a-f]{4}:[0-9a-f]{2}:|\//.test(name);
 }
 
 /** What each entry of the list holds besides name and size. */

@@ -10,6 +10,7 @@ import {
   readStreamHeader,
 } from './configuration.ts';
 import { IGNORE_SHARED, MAPPED_RAM, MAX_TAIL, OTHER_PARTED, PartType, RAM_SECTION, RAM_VERSION } from './constants.ts';
+import { isPc } from './guest-layout.ts';
 import { MappedRam } from './mapped-ram.ts';
 import { type PageChanges, PageHistory } from './page-history.ts';
 import { QemuFormatError, unknownSection } from './qemu-error.ts';
@@ -201,7 +202,8 @@ export class QemuStreamReader {
     const version = await this.#bytes.u32('version of a section');
     const what = `Cannot read section ${JSON.stringify(name)} ${instance} at ${hex(offset)}`;
     const isRam = name === RAM_SECTION && instance === 0;
-    if (OTHER_PARTED.test(name) || (isRam && this.sections.length > 0))
+    const isKnown = OTHER_PARTED.test(name) || !isPc(this.configuration.machine);
+    if (isRam ? this.sections.length > 0 : isKnown)
       throw new UnsupportedError('unknown-section', `${what}: of sections in parts only one "ram" is known`, {
         offset,
       });

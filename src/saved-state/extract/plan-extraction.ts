@@ -80,6 +80,11 @@ export function planExtraction(
   expectBelievable(regions);
   const format = options.format ?? 'raw';
   const isCore = format === 'elf' || format === 'vbox-core';
+  if (isCore && state.cpus.isForeign)
+    throw new UnsupportedError(
+      'other-architecture',
+      'Cannot extract a core: the CPUs of the machine are not x86; raw, sparse and lime know no CPUs',
+    );
   const shown = regions.filter(({ kind }) => kind === 'ram' || ((options.asSeen || isCore) && kind !== 'mmio'));
   const { layout, allAddresses = true } = layoutOf(state, regions, shown, options, kernel);
   const placement =

@@ -37,7 +37,8 @@ function cpusOf({ cpus, devices }: QemuState): StateCpus {
   const missing = hasCpus
     ? 'the state has no description of its sections, or one of no x86 CPU'
     : 'the state has no section cpu';
-  return { registers, a20: cpus.map(({ a20 }) => a20), ...(registers.length > 0 ? {} : { missing }) };
+  const isForeign = devices.some(({ name, described }) => name === 'cpu' && described) && cpus.length === 0;
+  return { registers, isForeign, a20: cpus.map(({ a20 }) => a20), ...(registers.length > 0 ? {} : { missing }) };
 }
 
 function memoryOf({ blocks }: QemuState): StateMemory {

@@ -1,7 +1,7 @@
 import type { FormatCode } from '../../../formats/codes/format-codes.ts';
 import { FormatError } from '../../../formats/errors.ts';
 import { LIBVIRT_HEADER_SIZE, LIBVIRT_UNUSED, type LibvirtImage } from '../../../formats/qemu/libvirt-image.ts';
-import { parseSettings } from '../check/settings-xml.ts';
+import { parseSettings } from '../machine-facts/settings-xml.ts';
 import type { Findings } from '../reading/findings.ts';
 import { readDomain } from './libvirt-domain.ts';
 import type { QemuState } from './qemu-state.ts';

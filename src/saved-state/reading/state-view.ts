@@ -40,6 +40,8 @@ export interface StateView {
 export interface StateCpus {
   /** By number of the CPU. */
   registers: readonly CpuRegisters[];
+  /** The CPUs are none of x86. */
+  isForeign?: boolean;
   /** What its CPUs can do in paging, where the state tells. */
   features?: PagingFeatures;
   /** Width of guest-physical addresses in bits, where the state tells. */
