@@ -2,6 +2,7 @@ import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSyn
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
+import { record, text } from '../../formats/values/shape.ts';
 import { QmpClient } from '../../migrations/qmp/qmp-client.ts';
 import { RealQemu } from '../../migrations/testing/real-qemu.ts';
 import { SavkitProcess } from '../../migrations/testing/savkit-process.ts';
@@ -20,6 +21,7 @@ const [own = 8, guests = 4] = process.argv.slice(2).map(Number);
 const folder = mkdtempSync(join(tmpdir(), 'savkit-drain-campaign-'));
 const at = (...names: string[]) => join(folder, ...names);
 const score = new Score();
+const statusShape = record({ status: text(64) });
 const processes: SavkitProcess[] = [];
 const qemu = guests > 0 ? RealQemu.find() : undefined;
 const guestNames = Array.from({ length: guests }, (_, i) => `drain${i}`);
@@ -196,7 +198,7 @@ async function ownRuns(socket: string): Promise<boolean> {
 
 async function guestRuns(path: string): Promise<boolean> {
   const qmp = await QmpClient.connect(path).catch(() => undefined);
-  const status = (await qmp?.execute('query-status').catch(() => undefined)) as { running?: boolean } | undefined;
+  const answer = await qmp?.ask('query-status', statusShape).catch(() => undefined);
   qmp?.close();
-  return status?.running === true;
+  return answer?.status === 'running';
 }

@@ -206,7 +206,8 @@ class Splitter {
       isOtherInDescription(next, name)
         ? new QemuFormatError(
             'bad-description',
-            `The description has another name for section ${JSON.stringify(name)} ${instance}: ${wanted}; QEMU does not look at it`,
+            `The description has another name for section ${JSON.stringify(name)} ${instance}: ` +
+              `${wanted}; QEMU does not look at it`,
             place,
           )
         : new QemuFormatError(
@@ -264,13 +265,16 @@ class Splitter {
 
   #torn(at: number): QemuFormatError {
     const offset = this.#start + at;
-    const message = `The description at ${hex(offset)} does not end where its head says: it is cut off, or its head is damaged; QEMU does not look at it`;
+    const message =
+      `The description at ${hex(offset)} does not end where its head says: it is cut off, or its ` +
+      'head is damaged; QEMU does not look at it';
     return new QemuFormatError('bad-description', message, { offset });
   }
 
   #between(): QemuFormatError {
     const offset = this.#start + this.#at;
-    const message = `There are ${this.#end - this.#at} bytes at ${hex(offset)} between the end mark and the description`;
+    const message =
+      `There are ${this.#end - this.#at} bytes at ${hex(offset)} between the end mark and the ` + 'description';
     return new QemuFormatError('left-over', message, { offset });
   }
 
@@ -286,7 +290,8 @@ class Splitter {
   }
 
   #cut(what: string, offset: number, qemuSays = 'load of migration failed: Input/output error'): QemuFormatError {
-    const message = `Cannot read ${what} at ${hex(offset)}: the stream ends within it, at ${hex(this.#start + this.#end)}`;
+    const message =
+      `Cannot read ${what} at ${hex(offset)}: the stream ends within it, at ` + `${hex(this.#start + this.#end)}`;
     return new QemuFormatError('truncated', message, { offset }, qemuSays);
   }
 }

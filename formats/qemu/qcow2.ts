@@ -35,7 +35,7 @@ export interface Qcow2Image {
   diskSize: number;
   /** QEMU has found the image damaged before, and marked it. */
   isCorrupt: boolean;
-  /** How often each cluster is used: where the table of blocks of counts lies, its bytes, log2 of the bits of a count. */
+  /** How often clusters are used: where the table of blocks of counts lies, its bytes, log2 of the bits of a count. */
   counts: { offset: number; size: number; order: number };
   /** Where the table of snapshots lies. */
   tableOffset: number;
@@ -117,7 +117,8 @@ export async function readQcow2(source: ByteSource): Promise<Qcow2Image> {
   const snapshots = await readSnapshots(source, table, count, image.diskSize);
   for (const { name, l1Offset, l1Entries } of snapshots) {
     if (l1Entries === 0 || isPlace(source, l1Offset, 8 * l1Entries, clusterBits)) continue;
-    const message = `Cannot read snapshot table: the L1 table of ${JSON.stringify(name)} is said to be at ${hex(l1Offset)}`;
+    const message =
+      `Cannot read snapshot table: the L1 table of ${JSON.stringify(name)} is said to be at ` + `${hex(l1Offset)}`;
     throw new QemuFormatError('bad-qcow2', message, { offset: table }, 'Failed to load snapshot');
   }
   return { ...image, snapshots };

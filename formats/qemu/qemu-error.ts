@@ -3,7 +3,10 @@ import { FormatError, type Place } from '../errors.ts';
 
 /** QEMU's words for a section that the machine has no device for. */
 export function unknownSection(name: string, instance: number): string {
-  return `Unknown savevm section or instance '${name}' ${instance}. Make sure that your current VM setup matches your saved VM setup, including any hotplugged devices`;
+  return (
+    `Unknown savevm section or instance '${name}' ${instance}. Make sure that your current VM ` +
+    'setup matches your saved VM setup, including any hotplugged devices'
+  );
 }
 
 /** Damage in a state of QEMU. The format has no status codes; QEMU's own message stands in their place. */

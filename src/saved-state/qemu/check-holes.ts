@@ -11,8 +11,8 @@ import type { BlockSummary, QemuState } from './qemu-state.ts';
 const PIECE_PAGES = MIB / PAGE_SIZE;
 
 /**
- * Compares the bitmap of mapped RAM with its pages. QEMU goes by the bitmap: a page without a bit it loads as zeros, and
- * it sets no bit for a page of zeros. Holes of the file cost next to nothing to read.
+ * Compares the bitmap of mapped RAM with its pages. QEMU goes by the bitmap: it loads a page without a bit as zeros, and
+ * sets none for a page of zeros. Holes of the file cost next to nothing to read.
  */
 export async function checkHoles(
   source: ByteSource,
@@ -32,14 +32,20 @@ export async function checkHoles(
     if (unnamed.count > 0)
       add(
         'unnamed-pages',
-        `${unnamed.count} pages of block ${name}, the first at ${hex(unnamed.first)}, have bytes in the file and no bit in its bitmap: QEMU loads zeros for them. ${severity === 'error' ? 'The machine stood still when it was saved: the bitmap is damaged' : 'Of a machine that was saved while it ran they may have become zeros; else the bitmap is damaged'}`,
+        `${unnamed.count} pages of block ${name}, the first at ${hex(unnamed.first)}, have bytes in ` +
+          'the file and no bit in its bitmap: QEMU loads zeros for them. ' +
+          (severity === 'error'
+            ? 'The machine stood still when it was saved: the bitmap is damaged'
+            : 'Of a machine that was saved while it ran they may have become zeros; else the bitmap is damaged'),
         block.mapped.pagesOffset + unnamed.first,
       );
     // Without its test for zeros QEMU writes, and names, all pages.
     if (lost.count > 0 && named < block.totalPages)
       add(
         'zeros-inside',
-        `${lost.count} pages of block ${name}, the first at ${hex(lost.first)}, have a bit in the bitmap and nothing but zeros in the file: their bytes are lost, or the bitmap is damaged. QEMU loads zeros without a word`,
+        `${lost.count} pages of block ${name}, the first at ${hex(lost.first)}, have a bit in the ` +
+          'bitmap and nothing but zeros in the file: their bytes are lost, or the bitmap is damaged. ' +
+          'QEMU loads zeros without a word',
         block.mapped.pagesOffset + lost.first,
       );
     if (isBeyondEnd)

@@ -12,8 +12,8 @@ const MAX_ORDER = 6;
 const L1_ENTRY = 8;
 
 /**
- * Whether the tables of a disk image lead to a machine's state in clusters of its own. QEMU follows them without a look:
- * an entry that leads elsewhere loads other bytes.
+ * Whether the tables of a disk image lead to a machine's state in clusters of its own. QEMU follows them without a
+ * look: an entry that leads elsewhere loads other bytes.
  */
 export async function checkImage(
   source: ByteSource,
@@ -38,7 +38,10 @@ export async function checkImage(
     findings.addError(error);
   }
   for (const [what, { count, place }] of check.faults) {
-    const message = `${count === 1 ? 'A cluster' : `${count} clusters`} of snapshot ${JSON.stringify(snapshot.name)}${count === 1 ? '' : ', the first'} at ${hex(place)}: ${what}; QEMU reads on without a word, qemu-img check may know more`;
+    const where = `of snapshot ${JSON.stringify(snapshot.name)}`;
+    const which =
+      count === 1 ? `A cluster ${where} at ${hex(place)}` : `${count} clusters ${where}, the first at ${hex(place)}`;
+    const message = `${which}: ${what}; QEMU reads on without a word, qemu-img check may know more`;
     findings.add({ severity: 'error', code: 'bad-qcow2', message, place: { offset: place } });
   }
 }

@@ -90,6 +90,7 @@ function* oddHiddenFlags({ registers, hiddenFlags }: QemuCpu): Generator<string>
     const value = registers[name];
     const mask = (1n << BigInt(count)) - 1n;
     if (value === undefined || ((value >> BigInt(from)) & mask) === ((hiddenFlags >> BigInt(to)) & mask)) continue;
-    yield `${name.toUpperCase()} is ${hex(value)}, and QEMU's own flags of the mode (${hex(hiddenFlags)}) say otherwise`;
+    yield `${name.toUpperCase()} is ${hex(value)}, and QEMU's own flags of the mode ` +
+      `(${hex(hiddenFlags)}) say otherwise`;
   }
 }

@@ -90,7 +90,9 @@ function checkDomain(
   const ramSize = blocks.reduce((sum, block) => sum + (block.isRam ? block.size : 0), 0);
   const told = (what: string, own: unknown, other: unknown) => {
     if (own === undefined || other === undefined || own === other) return;
-    const message = `libvirt's settings say ${what} ${own}, the stream says ${other}: QEMU will refuse it or take the wrong machine`;
+    const message =
+      `libvirt's settings say ${what} ${own}, the stream says ${other}: QEMU will refuse it or ` +
+      'take the wrong machine';
     findings.add({ severity: 'error', code: 'other-machine', message, place: {} });
   };
   told('machine type', domain.machine, configuration.machine);

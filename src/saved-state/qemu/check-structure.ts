@@ -75,7 +75,9 @@ function checkFields(section: DeviceSection, findings: Findings): void {
     if (!hasOddValue(field.type, bytes)) continue;
     const offset = bodyOffset + field.offset;
     const value = Buffer.from(bytes.subarray(0, 16)).toString('hex');
-    const message = `Section ${JSON.stringify(name)} ${instance}: field ${JSON.stringify(field.path)} (${field.type}) at ${hex(offset)} holds ${value}, which QEMU never writes`;
+    const message =
+      `Section ${JSON.stringify(name)} ${instance}: field ${JSON.stringify(field.path)} ` +
+      `(${field.type}) at ${hex(offset)} holds ${value}, which QEMU never writes`;
     findings.add({ severity: 'error', code: 'bad-section', message, place: { unit: name, instance, offset } });
   }
 }
