@@ -12,6 +12,14 @@ export type { OldRange, PageRun, PageTypeNumbering } from '../../formats/pgm/old
 export { PgmReader } from '../../formats/pgm/pgm-reader.ts';
 export type { PgmVersion } from '../../formats/pgm/versions.ts';
 export type { QemuCommand, QemuConfiguration } from '../../formats/qemu/configuration.ts';
+export type { LibvirtCompression, LibvirtImage } from '../../formats/qemu/containers/libvirt-image.ts';
+export {
+  type OpenedQemuState,
+  type OpenQemuOptions,
+  openQemuState,
+  type QemuContainer,
+} from '../../formats/qemu/containers/open.ts';
+export type { Qcow2Image, Qcow2Snapshot } from '../../formats/qemu/containers/qcow2.ts';
 export type {
   DescribedDevice,
   DescribedField,
@@ -20,16 +28,9 @@ export type {
 } from '../../formats/qemu/description.ts';
 export { type DeviceSection, type DeviceSections, splitDevices } from '../../formats/qemu/device-sections.ts';
 export type { QemuRamLayout, RamStretch } from '../../formats/qemu/guest-layout.ts';
-export type { LibvirtCompression, LibvirtImage } from '../../formats/qemu/libvirt-image.ts';
 export type { MappedPages } from '../../formats/qemu/mapped-header.ts';
-export {
-  type OpenedQemuState,
-  type OpenQemuOptions,
-  openQemuState,
-  type QemuContainer,
-} from '../../formats/qemu/open.ts';
-export type { Qcow2Image, Qcow2Snapshot } from '../../formats/qemu/qcow2.ts';
 export { type RamBlock, RamBlocks } from '../../formats/qemu/ram-blocks.ts';
+export type { OddRecord } from '../../formats/qemu/ram-records.ts';
 export { type QemuSection, QemuStreamReader } from '../../formats/qemu/stream-reader.ts';
 export type { WritablePage } from '../../formats/qemu/writing/page-writer.ts';
 export {

@@ -1,4 +1,4 @@
-import { COMPRESSIONS, LIBVIRT_HEADER_SIZE, LIBVIRT_MAGIC, type LibvirtImage } from '../libvirt-image.ts';
+import { COMPRESSIONS, LIBVIRT_HEADER_SIZE, LIBVIRT_MAGIC, type LibvirtImage } from '../containers/libvirt-image.ts';
 
 /** The version that libvirt writes today. */
 const VERSION = 2;

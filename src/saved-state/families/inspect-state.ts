@@ -1,6 +1,6 @@
 import { UsageError } from '../../../formats/errors.ts';
 import type { ByteSource } from '../../../formats/files/source.ts';
-import { imageToChooseFrom } from '../../../formats/qemu/open.ts';
+import { imageToChooseFrom } from '../../../formats/qemu/containers/open.ts';
 import { describeState, type StateDescription } from '../describe/describe.ts';
 import { describeUnitContents, type UnitContents } from '../describe/describe-unit.ts';
 import { inspect } from '../describe/inspect.ts';

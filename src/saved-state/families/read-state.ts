@@ -1,7 +1,7 @@
 import { UnsupportedError, UsageError } from '../../../formats/errors.ts';
 import { peek } from '../../../formats/files/peeked-source.ts';
 import type { ByteSource } from '../../../formats/files/source.ts';
-import { HEAD_SIZE, qemuContainerOf } from '../../../formats/qemu/open.ts';
+import { HEAD_SIZE, qemuContainerOf } from '../../../formats/qemu/containers/open.ts';
 import { FAMILIES, type StateFamily } from '../reading/families.ts';
 import type { StateMemory, StateView } from '../reading/state-view.ts';
 import { type WalkOptions, walkState } from '../reading/walk.ts';

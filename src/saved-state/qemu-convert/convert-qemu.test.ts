@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { describe, expect, it } from 'vitest';
 import { PACKINGS } from '../../../formats/files/packings.ts';
 import { type ByteSource, bufferSource } from '../../../formats/files/source.ts';
-import { COMPRESSIONS } from '../../../formats/qemu/libvirt-image.ts';
+import { COMPRESSIONS } from '../../../formats/qemu/containers/libvirt-image.ts';
 import { qemuSample, qemuTruth, sampleSource } from '../../testing/qemu-samples.ts';
 import { MemorySink, MemoryTarget, sha256 } from '../../testing/states.ts';
 import { extract } from '../extract/extract.ts';

@@ -1,5 +1,5 @@
 import { MAPPED_RAM } from '../../../formats/qemu/constants.ts';
-import { COMPRESSIONS, type LibvirtCompression } from '../../../formats/qemu/libvirt-image.ts';
+import { COMPRESSIONS, type LibvirtCompression } from '../../../formats/qemu/containers/libvirt-image.ts';
 import type { QemuState } from '../qemu/qemu-state.ts';
 
 /** How a state of QEMU can be written: a stream as it is, or in libvirt's save image. */

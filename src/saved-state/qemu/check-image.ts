@@ -1,7 +1,7 @@
 import { FormatError, hex } from '../../../formats/errors.ts';
 import type { ByteSource } from '../../../formats/files/source.ts';
-import type { Qcow2Image, Qcow2Snapshot } from '../../../formats/qemu/qcow2.ts';
-import { ClusterCounts, visitClusters } from '../../../formats/qemu/qcow2-clusters.ts';
+import type { Qcow2Image, Qcow2Snapshot } from '../../../formats/qemu/containers/qcow2.ts';
+import { ClusterCounts, visitClusters } from '../../../formats/qemu/containers/qcow2-clusters.ts';
 import { Turns } from '../../../formats/turns.ts';
 import type { Findings } from '../reading/findings.ts';
 import { FrameSet } from '../reading/frame-set.ts';

@@ -1,6 +1,10 @@
 import type { FormatCode } from '../../../formats/codes/format-codes.ts';
 import { FormatError } from '../../../formats/errors.ts';
-import { LIBVIRT_HEADER_SIZE, LIBVIRT_UNUSED, type LibvirtImage } from '../../../formats/qemu/libvirt-image.ts';
+import {
+  LIBVIRT_HEADER_SIZE,
+  LIBVIRT_UNUSED,
+  type LibvirtImage,
+} from '../../../formats/qemu/containers/libvirt-image.ts';
 import { parseSettings } from '../machine-facts/settings-xml.ts';
 import type { Findings } from '../reading/findings.ts';
 import { readDomain } from './libvirt-domain.ts';

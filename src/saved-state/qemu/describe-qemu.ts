@@ -1,5 +1,5 @@
 import { hex, UsageError } from '../../../formats/errors.ts';
-import type { Qcow2Image, Qcow2Snapshot } from '../../../formats/qemu/qcow2.ts';
+import type { Qcow2Image, Qcow2Snapshot } from '../../../formats/qemu/containers/qcow2.ts';
 import { addressModeOf } from '../../paging/modes.ts';
 import type { UnitDescription } from '../describe/describe.ts';
 import { describeUnit } from '../describe/describe.ts';

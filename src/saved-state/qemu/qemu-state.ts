@@ -1,9 +1,9 @@
 import type { QemuCommand, QemuConfiguration } from '../../../formats/qemu/configuration.ts';
+import type { QemuContainer } from '../../../formats/qemu/containers/open.ts';
 import type { QemuCpu } from '../../../formats/qemu/cpu.ts';
 import type { StreamDescription } from '../../../formats/qemu/description.ts';
 import type { DeviceSection } from '../../../formats/qemu/device-sections.ts';
 import type { BlockRange, QemuRamLayout } from '../../../formats/qemu/guest-layout.ts';
-import type { QemuContainer } from '../../../formats/qemu/open.ts';
 import type { RamBlock } from '../../../formats/qemu/ram-blocks.ts';
 import type { OddRecord } from '../../../formats/qemu/ram-records.ts';
 import type { QemuSection } from '../../../formats/qemu/stream-reader.ts';

@@ -1,8 +1,8 @@
 import { FormatError, SavkitError, throwDamage, UnsupportedError } from '../../../formats/errors.ts';
 import type { ByteSource } from '../../../formats/files/source.ts';
+import { type OpenedQemuState, type OpenQemuOptions, openQemuState } from '../../../formats/qemu/containers/open.ts';
 import { CPU_SECTION, readCpu } from '../../../formats/qemu/cpu.ts';
 import { type DeviceSection, splitDevices } from '../../../formats/qemu/device-sections.ts';
-import { type OpenedQemuState, type OpenQemuOptions, openQemuState } from '../../../formats/qemu/open.ts';
 import { SharedRam } from '../../../formats/qemu/shared-ram.ts';
 import type { QemuStreamReader } from '../../../formats/qemu/stream-reader.ts';
 import { Turns } from '../../../formats/turns.ts';

@@ -1,12 +1,12 @@
-import { NotAStateError, UsageError } from '../errors.ts';
-import { expandedSource } from '../files/expanded-source.ts';
-import { peek } from '../files/peeked-source.ts';
-import type { ByteSource } from '../files/source.ts';
-import { STREAM_MAGIC } from './constants.ts';
+import { NotAStateError, UsageError } from '../../errors.ts';
+import { expandedSource } from '../../files/expanded-source.ts';
+import { peek } from '../../files/peeked-source.ts';
+import type { ByteSource } from '../../files/source.ts';
+import { STREAM_MAGIC } from '../constants.ts';
+import { QemuFormatError } from '../qemu-error.ts';
+import { QemuStreamReader } from '../stream-reader.ts';
 import { LIBVIRT_MAGIC, LIBVIRT_PART_MAGIC, type LibvirtImage, readLibvirtImage } from './libvirt-image.ts';
 import { QCOW2_MAGIC, type Qcow2Image, type Qcow2Snapshot, readQcow2, SnapshotSource } from './qcow2.ts';
-import { QemuFormatError } from './qemu-error.ts';
-import { QemuStreamReader } from './stream-reader.ts';
 
 /** What QEMU's stream lies in. */
 export type QemuContainer =

@@ -1,4 +1,4 @@
-import type { ByteSource } from '../files/source.ts';
+import type { ByteSource } from '../../files/source.ts';
 import { OFFSET_BITS, type Qcow2Image, type Qcow2Snapshot, readAt, stateStart, tableBitsOf } from './qcow2.ts';
 
 /** Bits without a meaning in entries of tables that lead to tables, and of those that lead to parts of the state. */
