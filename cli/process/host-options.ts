@@ -2,6 +2,7 @@ import type { Argv } from 'yargs';
 import { UsageError } from '../../formats/errors.ts';
 import { PAGE_SIZE } from '../../formats/sizes.ts';
 import { parseNumber } from '../../formats/values/number-text.ts';
+import type { DefragmentReport } from '../../src/gmm/defragment.ts';
 import { HostMemory } from '../../src/gmm/host-memory.ts';
 import { loadState } from '../../src/machine/load.ts';
 import type { Machine } from '../../src/machine/machine.ts';
@@ -81,9 +82,13 @@ export class OwnHost {
     this.sharing.add(other.memory);
   }
 
-  /** Lets the machine go, before its memory does. */
-  close(): void {
+  /**
+   * The other machines of the host end, and what they leave in pieces is put together: pages move, and chunks of 2 MiB go
+   * back to the system. The machine stays.
+   */
+  close(): DefragmentReport {
     for (const memory of this.#neighbours) memory.close();
+    return this.backing.host.defragment();
   }
 }
 

@@ -3,6 +3,7 @@ import type { Argv } from 'yargs';
 import { countText } from '../../../formats/amounts.ts';
 import { UsageError } from '../../../formats/errors.ts';
 import { parseNumber } from '../../../formats/values/number-text.ts';
+import type { DefragmentReport } from '../../../src/gmm/defragment.ts';
 import { loadState } from '../../../src/machine/load.ts';
 import type { Machine } from '../../../src/machine/machine.ts';
 import { emptyMachine } from '../../../src/running/empty-machine.ts';
@@ -164,16 +165,19 @@ async function runMachine(options: Options, job: Job): Promise<Outcome> {
   endMetrics();
   report.stop();
   if (recorder && options.record !== undefined) await writeTrace(options.record, recorder.stop());
-  host.close();
+  const defragmented = host.close();
   if (failure) throw failure;
-  return outcomeOf(kept, options);
+  return outcomeOf(kept, defragmented, options);
 }
 
-/** Ends a machine as soon after so long as it neither is saved nor goes elsewhere. */
+/**
+ * Ends a machine as soon after so long as it neither is saved nor goes elsewhere. One that was paused may be saved next:
+ * it ends when it goes on.
+ */
 function stopAfter(running: RunningMachine, ms: number): { end(): void } {
   const stop = () => {
-    const isFree = running.state === 'running' || running.state === 'suspended';
-    if (isFree && !running.isHeld) running.stop();
+    const waits = running.state === 'suspended' && running.runtimeError !== undefined;
+    if ((running.state === 'running' || waits) && !running.isHeld) running.stop();
     else timer = setTimeout(stop, STOP_AGAIN_MS);
   };
   let timer = setTimeout(stop, ms);
@@ -215,7 +219,8 @@ async function writeTrace(path: string, trace: Trace): Promise<void> {
   });
 }
 
-function outcomeOf(kept: KeptMachine, { quiet }: Options): Outcome {
+/** Its memory is looked at after its pages have moved. */
+function outcomeOf(kept: KeptMachine, defragmented: DefragmentReport, { quiet }: Options): Outcome {
   const { running, movedTo = null, savedTo = null, isUndecided: undecided = false } = kept;
   const check =
     running.state === 'off'
@@ -227,6 +232,11 @@ function outcomeOf(kept: KeptMachine, { quiet }: Options): Outcome {
   const text = [
     line`ran ${seconds} s: ${countText(check.steps, 'step')}, ${countText(check.ticks, 'tick')}; ${verdict}`,
   ];
+  const { movedPages, emptiedChunks } = defragmented;
+  if (movedPages > 0)
+    text.push(
+      line`  ${countText(movedPages, 'page')} moved together; ${countText(emptiedChunks, 'piece')} of 2 MiB went back to the system`,
+    );
   if (check.faults.length > 0) {
     const rows = check.faults.map(({ what, place, gcPhys, expected, found }) => [
       what,
@@ -238,7 +248,7 @@ function outcomeOf(kept: KeptMachine, { quiet }: Options): Outcome {
   }
   return {
     exitCode: check.faults.length === 0 ? ExitCode.OK : ExitCode.BAD_FILE,
-    result: { ...machineDescription(kept), check, movedTo, savedTo, undecided },
+    result: { ...machineDescription(kept), check, movedTo, savedTo, undecided, defragmented },
     text: quiet && check.faults.length === 0 ? NO_TEXT : lines(text),
   };
 }
