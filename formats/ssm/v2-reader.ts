@@ -7,17 +7,10 @@ import { type DirectoryEntry, END_MAGIC, PASS_FINAL, termRecord, UNIT_MAGIC, uni
 import { RecordScanner, type Stop } from './record-scanner.ts';
 import { SegmentTable } from './segments.ts';
 import { StreamCrc } from './stream-crc.ts';
+import { V2FileEnd } from './v2-file-end.ts';
 import { checkRelease, FILE_HEADER_SIZE, readFileHeader } from './v2-head.ts';
 import { V2Recovery } from './v2-recovery.ts';
 import { badUnit, judgeTerm, judgeUnitHeader, TERM_SIZE } from './v2-rules.ts';
-import {
-  DIRECTORY_ENTRY_SIZE,
-  DIRECTORY_HEAD_SIZE,
-  FOOTER_SIZE,
-  readDirectory,
-  readDirectoryHead,
-  readFooter,
-} from './v2-tail.ts';
 
 const UNIT_HEADER_SIZE = unitHeaderV2.size();
 /** `SSM_MAX_NAME_SIZE`: longest name with its NUL. */
@@ -38,8 +31,7 @@ export class V2Reader implements Container {
   readonly #crc: StreamCrc;
   readonly #records = new RecordScanner();
   readonly #recovery: V2Recovery;
-  /** The footer was looked at from the end of the file before anything else, and its faults reported. */
-  #footerChecked = false;
+  readonly #end: V2FileEnd;
   #unitMark: { offset: number; crc: number } | undefined;
   /** Inside of a unit's records. */
   #inUnit = false;
@@ -48,7 +40,7 @@ export class V2Reader implements Container {
     await window.need(FILE_HEADER_SIZE, 'file header');
     const reader = new V2Reader(window, onDamage);
     if (options.skipCrc) reader.#crc.disable();
-    await reader.#checkFooterAtEnd();
+    await reader.#end.checkFirst();
     checkRelease(window.bytes.subarray(window.position - FILE_HEADER_SIZE, window.position), onDamage);
     return reader;
   }
@@ -61,6 +53,7 @@ export class V2Reader implements Container {
     this.#recovery = new V2Recovery(window);
     this.header = readFileHeader(window.bytes.subarray(window.position), onDamage);
     window.position += FILE_HEADER_SIZE;
+    this.#end = new V2FileEnd(window, this.#crc, this.header, onDamage);
   }
 
   get offset(): number {
@@ -69,17 +62,6 @@ export class V2Reader implements Container {
 
   get unitSize(): number {
     return this.unit ? this.offset - this.unit.offset : 0;
-  }
-
-  /** Row 6: a file's footer is looked at before anything else. */
-  async #checkFooterAtEnd(): Promise<void> {
-    const { source } = this.#window;
-    if (!source.seekable || source.size === undefined) return;
-    this.#footerChecked = true;
-    const offset = Math.max(FILE_HEADER_SIZE, source.size - FOOTER_SIZE);
-    const bytes = new Uint8Array(FOOTER_SIZE);
-    await source.read(bytes, offset);
-    readFooter(bytes, offset, this.header.streamCrc, this.#onDamage);
   }
 
   async nextUnit(): Promise<UnitHeader | undefined> {
@@ -102,7 +84,7 @@ export class V2Reader implements Container {
     if (isEnd) {
       this.unit = undefined;
       this.sawEnd = true;
-      await this.#readTail();
+      this.directory = await this.#end.read();
       return undefined;
     }
     this.#inUnit = true;
@@ -191,75 +173,6 @@ export class V2Reader implements Container {
       );
     }
     window.position = position + TERM_SIZE;
-  }
-
-  /** Rows 25 and 26. */
-  async #readTail(): Promise<void> {
-    const window = this.#window;
-    await window.need(DIRECTORY_HEAD_SIZE, 'directory');
-    const count = readDirectoryHead(
-      window.bytes.subarray(window.position, window.position + DIRECTORY_HEAD_SIZE),
-      window.offset,
-    );
-    const size = DIRECTORY_HEAD_SIZE + count * DIRECTORY_ENTRY_SIZE;
-    const bytes = await this.#copy(size, 'directory');
-    const revision = this.header.release?.revision ?? 0;
-    this.directory = readDirectory(bytes, window.offset - size, revision, this.#onDamage);
-    await window.need(FOOTER_SIZE, 'footer');
-    const { position, offset } = window;
-    const raw = window.bytes.subarray(position, position + FOOTER_SIZE);
-    const seenAtEnd = this.#footerChecked && offset + FOOTER_SIZE === window.source.size;
-    const fields = readFooter(raw, offset, this.header.streamCrc, seenAtEnd ? () => {} : this.#onDamage);
-    const place = { offset, field: 'streamCrc' };
-    if (fields.directoryEntries !== count) {
-      const message =
-        `Cannot trust footer at ${hex(offset)}: ${fields.directoryEntries} directory entries, the directory has ` +
-        `${count}`;
-      this.#onDamage(
-        new FormatError('bad-footer', message, { offset, field: 'directoryEntries' }, 'VERR_SSM_INTEGRITY_FOOTER'),
-      );
-    }
-    if (this.header.streamCrc && !this.#crc.agreesInAll(position, fields.streamCrc)) {
-      this.#onDamage(
-        new FormatError(
-          'bad-stream-crc',
-          `Cannot trust file: its bytes do not have the CRC that the footer claims`,
-          place,
-          'VERR_SSM_INTEGRITY_CRC',
-        ),
-      );
-    }
-    window.position = position + FOOTER_SIZE;
-    await this.#checkNothingFollows();
-  }
-
-  async #checkNothingFollows(): Promise<void> {
-    const window = this.#window;
-    if (window.available === 0 && !window.ended) await window.refill();
-    if (window.available === 0 || this.#footerChecked) return;
-    const { offset } = window;
-    this.#onDamage(
-      new FormatError(
-        'trailing-bytes',
-        `Cannot trust file: bytes follow its footer at ${hex(offset)}`,
-        { offset },
-        'VERR_SSM_INTEGRITY_FOOTER',
-      ),
-    );
-  }
-
-  /** An owned copy of the next `size` bytes, which may be more than the window holds. */
-  async #copy(size: number, what: string): Promise<Uint8Array> {
-    const window = this.#window;
-    const parts: Uint8Array[] = [];
-    for (let left = size; left > 0; ) {
-      const part = Math.min(left, DIRECTORY_HEAD_SIZE * 1024);
-      await window.need(part, what);
-      parts.push(window.bytes.slice(window.position, window.position + part));
-      window.position += part;
-      left -= part;
-    }
-    return Buffer.concat(parts);
   }
 
   release(): void {
