@@ -1,5 +1,7 @@
 import { countText } from '../../formats/amounts.ts';
-import type { CpuDescription, PageHistogram, StateDescription } from '../../src/saved-state/describe/describe.ts';
+import type { StateDescription } from '../../src/saved-state/describe/describe.ts';
+import type { CpuDescription } from '../../src/saved-state/describe/describe-cpus.ts';
+import type { PageHistogram } from '../../src/saved-state/describe/describe-memory.ts';
 import { sizeText } from '../terminal/size-text.ts';
 import { heading } from '../terminal/styles.ts';
 import { type Cell, table } from '../terminal/table.ts';

@@ -14,13 +14,10 @@ export type { DiffOptions, PageDifference, RangeDifference } from '../saved-stat
 export type { ConvertRun } from '../saved-state/convert/convert.ts';
 export type { ConvertOptions } from '../saved-state/convert/plan.ts';
 export type { Proof, ProofDifference } from '../saved-state/convert/proof.ts';
-export type {
-  CpuDescription,
-  PageHistogram,
-  PassDescription,
-  UnitDescription,
-} from '../saved-state/describe/describe.ts';
+export type { UnitDescription } from '../saved-state/describe/describe.ts';
+export type { CpuDescription } from '../saved-state/describe/describe-cpus.ts';
 export type { SavedMachine } from '../saved-state/describe/describe-machine.ts';
+export type { MemoryDescription, PageHistogram, PassDescription } from '../saved-state/describe/describe-memory.ts';
 export type { UnitContents } from '../saved-state/describe/describe-unit.ts';
 export type { FieldDifference } from '../saved-state/describe/fields.ts';
 export type { Trouble } from '../saved-state/explain/codes/kinds.ts';
