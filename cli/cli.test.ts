@@ -295,7 +295,7 @@ describe('savkit extract', () => {
     expect(readdirSync(folder)).toEqual(['damaged.sav']);
   });
 
-  it('leaves nothing behind when the output can not be written', async () => {
+  it('leaves nothing behind when the output cannot be written', async () => {
     mkdirSync(join(folder, 'target'));
     expect((await runHere('extract', plain, '-o', join(folder, 'none', 'memory.raw'))).exitCode).toBe(4);
     for (const force of [[], ['--force']]) {

@@ -26,7 +26,7 @@ describe('savkit convert', () => {
     expect((await runHere('diff', live, output)).exitCode).toBe(0);
   });
 
-  it('names what the target can not hold, with 5, and writes nothing', async () => {
+  it('names what the target cannot hold, with 5, and writes nothing', async () => {
     const { stderr, exitCode } = await runHere('convert', plain, output, '--pgm', '11');
     expect(exitCode).toBe(5);
     expect(stderr).toContain('PAE page directories');

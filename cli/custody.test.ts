@@ -109,7 +109,7 @@ describe('a process that has a machine', () => {
     await expectSound(path('kept.sav'), steps);
   });
 
-  it('stays when it can not be saved, and after an error in its own code', async () => {
+  it('stays when it cannot be saved, and after an error in its own code', async () => {
     count++;
     const [socket, file] = [path('vm.sock'), join(path('gone'), 'kept.sav')];
     mkdirSync(path('gone'));

@@ -67,7 +67,7 @@ describe('savkit donor', () => {
     expect(told('calls')).toContain('--boot1 none --boot2 none --boot3 none --boot4 none');
   });
 
-  it('says why it can not be saved, leaves no file, and puts the boot order back', async () => {
+  it('says why it cannot be saved, leaves no file, and puts the boot order back', async () => {
     const run = environment({ SAVING: 'fails' });
     const { exitCode, stderr } = await runSavkit(['donor', 'box', '--run', '-o', 'donor.sav'], run);
     expect(exitCode).toBe(4);

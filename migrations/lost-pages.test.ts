@@ -48,7 +48,7 @@ describe('a write that the tracking loses after the audit', () => {
     expect(pair.events.at(-1)).toMatchObject({ event: 'looked-back', found });
   });
 
-  it('is told even where the machine can not be kept', async () => {
+  it('is told even where the machine cannot be kept', async () => {
     const pair = await Pair.create();
     const machine = losingAtPause(77);
     const keepAsItWas = async () => Promise.reject(new EnvironmentError('ENOSPC', 'Cannot write vm.sav: no space'));

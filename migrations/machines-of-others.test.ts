@@ -242,7 +242,7 @@ describe('a machine that copies its disks', () => {
   it.each([
     [7, true],
     [0, false],
-  ])('stays where the target can not take disk %d', async (disk, canOpen) => {
+  ])('stays where the target cannot take disk %d', async (disk, canOpen) => {
     const pair = await Pair.create();
     pair.host.onCreate = (made) => {
       if (canOpen) Object.assign(made, { openDisk: async () => duplexPair()[0] });

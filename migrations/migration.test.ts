@@ -163,7 +163,7 @@ describe('a migration', () => {
     expectMoved(pair, machine);
   });
 
-  it('stops when the target can not hold a page as it is', async () => {
+  it('stops when the target cannot hold a page as it is', async () => {
     const pair = await Pair.create();
     pair.host.onCreate = (target) => {
       const write = target.writePages.bind(target);

@@ -40,7 +40,7 @@ it.each([
   ['source', 'done', 'handed-over'],
   ['target', 'receiving', 'kept'],
   ['target', 'ready', 'kept'],
-] as const)('A %s that can not write down %s ends with one machine: %s', async (side, decision, expected) => {
+] as const)('A %s that cannot write down %s ends with one machine: %s', async (side, decision, expected) => {
   const { outcome, here, there } = await runsWithout(side, decision, 1000);
   expect({ outcome, here, there }).toEqual({
     outcome: expected,
@@ -49,7 +49,7 @@ it.each([
   });
 });
 
-it('A target that can not write down that it has started does not start, and the source keeps asking', async () => {
+it('A target that cannot write down that it has started does not start, and the source keeps asking', async () => {
   const { outcome, here, there, isReleased, pair } = await runsWithout('target', 'started', 1000);
   expect({ outcome, here, there, isReleased }).toEqual({
     outcome: 'undecided',
@@ -67,7 +67,7 @@ it('A target that can write it down at last starts, once', async () => {
 });
 
 it.each(['source', 'target'] as const)(
-  'A %s that can not write down that it ends the migration ends it all the same',
+  'A %s that cannot write down that it ends the migration ends it all the same',
   async (side) => {
     const pair = await Pair.create({ keepMs: 30 });
     const machine = mixedMachine(100);

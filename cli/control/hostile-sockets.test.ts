@@ -248,7 +248,7 @@ describe('a control socket', () => {
     expect(long).not.toBe(address(`C:\\${'p'.repeat(401)}`));
   });
 
-  it('that can not be opened is told before any work, by every command, and leaves nothing behind', async () => {
+  it('that cannot be opened is told before any work, by every command, and leaves nothing behind', async () => {
     const place = join(folder, 'place');
     mkdirSync(place);
     const long = join(place, 'p'.repeat(120));

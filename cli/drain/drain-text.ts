@@ -52,7 +52,7 @@ export function dryRunText({ moves, unanswered, targets }: DryRun): TerminalText
     to ?? bad('nowhere'),
     forecast.totalMs === null ? '' : secondsText(forecast.totalMs),
     forecast.downtimeMs === null ? '' : secondsText(forecast.downtimeMs),
-    forecast.isPossible ? good('can go') : bad(`can not go: ${forecast.because}`),
+    forecast.isPossible ? good('can go') : bad(`cannot go: ${forecast.because}`),
   ]);
   const none = line`no machines`;
   return lines([

@@ -14,7 +14,7 @@ import type { DrainedMachine } from './drain.ts';
 
 // npm run campaign -- drain [OWN=8] [GUESTS=4]: machines of savkit and guests of QEMU (SAVKIT_QEMU_DIR) move from this
 // host to two targets. In the midst of it a process that moves a machine is killed, then the drain itself, then one
-// target can not be reached any more. In the end each machine has to run at exactly one place, and journal, records
+// target cannot be reached any more. In the end each machine has to run at exactly one place, and journal, records
 // and report have to say so.
 
 const [own = 8, guests = 4] = process.argv.slice(2).map(Number);

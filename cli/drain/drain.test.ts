@@ -166,7 +166,7 @@ describe('the fate of a machine that was sent off', () => {
     expect(await fate(source, target)).toMatchObject({ where, ...(wasBroken ? { wasBroken } : {}) });
   });
 
-  it('is not known where the record can not be read', async () => {
+  it('is not known where the record cannot be read', async () => {
     const records = join(folder, 'bad');
     mkdirSync(records, { recursive: true });
     writeFileSync(join(records, `${migration}.source.json`), '{');

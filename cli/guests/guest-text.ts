@@ -17,7 +17,7 @@ export function guestCheckText(
 ): TerminalText {
   const bytes = backends.reduce((sum, backend) => sum + backend.bytes, 0);
   const what = line`guest ${guest} of QEMU ${version}, ${status}: ${machineType}, ${accelerator}, ${countText(cpus, 'CPU')}, ${sizeText(bytes)} of memory that can be reached`;
-  const verdict = told ? [forecastText(name, told, rate)] : [line`${name}: ${bad('can not be migrated as it is')}`];
+  const verdict = told ? [forecastText(name, told, rate)] : [line`${name}: ${bad('cannot be migrated as it is')}`];
   return lines([...verdict, indent(what), ...hindrances.map(hindranceText)]);
 }
 

@@ -118,7 +118,7 @@ describe('many files', () => {
     expect(await new Promise((resolve) => child.on('close', resolve))).toBe(0);
   });
 
-  it('that can not be opened stop none of the others', async () => {
+  it('that cannot be opened stop none of the others', async () => {
     const { stdout, stderr, exitCode } = await runHere('verify', at('none.sav'), at('a.sav'), states);
     expect([exitCode, stdout.match(/: whole/g)?.length]).toEqual([4, 1]);
     expect(stderr).toContain('it is a directory');

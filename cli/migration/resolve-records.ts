@@ -39,7 +39,7 @@ function outcomeOf(own: DecisionRecord, resolution: Resolution, guests: readonly
   const who = survivor === side ? 'this side' : `the ${survivor}`;
   const verdict = isSettled(resolution)
     ? good(who)
-    : bad(survivor === 'undecided' ? 'can not be told yet' : `${who}, as yet`);
+    : bad(survivor === 'undecided' ? 'cannot be told yet' : `${who}, as yet`);
   const text = [
     line`${machine}: who may run it: ${verdict}: ${because}`,
     ...write.map(({ side: of, decision }) => indent(`written into the record of the ${of}: ${decision}`)),

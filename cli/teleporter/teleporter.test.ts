@@ -111,7 +111,7 @@ describe('savkit receive --teleporter and savkit send --teleporter', () => {
     );
   });
 
-  it('say what can not be done before anybody connects', async () => {
+  it('say what cannot be done before anybody connects', async () => {
     writeFileSync(output, 'mine');
     expect(await endOf(receive())).toMatchObject({ exitCode: 4, error: expect.stringContaining('exists already') });
     expect(readFileSync(output, 'utf8')).toBe('mine');

@@ -35,7 +35,7 @@ export function wakeText(file: string, output: string | undefined, result: WakeR
 /** All reasons, each with what helps. */
 export function refusalsText(file: string, refusals: readonly Refusal[]): TerminalText {
   return lines([
-    line`${file}: ${bad('can not be woken')}, nothing was written`,
+    line`${file}: ${bad('cannot be woken')}, nothing was written`,
     ...refusals.map(({ reason, remedy }) => indent(line`${reason}: ${remedy}`)),
   ]);
 }
@@ -48,7 +48,7 @@ export function foreseenText(
 ): TerminalText {
   if (refusals.length > 0)
     return lines([
-      line`${file}: ${bad('can not be woken')}`,
+      line`${file}: ${bad('cannot be woken')}`,
       ...refusals.map(({ reason, remedy }) => indent(line`${reason}: ${remedy}`)),
     ]);
   return lines([

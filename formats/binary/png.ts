@@ -48,7 +48,7 @@ function sizeOf(view: DataView, at: number, length: number): PictureSize {
   if (length !== HEADER_LENGTH) throw bad('its header has another length');
   const size = { width: view.getUint32(at), height: view.getUint32(at + 4) };
   if (Object.values(size).some((side) => side < 1 || side > MAX_SIDE))
-    throw bad('its header names a size that can not be');
+    throw bad('its header names an impossible size');
   return size;
 }
 

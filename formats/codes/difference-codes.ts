@@ -14,7 +14,7 @@ export const DIFFERENCE_CODES = {
   'device-missing': 'the machine lacks a device that the state has',
   'device-reset': 'the machine has a device or memory without a part in the state: it starts as after a reset',
   'extended-state': 'the guest has extended CPU state (AVX, AVX-512, …) that the host or machine does not offer',
-  'live-pgm-10': 'a live save of this version of the memory unit can not be loaded by this release',
+  'live-pgm-10': 'a live save of this version of the memory unit cannot be loaded by this release',
   'manifest-bytes': 'bytes outside of units are not as they were when the manifest was made',
   'manifest-field': 'a fact about the machine is not as it was when the manifest was made',
   'manifest-page': 'pages of guest memory are not as they were when the manifest was made',

@@ -100,7 +100,7 @@ describe('openFileSink()', () => {
     expect(readdirSync(folder)).toEqual(['folder']);
   });
 
-  it('says why it can not write', async () => {
+  it('says why it cannot write', async () => {
     await expect(openFileSink(join(folder, 'no', 'out.sav'))).rejects.toMatchObject({ code: 'ENOENT' });
   });
 

@@ -207,7 +207,7 @@ describe('createLzfEncoder()', () => {
     }
   });
 
-  it('refuses blocks that its table can not address', () => {
+  it('refuses blocks that its table cannot address', () => {
     for (const encoder of [createLzfEncoder(), new PlainEncoder()])
       expect(encoder.encode(new Uint8Array(70_000), 0, 65_535, new Uint8Array(70_000), 0, 70_000)).toBe(0);
   });

@@ -52,7 +52,7 @@ export function such<T>(of: Shape<T>, holds: (value: T) => boolean, expected: st
 }
 
 /**
- * Another value made of one of a shape. @param make gives undefined where it can not @param expected completes "… is
+ * Another value made of one of a shape. @param make gives undefined where it cannot @param expected completes "… is
  * not"
  */
 export function made<T, U>(of: Shape<T>, make: (value: T) => U | undefined, expected: string): Shape<U> {

@@ -122,7 +122,7 @@ export class Receiver<M extends TargetMachine = TargetMachine> {
     await this.#endLink();
     if (!this.#arrival) this.#custody.fail(new InterruptedError());
     else if (this.#arrival.may('give-up') && this.#arrival.state !== 'in-doubt')
-      // What can not be written down any more stands there already, as `receiving`.
+      // What cannot be written down any more stands there already, as `receiving`.
       await this.#custody.giveUp(this.#arrival, new InterruptedError()).catch(() => {});
   }
 

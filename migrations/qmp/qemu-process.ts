@@ -30,7 +30,7 @@ export class QemuProcess {
   readonly #child: ChildProcess;
   readonly #said: () => string;
   #end: string | undefined;
-  /** There is no such program, or it can not be run. */
+  /** There is no such program, or it cannot be run. */
   #failure: EnvironmentError | undefined;
 
   private constructor(program: string, child: ChildProcess, qmpPath: string, logPath: string, said: () => string) {

@@ -83,7 +83,7 @@ export class Operators {
           },
           (error) => {
             if (!(error instanceof SavkitError)) this.#play.guest.faults.push(`resolve: ${(error as Error).stack}`);
-            else if (this.#play.isCalm) this.#play.guest.faults.push(`resolve can not say: ${error.message}`);
+            else if (this.#play.isCalm) this.#play.guest.faults.push(`resolve cannot say: ${error.message}`);
           },
         )
         .finally(() => process.endWhenIdle());

@@ -114,7 +114,7 @@ describe('awaitSource()', () => {
     idle.destroy();
   });
 
-  it('says why it can not listen', async () => {
+  it('says why it cannot listen', async () => {
     const { port, source } = await waiting({ waitMs: 200 });
     await expect(awaitSource({ host: '127.0.0.1', port }, { password: '' })).rejects.toMatchObject({
       code: 'EADDRINUSE',

@@ -118,7 +118,7 @@ describe('receiveState() with hand-over', () => {
     expect(readdirSync(folder)).toEqual(['vm.sav']);
   });
 
-  it('refuses the hand-over when the file can not be written, and leaves nothing', async () => {
+  it('refuses the hand-over when the file cannot be written, and leaves nothing', async () => {
     const { peer, heard } = scriptedPeer([
       ...stream,
       ...lock,

@@ -263,7 +263,7 @@ describe('the encrypted hop', () => {
     open.close();
   });
 
-  it('wants a key that can not be guessed', () => {
+  it('wants a key that cannot be guessed', () => {
     expect(() => relayKey(Buffer.from('short\n'))).toThrow('expected at least 16');
     expect(relayKey(Buffer.from('0123456789abcdef\n'))).toEqual(relayKey(Buffer.from('0123456789abcdef')));
   });

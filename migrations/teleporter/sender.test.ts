@@ -124,7 +124,7 @@ const failures: [string, Line[], string, string | RegExp][] = [
   ],
   ['it answers with 0', [...stream, { say: 'NACK=0\n' }, { close: true }], 'refused-by-target', 'load-complete'],
   ['it closes instead of taking the stream', [...stream, { close: true }], 'connection-lost', 'load-complete'],
-  ['it can not lock its media', [...lock, { say: 'NACK=-115\n' }, { close: true }], 'refused-by-target', 'lock-media'],
+  ['it cannot lock its media', [...lock, { say: 'NACK=-115\n' }, { close: true }], 'refused-by-target', 'lock-media'],
   ['it closes after lock-media', [...lock, { close: true }], 'connection-lost', 'lock-media'],
   ['it refuses the hand-over', [...handOver, { say: 'NACK=-22\n' }, { close: true }], 'refused-by-target', 'hand-over'],
   ['it closes after the hand-over', [...handOver, { close: true }], 'hand-over-unknown', 'Look there before'],
@@ -159,7 +159,7 @@ describe('sendMachine(), when', () => {
     expect(unknown.error?.vboxCode).toBe('status -4711');
   });
 
-  it('the stream can not be read: sends the cancel marker, and reports the reason', async () => {
+  it('the stream cannot be read: sends the cancel marker, and reports the reason', async () => {
     const failing = async (sink: ByteSink) => {
       await sink.write(state.subarray(0, 100_000));
       throw new EnvironmentError('EIO', 'Cannot read the disk');

@@ -4,7 +4,7 @@ import { EnvironmentError, systemCodeOf } from '../../formats/errors.ts';
 const WORDS: Readonly<Record<string, string>> = {
   ECONNREFUSED: 'nobody listens there; is the other side started, and is this its port?',
   ENOTFOUND: 'there is no host of this name',
-  EAI_AGAIN: 'the name of the host can not be looked up; is the name server reachable?',
+  EAI_AGAIN: 'the name of the host cannot be looked up; is the name server reachable?',
   ETIMEDOUT: 'there was no answer in time; is the host up, and does a firewall let this port through?',
   EHOSTUNREACH: 'no way leads to this host; is it up, and the address right?',
   ENETUNREACH: 'no way leads to this network; is the address right?',

@@ -26,7 +26,7 @@ export type HostMemoryCode = keyof typeof VBOX_CODES;
 
 /** What a host can refuse, by code, for people. */
 export const HOST_MEMORY_CODES: Readonly<Record<HostMemoryCode, string>> = {
-  'invalid-parameter': 'a number of pages can not be',
+  'invalid-parameter': 'a number of pages is impossible',
   'wrong-order': 'memory has to be reserved once, before it is used',
   'no-memory': 'the host gives no more memory',
   'seed-me': 'the machine has to give the host a chunk of memory first',

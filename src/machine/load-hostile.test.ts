@@ -120,7 +120,7 @@ describe('loadState()', () => {
     expect([...memory.ranges.all[0].state.subarray(0, 4)]).toEqual([0, 4, 1, 0]);
   });
 
-  it('refuses states without memory, and sources that can not be read twice', async () => {
+  it('refuses states without memory, and sources that cannot be read twice', async () => {
     const sink = new MemorySink();
     await createContainer(sink, '2.0', { hostBits: 64, widths: WIDE, live: false, registeredUnits: 0 }).finish();
     expect(await refusal(sink.view())).toBe('UnsupportedError no-memory-unit');

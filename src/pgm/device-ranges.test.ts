@@ -44,7 +44,7 @@ describe('device memory (MMIO2)', () => {
     expect(checkIntegrity(memory)).toEqual([]);
   });
 
-  it('is refused where something else is, or where it can not be', () => {
+  it('is refused where something else is, or where it cannot be', () => {
     const memory = withVram();
     refused(() => memory.mmio2.register(VRAM), 'VERR_ALREADY_EXISTS');
     refused(() => memory.mmio2.register({ ...VRAM, region: 256 }), 'VERR_INVALID_PARAMETER');

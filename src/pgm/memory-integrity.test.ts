@@ -97,7 +97,7 @@ describe('checkIntegrity()', () => {
       /^page 0x3000 is allocated, but its page id is 0x0$/,
     ],
     [
-      'a page id that can not be',
+      'an impossible page id',
       (_, ram) => ram.pageId.fill(5, 0x10, 0x11),
       /^page 0x10000 is allocated, but its page id is 0x5$/,
     ],

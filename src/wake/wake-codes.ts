@@ -1,16 +1,16 @@
-/** Why a state can not go on in QEMU, by code. */
+/** Why a state cannot go on in QEMU, by code. */
 export const REFUSAL_CODES = {
   'busy-disk': 'a transfer of a disk controller is under way',
   'busy-floppy': 'a command of the floppy controller is under way',
   coalescing: 'the guest has interrupts of its AHCI controller put together, which QEMU does not',
-  chipset: 'the machine has a chipset that can not be woken',
+  chipset: 'the machine has a chipset that cannot be woken',
   device: 'a device has no counterpart in QEMU that its state can be put into',
   disks: 'a controller of disks has no counterpart in QEMU that its state can be put into',
   efi: 'the machine has EFI firmware, whose state is not known',
-  'extended-state': 'a CPU uses extended state that can not be taken over',
+  'extended-state': 'a CPU uses extended state that cannot be taken over',
   hpet: 'the HPET of the machine ticks at another rate than that of QEMU',
   'hyper-v': 'the guest uses the Hyper-V interface, whose state is not known',
-  'kvm-calls': 'the guest calls KVM, which QEMU can not answer without it',
+  'kvm-calls': 'the guest calls KVM, which QEMU cannot answer without it',
   nested: 'a CPU runs virtual machines itself',
   'network-card': 'QEMU has no network card of this kind',
   'no-disk': 'a disk of the machine was not given, and the guest would lose it',
@@ -39,7 +39,7 @@ export const NOTICE_CODES = {
   'twin-lines': 'interrupts of PCI devices arrive only as long as the guest does not set them up anew',
 } as const satisfies Record<string, string>;
 
-/** Why a state can not go on in QEMU; `savkit explain CODE` tells more. */
+/** Why a state cannot go on in QEMU; `savkit explain CODE` tells more. */
 export type RefusalCode = keyof typeof REFUSAL_CODES;
 /** What a guest loses or notices that goes on in QEMU; `savkit explain CODE` tells more. */
 export type NoticeCode = keyof typeof NOTICE_CODES;

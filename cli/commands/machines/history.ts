@@ -22,7 +22,7 @@ const builder = (argv: Argv) =>
     .example('$0 history', 'What has moved from here, and to here?')
     .example('$0 history --open', 'Which migrations need to be looked at?')
     .epilogue(
-      'Exit codes: 0 listed, 3 some are not settled, or a record can not be read. What --resolve would decide ' +
+      'Exit codes: 0 listed, 3 some are not settled, or a record cannot be read. What --resolve would decide ' +
         'is not decided here.',
     );
 type Options = OptionsOf<typeof builder>;

@@ -101,7 +101,7 @@ const builder = (argv: Argv) =>
     .example('$0 receive --listen :7000', 'Wait for a machine of savkit migrate; shows the code to give there')
     .example(
       '$0 receive --listen :7000 -o vm.sav',
-      'The same, kept in a file: for any machine, also one that savkit can not run',
+      'The same, kept in a file: for any machine, also one that savkit cannot run',
     )
     .example(
       '$0 receive --listen :7000 --keep --control sockets --max-memory 8G --max-incoming 2',

@@ -82,7 +82,7 @@ const WORDS: Readonly<Record<StateFate, string>> = {
   'fits-so-far': 'state is whole, and nothing that was judged keeps it from loading',
   orphaned: 'belongs to no snapshot',
   missing: 'state is missing',
-  unreadable: 'state can not be read',
+  unreadable: 'state cannot be read',
   damaged: 'state is damaged',
   refused: 'state will not load',
 };

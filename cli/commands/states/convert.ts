@@ -91,7 +91,7 @@ const builder = (argv: Argv) =>
     .option('allow-loss', {
       type: 'boolean',
       default: false,
-      describe: 'Go on where the target can not hold something, and list it',
+      describe: 'Go on where the target cannot hold something, and list it',
     })
     .option('layout', LAYOUT)
     .option('like', LIKE)

@@ -27,7 +27,7 @@ const builder = (argv: Argv) =>
     .example('$0 explain "apic#0: Config mismatch … (VERR_SSM_LOAD_CONFIG_MISMATCH)"', 'A whole message')
     .example('$0 explain "load of migration failed: Invalid argument"', 'A message of QEMU')
     .example('$0 explain "VirtualBox VMs/box/Logs/VBox.log"', 'Which unit failed, and why?')
-    .epilogue('Exit codes: 0 explained, or a log without failures; 2 not known; 4 the log can not be read.');
+    .epilogue('Exit codes: 0 explained, or a log without failures; 2 not known; 4 the log cannot be read.');
 type Options = OptionsOf<typeof builder>;
 
 export const explainCommand = command(builder, async (options) => {

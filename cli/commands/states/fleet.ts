@@ -126,7 +126,7 @@ async function fleet(options: Options, job: Job): Promise<Outcome> {
   }
 }
 
-/** @throws UsageError for words that can not be added, whatever the queue */
+/** @throws UsageError for words that cannot be added, whatever the queue */
 function checkAdd({ words: [operation, ...paths], filesFrom, with: options }: Options): void {
   if (!OPERATIONS.some((each) => each === operation))
     throw new UsageError(

@@ -37,7 +37,7 @@ const builder = (argv: Argv) =>
     .example('$0 report machine.sav -o report.html', 'A state to look at: memory map, kinds of pages, units, screen')
     .example('$0 report checked.ndjson -o archive.html', 'What came of many files')
     .epilogue(
-      'Exit codes: 0 written, also for damaged states, which the page tells; 4 a file can not be read or written.',
+      'Exit codes: 0 written, also for damaged states, which the page tells; 4 a file cannot be read or written.',
     );
 type Options = OptionsOf<typeof builder>;
 

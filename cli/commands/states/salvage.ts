@@ -63,7 +63,7 @@ const builder = (argv: Argv) =>
     )
     .epilogue(
       'Exit codes: 0 nothing is missing and the result is whole, 3 something is missing or damaged, 1 nothing ' +
-        'can be kept, 5 the result holds what savkit can not judge. A state with missing parts holds a unit ' +
+        'can be kept, 5 the result holds what savkit cannot judge. A state with missing parts holds a unit ' +
         'savkit/incomplete that lists them and keeps VirtualBox from loading it.',
     );
 type Options = FileOptionsOf<typeof builder>;
@@ -162,7 +162,7 @@ function prospects({ loadable, written: { verdict, findings } }: SalvageReport):
   if (loadable) return 'Nothing in it keeps VirtualBox from loading it; missing pages are zeros or old copies.';
   if (findings.some(({ code }) => code === 'incomplete'))
     return 'VirtualBox will refuse to load it: what is missing is listed within.';
-  if (verdict === 'unsupported') return 'Whether VirtualBox loads it savkit can not tell.';
+  if (verdict === 'unsupported') return 'Whether VirtualBox loads it savkit cannot tell.';
   return 'VirtualBox will refuse to load it.';
 }
 

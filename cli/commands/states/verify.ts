@@ -83,7 +83,7 @@ const builder = (argv: Argv) =>
     .example('$0 verify -r states --journal checked.ndjson', 'Check an archive; with --resume, go on after a crash')
     .example('xz -dc old.sav.xz | $0 verify -', 'Check a stream')
     .example('$0 verify --manifest machine.manifest machine.sav', 'Which page, unit or field has changed?')
-    .epilogue('Exit codes: 0 whole, 1 damaged, 4 can not be read, 5 not supported, or not a saved state.');
+    .epilogue('Exit codes: 0 whole, 1 damaged, 4 cannot be read, 5 not supported, or not a saved state.');
 type Options = FileOptionsOf<typeof builder>;
 
 export const verifyCommand = fileCommand({

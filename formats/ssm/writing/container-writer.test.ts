@@ -141,7 +141,7 @@ for (const [format, size] of [
 }
 
 describe('createContainer()', () => {
-  it('refuses V1.x on a stream, whose header can not be written last', () => {
+  it('refuses V1.x on a stream, whose header cannot be written last', () => {
     const stream = { write: async () => {} };
     expect(() => createContainer(stream, '1.2', header)).toThrow(UnsupportedError);
     expect(() => createContainer(stream, '2.0', header)).not.toThrow();

@@ -67,7 +67,7 @@ describe('IntermediateContext', () => {
     expect(() => new IntermediateContext(() => FOUR_GIB / 4096)).toThrow(/no page/);
   });
 
-  test('refuses what it can not map', () => {
+  test('refuses what it cannot map', () => {
     const context = newContext();
     context.add(0xa000_0000, 0x12_3000, 0x1000);
     for (const [virtual, physical, size] of [

@@ -118,7 +118,7 @@ describe('mode changes', () => {
     expect(cpu.reach(0x5000, 0)).toBeGreaterThan(0);
   });
 
-  test('what can not be shadowed is emulated', () => {
+  test('what cannot be shadowed is emulated', () => {
     const [cpu] = newPaging(RAW).cpus;
     cpu.setRegisters(REGISTERS.amd64);
     expect(cpu.setRegisters(REGISTERS.protected)).toBe('not-combinable');

@@ -100,7 +100,7 @@ describe('a physical handler', () => {
     refused(() => memory.handlers.deregister(0x1001), 'VERR_PGM_HANDLER_NOT_FOUND');
   });
 
-  it('moves, and is gone when it can not', () => {
+  it('moves, and is gone when it cannot', () => {
     const { memory, ram, log, register } = newMachine();
     register('write', 0x1000, 0x1800);
     memory.handlers.modify(0x1000, 0x3800, 0x4801);

@@ -194,7 +194,7 @@ describe('a page', () => {
     }
   });
 
-  it('with a page id that can not be is not freed: VERR_PGM_PHYS_INVALID_PAGE_ID', () => {
+  it('with an impossible page id is not freed: VERR_PGM_PHYS_INVALID_PAGE_ID', () => {
     const { memory, ram } = machineWith('allocated');
     for (const id of [0, 1, 511, 0x1000_0000]) {
       ram.pageId[PAGE] = id;

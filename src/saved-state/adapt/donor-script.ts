@@ -83,7 +83,7 @@ put_back() {
 trap put_back EXIT
 again VBoxManage modifyvm ${id} ${boot(bootOrder.map(() => 'none'))}
 
-# A machine that was never resumed can not be saved.
+# A machine that was never resumed cannot be saved.
 VBoxHeadless --startvm ${id} --start-paused > /dev/null &
 wait_for paused
 VBoxManage controlvm ${id} resume

@@ -8,7 +8,7 @@ import { MIB, PAGE_SIZE } from '../../../formats/sizes.ts';
 import { walkState } from '../reading/walk.ts';
 import { type Merge, refused } from './merge.ts';
 
-/** What becomes of the memory unit where it can not pass as it is. */
+/** What becomes of the memory unit where it cannot pass as it is. */
 export interface MemoryPlan {
   basic: PgmBasic;
   config: PgmConfig;

@@ -84,7 +84,7 @@ describe('checkHistory()', () => {
 });
 
 describe('settingsIn()', () => {
-  it('takes the settings of the folder, and says where it can not choose', () => {
+  it('takes the settings of the folder, and says where it cannot choose', () => {
     expect(settingsIn(folder)).toBe(join(folder, 'box.vbox'));
     writeFileSync(join(folder, 'copy.vbox'), text);
     expect(settingsIn(folder)).toBe(join(folder, 'box.vbox'));

@@ -187,7 +187,7 @@ function missingUnits(units: readonly UnitSummary[]): Difference[] {
   const cpum = units.findIndex(({ name }) => name === 'cpum');
   if (pgm >= 0 && (cpum < 0 || cpum > pgm)) {
     const what = cpum < 0 ? 'there is no unit cpum' : 'the unit cpum comes after pgm';
-    add(pgm, 'no-cpum', 'VERR_WRONG_ORDER', `Memory can not be loaded before the CPUs: ${what}`, {
+    add(pgm, 'no-cpum', 'VERR_WRONG_ORDER', `Memory cannot be loaded before the CPUs: ${what}`, {
       unit: 'pgm',
       instance: 1,
     });

@@ -24,7 +24,7 @@ import {
   versionText,
 } from './unit-versions.ts';
 
-/** What a release can not read of a state. @param notJudged gets the units of which nothing is known */
+/** What a release cannot read of a state. @param notJudged gets the units of which nothing is known */
 export function compareReleases(
   { header, units }: SavedState,
   target: ReleaseNumbers,

@@ -166,7 +166,7 @@ async function compareContents(
       report(
         findings,
         'manifest-field',
-        `${field} was ${a ?? 'not there'}, is ${b ?? 'not there, or can not be read'}`,
+        `${field} was ${a ?? 'not there'}, is ${b ?? 'not there, or cannot be read'}`,
         { field },
       );
     }
@@ -203,7 +203,7 @@ function comparePages(range: string, was: SpanHashes, is: SpanHashes, places: Me
       : `${end - start} pages in [${hex(place.start)}, ${hex(place.end)})`;
     const where = place.mapped ? range : `${range} (offset)`;
     const changed = isOne ? 'is not as it was' : 'are not as they were';
-    const what = change === 'cleared' ? `can not be read, or ${isOne ? 'holds' : 'hold'} zeros now` : changed;
+    const what = change === 'cleared' ? `cannot be read, or ${isOne ? 'holds' : 'hold'} zeros now` : changed;
     report(findings, 'manifest-page', `${pages} of ${where} ${what}`, {
       unit: unit.name,
       instance: unit.instance,

@@ -88,7 +88,7 @@ describe('salvage of a state of QEMU', () => {
     }
   });
 
-  it('fills with zeros when told to, and does not call whole what it can not know', async () => {
+  it('fills with zeros when told to, and does not call whole what it cannot know', async () => {
     const bad = Buffer.from(original);
     bad[records[2000].end + 6] = 0x04;
     const { report } = await salvaged(bad, { fill: 'zero' });

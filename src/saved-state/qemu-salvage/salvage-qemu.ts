@@ -27,7 +27,7 @@ export interface QemuSalvageReport {
   loadable: boolean;
   /** Sections of devices in the result; `offset`: place in the damaged file, `repaired`: what was put right. */
   kept: { name: string; instance: number; version: number; offset: number; repaired?: string }[];
-  /** Sections that the description lists and that can not be had. */
+  /** Sections that the description lists and that cannot be had. */
   dropped: { name: string; instance: number }[];
   /** The description is lost, and the stream ends early: sections may be missing of which nothing tells. */
   cut: boolean;

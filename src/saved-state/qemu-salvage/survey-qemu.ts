@@ -26,7 +26,7 @@ export interface QemuSurvey {
   state: QemuState;
   pages: PageSets;
   kept: KeptSection[];
-  /** Sections that the description lists, and that can not be found. */
+  /** Sections that the description lists, and that cannot be found. */
   dropped: { name: string; instance: number }[];
   description?: { json: Uint8Array; parsed: StreamDescription };
   findings: Finding[];

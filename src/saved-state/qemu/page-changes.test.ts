@@ -97,7 +97,7 @@ describe('pages that come as changes', () => {
     expect(qemuSays).toMatch(says);
   });
 
-  it('are refused where the pages before can not be read again', async () => {
+  it('are refused where the pages before cannot be read again', async () => {
     const bytes = withRecords(record(XBZRLE, FULL, changes([0, 1, 7])));
     const piped: ByteSource = { ...bufferSource(bytes), seekable: false, size: undefined };
     await expect(readState(piped)).rejects.toMatchObject({ code: 'xbzrle' });

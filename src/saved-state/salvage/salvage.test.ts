@@ -328,7 +328,7 @@ describe('salvage()', () => {
     expect([complete, lostPages]).toEqual([false, 2 ** 35 - 96]);
   });
 
-  it('refuses what is no state, holds nothing, or can not be read twice', async () => {
+  it('refuses what is no state, holds nothing, or cannot be read twice', async () => {
     const broken = cutIn('start-zeroed');
     await expect(salvage(bufferSource(buildBroken(broken)), new MemorySink())).rejects.toBeInstanceOf(FormatError);
     await expect(salvage(bufferSource(originalBytes(broken).subarray(0, 64)), new MemorySink())).rejects.toMatchObject({

@@ -227,7 +227,7 @@ function unitsToDrop(
 const CRC_CODES = ['bad-stream-crc', 'bad-crc'];
 
 function reasonToDrop({ unit, errors, hasHead }: UnitOutcome, trust: boolean, hasTarget: boolean): string | undefined {
-  if (isPgm(unit)) return hasHead && hasTarget ? undefined : (errors[0]?.message ?? 'its head can not be read');
+  if (isPgm(unit)) return hasHead && hasTarget ? undefined : (errors[0]?.message ?? 'its head cannot be read');
   const grave = errors.filter((error) => !isMove(error) && !(trust && CRC_CODES.includes(error.code)));
   return grave[0]?.message;
 }

@@ -6,9 +6,9 @@ export const CPU_CODES: readonly CodeRow[] = [
     'VERR_CPUM_INCOMPATIBLE_CONFIG',
     -1751,
     'cpu-differs',
-    'the CPU that the machine is configured with can not take the state',
+    'the CPU that the machine is configured with cannot take the state',
   ],
-  ['VERR_CPUM_INVALID_CONFIG_VALUE', -1761, 'cpu-differs', "a setting of the machine's CPU can not be"],
+  ['VERR_CPUM_INVALID_CONFIG_VALUE', -1761, 'cpu-differs', "a setting of the machine's CPU is impossible"],
   [
     'VERR_CPUM_INCOMPATIBLE_XSAVE_COMP_MASK',
     -1762,
@@ -19,7 +19,7 @@ export const CPU_CODES: readonly CodeRow[] = [
     'VERR_CPUM_INVALID_XSAVE_COMP_MASK',
     -1763,
     'cpu-differs',
-    'the set of extended CPU state in the file can not be: parts that belong together are not all there',
+    'the set of extended CPU state in the file is impossible: parts that belong together are not all there',
   ],
   [
     'VERR_CPUM_INVALID_XSAVE_HDR',
@@ -38,7 +38,7 @@ export const CPU_CODES: readonly CodeRow[] = [
     'VERR_CPUM_INVALID_HWVIRT_CONFIG',
     -1767,
     'cpu-differs',
-    'nested virtualisation is set up in a way that this host or engine can not do',
+    'nested virtualisation is set up in a way that this host or engine cannot do',
   ],
   [
     'VERR_CPUM_INVALID_HWVIRT_FEAT_COMBO',

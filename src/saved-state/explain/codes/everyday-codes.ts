@@ -6,14 +6,14 @@ export const EVERYDAY_CODES: readonly CodeRow[] = [
   ['VERR_PATH_NOT_FOUND', -103, 'file-missing', 'a folder on the way to the file is missing'],
   ['VERR_ACCESS_DENIED', -38, 'host-trouble', 'the user who runs VirtualBox may not read or write the file'],
   ['VERR_DISK_FULL', -152, 'host-trouble', 'the disk is full'],
-  ['VERR_VM_INVALID_VM_STATE', -1907, 'program-error', 'the machine is in a state in which that can not be done'],
+  ['VERR_VM_INVALID_VM_STATE', -1907, 'program-error', 'the machine is in a state in which that cannot be done'],
   [
     'VERR_VM_SAVE_STATE_NOT_ALLOWED',
     -1913,
     'host-trouble',
-    'the machine can not be saved just now; a little later it can',
+    'the machine cannot be saved just now; a little later it can',
   ],
-  ['VERR_TM_LOAD_STATE', undefined, 'unit-contradicts', 'a timer in a unit is in a state that it can not be in'],
+  ['VERR_TM_LOAD_STATE', undefined, 'unit-contradicts', 'a timer in a unit is in an impossible state'],
   [
     'VERR_GENERAL_FAILURE',
     undefined,

@@ -70,7 +70,7 @@ export const KINDS = {
         'without Hyper-V.',
       '`savkit check STATE --host-cpuid /proc/cpuinfo` tells what this CPU lacks; `savkit adapt STATE ' +
         '--machine FILE.vbox --host-cpuid /proc/cpuinfo -o OUT` takes it from the guest, and mends an XCR0 that ' +
-        'can not be.',
+        'cannot be.',
       'Where the host has Hyper-V (also WSL 2, memory integrity, sandbox) since then: VirtualBox runs machines ' +
         'through it, and the guest gets fewer CPU features. Switch it off and try again.',
       'A release before or after the one that saved it may have the fault mended: `savkit inspect STATE` names ' +
@@ -127,7 +127,7 @@ export const KINDS = {
   'release-differs': {
     lost: 'Nothing: another VirtualBox release understands it.',
     next: [
-      '`savkit check STATE --virtualbox RELEASE` tells which units that release can not read.',
+      '`savkit check STATE --virtualbox RELEASE` tells which units that release cannot read.',
       'Load it in the release that wrote it (`savkit inspect` names it), shut the guest down there, then upgrade.',
       'Where only the container or the memory unit is in the way: `savkit convert`. Device units it carries ' +
         'over as they are.',

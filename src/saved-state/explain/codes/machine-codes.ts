@@ -9,7 +9,7 @@ const MIXED = 'parts of VirtualBox, or its extension pack, are of different rele
 const INSIDE = 'VirtualBox contradicts itself inside';
 
 const CPUM: readonly CodeRow[] = [
-  ['VERR_CPUM_HIDDEN_CS_LOAD_ERROR', -1752, 'unit-contradicts', 'the code segment of a CPU can not be told'],
+  ['VERR_CPUM_HIDDEN_CS_LOAD_ERROR', -1752, 'unit-contradicts', 'the code segment of a CPU cannot be told'],
   ['VERR_CPUM_TOO_MANY_CPUID_SUBLEAVES', -1753, 'cpu-differs', 'a leaf of CPUID on this host does not end'],
   ['VERR_CPUM_IPE_1', -1754, 'program-error', INSIDE],
   ['VERR_CPUM_IPE_2', -1755, 'program-error', INSIDE],
@@ -24,7 +24,7 @@ const MEMORY: readonly CodeRow[] = [
   ['VERR_PGM_PHYS_NOT_ROM', -1640, 'program-error', 'the page is no ROM'],
   ['VERR_PGM_PHYS_NOT_MMIO', -1641, 'program-error', 'the page is no device register'],
   ['VERR_PGM_HANDY_PAGE_IPE', -1664, 'program-error', INSIDE],
-  ['VERR_PGM_UNSUPPORTED_HOST_PAGING_MODE', undefined, 'host-trouble', 'the host pages in a way that this can not use'],
+  ['VERR_PGM_UNSUPPORTED_HOST_PAGING_MODE', undefined, 'host-trouble', 'the host pages in a way that this cannot use'],
   ['VERR_PGM_PML4_MAPPING', -1665, 'unit-contradicts', "the guest's page tables lie where there is no memory"],
   ['VERR_PGM_NOT_USED_IN_MODE', -1667, 'program-error', 'that is not done in the paging mode of the guest'],
   ['VERR_PGM_INVALID_CR3_ADDR', -1668, 'unit-contradicts', 'CR3 names an address where there is no memory'],
@@ -34,7 +34,7 @@ const MEMORY: readonly CodeRow[] = [
   ['VERR_PGM_PCI_PASSTHRU_MISCONFIG', -1682, 'machine-differs', 'this build passes no PCI devices of the host through'],
   ['VERR_PGM_TOO_MANY_MMIO2_RANGES', -1683, 'machine-differs', 'the devices have more ranges of memory than fit'],
   ['VERR_PGM_PHYS_MMIO_EX_IPE', -1685, 'program-error', INSIDE],
-  ['VERR_PGM_MODE_IPE', -1686, 'unit-contradicts', 'the registers of a CPU tell a paging mode that can not be'],
+  ['VERR_PGM_MODE_IPE', -1686, 'unit-contradicts', 'the registers of a CPU tell an impossible paging mode'],
 ];
 
 const DEVICES: readonly CodeRow[] = [
@@ -60,13 +60,13 @@ const DEVICES: readonly CodeRow[] = [
   ['VERR_PDM_NO_DRIVER_ATTACHED_TO_LUN', -2846, 'machine-differs', 'nothing is attached to a port'],
   ['VERR_PDM_NO_APIC_INSTANCE', -2848, 'machine-differs', 'the machine has no APIC'],
   ['VERR_PDM_HIF_SHARING_VIOLATION', -2851, 'host-trouble', 'somebody else has the network interface of the host'],
-  ['VERR_PDM_HIF_OPEN_FAILED', -2852, 'host-trouble', 'the network interface of the host can not be opened'],
+  ['VERR_PDM_HIF_OPEN_FAILED', -2852, 'host-trouble', 'the network interface of the host cannot be opened'],
   ['VERR_PDM_HIF_INVALID_VERSION', -2855, 'host-trouble', 'a network driver of VirtualBox is of another release'],
   ['VERR_PDM_UNKNOWN_USBREG_VERSION', -2856, 'program-error', MIXED],
   ['VERR_PDM_NO_USB_HUBS', -2860, 'machine-differs', 'the machine has no USB controller that takes the device'],
   ['VERR_PDM_NO_USB_PORTS', -2861, 'machine-differs', 'no USB port is free'],
-  ['VERR_PDM_NO_USBPROXY', -2862, 'machine-differs', `USB devices of the host can not be passed on: ${PACK}`],
-  ['VERR_PDM_DRIVER_INVALID_PROPERTIES', -2866, 'host-trouble', 'a driver can not work with its medium'],
+  ['VERR_PDM_NO_USBPROXY', -2862, 'machine-differs', `USB devices of the host cannot be passed on: ${PACK}`],
+  ['VERR_PDM_DRIVER_INVALID_PROPERTIES', -2866, 'host-trouble', 'a driver cannot work with its medium'],
   ['VERR_PDM_DEVINS_VERSION_MISMATCH', -2870, 'program-error', MIXED],
   ['VERR_PDM_DEVHLPR3_VERSION_MISMATCH', -2871, 'program-error', MIXED],
   ['VERR_PDM_USBINS_VERSION_MISMATCH', -2872, 'program-error', MIXED],
@@ -76,7 +76,7 @@ const DEVICES: readonly CodeRow[] = [
   ['VERR_PDM_DEVICE_VERSION_MISMATCH', -2876, 'program-error', MIXED],
   ['VERR_PDM_USBDEV_VERSION_MISMATCH', -2877, 'program-error', MIXED],
   ['VERR_PDM_DRIVER_VERSION_MISMATCH', -2878, 'program-error', MIXED],
-  ['VERR_PDM_BAD_PCI_CONFIG', -2887, 'machine-differs', 'a PCI device can not be set up as configured'],
+  ['VERR_PDM_BAD_PCI_CONFIG', -2887, 'machine-differs', 'a PCI device cannot be set up as configured'],
   ['VERR_HGCM_SERVICE_NOT_FOUND', -2900, 'machine-differs', 'the host lacks a service that guest additions ask for'],
 ];
 

@@ -42,7 +42,7 @@ const PGM: readonly CodeRow[] = [
     'VERR_PGM_PHYS_PAGE_RESERVED',
     -1618,
     'program-error',
-    'the page belongs to device registers and can not be written as memory',
+    'the page belongs to device registers and cannot be written as memory',
   ],
   [
     'VINF_PGM_GCPHYS_ALIASED',
@@ -73,7 +73,7 @@ const PGM: readonly CodeRow[] = [
     'VERR_PGM_UNEXPECTED_PAGE_STATE',
     -1656,
     'unit-contradicts',
-    'a zero page comes where the machine has something that can not become one',
+    'a zero page comes where the machine has something that cannot become one',
   ],
   [
     'VERR_PGM_SAVED_MMIO2_RANGE_NOT_FOUND',
@@ -95,7 +95,7 @@ const PGM: readonly CodeRow[] = [
     'a page belongs to a ROM that the state does not list',
   ],
   ['VERR_PGM_SAVED_ROM_PAGE_NOT_FOUND', -1660, 'machine-differs', 'a page lies after the end of its ROM'],
-  ['VERR_PGM_SAVED_ROM_PAGE_PROT', -1661, 'bytes-changed', 'the protection of a ROM page can not be'],
+  ['VERR_PGM_SAVED_ROM_PAGE_PROT', -1661, 'bytes-changed', 'the protection of a ROM page is impossible'],
   ['VERR_PGM_SAVED_REC_TYPE', -1662, 'bytes-changed', 'a page record is of no known type'],
   [
     'VERR_PGM_WRITE_MONITOR_ENGAGED',
@@ -107,7 +107,7 @@ const PGM: readonly CodeRow[] = [
     'VERR_PGM_NOT_SUPPORTED_FOR_NEM_MODE',
     undefined,
     'host-trouble',
-    'ballooned pages can not be had under Hyper-V, or another hypervisor of the host, nor without the driver vboxdrv',
+    'ballooned pages cannot be had under Hyper-V, or another hypervisor of the host, nor without the driver vboxdrv',
   ],
 ];
 
@@ -135,7 +135,7 @@ const MAPPINGS: readonly CodeRow[] = [
     'VERR_PGM_MAPPINGS_FIX_REJECTED',
     -1611,
     'program-error',
-    'the hypervisor can not live at the addresses to which it was to be fixed',
+    'the hypervisor cannot live at the addresses to which it was to be fixed',
   ],
   [
     'VERR_PGM_MAPPINGS_FIX_TOO_SMALL',
