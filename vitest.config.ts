@@ -1,6 +1,8 @@
 import { defineConfig } from 'vitest/config';
 
-/** They measure the process that they run in, or what its modules hold, or put another world in the place of this one. */
+/**
+ * They measure the process that they run in, or what its modules hold, or put another world in the place of this one.
+ */
 const ALONE = [
   'formats/kernels/*.test.ts',
   'formats/world/*.test.ts',

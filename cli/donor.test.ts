@@ -14,8 +14,8 @@ afterAll(() => rmSync(root, { recursive: true, force: true }));
 const SETTINGS = `<VirtualBox><Machine uuid="{b529e1e0-1b69-48e9-bcd0-1cb85e83a2fc}" name="box" stateFile="Snapshots/old.sav">
 <Hardware><Boot><Order position="1" device="HardDisk"/><Order position="2" device="None"/></Boot></Hardware></Machine></VirtualBox>`;
 
-// Stands for VBoxManage: what a machine does that is saved, started, paused and saved again. Its state stands in a file,
-// its last boot order, too. SAVING=fails: it can't be saved.
+// Stands for VBoxManage: what a machine does that is saved, started, paused and saved again. Its state stands in a
+// file, its last boot order, too. SAVING=fails: it can't be saved.
 const MANAGE = `#!/bin/sh
 cd "$HOME"; echo "$*" >> calls
 case "$1 $3" in

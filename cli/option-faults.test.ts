@@ -43,8 +43,8 @@ describe('optionFault()', () => {
     ['verify --files x', 'there is no option --files'],
     ['verify -x a.sav', 'there is no option -x'],
     ['verify --json=maybe', '--json takes no value'],
-    ['verify a.sav --threads', '--threads: expected a number behind it'],
-    ['verify a.sav -o --json', '-o: expected a value behind it'],
+    ['verify a.sav --threads', '--threads: expected a number after it'],
+    ['verify a.sav -o --json', '-o: expected a value after it'],
     ['verify a.sav --output=', '--output "": expected a value'],
     ['verify --threads x', '--threads x: expected a number, not below 0'],
     ['verify --threads=', '--threads "": expected a number, not below 0'],
@@ -53,8 +53,8 @@ describe('optionFault()', () => {
     ['verify --threads 1 --threads 2', '--threads is given twice'],
     ['extract -o a --output b', '--output is given twice'],
     ['extract --format zip', '--format zip: expected raw, elf'],
-    ['extract --format', '--format: expected raw, elf behind it'],
-    ['extract -o -x', '-o: expected a value behind it'],
+    ['extract --format', '--format: expected raw, elf after it'],
+    ['extract -o -x', '-o: expected a value after it'],
   ])('says what is wrong with %j', (line, fault) => {
     expect(faultOf(line)).toBe(fault);
   });

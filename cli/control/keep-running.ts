@@ -13,8 +13,8 @@ import { isSocketPath } from './socket-path.ts';
 import { defaultSocketName, removeSocketsOfDead } from './stale-socket.ts';
 
 /**
- * Where the socket of a machine is that names none: a folder that only the user can read, where the system has one; a
- * path that sockets can have.
+ * Path of the control socket of a machine for which no path was given: in a folder that only its user can read, where
+ * the system has one.
  * @param number of the machine, in a process with several ones
  */
 export function defaultSocketPath(number?: number): string {
@@ -22,7 +22,7 @@ export function defaultSocketPath(number?: number): string {
   return paths.find(isSocketPath) ?? paths[0];
 }
 
-/** Where sockets stand that were given no path, the first choice first. */
+/** Folders for sockets for which no path was given, the first choice first. */
 export function defaultSocketFolders(): string[] {
   const own = process.env.XDG_RUNTIME_DIR ?? '';
   return [...(isAbsolute(own) && existsSync(own) ? [own] : []), tmpdir(), '/tmp'];
@@ -42,7 +42,7 @@ export interface KeepOptions {
 
 /**
  * Keeps a machine in custody, with a control socket, until it is off or handed over, or `signal` stops it.
- * @returns what its guest failed of, if it did
+ * @returns the error that ended its guest, if there was one
  * @throws EnvironmentError where the socket can't be opened, and `onNoSocket` is not given
  */
 export async function keepRunning(

@@ -1,6 +1,6 @@
 import type { MigrationEvent, ProgressFigures } from '../../migrations/report/report.ts';
 
-/** How a migration is that is under way. */
+/** How far a migration is that is under way. */
 export interface MigrationStatus {
   /** HOST:PORT of the target. */
   to: string;

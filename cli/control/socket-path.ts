@@ -3,7 +3,7 @@ import { readdirSync, statSync } from 'node:fs';
 import { basename, win32 } from 'node:path';
 import { UsageError } from '../../formats/errors.ts';
 
-/** Bytes of a socket's path at most: what is longer, systems (and Node) cut off without a word. */
+/** Longest path of a socket, in bytes. Systems, and Node, cut longer ones off without an error. */
 const LONGEST: Readonly<Partial<Record<NodeJS.Platform, number>>> = { linux: 107, android: 107 };
 /** Of macOS and the BSDs, and so of any other Unix. */
 const LONGEST_ELSEWHERE = 103;

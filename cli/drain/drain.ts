@@ -57,7 +57,10 @@ const LATER_MS = 2000;
 /** Five minutes of being told so. */
 const MOST_WAITS = 150;
 
-/** Moves machines to targets, as many at a time as there are slots; each is in the end at exactly one place, or said not to be known. */
+/**
+ * Moves machines to targets, as many at a time as there are slots; each is in the end at exactly one place, or said not
+ * to be known.
+ */
 export class Drain {
   readonly done: DrainedMachine[] = [];
   /** A machine whose place nobody knows: a person has to look before anything else moves. */

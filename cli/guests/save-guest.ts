@@ -109,7 +109,9 @@ function putTogether(
   });
 }
 
-/** An empty file beside the output, for as long as it is needed: memory takes as much room there as the output itself. */
+/**
+ * An empty file beside the output, for as long as it is needed: memory takes as much room there as the output itself.
+ */
 function withPartBeside<T>(output: string, use: (path: string) => Promise<T>): Promise<T> {
   return withTemporaryFile(dirname(output), basename(output), (path) => {
     try {

@@ -52,7 +52,7 @@ async function findStream(path: string): Promise<{ fd: number | undefined; there
   return there?.isFIFO() || there?.isCharacterDevice() ? { fd, there } : undefined;
 }
 
-/** Bytes put behind those of an input would be read again, without end; a pipe would wait for itself. */
+/** Bytes written after those of an input would be read again, without end; a pipe would wait for itself. */
 function checkNotInput(name: string, there: BigIntStats): void {
   const input = there.isFile() || there.isFIFO() ? nameOfHeldFile(there) : undefined;
   if (input !== undefined)

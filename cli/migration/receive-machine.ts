@@ -76,7 +76,10 @@ export async function receiveMachine(options: ReceiveMachineOptions, { signal }:
 
 /** What differs from kind to kind of machine. */
 export interface Reception<M extends TargetMachine> {
-  /** Looks after the process that runs the machine should this one be killed, by the record of a path. @returns ends that */
+  /**
+   * Looks after the process that runs the machine should this one be killed, by the record of a path. @returns ends
+   * that
+   */
   watch?(recordPath: string): () => void;
   /** @param onMade to be called with the process that runs the machine, where that is another one */
   hostFor(onMade: (guest: GuestRecord) => void): TargetHost<M>;

@@ -1,7 +1,7 @@
 import { STDOUT_PATHS } from '../io/descriptor-paths.ts';
 
 // Words that begin with a dash and are no options: a lone `-`, which means stdin or stdout and is dropped by yargs
-// among the arguments of a command, and all behind `--`. They travel under names that no argument can have.
+// among the arguments of a command, and all after `--`. They travel under names that no argument can have.
 
 const HIDDEN = '\0';
 

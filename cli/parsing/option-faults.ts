@@ -18,8 +18,8 @@ export function knownOptions(argv: Argv): KnownOptions {
 
 /**
  * What is wrong with the options among the words of a command line, if anything is. The parser itself tells some faults
- * by what they lead to: the word behind an option that is not there counts as its value, and then a file is missing; an
- * option given twice becomes a list; text becomes NaN.
+ * by what they lead to: the word after an option that does not exist counts as its value, and then a file is missing;
+ * an option given twice becomes a list; text becomes NaN.
  * @param positionals names that the parser knows, too, but that are no options
  */
 export function optionFault(
@@ -104,7 +104,7 @@ function isOption(word: string): boolean {
 function valueFault(text: string | undefined, option: string, { number, choices }: KnownOptions): string | undefined {
   const allowed = choices[option];
   if (text === undefined)
-    return `expected ${allowed ? allowed.join(', ') : number.includes(option) ? 'a number' : 'a value'} behind it`;
+    return `expected ${allowed ? allowed.join(', ') : number.includes(option) ? 'a number' : 'a value'} after it`;
   if (allowed && choiceOf(text, allowed) === undefined) return `expected ${allowed.join(', ')}`;
   if (!number.includes(option)) return text === '' ? 'expected a value' : undefined;
   const value = text.trim() === '' ? Number.NaN : Number(text);

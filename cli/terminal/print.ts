@@ -20,7 +20,7 @@ export function tell(text: TerminalText): void {
   if (!text.isEmpty) process.stderr.write(`${text}${NEWLINE}`);
 }
 
-/** A question, behind which the answer is typed. */
+/** A question, after which the answer is typed. */
 export function ask(question: TerminalText): void {
   process.stderr.write(question.toString());
 }

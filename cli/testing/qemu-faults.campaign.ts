@@ -4,10 +4,10 @@ import { table } from '../terminal/table.ts';
 import type { Strike } from './frame-proxy.ts';
 import { QEMU_FAULTS, type QemuFault, type QemuOutcome, QemuTrial } from './qemu-trial.ts';
 
-// npm run campaign -- qemu-faults [--each N --minutes N --qemu 7|10 --only WORDS]: migrates a bare guest that writes its
-// memory between two real QEMUs, and kills or stops savkit and QEMU on either side, and cuts the link, before and behind
-// frames that are spread evenly over the migration. Afterwards exactly one guest has to run, by itself or when told by
-// `migrate --resolve`, with its memory as it has to be; or it has ended with its QEMU, and the records say so.
+// npm run campaign -- qemu-faults [--each N --minutes N --qemu 7|10 --only WORDS]: migrates a bare guest that writes
+// its memory between two real QEMUs, and kills or stops savkit and QEMU on either side, and cuts the link, before and
+// behind frames that are spread evenly over the migration. Afterwards exactly one guest has to run, by itself or when
+// told by `migrate --resolve`, with its memory as it has to be; or it has ended with its QEMU, and the records say so.
 
 const { values } = parseArgs({
   options: {

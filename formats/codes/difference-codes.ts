@@ -1,6 +1,6 @@
 /**
- * In what a good state can differ from the machine, CPU, release or manifest that it is compared with, by code: the codes
- * of the findings of `check` and `verify --manifest` that no error has.
+ * In what a good state can differ from the machine, CPU, release or manifest that it is compared with, by code: the
+ * codes of the findings of `check` and `verify --manifest` that no error has.
  */
 export const DIFFERENCE_CODES = {
   '3d': 'the state was saved with 3D acceleration that the machine does not have, or the other way round',

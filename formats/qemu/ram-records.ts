@@ -116,7 +116,9 @@ export class RamRecords {
     return true;
   }
 
-  /** Makes the block of a record the current one. @returns where the name ends; undefined while the name is incomplete */
+  /**
+   * Makes the block of a record the current one. @returns where the name ends; undefined while the name is incomplete
+   */
   #contentAt(window: Window, flags: number, address: number): number | undefined {
     const { bytes, position } = window;
     let at = position + WORD;

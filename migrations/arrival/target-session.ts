@@ -22,7 +22,7 @@ const LEAVES = 65536;
 
 /** One link of a migration at the target, with all its streams. */
 export class TargetSession {
-  /** What further streams have to show. */
+  /** By this token further streams show that they belong to this link. */
   readonly token: string = world.chance.bytes(16).toString('hex');
   readonly channel: FrameChannel;
   readonly #custody: TargetCustody;
@@ -34,7 +34,7 @@ export class TargetSession {
   readonly #others: FrameChannel[] = [];
   readonly #disks: FrameChannel[] = [];
   #intake: PageIntake | undefined;
-  /** Until when something has to come besides signs of life. */
+  /** Until then a frame has to come that is more than a sign of life. */
   #deadline = Number.POSITIVE_INFINITY;
   #isOver = false;
   #hasToldOfRunning = false;
@@ -70,7 +70,7 @@ export class TargetSession {
     return this.#note(this.#serveStream(channel, index));
   }
 
-  /** Takes nothing any more; resolves when nothing is under way. The control stream stays, for last words. */
+  /** Takes no frames any more; resolves when no work is under way. The control stream stays open for a last message. */
   async stop(): Promise<void> {
     this.#isOver = true;
     for (const channel of [...this.#others, ...this.#disks]) channel.destroy();
@@ -156,7 +156,7 @@ export class TargetSession {
     }
   }
 
-  /** What has come before a link was given up is not taken after that: a newer link may be under way. */
+  /** Frames that are still there when a link is given up are not taken: a newer link may be under way. */
   async #receive(channel: FrameChannel, expected: string): Promise<Frame> {
     const frame = await channel.receive(expected);
     if (this.#isOver) throw LinkError.lost();
@@ -220,7 +220,10 @@ export class TargetSession {
     if (!hasPages) this.#readyMemory();
   }
 
-  /** Until the first pages come: the source has to look at all of its machine before. */
+  /**
+   * Prepares memory until the first pages come. The source first looks at all of its machine, which leaves time for
+   * that.
+   */
   #readyMemory(): void {
     world.time.turn(() => {
       if (!this.#intake && this.#arrival.state === 'receiving' && this.#arrival.machine?.readyMemory?.())
@@ -243,7 +246,7 @@ export class TargetSession {
   async #answer(): Promise<void> {
     this.#arrival.enter('inquire');
     const { decision: written, isLaunched, migration } = this.#arrival;
-    // Of a machine that is this side's, and did not start, the source still has to say that it is to.
+    // Where the machine is this side's but has not started, the source has to ask for the start once more.
     const isWaiting = written === 'started' && !isLaunched;
     const decision = written === 'unknown' ? await this.#custody.recall(migration) : isWaiting ? 'ready' : written;
     this.#hasToldOfRunning ||= decision === 'started';

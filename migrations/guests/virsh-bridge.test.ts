@@ -10,7 +10,7 @@ const folder = mkdtempSync(join(tmpdir(), 'savkit-virsh-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 afterEach(() => vi.unstubAllEnvs());
 
-/** As virsh is: repeats each line behind its prompt, and says of errors on stderr. */
+/** As virsh is: repeats each line after its prompt, and says of errors on stderr. */
 const VIRSH = `#!${process.execPath}
 if (process.argv.includes('list')) {
   console.log('c44a0256\\nd55b1367\\n\\n');

@@ -9,8 +9,8 @@ import { clock, sleep } from '../../formats/world/waiting.ts';
 import type { QmpWait } from '../qmp/qmp-client.ts';
 import { privateFolder, removeFolder } from './private-folder.ts';
 
-// libvirt keeps the QMP socket of its guests for itself, and passes commands on: `virsh qemu-monitor-command`. One virsh
-// serves all commands, as starting one takes longer than a guest may stand still.
+// libvirt keeps the QMP socket of its guests for itself, and passes commands on: `virsh qemu-monitor-command`. One
+// virsh serves all commands, as starting one takes longer than a guest may stand still.
 
 const LINE_LIMIT = 16 * MIB;
 /** Of what virsh says of errors, as much as an error can show. */
@@ -99,7 +99,7 @@ export class VirshBridge {
     const end = `savkit-end-${++this.#commands}`;
     [this.#output, this.#errors] = ['', ''];
     this.#virsh.stdin?.write(`qemu-monitor-command ${quoted(this.uuid)} ${quoted(command)}\necho ${end}\n`);
-    // virsh repeats what it is told, behind its prompt.
+    // virsh repeats what it is told, after its prompt.
     const isOver = () => this.#output.split('\n').some((line) => line.startsWith(end));
     while (!isOver()) {
       if (this.#virsh.exitCode !== null || this.#virsh.signalCode !== null)

@@ -6,10 +6,10 @@ import type { PageSet } from './page-set.ts';
 
 // What a migration asks of a machine. Pages have one number over all regions, see PageSpace.
 
-/** Memory, by lists of pages: what lies one behind the other goes in one piece. */
+/** Memory, by lists of pages: what lies one after the other goes in one piece. */
 export interface PageAccess {
   /**
-   * Copies pages `pages[0, count)` to `target`, one behind the other from `at` on, but for those that hold zeros by
+   * Copies pages `pages[0, count)` to `target`, one after the other from `at` on, but for those that hold zeros by
    * their state.
    * @param held gets 1 for each page that was copied, else 0
    * @returns how many were copied
@@ -90,7 +90,7 @@ export interface TargetMachine extends PageAccess {
   readonly runs: boolean;
   /** Where another process holds it: resolves, with the reason, when that has ended. */
   readonly ended?: Promise<SavkitError>;
-  /** Gives pages `pages[0, count)` the contents that stand one behind the other in `bytes` from `at` on. */
+  /** Gives pages `pages[0, count)` the contents that stand one after the other in `bytes` from `at` on. */
   writePages(pages: Uint32Array, count: number, bytes: Uint8Array, at: number): void;
   /** Makes a page zeros. @param page number in the machine's page space */
   zeroPage(page: number): void;

@@ -44,7 +44,7 @@ export class PageHashes {
   }
 }
 
-/** Where pages stand that lie one behind the other from `start` on. */
+/** Where pages stand that lie one after the other from `start` on. */
 export function pageOffsets(count: number, start = 0): Uint32Array {
   return Uint32Array.from({ length: count }, (_, i) => start + i * PAGE_SIZE);
 }

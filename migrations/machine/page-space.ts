@@ -4,7 +4,7 @@ import { MAX_PAGES } from '../wire/limits.ts';
 import { MigrationError } from '../wire/migration-error.ts';
 import type { PageRegion } from './description.ts';
 
-/** All pages of a machine under one number: regions one behind the other, in the order of the description. */
+/** All pages of a machine under one number: regions one after the other, in the order of the description. */
 export class PageSpace {
   readonly regions: readonly PageRegion[];
   readonly pageCount: number;

@@ -22,7 +22,7 @@ export class PageDecoder {
   readonly #batch = new HashBatch(FRAME_PAGES);
   readonly #at = new Uint32Array(FRAME_PAGES);
   readonly #page = new Uint8Array(PAGE_SIZE);
-  /** Raw pages that were checked but are not in memory yet: their contents stand one behind the other. */
+  /** Raw pages that were checked but are not in memory yet: their contents stand one after the other. */
   readonly #run = new Uint32Array(FRAME_PAGES);
   #runLength = 0;
   #runAt = 0;

@@ -13,7 +13,7 @@ import type { Zstd } from './zstd.ts';
 /** Sent so often, a page's content is kept, so that only what has changed goes out next time. */
 const HOT = 1;
 
-/** Where contents of a frame's pages stand, and their hashes; behind them, for pages of zeros, the hash of none. */
+/** Where contents of a frame's pages stand, and their hashes; after them, for pages of zeros, the hash of none. */
 const SLOTS = pageOffsets(FRAME_PAGES, PLAIN_AT);
 const NO_SLOT = FRAME_PAGES;
 
@@ -139,7 +139,7 @@ export class PageEncoder {
   }
 
   #enter({ view }: PageBuffer, page: number, i: number, codec: number, length: number): number {
-    // The table is written from the front, and moved behind the head when its length is known.
+    // The table is written from the front, and moved to its place after the head when its length is known.
     const at = this.#entries++ * PAGE_ENTRY_SIZE;
     view.setUint32(at + PAGE_AT, page, true);
     view.setUint16(at + CODEC_AT, codec, true);

@@ -4,7 +4,7 @@ import type { ProgressFigures } from './report.ts';
 
 /** Figures are told no more often than this. */
 const EVERY_MS = 100;
-/** A first pass over memory is most of the work; what comes behind it is told as shares of the rest. */
+/** A first pass over memory is most of the work; what comes after it is told as shares of the rest. */
 const FIRST_ROUND_SHARE = 0.8;
 
 /** How far a migration is. Fractions never go backwards, whatever the guest dirties. */
@@ -55,7 +55,7 @@ export class MigrationProgress {
     };
   }
 
-  /** Each round behind the first has half of what is left. */
+  /** Each round after the first has half of what is left. */
   #totalAt(ofRound: number): number {
     if (this.#round === 0) return FIRST_ROUND_SHARE * ofRound;
     const left = (1 - FIRST_ROUND_SHARE) * 0.5 ** (this.#round - 1);

@@ -47,7 +47,8 @@ export async function receiveHello(channel: FrameChannel, atLeast = 0): Promise<
 }
 
 /**
- * Asks a target what it could take now, and says goodbye: no migration begins. @returns undefined where it does not tell
+ * Asks a target what it could take now, and says goodbye: no migration begins. @returns undefined where it does not
+ * tell
  * @throws EnvironmentError, MigrationError
  */
 export async function askRoom(connect: () => Promise<Duplex>): Promise<TargetRoom | undefined> {

@@ -4,7 +4,7 @@ import { readFrameHeader } from '../wire/payload.ts';
 
 export type From = 'source' | 'target';
 /**
- * What becomes of a frame: it passes, something else takes its place, or the link ends before or behind it; for
+ * What becomes of a frame: it passes, something else takes its place, or the link ends before or after it; for
  * `cut-source` only the source notices.
  */
 export type Fate = 'pass' | 'cut-before' | 'cut-after' | 'cut-source' | Uint8Array;

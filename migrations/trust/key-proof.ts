@@ -4,9 +4,9 @@ import type { TLSSocket } from 'node:tls';
 import { errorWithCode } from '../wire/network-error.ts';
 import { NO_PROOF } from './distrust.ts';
 
-// TLS has used the key already. This proof does not rest on how it came to: each side shows, before anything else is
-// said, that it has the key, and that it is at the other end of this very channel (RFC 5705, RFC 9266 in spirit): a
-// proof that was seen on one channel is worth nothing on another.
+// TLS has used the key already, but this proof does not rely on that. Each side shows, before anything else is said,
+// that it has the key, and that it is at the other end of this very channel (RFC 5705, RFC 9266 in spirit): a proof
+// that was seen on one channel is worth nothing on another.
 
 type Side = 'source' | 'target';
 

@@ -21,8 +21,9 @@ export class MachineHost implements TargetHost<ArrivingMachine> {
   readonly #arriving: ArrivingOptions;
 
   /**
-   * @param options.seed an older state: of the pages that are still as they were there nothing has to come
-   * @param options.file, options.runs, options.shadow see `ArrivingOptions`; by default the machine runs, and one that can't is refused
+   * @param options.seed an older state: pages that have not changed since then need not be sent
+   * @param options.file, options.runs, options.shadow see `ArrivingOptions`; by default the machine runs, and one that
+   * can't is refused
    */
   constructor(options: { maxBytes?: number; seed?: ByteSource } & Partial<ArrivingOptions> = {}) {
     this.maxPages = Math.floor((options.maxBytes ?? freemem() * MEMORY_SHARE) / PAGE_SIZE);

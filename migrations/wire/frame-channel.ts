@@ -70,7 +70,7 @@ export class FrameChannel {
   }
 
   /**
-   * Sends `payload` bytes of a buffer of `takeBuffer` from `start` on, behind their header; the buffer is taken back.
+   * Sends `payload` bytes of a buffer of `takeBuffer` from `start` on, after their header; the buffer is taken back.
    */
   sendBuffer(buffer: PageBuffer, start: number, payload: number): void {
     const frame = buffer.bytes.subarray(start - FRAME_HEADER_SIZE, start + payload);

@@ -32,11 +32,11 @@ export const pagesHead = defineStruct('pages', 'wire/frames.ts', {
   zero: { kind: u16, doc: '0' },
   plainSize: {
     kind: u32,
-    doc: 'Bytes of the plain area, behind the entries: raw pages and deltas, in the order of the entries',
+    doc: 'Bytes of the plain area, after the entries: raw pages and deltas, in the order of the entries',
   },
   packedSize: {
     kind: u32,
-    doc: 'Bytes of the packed area, behind the plain one: one zstd frame of all zstd pages, in the order of the entries',
+    doc: 'Bytes of the packed area, after the plain one: one zstd frame of all zstd pages, in the order of the entries',
   },
 });
 export const pageEntry = defineStruct('page entry', 'wire/frames.ts', {

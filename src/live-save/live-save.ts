@@ -30,7 +30,7 @@ export interface LiveSaveOptions {
   maxDowntimeMs?: number;
   /** Cancels: the machine goes on as if nothing had been. */
   signal?: AbortSignal;
-  /** Bytes free behind the output, asked after each pass. */
+  /** Bytes free on the disk of the output, asked after each pass. */
   freeSpace?: () => Promise<number>;
   /** Leaves the machine suspended after it was saved. */
   leaveSuspended?: boolean;

@@ -9,7 +9,7 @@ import { Turns } from '../../formats/turns.ts';
 /** Pages that are handed over at a time: 1 MiB of contents, which stays in the cache. */
 const BATCH_PAGES = 256;
 
-/** A batch with room for the contents of its pages; used for one taking after the other. */
+/** A batch with room for the contents of its pages; it is used again and again. */
 export function newTakenBatch(): PageBatch {
   return new PageBatch(memoryArena(new Uint8Array(BATCH_PAGES * PAGE_SIZE)));
 }
@@ -47,7 +47,7 @@ export class PageTaker {
     return this.batch.count === BATCH_PAGES;
   }
 
-  /** Others have waited long enough for `hand`. */
+  /** It is time for `hand`: other work has waited long enough. */
   get isTurnDue(): boolean {
     return this.#yields && this.#turns.areDue;
   }
@@ -62,13 +62,15 @@ export class PageTaker {
     batch.setContent(Encoding.RAW, slot, PAGE_SIZE);
   }
 
-  /** Takes a page that has memory; as one of zeros where that is what it holds, for whoever wants contents. */
+  /** Takes a page that has memory. Where contents are wanted, a page that holds zeros is taken as a page of zeros. */
   addContent(kind: Kind, zeroKind: Kind, page: number, id: number, bytes: Uint8Array, at: number): void {
     if (this.#contents && isZero(bytes, at, PAGE_SIZE)) this.add(zeroKind, page, id, 0);
     else this.add(kind, page, id, 0, bytes, at);
   }
 
-  /** Hands over what has been gathered. Also empty, so that others run where nothing is found for long. */
+  /**
+   * Hands over the gathered pages. Without any it only lets other work run, as long searches find nothing to hand over.
+   */
   async hand(): Promise<void> {
     const { batch } = this;
     if (batch.count > 0) await this.#sink.take(batch);

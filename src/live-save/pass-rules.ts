@@ -3,7 +3,7 @@ import { GIB, MIB } from '../../formats/sizes.ts';
 
 /** A live save ends with VERR_SSM_TOO_MANY_PASSES after so many. Source: SSM.cpp, ssmR3DoLiveExecVoteLoop. */
 export const MAX_PASSES = 1_048_576;
-/** A file with less space than this left behind it ends the save. Source: SSM.cpp, ssmR3FileIsOk. */
+/** A file on a disk with less space left than this ends the save. Source: SSM.cpp, ssmR3FileIsOk. */
 export const LEAST_FREE_SPACE = 10 * MIB;
 
 /** How much a unit's guessed size may be exceeded, by the passes together. */
@@ -40,6 +40,6 @@ export function tooManyPasses(limit: number): UnsupportedError {
 }
 
 export function lowOnSpace(free: number): EnvironmentError {
-  const message = `Cannot go on with live save: ${free} bytes are free behind the file, expected at least ${LEAST_FREE_SPACE}`;
+  const message = `Cannot go on with live save: ${free} bytes are free on its disk, expected at least ${LEAST_FREE_SPACE}`;
   return new EnvironmentError('low-on-disk-space', message, {}, 'VERR_SSM_LOW_ON_DISK_SPACE');
 }

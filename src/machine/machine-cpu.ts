@@ -239,8 +239,8 @@ export class MachineCpu {
 }
 
 /**
- * Legacy PAE's pointers as they were latched, of which the memory unit holds the addresses; undefined in states of older
- * releases, which hold none.
+ * Legacy PAE's pointers as they were latched, of which the memory unit holds the addresses; undefined in states of
+ * older releases, which hold none.
  */
 export function savedPointers(paePds: readonly bigint[]): bigint[] | undefined {
   if (paePds.every((pd) => pd === NIL_GC_PHYS)) return undefined;

@@ -20,7 +20,10 @@ export class MemoryFile extends SeenMemory {
     this.#scratch = scratch;
   }
 
-  /** @param source seekable @param nothing what a byte reads as where there is no memory @throws FormatError for damage, UsageError for a state without memory */
+  /**
+   * @param source seekable @param nothing what a byte reads as where there is no memory @throws FormatError for damage,
+   * UsageError for a state without memory
+   */
   static async open(
     source: ByteSource,
     state: StateView,

@@ -17,10 +17,11 @@ import { loadState } from './load.ts';
 import type { Machine } from './machine.ts';
 import { saveState } from './save.ts';
 
-// npm run campaign -- virtualbox-paging: loads states, lets their CPUs run on shadow tables, write by virtual addresses,
-// change control registers and root, and gives the hypervisor's mappings other places; saves them, and hands the states
-// to the real VirtualBox. Its memory and registers are compared with those of the machine as it was saved. With the
-// states of statesWithMachines(), as they are and in the older versions of the unit pgm that VirtualBox 7.2 loads.
+// npm run campaign -- virtualbox-paging: loads states, lets their CPUs run on shadow tables, write by virtual
+// addresses, change control registers and root, and gives the hypervisor's mappings other places; saves them, and hands
+// the states to the real VirtualBox. Its memory and registers are compared with those of the machine as it was saved.
+// With the states of statesWithMachines(), as they are and in the older versions of the unit pgm that VirtualBox 7.2
+// loads.
 
 const HOSTS: readonly HostPaging[] = [
   { host: 'AMD64+G+NX', hardware: false },

@@ -13,7 +13,7 @@ import { SHADOW } from '../../process/host-options.ts';
 import { runCommand, withCommonOptions } from '../../process/run-command.ts';
 import { receiveFile } from '../../teleporter/receive-file.ts';
 
-/** Default of --wait for one machine. */
+/** Default of --wait, in seconds, where one machine is received. */
 const WAIT_SECONDS = 300;
 
 const builder = (argv: Argv) =>

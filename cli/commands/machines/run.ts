@@ -32,7 +32,7 @@ import { heldText, notHeldText } from '../../text/guest-check-text.ts';
 import { LiveReport } from '../../text/live-report.ts';
 
 const RECORD_INTERVAL_MS = 10;
-/** Between two tries to end a machine whose time is over. */
+/** Time between two attempts to end a machine whose time is over. */
 const STOP_AGAIN_MS = 50;
 /** Pages that are looked at for sharing in a slice of 4 ms. */
 const SHARE_PAGES = 256;
@@ -253,7 +253,9 @@ function outcomeOf(kept: KeptMachine, defragmented: DefragmentReport, { quiet }:
   };
 }
 
-/** How a machine is that did not go elsewhere; one that a signal ended in the midst of a save can't be looked at. */
+/**
+ * How a machine has ended that was not handed over. After a signal in the midst of a save its memory cannot be checked.
+ */
 function endText({ state }: RunningMachine, pages: number): Piece {
   return state === 'off' ? good(heldText(pages)) : 'ended without a look at its memory';
 }

@@ -35,7 +35,7 @@ import { indent, jsonText, line, lines, NO_TEXT, type TerminalText } from '../..
 import { proofLines } from '../../text/proof-text.ts';
 import { QEMU_DEFAULTS, runQemuConvert } from '../qemu/convert-qemu.ts';
 
-/** What options are when they are not given, of those that only one family has. */
+/** Defaults of the options that exist only for states of VirtualBox, or only for those of QEMU. */
 const OWN_OPTIONS = {
   virtualbox: {
     container: undefined,

@@ -190,7 +190,7 @@ async function report(queue: ReturnType<Fleet['queue']>, options: Options): Prom
   const results = await resultsOf(queue);
   const tally = new Tally();
   for (const { exitCode, outcome, isFound } of results) {
-    // As with the operation itself: a file in a folder that was never a state changes nothing.
+    // As in the operation itself, a file of a folder that is no saved state does not change the exit code.
     const counts = !(isFound && outcome === NO_STATE);
     tally.add(counts ? (exitCode as ExitCode) : ExitCode.OK, String(outcome));
   }
@@ -207,7 +207,7 @@ async function report(queue: ReturnType<Fleet['queue']>, options: Options): Prom
   return { exitCode: tally.exitCode, result, text: options.csv || options.quiet ? NO_TEXT : text };
 }
 
-/** In a document stands what came of each file; all that was found out is in `--ndjson`. */
+/** The document has the outcome of each file; `--ndjson` has all that was found. */
 function shortened({ file, command, outcome, exitCode, size, modified, time }: FileLine): object {
   return { file, command, outcome, exitCode, size: size ?? null, modified: modified ?? null, time };
 }

@@ -16,7 +16,7 @@ import { stateSection } from '../../report/state-section.ts';
 import { sizeText } from '../../terminal/size-text.ts';
 import { line, NO_TEXT } from '../../terminal/terminal-text.ts';
 
-/** Sections of more migrations make no page that anybody reads. */
+/** Migrations with a section of their own; more sections would make a page too long to read. */
 const MOST_MIGRATIONS = 100;
 
 const builder = (argv: Argv) =>

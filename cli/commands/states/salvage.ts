@@ -131,7 +131,7 @@ function reportText(report: SalvageReport, output: string): TerminalText {
     text.push(indent(`flipped back: bit ${bit} at ${hex(offset)}; only that explains the CRC${accident(chance)}`));
   for (const { start, end } of lostUnits)
     text.push(indent(`a unit is lost, or may be, between ${hex(start)} and ${hex(end)}`));
-  if (cut) text.push(indent('the file ends early: units behind its end are gone'));
+  if (cut) text.push(indent('the file was cut: the units after the cut are gone'));
   if (unproven)
     text.push(indent('the memory does not have the CRC that was stored, and no page shows why: any page may be wrong'));
   if (dropped.length > 0) {

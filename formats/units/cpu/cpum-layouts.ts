@@ -117,7 +117,7 @@ const fxsaveKind: Kind<Uint8Array> = {
   parts: (image) => fpuImage.parts(fpuImage.read(new Cursor(image))),
 };
 
-/** Legacy FPU and SSE state behind the guest context: the first 416 bytes of an FXSAVE image. */
+/** Legacy FPU and SSE state after the guest context: the first 416 bytes of an FXSAVE image. */
 export const fpuState = defineStruct('x87 and SSE state, cpum versions 17–24', 'CPUM.cpp, g_aCpumX87Fields', {
   begin,
   fxsave: { kind: fxsaveKind, doc: 'bytes 0–415 of an FXSAVE image' },
@@ -125,7 +125,7 @@ export const fpuState = defineStruct('x87 and SSE state, cpum versions 17–24',
   end,
 });
 
-/** Stands behind the x87 state where there is more extended state. */
+/** Stands after the x87 state where there is more extended state. */
 export const xStateHeader = defineStruct(
   'Header of the extended state, cpum versions 17–24',
   'CPUM.cpp, g_aCpumXSaveHdrFields',

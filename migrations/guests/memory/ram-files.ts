@@ -18,7 +18,7 @@ export interface RamPlace {
 export class RamFiles {
   readonly pageCount: number;
   readonly #places: readonly RamPlace[];
-  /** Numbers of the regions' first pages, and the number of pages behind them. */
+  /** Numbers of the regions' first pages, and the number of pages after them. */
   readonly #starts: number[] = [0];
   #isClosed = false;
 

@@ -40,7 +40,9 @@ export class GuestMappings {
     this.#allocate = allocate;
   }
 
-  /** Raw mode begins: mappings get page tables, and entries in directories. @throws EnvironmentError VERR_NO_PAGE_MEMORY */
+  /**
+   * Raw mode begins: mappings get page tables, and entries in directories. @throws EnvironmentError VERR_NO_PAGE_MEMORY
+   */
   use(): void {
     this.#isInUse = true;
     for (const mapping of this.#list) mapping.tables = this.#tablesFor(mapping);

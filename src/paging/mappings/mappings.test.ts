@@ -133,7 +133,7 @@ describe('GuestMappings', () => {
     }
   });
 
-  test('are laid out one behind the other, from below the top, around what switches use', () => {
+  test('are laid out one after the other, from below the top, around what switches use', () => {
     const context = newContext();
     context.add(0xffc0_0000 - 4 * MIB, 0x12_3000, 0x1000);
     const mappings = new GuestMappings(context, new HypervisorPages().allocate);

@@ -185,8 +185,8 @@ class ConsistencyCheck {
   }
 
   /**
-   * Mappings are in use, and an entry names the tables of one. Legacy PAE lets one directory stand for several gigabytes:
-   * then its entries for mappings are met at all of them.
+   * Mappings are in use, and an entry names the tables of one. Legacy PAE lets one directory stand for several
+   * gigabytes: then its entries for mappings are met at all of them.
    */
   #isMapping(linear: number, low: number, high: number, level: ShadowLevel): boolean {
     const placed = this.#cpu.paging.rawMode?.mappings.placed ?? [];

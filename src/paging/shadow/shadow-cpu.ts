@@ -26,7 +26,7 @@ export class ShadowCpu {
   readonly id: number;
   /** Memory through the CPU's A20 gate. */
   readonly view: GuestView;
-  /** As of now. */
+  /** Counts since the CPU was made. */
   readonly counts: CpuCounts = {
     modeChanges: 0,
     newCr3: 0,
@@ -47,7 +47,7 @@ export class ShadowCpu {
   /** @internal */
   readonly tlb = new Tlb();
 
-  /** As set last. */
+  /** Control registers as they were last set. */
   registers: Registers = { cr0: 0n, cr3: 0n, cr4: 0n, efer: 0n };
   /** Undefined before the first mode change, and after one that failed. */
   guestMode: PagingMode | undefined;
@@ -271,8 +271,8 @@ export class ShadowCpu {
   }
 
   /**
-   * The guest has a page where the hypervisor sits: mappings make room. Where they can't, as they are fixed or the guest
-   * uses all addresses, accesses there are emulated.
+   * The guest has a page where the hypervisor sits: mappings make room. Where they can't, as they are fixed or the
+   * guest uses all addresses, accesses there are emulated.
    */
   #makeRoom(linear: number): void {
     const start = clock();

@@ -21,7 +21,7 @@ export type PageEvent =
 /** Counters that follow from states; the mark `writtenTo` has its own. */
 const COUNTED = ['private', 'zero', 'shared', 'monitored', 'ballooned'] as const satisfies (keyof PageCounts)[];
 
-/** What happens to the page behind a page. */
+/** What happens to the memory of a page. */
 export type BackingEffect =
   /** A private page of zeros is taken. */
   | 'allocate'

@@ -3,7 +3,9 @@ import type { Profile } from './statistic.ts';
 
 const NANOSECONDS = 1e6;
 
-/** A profile that counts: how often something was done, and how long it took, in nanoseconds of this process's clock. */
+/**
+ * A profile that counts: how often something was done, and how long it took, in nanoseconds of this process's clock.
+ */
 export class Timing implements Profile {
   /** As `Profile` has them. */
   periods = 0;

@@ -117,7 +117,9 @@ class MachinesGame {
     this.#note(player, first * PAGE_SIZE, source, () => player.memory.fill(first * PAGE_SIZE, source.length, value));
   }
 
-  /** A write that the host has no page for has written the pages before, and nothing of that page and those behind. */
+  /**
+   * A write that the host has no page for has written the pages before, and nothing of that page and those after it.
+   */
   #note({ memory, bytes, ballooned }: Player, start: number, source: Uint8Array, write: () => void): void {
     let written = source.length;
     try {

@@ -52,7 +52,7 @@ const PER_CPU: readonly PerCpu<unknown>[] = [
   }),
 ];
 
-/** CPUs that the machine has more wait for a start-up; those that it has less must not have been started. */
+/** CPUs that are added wait for a start-up; CPUs that are removed must never have been started. */
 export function mergeCpuCount(merge: Merge): void {
   const before = merge.own.state.cpum?.cpus.length;
   const after = merge.donor.state.cpum?.cpus.length;

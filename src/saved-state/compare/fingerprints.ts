@@ -13,8 +13,8 @@ type Print = Fingerprint<StateView>;
 type Reading = Pick<FingerprintOptions, 'of' | 'like' | 'only' | 'leavesOut'>;
 
 /**
- * Reads both states whole. Where they are written alike, pages are compared as they are stored, which is faster; of those
- * that differ so, contents are compared in a second reading, as a page may be stored in several ways.
+ * Reads both states whole. Where they are written alike, pages are compared as they are stored, which is faster; of
+ * those that differ so, contents are compared in a second reading, as a page may be stored in several ways.
  */
 export async function fingerprintsOf(
   { a, b }: { a: Side; b: Side },

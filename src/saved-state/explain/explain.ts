@@ -10,7 +10,10 @@ export interface Explanation {
    * have several explanations.
    */
   name: string;
-  /** Of savkit's own codes: the class of the error, or `Difference` (findings of `check`), `Refusal`, `Notice` (of `wake`). */
+  /**
+   * Of savkit's own codes: the class of the error, or `Difference` (findings of `check`), `Refusal`, `Notice` (of
+   * `wake`).
+   */
   error?: string;
   /** VirtualBox's number; absent where it has none. */
   number?: number;

@@ -89,7 +89,9 @@ export async function checkQemu(source: ByteSource, options: CheckQemuOptions): 
   return report;
 }
 
-/** Damage that QEMU loads without a word where it has none, as tried with 7.2.22 and 10.0.2. Source: qemu-stream.md 10. */
+/**
+ * Damage that QEMU loads without a word where it has none, as tried with 7.2.22 and 10.0.2. Source: qemu-stream.md 10.
+ */
 const SILENT = new Set([
   'missing-section',
   'twice',

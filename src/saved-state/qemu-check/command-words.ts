@@ -60,7 +60,10 @@ function badWord(piece: string, why: string): UsageError {
   return new UsageError('bad-command-line', `Cannot read QEMU's arguments: ${why}, in …${piece.slice(0, 60)}`);
 }
 
-/** Takes a command line apart. @throws UsageError `bad-command-line` for what is no option, or lacks its value, and where no word is */
+/**
+ * Takes a command line apart. @throws UsageError `bad-command-line` for what is no option, or lacks its value, and
+ * where no word is
+ */
 export function parseCommand(words: readonly string[]): CommandLine {
   if (words.length === 0)
     throw new UsageError(
