@@ -40,7 +40,7 @@ export async function openControlSocket(path: string, kept: KeptMachine): Promis
     if (clients.size >= MAX_CLIENTS && !idle)
       return client.dismiss(`Cannot take more than ${MAX_CLIENTS} clients at once: all of them wait for something`);
     if (idle) clients.delete(idle);
-    idle?.dismiss('Cannot keep the connection: it asked for nothing, and others want to');
+    idle?.dismiss('Cannot keep the connection: it sent no request, and others are waiting');
     clients.add(client);
     void client.serve();
   });

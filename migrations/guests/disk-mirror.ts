@@ -80,7 +80,7 @@ export class DiskMirror {
     }
     for (const end = performance.now() + END_MS; (await this.#list()).length > 0; await setTimeout(END_LOOK_MS))
       if (performance.now() > end)
-        throw new MigrationError('disk-failed', 'Cannot hand over: the disks do not get done');
+        throw new MigrationError('disk-failed', 'Cannot hand over: the disks are not copied in time');
     this.#checkErrors();
     await this.abandon();
   }
@@ -113,7 +113,7 @@ export class DiskMirror {
     if (broken) throw broken;
     this.#checkErrors();
     if (jobs.length === this.#disks.length) return jobs;
-    throw new MigrationError('disk-failed', 'Cannot copy disks: QEMU has given a copy up, and does not say why');
+    throw new MigrationError('disk-failed', 'Cannot copy disks: QEMU has given up a copy without a reason');
   }
 
   #checkErrors(): void {
