@@ -39,16 +39,27 @@ export interface PageHistogram {
 
 /** Guest memory. */
 export interface MemoryDescription {
+  /** Version of the unit pgm. */
   pgmVersion: number;
+  /** Bytes of RAM. */
   ramSize?: number;
+  /** Bytes of the hole below 4 GiB. */
   ramHole?: number;
+  /** Pages in the balloon. */
   balloonedPages?: number;
+  /** Pages of RAM that the state has. */
   ramPages: number;
+  /** Guest-physical memory, ascending; addresses as hexadecimal text, `end` exclusive. */
   map: { start: string; end: string; size: number; kind: RegionKind | 'hole'; name: string }[];
+  /** ROMs, at their addresses, with the protections that their pages have. */
   roms: { name: string; address: string; size: number; protection: number[] }[];
+  /** Device memory; `mappedAt` is null where the guest does not see it. */
   mmio2: { name: string; device: string; size: number; mappedAt: string | null }[];
+  /** Mappings of raw mode's hypervisor. */
   mappings: { description: string; address: string; pageTables: string }[];
+  /** Page records of all passes. */
   records: PageHistogram;
+  /** Memory of each pass. */
   passes: PassDescription[];
 }
 
