@@ -47,8 +47,7 @@ export function checkPng(png: Uint8Array): PictureSize {
 function sizeOf(view: DataView, at: number, length: number): PictureSize {
   if (length !== HEADER_LENGTH) throw bad('its header has another length');
   const size = { width: view.getUint32(at), height: view.getUint32(at + 4) };
-  if (Object.values(size).some((side) => side < 1 || side > MAX_SIDE))
-    throw bad('its header names an impossible size');
+  if (Object.values(size).some((side) => side < 1 || side > MAX_SIDE)) throw bad('its header names an impossible size');
   return size;
 }
 

@@ -51,7 +51,13 @@ export const SSM_CODES: readonly CodeRow[] = [
     'the state has a unit for which this machine has no device',
     -1817,
   ],
-  ['VERR_SSM_INTEGRITY_VBOX_VERSION', -1820, 'bytes-changed', 'the VirtualBox version in the header is impossible', -1819],
+  [
+    'VERR_SSM_INTEGRITY_VBOX_VERSION',
+    -1820,
+    'bytes-changed',
+    'the VirtualBox version in the header is impossible',
+    -1819,
+  ],
   [
     'VERR_SSM_INTEGRITY_FOOTER',
     -1821,
@@ -192,12 +198,7 @@ export const SSM_CODES: readonly CodeRow[] = [
     'program-error',
     'the padding of a structure is described with an impossible size',
   ],
-  [
-    'VERR_SSM_FIELD_INVALID_VALUE',
-    -1870,
-    'unit-contradicts',
-    'a field of a structure holds an impossible value',
-  ],
+  ['VERR_SSM_FIELD_INVALID_VALUE', -1870, 'unit-contradicts', 'a field of a structure holds an impossible value'],
   ['VERR_SSM_STREAM_ERROR', -1871, 'host-trouble', 'reading or writing the stream failed'],
   ['VERR_SSM_UNEXPECTED_PASS', -1872, 'unit-contradicts', 'a unit came in a pass in which it has nothing to say'],
   ['VERR_SSM_SKIP_BACKWARDS', -1873, 'program-error', 'a loader wanted to go backwards in a unit'],
