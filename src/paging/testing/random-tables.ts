@@ -1,3 +1,4 @@
+import { PAGE_SIZE } from '../../../formats/sizes.ts';
 import type { FlatMemory } from './flat-memory.ts';
 
 /** A small, seeded source of numbers: xorshift32. */
@@ -31,6 +32,8 @@ export class Random {
 }
 
 export type TableKind = '32-bit' | 'pae' | 'long' | 'la57';
+/** Kinds of which machines get tables at random. */
+export const TABLE_KINDS: readonly TableKind[] = ['32-bit', 'pae', 'long'];
 export interface RandomRegisters {
   cr0: bigint;
   cr3: bigint;
@@ -120,4 +123,14 @@ export function tamePointers(random: Random, memory: FlatMemory, cr3: bigint): v
     const page = 1 + random.below(TABLE_PAGES);
     if (random.chance(85)) writeEntry(memory, root + 8 * i, 8, BigInt(page << 12) | (random.chance(90) ? 1n : 0n));
   }
+}
+
+/** A random entry for some slot of some table, as the guest would write it. @param pages that entries name */
+export function entryWrite(random: Random, kind: TableKind | 'none', pages: number): { at: number; bytes: Uint8Array } {
+  const wanted = kind === 'none' ? random.pick(TABLE_KINDS) : kind;
+  const size = wanted === '32-bit' ? 4 : 8;
+  const bytes = new Uint8Array(8);
+  new DataView(bytes.buffer).setBigUint64(0, randomEntry(random, wanted, pages), true);
+  const slot = random.chance(80) ? random.pick([0, 1, 2, 3, 7, 8]) : random.below(PAGE_SIZE / size);
+  return { at: (1 + random.below(TABLE_PAGES)) * PAGE_SIZE + slot * size, bytes: bytes.subarray(0, size) };
 }

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { PAGE_SIZE } from '../../../formats/sizes.ts';
 import { GuestMemory } from '../../pgm/guest-memory.ts';
 import { NO_FAULT } from '../page-fault.ts';
 import { checkConsistency } from '../shadow/consistency-check.ts';
@@ -9,11 +10,12 @@ import { compareShadow } from './compare-found.ts';
 import { FlatMemory } from './flat-memory.ts';
 import { NaiveCpus } from './naive-cpus.ts';
 import {
+  entryWrite,
   fillTables,
   Random,
   randomAddress,
-  randomEntry,
   randomRegisters,
+  TABLE_KINDS,
   TABLE_PAGES,
   type TableKind,
   tamePointers,
@@ -21,7 +23,6 @@ import {
 import { WatchTwin } from './watch-twin.ts';
 
 const MODEL_PAGES = 48;
-const KINDS: TableKind[] = ['32-bit', 'pae', 'long'];
 
 export interface ModelOptions {
   host: HostPaging;
@@ -39,7 +40,7 @@ export class ShadowModel {
   readonly random: Random;
   readonly memory = new GuestMemory();
   readonly paging: ShadowPaging;
-  readonly twin = new Uint8Array(MODEL_PAGES * 4096);
+  readonly twin = new Uint8Array(MODEL_PAGES * PAGE_SIZE);
   readonly #naive: NaiveCpus;
   readonly #seed: number;
   readonly #handlers = new Map<number, 'write' | 'all'>();
@@ -60,11 +61,11 @@ export class ShadowModel {
   }
 
   /** Random tables for a random kind of paging, written like a guest would. */
-  fillTables(kind: TableKind = this.random.pick(KINDS)): void {
+  fillTables(kind: TableKind = this.random.pick(TABLE_KINDS)): void {
     const tables = new FlatMemory(this.twin);
     fillTables(this.random, tables, kind);
-    this.memory.write(0x1000, this.twin.subarray(0x1000, 0x1000 + TABLE_PAGES * 4096), 'device');
-    this.watches.expect('write', 0x1000, TABLE_PAGES * 4096, undefined);
+    this.memory.write(PAGE_SIZE, this.twin.subarray(PAGE_SIZE, PAGE_SIZE + TABLE_PAGES * PAGE_SIZE), 'device');
+    this.watches.expect('write', PAGE_SIZE, TABLE_PAGES * PAGE_SIZE, undefined);
   }
 
   /** So many random things; memory and pool are checked now and then. Errors name the seed. */
@@ -110,10 +111,12 @@ export class ShadowModel {
   compareMemory(): void {
     const bytes = new Uint8Array(this.twin.length);
     for (let page = 0; page < MODEL_PAGES; page++) {
-      bytes.set(this.memory.pages.contentOf(this.memory.ranges.get(0), page), page * 4096);
+      bytes.set(this.memory.pages.contentOf(this.memory.ranges.get(0), page), page * PAGE_SIZE);
     }
     for (let page = 0; page < MODEL_PAGES; page++) {
-      const [a, b] = [bytes, this.twin].map((side) => Buffer.from(side.subarray(page * 4096, page * 4096 + 4096)));
+      const [a, b] = [bytes, this.twin].map((side) =>
+        Buffer.from(side.subarray(page * PAGE_SIZE, page * PAGE_SIZE + PAGE_SIZE)),
+      );
       if (!a.equals(b)) {
         const at = a.findIndex((byte, i) => byte !== b[i]);
         assert.fail(`page ${page} differs at offset ${at}: ${a.readUInt8(at)}, twin ${b.readUInt8(at)}`);
@@ -136,7 +139,7 @@ export class ShadowModel {
     const address = this.#address(id);
     const [write, user, fetch] = [this.random.chance(45), this.random.chance(50), this.random.chance(15)];
     const bits = (write ? 2 : 0) | (user ? 4 : 0) | (fetch && !write ? 16 : 0);
-    const size = Math.min(1 + this.random.below(8), 4096 - Number(address % 4096n));
+    const size = Math.min(1 + this.random.below(8), PAGE_SIZE - Number(address % BigInt(PAGE_SIZE)));
     if (cpu.cr3.isSyncPending && !cpu.plan?.nested) this.watches.look((at) => this.#naive.busAddress(id, at));
     const naive = this.#naive.access(id, address, { write, user, fetch: fetch && !write });
     const bytes = Uint8Array.from({ length: size }, () => this.random.below(256));
@@ -178,13 +181,8 @@ export class ShadowModel {
 
   #writeEntry(id: number): void {
     const { kind } = this.#naive.cpus[id];
-    const wanted = kind === 'none' ? this.random.pick(KINDS) : kind;
-    const size = wanted === '32-bit' ? 4 : 8;
-    const entry = randomEntry(this.random, wanted, MODEL_PAGES);
-    const bytes = new Uint8Array(8);
-    new DataView(bytes.buffer).setBigUint64(0, entry, true);
-    const slot = this.random.chance(80) ? this.random.pick([0, 1, 2, 3, 7, 8]) : this.random.below(4096 / size);
-    this.#writeBoth((1 + this.random.below(TABLE_PAGES)) * 4096 + slot * size, bytes.subarray(0, size));
+    const { at, bytes } = entryWrite(this.random, kind, MODEL_PAGES);
+    this.#writeBoth(at, bytes);
   }
 
   #writeBytes(): void {
@@ -211,7 +209,7 @@ export class ShadowModel {
     } else if (this.random.chance(30) && before.kind !== 'none') {
       this.#naive.cpus[id] = { ...before, cr0: before.cr0 ^ (1n << 16n) };
     } else {
-      const kind = this.random.pick(KINDS);
+      const kind = this.random.pick(TABLE_KINDS);
       const registers = randomRegisters(this.random, kind);
       if (kind === 'pae') this.#tame(registers.cr3);
       this.#naive.cpus[id] = { ...registers, kind };
@@ -242,14 +240,20 @@ export class ShadowModel {
 
   #toggleHandler(): void {
     const page = TABLE_PAGES + 1 + this.random.below(MODEL_PAGES - TABLE_PAGES - 1);
-    const start = page * 4096;
+    const start = page * PAGE_SIZE;
     if (this.#handlers.delete(start)) {
       this.memory.handlers.deregister(start);
       return;
     }
     if (this.memory.handlers.list.atOrAbove(start)?.start === start) return;
     const kind = this.random.chance(50) ? 'write' : 'all';
-    this.memory.handlers.register({ kind, start, end: start + 4096, description: 'test', callback: () => 'default' });
+    this.memory.handlers.register({
+      kind,
+      start,
+      end: start + PAGE_SIZE,
+      description: 'test',
+      callback: () => 'default',
+    });
     this.#handlers.set(start, kind);
   }
 
@@ -258,7 +262,7 @@ export class ShadowModel {
     const range = this.memory.ranges.get(0);
     const page = this.random.below(MODEL_PAGES);
     if (this.random.chance(60)) this.memory.monitor.arm(range, page);
-    else if (this.twin.subarray(page * 4096, page * 4096 + 4096).every((byte) => byte === 0)) {
+    else if (this.twin.subarray(page * PAGE_SIZE, page * PAGE_SIZE + PAGE_SIZE).every((byte) => byte === 0)) {
       this.memory.pages.apply('free', range, page);
       this.memory.pages.flush();
     }
