@@ -19,17 +19,20 @@ import { saveState } from '../../src/machine/save.ts';
 import type { RunningMachine } from '../../src/running/running-machine.ts';
 import type { ForetellRequest, LimitsInJson, MigrateRequest } from './requests.ts';
 
-/** A machine that is to go, of whatever kind. */
+/** A machine of any kind that is to be migrated. */
 export interface Departing {
   name: string;
   source: SourceMachine;
-  /** What its limits are changed by while it goes. */
+  /** Changes its limits while it is on its way. */
   key: object;
   /** See `MigrateOptions`. */
   keepAsItWas?: (migration: string) => Promise<string>;
   /** The process that runs it, where that is another one. */
   guest?: GuestRecord;
-  /** Looks after it, by the record of a path, should this process be killed. @returns ends that */
+  /**
+   * Starts a watchdog that looks after the machine, by the record at a path, if this process is killed. @returns ends
+   * the watchdog
+   */
   watch?: (recordPath: string) => () => void;
 }
 

@@ -31,7 +31,7 @@ const limits = exact({
 const compression = oneOf('auto', 'always', 'never');
 
 const trust = oneKind('kind', {
-  /** The key that the pairing code gives. */
+  /** Key that both sides derive from the pairing code. */
   code: exact({ key: hexText(32) }),
   certificates: exact({ certificate: words, key: words, authority: words, peerName: optional(words) }),
   insecure: exact({}),
@@ -73,7 +73,9 @@ export const REQUESTS = {
   limits: exact({ request: limits }),
   /** The rate is that of the link, in bytes per second. */
   foretell: exact({ request: exact({ limits, rate: amount, compression }) }),
-  /** The password is as it goes over the wire; the socket is its owner's only, so it may pass. */
+  /**
+   * The password in the form in which it goes over the wire. Only the owner of the socket can read what passes here.
+   */
   teleport: exact({ request: exact({ to: words, password: words, paused: flag, maxDowntimeMs: amount }) }),
 } satisfies Record<string, Shape<object>>;
 

@@ -6,7 +6,8 @@ import { withInput } from './input.ts';
 
 /**
  * Opens the state that another one is checked against: both have to be of one family.
- * @throws UnsupportedError `other-machine` for a state of the other family; what reading it throws, where it is no state
+ * @throws UnsupportedError `other-machine` for a state of the other family; what reading it throws, where it is no
+ * state
  */
 export function withOtherState<T>(
   path: string,

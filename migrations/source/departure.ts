@@ -13,13 +13,13 @@ import { Transfer } from './transfer.ts';
 export interface Departure {
   readonly facts: MigrationFacts;
   readonly limits: LimitsOfNow;
-  /** What of memory has gone, and what is to go. */
+  /** Memory that was sent, and memory that is still to be sent. */
   readonly transfer: Transfer;
   /** Who has the machine. */
   readonly custody: SourceCustody;
   /** What is told of it. */
   readonly account: MigrationAccount;
-  /** What standing still takes. */
+  /** How long the machine would have to stand still. */
   readonly costs: StopCosts;
 }
 

@@ -14,7 +14,7 @@ import { FRAME_PAGES } from '../wire/limits.ts';
 import { PageBuffer } from '../wire/page-buffer.ts';
 import { REST_TIMES } from './stop-costs.ts';
 
-/** When it is looked how much has got dirty, in ms. */
+/** Times at which the dirty pages are counted, in ms. */
 const LOOKS = [50, 100, 200, 400, 800, 1600];
 /** Pages encoded to see what they take: 16 MiB. */
 const SAMPLE = 4096;

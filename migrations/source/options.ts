@@ -24,9 +24,9 @@ export interface MigrateOptions {
    * for what each proves.
    */
   proof?: 'auto' | ProofMode;
-  /** How long to try to get a broken link back, in ms; 60,000 by default. */
+  /** How long to try to connect again after the link broke, in ms; 60,000 by default. */
   resumeWithinMs?: number;
-  /** Waits between attempts to get a link back, in ms; the last one repeats. */
+  /** Waits between attempts to connect again, in ms; the last one repeats. */
   retryAfterMs?: readonly number[];
   /** How long this side waits for each kind of answer. */
   timeOuts?: TimeOuts;

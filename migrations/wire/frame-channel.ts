@@ -89,7 +89,7 @@ export class FrameChannel {
     this.#freed?.();
   }
 
-  /** Payload bytes of the next frames at most, whatever their types allow: so much is believed of a peer. */
+  /** Most payload bytes of the next frames, whatever their types allow: how far the peer is trusted. */
   set limit(bytes: number) {
     this.#reader.limit = bytes;
   }
@@ -101,7 +101,7 @@ export class FrameChannel {
     return frame;
   }
 
-  /** Says that this side is still here whenever it has said nothing for a while. */
+  /** Sends a sign of life whenever nothing else was sent for a while. */
   startBeats(): void {
     let before = this.sent;
     this.#beats = every(this.timeOuts.beat, () => {

@@ -35,7 +35,10 @@ export function pgmAssertCr3(session: ConsoleSession): Answer {
   return linesOf(['Checking shadow CR3 page tables for consistency.', ...lines], rows);
 }
 
-/** `pgmpoolcheck`: looks through all tables of the pool, hooked or only kept; a line for each that has a fault, then its faults. */
+/**
+ * `pgmpoolcheck`: looks through all tables of the pool, hooked or only kept; a line for each that has a fault, then its
+ * faults.
+ */
 export function pgmPoolCheck(session: ConsoleSession): Answer {
   const { paging } = session.shadowCpu();
   const breaches = session.machine.shadow ? checkPool(session.machine.shadow) : [];

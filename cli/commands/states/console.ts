@@ -106,7 +106,7 @@ function print({ text }: Answer): Promise<void> {
 
 /** Reads lines from the terminal, with history and completion, or as they come from elsewhere. */
 async function talk(console: Console, { signal }: Job, options: Options): Promise<Outcome> {
-  // Whoever aborted it while the state was loaded would not be heard below.
+  // An abort that came while the state was loaded would be missed below.
   if (signal.aborted) throw new InterruptedError();
   if (process.stdin.isTTY !== true) return runLines(console, linesOfStdin(signal), options);
   const lines = createInterface({

@@ -31,8 +31,8 @@ export interface CpuFigures {
 }
 
 /**
- * Random things that CPUs do, in a machine and in its twin: accesses by virtual addresses, writes to their tables, other
- * registers. What handlers see of them is compared.
+ * Random things that CPUs do, in a machine and in its twin: accesses by virtual addresses, writes to their tables,
+ * other registers. What handlers see of them is compared.
  */
 export class CpuMoves {
   readonly #random: Random;

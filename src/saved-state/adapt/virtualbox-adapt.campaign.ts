@@ -15,9 +15,9 @@ import { adapt } from './adapt.ts';
 import { buildRom, type Course, runCourse } from './testing/course.ts';
 import { pciIds, registersOfCore, registersOfState } from './testing/naive-machine-parts.ts';
 
-// npm run campaign -- virtualbox-adapt [samples | table | settings | releases] [NAME…]: states that a machine of the real
-// VirtualBox refuses are adapted to it, loaded, run, saved, loaded again and run on. Memory and registers must be those
-// of the state, the guest's counter must go on, and its PCI probe must see what the machine and the plan tell.
+// npm run campaign -- virtualbox-adapt [samples | table | settings | releases] [NAME…]: states that a machine of the
+// real VirtualBox refuses are adapted to it, loaded, run, saved, loaded again and run on. Memory and registers must be
+// those of the state, the guest's counter must go on, and its PCI probe must see what the machine and the plan tell.
 // `samples`: the cases of SAVKIT_ADAPT_SAMPLES, else ../shared/samples/adapt, which also has the guest; `table`: all
 // pairs of test-vectors/machines/forecasts.tsv that are refused; `settings`: the same by the machines' settings,
 // without donor, where those do; `releases`: units of a state in versions of older releases, which 7.2 reads, too. With

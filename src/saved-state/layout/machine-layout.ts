@@ -19,7 +19,8 @@ import type { SavedState } from '../reading/state.ts';
 import { memoryMap, mmio2Address } from './memory-map.ts';
 
 /**
- * Where a machine has its ROMs, MMIO2 and MMIO ranges, and whose they are. Addresses and sizes in bytes, page aligned.
+ * Where a machine has its ROMs, MMIO2 and MMIO ranges, and which devices they belong to. Addresses and sizes in bytes,
+ * page aligned.
  */
 export interface MachineLayout {
   /** ROMs. */
@@ -46,7 +47,7 @@ const KNOWN_ROMS: readonly { address: number; name: string }[] = [
 /** VirtualBox's names of RAM, in which ROM pages need a name of their own. */
 const RAM_DESCRIPTIONS = ['Base RAM', 'Above 4GB Base RAM', 'Conventional RAM', ''];
 
-/** Whose the MMIO2 ranges of all releases are, by description. */
+/** Devices that own MMIO2 ranges, in any release, by the description of the range. */
 const KNOWN_MMIO2: Record<string, { device: string; instance: number; region: number }> = {
   VRam: { device: 'vga', instance: 0, region: 0 },
   VMMDev: { device: 'VMMDev', instance: 0, region: 1 },

@@ -23,9 +23,9 @@ interface GroupNotes {
 const MOST_AHEAD = 4096;
 
 /**
- * Two readings side by side, which take damaged blocks for different bytes: pages that are the same in both are
- * certain, as no byte of them, nor of what leads to them, comes from a damaged block. A page takes a bit in each of two
- * sets; hashes are kept only of what one reading has met, and the other has not, or not so.
+ * Two readings side by side, which put different bytes in place of damaged blocks. A page that is the same in both
+ * depends on no damaged block: it is certain. A page takes a bit in each of two sets. Hashes are kept only of pages
+ * that one reading has met, and the other has not met, or with another content.
  */
 export class TwoReadings {
   readonly #passes: Map<PageGroup, GroupNotes>[] = [];

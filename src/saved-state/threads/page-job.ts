@@ -32,7 +32,7 @@ export interface SharedJob {
 
 /**
  * A batch of pages that some thread is to work on. Their bytes are not in it: a thread reads the stretch of the file
- * that they stand in, which is as fast as copying them, and costs only who does the work.
+ * that they stand in, which is as fast as copying them, and costs time only in the thread that does the work.
  */
 export class PageJob {
   readonly shared: SharedJob;
@@ -44,7 +44,7 @@ export class PageJob {
   readonly given = new PageBatch(memoryArena(new Uint8Array(0)));
   /** Nobody waits for it any more. */
   isAbandoned = false;
-  /** Who is to get the CRC. */
+  /** Receives the CRC. */
   piece: CrcPiece | undefined;
   /** Where each page belongs in an image. */
   readonly targets: Float64Array;
@@ -83,7 +83,7 @@ export class PageJob {
     return this.#head[SIZE];
   }
 
-  /** Of how many bytes at the end of the stretch the CRC is wanted. */
+  /** Number of bytes at the end of the stretch whose CRC is wanted. */
   get summed(): number {
     return this.#head[SUMMED];
   }
