@@ -54,6 +54,7 @@ export type {
 export type { PageLock, PageLocks } from '../pgm/access/page-locks.ts';
 export type { PhysHandlers } from '../pgm/access/phys-handlers.ts';
 export type { AccessOrigin, PhysMemory } from '../pgm/access/phys-memory.ts';
+export type { DeviceRanges } from '../pgm/devices/device-ranges.ts';
 export type { MmioRanges } from '../pgm/devices/mmio-ranges.ts';
 export type { Mmio2Range, Mmio2Ranges, NewMmio2 } from '../pgm/devices/mmio2-ranges.ts';
 export type { RomRange } from '../pgm/devices/rom-range.ts';

@@ -1,13 +1,11 @@
 import { hex } from '../../../formats/errors.ts';
 import { type GuestPhys, PAGE_SIZE } from '../../../formats/sizes.ts';
 import { NIL_PAGE_ID } from '../../gmm/page-id.ts';
-import type { PhysHandlers } from '../access/phys-handlers.ts';
 import { checkStretch } from '../pages/check-stretch.ts';
-import type { GuestPages } from '../pages/guest-pages.ts';
 import { PageState, PageType, PdeType } from '../pages/page-states.ts';
 import { pgmError } from '../pages/pgm-errors.ts';
 import { RamRange } from '../pages/ram-range.ts';
-import type { RangeList } from '../pages/range-list.ts';
+import { DeviceRanges } from './device-ranges.ts';
 import { findOverlaid, freeOverlaid } from './overlay.ts';
 
 /** PGMMMIO2RANGE: memory of a device. It exists whether the guest has mapped it or not. */
@@ -54,17 +52,8 @@ interface Registered extends Mmio2Range {
 }
 
 /** The MMIO2 ranges of a machine, in the order of their registration (guest-memory.md 6). */
-export class Mmio2Ranges {
+export class Mmio2Ranges extends DeviceRanges {
   #registered: Registered[] = [];
-  readonly #ranges: RangeList;
-  readonly #pages: GuestPages;
-  readonly #handlers: PhysHandlers;
-
-  constructor(ranges: RangeList, pages: GuestPages, handlers: PhysHandlers) {
-    this.#ranges = ranges;
-    this.#pages = pages;
-    this.#handlers = handlers;
-  }
 
   /** In the order of their registration. */
   get all(): readonly Mmio2Range[] {
@@ -99,12 +88,12 @@ export class Mmio2Ranges {
       throw pgmError('VERR_ALREADY_EXISTS', `Cannot register ${what}: it is there already`);
     const pages = size / PAGE_SIZE;
     const pageId = new Uint32Array(pages);
-    this.#pages.allocate('fixed', pages, pageId);
+    this.pages.allocate('fixed', pages, pageId);
     const name = instance === 0 ? description : `${description} [${instance}]`;
     const registered: Registered = { device, instance, region, description: name, pages, pageId, address: undefined };
     this.#registered.push(registered);
-    this.#pages.counts.all += pages;
-    this.#pages.counts.private += pages;
+    this.pages.counts.all += pages;
+    this.pages.counts.private += pages;
     return registered;
   }
 
@@ -121,17 +110,17 @@ export class Mmio2Ranges {
     checkStretch(`map ${mmio2.description}`, address, size);
     if (mmio2.address !== undefined)
       throw pgmError('VERR_WRONG_ORDER', `Cannot map ${mmio2.description}: it is mapped at ${hex(mmio2.address)}`);
-    const overlaid = findOverlaid(this.#ranges, mmio2.description, address, size, [PageType.RAM]);
-    if (overlaid) freeOverlaid(this.#pages, overlaid);
+    const overlaid = findOverlaid(this.ranges, mmio2.description, address, size, [PageType.RAM]);
+    if (overlaid) freeOverlaid(this.pages, overlaid);
     const range = overlaid?.range ?? new RamRange(address, mmio2.pages, 'mmio2', mmio2.description);
-    if (!overlaid) this.#ranges.insert(range);
-    else this.#pages.counts.zero -= mmio2.pages;
+    if (!overlaid) this.ranges.insert(range);
+    else this.pages.counts.zero -= mmio2.pages;
     const first = range.pageOf(address);
     for (let page = 0; page < mmio2.pages; page++) {
       range.type[first + page] = PageType.MMIO2;
       range.state[first + page] = PageState.ALLOCATED;
       range.pageId[first + page] = mmio2.pageId[page];
-      this.#pages.changed(range, first + page);
+      this.pages.changed(range, first + page);
     }
     mmio2.address = address;
     mmio2.within = range;
@@ -171,12 +160,12 @@ export class Mmio2Ranges {
     if (meant.length === 0 && region !== ALL_REGIONS) throw notFound(device, instance, region);
     for (const mmio2 of meant) {
       if (mmio2.address !== undefined) this.#unmap(mmio2);
-      this.#handlers.dropAliasesOf(mmio2.pageId);
+      this.handlers.dropAliasesOf(mmio2.pageId);
       this.#registered = this.#registered.filter((each) => each !== mmio2);
-      this.#pages.backing.freePages('fixed', mmio2.pageId);
-      this.#pages.backing.reserve('fixed', -mmio2.pages);
-      this.#pages.counts.all -= mmio2.pages;
-      this.#pages.counts.private -= mmio2.pages;
+      this.pages.backing.freePages('fixed', mmio2.pageId);
+      this.pages.backing.reserve('fixed', -mmio2.pages);
+      this.pages.counts.all -= mmio2.pages;
+      this.pages.counts.private -= mmio2.pages;
     }
   }
 
@@ -185,13 +174,13 @@ export class Mmio2Ranges {
     if (!range || address === undefined) return;
     this.#expectNoLocks(mmio2, range, range.pageOf(address));
     if (range.kind === 'mmio2') {
-      const handler = this.#handlers.list.atOrAbove(range.start);
+      const handler = this.handlers.list.atOrAbove(range.start);
       if (handler && handler.start < range.end)
         throw pgmError(
           'VERR_WRONG_ORDER',
           `Cannot unmap ${mmio2.description}: handler ${handler.description} is still registered there`,
         );
-      this.#ranges.remove(range);
+      this.ranges.remove(range);
     } else {
       const first = range.pageOf(address);
       for (let page = first; page < first + pages; page++) {
@@ -199,9 +188,9 @@ export class Mmio2Ranges {
         range.state[page] = PageState.ZERO;
         range.pageId[page] = NIL_PAGE_ID;
         range.setPdeType(page, PdeType.DONT_CARE);
-        this.#pages.changed(range, page);
+        this.pages.changed(range, page);
       }
-      this.#pages.counts.zero += pages;
+      this.pages.counts.zero += pages;
     }
     mmio2.address = undefined;
     delete mmio2.within;

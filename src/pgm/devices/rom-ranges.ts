@@ -2,13 +2,11 @@ import { hex } from '../../../formats/errors.ts';
 import { type GuestPhys, PAGE_SIZE } from '../../../formats/sizes.ts';
 import { NIL_PAGE_ID, offsetInChunk } from '../../gmm/page-id.ts';
 import type { HandlerAnswer } from '../access/handler-list.ts';
-import type { PhysHandlers } from '../access/phys-handlers.ts';
 import { checkStretch } from '../pages/check-stretch.ts';
-import type { GuestPages } from '../pages/guest-pages.ts';
 import { PageState, PageType, RomProtection } from '../pages/page-states.ts';
 import { pgmError } from '../pages/pgm-errors.ts';
 import { RamRange } from '../pages/ram-range.ts';
-import type { RangeList } from '../pages/range-list.ts';
+import { DeviceRanges } from './device-ranges.ts';
 import { findOverlaid } from './overlay.ts';
 import { RomRange } from './rom-range.ts';
 
@@ -27,17 +25,8 @@ export interface NewRom {
 }
 
 /** The ROMs of a machine, in the order of their registration. They stay as long as it does. */
-export class RomRanges {
+export class RomRanges extends DeviceRanges {
   readonly #roms: RomRange[] = [];
-  readonly #ranges: RangeList;
-  readonly #pages: GuestPages;
-  readonly #handlers: PhysHandlers;
-
-  constructor(ranges: RangeList, pages: GuestPages, handlers: PhysHandlers) {
-    this.#ranges = ranges;
-    this.#pages = pages;
-    this.#handlers = handlers;
-  }
 
   /** In the order of their registration. */
   get all(): readonly RomRange[] {
@@ -59,16 +48,16 @@ export class RomRanges {
         `Cannot register ${what}: its image has ${image.length} bytes, more than ${size}`,
       );
     const pages = size / PAGE_SIZE;
-    const overlaid = findOverlaid(this.#ranges, what, start, size, [PageType.RAM]);
+    const overlaid = findOverlaid(this.ranges, what, start, size, [PageType.RAM]);
     if (overlaid) this.#checkZero(what, overlaid.range, overlaid.first, pages);
     const range = overlaid?.range ?? new RamRange(start, pages, 'rom', description);
     const rom = new RomRange(start, pages, description, isShadowed, range);
-    this.#pages.allocate('base', (overlaid ? 0 : pages) + (isShadowed ? pages : 0), rom.virginId);
-    if (!overlaid) this.#ranges.insert(range);
+    this.pages.allocate('base', (overlaid ? 0 : pages) + (isShadowed ? pages : 0), rom.virginId);
+    if (!overlaid) this.ranges.insert(range);
     this.#place(rom, overlaid !== undefined);
     if (image) this.#fill(rom, image);
     this.#roms.push(rom);
-    this.#handlers.register({
+    this.handlers.register({
       kind: isShadowed ? 'all' : 'write',
       start,
       end: rom.end,
@@ -96,13 +85,13 @@ export class RomRanges {
       const last = Math.min(rom.pages, (start + size - rom.start) / PAGE_SIZE) - 1;
       let flips = 0;
       for (let page = first; page <= last; page++) if (this.#protectPage(rom, page, protection)) flips++;
-      if (flips > 0) this.#handlers.reset(rom.start);
+      if (flips > 0) this.handlers.reset(rom.start);
     }
   }
 
   /** The chunk to put a page's content into: of the ROM's own (at `offsetInChunk(rom.virginId[page])`). @internal */
   virginChunk(rom: RomRange, page: number): Uint8Array {
-    return this.#pages.backing.chunkBytes(rom.virginId[page]);
+    return this.pages.backing.chunkBytes(rom.virginId[page]);
   }
 
   /**
@@ -110,25 +99,25 @@ export class RomRanges {
    * @internal
    */
   shadowChunk(rom: RomRange, page: number): Uint8Array {
-    if (rom.readsShadow(page)) return this.#pages.writableChunk(rom.range, rom.firstPage + page);
+    if (rom.readsShadow(page)) return this.pages.writableChunk(rom.range, rom.firstPage + page);
     if (rom.passiveShadowId[page] === NIL_PAGE_ID) {
-      rom.passiveShadowId[page] = this.#pages.backing.takePage(rom.start + page * PAGE_SIZE);
-      this.#pages.counts.zero--;
-      this.#pages.counts.private++;
+      rom.passiveShadowId[page] = this.pages.backing.takePage(rom.start + page * PAGE_SIZE);
+      this.pages.counts.zero--;
+      this.pages.counts.private++;
     }
-    return this.#pages.backing.chunkBytes(rom.passiveShadowId[page]);
+    return this.pages.backing.chunkBytes(rom.passiveShadowId[page]);
   }
 
   /** Makes the shadow of a page zero, and gives its memory back. @internal */
   dropShadow(rom: RomRange, page: number): void {
     if (rom.readsShadow(page)) {
-      this.#pages.apply('free', rom.range, rom.firstPage + page);
-      this.#pages.flush();
+      this.pages.apply('free', rom.range, rom.firstPage + page);
+      this.pages.flush();
     } else if (rom.passiveShadowId[page] !== NIL_PAGE_ID) {
-      this.#pages.backing.freePages('base', rom.passiveShadowId.subarray(page, page + 1));
+      this.pages.backing.freePages('base', rom.passiveShadowId.subarray(page, page + 1));
       rom.passiveShadowId[page] = NIL_PAGE_ID;
-      this.#pages.counts.zero++;
-      this.#pages.counts.private--;
+      this.pages.counts.zero++;
+      this.pages.counts.private--;
     }
   }
 
@@ -163,13 +152,13 @@ export class RomRanges {
   }
 
   #place(rom: RomRange, overRam: boolean): void {
-    const { counts } = this.#pages;
+    const { counts } = this.pages;
     const { range, firstPage, pages, virginId } = rom;
     for (let page = 0; page < pages; page++) {
       range.type[firstPage + page] = PageType.ROM;
       range.state[firstPage + page] = PageState.ALLOCATED;
       range.pageId[firstPage + page] = virginId[page];
-      this.#pages.changed(range, firstPage + page);
+      this.pages.changed(range, firstPage + page);
     }
     counts.private += pages;
     if (overRam) counts.zero -= pages;
@@ -211,7 +200,7 @@ export class RomRanges {
     range.pageId[at] = showsShadow ? shadowId : rom.virginId[page];
     range.state[at] = range.pageId[at] === NIL_PAGE_ID ? PageState.ZERO : PageState.ALLOCATED;
     rom.passiveShadowId[page] = showsShadow ? NIL_PAGE_ID : shadowId;
-    this.#pages.changed(range, at);
+    this.pages.changed(range, at);
     return true;
   }
 }
