@@ -21,7 +21,7 @@ else void runToItsEnd();
  * waiting for something that never came, that would say that its work is done.
  */
 async function runToItsEnd(): Promise<void> {
-  const complain = () => custody.uncaught(new Error('savkit waits for something that can not come any more'));
+  const complain = () => custody.uncaught(new Error('savkit waits for something that cannot come any more'));
   process.once('beforeExit', complain);
   const { runCommandLine } = await import('./command-line.ts');
   await runCommandLine(words, version());
