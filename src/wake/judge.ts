@@ -137,7 +137,7 @@ const RULES: readonly Rule[] = [
       : [
           refusal(
             'ram-hole',
-            `QEMU can not show ${size} bytes of RAM between 3 GiB and the hole below 4 GiB`,
+            `QEMU cannot show ${size} bytes of RAM between 3 GiB and the hole below 4 GiB`,
             'give the machine less than 3 GiB of RAM',
           ),
         ];

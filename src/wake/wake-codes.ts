@@ -18,7 +18,7 @@ export const REFUSAL_CODES = {
   'pending-trap': 'an interrupt is being delivered to a CPU',
   place: 'a device is not where it is known to be',
   port: 'a drive is at a port that the controller of QEMU lacks',
-  'ram-hole': 'the hole below 4 GiB is of a size that QEMU can not have',
+  'ram-hole': 'the hole below 4 GiB is of a size that QEMU cannot have',
   svga: "the guest draws through VMSVGA, which QEMU's VGA lacks",
   'unit-missing': 'the state lacks a unit that is needed',
   x2apic: 'the guest uses its local APICs in x2APIC mode',

@@ -68,7 +68,7 @@ async function judgeQemu(bytes: Buffer, part?: string): Promise<void> {
   const source = () => withBeside(bufferSource(bytes), { part });
   const report = await reading(() => verifyState(source()));
   const inspection = await reading(() => inspectState(source()));
-  if (report?.verdict === 'no-damage-found' && !inspection) throw new Error('a state without damage can not be read');
+  if (report?.verdict === 'no-damage-found' && !inspection) throw new Error('a state without damage cannot be read');
   const converted = await reading(() => convertQemu(source(), new MemorySink(), { to: 'plain' }));
   if (converted && report?.verdict === 'not-a-state') throw new Error('what is no state was converted');
 }
