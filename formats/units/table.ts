@@ -32,7 +32,7 @@ import { hgcmRow } from './machine/hgcm.ts';
 import { liveControlRow } from './machine/live-control.ts';
 import { type MemorySizes, mmRows } from './machine/mm.ts';
 import { type PdmDevice, pdmRows } from './machine/pdm.ts';
-import { vmmDevRow } from './machine/vmm-dev.ts';
+import { vmmDevRows } from './machine/vmm-dev.ts';
 import { networkCardRows } from './network/network-cards.ts';
 import { virtioNetRow } from './network/virtio-net.ts';
 import { ahciRow } from './storage/ahci.ts';
@@ -85,7 +85,7 @@ export const UNIT_TABLE: readonly UnitRow[] = [
   ...[...networkCardRows, virtioNetRow, ...screenRows, hgcmRow, firmwareRow],
   ...[hdaRow, ac97Row, sb16Row, ohciRow, ehciRow, xhciRow, massStorageRow],
   { unit: 'ConsoleData', versions: versions(0x10001, 0x10002), codec: consoleDataCodec },
-  vmmDevRow,
+  ...vmmDevRows,
 ];
 
 /** Before any unit was read. */

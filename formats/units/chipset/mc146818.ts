@@ -2,6 +2,7 @@ import type { Cursor } from '../../binary/cursor.ts';
 import { array, bool, bytes, u8, u16, u32 } from '../../binary/kinds.ts';
 import { defineStruct, type StructValue } from '../../binary/struct.ts';
 import { codecOf } from '../codec/codec.ts';
+import type { DeviceConfig } from '../codec/device-config.ts';
 import { fields, s32, s64, timer, x8, x16 } from '../codec/kinds.ts';
 import { firstBytes, lenient, start, type UnitRow, versions } from '../codec/unit-row.ts';
 
@@ -53,7 +54,10 @@ export interface GuestClock {
 
 /** Undefined where the numbers are no time. @throws OutOfBytes */
 export function readGuestClock(cursor: Cursor): GuestClock | undefined {
-  const { utc, time } = rtc.read(cursor);
+  return clockOf(rtc.read(cursor));
+}
+
+function clockOf({ utc, time }: StructValue<typeof rtc>): GuestClock | undefined {
   const [second, minute, hour, , day, month, year] = time;
   const isTime = second < 60 && minute < 60 && hour < 24 && day >= 1 && day <= 31 && month < 12 && year < 8100;
   if (!isTime) return undefined;
@@ -61,12 +65,18 @@ export function readGuestClock(cursor: Cursor): GuestClock | undefined {
   return { time: `${1900 + year}-${two(month + 1)}-${two(day)} ${two(hour)}:${two(minute)}:${two(second)}`, utc };
 }
 
-function readClock(cursor: Cursor): { guestClock?: GuestClock } {
-  const clock = readGuestClock(cursor);
-  return clock ? { guestClock: clock } : {};
+/** No settings change that. */
+export function rtcConfig(irq = 8, port = 0x70): DeviceConfig {
+  return { interrupt: irq, 'I/O port': `0x${port.toString(16)}` };
 }
 
-const facts = lenient(start(readClock));
+function readFacts(cursor: Cursor): { guestClock?: GuestClock; config: DeviceConfig } {
+  const head = rtc.read(cursor);
+  const guestClock = clockOf(head);
+  return { config: rtcConfig(head.irq, head.port), ...(guestClock ? { guestClock } : {}) };
+}
+
+const facts = lenient(start(readFacts));
 
 /** The real-time clock and its CMOS memory. */
 export const rtcRows: readonly UnitRow[] = [

@@ -1,8 +1,10 @@
+import type { Cursor } from '../../binary/cursor.ts';
 import { bool, u8, u16, u32 } from '../../binary/kinds.ts';
-import { defineStruct, type StructValue } from '../../binary/struct.ts';
+import { defineStruct, type StructValue, startOf } from '../../binary/struct.ts';
 import { codecOf } from '../codec/codec.ts';
+import type { DeviceConfig } from '../codec/device-config.ts';
 import { fields, list, nested, s32, s64, timer, x16, x64 } from '../codec/kinds.ts';
-import { firstBytes, type UnitRow, versions } from '../codec/unit-row.ts';
+import { comparedRow, firstBytes, type UnitRow, versions } from '../codec/unit-row.ts';
 
 const channel = defineStruct('Channel of the interval timer, i8254 versions 2–4', 'device-units.md', {
   count: { kind: u32, doc: '1 to 65536' },
@@ -61,8 +63,24 @@ export type Hpet = StructValue<typeof hpet>;
 export const hpetCodec = codecOf(hpet);
 const i8254Codec = codecOf(i8254);
 
+const pitHead = startOf(i8254, 'irq');
+
+/** No settings change that. */
+export function i8254Config(irq = 0, port = 0x40): DeviceConfig {
+  return { interrupt: irq, 'I/O port': `0x${port.toString(16)}` };
+}
+
+function comparedPit(version: number): UnitRow {
+  const read = (cursor: Cursor) => {
+    const { irq, port } = pitHead.read(cursor, version);
+    return i8254Config(irq, port);
+  };
+  return { ...comparedRow('i8254', versions(version), read, i8254Codec), instance: 0, isCompared: false };
+}
+
 export const timerRows: readonly UnitRow[] = [
-  { unit: 'i8254', instance: 0, versions: versions(2, 3), codec: i8254Codec },
-  { unit: 'i8254', instance: 0, versions: versions(4), codec: i8254Codec, livePass: firstBytes(4) },
+  { unit: 'i8254', instance: 0, versions: versions(2), codec: i8254Codec },
+  comparedPit(3),
+  { ...comparedPit(4), livePass: firstBytes(4) },
   { unit: 'hpet', instance: 0, versions: versions(2, 3), codec: hpetCodec },
 ];

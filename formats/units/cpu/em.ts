@@ -6,21 +6,22 @@ import { toldFacts, type UnitRow, versions } from '../codec/unit-row.ts';
 
 const HALTED = 6;
 
-const execution = defineStruct('How a CPU executes, em versions 4–5', 'device-units.md', {
+const execution = defineStruct('How a CPU executes, em versions 2–5', 'device-units.md', {
   forced: { kind: bool, doc: 'always off' },
   state: {
     kind: oneOf(u32, { 1: 'runs', [HALTED]: 'halted', 7: 'waits for a start-up message' }),
     doc: 'what the CPU did',
+    since: 3,
   },
-  mwait: { kind: x32, doc: 'flags of MWAIT', since: 5 },
+  mwait: { kind: x32, doc: 'flags of MWAIT', since: 4 },
   ...Object.fromEntries(
     Object.entries(
       fields(x64, ['mwaitRax', 'mwaitRcx', 'monitorRax', 'monitorRcx', 'monitorRdx'], 'registers of MWAIT and MONITOR'),
-    ).map(([name, field]) => [name, { ...field, since: 5 }]),
+    ).map(([name, field]) => [name, { ...field, since: 4 }]),
   ),
 });
 
-const em = defineStruct('Unit em, versions 4–5', 'device-units.md', {
+const em = defineStruct('Unit em, versions 2–5', 'device-units.md', {
   cpus: { kind: (_: unknown, version: number) => fill(nested(execution, version)), doc: 'by CPU' },
 });
 
@@ -30,7 +31,7 @@ export const emCodec = codecOf(em);
 export const emRow: UnitRow = {
   unit: 'em',
   instance: 0,
-  versions: versions(4, 5),
+  versions: versions(2, 5),
   facts: toldFacts(emCodec, ({ cpus }) => ({
     pending: cpus.flatMap(({ state }, cpu) =>
       state === HALTED ? [`CPU ${cpu} is halted until an interrupt comes`] : [],

@@ -1,9 +1,10 @@
 import { bool, bytes, u32 } from '../../binary/kinds.ts';
 import { begin, end } from '../../binary/markers.ts';
-import { defineStruct } from '../../binary/struct.ts';
+import { defineStruct, startOf } from '../../binary/struct.ts';
 import { codecOf } from '../codec/codec.ts';
+import type { DeviceConfig } from '../codec/device-config.ts';
 import { fields, opaque, s32, x32 } from '../codec/kinds.ts';
-import { firstBytes, type UnitRow, versions } from '../codec/unit-row.ts';
+import { comparedRow, firstBytes, type UnitRow, versions } from '../codec/unit-row.ts';
 
 /** Requests for 64 monitors, between their marks. */
 const DISPLAY_CHANGES = 3848;
@@ -48,11 +49,28 @@ export const vmmDevCodec = codecOf(vmmDev);
 /** The configuration stands first, and is all of pass 0. */
 const CONFIGURATION = 4;
 
+const livePass: NonNullable<UnitRow['livePass']> = (payload, version) =>
+  firstBytes(CONFIGURATION + (version >= SINCE_MMIO ? 1 : 0))(payload, version);
+
+const configuration = startOf(vmmDev, 'mmioRequests');
+
+/** No settings change that. */
+export function vmmDevConfig(keepCredentials = false, hasHeap = true, mmioRequests = false): DeviceConfig {
+  return { 'keeps credentials': keepCredentials, heap: hasHeap, 'requests by memory': mmioRequests };
+}
+
+function compared(version: number): UnitRow {
+  const row = comparedRow(
+    'VMMDev',
+    versions(version),
+    (cursor) => {
+      const { keepCredentials, hasHeap, mmioRequests } = configuration.read(cursor, version);
+      return vmmDevConfig(keepCredentials, hasHeap, mmioRequests);
+    },
+    vmmDevCodec,
+  );
+  return { ...row, instance: 0, isCompared: false, livePass };
+}
+
 /** The device that guest additions talk to. */
-export const vmmDevRow: UnitRow = {
-  unit: 'VMMDev',
-  instance: 0,
-  versions: versions(17, SINCE_MMIO),
-  codec: vmmDevCodec,
-  livePass: (payload, version) => firstBytes(CONFIGURATION + (version >= SINCE_MMIO ? 1 : 0))(payload, version),
-};
+export const vmmDevRows: readonly UnitRow[] = versions(17, SINCE_MMIO).map(compared);

@@ -166,7 +166,7 @@ describe('check() of devices whose address is compared', () => {
 const PARALLEL = Uint8Array.of(0, 0xdf, 0xc, 7, 0, 0, 0, 0x78, 3, 0, 0, 0xff, 0xff, 0xff, 0xff);
 
 /** Interrupt 4, port 0x3f8, 16550A. */
-const SERIAL = Uint8Array.of(4, 0xf8, 3, 2, 0, 0, 0, 12, 0);
+const SERIAL = Uint8Array.of(4, 0xf8, 3, 2, 0, 0, 0, 12, 0, ...new Array(16).fill(0), 4, 4, 0xff, 0xff, 0xff, 0xff);
 
 describe('check() of CPUs', () => {
   const withContext = (offset: number, value: bigint) => (all: UnitSpec[]) => {

@@ -14,6 +14,7 @@ import { compareHost, compareMachines } from './compare-machines.ts';
 import { compareReleases } from './compare-releases.ts';
 import type { Difference } from './difference.ts';
 import { type ReleaseNumbers, releaseName, releaseOf as releaseNumbers } from './unit-versions.ts';
+import { unitsLaidOutOtherwise } from './units-as-laid-out.ts';
 
 /** What is checked, and who is told. */
 export interface CheckOptions extends Pick<WalkOptions, 'onProgress' | 'signal'> {
@@ -87,6 +88,7 @@ export async function check(
     else if (host) differences.push(...compareHost(state, machineOf(state, source.name), host));
     if (target) differences.push(...compareReleases(state, target, report.notJudged));
     differences.push(...missingUnits(state.units), ...incompleteUnits(state.units));
+    if (verdict === 'whole') report.notJudged.push(...(await unitsLaidOutOtherwise(source, options.signal)));
   }
   if (state?.cpum) report.assumed.push(...assumedOf(state.cpum, machine?.cpuid ?? host));
   differences.sort((a, b) => a.at - b.at);

@@ -8,8 +8,10 @@ import type { Comparison } from './comparison.ts';
 export function compareConfigs(comparison: Comparison): void {
   const { state, saved, target } = comparison;
   for (const unit of state.units) {
-    if (unit.pass !== 'final' || !isCompared(unit.name)) continue;
+    if (unit.pass !== 'final') continue;
     const key = `${unit.name}/${unit.instance}`;
+    // What no settings change is compared where both tell; an older version of such a unit is nothing to speak of.
+    if (!isCompared(unit.name) && !(saved.configs?.get(key) && target.configs?.get(key))) continue;
     if (!target.configs?.has(key) && !comparison.hasDevice(unit.name, unit.instance)) continue;
     const was = saved.configs?.get(key);
     const is = target.configs?.get(key);

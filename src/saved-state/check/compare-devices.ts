@@ -16,11 +16,22 @@ export function compareDevices(comparison: Comparison): void {
     const message = `The state has a unit ${name}/${instance}, for which ${target.name} has no device`;
     comparison.add(name, 'device-missing', 'VERR_SSM_INTEGRITY_UNIT_NOT_FOUND', message, instance);
   }
-  if (saved.devices) compareLists(comparison, saved.devices, target.devices, met);
-  else
+  if (saved.devices) {
+    refuseTwice(comparison, saved.devices);
+    compareLists(comparison, saved.devices, target.devices, met);
+  } else
     comparison.notJudged.push(
-      'devices that the machine has and the state has not: the state does not list its devices',
+      'devices that the machine has and the state has not: unit pdm does not list its devices as is known',
     );
+}
+
+/** The loader takes each device out of its own list when it meets it. */
+function refuseTwice(comparison: Comparison, devices: readonly PdmDevice[]): void {
+  const keys = devices.map(({ name, instance }) => `${name}/${instance}`);
+  const twice = keys.find((key, i) => keys.indexOf(key) < i);
+  if (twice === undefined) return;
+  const message = `The state lists device ${twice} twice`;
+  comparison.add('pdm', 'device-added', 'VERR_SSM_DATA_UNIT_FORMAT_CHANGED', message);
 }
 
 /** The list comes last, but in a live save first. */

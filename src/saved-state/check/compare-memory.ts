@@ -18,7 +18,13 @@ function compareRam(comparison: Comparison): void {
     // In a live save the first pass of pgm comes before mm.
     comparison.add('mm', 'ram-size', 'VERR_SSM_LOAD_MEMORY_SIZE_MISMATCH', message);
     comparison.mismatch('pgm', 'ram-size', message);
-  }
+  } else if (comparison.state.mm && target.ramSize !== undefined && comparison.state.mm.ramSize !== target.ramSize)
+    comparison.add(
+      'mm',
+      'ram-size',
+      'VERR_SSM_LOAD_MEMORY_SIZE_MISMATCH',
+      `Unit mm tells of ${comparison.state.mm.ramSize} bytes of RAM, ${target.name} has ${target.ramSize}`,
+    );
   if (ramHole !== undefined && target.ramHole !== undefined && ramHole !== target.ramHole) {
     const message =
       `The RAM hole below 4 GiB has ${hex(ramHole)} bytes in the state, ${hex(target.ramHole)} in ${target.name} ` +

@@ -40,8 +40,34 @@ describe('check() of constructed states', () => {
   });
 
   it.each(answers)('foretells the answer to %s', async (name, _into, code, unit) => {
-    const state = states.get(name)?.() ?? Buffer.alloc(0);
-    const { forecast } = await check(bufferSource(state), { machine, host });
+    const { forecast } = await judge(name);
     expect([forecast?.vboxCode ?? 'loads', forecast?.unit ?? '']).toEqual([code, unit ?? '']);
   });
 });
+
+describe('check() of units that fit no machine', () => {
+  it.each([
+    ['VMMDev: keeps credentials', 'VERR_SSM_LOAD_CONFIG_MISMATCH', 'VMMDev/0'],
+    ['mc146818: another interrupt', 'VERR_SSM_LOAD_CONFIG_MISMATCH', 'mc146818/0'],
+    ['i8254: another port', 'VERR_SSM_LOAD_CONFIG_MISMATCH', 'i8254/0'],
+    ['mm: a page more', 'VERR_SSM_LOAD_MEMORY_SIZE_MISMATCH', 'mm/1'],
+    ['pdm: a device twice', 'VERR_SSM_DATA_UNIT_FORMAT_CHANGED', 'pdm/1'],
+  ])('foretells the answer to %s', async (name, code, unit) => {
+    const { forecast } = await judge(name);
+    expect([forecast?.vboxCode, forecast?.unit]).toEqual([code, unit]);
+  });
+
+  it.each(['em 4', 'VMMDev 19', 'VMMDev 18', 'VMMDev 17', 'trpm 10'])('finds that %s loads', async (name) => {
+    const { forecast, notJudged } = await judge(name);
+    expect([forecast?.vboxCode ?? 'loads', notJudged]).toEqual(['loads', []]);
+  });
+
+  it.each(['em: a byte more', 'em: a byte less', 'i8259: empty'])('does not judge %s', async (name) => {
+    const [unit] = name.split(':');
+    expect((await judge(name)).notJudged.join()).toMatch(new RegExp(`${unit}/\\d, what it holds`));
+  });
+});
+
+function judge(name: string) {
+  return check(bufferSource(states.get(name)?.() ?? Buffer.alloc(0)), { machine, host });
+}

@@ -1,10 +1,13 @@
 import { entryOf } from '../../../formats/entry-of.ts';
 import { FormatError } from '../../../formats/errors.ts';
 import { MIB } from '../../../formats/sizes.ts';
+import { rtcConfig } from '../../../formats/units/chipset/mc146818.ts';
+import { i8254Config } from '../../../formats/units/chipset/timers.ts';
 import { apicConfig } from '../../../formats/units/cpu/apic.ts';
 import type { GimProvider } from '../../../formats/units/cpu/gim.ts';
 import { monitorsConfig } from '../../../formats/units/display/screen.ts';
 import type { PdmDevice } from '../../../formats/units/machine/pdm.ts';
+import { vmmDevConfig } from '../../../formats/units/machine/vmm-dev.ts';
 import * as names from './device-names.ts';
 import { effectiveParavirtualisation } from './guest-types.ts';
 import type { MachineFacts } from './machine-facts.ts';
@@ -89,6 +92,9 @@ export function settingsOf({ text, root, machine }: SettingsFile, own: Element, 
   const monitors = number(child(hardware, 'Display').monitorCount, number(child(hardware, 'Display').MonitorCount, 1));
   if (hasVga) configs.set('vga/0', monitorsConfig(monitors));
   configs.set('DisplayData/0', monitorsConfig(monitors));
+  configs.set('VMMDev/0', vmmDevConfig());
+  configs.set('mc146818/0', rtcConfig());
+  configs.set('i8254/0', i8254Config());
   return {
     name,
     ...(release

@@ -35,6 +35,15 @@ export async function collectUnits(
 ): Promise<CollectedState> {
   const { onProgress: _, ...again } = walk;
   const state = await walkState(source, { skipCrc: true, ...walk });
+  const units = await collectPayloads(source, again);
+  return { name: source.name, state, units };
+}
+
+/** The payloads of the final pass, by `name/instance`, but for pgm. @throws UnsupportedError for units that are too large */
+export async function collectPayloads(
+  source: ByteSource,
+  walk: Pick<WalkOptions, 'signal'> = {},
+): Promise<Map<string, CollectedUnit>> {
   const units = new Map<string, CollectedUnit>();
   const pieces: Uint8Array[] = [];
   let current: UnitHeader | undefined;
@@ -56,7 +65,7 @@ export async function collectUnits(
       pieces.push(piece.slice());
     },
   };
-  await walkState(source, { ...again, skipCrc: true, opaque: true, payload });
+  await walkState(source, { ...walk, skipCrc: true, opaque: true, payload });
   close();
-  return { name: source.name, state, units };
+  return units;
 }

@@ -19,6 +19,8 @@ const vectors: { machines: Record<string, { settings: string; units: Unit[] }>; 
 const plain = readFileSync(join(STATES_FOLDER, 'own-long.sav'));
 const bundled = new Map(splitUnits(plain).map((unit) => [`${unit.name}/${unit.instance}`, unit]));
 
+const IDLE_USB_DISK = Uint8Array.of(1, 0, 0, 0, 0, 0, 0xff, 0xff, 0xff, 0xff);
+
 /** What 7.2.22 answered to a state of one machine in another: `loads`, or a code and the unit that it named. */
 export const REAL_ANSWERS: readonly Answer[] = vectors.answers;
 
@@ -32,6 +34,8 @@ export function realState(name: string): Buffer {
     const records = deflated === undefined ? bundled.get(`${unit}/${instance}`)?.records : undefined;
     const header = { name: unit, instance, version };
     if (deflated !== undefined) return { ...header, payload: inflateRawSync(Buffer.from(deflated, 'base64')) };
+    // Of a USB disk that does nothing the vectors keep no bytes: all of them are these.
+    if (unit === 'Msd') return { ...header, payload: IDLE_USB_DISK };
     return { ...header, records };
   });
   return joinUnits(units, plain);
