@@ -9,10 +9,10 @@ import { MAIN } from '../testing/run-savkit.ts';
 
 // Thousands of small states with a journal: the process is killed again and again and goes on. Each file must stand in
 // the journal once, and memory must not grow with their number.
-// Usage: npm run campaign -- many-files [FILES=10000] [JOBS=1] [KILLS=5]
+// Usage: npm run campaign -- many-files [FILES=10000] [JOBS=1] [KILLS=5] [STATE], another state, a large one perhaps
 
-const [files = 10_000, jobs = 1, kills = 5] = process.argv.slice(2).map(Number);
-const PER_FOLDER = 500;
+const [files = 10_000, jobs = 1, kills = 5] = process.argv.slice(2, 5).map(Number);
+const PER_FOLDER = Math.min(500, Math.ceil(files / 10));
 const SAMPLE_MS = 200;
 /** More than that a run over all files may not take than one over a tenth of them. */
 const MOST_GROWTH = 24 * MIB;
@@ -20,7 +20,7 @@ const MOST_GROWTH = 24 * MIB;
 const folder = mkdtempSync(join(tmpdir(), 'savkit-many-'));
 const journal = join(folder, 'journal.ndjson');
 const states = join(folder, 'states');
-const source = join(STATES_FOLDER, 'own-pae.sav');
+const source = process.argv[5] ?? join(STATES_FOLDER, 'own-pae.sav');
 
 interface Ended {
   exitCode: number | null;

@@ -1,7 +1,9 @@
+import { createHash } from 'node:crypto';
 import type { Argv } from 'yargs';
 import { UsageError } from '../../../formats/errors.ts';
 import { makeManifest } from '../../../src/saved-state/manifest/manifest.ts';
 import { encodeManifest } from '../../../src/saved-state/manifest/manifest-file.ts';
+import { type HashedFile, noteCustody, noteSums } from '../../io/custody-log.ts';
 import { withSource } from '../../io/input.ts';
 import { withOutput } from '../../io/output.ts';
 import { SIGNATURE_ENDING, signWithSsh } from '../../io/ssh-signature.ts';
@@ -29,10 +31,21 @@ const builder = (argv: Argv) =>
       requiresArg: true,
       describe: 'Sign the manifest with this SSH key, into a file beside it that ends in .sig',
     })
+    .option('sums', {
+      type: 'string',
+      requiresArg: true,
+      describe: 'Append SHA-256 of state and manifest to this list, which sha256sum --check reads',
+    })
+    .option('custody', {
+      type: 'string',
+      requiresArg: true,
+      describe: 'Append to this chain of custody, one JSON object a line: who, when, host, release, hashes',
+    })
     .option('force', FORCE)
     .example('$0 manifest machine.sav -o machine.manifest', 'While the state is good')
     .example('$0 manifest machine.sav -o signed.manifest --sign ~/.ssh/id_ed25519', 'Who has made it can be proved')
     .example('$0 manifest -r states --into manifests', 'Of each state in a folder')
+    .example('$0 manifest -r states --into manifests --sums SHA256SUMS --custody custody.ndjson', 'For an archive')
     .example('$0 verify --manifest machine.manifest machine.sav', 'Later: which page, unit or field has changed?')
     .epilogue('A manifest holds hashes and the decoded registers, no memory. A damaged state gets none.');
 type Options = FileOptionsOf<typeof builder>;
@@ -47,10 +60,11 @@ export const manifestCommand = fileCommand({
       throw new UsageError('bad-combination', '--sign writes a file beside the manifest: expected a file as --output');
   },
   extension: ({ format }) => (format === 'msgpack' ? '.msgpack' : '.manifest'),
-  perFile: (job, options) => {
+  perFile: async (job, options) => {
     const { force, quiet } = options;
     const output = outputOf(options);
-    return withSource(
+    let made: HashedFile[] = [];
+    const outcome = await withSource(
       job,
       (source) =>
         withOutput(output, { force }, async (sink) => {
@@ -60,6 +74,10 @@ export const manifestCommand = fileCommand({
           await sink.write(bytes);
           const signature = options.sign === undefined ? undefined : await signedBeside(output, bytes, options);
           const { file, units, memory } = manifest;
+          made = [
+            { path: job.file, sha256: file.sha256 },
+            { path: output, sha256: createHash('sha256').update(bytes).digest('hex') },
+          ];
           const result = {
             sha256: file.sha256,
             memoryRoot: memory.root,
@@ -76,8 +94,16 @@ export const manifestCommand = fileCommand({
         }),
       options,
     );
+    // What is in the lists is on disk.
+    if (made.length > 0) await noteMade(made, options);
+    return outcome;
   },
 });
+
+async function noteMade([input, output]: readonly HashedFile[], { sums, custody }: Options): Promise<void> {
+  if (sums !== undefined) await noteSums(sums, output.path === '-' ? [input] : [input, output]);
+  if (custody !== undefined) await noteCustody(custody, 'manifest', input, output);
+}
 
 /** Writes the signature of a manifest; gives its path. */
 function signedBeside(output: string, bytes: Uint8Array, { sign = '', force }: Options): Promise<string> {

@@ -99,6 +99,9 @@ async function judge(folder: string, [kind, qemu, options]: (typeof MADE)[number
 async function judgeByLoading(source: ByteSource, path: string, options: string[], name: string): Promise<void> {
   const ram = new MemoryTarget();
   await extract(source, ram).finally(() => source.close());
+  const own = path.replace(/\.state$/, '.ram');
+  // Memory as it stood while the machine did: QEMU 10 does not load what 7.2 compressed.
+  if (existsSync(own)) return tell(name, sha256(ram.bytes) === sha256(readFileSync(own)) ? [] : ['memory is another']);
   const words = [path, '--truth', '/no/such/file', '--save-ram', `${path}.loaded`, '--qemu', '10', ...options];
   const loaded = run('load-state.sh', words);
   const isEqual = loaded.ok && sha256(ram.bytes) === sha256(readFileSync(`${path}.loaded`));
