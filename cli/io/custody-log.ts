@@ -1,7 +1,6 @@
 import { appendFile } from 'node:fs/promises';
 import { hostname, userInfo } from 'node:os';
 import { EnvironmentError } from '../../formats/errors.ts';
-import { version } from '../process/version.ts';
 
 /** A file, and the SHA-256 of its bytes. */
 export interface HashedFile {
@@ -14,10 +13,11 @@ export interface HashedFile {
  * side by side may append to one log: a link is written at once.
  * @throws EnvironmentError
  */
-export async function noteCustody(log: string, command: string, input: HashedFile, output: HashedFile): Promise<void> {
-  const { username } = userInfo();
-  const tool = `savkit ${version()}`;
-  const link = { time: new Date().toISOString(), user: username, host: hostname(), tool, command, input, output };
+export async function noteCustody(
+  log: string,
+  made: { tool: string; command: string; input: HashedFile; output: HashedFile },
+): Promise<void> {
+  const link = { time: new Date().toISOString(), user: userInfo().username, host: hostname(), ...made };
   await append(log, `${JSON.stringify(link)}\n`);
 }
 

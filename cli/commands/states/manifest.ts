@@ -15,6 +15,7 @@ import { withRamFile } from '../../parsing/ram-option.ts';
 import { FILES, FORCE, OUTPUT } from '../../parsing/shared-options.ts';
 import { ExitCode } from '../../process/exit-codes.ts';
 import { stepsOf, withCommonOptions } from '../../process/run-command.ts';
+import { version } from '../../process/version.ts';
 import { sizeText } from '../../terminal/size-text.ts';
 import { line, NO_TEXT } from '../../terminal/terminal-text.ts';
 
@@ -102,7 +103,8 @@ export const manifestCommand = fileCommand({
 
 async function noteMade([input, output]: readonly HashedFile[], { sums, custody }: Options): Promise<void> {
   if (sums !== undefined) await noteSums(sums, output.path === '-' ? [input] : [input, output]);
-  if (custody !== undefined) await noteCustody(custody, 'manifest', input, output);
+  const tool = `savkit ${version()}`;
+  if (custody !== undefined) await noteCustody(custody, { tool, command: 'manifest', input, output });
 }
 
 /** Writes the signature of a manifest; gives its path. */
