@@ -1,10 +1,20 @@
-import { spawnSync } from 'node:child_process';
-import { appendFileSync, copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { spawn, spawnSync } from 'node:child_process';
+import {
+  appendFileSync,
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { delimiter, join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { STATES_FOLDER } from '../src/testing/states.ts';
 import { runHere } from './testing/run-here.ts';
+import { MAIN } from './testing/run-savkit.ts';
 import { expectSchema } from './testing/savkit-json.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'savkit-signature-'));
@@ -74,5 +84,21 @@ describe.skipIf(!hasKeygen)('a signed manifest', () => {
     expect([exitCode, stderr]).toEqual([4, expect.stringContaining('Cannot sign')]);
     expect(() => readFileSync(at('unsigned'))).toThrow();
     expect((await runHere('manifest', state, '-o', '-', '--sign', at('alice'))).exitCode).toBe(2);
+  });
+});
+
+describe.skipIf(process.platform === 'win32')('an ssh-keygen that waits for its agent', () => {
+  it('is not waited for by who is told to end', async () => {
+    const mark = at('asked');
+    mkdirSync(at('bin'));
+    writeFileSync(at('bin/ssh-keygen'), `#!/bin/sh\n: > ${mark}\ntrap '' TERM\nexec sleep 100`, { mode: 0o755 });
+    const env = { ...process.env, PATH: `${at('bin')}${delimiter}${process.env.PATH}` };
+    const words = [MAIN, 'manifest', state, '-o', at('unsigned.manifest'), '--sign', at('key')];
+    const child = spawn(process.execPath, words, { env, stdio: 'ignore' });
+    const ended = new Promise((resolve) => child.once('exit', resolve));
+    await vi.waitUntil(() => existsSync(mark), 60_000);
+    child.kill('SIGTERM');
+    expect(await ended).toBe(130);
+    expect(existsSync(at('unsigned.manifest'))).toBe(false);
   });
 });

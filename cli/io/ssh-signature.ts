@@ -2,7 +2,8 @@ import { spawn } from 'node:child_process';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { EnvironmentError, FormatError } from '../../formats/errors.ts';
+import { EnvironmentError, FormatError, InterruptedError } from '../../formats/errors.ts';
+import { stop, whenAborted } from './stop.ts';
 
 // Signatures of OpenSSH (PROTOCOL.sshsig): people have such keys, in files, agents and on tokens, and know how to
 // guard them.
@@ -65,8 +66,14 @@ function keygen(words: readonly string[], input: Uint8Array): Promise<Said> {
       said = `${said}${piece}`.slice(-OUTPUT_LIMIT);
     });
     child.stdin.on('error', () => {});
+    // It may wait for an agent, or a token, that does not answer.
+    const forget = whenAborted(stop.signal, () => child.kill('SIGKILL'));
     child.on('error', (error) => reject(EnvironmentError.from(error, 'run ssh-keygen')));
-    child.on('close', (exitCode) => resolve({ output, exitCode, said: said.trim().split('\n').at(-1) ?? '' }));
+    child.on('close', (exitCode) => {
+      forget();
+      if (stop.signal.aborted) reject(new InterruptedError());
+      resolve({ output, exitCode, said: said.trim().split('\n').at(-1) ?? '' });
+    });
     child.stdin.end(input);
   });
 }

@@ -8,6 +8,7 @@ import {
   readdirSync,
   readFileSync,
   rmSync,
+  statSync,
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
@@ -169,6 +170,7 @@ describe('metrics', () => {
     const metrics = join(folder, 'savkit.prom');
     for (let run = 0; run < 2; run++) await runHere('verify', '-r', states, '--metrics', metrics);
     const text = readFileSync(metrics, 'utf8');
+    expect(statSync(metrics).mode & 0o444).toBe(0o444 & ~process.umask());
     expect(text).toContain('savkit_files{command="verify",outcome="whole"} 4\n');
     expect(text).toContain('savkit_files{command="verify",outcome="no state"} 1\n');
     expect(text).toContain('savkit_run_exit_code{command="verify"} 1\n');

@@ -21,9 +21,9 @@ export function metricsText(command: string, summary: Summary, exitCode: ExitCod
   ].join('');
 }
 
-/** Puts the file in place in one step: a collector never reads half of it. @throws EnvironmentError */
+/** Puts the file in place in one step: a collector, which is another user, never reads half of it. @throws EnvironmentError */
 export async function writeMetrics(path: string, text: string): Promise<void> {
-  const sink = await openFileSink(path, { force: true });
+  const sink = await openFileSink(path, { force: true, isForOthers: true });
   try {
     await sink.write(Buffer.from(text));
     await sink.commit();

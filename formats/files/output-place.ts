@@ -13,6 +13,8 @@ export interface OutputOptions {
    * of the old one.
    */
   inPlaceOf?: string;
+  /** It tells nothing of a guest, and another user is to read it; default: only its owner reads it. */
+  isForOthers?: boolean;
 }
 
 /**

@@ -48,7 +48,7 @@ export interface FileSink extends ReadableSink {
 }
 
 /**
- * Opens a temporary file beside `path`, readable by its owner only: a state holds secrets.
+ * Opens a temporary file beside `path`, readable by its owner only, unless told: a state holds secrets.
  * @throws UsageError, EnvironmentError as `outputPlace` does, and whatever the file system has to say
  */
 export async function openFileSink(path: string, options: OutputOptions = {}): Promise<FileSink> {
@@ -57,7 +57,8 @@ export async function openFileSink(path: string, options: OutputOptions = {}): P
   removeLeftovers(folder, name);
   const temporary = nameTemporaryFile(folder, name);
   try {
-    return new TemporaryFile(path, place, temporary, await world.disk.open(temporary, 'wx+', 0o600), options);
+    const mode = options.isForOthers ? 0o644 : 0o600;
+    return new TemporaryFile(path, place, temporary, await world.disk.open(temporary, 'wx+', mode), options);
   } catch (error) {
     forgetTemporaryFile(temporary);
     throw EnvironmentError.from(error, `write ${path}`);
