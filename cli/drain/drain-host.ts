@@ -79,6 +79,10 @@ export async function drainHost(given: DrainCommandOptions, { signal }: Job): Pr
       onEvent: (event) => tellDrainEvent(report, event),
     });
     const machines = [...(await drain.run()), ...lost];
+    if (drain.noJournal !== undefined)
+      report.note('no-journal', line`${drain.noJournal}; the records tell of what was under way`, {
+        message: drain.noJournal,
+      });
     return outcomeOf(machines, targets, drain.halted, options.quiet);
   } finally {
     report.stop();

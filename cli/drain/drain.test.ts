@@ -1,6 +1,7 @@
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
+import { EnvironmentError } from '../../formats/errors.ts';
 import { MIB } from '../../formats/sizes.ts';
 import { world } from '../../formats/world/world.ts';
 import { type Decision, type MigrationSide, writeRecord } from '../../migrations/hand-over/decision-record.ts';
@@ -11,9 +12,13 @@ import { keepRunning } from '../control/keep-running.ts';
 import type { KeptMachine } from '../control/kept-machine.ts';
 import { expectSchema } from '../testing/savkit-json.ts';
 import { testGround } from '../testing/test-ground.ts';
+import { Drain } from './drain.ts';
+import { DrainJournal } from './drain-journal.ts';
 import { fateOf } from './fate.ts';
+import { findMachines } from './find-machines.ts';
 import { readPlan } from './plan.ts';
 import { consequenceOf } from './reasons.ts';
+import { DrainTarget } from './targets.ts';
 
 const { folder, ending, start } = testGround('drain');
 let count = 0;
@@ -113,6 +118,28 @@ describe('drain', () => {
     expect(machines[0].because).toContain('127.0.0.1:1: Cannot connect');
     expect(targets[0].because).toContain('Cannot connect');
     rmSync(path('vms', 'one.sock'), { force: true });
+  });
+
+  it('sends nothing off that it can not note before, and tells of all machines', async () => {
+    count++;
+    mkdirSync(path('vms'), { recursive: true });
+    const { running } = await keepMachine('one');
+    const journal = await DrainJournal.open(undefined, false);
+    vi.spyOn(journal, 'begin').mockRejectedValue(new EnvironmentError('ENOSPC', 'Cannot write the journal j: full'));
+    const target = new DrainTarget('127.0.0.1:1', { kind: 'insecure' });
+    vi.spyOn(target, 'ask').mockResolvedValue();
+    const { signal } = new AbortController();
+    const machines = await findMachines([path('vms')], signal, () => {});
+    const fates = { records: path('records'), peerRecords: [], signal, onWait: () => {} };
+    const drain = new Drain({
+      ...{ machines, targets: [target], jobs: 2, perTarget: 2, journal, fates, signal },
+      migrate: { words: [], env: {} },
+      onEvent: () => {},
+    });
+    expect(await drain.run()).toMatchObject([
+      { outcome: 'stayed', because: 'not sent: Cannot write the journal j: full', to: null, attempts: 0 },
+    ]);
+    expect([running.state, drain.noJournal]).toEqual(['running', 'Cannot write the journal j: full']);
   });
 
   it.each([

@@ -65,6 +65,8 @@ export class Drain {
   readonly done: DrainedMachine[] = [];
   /** A machine whose place nobody knows: a person has to look before anything else moves. */
   halted: string | undefined;
+  /** Why nothing can be noted any more; nothing more is begun then. */
+  noJournal: string | undefined;
   readonly #options: DrainOptions;
   readonly #waiting: Leaving[] = [];
   readonly #moving = new Set<Promise<void>>();
@@ -109,7 +111,7 @@ export class Drain {
       fate.where === 'there'
         ? { outcome: 'moved', because: outcome === 'moved' ? 'by an earlier process' : fate.because }
         : unknown({ ...fate, wasBroken: fate.where === 'here' });
-    if (outcome !== ended.outcome) await journal.end(begun, ended);
+    if (outcome !== ended.outcome) await this.#noted(journal.end(begun, ended));
     if (ended.outcome === 'unknown') this.halted ??= name;
     this.#finish({ ...found, name, ...ended, to, migration, attempts: 0 });
   }
@@ -152,6 +154,7 @@ export class Drain {
   #whyNot(leaving: Leaving): string | undefined {
     if (this.#options.signal.aborted) return 'interrupted';
     if (this.halted !== undefined) return `not sent: nobody knows where ${this.halted} is`;
+    if (this.noJournal !== undefined) return `not sent: ${this.noJournal}`;
     if (this.#fitting(leaving).length > 0) return undefined;
     const reasons = this.#options.targets.map(
       ({ to, stoppedBecause }) =>
@@ -178,8 +181,8 @@ export class Drain {
       return this.#close(leaving, { outcome: 'unknown', because: (error as SavkitError).message });
     }
     const begun = { machine: found.machine, name: found.name, migration: newMigrationId(), to: target.to };
+    if (!(await this.#noted(this.#options.journal.begin(begun)))) return this.#again(leaving);
     Object.assign(leaving, { last: begun, attempts: leaving.attempts + 1 });
-    await this.#options.journal.begin(begun);
     this.#options.onEvent({ event: 'started', ...begun });
     await this.#settle(leaving, target, begun, await this.#move(begun));
   }
@@ -213,7 +216,7 @@ export class Drain {
     if (consequence === 'elsewhere') leaving.tried.set(target.to, message);
     if (consequence === 'stays' || this.#options.signal.aborted)
       return this.#end(leaving, begun, { outcome: 'stayed', because: message, code });
-    await this.#options.journal.end(begun, { outcome: 'stayed', because: message, code });
+    await this.#noted(this.#options.journal.end(begun, { outcome: 'stayed', because: message, code }));
     return consequence === 'later' ? this.#later(leaving, target, message) : this.#again(leaving);
   }
 
@@ -245,8 +248,19 @@ export class Drain {
   }
 
   async #end(leaving: Leaving, begun: Begun, ended: Ended): Promise<void> {
-    await this.#options.journal.end(begun, ended);
+    await this.#noted(this.#options.journal.end(begun, ended));
     this.#close(leaving, ended);
+  }
+
+  /** What is under way comes to its end also where that can not be noted: the records tell of it. */
+  #noted(work: Promise<void>): Promise<boolean> {
+    return work.then(
+      () => true,
+      (error: SavkitError) => {
+        this.noJournal ??= error.message;
+        return false;
+      },
+    );
   }
 
   /** That is all of this machine. */

@@ -27,9 +27,13 @@ export interface LineLogOptions {
 /** A file of JSON, one entry a line, that outlives the process: another one goes on with it after a crash. */
 export class LineLog {
   readonly #file: FileHandle;
+  readonly #path: string;
+  /** Entries are written one after the other. */
+  #last: Promise<unknown> = Promise.resolve();
 
-  private constructor(file: FileHandle) {
+  private constructor(file: FileHandle, path: string) {
     this.#file = file;
+    this.#path = path;
   }
 
   /**
@@ -38,7 +42,7 @@ export class LineLog {
    */
   static async open(path: string, { head, resume, onEntry }: LineLogOptions): Promise<LineLog> {
     try {
-      const log = new LineLog(await open(path, resume ? 'a+' : 'ax+', 0o600));
+      const log = new LineLog(await open(path, resume ? 'a+' : 'ax+', 0o600), path);
       if (!(await log.#readBack(path, head, onEntry))) await log.append(head);
       return log;
     } catch (error) {
@@ -48,10 +52,23 @@ export class LineLog {
     }
   }
 
-  /** @param isDurable resolves when the entry would survive a crash of the host */
-  async append(entry: LogEntry, { isDurable = false } = {}): Promise<void> {
-    await this.#file.appendFile(`${JSON.stringify(entry)}\n`);
-    if (isDurable) await this.#file.datasync();
+  /** @param isDurable resolves when the entry would survive a crash of the host @throws EnvironmentError */
+  append(entry: LogEntry, { isDurable = false } = {}): Promise<void> {
+    const written = this.#last.then(() => this.#write(`${JSON.stringify(entry)}\n`, isDurable));
+    this.#last = written.catch(() => {});
+    return written;
+  }
+
+  async #write(line: string, isDurable: boolean): Promise<void> {
+    const { size } = await this.#file.stat();
+    try {
+      await this.#file.appendFile(line);
+      if (isDurable) await this.#file.datasync();
+    } catch (error) {
+      // Half a line would spoil the next one.
+      await this.#file.truncate(size).catch(() => {});
+      throw EnvironmentError.from(error, `write the journal ${this.#path}`);
+    }
   }
 
   async close(): Promise<void> {

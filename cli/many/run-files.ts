@@ -88,6 +88,8 @@ class FileRun<T extends FileOptions> {
         if (stop.signal.aborted) break;
         const work = this.#take(entry, pool).finally(() => running.delete(work));
         running.add(work);
+        // The first failure ends the run; those that follow from it are not to be told apart.
+        work.catch(() => {});
         if (running.size >= (pool ? jobs : 1)) await Promise.race(running);
       }
       await Promise.all(running);
