@@ -9,6 +9,7 @@ import { Stamp } from './stamp.js';
 
 const root = fileURLToPath(new URL('../', import.meta.url));
 const KERNELS = 'formats/kernels/kernels.wasm';
+const WATCH = 'migrations/guests/memory/write-watch.c';
 
 if (!existsSync(join(root, 'node_modules/typescript'))) {
   console.error('The packages that build savkit are not here: run `npm ci` first.');
@@ -43,6 +44,9 @@ function build() {
   run('rolldown/bin/cli.mjs', '-c', 'rolldown.config.ts');
   for (const folder of ['dist/formats/kernels', 'dist/bin'])
     copyFileSync(join(root, KERNELS), join(root, folder, 'kernels.wasm'));
+  // It is compiled where it is needed, if ever.
+  for (const folder of ['dist/migrations/guests/memory', 'dist/bin'])
+    copyFileSync(join(root, WATCH), join(root, folder, 'write-watch.c'));
   writeManual(root, join(root, 'dist/man'));
   writeFileSync(join(root, 'dist/bin/package.json'), '{ "type": "commonjs" }\n');
 }

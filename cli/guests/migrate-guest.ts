@@ -24,6 +24,7 @@ const AFTER_LIBVIRT = line`libvirt has seen the domain end here, and does not kn
 export interface MigrateGuestOptions extends MigrateMachineOptions {
   sharedDisks: boolean;
   mirror: boolean;
+  tracking: 'compare' | 'kernel';
 }
 
 /** Whether a machine is a guest of QEMU, by its name. */
@@ -68,10 +69,16 @@ async function moveGuest(
   hindrances: readonly Hindrance[],
 ): Promise<Outcome> {
   const request = await requestOf(options);
-  const source = QemuSource.open(qmp, facts, options.mirror);
   const report = new LiveReport(options);
+  const warn = ({ code, message }: Pick<Hindrance, 'code' | 'message'>) =>
+    report.note('warning', line`${message}`, { code, message });
+  const source = QemuSource.open(qmp, facts, {
+    copiesDisks: options.mirror,
+    notesWrites: options.tracking === 'kernel',
+    onWatchLost: warn,
+  });
   try {
-    for (const { code, message } of hindrances) report.note('warning', line`${message}`, { code, message });
+    for (const hindrance of hindrances) warn(hindrance);
     const guest = { pid: facts.process?.pid ?? 0, qmp: addressOfGuest(file), ram: source.ramPaths };
     const departing = { name: facts.name, source, key: source, guest, watch: watchOver };
     const moved = await carryAway(request, departing, (event) => tellEvent(report, event), signal, signal);

@@ -1,9 +1,11 @@
+import { statSync } from 'node:fs';
 import { countText } from '../../formats/amounts.ts';
-import { UsageError } from '../../formats/errors.ts';
+import { EnvironmentError, UsageError } from '../../formats/errors.ts';
 import { MIB, PAGE_SIZE } from '../../formats/sizes.ts';
 import { parseNumber } from '../../formats/values/number-text.ts';
+import { askedCommand } from '../../migrations/guests/command-line/asked-command.ts';
 import { checkMemoryIsFree } from '../../migrations/guests/memory-in-use.ts';
-import { QemuHost } from '../../migrations/guests/qemu-host.ts';
+import { QemuHost, type QemuHostOptions } from '../../migrations/guests/qemu-host.ts';
 import type { QemuTarget } from '../../migrations/guests/qemu-target.ts';
 import { type CommandLine, parseCommand, wordsOf } from '../../src/saved-state/qemu-check/command-words.ts';
 import { readSmallText } from '../io/input.ts';
@@ -19,7 +21,12 @@ import { watchOver } from './watchdog.ts';
 const ARGUMENTS_LIMIT = MIB;
 
 export interface ReceiveGuestOptions extends ReceiveMachineOptions {
-  qemuArgs: string;
+  /** File with the command line of the QEMU to be started; else the source is asked for it. */
+  qemuArgs?: string;
+  /** Folder below which the files of guests lie. */
+  qemu?: string;
+  /** What the command line begins with that the source does not tell. */
+  qemuProgram?: string;
 }
 
 /** Waits for a guest of QEMU, and ends when it runs here: its QEMU goes on by itself. */
@@ -27,9 +34,7 @@ export async function receiveGuest(options: ReceiveGuestOptions, { signal }: Job
   for (const name of ['output', 'safe', 'seed', 'control', 'keepIn', 'runFor'] as const)
     if (options[name] !== undefined)
       throw new UsageError('usage', `Cannot use --${name.replace(/[A-Z]/g, '-$&').toLowerCase()} for a guest of QEMU`);
-  const command = await readCommand(options.qemuArgs);
-  // Looked at again for each guest that comes.
-  await checkMemoryIsFree(command);
+  const command = await commandFor(options);
   const { maxMemory } = options;
   return receiveOne(options, signal, {
     watch: watchOver,
@@ -41,6 +46,23 @@ export async function receiveGuest(options: ReceiveGuestOptions, { signal }: Job
       }),
     keep: async (target, { wasPaused }) => outcomeOfGuest(target, wasPaused, options.quiet),
   });
+}
+
+async function commandFor(options: ReceiveGuestOptions): Promise<QemuHostOptions['command']> {
+  const { qemuArgs, qemu: folder = '.', qemuProgram = '' } = options;
+  if (qemuArgs !== undefined) {
+    const command = await readCommand(qemuArgs);
+    // Looked at again for each guest that comes.
+    await checkMemoryIsFree(command);
+    return command;
+  }
+  try {
+    statSync(folder);
+  } catch (error) {
+    throw EnvironmentError.from(error, `open ${folder}`);
+  }
+  const own = qemuProgram === '' ? { program: '', options: [] } : parseCommand(wordsOf(qemuProgram));
+  return (outline) => askedCommand(outline, own, folder);
 }
 
 /** The command line of a QEMU, out of a file. @throws EnvironmentError, UsageError */

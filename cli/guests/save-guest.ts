@@ -4,6 +4,7 @@ import { countText } from '../../formats/amounts.ts';
 import { EnvironmentError, UsageError } from '../../formats/errors.ts';
 import { openFile, withBeside } from '../../formats/files/source.ts';
 import { withTemporaryFile } from '../../formats/files/temporary-files.ts';
+import { PAGE_SIZE } from '../../formats/sizes.ts';
 import { shellWord } from '../../formats/values/shell-word.ts';
 import { copyGuest } from '../../migrations/guests/copy-guest.ts';
 import { learnFacts } from '../../migrations/guests/guest-facts.ts';
@@ -11,6 +12,7 @@ import { hindrancesOf } from '../../migrations/guests/hindrances.ts';
 import { RamFiles } from '../../migrations/guests/memory/ram-files.ts';
 import { QemuSource } from '../../migrations/guests/qemu-source.ts';
 import { reachGuest } from '../../migrations/guests/reach-guest.ts';
+import { asOfSharedMemory } from '../../migrations/guests/strip-devices.ts';
 import { convertQemu } from '../../src/saved-state/qemu-convert/convert-qemu.ts';
 import { withOutput } from '../io/output.ts';
 import { secondsText } from '../migration/migration-text.ts';
@@ -60,11 +62,11 @@ async function saveBeside(
     const source = QemuSource.open(qmp, facts);
     try {
       truncateSync(ramPath, facts.backends[0].bytes);
-      const regions = source.description.regions.map((region) => ({ ...region, fileOffset: 0 }));
-      const copy = RamFiles.open(regions, () => ramPath, 'r+');
+      const pages = facts.backends[0].bytes / PAGE_SIZE;
+      const copy = RamFiles.open([{ path: ramPath, offset: 0, pages }], 'r+');
       const onRound = (pages: number) => report.note('round', NO_TEXT, { pages });
       const copied = await copyGuest(source, copy, { maxDowntimeMs, signal, onRound }).finally(() => copy.close());
-      writeFileSync(statePath, copied.devices);
+      writeFileSync(statePath, source.isHandedOut ? await asOfSharedMemory(copied.devices) : copied.devices);
       const written = await putTogether(statePath, ramPath, output, force, signal);
       const { rounds, downtimeMs, totalMs, paused } = copied.report;
       const result = { action: 'save-guest', machine, rounds, downtimeMs, totalMs, paused, disks: facts.disks.length };
@@ -73,7 +75,7 @@ async function saveBeside(
           ? [indent(line`its disks are not in it: it fits them only as they were at that moment`)]
           : [];
       const text = lines([
-        line`${output}: stood still for ${secondsText(downtimeMs)}, after ${countText(rounds.length - 1, 'round')}; a QEMU with the same arguments and -incoming ${shellWord(`exec:cat ${shellWord(output)}`)} loads it, paused; QMP cont has it go on`,
+        line`${output}: stood still for ${secondsText(downtimeMs)}, after ${countText(rounds.length - 1, 'round')}; a QEMU with the same arguments, -S and -incoming ${shellWord(`exec:cat ${shellWord(output)}`)} loads it, paused; QMP cont has it go on`,
         ...disks,
       ]);
       return { exitCode: written, result, text: options.quiet ? NO_TEXT : text };

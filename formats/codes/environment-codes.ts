@@ -18,6 +18,7 @@ export const ENVIRONMENT_CODES = {
   'no-home': 'there is no folder in which to keep records',
   'no-machine': 'no machine listens at the control socket',
   'no-memory': 'the host gives no more memory',
+  'no-write-watch': 'the kernel cannot note, for savkit, which memory a guest writes',
   'no-queue':
     'a queue can not be reached: its server does not answer, or the packages for it are not installed beside savkit',
   'no-tls': 'the other side does not speak TLS as expected',

@@ -60,6 +60,7 @@ export async function copyGuest(
       await round();
       isLast = isEnough(rounds, performance.now() - began + source.stopMs, maxDowntimeMs);
     }
+    if (await source.readyToPause()) await round();
     if (signal.aborted) throw new InterruptedError();
     const stopped = performance.now();
     await source.pause();

@@ -2,11 +2,14 @@ import { once } from 'node:events';
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
-import { record, text, withDefault } from '../../formats/values/shape.ts';
+import { bufferSource } from '../../formats/files/source.ts';
+import { QemuStreamReader } from '../../formats/qemu/stream-reader.ts';
+import { count, record, text, withDefault } from '../../formats/values/shape.ts';
 import type { QmpClient } from '../qmp/qmp-client.ts';
 import { MAX_REST } from '../wire/limits.ts';
 import { MigrationError } from '../wire/migration-error.ts';
 import { surroundingsOf } from './guest-process.ts';
+import { expectMemory } from './migration-settings.ts';
 import { privateFolder, removeFolder, sharedFolder } from './private-folder.ts';
 
 // Devices go in and out of QEMU as its own migration does, over a socket of this process.
@@ -15,24 +18,49 @@ import { privateFolder, removeFolder, sharedFolder } from './private-folder.ts';
 const PATIENCE_MS = 60_000;
 const LOOK_MS = 2;
 
-const migrationShape = record({ status: withDefault(text(64), 'none'), 'error-desc': withDefault(text(65_536), '') });
+/** Memory is out, the guest stands still, and `migrate-continue` is waited for. */
+const WAITING = 'pre-switchover';
+
+const migrationShape = record({
+  status: withDefault(text(64), 'none'),
+  'error-desc': withDefault(text(65_536), ''),
+  ram: withDefault(record({ 'dirty-sync-count': count }), { 'dirty-sync-count': 0 }),
+});
+
+/** How devices are saved. */
+export interface DeviceSaveOptions {
+  /** Of QEMU, where that is known: it may have another user, and another root. */
+  pid?: number | undefined;
+  /** Makes devices of the stream that QEMU writes. */
+  take?: (stream: Socket) => Promise<Uint8Array>;
+  /** Called when QEMU has begun. */
+  onBegun?: () => void;
+  /** ms that QEMU may take. */
+  patienceMs?: number;
+  /** QEMU that waits before it goes on to the devices (`pause-before-switchover`) does so until this is fulfilled. */
+  mayEnd?: Promise<void>;
+}
 
 /**
- * Saves the devices of a guest that stands still. Its state is `postmigrate` then.
- * @param pid of its QEMU, where that is known: it may have another user, and another root
+ * Saves the devices of a guest. It stands still; or it runs, and QEMU hands out memory until it stands still. Its state
+ * is `postmigrate` then.
  * @throws SavkitError in QEMU's words
  */
-export async function saveDevices(qmp: QmpClient, pid?: number): Promise<Uint8Array> {
+export async function saveDevices(
+  qmp: QmpClient,
+  { pid, take = readAll, onBegun, patienceMs, mayEnd }: DeviceSaveOptions = {},
+): Promise<Uint8Array> {
   const folder = sharedFolder(surroundingsOf(pid));
   const path = join(folder.here, 'out');
   const server = createServer();
   try {
     await listening(server, path);
     folder.give(path);
-    const stream = connectionOf(server).then(readAll);
+    const stream = connectionOf(server).then((socket) => take(socket).finally(() => socket.destroy()));
     stream.catch(() => {});
     await qmp.execute('migrate', { uri: `unix:${join(folder.there, 'out')}` });
-    const ended = untilMigrated(qmp);
+    onBegun?.();
+    const ended = untilMigrated(qmp, patienceMs, mayEnd);
     // QEMU that fails before it connects leaves nothing to be read.
     const bytes = await Promise.race([stream, ended.then(() => stream)]);
     await ended;
@@ -43,11 +71,23 @@ export async function saveDevices(qmp: QmpClient, pid?: number): Promise<Uint8Ar
   }
 }
 
+/**
+ * Resolves when a save of a guest that runs has handed out all memory once, and only what is written meanwhile is left;
+ * or when it has ended.
+ */
+export async function untilHandedOut(qmp: QmpClient): Promise<void> {
+  for (; ; await setTimeout(LOOK_MS)) {
+    const { status, ram } = await qmp.ask('query-migrate', migrationShape);
+    if (!['setup', 'active'].includes(status) || ram['dirty-sync-count'] > 1) return;
+  }
+}
+
 /** Has a QEMU that waits for a migration load devices. @throws SavkitError in QEMU's words */
 export async function loadDevices(qmp: QmpClient, bytes: Uint8Array): Promise<void> {
   const folder = privateFolder();
   const path = join(folder, 'in');
   try {
+    await expectMemory(qmp, await capabilitiesOf(bytes));
     await qmp.execute('migrate-incoming', { uri: `unix:${path}` });
     const socket = connect({ path });
     socket.on('error', () => {});
@@ -60,6 +100,14 @@ export async function loadDevices(qmp: QmpClient, bytes: Uint8Array): Promise<vo
   }
 }
 
+/** @throws FormatError for what is no stream of QEMU */
+async function capabilitiesOf(bytes: Uint8Array): Promise<string[]> {
+  const reader = await QemuStreamReader.open(bufferSource(bytes, 'the devices'));
+  const { capabilities } = reader.configuration;
+  reader.release();
+  return capabilities;
+}
+
 /** Ends a save that is under way; harmless where there is none. */
 export async function cancelSave(qmp: QmpClient): Promise<void> {
   await qmp.execute('migrate_cancel');
@@ -69,14 +117,17 @@ export async function cancelSave(qmp: QmpClient): Promise<void> {
   }
 }
 
-async function untilMigrated(qmp: QmpClient): Promise<void> {
-  for (const end = performance.now() + PATIENCE_MS; ; await setTimeout(LOOK_MS)) {
+async function untilMigrated(qmp: QmpClient, patienceMs = PATIENCE_MS, mayEnd?: Promise<void>): Promise<void> {
+  for (const end = performance.now() + patienceMs; ; await setTimeout(LOOK_MS)) {
     const { status, 'error-desc': why } = await qmp.ask('query-migrate', migrationShape);
     if (status === 'completed') return;
     if (status === 'failed' || status === 'cancelled')
       throw new MigrationError('devices-failed', `Cannot move devices: QEMU says ${why === '' ? status : why}`);
-    if (performance.now() > end)
-      throw new MigrationError('devices-silent', `Cannot move devices: QEMU is not done after ${PATIENCE_MS / 1000} s`);
+    if (status === WAITING) {
+      await mayEnd;
+      await qmp.execute('migrate-continue', { state: WAITING });
+    } else if (performance.now() > end)
+      throw new MigrationError('devices-silent', `Cannot move devices: QEMU is not done after ${patienceMs / 1000} s`);
   }
 }
 

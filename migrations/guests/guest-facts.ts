@@ -13,6 +13,7 @@ import {
 } from '../../formats/values/shape.ts';
 import type { QmpClient, QmpWait } from '../qmp/qmp-client.ts';
 import { type GuestProcess, processBehind } from './guest-process.ts';
+import { hostAddresses, type Monitor } from './host-addresses.ts';
 
 /** Memory of a guest that is an object of its own in QEMU. */
 export interface Backend {
@@ -27,6 +28,8 @@ export interface Backend {
   path: string | undefined;
   /** Where in the file it starts, in bytes. */
   offset: number;
+  /** Where it stands in the memory of QEMU's process; undefined where QEMU does not tell. */
+  hostAddress: number | undefined;
 }
 
 /** A medium that a guest may write to. */
@@ -96,13 +99,14 @@ export async function learnFacts(
   wait: QmpWait = {},
 ): Promise<GuestFacts> {
   const ask: Ask = (command, shape, args) => qmp.ask(command, shape, args, wait);
+  const hmp: Monitor = (line) => qmp.hmp(line, wait);
   const [status, kvm, cpus, machine, { name }, qtree, { blocked }] = [
     await ask('query-status', record({ status: text(64) })),
     await ask('query-kvm', record({ enabled: flag })),
     await ask('query-cpus-fast', cpuList),
     await ask('qom-get', string, { path: '/machine', property: 'type' }),
     await ask('query-name', record({ name: withDefault(text(200), '') })),
-    await qmp.hmp('info qtree', wait),
+    await hmp('info qtree'),
     await askBlockers(ask),
   ];
   return {
@@ -112,7 +116,7 @@ export async function learnFacts(
     machineType: machine.replace(/-machine$/, ''),
     accelerator: kvm.enabled ? 'kvm' : 'tcg',
     cpus: cpus.length,
-    backends: await learnBackends(ask),
+    backends: await learnBackends(ask, hmp),
     disks: await learnDisks(ask),
     devices: await learnDevices(ask),
     strangers: [
@@ -128,8 +132,9 @@ async function askBlockers(ask: Ask): Promise<{ blocked: string[] }> {
   return { blocked: (await ask('query-migrate', shape))['blocked-reasons'] };
 }
 
-async function learnBackends(ask: Ask): Promise<Backend[]> {
+async function learnBackends(ask: Ask, hmp: Monitor): Promise<Backend[]> {
   const backends: Backend[] = [];
+  const addresses = await hostAddresses(hmp);
   for (const { id, size: bytes, share } of await ask('query-memdev', memdevs)) {
     const path = `/objects/${id}`;
     const get = <T>(property: string, shape: Shape<T>, otherwise: T) =>
@@ -141,7 +146,15 @@ async function learnBackends(ask: Ask): Promise<Backend[]> {
     const type = await get('type', string, '');
     const file = type === 'memory-backend-file' ? await get('mem-path', string, '') : '';
     const offset = file === '' ? 0 : await get('offset', count, 0);
-    backends.push({ id, bytes, isShared: share, type, path: file === '' ? undefined : file, offset });
+    backends.push({
+      id,
+      bytes,
+      isShared: share,
+      type,
+      path: file === '' ? undefined : file,
+      offset,
+      hostAddress: await addresses(id),
+    });
   }
   return backends;
 }

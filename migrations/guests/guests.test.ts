@@ -1,27 +1,18 @@
-import {
-  closeSync,
-  mkdtempSync,
-  openSync,
-  readFileSync,
-  rmSync,
-  truncateSync,
-  writeFileSync,
-  writeSync,
-} from 'node:fs';
+import { closeSync, existsSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync, writeSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, describe, expect, it } from 'vitest';
-import { PageHashes } from '../machine/page-hashes.ts';
-import { PageSet } from '../machine/page-set.ts';
+import { afterAll, afterEach, describe, expect, it, vi } from 'vitest';
 import { QmpClient } from '../qmp/qmp-client.ts';
+import { compilerThatMakes } from '../testing/fake-compiler.ts';
 import { DEVICES, type FakeGuestOptions, fakeQemu } from '../testing/fake-qemu.ts';
 import type { FakeQmp } from '../testing/fake-qmp.ts';
+import { handedOut } from '../testing/handed-out.ts';
 import { mixedMachine } from '../testing/mixed-machine.ts';
 import { Pair } from '../testing/pair.ts';
 import type { PlainMachine } from '../testing/plain-machine.ts';
+import { MigrationError } from '../wire/migration-error.ts';
 import { copyGuest } from './copy-guest.ts';
 import { learnFacts } from './guest-facts.ts';
-import { MemoryScan } from './memory/memory-scan.ts';
 import { RamFiles } from './memory/ram-files.ts';
 import { QemuSource } from './qemu-source.ts';
 
@@ -142,12 +133,110 @@ describe('QemuSource', () => {
   });
 });
 
+describe.skipIf(!existsSync('/proc/self/maps'))('QemuSource that has the kernel note writes', () => {
+  afterEach(() => vi.unstubAllEnvs());
+
+  it.each([
+    ['from the start', 'exit 1', 'has ended'],
+    [
+      'in the midst of it',
+      'echo ok; head -c 1 >/dev/null; printf "\\\\377\\\\377\\\\377\\\\377\\\\0\\\\0\\\\0\\\\0"',
+      'has ended',
+    ],
+  ])('compares memory where the kernel does not do it %s, and says so once', async (_when, script, why) => {
+    vi.stubEnv('CC', compilerThatMakes(join(folder, 'cc'), script));
+    writeFileSync(ram, mixedMachine(PAGES).memory);
+    const fake = await fakeQemu(ram);
+    const qmp = await QmpClient.connect(fake.path);
+    const facts = { ...(await learnFacts(qmp)), process: { pid: process.pid, commandLine: [] } };
+    const backends = facts.backends.map((backend) => ({ ...backend, hostAddress: 4096 }));
+    const lost: string[] = [];
+    const source = QemuSource.open(
+      qmp,
+      { ...facts, backends },
+      {
+        notesWrites: true,
+        onWatchLost: ({ message }) => lost.push(message),
+      },
+    );
+    const pair = await Pair.create();
+    pair.host.onCreate = (machine) => {
+      machine.loadRest = async () => {};
+    };
+    expect(await pair.migrate(source)).toMatchObject({ outcome: 'handed-over', proof: { mode: 'full', lostPages: 0 } });
+    expect(Buffer.compare(((await pair.receiver.arrived) as PlainMachine).memory, readFileSync(ram))).toBe(0);
+    expect(lost).toEqual([expect.stringContaining(why)]);
+    fake.close();
+    source.close();
+  });
+});
+
+describe.skipIf(!existsSync('/proc/self/maps'))('QemuSource of a guest whose memory is in its QEMU only', () => {
+  /** Pages of the program that runs this test, which nobody writes to. */
+  function ownPages() {
+    const [from, to] = (/^([0-9a-f]+)-([0-9a-f]+) r--p 00000000/m.exec(readFileSync('/proc/self/maps', 'utf8')) ?? [])
+      .slice(1)
+      .map((text) => Number.parseInt(text, 16));
+    return { hostAddress: from, bytes: Math.min(to - from, PAGES * 4096) };
+  }
+
+  async function hiddenGuest(options: FakeGuestOptions = {}) {
+    writeFileSync(ram, '');
+    const { hostAddress, bytes } = ownPages();
+    const pages = bytes / 4096;
+    const fake = await fakeQemu(ram, { handsOut: await handedOut({ 'pc.ram': pages, 'pc.rom': 1 }), ...options });
+    const qmp = await QmpClient.connect(fake.path);
+    const facts = { ...(await learnFacts(qmp)), process: { pid: process.pid, commandLine: [] } };
+    const [backend] = facts.backends;
+    const source = QemuSource.open(qmp, { ...facts, backends: [{ ...backend, isShared: false, hostAddress, bytes }] });
+    return { fake, source, bytes };
+  }
+
+  it('reads it there, has QEMU hand it out before the stop, and leaves it out of the devices', async () => {
+    const { fake, source, bytes } = await hiddenGuest();
+    const pair = await Pair.create();
+    let rest = Buffer.alloc(0);
+    pair.host.onCreate = (machine) => {
+      machine.loadRest = async (devices) => {
+        rest = Buffer.from(devices);
+      };
+    };
+    expect(await pair.migrate(source)).toMatchObject({ outcome: 'handed-over', proof: { mode: 'full', lostPages: 0 } });
+    const program = readFileSync(process.execPath).subarray(0, bytes);
+    expect(Buffer.compare(((await pair.receiver.arrived) as PlainMachine).memory, program)).toBe(0);
+    expect(rest.length).toBeLessThan(3 * 4096);
+    const order = ['migrate', 'stop', 'migrate-continue', 'quit'];
+    expect(fake.asked.filter((command) => order.includes(command))).toEqual(order);
+    fake.close();
+    source.close();
+  });
+
+  it('goes on where that was in vain, and lets QEMU end what it has begun', async () => {
+    const { fake, source } = await hiddenGuest();
+    const pair = await Pair.create();
+    pair.host.onCreate = (machine) => {
+      machine.loadRest = async () => {
+        throw new MigrationError('devices-failed', 'no');
+      };
+    };
+    expect(await pair.migrate(source)).toMatchObject({ outcome: 'kept', stays: 'as-it-was' });
+    expect(fake.asked.at(-1)).toBe('cont');
+    fake.close();
+    source.close();
+    const refused = await hiddenGuest({ refuses: 'stop' });
+    expect(await (await Pair.create()).migrate(refused.source)).toMatchObject({ outcome: 'kept', code: 'qmp-refused' });
+    expect(refused.fake.asked).toContain('migrate_cancel');
+    refused.fake.close();
+    refused.source.close();
+  });
+});
+
 describe('copyGuest()', () => {
   it('copies memory as it stands in the end, and devices, of a guest that goes on', async () => {
     const { fake, source } = await fakeGuest();
     const path = join(folder, 'copy');
     writeFileSync(path, Buffer.alloc(PAGES * 4096));
-    const copy = RamFiles.open(source.description.regions, () => path, 'r+');
+    const copy = RamFiles.open([{ path, offset: 0, pages: PAGES }], 'r+');
     let rounds = 0;
     const onRound = () => {
       // The guest writes to one page after each round but the last, and empties another.
@@ -173,7 +262,7 @@ describe('copyGuest()', () => {
     const { fake, source } = await fakeGuest({ refuses });
     const path = join(folder, 'copy');
     writeFileSync(path, Buffer.alloc(PAGES * 4096));
-    const copy = RamFiles.open(source.description.regions, () => path, 'r+');
+    const copy = RamFiles.open([{ path, offset: 0, pages: PAGES }], 'r+');
     const { signal } = new AbortController();
     await expect(copyGuest(source, copy, { maxDowntimeMs: 300, signal })).rejects.toMatchObject({
       code: 'qmp-refused',
@@ -186,7 +275,7 @@ describe('copyGuest()', () => {
 
   it('ends, interrupted, in the midst of it', async () => {
     const { fake, source } = await fakeGuest();
-    const copy = RamFiles.open(source.description.regions, () => ram, 'r+');
+    const copy = RamFiles.open([{ path: ram, offset: 0, pages: PAGES }], 'r+');
     const stop = new AbortController();
     const options = { maxDowntimeMs: 300, signal: stop.signal, onRound: () => stop.abort() };
     await expect(copyGuest(source, copy, options)).rejects.toMatchObject({ code: 'interrupted' });
@@ -194,51 +283,5 @@ describe('copyGuest()', () => {
     copy.close();
     fake.close();
     source.close();
-  });
-});
-
-describe('MemoryScan', () => {
-  const place = (bytes: number) => {
-    writeFileSync(ram, mixedMachine(PAGES).memory);
-    return RamFiles.open(
-      [
-        { kind: 'ram', name: 'a', id: 0, firstFrame: 0, pages: 130, fileOffset: 170 * 4096 },
-        { kind: 'ram', name: 'b', id: 1, firstFrame: 0, pages: 170, fileOffset: 0 },
-      ],
-      () => ram,
-      bytes > 0 ? 'r+' : 'r',
-    );
-  };
-
-  it('finds each page that is not what is known of it, and no other, over regions in any order', async () => {
-    const files = place(1);
-    const scan = new MemoryScan(files, 3);
-    const known = new PageHashes(PAGES);
-    await scan.learn(known);
-    const none = new PageSet(PAGES);
-    await scan.find(known, none);
-    expect(none.size).toBe(0);
-    const fd = openSync(ram, 'r+');
-    for (const page of [0, 64, 169, 170, 299]) writeSync(fd, Buffer.from([7, 7]), 0, 2, page * 4096 + 4000);
-    closeSync(fd);
-    const found = new PageSet(PAGES);
-    await scan.find(known, found);
-    const numbers = [];
-    for (let page = found.next(0); page < PAGES; page = found.next(page + 1)) numbers.push(page);
-    expect(numbers).toEqual([0, 129, 130, 194, 299]);
-    scan.close();
-    files.close();
-  });
-
-  it('says so when memory ends, or was too short from the start', async () => {
-    const files = place(0);
-    truncateSync(ram, 100 * 4096);
-    const scan = new MemoryScan(files, 1);
-    await expect(scan.learn(new PageHashes(PAGES))).rejects.toMatchObject({ code: 'ram-gone' });
-    scan.close();
-    files.close();
-    expect(() =>
-      RamFiles.open([{ kind: 'ram', name: 'a', id: 0, firstFrame: 0, pages: 101, fileOffset: 0 }], () => ram, 'r'),
-    ).toThrow(expect.objectContaining({ code: 'ram-gone' }));
   });
 });

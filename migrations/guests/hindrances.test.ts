@@ -10,7 +10,10 @@ const FACTS: GuestFacts = {
   accelerator: 'tcg',
   cpus: 1,
   backends: [
-    { id: 'pc.ram', bytes: 1 << 24, isShared: true, type: 'memory-backend-file', path: '/dev/shm/a', offset: 0 },
+    {
+      ...{ id: 'pc.ram', bytes: 1 << 24, isShared: true, type: 'memory-backend-file', path: '/dev/shm/a', offset: 0 },
+      hostAddress: 0x7000_0000,
+    },
   ],
   disks: [],
   devices: [],
@@ -40,9 +43,9 @@ describe('hindrancesOf()', () => {
     ['bad-state', { status: 'io-error' }],
     ['bad-state', { status: 'shutdown' }],
     ['blocked', { blockers: ['VirtFS has a mount'] }],
-    ['private-memory', { backends: [] }],
-    ['private-memory', { backends: [RAM, { ...RAM, id: 'dimm', isShared: false }] }],
-    ['private-memory', { backends: [{ ...RAM, type: 'memory-backend-memfd' }] }],
+    ['hidden-memory', { backends: [] }],
+    ['hidden-memory', { backends: [RAM, { ...RAM, id: 'dimm', isShared: false, hostAddress: undefined }] }],
+    ['other-memory', { backends: [{ ...RAM, type: '' }] }],
     ['other-memory', { backends: [{ ...RAM, type: 'memory-backend-epc' }] }],
     ['other-memory', { backends: [{ ...RAM, path: '/dev/dax0.0' }] }],
     ['other-device', { strangers: ['vhost-user-fs-pci'] }],
@@ -59,6 +62,18 @@ describe('hindrancesOf()', () => {
     const shared = { areShared: true, areMirrored: false };
     expect(hindrancesOf({ ...FACTS, disks: [DISK] }, shared)).toEqual([]);
     expect(hindrancesOf({ ...FACTS, disks: [{ ...DISK, file: '/tmp/vl.AAAAAA' }] }, shared)).toHaveLength(1);
+  });
+
+  it.each([
+    { isShared: false },
+    { type: 'memory-backend-ram', isShared: false, path: undefined },
+    { type: 'memory-backend-memfd', path: undefined },
+  ])('only tells that QEMU hands memory out which is %j; but refuses where nobody can reach it', (change) => {
+    const facts = { ...FACTS, backends: [{ ...RAM, ...change }] };
+    expect(hindrancesOf(facts, NO_DISKS)).toMatchObject([{ code: 'private-memory', isFatal: false }]);
+    expect(hindrancesOf({ ...facts, process: undefined }, NO_DISKS)).toContainEqual(
+      expect.objectContaining({ code: 'hidden-memory' }),
+    );
   });
 
   it('only tells of what somebody else has to know', () => {

@@ -1,4 +1,5 @@
-import type { Backend, GuestFacts } from './guest-facts.ts';
+import type { GuestFacts } from './guest-facts.ts';
+import { HIDDEN, isLeftOut } from './locate-memory.ts';
 
 /** Why a guest can't be moved, or what somebody has to see to. */
 export interface Hindrance {
@@ -51,48 +52,30 @@ function ofState({ status, blockers }: GuestFacts): Hindrance[] {
   ];
 }
 
-/** The last version of QEMU that was seen to leave shared memory without a name out of its stream is 7.2. */
-const FIRST_TO_NEED_NAMES = 8;
+/** Kinds of memory that are nothing but memory. */
+const READABLE = new Set(['file', 'memfd', 'ram', 'shm'].map((kind) => `memory-backend-${kind}`));
 
-/** Whether QEMU leaves memory to who shares it; else all of it is in the stream of the devices. */
-export function isLeftOut({ isShared, type }: Backend, version: string): boolean {
-  if (!isShared) return false;
-  return (
-    type === 'memory-backend-file' ||
-    (type === 'memory-backend-memfd' && Number.parseInt(version, 10) < FIRST_TO_NEED_NAMES)
-  );
-}
-
-function ofMemory({ backends, version }: GuestFacts): Hindrance[] {
+function ofMemory({ backends, version, process }: GuestFacts): Hindrance[] {
   if (backends.length === 0)
     return [
-      fatal(
-        'private-memory',
-        'its memory is private to QEMU: start it with -object ' +
-          'memory-backend-file,id=pc.ram,size=…,mem-path=/dev/shm/vm.ram,share=on -machine …,memory-backend=pc.ram',
-      ),
+      fatal('hidden-memory', 'QEMU names none of its memory: give it one by -object and -machine memory-backend'),
     ];
   return backends.flatMap((backend) => {
-    const { id, isShared, path = '', type } = backend;
-    if (!isShared)
-      return [fatal('private-memory', `memory ${id} is not shared: start it with share=on at its -object`)];
-    if (type !== 'memory-backend-file' && type !== 'memory-backend-memfd')
-      return [
-        fatal(
-          'other-memory',
-          `memory ${id} is of type ${type}, which savkit can't read; memory-backend-file can be moved`,
-        ),
-      ];
-    if (!isLeftOut(backend, version))
-      return [
-        fatal(
-          'private-memory',
-          `memory ${id} has no name (memfd), and QEMU ${version} puts such memory into its own stream: use ` +
-            'memory-backend-file',
-        ),
-      ];
+    const { id, isShared, type, path = '', hostAddress } = backend;
     if (/^\/dev\/dax/.test(path)) return [fatal('other-memory', `memory ${id} is a device, ${path}`)];
-    return [];
+    if (!READABLE.has(type)) return [fatal('other-memory', `memory ${id} is of type ${type}, which savkit can't read`)];
+    const isReached = (isShared && path !== '') || (process !== undefined && (isShared || hostAddress !== undefined));
+    if (!isReached) return [fatal('hidden-memory', `memory ${id} can't be reached: ${HIDDEN}`)];
+    if (isLeftOut(backend, version)) return [];
+    return [
+      {
+        code: 'private-memory',
+        isFatal: false,
+        message:
+          `memory ${id} is no shared memory-backend-file: QEMU hands out all of it once more, on this host, ` +
+          'before the guest stops',
+      },
+    ];
   });
 }
 

@@ -9,15 +9,15 @@ import { differenceOf, type MachineDescription, type QemuDescription } from '../
 import type { TargetHost } from '../machine/machine.ts';
 import { QemuProcess } from '../qmp/qemu-process.ts';
 import { MigrationError } from '../wire/migration-error.ts';
-import { describeGuest, ramPathOf, writableDisks } from './describe-guest.ts';
+import { targetOptions } from './command-line/target-command.ts';
+import { describeGuest, writableDisks } from './describe-guest.ts';
 import { type GuestFacts, learnFacts } from './guest-facts.ts';
-import { isLeftOut } from './hindrances.ts';
+import { locateMemory } from './locate-memory.ts';
 import { RamFiles } from './memory/ram-files.ts';
 import { checkMemoryIsFree, emptyMemory, memoryPaths } from './memory-in-use.ts';
 import { setForDevicesOnly } from './migration-settings.ts';
 import { privateFolder, removeFolder } from './private-folder.ts';
 import { QemuTarget } from './qemu-target.ts';
-import { targetOptions } from './target-command.ts';
 
 /** Share of the free memory that a guest may take. */
 const MEMORY_SHARE = 0.95;
@@ -62,7 +62,7 @@ export class QemuHost implements TargetHost<QemuTarget> {
       const qmp = await process.connect();
       const facts = await learnFacts(qmp);
       checkFits(description, facts);
-      await setForDevicesOnly(qmp);
+      await setForDevicesOnly(qmp, 'left-out');
       const ram = await openRam(facts);
       const target = new QemuTarget(description, process, qmp, ram, writableDisks(facts), folder);
       this.#onStarted?.(target);
@@ -83,12 +83,6 @@ function checkFits(description: QemuDescription, facts: GuestFacts): void {
   const difference = differenceOf(theirs, { ...own, regions: withoutOffsets(own.regions) });
   if (difference !== undefined)
     throw new MigrationError('other-machine', `Cannot take guest: here ${difference}, as its source has it`);
-  const other = facts.backends.find((backend) => !isLeftOut(backend, facts.version));
-  if (other)
-    throw new MigrationError(
-      'private-memory',
-      `Cannot take guest: memory ${other.id} has to be a memory-backend-file with share=on here`,
-    );
 }
 
 /** Where memory stands in its file is each side's own matter. */
@@ -98,9 +92,16 @@ function withoutOffsets(regions: QemuDescription['regions']): QemuDescription['r
 
 /** Memory is taken before it is promised: a full file system would kill the guest later. */
 async function openRam(facts: GuestFacts): Promise<RamFiles> {
-  const paths = new Map(facts.backends.map((backend) => [backend.id, ramPathOf(facts, backend)]));
-  for (const { id, offset, bytes } of facts.backends) await reserve(paths.get(id) ?? '', offset, bytes);
-  return RamFiles.open(describeGuest(facts).regions, (name) => paths.get(name) ?? '', 'r+');
+  const pieces = locateMemory(facts);
+  const ram = RamFiles.open(pieces, 'r+');
+  try {
+    for (const { path, offset, pages } of pieces)
+      if (ram.paths.includes(path)) await reserve(path, offset, pages * PAGE_SIZE);
+    return ram;
+  } catch (error) {
+    ram.close();
+    throw error;
+  }
 }
 
 async function reserve(path: string, offset: number, bytes: number): Promise<void> {

@@ -1,4 +1,6 @@
 import { setTimeout } from 'node:timers/promises';
+import { EnvironmentError, SavkitError } from '../../formats/errors.ts';
+import { PAGE_SIZE } from '../../formats/sizes.ts';
 import { record, text } from '../../formats/values/shape.ts';
 import type { QemuDescription } from '../machine/description.ts';
 import type { DiskWay, SourceMachine } from '../machine/machine.ts';
@@ -6,13 +8,15 @@ import type { PageHashes } from '../machine/page-hashes.ts';
 import type { PageSet } from '../machine/page-set.ts';
 import { QmpClient } from '../qmp/qmp-client.ts';
 import { MigrationError } from '../wire/migration-error.ts';
-import { describeGuest, ramPathOf, writableDisks } from './describe-guest.ts';
-import { cancelSave, saveDevices } from './device-stream.ts';
+import { describeGuest, writableDisks } from './describe-guest.ts';
+import { DeviceSave } from './device-save.ts';
 import { DiskMirror } from './disk-mirror.ts';
 import type { GuestFacts } from './guest-facts.ts';
 import { endsSoon } from './guest-process.ts';
+import { isLeftOut, locateMemory } from './locate-memory.ts';
 import { GuestRam } from './memory/guest-ram.ts';
 import { RamFiles } from './memory/ram-files.ts';
+import { WriteWatch } from './memory/write-watch.ts';
 import { type FormerSettings, putBack, setForDevicesOnly } from './migration-settings.ts';
 
 /** QEMU's stop, and its devices, as long as none was measured, in ms: 0.5–2 and 5–50 were seen. */
@@ -22,10 +26,19 @@ const QUIT_MS = 10_000;
 
 const statusShape = record({ status: text(64) });
 
+/** How a guest is moved. */
+export interface QemuSourceOptions {
+  /** Its disks are copied; else both sides see the same ones. */
+  copiesDisks?: boolean;
+  /** The kernel notes writes, where it can; else all of memory is compared. */
+  notesWrites?: boolean;
+  /** Called when it can't, or can't any more: memory is compared from then on. */
+  onWatchLost?: (why: SavkitError) => void;
+}
+
 /** A guest of a QEMU on this host that is to go elsewhere: its memory is read as files, its devices QEMU saves. */
 export class QemuSource extends GuestRam implements SourceMachine {
   readonly description: QemuDescription;
-  readonly comparesMemory = true;
   #qmp: QmpClient;
   readonly #facts: GuestFacts;
   #known: PageHashes | undefined;
@@ -35,44 +48,52 @@ export class QemuSource extends GuestRam implements SourceMachine {
   /** Somebody had paused it before this side stopped it. */
   #wasPaused = false;
   #isStopped = false;
-  /** Devices of the guest as it stands. */
-  #devices: Promise<Uint8Array> | undefined;
+  /** Of its devices, under way or over. */
+  #save: DeviceSave | undefined;
+  /** Memory that QEMU hands out with the devices: it is not shared. */
+  readonly #handedOut: ReadonlyMap<string, number>;
   #devicesMs = GUESSED_DEVICES_MS;
   /** Somebody else has let it run since it was stopped. */
   #startedByOthers = false;
 
-  readonly #copiesDisks: boolean;
+  readonly #options: QemuSourceOptions;
   #mirror: DiskMirror | undefined;
+  /** The kernel notes writes; else all of memory is compared. */
+  #watch: WriteWatch | undefined;
 
-  private constructor(qmp: QmpClient, facts: GuestFacts, ram: RamFiles, copiesDisks: boolean) {
+  private constructor(qmp: QmpClient, facts: GuestFacts, ram: RamFiles, options: QemuSourceOptions) {
     super(ram);
-    this.#copiesDisks = copiesDisks;
+    this.#options = options;
     this.#qmp = qmp;
     this.#facts = facts;
     this.#runs = facts.status === 'running';
     this.description = describeGuest(facts);
-    this.#watch();
+    const isShared = facts.backends.every((backend) => isLeftOut(backend, facts.version));
+    this.#handedOut = new Map(isShared ? [] : facts.backends.map(({ id, bytes }) => [id, bytes]));
+    this.#listen();
   }
 
   /**
    * A guest of which it is known that nothing hinders it (`hindrancesOf`).
-   * @param copiesDisks else both sides see the same ones
    * @throws EnvironmentError for memory that can't be opened, UnsupportedError
    */
-  static open(qmp: QmpClient, facts: GuestFacts, copiesDisks = false): QemuSource {
-    const paths = new Map(facts.backends.map((backend) => [backend.id, ramPathOf(facts, backend)]));
-    const ram = RamFiles.open(describeGuest(facts).regions, (name) => paths.get(name) ?? '', 'r');
-    return new QemuSource(qmp, facts, ram, copiesDisks);
+  static open(qmp: QmpClient, facts: GuestFacts, options: QemuSourceOptions = {}): QemuSource {
+    return new QemuSource(qmp, facts, RamFiles.open(locateMemory(facts), 'r'), options);
   }
 
   async startTracking(known: PageHashes): Promise<void> {
     this.#known = known;
     await this.#prepare();
+    if (this.#options.notesWrites) this.#watch = await this.#startWatch();
+  }
+
+  get comparesMemory(): boolean {
+    return this.#watch === undefined;
   }
 
   /** What an earlier link has left unfinished ends first. */
   async copyDisks(way: DiskWay): Promise<void> {
-    if (!this.#copiesDisks) return;
+    if (!this.#options.copiesDisks) return;
     await this.#connect();
     await this.#endMirror();
     this.#mirror = new DiskMirror(this.#qmp, writableDisks(this.#facts), way);
@@ -82,11 +103,29 @@ export class QemuSource extends GuestRam implements SourceMachine {
   /** @throws EnvironmentError where QEMU has ended: its memory stands in the files, and is nobody's */
   async takeDirty(into: PageSet): Promise<void> {
     await this.#connect();
-    if (this.#known) await this.scan.find(this.#known, into);
+    if (!this.#known) return;
+    try {
+      if (this.#watch) return await this.#watch.take(into);
+    } catch (error) {
+      if (!(error instanceof SavkitError)) throw error;
+      this.#endWatch();
+      this.#options.onWatchLost?.(error);
+    }
+    // What is sent in any case is not looked for.
+    if (into.size < into.pageCount) await this.scan.find(this.#known, into);
+    // Its end may have come meanwhile.
+    await this.#connect();
+  }
+
+  /** Its memory is handed out by QEMU, and taken out of the devices that `saveRest` gives. */
+  get isHandedOut(): boolean {
+    return this.#handedOut.size > 0;
   }
 
   async stopTracking(): Promise<void> {
     this.#known = undefined;
+    this.#endWatch();
+    await this.#endSave();
     await this.#endMirror();
     await this.#putBack();
   }
@@ -97,38 +136,38 @@ export class QemuSource extends GuestRam implements SourceMachine {
   }
 
   get isPaused(): boolean {
-    return this.#isStopped ? this.#wasPaused : !this.#runs;
+    return this.#isStopped || this.#save ? this.#wasPaused : !this.#runs;
+  }
+
+  async readyToPause(): Promise<boolean> {
+    await this.#prepare();
+    if (this.#handedOut.size === 0) return false;
+    await this.#endSave();
+    // QEMU itself stops the guest when it has handed out all that there is.
+    this.#wasPaused = (await this.#status()) !== 'running';
+    this.#save = this.#beginSave();
+    await this.#save.untilHandedOut();
+    return true;
   }
 
   /** QEMU saves its devices while the last pages go. Nothing of that touches memory. */
   async pause(): Promise<void> {
     await this.#prepare();
     // Not every way to a guest tells of events.
-    this.#runs = (await this.#status()) === 'running';
-    this.#wasPaused = !this.#runs;
+    if (!this.#save) this.#wasPaused = (await this.#status()) !== 'running';
+    this.#runs = false;
     await this.#qmp.execute('stop');
     this.#isStopped = true;
     this.#startedByOthers = false;
-    const start = performance.now();
     await this.#mirror?.finish();
     this.#mirror = undefined;
-    this.#devices = saveDevices(this.#qmp, this.#facts.process?.pid);
-    this.#devices.then(
-      () => {
-        this.#devicesMs = performance.now() - start;
-      },
-      () => {},
-    );
+    this.#save ??= this.#beginSave();
+    this.#save.letEnd();
   }
 
   async resume(): Promise<void> {
-    const isSaved = await this.#devices?.then(
-      () => true,
-      () => false,
-    );
-    this.#devices = undefined;
     await this.#connect();
-    if (isSaved === false) await cancelSave(this.#qmp).catch(() => {});
+    await this.#endSave();
     await this.#endMirror();
     this.#isStopped = false;
     await this.#putBack();
@@ -155,8 +194,11 @@ export class QemuSource extends GuestRam implements SourceMachine {
   }
 
   async saveRest(): Promise<Uint8Array> {
-    if (!this.#devices) throw new MigrationError('not-stopped', 'Cannot save devices: the guest was not stopped');
-    return this.#devices;
+    const save = this.#save;
+    if (!save) throw new MigrationError('not-stopped', 'Cannot save devices: the guest was not stopped');
+    const bytes = await save.bytes;
+    this.#devicesMs = save.ms ?? this.#devicesMs;
+    return bytes;
   }
 
   /** Nobody answers at its socket any more, and its process, where that is known, is gone. */
@@ -179,6 +221,7 @@ export class QemuSource extends GuestRam implements SourceMachine {
 
   /** Lets go of what was opened; the guest does not notice. */
   close(): void {
+    this.#endWatch();
     this.closeRam();
     this.#qmp.close();
   }
@@ -188,12 +231,12 @@ export class QemuSource extends GuestRam implements SourceMachine {
     if (!this.#qmp.hasEnded) return;
     const { closed, path } = this.#qmp;
     this.#qmp = await QmpClient.connect(path).catch(async () => Promise.reject(await closed));
-    this.#watch();
+    this.#listen();
     this.#runs = (await this.#status()) === 'running';
     this.#startedByOthers ||= this.#isStopped && this.#runs;
   }
 
-  #watch(): void {
+  #listen(): void {
     this.#qmp.onEvent(({ name }) => {
       if (name === 'STOP') this.#runs = false;
       if (name !== 'RESUME') return;
@@ -204,7 +247,39 @@ export class QemuSource extends GuestRam implements SourceMachine {
 
   /** Done before the guest stands still: each command takes its time. */
   async #prepare(): Promise<void> {
-    this.#former ??= await setForDevicesOnly(this.#qmp);
+    this.#former ??= await setForDevicesOnly(this.#qmp, this.#handedOut.size === 0 ? 'left-out' : 'stripped');
+  }
+
+  /** @returns undefined where that is not possible */
+  async #startWatch(): Promise<WriteWatch | undefined> {
+    const { process, backends } = this.#facts;
+    const pieces = backends.flatMap(({ hostAddress: address, bytes }) =>
+      address === undefined ? [] : [{ address, pages: bytes / PAGE_SIZE }],
+    );
+    try {
+      if (process === undefined || pieces.length < backends.length)
+        throw new EnvironmentError('no-write-watch', 'Cannot have the kernel note writes: QEMU does not tell where');
+      return await WriteWatch.start(process.pid, pieces);
+    } catch (error) {
+      if (!(error instanceof SavkitError)) throw error;
+      this.#options.onWatchLost?.(error);
+      return undefined;
+    }
+  }
+
+  #endWatch(): void {
+    this.#watch?.close();
+    this.#watch = undefined;
+  }
+
+  #beginSave(): DeviceSave {
+    return new DeviceSave(this.#qmp, { pid: this.#facts.process?.pid, handedOut: this.#handedOut });
+  }
+
+  async #endSave(): Promise<void> {
+    const save = this.#save;
+    this.#save = undefined;
+    await save?.undo(this.#qmp);
   }
 
   async #endMirror(): Promise<void> {

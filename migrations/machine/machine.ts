@@ -17,6 +17,8 @@ export interface PageAccess {
   readPages(pages: Uint32Array, count: number, target: Uint8Array, at: number, held: Uint8Array): number;
   /** Makes `hashes` those of memory as it is, by threads of its own; else `MemoryHasher` does so. */
   hashMemory?(hashes: PageHashes): Promise<void>;
+  /** Adds the pages whose hashes are not those that are known, by threads of its own; else `MemoryHasher` does so. */
+  findDiffering?(known: PageHashes, into: PageSet): Promise<void>;
 }
 
 /** How disks get to the target. */
@@ -59,6 +61,12 @@ export interface SourceMachine extends PageAccess {
   stopTracking(): void | Promise<void>;
   /** Somebody else has paused it: it arrives paused. After `pause`, whether it was so before. */
   readonly isPaused: boolean;
+  /**
+   * To be called while it runs, just before `pause`: what makes standing still shorter.
+   * @returns whether that took so long that another round is due
+   * @throws SavkitError
+   */
+  readyToPause?(): Promise<boolean>;
   /**
    * Resolves when nothing writes to memory any more. From then on until `resume` or `release` nobody else can start it,
    * or `stillStands` tells.

@@ -129,6 +129,10 @@ export class MemoryProof {
   async #differing(pace: boolean): Promise<PageSet> {
     const { hashes } = this.#sent;
     const differing = new PageSet(this.#space.pageCount);
+    if (this.#machine.findDiffering) {
+      await this.#machine.findDiffering(hashes, differing);
+      return differing;
+    }
     await this.#hasher.hashAll(
       this.#space.pageCount,
       (page, words, i) => {

@@ -38,6 +38,8 @@ export class SourceSession {
   async run(): Promise<void> {
     await this.#copyDisks();
     const proof = await this.#sendWhileRunning();
+    if (await this.#departure.facts.machine.readyToPause?.())
+      await this.#rounds.send(AfterRound.ANOTHER, 'switch-over');
     await this.#departure.custody.pause();
     await this.#sendAtRest(proof);
     await this.#resendUntilEqual(proof);

@@ -14,6 +14,8 @@ export interface FakeGuestOptions {
   /** How its guest is at first; `running` by default. */
   status?: string;
   onStop?: (fake: FakeQmp) => void;
+  /** Begins to save devices while it runs, with this stream, and waits to be told before it ends. */
+  handsOut?: Uint8Array;
 }
 
 /** A QEMU that is none: its memory is a file, its devices are some bytes. */
@@ -46,7 +48,12 @@ export async function fakeQemu(ram: string, options: FakeGuestOptions = {}): Pro
           'pc-i440fx-7.2-machine'
         );
       case 'query-migrate':
-        return { status: migration };
+        if (migration === 'active' && status === 'paused') migration = 'pre-switchover';
+        return { status: migration, ram: { 'dirty-sync-count': 2 } };
+      case 'migrate-continue':
+      case 'migrate_cancel':
+        if (migration !== 'none') migration = command === 'migrate_cancel' ? 'cancelled' : 'completed';
+        return {};
       case 'query-migrate-capabilities':
         return [
           { capability: 'xbzrle', state: true },
@@ -64,8 +71,8 @@ export async function fakeQemu(ram: string, options: FakeGuestOptions = {}): Pro
         status = 'running';
         return {};
       case 'migrate':
-        connect(String(args.uri).slice('unix:'.length)).end(DEVICES);
-        migration = 'completed';
+        connect(String(args.uri).slice('unix:'.length)).end(options.handsOut ?? DEVICES);
+        migration = options.handsOut ? 'active' : 'completed';
         return {};
       default:
         return {};

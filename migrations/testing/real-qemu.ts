@@ -87,9 +87,14 @@ export class RealQemu {
       .replaceAll(`run/${source}/`, `run/${target}/`)
       .replaceAll(`savkit-qemu-${source}.ram`, `savkit-qemu-${target}.ram`)
       .replace(`-name ${source} `, `-name ${target} `);
-    const changed = qemu === 10 ? withQemu10(line, this.state) : line;
+    const changed = qemu === 10 ? line.replace(/^\S+/, qemu10In(this.state)) : line;
     writeFileSync(join(folder, 'args'), changed);
     return changed;
+  }
+
+  /** A QEMU, with the folders of its data. */
+  programOf(version: 7 | 10): string {
+    return version === 10 ? qemu10In(this.state) : '/usr/bin/qemu-system-x86_64';
   }
 
   /** Lets the scripts know of a guest that somebody else has started. */
@@ -98,8 +103,7 @@ export class RealQemu {
   }
 }
 
-function withQemu10(line: string, state: string): string {
+function qemu10In(state: string): string {
   const share = join(state, 'q10/usr/share');
-  const program = join(state, 'q10/usr/bin/qemu-system-x86_64');
-  return line.replace(/^\S+/, `${program} -L ${share}/qemu -L ${share}/seabios`);
+  return `${join(state, 'q10/usr/bin/qemu-system-x86_64')} -L ${share}/qemu -L ${share}/seabios`;
 }

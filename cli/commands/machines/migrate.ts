@@ -58,6 +58,14 @@ const builder = (argv: Argv) =>
       default: false,
       describe: "Of a guest of QEMU: copy its disks into the images that the target's QEMU has for it",
     })
+    .option('tracking', {
+      choices: ['compare', 'kernel'] as const,
+      default: 'compare' as const,
+      describe:
+        'How writes of a guest of QEMU are found. compare: all memory is looked through, again and again; kernel: ' +
+        'the kernel notes them (Linux 6.7, x86-64, a C compiler, root), which takes next to no time; where it can ' +
+        'not, memory is compared',
+    })
     .option('streams', { type: 'number', default: 1, describe: 'Connections, 1 to 16' })
     .option('compression', {
       choices: ['auto', 'always', 'never'] as const,

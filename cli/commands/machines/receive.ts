@@ -32,6 +32,21 @@ const builder = (argv: Argv) =>
         "A guest of QEMU: file with the command line of the QEMU to be started for it, which is the source's " +
         'with what is different here; with --keep a folder of such files, NAME.args',
     })
+    .option('qemu', {
+      type: 'string',
+      requiresArg: true,
+      describe:
+        'Folder of the files of guests of QEMU: take one by the command line that its source tells, of which only what ' +
+        'makes a machine of emulated devices and of files below this folder is taken over; its memory becomes a ' +
+        'memfd, its ports and its display lead nowhere',
+    })
+    .option('qemu-program', {
+      type: 'string',
+      requiresArg: true,
+      describe:
+        'With --qemu: the QEMU to be started, and options that its command line begins with; ' +
+        'default: qemu-system-x86_64',
+    })
     .option('keep', {
       type: 'boolean',
       default: false,
@@ -108,6 +123,7 @@ const builder = (argv: Argv) =>
       'Take machine after machine; one that does not fit now is told that this side is busy',
     )
     .example('$0 receive --listen :7000 --qemu-args vm.args', 'Wait for a guest of QEMU, and start a QEMU for it')
+    .example('$0 receive --listen :7000 --qemu /srv/guests', 'The same, by the command line of the source')
     .example(
       '$0 receive --teleporter --listen :6000 --password-file pw -o vm.sav',
       'A consistent copy of a machine that runs on',
@@ -128,7 +144,11 @@ const builder = (argv: Argv) =>
 export const receiveCommand = command(builder, async (options) => {
   const { teleporter, output, listen } = options;
   process.exitCode = await runCommand('receive', [teleporter ? (output ?? '') : listen], options, (job) => {
-    const { qemuArgs } = options;
+    const { qemuArgs, qemu, qemuProgram } = options;
+    if (qemu !== undefined && (qemuArgs !== undefined || teleporter || options.keep))
+      throw new UsageError('bad-combination', '--qemu goes neither with --qemu-args nor with --teleporter or --keep');
+    if (qemuProgram !== undefined && qemu === undefined)
+      throw new UsageError('bad-combination', '--qemu-program goes with --qemu');
     if (qemuArgs !== undefined && teleporter)
       throw new UsageError('usage', 'Cannot use --qemu-args with --teleporter: VirtualBox has no guests of QEMU');
     if (options.keep && teleporter)
@@ -140,7 +160,7 @@ export const receiveCommand = command(builder, async (options) => {
     const wait = options.wait ?? (options.keep ? 0 : WAIT_SECONDS);
     const own = { ...options, wait, records: recordFolder(options.records) };
     if (options.keep) return receiveMany(own, job);
-    if (qemuArgs !== undefined) return receiveGuest({ ...own, qemuArgs }, job);
+    if (qemuArgs !== undefined || qemu !== undefined) return receiveGuest(own, job);
     if (!teleporter) return receiveMachine(own, job);
     if (output === undefined) throw new UsageError('usage', 'Cannot receive from a VirtualBox: expected --output FILE');
     return receiveFile({ ...own, output }, job);

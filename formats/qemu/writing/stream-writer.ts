@@ -29,6 +29,8 @@ export interface QemuStreamPlan {
   footers?: boolean;
   /** By name of a block that the stream leaves out (`x-ignore-shared`): the file that gets its pages. */
   leftOut?: ReadonlyMap<string, SeekableSink>;
+  /** Names of blocks whose pages go nowhere: whoever loads the stream has them already. */
+  dropped?: ReadonlySet<string>;
 }
 
 /** A device's section to be written. */
@@ -47,6 +49,7 @@ export interface WrittenSection {
 
 /** Pages of mapped RAM begin at multiples of this. */
 const MAPPED_ALIGNMENT = MIB;
+const NOWHERE: PageWriter = { put: () => undefined, finish: async () => {} };
 /** Any head of a part fits. */
 const HEAD_ROOM = 4 * MAX_NAME;
 
@@ -131,6 +134,12 @@ export class QemuStreamWriter implements PageSink {
     this.#putFooter(id);
   }
 
+  /** Ends the stream with devices and end mark as another stream has them. */
+  async endWith(tail: Uint8Array): Promise<void> {
+    await this.#out.bytes(tail);
+    await this.#out.flush();
+  }
+
   /**
    * Writes the end of the stream. @param description JSON that tells the sections apart. QEMU itself only misses it: it
    * complains, and goes on
@@ -175,6 +184,10 @@ export class QemuStreamWriter implements PageSink {
     out.u64(block.size);
     if (this.#plan.configuration.capabilities.includes(IGNORE_SHARED)) out.u64(block.gcPhys ?? -1);
     const sink = this.#plan.leftOut?.get(block.name);
+    if (this.#plan.dropped?.has(block.name)) {
+      this.#places.push(NOWHERE);
+      return;
+    }
     const own = this.#file ? await this.#placePages(block, this.#file) : records;
     this.#places.push(sink ? new PlacedPages(this.#runTo(sink), block, 0) : own);
   }

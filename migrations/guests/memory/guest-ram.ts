@@ -1,4 +1,5 @@
 import type { PageHashes } from '../../machine/page-hashes.ts';
+import type { PageSet } from '../../machine/page-set.ts';
 import { MemoryScan } from './memory-scan.ts';
 import type { RamFiles } from './ram-files.ts';
 
@@ -23,6 +24,10 @@ export abstract class GuestRam {
 
   hashMemory(hashes: PageHashes): Promise<void> {
     return this.scan.learn(hashes);
+  }
+
+  findDiffering(known: PageHashes, into: PageSet): Promise<void> {
+    return this.scan.find(known, into);
   }
 
   protected closeRam(): void {

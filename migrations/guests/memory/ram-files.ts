@@ -1,20 +1,27 @@
 import { closeSync, fstatSync, openSync, readSync, writeSync } from 'node:fs';
 import { EnvironmentError } from '../../../formats/errors.ts';
 import { PAGE_SIZE } from '../../../formats/sizes.ts';
-import type { QemuDescription } from '../../machine/description.ts';
 import { MigrationError } from '../../wire/migration-error.ts';
 
-/** Where the pages of a region are. */
-export interface RamPlace {
-  /** File that holds the region; its number holds in all threads of the process. */
-  fd: number;
+/** Where a part of a guest's memory can be read, and written. */
+export interface RamPiece {
+  /** A file, or the memory of a process: `/proc/PID/mem`. */
   path: string;
   /** Where its first page stands, in bytes. */
   offset: number;
   pages: number;
 }
 
-/** The memory of a guest as numbered pages in files that QEMU has mapped. */
+/** The same, opened. */
+export interface RamPlace extends RamPiece {
+  /** Its number holds in all threads of the process. */
+  fd: number;
+}
+
+/** The memory of a process, which is no file and has no size; it ends where the process has nothing mapped. */
+const PROCESS_MEMORY = /^\/proc\/\d+\/mem$/;
+
+/** The memory of a guest as numbered pages, in files that QEMU has mapped or in its process. */
 export class RamFiles {
   readonly pageCount: number;
   readonly #places: readonly RamPlace[];
@@ -29,19 +36,17 @@ export class RamFiles {
   }
 
   /**
-   * Opens the files of all regions.
-   * @param pathOf where the memory of a name is
-   * @throws EnvironmentError, MigrationError `ram-gone` for a file that is shorter than its region
+   * Opens all pieces.
+   * @throws EnvironmentError, MigrationError `ram-gone` for a file that is shorter than its piece
    */
-  static open(regions: QemuDescription['regions'], pathOf: (name: string) => string, flags: 'r' | 'r+'): RamFiles {
+  static open(pieces: readonly RamPiece[], flags: 'r' | 'r+'): RamFiles {
     const places: RamPlace[] = [];
     try {
-      for (const { name, pages, fileOffset: offset } of regions) {
-        const path = pathOf(name);
+      for (const { path, offset, pages } of pieces) {
         const place = { fd: opened(path, flags), path, offset, pages };
         places.push(place);
         const { size } = fstatSync(place.fd);
-        if (size < offset + pages * PAGE_SIZE)
+        if (!PROCESS_MEMORY.test(path) && size < offset + pages * PAGE_SIZE)
           throw new MigrationError(
             'ram-gone',
             `Cannot use memory ${path}: it has ${size} bytes, expected ${offset + pages * PAGE_SIZE}`,
@@ -59,8 +64,9 @@ export class RamFiles {
     return this.#places;
   }
 
+  /** Files that hold it; what is in a process only has none. */
   get paths(): string[] {
-    return [...new Set(this.#places.map(({ path }) => path))];
+    return [...new Set(this.#places.map(({ path }) => path))].filter((path) => !PROCESS_MEMORY.test(path));
   }
 
   /** As `PageAccess` says; no page of a file holds zeros by its state. */

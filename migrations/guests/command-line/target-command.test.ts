@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { parseCommand, wordsOf, wordsOfOptions } from '../../src/saved-state/qemu-check/command-words.ts';
-import type { QemuDescription } from '../machine/description.ts';
+import { parseCommand, wordsOf, wordsOfOptions } from '../../../src/saved-state/qemu-check/command-words.ts';
+import type { QemuDescription } from '../../machine/description.ts';
 import { targetOptions } from './target-command.ts';
 
 describe('targetOptions()', () => {
@@ -8,7 +8,7 @@ describe('targetOptions()', () => {
   const description = { regions: [{ ...ram, name: 'pc.ram' }] } as QemuDescription;
   const target = (line: string) =>
     wordsOfOptions(targetOptions(parseCommand(wordsOf(line)), description, '/q')).join(' ');
-  const WAITS = '-qmp unix:/q,server=on,wait=off -incoming defer';
+  const WAITS = '-qmp unix:/q,server=on,wait=off -incoming defer -S';
 
   it('waits, has a socket of its own, and keeps all that makes the machine, in its order', () => {
     const memory = '-object memory-backend-file,id=pc.ram,size=16M,mem-path=/r,share=on';

@@ -1,12 +1,12 @@
-import { PAGE_SIZE } from '../../formats/sizes.ts';
+import { PAGE_SIZE } from '../../../formats/sizes.ts';
 import {
   type CommandLine,
   joinParts,
   partsOf,
   type QemuOption,
-} from '../../src/saved-state/qemu-check/command-words.ts';
-import type { QemuDescription } from '../machine/description.ts';
-import { MigrationError } from '../wire/migration-error.ts';
+} from '../../../src/saved-state/qemu-check/command-words.ts';
+import type { QemuDescription } from '../../machine/description.ts';
+import { MigrationError } from '../../wire/migration-error.ts';
 
 // How a command line becomes that of a target: the same machine, waiting, with memory that savkit can fill.
 
@@ -32,6 +32,8 @@ export function targetOptions({ options }: CommandLine, { regions }: QemuDescrip
     ...withBackend(kept, regions),
     { name: 'qmp', value: `unix:${qmp.replaceAll(',', ',,')},server=on,wait=off` },
     { name: 'incoming', value: 'defer' },
+    // A guest that ran when QEMU began to save it would run as soon as it is loaded.
+    { name: 'S', value: undefined },
   ];
 }
 

@@ -1,0 +1,171 @@
+import { checkShape, list, text } from '../../../formats/values/shape.ts';
+import { type CommandLine, parseCommand, type QemuOption } from '../../../src/saved-state/qemu-check/command-words.ts';
+import { MigrationError } from '../../wire/migration-error.ts';
+import { checkParts, checkPath, harmful, joinedParts, partsOfValue, type ValueParts } from './harmless-values.ts';
+
+// A command line from another host is as good as a program from there. Of what the source tells only options are taken
+// over that make a machine out of emulated devices and files below one folder; all else is replaced, left out or
+// refused.
+
+/**
+ * What an option of the source becomes here: itself, another one, or nothing. @throws MigrationError `harmful-option`
+ */
+type Rule = (option: QemuOption, folder: string) => QemuOption[];
+
+const keep: Rule = (option) => [option];
+const drop: Rule = () => [];
+/** All that its value names has to be harmless. */
+const check: Rule = (option, folder) => {
+  checkParts(option.name, takenApart(option), folder);
+  return [option];
+};
+const file: Rule = (option, folder) => {
+  checkPath(option.name, option.value ?? '', folder);
+  return [option];
+};
+
+/** Where a port ends is each host's own matter. */
+const port: Rule = ({ name, value = '' }) => [{ name, value: /^(chardev:[\w.-]+|none)$/.test(value) ? value : 'null' }];
+
+/** The same thing, which leads nowhere. @param kind that it becomes @param kept keys */
+function silenced(kind: string, kept: RegExp): Rule {
+  return ({ name, value = '' }) => {
+    const parts = partsOfValue(name, value).parts.filter(({ key }) => kept.test(key));
+    return [{ name, value: joinedParts({ kind, parts }) }];
+  };
+}
+
+const RULES: Readonly<Record<string, Rule>> = {
+  ...rules(check, 'machine M accel cpu m smp numa global rtc boot smbios overcommit msg icount k'),
+  ...rules(
+    keep,
+    'name uuid append vga sandbox nodefaults no-user-config no-reboot no-shutdown enable-kvm no-acpi no-hpet usb',
+  ),
+  ...rules(file, 'kernel initrd dtb bios'),
+  ...rules(
+    drop,
+    'L qmp monitor mon pidfile daemonize D trace runas vnc spice display nographic incoming S mem-path loadvm',
+  ),
+  ...rules(port, 'serial parallel'),
+  // What is heard, and what comes over a port, ends here.
+  chardev: silenced('null', /^(id|mux)$/),
+  audiodev: silenced('none', /^id$/),
+  fw_cfg: (option) => {
+    const { parts } = takenApart(option);
+    if (parts.some(({ key }) => key !== 'name' && key !== 'string')) throw harmful(option.name, 'only text is');
+    return [option];
+  },
+  object: (option, folder) => {
+    const value = takenApart(option);
+    if (value.kind.startsWith('memory-backend-')) return [{ name: 'object', value: memoryOf(value) }];
+    // The key with which libvirt hides secrets from this command line.
+    if (value.kind === 'secret' && value.parts.some(({ key, value: id }) => key === 'id' && id === 'masterKey0'))
+      return [];
+    if (value.kind === 'rng-random')
+      return [
+        {
+          name: 'object',
+          value: joinedParts({ kind: 'rng-builtin', parts: value.parts.filter(({ key }) => key === 'id') }),
+        },
+      ];
+    return allowed(option, value, OBJECTS, folder);
+  },
+  device: (option, folder) => allowed(option, takenApart(option), DEVICES, folder),
+  drive: (option, folder) => {
+    const { kind, parts } = takenApart(option);
+    if (kind !== '') throw harmful(option.name, `${kind} has no key`);
+    const has = (name: string) => parts.some(({ key }) => key === name);
+    // A guest could write a head into a raw image that makes QEMU take it for one with a backing file.
+    if (has('file') && !has('format')) throw harmful(option.name, 'it has no format=, so that QEMU would guess');
+    for (const { key, value } of parts)
+      if (!DRIVE_KEYS.test(key) || (key === 'snapshot' && value !== 'off'))
+        throw harmful(option.name, `${key}=${value}`);
+    return check(option, folder);
+  },
+  blockdev: (option, folder) => {
+    const { kind, parts } = takenApart(option);
+    const drivers = parts.filter(({ key }) => /(^|\.)driver$/.test(key)).map(({ value }) => value);
+    for (const driver of [kind, ...drivers])
+      if (!DRIVERS.test(driver)) throw harmful(option.name, `driver ${driver} is none for a file`);
+    return check(option, folder);
+  },
+  netdev: network,
+  nic: network,
+  net: network,
+};
+
+/** Objects that need nothing of a host but its time. */
+const OBJECTS = /^(iothread|throttle-group|rng-builtin)$/;
+const DRIVE_KEYS =
+  /^(file|format|if|id|index|media|unit|bus|serial|cache|aio|discard|detect-zeroes|[wr]error|node-name|read-?only|snapshot)$/;
+const DRIVERS = /^(file|qcow2|raw|throttle|copy-on-read)$/;
+const NETWORKS = /^(none|user|tap|nic|hubport)$/;
+/** Emulated devices: none of them reaches past QEMU. */
+const DEVICES = new RegExp(
+  `^(${[
+    'virtio-(blk|net|scsi|balloon|rng|serial|keyboard|mouse|tablet|vga|gpu)(-pci|-device)?(-(non-)?transitional)?',
+    'virtserialport|virtconsole|scsi-(hd|cd)|ide-(hd|cd)|(ich9-)?ahci|piix[34]-(ide|usb-uhci)|nvme(-ns)?|floppy|isa-fdc',
+    'lsi53c895a|megasas(-gen2)?|pvscsi|e1000e?(-82\\\\d+\\\\w*)?|rtl8139|pcnet|ne2k_pci|vmxnet3|i8255\\\\w*',
+    'VGA|cirrus-vga|qxl(-vga)?|bochs-display|secondary-vga|pcie-root-port|pcie-pci-bridge|pci-bridge|i82801b11-bridge',
+    'ich9-usb-\\\\w+|usb-(ehci|tablet|kbd|mouse|hub|storage)|(qemu|nec-usb)-xhci|isa-serial|pci-serial|pvpanic(-pci)?',
+    'i6300esb|ib700|vmcoreinfo|vmgenid|(ich9-)?intel-hda|AC97|hda-(duplex|output|micro)|pc-dimm',
+  ].join('|')})$`,
+);
+
+/**
+ * The command line of a source for a QEMU here.
+ * @param outline what the source tells, unchecked
+ * @param own program of this host, and options that begin its command line @param folder below which its files lie
+ * @throws MigrationError `harmful-option` for what can't be taken over, `no-command-line` where the source tells none
+ */
+export function askedCommand(outline: Uint8Array, own: CommandLine, folder: string): CommandLine {
+  const { options } = commandOf(outline);
+  const taken = options.flatMap((option) => {
+    const rule = Object.hasOwn(RULES, option.name) ? RULES[option.name] : undefined;
+    if (!rule) throw harmful(option.name, 'it is not known as harmless');
+    return rule(option, folder);
+  });
+  return { program: own.program, options: [...own.options, ...taken, { name: 'display', value: 'none' }] };
+}
+
+const wordsShape = list(text(1 << 16), 4096);
+
+function commandOf(outline: Uint8Array): CommandLine {
+  const bad = (why: string) =>
+    new MigrationError('no-command-line', `Cannot take guest: its source tells no command line: ${why}`);
+  let words: string[];
+  try {
+    words = checkShape(JSON.parse(Buffer.from(outline).toString('utf8')), wordsShape, (why) => bad(why));
+  } catch (error) {
+    throw error instanceof SyntaxError ? bad('it is no JSON') : error;
+  }
+  if (words.length === 0) throw bad('the process of QEMU could not be looked into');
+  return parseCommand(words);
+}
+
+function rules(rule: Rule, names: string): Record<string, Rule> {
+  return Object.fromEntries(names.split(' ').map((name) => [name, rule]));
+}
+
+function takenApart({ name, value = '' }: QemuOption): ValueParts {
+  return partsOfValue(name, value);
+}
+
+function allowed(option: QemuOption, value: ValueParts, kinds: RegExp, folder: string): QemuOption[] {
+  if (!kinds.test(value.kind)) throw harmful(option.name, `${value.kind} is not known as harmless`);
+  checkParts(option.name, value, folder);
+  return [option];
+}
+
+function network(option: QemuOption, folder: string): QemuOption[] {
+  return allowed(option, takenApart(option), NETWORKS, folder);
+}
+
+/** Memory without a file: what the source has named is its own. */
+function memoryOf({ parts }: ValueParts): string {
+  const kept = parts.filter(({ key }) =>
+    /^(id|size|prealloc|merge|dump|x-use-canonical-path-for-ramblock-id)$/.test(key),
+  );
+  const words = kept.map(({ key, value }) => ({ key, value: { true: 'on', false: 'off' }[value] ?? value }));
+  return joinedParts({ kind: 'memory-backend-memfd', parts: [...words, { key: 'share', value: 'on' }] });
+}

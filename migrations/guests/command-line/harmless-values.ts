@@ -1,0 +1,96 @@
+import { realpathSync } from 'node:fs';
+import { isAbsolute, sep } from 'node:path';
+import { joinParts, partsOf } from '../../../src/saved-state/qemu-check/command-words.ts';
+import { MigrationError } from '../../wire/migration-error.ts';
+
+// Values of a command line that comes from another host: which of them do no harm here.
+
+/** A value of an option, taken apart; of one in JSON each leaf, with the keys above it: `file.filename`. */
+export interface ValueParts {
+  /** What stands first without a key, or names the kind: `virtio-blk-pci`. */
+  kind: string;
+  parts: { key: string; value: string }[];
+  isJson: boolean;
+}
+
+/** The keys by which options in JSON name their kind. */
+const KIND_KEYS = ['driver', 'qom-type', 'type', 'backend'];
+/** Keys that reach for what is this host's: open files, programs, devices, ports. */
+const REACHING =
+  /(^|\.)(fds?|vhost(fds?|force)?|sock(et)?|(down)?script|helper|(host|guest)fwd|smb.*|tftp|bootfile|host|sysfsdev|path|romfile)$/;
+/** A word before the colon chooses a protocol of QEMU: `nbd:…`, `json:…`, `fat:…`. */
+const PROTOCOL = /^[\w+.-]+:/;
+const FILE_KEYS = /(^|\.)(file|filename)$/;
+/** Values with a slash that are no paths: ranges of addresses. */
+const ADDRESSES = /(^|\.)(net|ipv6-net|ipv6-prefix)$/;
+
+/** @throws MigrationError `harmful-option` for JSON that is none */
+export function partsOfValue(option: string, value: string): ValueParts {
+  if (!value.startsWith('{')) {
+    const all = partsOf(value);
+    const [first] = all;
+    if (first.key === '' || KIND_KEYS.includes(first.key))
+      return { kind: first.value, parts: all.slice(1), isJson: false };
+    return { kind: '', parts: all, isJson: false };
+  }
+  const parts = leavesOf(parsed(option, value), '');
+  const kind = parts.find(({ key }) => KIND_KEYS.includes(key));
+  return { kind: kind?.value ?? '', parts: parts.filter((part) => part !== kind), isJson: true };
+}
+
+/** The same as a value without JSON, for options that know both forms. */
+export function joinedParts({ kind, parts }: Pick<ValueParts, 'kind' | 'parts'>): string {
+  return joinParts([{ key: '', value: kind }, ...parts]);
+}
+
+/** @param folder below which files of guests lie @throws MigrationError `harmful-option` */
+export function checkParts(option: string, { kind, parts }: ValueParts, folder: string): void {
+  if (kind.includes('/')) throw harmful(option, `${kind} is no kind of it`);
+  for (const { key, value } of parts) checkPart(option, key, value, folder);
+}
+
+function checkPart(option: string, key: string, value: string, folder: string): void {
+  // Those that name nothing are how a network card does without a program.
+  const isOff = value === 'no' || value === 'off' || value === '';
+  if (REACHING.test(key) && !isOff) throw harmful(option, `${key}=${value} reaches for what is this host's own`);
+  if (FILE_KEYS.test(key)) checkPath(option, value, folder);
+  else if (value.includes('/') && !ADDRESSES.test(key)) checkPath(option, value, folder);
+}
+
+/** A file that is there, below the folder, also by the links on its way. @throws MigrationError `harmful-option` */
+export function checkPath(option: string, path: string, folder: string): void {
+  if (!isAbsolute(path) || PROTOCOL.test(path)) throw harmful(option, `${path} is no full path of a file`);
+  const real = realOf(path);
+  if (real === undefined) throw harmful(option, `${path} is not there`);
+  if (!real.startsWith(realpathSync(folder) + sep)) throw harmful(option, `${path} does not lie below ${folder}`);
+}
+
+/** @param why completes "Cannot take guest: of its command line, -OPTION can't be taken over: …" */
+export function harmful(option: string, why: string): MigrationError {
+  return new MigrationError(
+    'harmful-option',
+    `Cannot take guest: of its command line, -${option} can't be taken over: ${why}; --qemu-args ` +
+      'takes a command line that you have written',
+  );
+}
+
+function realOf(path: string): string | undefined {
+  try {
+    return realpathSync(path);
+  } catch {
+    return undefined;
+  }
+}
+
+function parsed(option: string, value: string): unknown {
+  try {
+    return JSON.parse(value);
+  } catch {
+    throw harmful(option, 'its value is no JSON');
+  }
+}
+
+function leavesOf(value: unknown, key: string): { key: string; value: string }[] {
+  if (value === null || typeof value !== 'object') return [{ key, value: String(value ?? '') }];
+  return Object.entries(value).flatMap(([name, inner]) => leavesOf(inner, key === '' ? name : `${key}.${name}`));
+}

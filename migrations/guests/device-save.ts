@@ -1,0 +1,79 @@
+import type { QmpClient } from '../qmp/qmp-client.ts';
+import { MigrationError } from '../wire/migration-error.ts';
+import { cancelSave, saveDevices, untilHandedOut } from './device-stream.ts';
+import { stripDevices } from './strip-devices.ts';
+
+/** Bytes per ms at least with which QEMU hands out memory, and the time that it has besides, in ms. */
+const SLOWEST = 20_000;
+const PATIENCE_MS = 60_000;
+
+/** Whose devices are saved. */
+export interface SavedGuest {
+  pid: number | undefined;
+  /** Names and bytes of memory that QEMU hands out together with its devices. */
+  handedOut: ReadonlyMap<string, number>;
+}
+
+/**
+ * One save of a guest's devices. Where QEMU hands out memory with them it begins while the guest runs, and waits until
+ * it stands still.
+ */
+export class DeviceSave {
+  /** How long it took from `letEnd` on, in ms; undefined until it is over. */
+  ms: number | undefined;
+  readonly bytes: Promise<Uint8Array>;
+  readonly #qmp: QmpClient;
+  #letEnd: (() => void) | undefined;
+  #giveUp: (reason: Error) => void = () => {};
+  #isOver = false;
+  /** Fulfilled when QEMU has begun. */
+  readonly #begun: Promise<void>;
+  #from = performance.now();
+
+  constructor(qmp: QmpClient, { pid, handedOut }: SavedGuest) {
+    this.#qmp = qmp;
+    const mayEnd = new Promise<void>((resolve, reject) => {
+      this.#letEnd = resolve;
+      this.#giveUp = reject;
+    });
+    mayEnd.catch(() => {});
+    const size = [...handedOut.values()].reduce((sum, bytes) => sum + bytes, 0);
+    const moved = new Set(handedOut.keys());
+    const stripped = { take: (stream: Parameters<typeof stripDevices>[0]) => stripDevices(stream, moved) };
+    let onBegun = () => {};
+    this.#begun = new Promise((resolve) => {
+      onBegun = resolve;
+    });
+    this.bytes = saveDevices(qmp, {
+      ...{ pid, mayEnd, onBegun, patienceMs: PATIENCE_MS + size / SLOWEST },
+      ...(size > 0 ? stripped : {}),
+    });
+    const end = (isSaved: boolean) => {
+      this.#isOver = isSaved;
+      if (isSaved) this.ms = performance.now() - this.#from;
+    };
+    this.bytes.then(
+      () => end(true),
+      () => end(false),
+    );
+  }
+
+  /** Resolves when no more memory is left to be handed out than the guest writes meanwhile. @throws SavkitError */
+  async untilHandedOut(): Promise<void> {
+    await Promise.race([this.#begun.then(() => untilHandedOut(this.#qmp)), this.bytes]);
+  }
+
+  /** The guest stands still: devices can follow. */
+  letEnd(): void {
+    this.#from = performance.now();
+    this.#letEnd?.();
+  }
+
+  /** Takes it back, unless it is over. @param qmp by now it may be another connection */
+  async undo(qmp: QmpClient): Promise<void> {
+    if (this.#isOver) return;
+    this.#giveUp(new MigrationError('devices-failed', 'Cannot move devices: that was given up'));
+    await cancelSave(qmp).catch(() => {});
+    await this.bytes.catch(() => {});
+  }
+}

@@ -1,0 +1,60 @@
+import { statSync } from 'node:fs';
+import { PAGE_SIZE } from '../../formats/sizes.ts';
+import { MigrationError } from '../wire/migration-error.ts';
+import type { Backend, GuestFacts } from './guest-facts.ts';
+import { linksOf, pathSeenBy } from './guest-process.ts';
+import type { RamPiece } from './memory/ram-files.ts';
+
+/**
+ * Where the memory of a guest can be opened, backend by backend: its file; the file that QEMU has open, which needs no
+ * name; or else the memory of QEMU's process.
+ * @throws MigrationError `ram-hidden`
+ */
+export function locateMemory(facts: GuestFacts): RamPiece[] {
+  return facts.backends.map((backend) => {
+    const pages = backend.bytes / PAGE_SIZE;
+    const path = backend.isShared ? fileOf(facts, backend) : undefined;
+    if (path !== undefined) return { path, offset: backend.offset, pages };
+    const { process } = facts;
+    if (process !== undefined && backend.hostAddress !== undefined)
+      return { path: `/proc/${process.pid}/mem`, offset: backend.hostAddress, pages };
+    throw new MigrationError('ram-hidden', `Cannot reach memory ${backend.id}: ${HIDDEN}`);
+  });
+}
+
+/** Why memory is out of reach, and what helps. */
+export const HIDDEN =
+  "the process of QEMU is another user's or not to be found, and the memory is in no file: run savkit as root, or " +
+  'start QEMU with -object memory-backend-file,id=pc.ram,size=…,mem-path=/dev/shm/vm.ram,share=on -machine ' +
+  '…,memory-backend=pc.ram';
+
+/** The last version of QEMU that was seen to leave shared memory without a name out of its stream is 7.2. */
+const FIRST_TO_NEED_NAMES = 8;
+
+/** Whether QEMU leaves memory to who shares it; else all of it is in the stream of the devices. */
+export function isLeftOut({ isShared, type }: Backend, version: string): boolean {
+  if (!isShared) return false;
+  return (
+    type === 'memory-backend-file' ||
+    (type === 'memory-backend-memfd' && Number.parseInt(version, 10) < FIRST_TO_NEED_NAMES)
+  );
+}
+
+function fileOf({ process }: GuestFacts, { path: named, type, bytes }: Backend): string | undefined {
+  const path = named !== undefined && process !== undefined ? pathSeenBy(process.pid, named) : named;
+  const isFile = type === 'memory-backend-file' && path !== undefined;
+  if (isFile && !statSync(path, { throwIfNoEntry: false })?.isDirectory()) return path;
+  // In a folder QEMU makes a file, and takes its name away.
+  const name = isFile ? path : '/memfd:memory-backend';
+  const files = process === undefined ? [] : namelessFilesOf(process.pid, name, bytes);
+  // Of several that have the same size nobody can tell which one it is.
+  return files.length === 1 ? files[0] : undefined;
+}
+
+/** Files without a name that a process has open: `/memfd:memory-backend-memfd (deleted)`. */
+function namelessFilesOf(pid: number, name: string, bytes: number): string[] {
+  return linksOf(pid)
+    .filter(({ target }) => target.startsWith(name) && target.endsWith(' (deleted)'))
+    .map(({ path }) => path)
+    .filter((path) => statSync(path, { throwIfNoEntry: false })?.size === bytes);
+}

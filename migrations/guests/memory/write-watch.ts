@@ -1,0 +1,112 @@
+import { type ChildProcessByStdio, execFile, spawn } from 'node:child_process';
+import { tmpdir } from 'node:os';
+import type { Readable, Writable } from 'node:stream';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { EnvironmentError } from '../../../formats/errors.ts';
+import { withTemporaryFile } from '../../../formats/files/temporary-files.ts';
+import type { PageSet } from '../../machine/page-set.ts';
+
+/** Stands beside this file, and beside the bundled command line; it is compiled each time. */
+const SOURCE = fileURLToPath(new URL('./write-watch.c', import.meta.url));
+const PAIR = 8;
+/** In place of a page: no more runs follow. */
+const NO_PAGE = 0xffff_ffff;
+/** Of what the compiler says, as much as an error can show. */
+const SAID = 200;
+
+/** A piece of another process's memory. */
+export interface WatchedPiece {
+  /** Where it stands in that process. */
+  address: number;
+  pages: number;
+}
+
+/**
+ * Has the kernel note which pages of another process are written, by a small program in C (write-watch.c): Linux 6.7,
+ * x86-64, a C compiler, and rights over the process are needed.
+ */
+export class WriteWatch {
+  readonly #child: ChildProcessByStdio<Writable, Readable, null>;
+  readonly #output: AsyncIterator<Buffer>;
+  #heard: Buffer = Buffer.alloc(0);
+
+  private constructor(child: ChildProcessByStdio<Writable, Readable, null>) {
+    this.#child = child;
+    this.#output = child.stdout[Symbol.asyncIterator]();
+    child.on('error', () => {});
+    child.stdin.on('error', () => {});
+    child.unref();
+  }
+
+  /**
+   * Notes writes from when this resolves on. One thread of the process stands still for less than a millisecond.
+   * @throws EnvironmentError `no-write-watch` where that is not possible, with the reason
+   */
+  static start(pid: number, pieces: readonly WatchedPiece[]): Promise<WriteWatch> {
+    return withTemporaryFile(tmpdir(), 'write-watch', async (program) => {
+      await compile(program);
+      const words = pieces.map(({ address, pages }) => `${address.toString(16)}:${pages}`);
+      const watch = new WriteWatch(spawn(program, [String(pid), ...words], { stdio: ['pipe', 'pipe', 'ignore'] }));
+      await watch.#begin();
+      return watch;
+    });
+  }
+
+  /**
+   * Adds the pages written since the last call, or since the start; writes from now on are of the next one.
+   * @throws EnvironmentError `no-write-watch`: nothing is known any more
+   */
+  async take(into: PageSet): Promise<void> {
+    this.#child.stdin.write('.');
+    for (;;) {
+      let at = 0;
+      for (; at + PAIR <= this.#heard.length; at += PAIR) {
+        const [first, count] = [this.#heard.readUInt32LE(at), this.#heard.readUInt32LE(at + 4)];
+        if (first === NO_PAGE) {
+          this.#heard = this.#heard.subarray(at + PAIR);
+          if (count === 0) return;
+          throw noWatch(`error ${count} of the kernel`);
+        }
+        for (let page = first; page < Math.min(first + count, into.pageCount); page++) into.add(page);
+      }
+      this.#heard = this.#heard.subarray(at);
+      await this.#hear();
+    }
+  }
+
+  /** The kernel notes nothing any more. */
+  close(): void {
+    this.#child.stdin.end();
+  }
+
+  async #begin(): Promise<void> {
+    while (!this.#heard.includes('\n')) await this.#hear();
+    const end = this.#heard.indexOf('\n');
+    const line = this.#heard.toString('utf8', 0, end);
+    this.#heard = this.#heard.subarray(end + 1);
+    if (line === 'ok') return;
+    this.close();
+    throw noWatch(line);
+  }
+
+  async #hear(): Promise<void> {
+    const { done, value } = await this.#output.next();
+    if (done) throw noWatch('the program that asks it has ended');
+    this.#heard = Buffer.concat([this.#heard, value]);
+  }
+}
+
+async function compile(program: string): Promise<void> {
+  try {
+    await promisify(execFile)(process.env.CC ?? 'cc', ['-O2', '-o', program, SOURCE]);
+  } catch (error) {
+    const { code, stderr = '' } = error as { code?: unknown; stderr?: string };
+    if (code === 'ENOENT') throw noWatch('there is no C compiler (cc)');
+    throw noWatch(`the compiler says ${stderr.trim().split('\n').at(-1)?.slice(0, SAID) ?? 'nothing'}`);
+  }
+}
+
+function noWatch(why: string): EnvironmentError {
+  return new EnvironmentError('no-write-watch', `Cannot have the kernel note writes: ${why}`);
+}

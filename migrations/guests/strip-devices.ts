@@ -1,0 +1,73 @@
+import { Readable } from 'node:stream';
+import type { ByteSink } from '../../formats/files/sink.ts';
+import { streamSource } from '../../formats/files/source.ts';
+import { IGNORE_SHARED } from '../../formats/qemu/constants.ts';
+import { QemuStreamReader } from '../../formats/qemu/stream-reader.ts';
+import { QemuStreamWriter } from '../../formats/qemu/writing/stream-writer.ts';
+import { MAX_REST } from '../wire/limits.ts';
+import { MigrationError } from '../wire/migration-error.ts';
+
+/**
+ * Reads the stream of a QEMU that puts memory into it which savkit moves itself, and leaves that memory out. A QEMU
+ * that loads the result keeps those pages as they are: it does not look whether any have come.
+ * @param moved names of the blocks that savkit moves
+ * @param capabilities are written down besides those of the stream
+ * @throws FormatError, UnsupportedError for a stream that is not understood
+ */
+export async function stripDevices(
+  stream: Readable,
+  moved: ReadonlySet<string>,
+  capabilities: readonly string[] = [],
+): Promise<Uint8Array> {
+  const reader = await QemuStreamReader.open(streamSource(stream, 'the stream of QEMU'));
+  const kept = new Kept();
+  let writer: QemuStreamWriter | undefined;
+  const beginCopy = () => {
+    const { configuration, commands, blocks, sections } = reader;
+    const [{ id: ramId, footer: footers }] = sections;
+    const all = { ...configuration, capabilities: [...configuration.capabilities, ...capabilities] };
+    const plan = { configuration: all, commands, blocks: blocks.all, ramId, footers, dropped: moved };
+    return QemuStreamWriter.begin(kept, plan);
+  };
+  try {
+    while (await reader.nextPages()) {
+      writer ??= await beginCopy();
+      await writer.take(reader.batch);
+    }
+    writer ??= await beginCopy();
+    await writer.endMemory();
+    await writer.endWith((await reader.tail()).bytes);
+    return kept.bytes;
+  } finally {
+    writer?.release();
+    reader.release();
+  }
+}
+
+/**
+ * The same devices as of a QEMU that has left memory to a file (`x-ignore-shared`).
+ * @throws as `stripDevices` does
+ */
+export function asOfSharedMemory(devices: Uint8Array): Promise<Uint8Array> {
+  return stripDevices(Readable.from([devices]), new Set(), [IGNORE_SHARED]);
+}
+
+/** What is small enough to go to the target in one piece. */
+class Kept implements ByteSink {
+  readonly #pieces: Uint8Array[] = [];
+  #size = 0;
+
+  async write(bytes: Uint8Array): Promise<void> {
+    this.#size += bytes.length;
+    if (this.#size > MAX_REST)
+      throw new MigrationError(
+        'too-much',
+        `Cannot move devices: with the memory that QEMU keeps for itself they have more than ${MAX_REST} bytes`,
+      );
+    this.#pieces.push(bytes.slice());
+  }
+
+  get bytes(): Uint8Array {
+    return Buffer.concat(this.#pieces);
+  }
+}
