@@ -88,7 +88,10 @@ export async function check(
     else if (host) differences.push(...compareHost(state, machineOf(state, source.name), host));
     if (target) differences.push(...compareReleases(state, target, report.notJudged));
     differences.push(...missingUnits(state.units), ...incompleteUnits(state.units));
-    if (verdict === 'whole') report.notJudged.push(...(await unitsLaidOutOtherwise(source, options.signal)));
+    if (verdict === 'whole') {
+      const cpus = state.cpum?.cpus.length;
+      report.notJudged.push(...(await unitsLaidOutOtherwise(source, { cpus, signal: options.signal })));
+    }
   }
   if (state?.cpum) report.assumed.push(...assumedOf(state.cpum, machine?.cpuid ?? host));
   differences.sort((a, b) => a.at - b.at);

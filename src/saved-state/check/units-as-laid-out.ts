@@ -3,20 +3,35 @@ import type { ByteSource } from '../../../formats/files/source.ts';
 import { codecFor } from '../../../formats/units/table.ts';
 import { collectPayloads } from '../reading/collect-units.ts';
 
+/** Units that are as long as the machine has CPUs, and say nowhere how many. */
+const OF_EACH_CPU = new Set(['em', 'trpm']);
+
 /**
  * Units whose bytes are not laid out as savkit knows their version: the loader may refuse them, or know more. Nothing is
  * told of units that savkit does not know, nor of a source that can't be read twice.
  */
-export async function unitsLaidOutOtherwise(source: ByteSource, signal?: AbortSignal): Promise<string[]> {
+export async function unitsLaidOutOtherwise(
+  source: ByteSource,
+  { cpus, signal }: { cpus?: number; signal?: AbortSignal },
+): Promise<string[]> {
   if (!source.seekable) return [];
   const found: string[] = [];
   for (const [label, { header, payload }] of await collectPayloads(source, { signal })) {
     try {
-      codecFor(header)?.decode(payload, header.version);
+      const value: unknown = codecFor(header)?.decode(payload, header.version);
+      const own = OF_EACH_CPU.has(header.name) ? cpusIn(value) : undefined;
+      if (cpus !== undefined && own !== undefined && own !== cpus) {
+        found.push(`${label}, what it holds: ${own} CPUs, of ${cpus} in cpum`);
+      }
     } catch (error) {
       if (!(error instanceof FormatError)) throw error;
       found.push(`${label}, what it holds: it is not laid out as version ${header.version} is known to be`);
     }
   }
   return found;
+}
+
+function cpusIn(value: unknown): number | undefined {
+  if (typeof value !== 'object' || value === null || !('cpus' in value)) return undefined;
+  return Array.isArray(value.cpus) ? value.cpus.length : undefined;
 }

@@ -70,7 +70,7 @@ const UNITS: Readonly<Record<string, Make>> = {
     [23, 22, 21, 20, 19, 18, 17].map((version) => [`cpum${version}`, (s: StateEditor) => cpum(s, () => {}, version)]),
   ),
   cpum25: (s) => s.version('cpum', 25),
-  em3: (s) => s.edit('em', emCodec, () => {}, 4).version('em', 3),
+  em3: (s) => s.edit('em', emCodec, () => {}, 3),
   tm2: (s) => s.version('tm', 2),
   gim0: (s) => s.version('GIM', 2),
   disc_ich_unit: (s) => s.add('VMMDev', { name: 'usb-ehci', instance: 0, version: 7, payload: rubbish }),
