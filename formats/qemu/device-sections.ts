@@ -273,8 +273,7 @@ class Splitter {
 
   #between(): QemuFormatError {
     const offset = this.#start + this.#at;
-    const message =
-      `There are ${this.#end - this.#at} bytes at ${hex(offset)} between the end mark and the ` + 'description';
+    const message = `There are ${this.#end - this.#at} bytes at ${hex(offset)} between the end mark and the description`;
     return new QemuFormatError('left-over', message, { offset });
   }
 

@@ -36,8 +36,7 @@ const X86_MACHINES =
 
 function checkMachineType({ configuration: { machine }, cpus }: QemuState, findings: Findings): void {
   if (machine === undefined || cpus.length === 0 || X86_MACHINES.test(machine)) return;
-  const message =
-    `The machine type is ${JSON.stringify(machine)}, which QEMU does not have for the x86 CPUs ` + 'of the state';
+  const message = `The machine type is ${JSON.stringify(machine)}, which QEMU does not have for the x86 CPUs of the state`;
   findings.warn('other-machine', message, undefined, {});
 }
 
@@ -50,8 +49,7 @@ function checkRunState({ runState, devices }: QemuState, findings: Findings): vo
   }
   const sizes = runStateSizes(devices);
   if (!sizes || sizes.told === sizes.real) return;
-  const message =
-    `The run state is said to have ${sizes.told} bytes and has ${sizes.real}: QEMU does not look ` + 'at the number';
+  const message = `The run state is said to have ${sizes.told} bytes and has ${sizes.real}: QEMU does not look at the number`;
   findings.add({ severity: 'error', code: 'bad-run-state', message, place });
 }
 
