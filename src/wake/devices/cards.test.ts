@@ -110,6 +110,16 @@ describe.each(RICH_MACHINES)('in %s', (machine) => {
     expect(section.number('ahci.dev[0].port_regs.scr_act')).toBe(0n);
   });
 
+  it('a HPET counts on from an offset below zero, and its timers of 32 bits compare 32 bits', async () => {
+    const section = (await template(machine)).section('hpet');
+    const unit = hpetUnit(false) as { timers: Record<string, unknown>[] };
+    Object.assign(unit, { config: 1n, offset: BigInt.asUintN(64, -4_000_000_000n) });
+    Object.assign(unit.timers[0], { config: 0x138n, comparator: 0x16_8c80_cef3n });
+    wakeSection(hpet(section), unit, section, moment);
+    expect(section.number('hpet_counter')).toBe(100_000_000n);
+    expect(section.number('timer[0].cmp')).toBe(0x8c80_cef3n);
+  });
+
   it('a HPET that stands keeps its counter', async () => {
     const section = (await template(machine)).section('hpet');
     wakeSection(hpet(section), { ...hpetUnit(false), config: 0n, counter: 77n }, section, moment);

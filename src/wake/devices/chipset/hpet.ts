@@ -36,7 +36,7 @@ export function hpet(section: SectionImage): Correspondence[] {
       qemu: 'hpet_counter',
       wake: (part, { now }) => {
         const { config, offset, counter } = unitOf(part);
-        return (config & RUNS) !== 0n ? (now + offset) / TICK : counter;
+        return (config & RUNS) !== 0n ? BigInt.asUintN(64, now + offset) / TICK : counter;
       },
       back: (fields, part, { now }) => {
         const counter = fields.number('hpet_counter');
@@ -51,7 +51,7 @@ function timer(i: number): Correspondence[] {
   const qemu = `timer[${i}].`;
   const isThere = (part: UnitPart) => i < unitOf(part).timers.length;
   const table = [
-    same(`${qemu}cmp`, `timers[${i}].comparator`),
+    comparator(`${qemu}cmp`, i),
     same(`${qemu}fsb`, `timers[${i}].fsb`),
     same(`${qemu}period`, `timers[${i}].period`),
     same(`${qemu}wrap_flag`, `timers[${i}].wrap`),
@@ -65,6 +65,21 @@ function timer(i: number): Correspondence[] {
       if (isThere(part)) back?.(fields, part, moment);
     },
   }));
+}
+
+/** Bit of a timer's configuration: it compares 32 bits. */
+const IS_NARROW = 0x100n;
+
+/** VirtualBox keeps more bits than a timer of 32 bits compares. */
+function comparator(qemu: string, i: number): Correspondence {
+  const path = `timers[${i}].comparator`;
+  return {
+    ...same(qemu, path),
+    wake: (part) => {
+      const { config, comparator: value } = unitOf(part).timers[i];
+      return (config & IS_NARROW) !== 0n ? BigInt.asUintN(32, value) : value;
+    },
+  };
 }
 
 function settings(qemu: string, i: number): Correspondence {
