@@ -45,7 +45,7 @@ it('lets only libraries that draw have the streams', () => {
     [
       join('cli', 'commands', 'states', 'console.ts'),
       join('cli', 'io', 'output-stream.ts'),
-      join('cli', 'terminal', 'progress.ts'),
+      join('cli', 'terminal', 'progress-bar.ts'),
       DOOR,
     ].sort(),
   );

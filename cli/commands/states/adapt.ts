@@ -51,7 +51,7 @@ const builder = (argv: Argv) =>
     .example('$0 adapt old.sav --donor machine.sav --dry-run', 'What would change, and what the guest would notice')
     .example('$0 adapt old.sav --machine "VirtualBox VMs/box" --dry-run', 'The same, without a donor')
     .example('$0 adapt old.sav --donor machine.sav -o adapted.sav', 'Write it, with proof that nothing else changed')
-    .example('$0 adapt new.sav --to 7.1 --donor machine.sav -o old.sav', 'For an older release (experimental)')
+    .example('$0 adapt old.sav --to 7.1 --donor machine.sav -o older.sav', 'For an older release (experimental)')
     .epilogue(
       'Classes: kept, the guest sees no change; seen, hardware has gone or come; reset, a device forgot its ' +
         'state; risk, the guest may crash; loss, memory or data goes. The donor must be of the VirtualBox ' +

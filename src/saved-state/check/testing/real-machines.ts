@@ -29,9 +29,17 @@ export const REAL_STATES: readonly string[] = Object.keys(vectors.machines).filt
   (name) => vectors.machines[name].units.length > 0,
 );
 
+/** Units with the same bytes for each CPU, which the bundled machine has one of. */
+const BY_CPU = ['em', 'trpm'];
+/** Type and size of a record. */
+const RECORD_HEAD = 2;
+
 export function realState(name: string): Buffer {
+  const cpus = Number(/<CPU count="(\d+)"/.exec(vectors.machines[name].settings)?.[1] ?? 1);
   const units = vectors.machines[name].units.map(([unit, instance, version, deflated]): UnitSpec => {
     const records = deflated === undefined ? bundled.get(`${unit}/${instance}`)?.records : undefined;
+    if (records && BY_CPU.includes(unit))
+      return { name: unit, instance, version, payload: Buffer.concat(Array(cpus).fill(records.subarray(RECORD_HEAD))) };
     const header = { name: unit, instance, version };
     if (deflated !== undefined) return { ...header, payload: inflateRawSync(Buffer.from(deflated, 'base64')) };
     // Of a USB disk that does nothing the vectors keep no bytes: all of them are these.
