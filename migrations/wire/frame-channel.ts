@@ -2,7 +2,7 @@ import { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { SavkitError } from '../../formats/errors.ts';
 import type { TimerHandle } from '../../formats/world/time.ts';
-import { clock, every, stopTimer } from '../../formats/world/waiting.ts';
+import { after, clock, every, stopTimer } from '../../formats/world/waiting.ts';
 import { FrameReader } from './frame-reader.ts';
 import { FRAME_HEADER_SIZE, FRAMES, type FrameHead, type FrameName } from './frames.ts';
 import { TIME_OUTS, type TimeOuts } from './limits.ts';
@@ -110,10 +110,13 @@ export class FrameChannel {
     });
   }
 
-  /** Says good-bye: what was sent still goes out. */
+  /** Says good-bye: what was sent still goes out, and the other side has the time of a frame to say good-bye, too. */
   end(): void {
     this.#stream.end();
     this.#reader.drop();
+    // For a host that is gone the system would wait a quarter of an hour.
+    const patience = after(this.timeOuts.frame, () => this.#stream.destroy(), { keepsAlive: false });
+    void this.closed.then(() => stopTimer(patience));
   }
 
   destroy(): void {
