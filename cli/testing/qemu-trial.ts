@@ -120,7 +120,7 @@ export class QemuTrial {
     const pid = victim === 'savkit' ? this.#savkit[side].child.pid : await this.#pidOf(side);
     if (pid === undefined) return false;
     process.kill(pid, what === 'killed' ? 'SIGKILL' : 'SIGSTOP');
-    if (what === 'stopped') void setTimeout(STOPPED_MS).then(() => process.kill(pid, 'SIGCONT'));
+    if (what === 'stopped') void setTimeout(STOPPED_MS).then(() => goOn(pid));
     return true;
   }
 
@@ -197,5 +197,13 @@ export class QemuTrial {
 
   #path(name: string): string {
     return join(this.#folder, name);
+  }
+}
+
+function goOn(pid: number): void {
+  try {
+    process.kill(pid, 'SIGCONT');
+  } catch {
+    // It has ended in between.
   }
 }
