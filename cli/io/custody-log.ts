@@ -1,11 +1,57 @@
-import { appendFile } from 'node:fs/promises';
+import { appendFile, open, realpath, stat } from 'node:fs/promises';
 import { hostname, userInfo } from 'node:os';
-import { EnvironmentError } from '../../formats/errors.ts';
+import { resolve } from 'node:path';
+import { EnvironmentError, UsageError } from '../../formats/errors.ts';
 
 /** A file, and the SHA-256 of its bytes. */
 export interface HashedFile {
   path: string;
   sha256: string;
+}
+
+/** The lists that a command is to append to. */
+export interface Lists {
+  sums?: string;
+  custody?: string;
+}
+
+/** What each of them begins with. */
+const BEGINNINGS: Readonly<Record<keyof Lists, RegExp>> = { sums: /^\\?[0-9a-f]{64} [ *]/, custody: /^\{"time":"/ };
+const MOST_BEGINNING_BYTES = 80;
+
+/**
+ * Whatever lists are appended to, no other file is: to be called before they are, and before any work.
+ * @param files what is read and written beside them
+ * @throws UsageError `same-file`; EnvironmentError `EEXIST` for a file that is no such list
+ */
+export async function expectLists({ sums, custody }: Lists, files: readonly string[]): Promise<void> {
+  const taken = new Set(await Promise.all(files.map(placeOf)));
+  for (const [kind, path] of [['sums', sums] as const, ['custody', custody] as const]) {
+    if (path === undefined) continue;
+    const place = await placeOf(path);
+    if (taken.has(place))
+      throw new UsageError('same-file', `Cannot append to ${path}: --${kind} takes a file of its own`);
+    taken.add(place);
+    if (!(await beginsWith(path, BEGINNINGS[kind])))
+      throw new EnvironmentError('EEXIST', `Cannot append to ${path}: it is there already, and no list of --${kind}`);
+  }
+}
+
+async function placeOf(path: string): Promise<string> {
+  return realpath(path).catch(() => resolve(path));
+}
+
+/** An empty file does, and one that is not there; what is no file (a pipe) is not read. */
+async function beginsWith(path: string, beginning: RegExp): Promise<boolean> {
+  const there = await stat(path).catch(() => undefined);
+  if (!there?.isFile() || there.size === 0) return true;
+  try {
+    await using file = await open(path);
+    const { buffer, bytesRead } = await file.read(Buffer.alloc(MOST_BEGINNING_BYTES), 0, MOST_BEGINNING_BYTES, 0);
+    return beginning.test(buffer.toString('latin1', 0, bytesRead));
+  } catch (error) {
+    throw EnvironmentError.from(error, `read ${path}`);
+  }
 }
 
 /**

@@ -3,7 +3,7 @@ import type { Argv } from 'yargs';
 import { UsageError } from '../../../formats/errors.ts';
 import { makeManifest } from '../../../src/saved-state/manifest/manifest.ts';
 import { encodeManifest } from '../../../src/saved-state/manifest/manifest-file.ts';
-import { type HashedFile, noteCustody, noteSums } from '../../io/custody-log.ts';
+import { expectLists, type HashedFile, noteCustody, noteSums } from '../../io/custody-log.ts';
 import { withSource } from '../../io/input.ts';
 import { withOutput } from '../../io/output.ts';
 import { SIGNATURE_ENDING, signWithSsh } from '../../io/ssh-signature.ts';
@@ -64,6 +64,10 @@ export const manifestCommand = fileCommand({
   perFile: async (job, options) => {
     const { force, quiet } = options;
     const output = outputOf(options);
+    await expectLists(
+      options,
+      [job.file, output, `${output}${SIGNATURE_ENDING}`].filter((path) => path !== '-'),
+    );
     let made: HashedFile[] = [];
     const outcome = await withSource(
       job,
