@@ -56,6 +56,16 @@ describe('savkit run', () => {
     expect(pages.private).toBeGreaterThanOrEqual(512 * (host?.largePages.allocated ?? 0));
   });
 
+  it('--host-limit: what does not even start is told once', async () => {
+    const { exitCode, stderr } = await runHere(
+      ...['run', '--ram', '64M', '--workload', 'paging', '--shadow', 'PAE+NX,raw', '--host-limit', '1M', '--for', '1'],
+    );
+    expect([exitCode, stderr]).toEqual([
+      4,
+      expect.stringMatching(/^Cannot allocate 256 pages: of the host's 256, \d+ are/),
+    ]);
+  });
+
   it('--preallocate: all RAM has memory at once, and after a reset', async () => {
     const ramPages = (4 * MIB - 0x6_0000) / 4096;
     const running = start('run', '--ram', '4M', '--workload', 'idle', '--preallocate', '--socket', path('vm.sock'));

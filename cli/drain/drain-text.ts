@@ -54,9 +54,10 @@ export function dryRunText({ moves, unanswered, targets }: DryRun): TerminalText
     forecast.downtimeMs === null ? '' : secondsText(forecast.downtimeMs),
     forecast.isPossible ? good('can go') : bad(`cannot go: ${forecast.because}`),
   ]);
-  const none = line`no machines`;
+  const head = ['machine', 'memory', 'to', 'takes', 'stands still', ''];
+  const none = unanswered.length > 0 ? [] : [line`no machines`];
   return lines([
-    rows.length > 0 ? table(['machine', 'memory', 'to', 'takes', 'stands still', ''], rows) : none,
+    ...(rows.length > 0 ? [table(head, rows)] : none),
     ...unanswered.map(({ machine, because }) => line`${machine} ${bad('does not answer')}: ${because}`),
     ...targets.map(({ to, room, because }) =>
       indent(

@@ -169,6 +169,7 @@ describe('the other commands', () => {
     expect((await console.run('find text "to be found"')).rows).toEqual([]);
     await console.run(`poke %0xffffffff80000100 ${Buffer.from('to be found').toString('hex')}`);
     expect((await console.run('find text "to be found"')).rows).toContainEqual({ virtual: '0xffffffff80000100' });
+    expect((await console.run('poke 0x1000 ff')).text).toBe('1 byte written at 0x1000');
     const file = join(folder, 'new.sav');
     expect((await console.run(`save "${file}"`)).error).toBeUndefined();
     const again = new Console(await loadState(bufferSource(readFileSync(file))));

@@ -1,3 +1,4 @@
+import { countText } from '../../formats/amounts.ts';
 import { hex, UsageError } from '../../formats/errors.ts';
 import { writeFileSink } from '../../formats/files/sink.ts';
 import { MIB } from '../../formats/sizes.ts';
@@ -38,7 +39,7 @@ export function poke(session: ConsoleSession, place: string, digits: readonly st
   if (isVirtual) session.space().write(address, bytes);
   else pokePhysical(session.machine.memory, Number(address), bytes);
   session.hasChanges = true;
-  return linesOf([`${bytes.length} bytes written at ${place}`]);
+  return linesOf([`${countText(bytes.length, 'byte')} written at ${place}`]);
 }
 
 /** `walk ADDR`: each entry on the way to a page, and where it leads. */

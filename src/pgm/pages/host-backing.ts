@@ -57,7 +57,8 @@ export class HostBacking {
       allocateSeeding(this.account, name, into);
     } catch (cause) {
       if (!(cause instanceof HostMemoryError)) throw cause;
-      const error = pgmError('VERR_EM_NO_MEMORY', `Cannot allocate ${into.length} pages: ${cause.message}`);
+      const reason = cause.message.replace(/^Cannot [^:]*: /, '');
+      const error = pgmError('VERR_EM_NO_MEMORY', `Cannot allocate ${into.length} pages: ${reason}`);
       error.cause = cause;
       throw error;
     }
