@@ -1,7 +1,8 @@
-import { appendFile, open, realpath, stat } from 'node:fs/promises';
+import { appendFile, realpath } from 'node:fs/promises';
 import { hostname, userInfo } from 'node:os';
 import { resolve } from 'node:path';
 import { EnvironmentError, UsageError } from '../../formats/errors.ts';
+import { isFreeOr } from './own-file.ts';
 
 /** A file, and the SHA-256 of its bytes. */
 export interface HashedFile {
@@ -17,7 +18,6 @@ export interface Lists {
 
 /** What each of them begins with. */
 const BEGINNINGS: Readonly<Record<keyof Lists, RegExp>> = { sums: /^\\?[0-9a-f]{64} [ *]/, custody: /^\{"time":"/ };
-const MOST_BEGINNING_BYTES = 80;
 
 /**
  * Whatever lists are appended to, no other file is: to be called before they are, and before any work.
@@ -32,26 +32,13 @@ export async function expectLists({ sums, custody }: Lists, files: readonly stri
     if (taken.has(place))
       throw new UsageError('same-file', `Cannot append to ${path}: --${kind} takes a file of its own`);
     taken.add(place);
-    if (!(await beginsWith(path, BEGINNINGS[kind])))
+    if (!(await isFreeOr(path, BEGINNINGS[kind])))
       throw new EnvironmentError('EEXIST', `Cannot append to ${path}: it is there already, and no list of --${kind}`);
   }
 }
 
 async function placeOf(path: string): Promise<string> {
   return realpath(path).catch(() => resolve(path));
-}
-
-/** An empty file does, and one that is not there; what is no file (a pipe) is not read. */
-async function beginsWith(path: string, beginning: RegExp): Promise<boolean> {
-  const there = await stat(path).catch(() => undefined);
-  if (!there?.isFile() || there.size === 0) return true;
-  try {
-    await using file = await open(path);
-    const { buffer, bytesRead } = await file.read(Buffer.alloc(MOST_BEGINNING_BYTES), 0, MOST_BEGINNING_BYTES, 0);
-    return beginning.test(buffer.toString('latin1', 0, bytesRead));
-  } catch (error) {
-    throw EnvironmentError.from(error, `read ${path}`);
-  }
 }
 
 /**

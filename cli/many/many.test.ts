@@ -178,6 +178,12 @@ describe('metrics', () => {
     for (const line of text.trimEnd().split('\n'))
       expect(line).toMatch(/^# (HELP|TYPE) savkit_\w+ .+$|^savkit_\w+\{\w+="[^"]*"(,\w+="[^"]*")?\} [\d.]+$/);
     expect((await runHere('verify', at('a.sav'), '--metrics', folder)).exitCode).toBe(4);
+    const other = join(folder, 'other.sav');
+    copyFileSync(at('a.sav'), other);
+    const { exitCode, stderr } = await runHere('verify', at('a.sav'), '--metrics', other);
+    expect([exitCode, stderr]).toEqual([4, expect.stringContaining(`Cannot replace ${other}: it is there already`)]);
+    expect(readFileSync(other)).toEqual(readFileSync(at('a.sav')));
+    rmSync(other);
   });
 });
 

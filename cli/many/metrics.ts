@@ -1,4 +1,6 @@
+import { EnvironmentError } from '../../formats/errors.ts';
 import { openFileSink } from '../../formats/files/sink.ts';
+import { isFreeOr } from '../io/own-file.ts';
 import { familyText, type Sample } from '../metrics/exposition.ts';
 import type { ExitCode } from '../process/exit-codes.ts';
 import type { Summary } from './summary.ts';
@@ -21,8 +23,15 @@ export function metricsText(command: string, summary: Summary, exitCode: ExitCod
   ].join('');
 }
 
+/** Only metrics are replaced by metrics. @throws EnvironmentError `EEXIST` */
+export async function expectMetrics(path: string): Promise<void> {
+  if (!(await isFreeOr(path, /^# HELP savkit_/)))
+    throw new EnvironmentError('EEXIST', `Cannot replace ${path}: it is there already, and no file of --metrics`);
+}
+
 /** Puts the file in place in one step: a collector, which is another user, never reads half of it. @throws EnvironmentError */
 export async function writeMetrics(path: string, text: string): Promise<void> {
+  await expectMetrics(path);
   const sink = await openFileSink(path, { force: true, isForOthers: true });
   try {
     await sink.write(Buffer.from(text));

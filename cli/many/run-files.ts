@@ -14,7 +14,7 @@ import { fileEvent } from './file-event.ts';
 import { type GivenFile, givenFiles } from './given-files.ts';
 import { OwnOutputs, placeInto } from './into.ts';
 import { type Identity, identityOf, Journal } from './journal.ts';
-import { metricsText, writeMetrics } from './metrics.ts';
+import { expectMetrics, metricsText, writeMetrics } from './metrics.ts';
 import { isForMany } from './options.ts';
 import { summaryText, Tally, wordOf } from './summary.ts';
 import type { FileTask } from './worker-messages.ts';
@@ -43,8 +43,9 @@ export async function runFiles<T extends FileOptions>(command: FileCommand<T>, o
   const tally = new Tally();
   const start = performance.now();
   try {
-    await new FileRun(command, options, writer, tally).run();
     const { metrics } = options;
+    if (metrics !== undefined) await expectMetrics(metrics);
+    await new FileRun(command, options, writer, tally).run();
     const seconds = (performance.now() - start) / 1000;
     if (metrics !== undefined && !stop.signal.aborted)
       await writeMetrics(metrics, metricsText(command.name, tally.summary, tally.exitCode, seconds, new Date()));

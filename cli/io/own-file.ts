@@ -1,0 +1,24 @@
+import { open, stat } from 'node:fs/promises';
+import { EnvironmentError } from '../../formats/errors.ts';
+
+const MOST_BYTES = 80;
+
+/**
+ * Whether nothing is lost at a path: no file, an empty one, or one of savkit's own, told by how it begins. What is no
+ * file (a pipe) is not read. @throws EnvironmentError
+ */
+export async function isFreeOr(path: string, beginning: RegExp): Promise<boolean> {
+  const there = await stat(path).catch(() => undefined);
+  if (!there?.isFile() || there.size === 0) return true;
+  try {
+    const file = await open(path);
+    try {
+      const { buffer, bytesRead } = await file.read(Buffer.alloc(MOST_BYTES), 0, MOST_BYTES, 0);
+      return beginning.test(buffer.toString('latin1', 0, bytesRead));
+    } finally {
+      await file.close();
+    }
+  } catch (error) {
+    throw EnvironmentError.from(error, `read ${path}`);
+  }
+}
