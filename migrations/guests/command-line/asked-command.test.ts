@@ -77,7 +77,15 @@ describe('askedCommand()', () => {
     ]);
   });
 
+  it('takes over cards of all their models, and images in nodes of their own', () => {
+    const devices = '-device e1000-82545em -device i82557b -device ich9-usb-ehci1,id=usb';
+    const nodes = `-blockdev driver=file,filename=${folder}/disk.qcow2,node-name=n-storage -blockdev {"driver":"qcow2","node-name":"n-format","file":"n-storage","backing":null}`;
+    expect(asked(['qemu', ...`${devices} ${nodes}`.split(' ')]).options.length).toBe(1 + 5 + 1);
+  });
+
   it.each([
+    ['a node by a protocol', '-blockdev {"driver":"qcow2","node-name":"n","file":"nbd:h:1"}'],
+    ['a file with no folder', '-blockdev driver=file,node-name=n,filename=secret'],
     ['a program', '-netdev tap,id=n,ifname=t0,script=/bin/sh'],
     ['a program by a name', '-netdev tap,id=n,script=evil'],
     ['a helper', '-netdev bridge,id=n,helper=/bin/sh'],
@@ -116,6 +124,20 @@ describe('askedCommand()', () => {
     ['a machine with files', '-machine pc,kernel=/etc/shadow'],
     ['monitors on devices', '-device isa-debug-exit'],
     ['names of prototypes', '-constructor x'],
+    ['a kind that another one follows', '-device e1000,driver=usb-host,hostbus=1,hostaddr=2'],
+    ['a net that another kind follows', '-netdev user,id=n,type=socket,listen=:1234'],
+    ['an object that another kind follows', '-object iothread,id=x,qom-type=can-host-socketcan,if=can0'],
+    ['JSON of two kinds', '-device {"type":"e1000","driver":"usb-host","hostbus":"1"}'],
+    ['programs in a list', '-netdev {"type":"user","id":"n","guestfwd":[{"str":"tcp:10.0.2.1:7-cmd:reboot"}]}'],
+    ['ports in a list', '-netdev {"type":"user","id":"n","hostfwd":[{"str":"tcp::22-:22"}]}'],
+    ['JSON where QEMU reads none', '-fw_cfg {"name":"opt/a,file=/etc/shadow,name=opt/b"}'],
+    ['a key behind two commas', '-netdev user,id=n,x,,hostfwd=tcp::22-:22'],
+    ["files of QEMU's folder", '-machine pc,initrd=secret'],
+    ['a file to be written there', '-icount shift=7,rr=record,rrfile=secret'],
+    ['a tree to be written there', '-machine microvm,dumpdtb=secret'],
+    ['a picture there', '-boot splash=secret.jpg'],
+    ['a ROM by a property', '-global driver=e1000,property=romfile,value=secret'],
+    ['several files in one', `-initrd ${folder}/vmlinuz,/etc/shadow`],
     ['JSON that is none', '-device {"driver":'],
   ])('refuses %s: %s', (_what, line) => {
     expect(() => asked(['qemu', ...line.split(' ')])).toThrow(expect.objectContaining({ code: 'harmful-option' }));

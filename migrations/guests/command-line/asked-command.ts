@@ -1,7 +1,15 @@
 import { checkShape, list, text } from '../../../formats/values/shape.ts';
 import { type CommandLine, parseCommand, type QemuOption } from '../../../src/saved-state/qemu-check/command-words.ts';
 import { MigrationError } from '../../wire/migration-error.ts';
-import { checkParts, checkPath, harmful, joinedParts, partsOfValue, type ValueParts } from './harmless-values.ts';
+import {
+  checkParts,
+  checkPath,
+  harmful,
+  joinedParts,
+  namesAnotherKind,
+  partsOfValue,
+  type ValueParts,
+} from './harmless-values.ts';
 
 // A command line from another host is as good as a program from there. Of what the source tells only options are taken
 // over that make a machine out of emulated devices and files below one folder; all else is replaced, left out or
@@ -20,6 +28,8 @@ const check: Rule = (option, folder) => {
   return [option];
 };
 const file: Rule = (option, folder) => {
+  // Of -initrd several, with words behind each.
+  if (option.value?.includes(',')) throw harmful(option.name, 'there is a comma in its path');
   checkPath(option.name, option.value ?? '', folder);
   return [option];
 };
@@ -87,7 +97,10 @@ const RULES: Readonly<Record<string, Rule>> = {
     const drivers = parts.filter(({ key }) => /(^|\.)driver$/.test(key)).map(({ value }) => value);
     for (const driver of [kind, ...drivers])
       if (!DRIVERS.test(driver)) throw harmful(option.name, `driver ${driver} is none for a file`);
-    return check(option, folder);
+    // What has no driver of its own is the name of a node: a file would be a filename=.
+    const files = parts.filter(({ key, value }) => !(/(^|\.)file$/.test(key) && /^[\w-]+$/.test(value)));
+    checkParts(option.name, { kind, parts: files, isJson: false }, folder);
+    return [option];
   },
   netdev: network,
   nic: network,
@@ -105,9 +118,9 @@ const DEVICES = new RegExp(
   `^(${[
     'virtio-(blk|net|scsi|balloon|rng|serial|keyboard|mouse|tablet|vga|gpu)(-pci|-device)?(-(non-)?transitional)?',
     'virtserialport|virtconsole|scsi-(hd|cd)|ide-(hd|cd)|(ich9-)?ahci|piix[34]-(ide|usb-uhci)|nvme(-ns)?|floppy|isa-fdc',
-    'lsi53c895a|megasas(-gen2)?|pvscsi|e1000e?(-82\\\\d+\\\\w*)?|rtl8139|pcnet|ne2k_pci|vmxnet3|i8255\\\\w*',
+    'lsi53c895a|megasas(-gen2)?|pvscsi|e1000e?(-82\\d+\\w*)?|rtl8139|pcnet|ne2k_pci|vmxnet3|i8255\\w*',
     'VGA|cirrus-vga|qxl(-vga)?|bochs-display|secondary-vga|pcie-root-port|pcie-pci-bridge|pci-bridge|i82801b11-bridge',
-    'ich9-usb-\\\\w+|usb-(ehci|tablet|kbd|mouse|hub|storage)|(qemu|nec-usb)-xhci|isa-serial|pci-serial|pvpanic(-pci)?',
+    'ich9-usb-\\w+|usb-(ehci|tablet|kbd|mouse|hub|storage)|(qemu|nec-usb)-xhci|isa-serial|pci-serial|pvpanic(-pci)?',
     'i6300esb|ib700|vmcoreinfo|vmgenid|(ich9-)?intel-hda|AC97|hda-(duplex|output|micro)|pc-dimm',
   ].join('|')})$`,
 );
@@ -153,6 +166,7 @@ function takenApart({ name, value = '' }: QemuOption): ValueParts {
 
 function allowed(option: QemuOption, value: ValueParts, kinds: RegExp, folder: string): QemuOption[] {
   if (!kinds.test(value.kind)) throw harmful(option.name, `${value.kind} is not known as harmless`);
+  if (namesAnotherKind(value)) throw harmful(option.name, `it names another kind than ${value.kind}`);
   checkParts(option.name, value, folder);
   return [option];
 }

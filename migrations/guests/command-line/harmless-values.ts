@@ -17,25 +17,37 @@ export interface ValueParts {
 const KIND_KEYS = ['driver', 'qom-type', 'type', 'backend'];
 /** Keys that reach for what is this host's: open files, programs, devices, ports. */
 const REACHING =
-  /(^|\.)(fds?|vhost(fds?|force)?|sock(et)?|(down)?script|helper|(host|guest)fwd|smb.*|tftp|bootfile|host|sysfsdev|path|romfile)$/;
+  /(^|\.)(fds?|vhost(fds?|force)?|sock(et)?|(down)?script|helper|(host|guest)fwd|smb.*|tftp|bootfile|host|sysfsdev|path|romfile|rrfile|dumpdtb)(\.|$)/;
 /** A word before the colon chooses a protocol of QEMU: `nbd:…`, `json:…`, `fat:…`. */
 const PROTOCOL = /^[\w+.-]+:/;
-const FILE_KEYS = /(^|\.)(file|filename)$/;
+/** Their values are files, also without a slash: QEMU looks for those in its own folder. */
+const FILE_KEYS = /(^|\.)(file|filename|kernel|initrd|dtb|firmware|shim|splash)$/;
+/** Options that QEMU takes in JSON; it cuts the values of others at their commas, whatever they begin with. */
+const IN_JSON = ['object', 'device', 'blockdev', 'netdev', 'chardev', 'audiodev'];
+/** QEMU does not take a doubled comma in a key for one: what stands behind it would be a key of its own. */
+const KEY = /^[\w.-]*$/;
 /** Values with a slash that are no paths: ranges of addresses. */
 const ADDRESSES = /(^|\.)(net|ipv6-net|ipv6-prefix)$/;
 
-/** @throws MigrationError `harmful-option` for JSON that is none */
+/** @throws MigrationError `harmful-option` for JSON that is none, or that QEMU would not take for it */
 export function partsOfValue(option: string, value: string): ValueParts {
   if (!value.startsWith('{')) {
     const all = partsOf(value);
+    for (const { key } of all) if (!KEY.test(key)) throw harmful(option, `${key.replaceAll('\0', ',,')} is no key`);
     const [first] = all;
     if (first.key === '' || KIND_KEYS.includes(first.key))
       return { kind: first.value, parts: all.slice(1), isJson: false };
     return { kind: '', parts: all, isJson: false };
   }
+  if (!IN_JSON.includes(option)) throw harmful(option, 'QEMU takes no JSON there');
   const parts = leavesOf(parsed(option, value), '');
   const kind = parts.find(({ key }) => KIND_KEYS.includes(key));
   return { kind: kind?.value ?? '', parts: parts.filter((part) => part !== kind), isJson: true };
+}
+
+/** Whether a value names its kind twice: QEMU takes the last one. @param parts without the first one */
+export function namesAnotherKind({ parts }: ValueParts): boolean {
+  return parts.some(({ key }) => KIND_KEYS.includes(key));
 }
 
 /** The same as a value without JSON, for options that know both forms. */
@@ -52,7 +64,9 @@ export function checkParts(option: string, { kind, parts }: ValueParts, folder: 
 function checkPart(option: string, key: string, value: string, folder: string): void {
   // Those that name nothing are how a network card does without a program.
   const isOff = value === 'no' || value === 'off' || value === '';
-  if (REACHING.test(key) && !isOff) throw harmful(option, `${key}=${value} reaches for what is this host's own`);
+  // -global driver=…,property=…
+  const isReaching = REACHING.test(key) || (key === 'property' && REACHING.test(value));
+  if (isReaching && !isOff) throw harmful(option, `${key}=${value} reaches for what is this host's own`);
   if (FILE_KEYS.test(key)) checkPath(option, value, folder);
   else if (value.includes('/') && !ADDRESSES.test(key)) checkPath(option, value, folder);
 }

@@ -92,6 +92,16 @@ static int has_stopped(int *status) {
   return WIFSTOPPED(*status) ? 0 : -1;
 }
 
+// Waits until the thread has stopped because it was told to. A signal that comes first is its own, and goes on to it.
+static int has_obeyed(void) {
+  int status;
+  while (!has_stopped(&status)) {
+    if (status >> 16 == PTRACE_EVENT_STOP) return 0;
+    if (ptrace(PTRACE_CONT, other, 0, status >> 16 ? 0 : WSTOPSIG(status))) return -1;
+  }
+  return -1;
+}
+
 // Has the stopped thread make a system call, and puts back its registers. The result, or a negative error number.
 static long call(const struct user_regs_struct *before, uint64_t at, long number, long first) {
   struct user_regs_struct there = *before;
@@ -103,7 +113,7 @@ static long call(const struct user_regs_struct *before, uint64_t at, long number
   there.orig_rax = -1;
   long result = -EIO;
   if (!ptrace(PTRACE_SETREGS, other, 0, &there) && !ptrace(PTRACE_SINGLESTEP, other, 0, 0) && !has_stopped(&status) &&
-      !ptrace(PTRACE_GETREGS, other, 0, &there))
+      !ptrace(PTRACE_GETREGS, other, 0, &there) && there.rip == at + 2)
     result = there.rax;
   ptrace(PTRACE_SETREGS, other, 0, before);
   return result;
@@ -113,14 +123,18 @@ static long call(const struct user_regs_struct *before, uint64_t at, long number
 static int borrow_userfaultfd(void) {
   char path[64];
   snprintf(path, sizeof path, "/proc/%d/mem", other);
-  int memory = open(path, O_RDONLY | O_CLOEXEC), process = syscall(SYS_pidfd_open, other, 0), status, mine = -1;
+  int memory = open(path, O_RDONLY | O_CLOEXEC), process = syscall(SYS_pidfd_open, other, 0), mine = -1;
   uint64_t at = memory < 0 ? 0 : find_syscall(memory), signals, all_but_trap = ~(1ull << (SIGTRAP - 1));
   if (memory >= 0) close(memory);
   if (!at || process < 0) give_up("Cannot look into the process");
   alarm(PATIENCE_S);
   if (ptrace(PTRACE_SEIZE, other, 0, 0)) give_up("Cannot stop the process");
-  if (ptrace(PTRACE_INTERRUPT, other, 0, 0) || has_stopped(&status)) give_up("Cannot stop the process");
+  if (ptrace(PTRACE_INTERRUPT, other, 0, 0) || has_obeyed()) give_up("Cannot stop the process");
   alarm(0);
+  // Who ended this process now (Ctrl-C is for all of a terminal) would leave the thread with registers of ours.
+  sigset_t all, former;
+  sigfillset(&all);
+  sigprocmask(SIG_BLOCK, &all, &former);
   struct user_regs_struct before;
   long theirs = -EIO;
   // A signal would be taken for the end of the system call.
@@ -137,6 +151,7 @@ static int borrow_userfaultfd(void) {
   }
   int error = theirs < 0 ? (int)-theirs : errno;
   ptrace(PTRACE_DETACH, other, 0, 0);
+  sigprocmask(SIG_SETMASK, &former, 0);
   close(process);
   errno = error;
   return mine;
@@ -174,6 +189,8 @@ static int scan_chunk(int pagemap, uint64_t address, uint64_t pages, uint32_t nu
   };
   int count = ioctl(pagemap, SCAN, &scan);
   if (count < 0) return errno;
+  // Huge pages larger than a chunk end it early, and without an error.
+  if (scan.walk_end != scan.end) return EIO;
   for (int i = 0; i < count; i++)
     tell(number + (runs[i].start - address) / PAGE, (runs[i].end - runs[i].start) / PAGE);
   return 0;

@@ -1,11 +1,11 @@
 import { type ChildProcessByStdio, execFile, spawn } from 'node:child_process';
-import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import type { Readable, Writable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { EnvironmentError } from '../../../formats/errors.ts';
-import { withTemporaryFile } from '../../../formats/files/temporary-files.ts';
 import type { PageSet } from '../../machine/page-set.ts';
+import { privateFolder, removeFolder } from '../private-folder.ts';
 
 /** Stands beside this file, and beside the bundled command line; it is compiled each time. */
 const SOURCE = fileURLToPath(new URL('./write-watch.c', import.meta.url));
@@ -43,14 +43,19 @@ export class WriteWatch {
    * Notes writes from when this resolves on. One thread of the process stands still for less than a millisecond.
    * @throws EnvironmentError `no-write-watch` where that is not possible, with the reason
    */
-  static start(pid: number, pieces: readonly WatchedPiece[]): Promise<WriteWatch> {
-    return withTemporaryFile(tmpdir(), 'write-watch', async (program) => {
+  static async start(pid: number, pieces: readonly WatchedPiece[]): Promise<WriteWatch> {
+    // The command line of the compiler is for all to read: in /tmp itself somebody could be quicker with that name.
+    const folder = privateFolder();
+    try {
+      const program = join(folder, 'write-watch');
       await compile(program);
       const words = pieces.map(({ address, pages }) => `${address.toString(16)}:${pages}`);
       const watch = new WriteWatch(spawn(program, [String(pid), ...words], { stdio: ['pipe', 'pipe', 'ignore'] }));
       await watch.#begin();
       return watch;
-    });
+    } finally {
+      removeFolder(folder);
+    }
   }
 
   /**
