@@ -33,12 +33,18 @@ export class SourceCustody {
     return this.#write('migrating');
   }
 
+  /**
+   * To be called before the machine may stand still. One that outlives this process would do so for good; the record
+   * tells whoever finds it how it was.
+   */
+  async writeHowItWas(): Promise<void> {
+    if (!this.#machine.hasEnded) return;
+    this.#log.standsStill(this.#machine.isPaused);
+    await this.writeMigrating();
+  }
+
   async pause(): Promise<void> {
-    // A machine that outlives this process would stand still for good. The record tells whoever finds it how it was.
-    if (this.#machine.hasEnded) {
-      this.#log.standsStill(this.#machine.isPaused);
-      await this.writeMigrating();
-    }
+    await this.writeHowItWas();
     this.#enter('pause');
     this.#account.stops();
     await this.#machine.pause();
