@@ -87,6 +87,7 @@ describe('askedCommand()', () => {
     ['a node by a protocol', '-blockdev {"driver":"qcow2","node-name":"n","file":"nbd:h:1"}'],
     ['a file with no folder', '-blockdev driver=file,node-name=n,filename=secret'],
     ['a program', '-netdev tap,id=n,ifname=t0,script=/bin/sh'],
+    ['a program of the host', '-netdev tap,id=n'],
     ['a program by a name', '-netdev tap,id=n,script=evil'],
     ['a helper', '-netdev bridge,id=n,helper=/bin/sh'],
     ['ports of this host', '-netdev user,id=n,hostfwd=tcp::22-:22'],

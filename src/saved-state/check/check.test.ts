@@ -305,6 +305,8 @@ describe('check() against a release', () => {
     const { notJudged } = await checkIn(plain, undefined, release('7.1'));
     expect(notJudged.join()).toContain('DisplayData');
     expect((await checkIn(plain, undefined, release('7.2'))).notJudged).toEqual([]);
+    for (const newer of ['7.3', '7.99', '8.0'])
+      expect((await checkIn(plain, undefined, release(newer))).notJudged.join()).toContain('newer than all releases');
   });
 
   it('foretells nothing of versions between those of two releases that were seen', () => {

@@ -135,6 +135,11 @@ export function versionsReadBy(unit: string, release: ReleaseNumbers): VersionsR
   return { oldest, surely: before?.version ?? -1, newest: after ? Math.max(after.version, extra) : ANY, source };
 }
 
+/** Whether a release is of a series after all that the table knows. */
+export function isUnseen(release: ReleaseNumbers): boolean {
+  return UNIT_VERSIONS.every(({ to }) => compare([to[0], to[1], 0], [release[0], release[1], 0]) < 0);
+}
+
 /** The card of 7.0 and later counts its versions anew, and reads those of the old one, too. */
 const MORE_READ: Readonly<Record<string, number>> = { 'virtio-net': 2 };
 
