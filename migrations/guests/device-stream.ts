@@ -9,8 +9,8 @@ import type { QmpClient } from '../qmp/qmp-client.ts';
 import { MAX_REST } from '../wire/limits.ts';
 import { MigrationError } from '../wire/migration-error.ts';
 import { surroundingsOf } from './guest-process.ts';
+import { privateFolder, removeFolder, sharedFolder } from './memory/private-folder.ts';
 import { expectMemory } from './migration-settings.ts';
-import { privateFolder, removeFolder, sharedFolder } from './private-folder.ts';
 
 // Devices go in and out of QEMU as its own migration does, over a socket of this process.
 

@@ -13,10 +13,10 @@ import { targetOptions } from './command-line/target-command.ts';
 import { describeGuest, writableDisks } from './describe-guest.ts';
 import { type GuestFacts, learnFacts } from './guest-facts.ts';
 import { locateMemory } from './locate-memory.ts';
+import { privateFolder, removeFolder } from './memory/private-folder.ts';
 import { RamFiles } from './memory/ram-files.ts';
 import { checkMemoryIsFree, emptyMemory, memoryPaths } from './memory-in-use.ts';
 import { setForDevicesOnly } from './migration-settings.ts';
-import { privateFolder, removeFolder } from './private-folder.ts';
 import { QemuTarget } from './qemu-target.ts';
 
 /** Share of the free memory that a guest may take. */

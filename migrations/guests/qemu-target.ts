@@ -12,9 +12,9 @@ import { loadDevices } from './device-stream.ts';
 import { DiskExports } from './disk-exports.ts';
 import type { GuestDisk } from './guest-facts.ts';
 import { GuestRam } from './memory/guest-ram.ts';
+import { removeFolder } from './memory/private-folder.ts';
 import type { RamFiles } from './memory/ram-files.ts';
 import { emptyMemory } from './memory-in-use.ts';
-import { removeFolder } from './private-folder.ts';
 
 const ZEROS = new Uint8Array(PAGE_SIZE);
 /** Requests that tell switches where the guest is now: five, within a second. */

@@ -7,7 +7,7 @@ import { EnvironmentError, InterruptedError, UnsupportedError } from '../../form
 import { MIB } from '../../formats/sizes.ts';
 import { clock, sleep } from '../../formats/world/waiting.ts';
 import type { QmpWait } from '../qmp/qmp-client.ts';
-import { privateFolder, removeFolder } from './private-folder.ts';
+import { privateFolder, removeFolder } from './memory/private-folder.ts';
 
 // libvirt keeps the QMP socket of its guests for itself, and passes commands on: `virsh qemu-monitor-command`. One
 // virsh serves all commands, as starting one takes longer than a guest may stand still.

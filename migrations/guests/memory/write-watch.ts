@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { EnvironmentError } from '../../../formats/errors.ts';
 import type { PageSet } from '../../machine/page-set.ts';
-import { privateFolder, removeFolder } from '../private-folder.ts';
+import { privateFolder, removeFolder } from './private-folder.ts';
 
 /** Stands beside this file, and beside the bundled command line; it is compiled each time. */
 const SOURCE = fileURLToPath(new URL('./write-watch.c', import.meta.url));
