@@ -63,6 +63,13 @@ describe('adapt() to an older release', () => {
     expect(payloadOf(at61, 'VMMDev')?.equals(Buffer.concat(expected))).toBe(true);
   });
 
+  it('refuses a release that nobody has seen', async () => {
+    await expect(fitted(plain, '8.0')).rejects.toMatchObject({
+      code: 'not-adaptable',
+      message: expect.stringContaining('newer than all'),
+    });
+  });
+
   it('refuses a device whose older layout is not known, and takes the donor’s where there is one', async () => {
     const card = realState('e1000');
     await expect(fitted(card, '7.1')).rejects.toMatchObject({

@@ -8,6 +8,7 @@ import { vmmDevCodec } from '../../../formats/units/machine/vmm-dev.ts';
 import {
   isCountedAnew,
   isUnknownTo,
+  isUnseen,
   type ReleaseNumbers,
   releaseName,
   releaseOf,
@@ -61,6 +62,8 @@ const REWRITABLE: readonly Rewritable<unknown>[] = [
  * is the donor's, where that has it. @throws UnsupportedError `not-adaptable`
  */
 export function fitRelease(merge: Merge, release: ReleaseNumbers): void {
+  if (isUnseen(release))
+    throw refused(`VirtualBox ${releaseName(release)} is newer than all releases that savkit knows`);
   for (const [label, { header }] of merge.own.units) {
     if (merge.originOf(label) !== 'own') continue;
     if (isUnknownTo(header.name, release)) leaveOut(merge, label, header.name, release);
