@@ -7,9 +7,9 @@ import { loadState } from '../machine/load.ts';
 import { saveState } from '../machine/save.ts';
 import { RunningMachine } from '../running/running-machine.ts';
 import type { WorkloadKind } from '../running/schedule.ts';
-import { convert } from '../saved-state/convert/convert.ts';
 import { extract } from '../saved-state/extract/extract.ts';
 import { verify } from '../saved-state/verify/verify.ts';
+import { withPgm } from '../testing/convert-file.ts';
 import { Score, statesWithMachines, VirtualBox } from '../testing/virtualbox.ts';
 import { liveSave } from './live-save.ts';
 
@@ -28,7 +28,7 @@ const folder = mkdtempSync(join(tmpdir(), 'savkit-live-save-'));
 try {
   for (const { path, machine } of statesWithMachines()) {
     for (const kind of WORKLOADS) await tryLiveSave(path, machine, kind);
-    for (const pgm of OLDER_VERSIONS) await tryLiveSave(await converted(path, pgm), machine, 'random');
+    for (const pgm of OLDER_VERSIONS) await tryLiveSave(await withPgm(path, pgm, folder), machine, 'random');
   }
 } finally {
   rmSync(folder, { recursive: true, force: true });
@@ -62,16 +62,6 @@ async function tryLiveSave(path: string, machineName: string, kind: WorkloadKind
     compared.ok,
     compared.output,
   );
-}
-
-async function converted(path: string, pgm: number): Promise<string> {
-  const older = join(folder, `${basename(path, '.sav')}-pgm${pgm}.sav`);
-  const source = await openFile(path);
-  await writeFileSink(older, { force: true }, (sink) =>
-    convert(source, sink, { pgm, flatten: source.name.includes('live'), allowLoss: true, proof: false }),
-  );
-  await source.close();
-  return older;
 }
 
 /** An ELF core of a machine that stands. */

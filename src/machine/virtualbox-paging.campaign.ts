@@ -8,10 +8,10 @@ import { GIB, MIB, PAGE_SIZE } from '../../formats/sizes.ts';
 import { mappingsOf } from '../paging/mappings-of.ts';
 import { NO_FAULT } from '../paging/page-fault.ts';
 import { type HostPaging, hostPagingText } from '../paging/shadow-mode.ts';
-import { convert } from '../saved-state/convert/convert.ts';
 import { extract } from '../saved-state/extract/extract.ts';
 import type { SavedState } from '../saved-state/reading/state.ts';
 import { walkState } from '../saved-state/reading/walk.ts';
+import { withPgm } from '../testing/convert-file.ts';
 import { Score, statesWithMachines, VirtualBox } from '../testing/virtualbox.ts';
 import { loadState } from './load.ts';
 import type { Machine } from './machine.ts';
@@ -41,7 +41,7 @@ const folder = mkdtempSync(join(tmpdir(), 'savkit-paging-'));
 try {
   for (const { path, machine } of statesWithMachines()) {
     for (const host of HOSTS) await tryState(path, machine, host);
-    for (const pgm of OLDER_VERSIONS) await tryState(await converted(path, pgm), machine, HOSTS[0]);
+    for (const pgm of OLDER_VERSIONS) await tryState(await withPgm(path, pgm, folder), machine, HOSTS[0]);
   }
 } finally {
   rmSync(folder, { recursive: true, force: true });
@@ -100,14 +100,4 @@ function hasMappings({ pgm }: SavedState): boolean {
   const isFixed = mappingsFixed && Number(mappingFixed) === FIXED.base && mappingFixedSize === FIXED.size;
   const hasList = PGM_VERSIONS.find(({ version }) => version === pgm?.version)?.mappings;
   return isFixed === true && (!hasList || (mappings.length === 1 && Number(mappings[0].address) === FIXED.base));
-}
-
-async function converted(path: string, pgm: number): Promise<string> {
-  const older = join(folder, `${basename(path, '.sav')}-pgm${pgm}.sav`);
-  const source = await openFile(path);
-  await writeFileSink(older, { force: true }, (sink) =>
-    convert(source, sink, { pgm, flatten: source.name.includes('live'), allowLoss: true, proof: false }),
-  );
-  await source.close();
-  return older;
 }
