@@ -2,12 +2,14 @@ import { Readable } from 'node:stream';
 import { FormatError } from '../../../formats/errors.ts';
 import { bufferSource, streamSource, withBeside } from '../../../formats/files/source.ts';
 import { MIB } from '../../../formats/sizes.ts';
+import { openContainer } from '../../../formats/ssm/open.ts';
+import { PayloadReader } from '../../../formats/ssm/payload.ts';
 import { buildV2, resealV2 } from '../../../formats/testing/container-builder.ts';
 import { MemorySink } from '../../../formats/testing/memory-sink.ts';
 import { countPgm } from '../../../formats/testing/pgm-reading.ts';
 import { stateV2 } from '../../../formats/testing/pgm-states.ts';
 import { stateV1 } from '../../../formats/testing/pgm-states-v1.ts';
-import { UNIT_TABLE } from '../../../formats/units/table.ts';
+import { noFacts, readFacts, UNIT_TABLE } from '../../../formats/units/table.ts';
 import { loadState } from '../../../src/machine/load.ts';
 import { inspectState } from '../../../src/saved-state/families/inspect-state.ts';
 import { verifyState } from '../../../src/saved-state/families/verify-state.ts';
@@ -35,7 +37,8 @@ export async function pgm(bytes: Buffer): Promise<void> {
   const unit = { version, payload: bytes.subarray(1) };
   const count = await reading(() => countPgm(stateV2([unit])));
   const older = await reading(() => countPgm(stateV1('1.2', [unit])));
-  if (version > 6) expectSame('pages of a payload in either container', count, older);
+  // V1.x lets a payload go on after its end, so it may take what V2.0 refuses. Version 6 has pointers of its release's size.
+  if (version > 6 && count !== undefined) expectSame('pages of a payload in either container', count, older);
   await judgeState(buildV2([{ name: 'pgm', instance: 1, ...unit }]));
 }
 
@@ -50,8 +53,17 @@ export async function unit(bytes: Buffer): Promise<void> {
     expectSame(`${row.unit} written back`, Buffer.from(row.codec.encode(value, version)), Buffer.from(payload));
     textOf(row.codec.fields(value, version));
   }
-  const state = buildV2([{ name: row.unit, instance: row.instance, version, payload }]);
-  await reading(() => inspectState(bufferSource(state), { unit: row.unit }));
+  await factsOf(buildV2([{ name: row.unit, instance: row.instance, version, payload }]));
+}
+
+async function factsOf(state: Buffer): Promise<void> {
+  const container = await openContainer(bufferSource(state));
+  try {
+    const header = await container.nextUnit();
+    if (header) await reading(() => readFacts(header, new PayloadReader(container), noFacts()));
+  } finally {
+    container.release();
+  }
 }
 
 /** Streams, mapped RAM and images of libvirt, as they are. */
@@ -77,7 +89,9 @@ async function judgeQemu(bytes: Buffer, part?: string): Promise<void> {
 async function judgeState(bytes: Buffer): Promise<void> {
   const report = await verify(bufferSource(bytes), { threads: 1 });
   const piped = await verify(streamSource(Readable.from(chunksOf(bytes)), 'pipe'), { threads: 1 });
-  expectSame('verdicts of a file and of a pipe', report.verdict, piped.verdict);
+  // That a file ends as a state does is seen only where its end can be read before the rest.
+  if (piped.verdict !== 'not-a-state' || report.verdict !== 'damaged')
+    expectSame('verdicts of a file and of a pipe', report.verdict, piped.verdict);
   const machine = await reading(async () => {
     try {
       return await loadState(bufferSource(bytes), { maxMemory: MAX_MEMORY });
