@@ -1,5 +1,6 @@
 import { bytes, u8, u32 } from '../../binary/kinds.ts';
 import { defineStruct, startOf } from '../../binary/struct.ts';
+import { hex } from '../../errors.ts';
 import { codecOf } from '../codec/codec.ts';
 import type { DeviceConfig } from '../codec/device-config.ts';
 import { fields, nested, s32, x8 } from '../codec/kinds.ts';
@@ -42,7 +43,7 @@ const sb16 = defineStruct('Unit sb16, version 2', 'device-units.md', {
 });
 
 export function sb16Config({ interrupt, dma, highDma, port, dspVersion } = USUAL): DeviceConfig {
-  return { interrupt, DMA: `${dma}, ${highDma}`, 'I/O port': `0x${port.toString(16)}`, 'DSP version': dspVersion };
+  return { interrupt, DMA: `${dma}, ${highDma}`, 'I/O port': hex(port), 'DSP version': dspVersion };
 }
 
 const compared = startOf(sb16, 'configured');

@@ -2,7 +2,7 @@ import type { Cursor } from '../../binary/cursor.ts';
 import { array, bool, bytes, u8, u16, u32 } from '../../binary/kinds.ts';
 import { defineStruct, type StructValue } from '../../binary/struct.ts';
 import { codecOf } from '../codec/codec.ts';
-import type { DeviceConfig } from '../codec/device-config.ts';
+import { type DeviceConfig, isaConfig } from '../codec/device-config.ts';
 import { fields, s32, s64, timer, x8, x16 } from '../codec/kinds.ts';
 import { firstBytes, lenient, start, type UnitRow, versions } from '../codec/unit-row.ts';
 
@@ -67,7 +67,7 @@ function clockOf({ utc, time }: StructValue<typeof rtc>): GuestClock | undefined
 
 /** No settings change that. */
 export function rtcConfig(irq = 8, port = 0x70): DeviceConfig {
-  return { interrupt: irq, 'I/O port': `0x${port.toString(16)}` };
+  return isaConfig(irq, port);
 }
 
 function readFacts(cursor: Cursor): { guestClock?: GuestClock; config: DeviceConfig } {

@@ -1,7 +1,7 @@
 import { separator } from '../../binary/markers.ts';
 import { defineStruct, startOf } from '../../binary/struct.ts';
 import { codecOf } from '../codec/codec.ts';
-import type { DeviceConfig } from '../codec/device-config.ts';
+import { isaConfig } from '../codec/device-config.ts';
 import { fields, s32, x8, x32 } from '../codec/kinds.ts';
 import { comparedRow, versions } from '../codec/unit-row.ts';
 
@@ -12,10 +12,6 @@ const parallel = defineStruct('Unit parallel, version 1', 'device-units.md', {
   separator,
 });
 
-export function parallelConfig(irq: number, port: number): DeviceConfig {
-  return { interrupt: irq, 'I/O port': `0x${port.toString(16)}` };
-}
-
 const compared = startOf(parallel, 'port');
 
 export const parallelCodec = codecOf(parallel);
@@ -25,7 +21,7 @@ export const parallelRow = comparedRow(
   versions(1),
   (cursor) => {
     const { irq = 0, port } = compared.read(cursor);
-    return parallelConfig(irq, port);
+    return isaConfig(irq, port);
   },
   parallelCodec,
 );

@@ -2,7 +2,7 @@ import { bool, u8, u16, u32 } from '../../binary/kinds.ts';
 import { separator } from '../../binary/markers.ts';
 import { defineStruct, type StructValue, startOf } from '../../binary/struct.ts';
 import { codecOf } from '../codec/codec.ts';
-import type { DeviceConfig } from '../codec/device-config.ts';
+import { type DeviceConfig, isaConfig } from '../codec/device-config.ts';
 import { fields, oneOf, timer, x8, x16 } from '../codec/kinds.ts';
 import { comparedRow, type UnitRow, versions } from '../codec/unit-row.ts';
 
@@ -11,7 +11,7 @@ export const UART_TYPES: Readonly<Record<number, string>> = { 1: '16450', 2: '16
 
 /** @param type as settings call it */
 export function serialConfig(irq: number, port: number, type: string): DeviceConfig {
-  return { interrupt: irq, 'I/O port': `0x${port.toString(16)}`, type };
+  return { ...isaConfig(irq, port), type };
 }
 
 const uart = defineStruct('Unit serial, version 7', 'device-units.md', {

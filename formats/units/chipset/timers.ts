@@ -2,7 +2,7 @@ import type { Cursor } from '../../binary/cursor.ts';
 import { bool, u8, u16, u32 } from '../../binary/kinds.ts';
 import { defineStruct, type StructValue, startOf } from '../../binary/struct.ts';
 import { codecOf } from '../codec/codec.ts';
-import type { DeviceConfig } from '../codec/device-config.ts';
+import { type DeviceConfig, isaConfig } from '../codec/device-config.ts';
 import { fields, list, nested, s32, s64, timer, x16, x64 } from '../codec/kinds.ts';
 import { comparedRow, firstBytes, type UnitRow, versions } from '../codec/unit-row.ts';
 
@@ -67,7 +67,7 @@ const pitHead = startOf(i8254, 'irq');
 
 /** No settings change that. */
 export function i8254Config(irq = 0, port = 0x40): DeviceConfig {
-  return { interrupt: irq, 'I/O port': `0x${port.toString(16)}` };
+  return isaConfig(irq, port);
 }
 
 function comparedPit(version: number): UnitRow {

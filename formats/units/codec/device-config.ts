@@ -1,3 +1,5 @@
+import { hex } from '../../errors.ts';
+
 /**
  * What the loader of a unit compares with the machine's configuration, by the name of each value, in the order in which
  * it does so.
@@ -10,6 +12,11 @@ const EMPTY = 'empty';
 /** One entry per place for a disk or drive, such as `port 0`. */
 export function placesConfig(names: readonly string[], isAttached: (place: number) => boolean): Record<string, string> {
   return Object.fromEntries(names.map((name, place) => [name, isAttached(place) ? ATTACHED : EMPTY]));
+}
+
+/** What is compared of a device on the ISA bus. */
+export function isaConfig(interrupt: number, port: number) {
+  return { interrupt, 'I/O port': hex(port) };
 }
 
 /** Names of places that are counted from 0. */

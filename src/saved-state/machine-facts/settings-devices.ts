@@ -1,9 +1,9 @@
 import { entryOf } from '../../../formats/entry-of.ts';
 import { sb16Config } from '../../../formats/units/audio/sb16.ts';
-import { parallelConfig } from '../../../formats/units/chipset/parallel.ts';
 import { serialConfig } from '../../../formats/units/chipset/serial.ts';
 import { tpmConfig } from '../../../formats/units/chipset/tpm.ts';
 import type { DeviceConfig } from '../../../formats/units/codec/device-config.ts';
+import { isaConfig } from '../../../formats/units/codec/device-config.ts';
 import type { PdmDevice } from '../../../formats/units/machine/pdm.ts';
 import { networkCardConfig } from '../../../formats/units/network/network-cards.ts';
 import { ahciConfig } from '../../../formats/units/storage/ahci.ts';
@@ -124,6 +124,6 @@ function addPorts(list: DeviceList, hardware: Element): void {
     const instance = number(slot, 0);
     const { port, irq } = names.PARALLEL_PORTS[instance] ?? names.PARALLEL_PORTS[0];
     if (flag(enabled, false))
-      list.add('parallel', parallelConfig(number(IRQ, irq), number(IOAddress ?? IOBase, port)), instance);
+      list.add('parallel', isaConfig(number(IRQ, irq), number(IOAddress ?? IOBase, port)), instance);
   }
 }
