@@ -2,7 +2,7 @@ import { KIB, MIB } from '../../formats/sizes.ts';
 import type { Uart } from '../../formats/units/chipset/serial.ts';
 import type { Hpet } from '../../formats/units/chipset/timers.ts';
 import type { Vga } from '../../formats/units/display/codecs.ts';
-import { type E1000, E1000_CHIPS, type Pcnet } from '../../formats/units/network/codecs.ts';
+import { type E1000, E1000_CHIPS, macText, type Pcnet } from '../../formats/units/network/codecs.ts';
 import { type Card, cardsOf } from './cards.ts';
 import { HPET_TIMERS } from './devices/chipset/hpet.ts';
 import { placeName } from './devices/chipset/pci.ts';
@@ -119,12 +119,11 @@ function serialPort(units: MachineUnits, instance: number, { serial }: WakeOptio
 
 function networkCard(units: MachineUnits, card: Card, number: number, { network }: WakeOptions): string[] {
   const { model, mac } = networkModel(units, card);
-  const address = Buffer.from(mac).toString('hex').match(/../g)?.join(':');
   return [
     '-netdev',
     `${network[number] ?? 'user'},id=net${number}`,
     '-device',
-    `${model},netdev=net${number},mac=${address},addr=${card.place},romfile=`,
+    `${model},netdev=net${number},mac=${macText(mac)},addr=${card.place},romfile=`,
   ];
 }
 
