@@ -1,5 +1,5 @@
-import type { Piix3Bus } from '../../formats/units/chipset/pci-codec.ts';
-import { type BusDevice, placeName, type Regions, sectionName } from './devices/chipset/pci.ts';
+import { type Piix3Bus, placeName } from '../../formats/units/chipset/pci-codec.ts';
+import { type BusDevice, type Regions, sectionName } from './devices/chipset/pci.ts';
 import { e1000 } from './devices/network/e1000.ts';
 import { pcnet } from './devices/network/pcnet.ts';
 import { ahci } from './devices/storage/ahci.ts';

@@ -1,9 +1,10 @@
 import { cpus } from 'node:os';
+import { placeName } from '../../formats/units/chipset/pci-codec.ts';
 import type { Gim } from '../../formats/units/cpu/gim.ts';
 import type { Tm } from '../../formats/units/cpu/tm.ts';
 import { PCNET_TYPES, type Pcnet } from '../../formats/units/network/codecs.ts';
 import { cardsOf } from './cards.ts';
-import { type BusDevice, placeName } from './devices/chipset/pci.ts';
+import type { BusDevice } from './devices/chipset/pci.ts';
 import { type Drive, drivesOf } from './drives.ts';
 import { interruptRoutes } from './put-state.ts';
 import { ramPlan } from './ram-plan.ts';

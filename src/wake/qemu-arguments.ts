@@ -1,11 +1,11 @@
 import { KIB, MIB } from '../../formats/sizes.ts';
+import { placeName } from '../../formats/units/chipset/pci-codec.ts';
 import type { Uart } from '../../formats/units/chipset/serial.ts';
 import type { Hpet } from '../../formats/units/chipset/timers.ts';
 import type { Vga } from '../../formats/units/display/codecs.ts';
 import { type E1000, E1000_CHIPS, macText, type Pcnet } from '../../formats/units/network/codecs.ts';
 import { type Card, cardsOf } from './cards.ts';
 import { HPET_TIMERS } from './devices/chipset/hpet.ts';
-import { placeName } from './devices/chipset/pci.ts';
 import { AHCI_ID, type Drive, drivesOf } from './drives.ts';
 import { GAP_MEMORY, GAP_PLACE, ramPlan } from './ram-plan.ts';
 import type { MachineUnits } from './units/machine-units.ts';

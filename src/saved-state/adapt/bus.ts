@@ -1,5 +1,5 @@
 import { hex } from '../../../formats/errors.ts';
-import { ich9BusCodec, piix3BusCodec } from '../../../formats/units/chipset/pci-codec.ts';
+import { ich9BusCodec, piix3BusCodec, placeName } from '../../../formats/units/chipset/pci-codec.ts';
 import { pciName } from '../../../formats/units/chipset/pci-ids.ts';
 import type { UnitCodec } from '../../../formats/units/codec/codec.ts';
 import { type Merge, refused } from './merge.ts';
@@ -36,7 +36,7 @@ function merged(merge: Merge, unit: string, codec: UnitCodec<Bus>): void {
     const stays = here !== undefined && isSameDevice(here, there);
     if (!stays) {
       if (here) release(own, here);
-      merge.note('seen', unit, `PCI device ${placeOf(there)} ${nameOf(there)} is new to the guest`);
+      merge.note('seen', unit, `PCI device ${placeName(there.devfn)} ${nameOf(there)} is new to the guest`);
       after.push(there);
       continue;
     }
@@ -44,7 +44,7 @@ function merged(merge: Merge, unit: string, codec: UnitCodec<Bus>): void {
       merge.note(
         'kept',
         unit,
-        `PCI device ${placeOf(here)}: the guest goes on seeing ${idText(here)}, until its next reset`,
+        `PCI device ${placeName(here.devfn)}: the guest goes on seeing ${idText(here)}, until its next reset`,
       );
     resize(merge, unit, here, there);
     after.push(here);
@@ -52,7 +52,11 @@ function merged(merge: Merge, unit: string, codec: UnitCodec<Bus>): void {
   for (const here of own.devices) {
     if (after.includes(here) || wanted.devices.some(({ devfn }) => devfn === here.devfn)) continue;
     release(own, here);
-    merge.note('seen', unit, `PCI device ${placeOf(here)} ${nameOf(here)} is gone: the guest reads nothing there`);
+    merge.note(
+      'seen',
+      unit,
+      `PCI device ${placeName(here.devfn)} ${nameOf(here)} is gone: the guest reads nothing there`,
+    );
   }
   own.devices = after;
 }
@@ -65,10 +69,10 @@ function resize(merge: Merge, unit: string, here: Slot, there: Slot): void {
     const address = addressOf(here, i);
     if (size > 0 && address % size !== 0)
       throw refused(
-        `region ${i} of PCI device ${placeOf(here)} would have ${size} bytes, but the guest has put it at ` +
+        `region ${i} of PCI device ${placeName(here.devfn)} would have ${size} bytes, but the guest has put it at ` +
           `${hex(address)}; change the size back`,
       );
-    merge.note('kept', unit, `region ${i} of PCI device ${placeOf(here)}: ${region.size} bytes become ${size}`);
+    merge.note('kept', unit, `region ${i} of PCI device ${placeName(here.devfn)}: ${region.size} bytes become ${size}`);
     here.regions?.splice(i, 1, { type: region.type, size });
   }
 }
@@ -123,10 +127,6 @@ function knownName({ config }: Slot): string | undefined {
 
 function nameOf(slot: Slot): string {
   return knownName(slot) ?? idText(slot);
-}
-
-function placeOf({ devfn }: Slot): string {
-  return `${(devfn >>> 3).toString(16).padStart(2, '0')}.${devfn & 7}`;
 }
 
 function viewOf(bytes: Uint8Array): DataView {

@@ -1,4 +1,4 @@
-import type { Piix3Bus } from '../../../../formats/units/chipset/pci-codec.ts';
+import { type Piix3Bus, placeName } from '../../../../formats/units/chipset/pci-codec.ts';
 import type { SectionImage } from '../../template/section-image.ts';
 
 /** A device on VirtualBox's bus, with its configuration space. */
@@ -6,11 +6,6 @@ export type BusDevice = Piix3Bus['devices'][number];
 
 /** Base addresses that both machines have, as `[QEMU, VirtualBox]`. */
 export type Regions = readonly (readonly [number, number])[];
-
-/** A place on the first bus as QEMU names it: `03.0`. @param devfn 8 × device + function */
-export function placeName(devfn: number): string {
-  return `${(devfn >>> 3).toString(16).padStart(2, '0')}.${devfn & 7}`;
-}
 
 /** QEMU's section of a device on the first bus. */
 export function sectionName(devfn: number, name: string): string {
