@@ -1,7 +1,6 @@
 import { PAGE_SIZE } from '../../formats/sizes.ts';
 import { vgaCodec } from '../../formats/units/display/codecs.ts';
 import { codecFor } from '../../formats/units/table.ts';
-import { offsetInChunk } from '../gmm/page-id.ts';
 import type { Machine } from '../machine/machine.ts';
 import { noScreen, screenOf, TEXT_MEMORY, type TextScreen } from '../saved-state/describe/text-screen.ts';
 import { type Answer, linesOf } from './answer.ts';
@@ -24,10 +23,8 @@ function screenOfMachine(machine: Machine): TextScreen {
   if (!header || !payload || !vram) throw noScreen('the machine has no graphics');
   if (codecFor(header) !== vgaCodec) throw noScreen(`the layout of unit vga, version ${header.version}, is not known`);
   const memory = new Uint8Array(TEXT_MEMORY);
-  for (let page = 0; page < Math.min(vram.pages, TEXT_MEMORY / PAGE_SIZE); page++) {
-    const id = vram.pageId[page];
-    const at = offsetInChunk(id);
-    memory.set(machine.memory.pages.backing.chunkBytes(id).subarray(at, at + PAGE_SIZE), page * PAGE_SIZE);
-  }
+  const { backing } = machine.memory.pages;
+  for (let page = 0; page < Math.min(vram.pages, TEXT_MEMORY / PAGE_SIZE); page++)
+    memory.set(backing.pageBytes(vram.pageId[page]), page * PAGE_SIZE);
   return screenOf(vgaCodec.decode(payload, header.version), memory);
 }

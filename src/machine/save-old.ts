@@ -4,7 +4,6 @@ import { OldPgmWriter } from '../../formats/pgm/old-writer.ts';
 import type { PgmVersion } from '../../formats/pgm/versions.ts';
 import { type GuestPhys, PAGE_SIZE } from '../../formats/sizes.ts';
 import type { ContainerWriter } from '../../formats/ssm/writing/container-writer.ts';
-import { offsetInChunk } from '../gmm/page-id.ts';
 import type { GuestMemory } from '../pgm/guest-memory.ts';
 import { type OldPages, type OldRangeToWrite, OldUnitWriter } from '../saved-state/old/old-unit.ts';
 import type { Machine } from './machine.ts';
@@ -39,9 +38,7 @@ class MachinePages implements OldPages<PageRun> {
   ): Uint8Array {
     const gcPhys = start + (run.page + i) * PAGE_SIZE;
     const id = this.#pageId(gcPhys, part);
-    if (id === 0) return ZERO_PAGE;
-    const at = offsetInChunk(id);
-    return this.#memory.pages.backing.chunkBytes(id).subarray(at, at + PAGE_SIZE);
+    return id === 0 ? ZERO_PAGE : this.#memory.pages.backing.pageBytes(id);
   }
 
   protectionOf({ start }: OldRangeToWrite<PageRun>, run: PageRun, i: number): number {

@@ -199,8 +199,6 @@ class MachineWriter {
   }
 
   #bytesOf(id: number): Uint8Array {
-    if (this.#leavesOut) return ZERO_PAGE;
-    const at = offsetInChunk(id);
-    return this.#machine.memory.pages.backing.chunkBytes(id).subarray(at, at + PAGE_SIZE);
+    return this.#leavesOut ? ZERO_PAGE : this.#machine.memory.pages.backing.pageBytes(id);
   }
 }

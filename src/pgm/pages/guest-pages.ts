@@ -53,9 +53,7 @@ export class GuestPages {
   /** What memory holds at a page, without handlers: 4096 bytes, borrowed until the next call. */
   contentOf(range: RamRange, page: number): Uint8Array {
     const id = range.pageId[page];
-    if (id === NIL_PAGE_ID) return ZERO_PAGE;
-    const at = offsetInChunk(id);
-    return this.backing.chunkBytes(id).subarray(at, at + PAGE_SIZE);
+    return id === NIL_PAGE_ID ? ZERO_PAGE : this.backing.pageBytes(id);
   }
 
   /**

@@ -1,7 +1,8 @@
+import { PAGE_SIZE } from '../../../formats/sizes.ts';
 import type { AccountName, HostAccount, HostPriority, OverCommitPolicy } from '../../gmm/host-account.ts';
 import type { HostMemory } from '../../gmm/host-memory.ts';
 import { HostMemoryError } from '../../gmm/host-memory-error.ts';
-import { NIL_PAGE_ID } from '../../gmm/page-id.ts';
+import { NIL_PAGE_ID, offsetInChunk } from '../../gmm/page-id.ts';
 import { allocateSeeding } from './allocate-seeding.ts';
 import { HANDY_PAGES, HandyPages } from './handy-pages.ts';
 import { pgmError } from './pgm-errors.ts';
@@ -42,6 +43,12 @@ export class HostBacking {
   /** The whole chunk that holds a page, which is at `offsetInChunk(id)`; borrowed until the next call. */
   chunkBytes(id: number): Uint8Array {
     return this.host.chunkBytes(id);
+  }
+
+  /** The bytes of a page; borrowed until the next call. */
+  pageBytes(id: number): Uint8Array {
+    const at = offsetInChunk(id);
+    return this.host.chunkBytes(id).subarray(at, at + PAGE_SIZE);
   }
 
   /** A private page of zeros for the page at `gcPhys` (account base). @throws EnvironmentError VERR_EM_NO_MEMORY */

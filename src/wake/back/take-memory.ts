@@ -1,7 +1,6 @@
 import type { ByteSource } from '../../../formats/files/source.ts';
 import { MIB, PAGE_SIZE } from '../../../formats/sizes.ts';
 import type { Vga } from '../../../formats/units/display/codecs.ts';
-import { offsetInChunk } from '../../gmm/page-id.ts';
 import type { Machine } from '../../machine/machine.ts';
 import { PageType } from '../../pgm/pages/page-states.ts';
 import { extract } from '../../saved-state/extract/extract.ts';
@@ -50,10 +49,7 @@ async function takeVideo(stream: ByteSource, machine: Machine, vga: Vga, signal?
   await extract(stream, video, { signal, format: 'sparse', mmio2: '0000:00:02.0/vga.vram' });
   const bytes = video.at(0, range.pages * PAGE_SIZE).slice();
   if (isText(vga)) textToVirtualBox(bytes.subarray(0, MIB));
-  for (let page = 0; page < range.pages; page++) {
-    const id = range.pageId[page];
-    machine.memory.pages.backing
-      .chunkBytes(id)
-      .set(bytes.subarray(page * PAGE_SIZE, (page + 1) * PAGE_SIZE), offsetInChunk(id));
-  }
+  const { backing } = machine.memory.pages;
+  for (let page = 0; page < range.pages; page++)
+    backing.pageBytes(range.pageId[page]).set(bytes.subarray(page * PAGE_SIZE, (page + 1) * PAGE_SIZE));
 }
