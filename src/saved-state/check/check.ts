@@ -13,7 +13,7 @@ import { verify } from '../verify/verify.ts';
 import { compareHost, compareMachines } from './compare-machines.ts';
 import { compareReleases } from './compare-releases.ts';
 import type { Difference } from './difference.ts';
-import { type ReleaseNumbers, releaseName, releaseOf as releaseNumbers } from './unit-versions.ts';
+import { type ReleaseNumbers, releaseName, releaseOf } from './unit-versions.ts';
 import { unitsLaidOutOtherwise } from './units-as-laid-out.ts';
 
 /** What is checked, and who is told. */
@@ -66,7 +66,7 @@ export async function check(
 ): Promise<CheckReport> {
   const machine = asked && host ? onHost(asked, host) : asked;
   const { verdict, findings: damage, state } = await verify(source, options);
-  const target = release ?? releaseOf(machine);
+  const target = release ?? (machine?.release && releaseOf(machine.release));
   const against = [
     ...(machine ? [machine.name] : []),
     ...(target ? [`VirtualBox ${releaseName(target)}`] : []),
@@ -100,11 +100,6 @@ export async function check(
   report.loads = first === undefined;
   if (first) report.forecast = forecastOf(first);
   return report;
-}
-
-function releaseOf(machine: MachineFacts | undefined): ReleaseNumbers | undefined {
-  const { release } = machine ?? {};
-  return release && releaseNumbers(release);
 }
 
 function forecastOf({ vboxCode, message, place: { unit, instance } }: Finding): LoadForecast {
