@@ -7,7 +7,7 @@ import {
 } from '../../../formats/qemu/containers/libvirt-image.ts';
 import { parseSettings } from '../machine-facts/settings-xml.ts';
 import type { Findings } from '../reading/findings.ts';
-import { readDomain } from './libvirt-domain.ts';
+import { type LibvirtDomain, readDomain } from './libvirt-domain.ts';
 import type { QemuState } from './qemu-state.ts';
 
 const UUID = /^[\da-f]{8}-?([\da-f]{4}-?){3}[\da-f]{12}$/i;
@@ -17,8 +17,8 @@ const utf8 = new TextDecoder('utf-8', { fatal: true });
 export function checkSaveImage(state: QemuState, findings: Findings): void {
   const { container } = state;
   if (container.kind !== 'libvirt') return;
-  const add = (code: FormatCode, message: string, offset: number, qemuSays?: string) =>
-    findings.add({ severity: 'error', code, message, place: { offset }, ...(qemuSays ? { qemuSays } : {}) });
+  const add: Add = (code, message, offset, qemuSays) =>
+    findings.add({ severity: 'error', code, message, place: { offset }, qemuSays });
   checkHead(container.image, findings, add);
   const domain = isText(container.image.data, 0) ? readDomain(container.image.xml) : undefined;
   if (domain) checkDomain(domain, state, findings, add);
@@ -36,9 +36,7 @@ function checkHead({ header, runningWord, data, cookieOffset }: LibvirtImage, fi
       'bad-header',
       'The header has bytes that libvirt leaves 0: a newer libvirt wrote it, or it is damaged',
       undefined,
-      {
-        offset: LIBVIRT_UNUSED,
-      },
+      { offset: LIBVIRT_UNUSED },
     );
   const xmlEnd = data.indexOf(0);
   const isCookie = cookieOffset > xmlEnd && isText(data, cookieOffset) && isXml(data, cookieOffset);
@@ -79,7 +77,7 @@ function isXml(data: Uint8Array, from: number): boolean {
 
 /** libvirt's settings of the machine, beside which the stream lies. */
 function checkDomain(
-  domain: NonNullable<ReturnType<typeof readDomain>>,
+  domain: LibvirtDomain,
   { configuration, cpus, blocks }: QemuState,
   findings: Findings,
   add: Add,
