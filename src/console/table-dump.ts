@@ -1,4 +1,5 @@
 import { PAGE_SIZE } from '../../formats/sizes.ts';
+import { canonical } from '../paging/address-space.ts';
 import { type GuestMapping, MAPPING_UNIT } from '../paging/mappings/guest-mapping.ts';
 import { P, PAGE_MASK_64, PS } from '../paging/schemes.ts';
 import type { ShadowLevel } from '../paging/shadow/plan.ts';
@@ -141,6 +142,6 @@ class TableDump {
   }
 
   #canonical(virtual: bigint): bigint {
-    return this.isLong ? BigInt.asUintN(64, BigInt.asIntN(48, virtual)) : virtual;
+    return this.isLong ? canonical(virtual, 48) : virtual;
   }
 }

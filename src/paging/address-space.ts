@@ -210,7 +210,7 @@ function offsetInPage(address: GuestVirt): number {
 }
 
 /** The highest bit repeated up to bit 63. */
-function canonical(address: bigint, addressBits: number): GuestVirt {
+export function canonical(address: bigint, addressBits: number): GuestVirt {
   return BigInt.asUintN(64, BigInt.asIntN(addressBits, address));
 }
 

@@ -1,5 +1,6 @@
 import { type GuestVirt, PAGE_SIZE } from '../../../formats/sizes.ts';
 import { offsetInChunk } from '../../gmm/page-id.ts';
+import { canonical } from '../address-space.ts';
 import { NO_FAULT, PageFault } from '../page-fault.ts';
 import type { ShadowedCpu } from './shadow-state.ts';
 
@@ -39,7 +40,7 @@ function eachPage(
   const bits = cpu.walker?.scheme.addressBits === 48 ? 48 : 64;
   for (let done = 0; done < size; ) {
     const at = address + BigInt(done);
-    if (bits === 48 && BigInt.asUintN(64, BigInt.asIntN(48, at)) !== BigInt.asUintN(64, at)) {
+    if (bits === 48 && canonical(at, bits) !== BigInt.asUintN(64, at)) {
       cpu.cr2 = at;
       cpu.faultCode = access;
       return access;

@@ -1,6 +1,6 @@
 import { type GuestPhys, type GuestVirt, PAGE_SIZE, TWO_32 } from '../../../formats/sizes.ts';
 import { clock } from '../../../formats/world/waiting.ts';
-import { AddressSpace, rulesOf } from '../address-space.ts';
+import { AddressSpace, canonical, rulesOf } from '../address-space.ts';
 import { GuestView } from '../guest-view.ts';
 import { hasPaging, type PagingMode, pagingModeOf, type ShadowMode } from '../modes.ts';
 import { faultOf, NO_FAULT, noteAccess, PageFault } from '../page-fault.ts';
@@ -265,8 +265,7 @@ export class ShadowCpu {
   #fault(linear: number, code: number): false {
     this.#notes.guestFault(linear, code);
     this.faultCode = code;
-    this.cr2 =
-      this.walker?.scheme.addressBits === 48 ? BigInt.asUintN(64, BigInt.asIntN(48, BigInt(linear))) : BigInt(linear);
+    this.cr2 = this.walker?.scheme.addressBits === 48 ? canonical(BigInt(linear), 48) : BigInt(linear);
     return false;
   }
 
