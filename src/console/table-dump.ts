@@ -1,3 +1,4 @@
+import { hex } from '../../formats/errors.ts';
 import { PAGE_SIZE } from '../../formats/sizes.ts';
 import { canonical } from '../paging/address-space.ts';
 import { type GuestMapping, MAPPING_UNIT } from '../paging/mappings/guest-mapping.ts';
@@ -117,20 +118,19 @@ class TableDump {
     const left = this.#tables.levels.length - depth;
     const name = ['Page table', 'Page directory', 'Page directory pointer table'][left - 1];
     const host = value & (wide ? PAGE_MASK_64 : NARROW_PAGE);
-    const where = wide ? `HCPhys=${digits16(host)}` : `0x${host.toString(16)}`;
+    const where = wide ? `HCPhys=${digits16(host)}` : hex(host);
     this.#error(virtual, `${name} at ${where} was not found in the page pool!`);
   }
 
   #error(virtual: bigint, text: string): void {
     this.lines.push(`${this.isLong ? digits16(virtual) : digits8(virtual)} error! ${text}`);
-    this.rows.push({ virtual: `0x${virtual.toString(16)}`, error: text });
+    this.rows.push({ virtual: hex(virtual), error: text });
   }
 
   #add(entry: TableEntry): void {
     const page = entry.value & (entry.wide ? PAGE_MASK_64 : NARROW_PAGE);
     this.lines.push(entryLine(entry, this.isLong, page));
-    const text = (value: bigint) => `0x${value.toString(16)}`;
-    this.rows.push({ virtual: text(entry.virtual), depth: entry.depth, value: text(entry.value), host: text(page) });
+    this.rows.push({ virtual: hex(entry.virtual), depth: entry.depth, value: hex(entry.value), host: hex(page) });
   }
 
   #shapeOf(depth: number, isLast: boolean, low: number): EntryShape {
