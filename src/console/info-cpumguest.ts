@@ -1,14 +1,13 @@
 import { UsageError } from '../../formats/errors.ts';
 import type { CpuRegisters } from '../../formats/units/cpu/cpum.ts';
 import type { GuestContext } from '../../formats/units/cpu/cpum-layouts.ts';
-import { EFER_LME } from '../paging/modes.ts';
+import { EFER_LMA, EFER_LME } from '../paging/modes.ts';
 import { registersNote } from '../saved-state/reading/registers-note.ts';
 import { type Answer, linesOf } from './answer.ts';
 import { digits8, digits16 } from './numbers.ts';
 import type { ConsoleSession } from './session.ts';
 
 /** EFER.LMA */
-const EFER_LMA = 1n << 10n;
 /** Attributes of a code segment: it holds 64-bit code. */
 const LONG_CODE = 1 << 13;
 

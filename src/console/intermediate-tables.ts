@@ -1,11 +1,10 @@
 import { PAGE_SIZE } from '../../formats/sizes.ts';
 import type { Machine } from '../machine/machine.ts';
+import { CR4_PAE } from '../paging/modes.ts';
 import { PAGE_MASK_64, schemeOf } from '../paging/schemes.ts';
 import { type Answer, linesOf } from './answer.ts';
 import type { ConsoleSession } from './session.ts';
 import { type DumpedLevel, dumpTables } from './table-dump.ts';
-
-const CR4_PAE = 0x20n;
 
 /**
  * The tables that the selected CPU runs on between host and guest (paging.md 5.1): those of the host's side, and those

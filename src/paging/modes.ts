@@ -58,14 +58,15 @@ export const HOST_MODES = [
 /** Paging modes of hosts, as VirtualBox names them. */
 export type HostMode = (typeof HOST_MODES)[number];
 
-const CR0_PE = 1n << 0n;
+export const CR0_PE = 1n << 0n;
 export const CR0_WP = 1n << 16n;
-const CR0_PG = 1n << 31n;
+export const CR0_PG = 1n << 31n;
 export const CR4_PSE = 1n << 4n;
-const CR4_PAE = 1n << 5n;
+export const CR4_PAE = 1n << 5n;
 export const CR4_PGE = 1n << 7n;
 const CR4_LA57 = 1n << 12n;
 export const EFER_LME = 1n << 8n;
+export const EFER_LMA = 1n << 10n;
 export const EFER_NXE = 1n << 11n;
 
 /**

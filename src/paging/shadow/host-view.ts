@@ -3,6 +3,7 @@ import { UsageError } from '../../../formats/errors.ts';
 import { PAGE_SIZE, TWO_32 } from '../../../formats/sizes.ts';
 import { offsetInChunk } from '../../gmm/page-id.ts';
 import { AddressSpace, type AddressSpaceMemory } from '../address-space.ts';
+import { CR4_PAE, EFER_LMA, EFER_LME, EFER_NXE } from '../modes.ts';
 import { FIRST_INDEX, NIL_INDEX } from '../pool/pool-pages.ts';
 import { POOL_BASE_HIGH } from '../pool/table-store.ts';
 import type { ShadowCpu } from './shadow-cpu.ts';
@@ -11,9 +12,7 @@ import type { ShadowedMachine } from './shadow-state.ts';
 const POOL_BASE = POOL_BASE_HIGH * TWO_32;
 /** The root as registers of a mode have it: PG and PE; PAE; LME, LMA and NXE. */
 const CR0 = 0x80000001n;
-const CR4_PAE = 0x20n;
-const EFER_NXE = 0x800n;
-const EFER_LONG = 0xd00n;
+const EFER_LONG = EFER_LME | EFER_LMA | EFER_NXE;
 
 /**
  * Host-physical memory as shadow tables see it: guest pages at page ID × 4096, tables of the pool from 2^40 on. Tables

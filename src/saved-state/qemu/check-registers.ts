@@ -1,14 +1,9 @@
 import { hex } from '../../../formats/errors.ts';
 import type { QemuCpu } from '../../../formats/qemu/cpu.ts';
+import { CR0_PE, CR0_PG, CR4_PAE, EFER_LMA, EFER_LME } from '../../paging/modes.ts';
+import { PAGE_MASK_64 } from '../../paging/schemes.ts';
 import type { Findings } from '../reading/findings.ts';
 import type { QemuState } from './qemu-state.ts';
-
-const PE = 1n << 0n;
-const PG = 1n << 31n;
-const PAE = 1n << 5n;
-const LME = 1n << 8n;
-const LMA = 1n << 10n;
-const ROOT = 0x000f_ffff_ffff_f000n;
 
 /** Registers that no x86 CPU can have, alone or together. QEMU loads them without a word. */
 export function checkRegisters(cpu: QemuCpu, { blocks }: QemuState, findings: Findings): void {
@@ -19,13 +14,13 @@ export function checkRegisters(cpu: QemuCpu, { blocks }: QemuState, findings: Fi
     const message = `CPU ${index}: ${what}; no CPU has such registers, and QEMU loads them without a word`;
     findings.add({ severity: 'error', code: 'bad-registers', message, place: { unit: 'cpu', instance: index } });
   };
-  if (has(cr0, PG) && !has(cr0, PE)) odd(`CR0 is ${hex(cr0)}, paging without protected mode`);
-  if (has(efer, LMA) !== (has(efer, LME) && has(cr0, PG)))
+  if (has(cr0, CR0_PG) && !has(cr0, CR0_PE)) odd(`CR0 is ${hex(cr0)}, paging without protected mode`);
+  if (has(efer, EFER_LMA) !== (has(efer, EFER_LME) && has(cr0, CR0_PG)))
     odd(`EFER is ${hex(efer)} and CR0 ${hex(cr0)}: long mode is active just when it is enabled and paging is on`);
-  if (has(efer, LMA) && !has(cr4, PAE)) odd(`CR4 is ${hex(cr4)}, long mode without PAE`);
-  const root = cr3 & ROOT;
+  if (has(efer, EFER_LMA) && !has(cr4, CR4_PAE)) odd(`CR4 is ${hex(cr4)}, long mode without PAE`);
+  const root = cr3 & PAGE_MASK_64;
   const ranges = blocks.flatMap((block) => block.ranges);
-  if (has(cr0, PG) && !ranges.some(({ start, end }) => root >= BigInt(start) && root < BigInt(end)))
+  if (has(cr0, CR0_PG) && !ranges.some(({ start, end }) => root >= BigInt(start) && root < BigInt(end)))
     odd(`CR3 is ${hex(cr3)}, where there is no memory`);
   for (const what of oddAlone(cpu)) odd(what);
   for (const what of oddHiddenFlags(cpu)) odd(what);
