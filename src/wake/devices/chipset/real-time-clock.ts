@@ -69,7 +69,7 @@ function updateTimer(rtc: Rtc): bigint {
   return isStopped ? -1n : rtc.nextSecond;
 }
 
-/** UnitPart of the current second that has passed, in ns. */
+/** Part of the current second that has passed, in ns. */
 function passedOf({ nextSecond }: Rtc, { now }: Moment): bigint {
   const left = nextSecond - now;
   return left > 0n && left <= SECOND ? SECOND - left : 0n;
