@@ -21,8 +21,12 @@ export function readFileHeader(bytes: Uint8Array, onDamage: OnDamage): Container
   const { reserved, flags, maxDecompressed } = fields;
   const isBlockSize = maxDecompressed >= 1024 && maxDecompressed <= 4096 && maxDecompressed % 256 === 0;
   if (reserved !== 0 || flags > 3 || !isBlockSize) {
-    const message = `Cannot trust file header: reserved ${reserved}, flags ${hex(flags)}, cbMaxDecompr ${maxDecompressed}`;
-    bad('bad-header', message, 'flags', 'VERR_SSM_INTEGRITY');
+    bad(
+      'bad-header',
+      `Cannot trust file header: reserved ${reserved}, flags ${hex(flags)}, cbMaxDecompr ${maxDecompressed}`,
+      'flags',
+      'VERR_SSM_INTEGRITY',
+    );
   }
   return {
     format: '2.0',

@@ -40,6 +40,10 @@ export function tooManyPasses(limit: number): UnsupportedError {
 }
 
 export function lowOnSpace(free: number): EnvironmentError {
-  const message = `Cannot go on with live save: ${free} bytes are free on its disk, expected at least ${LEAST_FREE_SPACE}`;
-  return new EnvironmentError('low-on-disk-space', message, {}, 'VERR_SSM_LOW_ON_DISK_SPACE');
+  return new EnvironmentError(
+    'low-on-disk-space',
+    `Cannot go on with live save: ${free} bytes are free on its disk, expected at least ${LEAST_FREE_SPACE}`,
+    {},
+    'VERR_SSM_LOW_ON_DISK_SPACE',
+  );
 }

@@ -27,8 +27,8 @@ export interface SaveOptions {
    */
   contents?: boolean;
   /**
-   * true: what the machine's own state leaves out of RAM, and is zero still, is left out again; else there is a record of
-   * each page, as VirtualBox writes it.
+   * true: what the machine's own state leaves out of RAM, and is zero still, is left out again; else there is a record
+   * of each page, as VirtualBox writes it.
    */
   leavesOutAgain?: boolean;
 }

@@ -50,7 +50,8 @@ export function noticesOf(units: MachineUnits, options: WakeOptions): Notice[] {
     notices.push(
       warning(
         'ram-gap',
-        'QEMU’s PC has no RAM from 3 GiB on below 4 GiB: the guest’s there is memory of a PCI device at 1e.0, which a guest that sets up PCI anew must leave alone',
+        'QEMU’s PC has no RAM from 3 GiB on below 4 GiB: the guest’s there is memory of a PCI device at 1e.0, ' +
+          'which a guest that sets up PCI anew must leave alone',
       ),
     );
   for (const { kind, unit } of cardsOf(units, options.without))
@@ -58,7 +59,8 @@ export function noticesOf(units: MachineUnits, options: WakeOptions): Notice[] {
       notices.push(
         warning(
           'no-phy',
-          'network card Am79C973: QEMU’s is an Am79C970A, which has no PHY to ask; a driver that watches the link there, as that of Linux does, takes it for unplugged',
+          'network card Am79C973: QEMU’s is an Am79C970A, which has no PHY to ask; a driver that watches the ' +
+            'link there, as that of Linux does, takes it for unplugged',
         ),
       );
   for (const { place, kind } of drivesOf(units, options.without))
@@ -128,7 +130,8 @@ export function backNotices(drives: readonly Drive[], formats: ReadonlyMap<strin
       : [
           warning(
             'no-way-back',
-            `the image at ${place} has the format ${format}, with which QEMU does not save machines: to be able to go back to VirtualBox, turn it into qcow2 first (qemu-img convert -O qcow2)`,
+            `the image at ${place} has the format ${format}, with which QEMU does not save machines: to be able ` +
+              'to go back to VirtualBox, turn it into qcow2 first (qemu-img convert -O qcow2)',
           ),
         ];
   });

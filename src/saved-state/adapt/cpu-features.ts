@@ -82,7 +82,8 @@ function reduceLeaf(merge: Merge, own: CpumUnit, offered: bigint): void {
     merge.note(
       usesNone ? 'kept' : 'risk',
       'cpum/1',
-      `CPUID leaf 0xd, sub-leaf 1: bits ${hex(one.eax)} are cleared; a program that has already asked goes on using XSAVEOPT, XSAVEC or XSAVES`,
+      `CPUID leaf 0xd, sub-leaf 1: bits ${hex(one.eax)} are cleared; a program that has already asked goes on ` +
+        'using XSAVEOPT, XSAVEC or XSAVES',
     );
     Object.assign(one, { eax: 0, ecx: 0, edx: 0 });
   }
@@ -102,8 +103,10 @@ function reduceLeaf(merge: Merge, own: CpumUnit, offered: bigint): void {
   merge.note(
     usesNone ? 'kept' : 'risk',
     'cpum/1',
-    `CPUID leaf 0xd: extended state ${hex(listed)} becomes ` +
-      `${hex(kept)}${usesNone ? '; the guest has not switched it on (CR4.OSXSAVE 0)' : '; a kernel that has patched itself for it may fail'}`,
+    `CPUID leaf 0xd: extended state ${hex(listed)} becomes ${hex(kept)}; ` +
+      (usesNone
+        ? 'the guest has not switched it on (CR4.OSXSAVE 0)'
+        : 'a kernel that has patched itself for it may fail'),
   );
 }
 

@@ -92,7 +92,8 @@ function fitUnit(
   if (!read || read.surely < 0 || (version <= read.surely && !isOther)) return;
   const to = read.surely;
   const why = obstacleTo(merge, label, name, to);
-  const change = `version ${versionText(version)} becomes ${versionText(to)}, which VirtualBox ${releaseName(release)} reads`;
+  const reader = `VirtualBox ${releaseName(release)}`;
+  const change = `version ${versionText(version)} becomes ${versionText(to)}, which ${reader} reads`;
   if (why === undefined) {
     merge.rewrite(label, to);
     merge.note('kept', label, change);
@@ -101,7 +102,9 @@ function fitUnit(
   const there = merge.donor.units.get(label);
   if (there === undefined || there.header.version > to || isOtherNumbering(name, merge.donor, release))
     throw refused(
-      `unit ${label} has version ${versionText(version)}, VirtualBox ${releaseName(release)} reads up to ${versionText(to)}, and ${why}. A state of the machine that VirtualBox ${releaseName(release)} has saved right after power-on has such a unit (--donor): the device is then as after power-on`,
+      `unit ${label} has version ${versionText(version)}, ${reader} reads up to ${versionText(to)}, and ${why}. A ` +
+        `state of the machine that ${reader} has saved right after power-on has such a unit (--donor): the device ` +
+        'is then as after power-on',
     );
   merge.takeDonors(label);
   merge.note('reset', label, `${change}, but ${why}: it is as after power-on, and its driver has to set it up anew`);

@@ -158,7 +158,10 @@ function placeFault(leaves: readonly Leaf[], host: CpuidPart | undefined): strin
     const leaf = leaves.find(({ subLeaf }) => subLeaf === bit);
     const place = 'intel' in known ? maker && known[maker] : known;
     if (!leaf || leaf.eax === 0 || !place || (leaf.eax === place[0] && leaf.ebx === place[1])) continue;
-    return `leaf 0xd puts component ${bit} of the extended state at ${leaf.ebx}, ${leaf.eax} bytes, the host at ${place[1]}, ${place[0]} bytes`;
+    return (
+      `leaf 0xd puts component ${bit} of the extended state at ${leaf.ebx}, ${leaf.eax} bytes, the host at ` +
+      `${place[1]}, ${place[0]} bytes`
+    );
   }
   return undefined;
 }

@@ -7,8 +7,8 @@ import { collectPayloads } from '../reading/collect-units.ts';
 const OF_EACH_CPU = new Set(['em', 'trpm']);
 
 /**
- * Units whose bytes are not laid out as savkit knows their version: the loader may refuse them, or know more. Nothing is
- * told of units that savkit does not know, nor of a source that can't be read twice.
+ * Units whose bytes are not laid out as savkit knows their version: the loader may refuse them, or know more. Nothing
+ * is told of units that savkit does not know, nor of a source that can't be read twice.
  */
 export async function unitsLaidOutOtherwise(
   source: ByteSource,

@@ -49,7 +49,9 @@ const HINTS: readonly Hint[] = [
   {
     words: /USB [23]\.0 controller not found|Extension Pack/i,
     advice:
-      'The controller came with the extension pack: install the pack of this release, or switch the controller off (`VBoxManage modifyvm NAME --usb-ehci off --usb-xhci off`) and let `savkit adapt STATE --machine FILE.vbox -o OUT` take it from the state.',
+      'The controller came with the extension pack: install the pack of this release, or switch the controller ' +
+      'off (`VBoxManage modifyvm NAME --usb-ehci off --usb-xhci off`) and let `savkit adapt STATE --machine ' +
+      'FILE.vbox -o OUT` take it from the state.',
   },
   {
     words: /VRAM size changed|region "VRam" size|failed to respond to region/i,
@@ -110,29 +112,38 @@ const PLACE_HINTS: readonly PlaceHint[] = [
   {
     unit: /^cpum$/,
     code: /^VERR_SSM_UNEXPECTED_DATA$/,
-    advice: `The number of CPUs was changed: \`VBoxManage modifyvm NAME --cpus N\`; \`savkit check\` tells both numbers. ${BY_DONOR} mends it.`,
+    advice:
+      'The number of CPUs was changed: `VBoxManage modifyvm NAME --cpus N`; `savkit check` tells both numbers. ' +
+      `${BY_DONOR} mends it.`,
   },
   {
     unit: /^cpum$/,
     code: /^VERR_CPUM_INCOMPATIBLE_XSAVE_COMP_MASK$/,
-    advice: `The guest has registers (AVX, AVX-512) that this machine does not offer: another CPU profile, another engine, Hyper-V. ${BY_SETTINGS} with \`--host-cpuid\` takes them from the guest, which programs that use them notice.`,
+    advice:
+      'The guest has registers (AVX, AVX-512) that this machine does not offer: another CPU profile, another ' +
+      `engine, Hyper-V. ${BY_SETTINGS} with \`--host-cpuid\` takes them from the guest, which programs that use ` +
+      'them notice.',
   },
   {
     unit: /^mm$/,
     code: /^VERR_SSM_LOAD_MEMORY_SIZE_MISMATCH$/,
     advice:
-      'The size of RAM was changed: `VBoxManage modifyvm NAME --memory MIB`; `savkit check` and `savkit inspect` tell how much the state has.',
+      'The size of RAM was changed: `VBoxManage modifyvm NAME --memory MIB`; `savkit check` and `savkit inspect` ' +
+      'tell how much the state has.',
   },
   {
     unit: /^HGCM$/,
     code: /^VERR_SSM_UNEXPECTED_DATA$/,
-    advice: `The guest uses a service of the host that this release has not: mostly 3D acceleration of 6.0 and older. ${BY_SETTINGS} leaves it out.`,
+    advice:
+      'The guest uses a service of the host that this release has not: mostly 3D acceleration of 6.0 and older. ' +
+      `${BY_SETTINGS} leaves it out.`,
   },
   {
     unit: /^vga$/,
     code: /^VERR_SSM_DATA_UNIT_FORMAT_CHANGED$/,
     advice:
-      'Of VMSVGA, 3D acceleration was switched: `VBoxManage modifyvm NAME --accelerate-3d on|off`, as it was when saved.',
+      'Of VMSVGA, 3D acceleration was switched: `VBoxManage modifyvm NAME --accelerate-3d on|off`, as it was ' +
+      'when saved.',
   },
   {
     unit: /^virtio-scsi$/,
@@ -142,7 +153,9 @@ const PLACE_HINTS: readonly PlaceHint[] = [
   {
     unit: /^lsilogic/,
     code: /^VERR_SSM_LOADED_TOO_(?:LITTLE|MUCH)$/,
-    advice: `Releases of 2019 (5.2, 6.0) laid this unit out differently: use the release that wrote the state, or ${BY_DONOR}, after which the controller is as after power-on.`,
+    advice:
+      'Releases of 2019 (5.2, 6.0) laid this unit out differently: use the release that wrote the state, or ' +
+      `${BY_DONOR}, after which the controller is as after power-on.`,
   },
 ];
 

@@ -36,8 +36,12 @@ const X86_MACHINES =
 
 function checkMachineType({ configuration: { machine }, cpus }: QemuState, findings: Findings): void {
   if (machine === undefined || cpus.length === 0 || X86_MACHINES.test(machine)) return;
-  const message = `The machine type is ${JSON.stringify(machine)}, which QEMU does not have for the x86 CPUs of the state`;
-  findings.warn('other-machine', message, undefined, {});
+  findings.warn(
+    'other-machine',
+    `The machine type is ${JSON.stringify(machine)}, which QEMU does not have for the x86 CPUs of the state`,
+    undefined,
+    {},
+  );
 }
 
 function checkRunState({ runState, devices }: QemuState, findings: Findings): void {
@@ -47,9 +51,9 @@ function checkRunState({ runState, devices }: QemuState, findings: Findings): vo
     const qemuSays = `invalid parameter value: ${runState}`;
     findings.add({ severity: 'error', code: 'bad-run-state', message, place, qemuSays });
   }
-  const sizes = runStateSizes(devices);
-  if (!sizes || sizes.told === sizes.real) return;
-  const message = `The run state is said to have ${sizes.told} bytes and has ${sizes.real}: QEMU does not look at the number`;
+  const { told, real } = runStateSizes(devices) ?? {};
+  if (told === real) return;
+  const message = `The run state is said to have ${told} bytes and has ${real}: QEMU does not look at the number`;
   findings.add({ severity: 'error', code: 'bad-run-state', message, place });
 }
 

@@ -11,8 +11,8 @@ import type { BlockSummary, QemuState } from './qemu-state.ts';
 const PIECE_PAGES = MIB / PAGE_SIZE;
 
 /**
- * Compares the bitmap of mapped RAM with its pages. QEMU goes by the bitmap: it loads a page without a bit as zeros, and
- * sets none for a page of zeros. Holes of the file cost next to nothing to read.
+ * Compares the bitmap of mapped RAM with its pages. QEMU goes by the bitmap: it loads a page without a bit as zeros,
+ * and sets none for a page of zeros. Holes of the file cost next to nothing to read.
  */
 export async function checkHoles(
   source: ByteSource,

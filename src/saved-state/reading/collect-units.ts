@@ -39,7 +39,9 @@ export async function collectUnits(
   return { name: source.name, state, units };
 }
 
-/** The payloads of the final pass, by `name/instance`, but for pgm. @throws UnsupportedError for units that are too large */
+/**
+ * The payloads of the final pass, by `name/instance`, but for pgm. @throws UnsupportedError for units that are too large
+ */
 export async function collectPayloads(
   source: ByteSource,
   walk: Pick<WalkOptions, 'signal'> = {},

@@ -52,7 +52,9 @@ export class SectionImage {
     return this.#ownersFound;
   }
 
-  /** Whether QEMU has written a part that it does not always write, by its name, of the device or of something in it. */
+  /**
+   * Whether QEMU has written a part that it does not always write, by its name, of the device or of something in it.
+   */
   hasPart(name: string): boolean {
     for (const path of this.#fields.keys()) if (path.includes(`${name}.`)) return true;
     return false;

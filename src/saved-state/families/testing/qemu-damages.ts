@@ -169,7 +169,8 @@ export const CHANGES: Readonly<Record<string, Change>> = {
   'a deep description': (bytes, draw) =>
     describe(bytes, draw, (json) => {
       const depth = pick([20, 33, 127, 129, 5000, 1_000_000], draw) ?? 1;
-      const deep = `${'{"fields": [{"name": "x", "type": "struct", "size": 0, "struct": '.repeat(depth)}{}${'}]}'.repeat(depth)}`;
+      const before = '{"fields": [{"name": "x", "type": "struct", "size": 0, "struct": ';
+      const deep = `${before.repeat(depth)}{}${'}]}'.repeat(depth)}`;
       return draw(2) > 0
         ? json.replace('"fields": [', `"fields": [{"name": "y", "type": "struct", "size": 0, "struct": ${deep}}, `)
         : `${'['.repeat(depth)}${json}`;

@@ -102,7 +102,9 @@ function senseOf(part: UnitPart, channel: number, drive: number): { key: bigint;
 /** Bits of the second 8259 for the channels' interrupts. */
 const LINES = [0x40, 0x80];
 
-/** QEMU does not keep that a drive has raised its interrupt: the line tells. VirtualBox lowers it when that is known. */
+/**
+ * QEMU does not keep that a drive has raised its interrupt: the line tells. VirtualBox lowers it when that is known.
+ */
 export function takeInterruptsBack({ controllers }: Ide, { lastIrr }: I8259['slave']): void {
   for (const [channel, { selected, drives }] of controllers.entries())
     for (const [unit, drive] of drives.entries())
