@@ -46,13 +46,18 @@ export function extendedStateFault(
 /** Components of the extended state that the guest sees (leaf 0xd); undefined where it has no such leaf. */
 export function offeredState({ guest }: CpuidPart): bigint | undefined {
   const leaf = guest.find((own) => own.leaf === EXTENDED_STATE && own.subLeaf === 0);
-  return leaf && (BigInt(leaf.edx) << 32n) | BigInt(leaf.eax);
+  return leaf && wholeOf(leaf);
+}
+
+/** Of leaf 0xd: a bit for each component, in two registers. */
+function wholeOf({ eax, edx }: { eax: number; edx: number }): bigint {
+  return (BigInt(edx) << 32n) | BigInt(eax);
 }
 
 /** Components of the extended state that the host itself has; undefined where it does not tell. */
 export function componentsOf({ rawBasic }: CpuidPart): bigint | undefined {
   const raw = rawBasic[EXTENDED_STATE];
-  return raw && (BigInt(raw.edx) << 32n) | BigInt(raw.eax);
+  return raw && wholeOf(raw);
 }
 
 const EXTENDED_STATE = 0xd;
@@ -86,7 +91,7 @@ export function cpuidFault(saved: CpuidPart, host: CpuidPart | undefined): { cod
 function areaFault({ guest }: CpuidPart, host: CpuidPart | undefined): string | undefined {
   const sub = (index: number) => guest.find(({ leaf, subLeaf }) => leaf === EXTENDED_STATE && subLeaf === index);
   const head = sub(0);
-  const listed = head ? (BigInt(head.edx) << 32n) | BigInt(head.eax) : 0n;
+  const listed = head ? wholeOf(head) : 0n;
   const taken = listed & ((host && componentsOf(host)) ?? listed);
   const area = head?.ecx ?? 0;
   for (let bit = FIRST_SUB_LEAF; bit < MAX_COMPONENTS; bit++) {
@@ -124,7 +129,7 @@ function extendedLeafFault({ guest }: CpuidPart, host: CpuidPart | undefined): s
   const sub = (index: number) => leaves.find(({ subLeaf }) => subLeaf === index);
   const head = sub(0);
   const hasXsave = ((guest.find(({ leaf }) => leaf === 1)?.ecx ?? 0) & XSAVE) !== 0;
-  const components = head ? (BigInt(head.edx) << 32n) | BigInt(head.eax) : 0n;
+  const components = head ? wholeOf(head) : 0n;
   if (components === 0n) return hasXsave ? 'the guest knows XSAVE, but leaf 0xd is empty' : undefined;
   const has = host && componentsOf(host);
   if (has !== undefined && (components & ~has) !== 0n)
