@@ -13,6 +13,7 @@ import { stop } from '../io/stop.ts';
 import { type MetricsOptions, serveMetrics } from '../metrics/metrics-server.ts';
 import { openGate, type ReceiveMachineOptions, tellWhere } from '../migration/receive-machine.ts';
 import { targetTrust } from '../migration/trust-options.ts';
+import { expectWholeNumber } from '../parsing/whole-number.ts';
 import { custody } from '../process/custody.ts';
 import { ExitCode } from '../process/exit-codes.ts';
 import type { Job, Outcome } from '../process/run-command.ts';
@@ -87,11 +88,7 @@ function checkOptions(options: ReceiveManyOptions, maxIncoming: number): void {
   for (const name of ['output', 'safe', 'seed'] as const)
     if (options[name] !== undefined)
       throw new UsageError('bad-combination', `Cannot use --${name} with --keep: it is for one machine`);
-  if (!Number.isInteger(maxIncoming) || maxIncoming < 1 || maxIncoming > MOST_INCOMING)
-    throw new UsageError(
-      'bad-value',
-      `--max-incoming ${maxIncoming}: expected a whole number from 1 to ${MOST_INCOMING}`,
-    );
+  expectWholeNumber('max-incoming', maxIncoming, MOST_INCOMING);
 }
 
 /** @param wait seconds without a machine; 0 for ever. A signal ends it, too */

@@ -5,6 +5,7 @@ import { keyOfCode } from '../../migrations/trust/pairing-code.ts';
 import type { Trust } from '../../migrations/trust/trust.ts';
 import { defaultSocketFolders } from '../control/keep-running.ts';
 import { CODE_VARIABLE, readCode, sourceTrust, type TrustOptions, usesCode } from '../migration/trust-options.ts';
+import { expectWholeNumber } from '../parsing/whole-number.ts';
 import { ExitCode } from '../process/exit-codes.ts';
 import type { CommonOptions, Job, Outcome } from '../process/run-command.ts';
 import { line, NO_TEXT } from '../terminal/terminal-text.ts';
@@ -41,8 +42,8 @@ const MOST_SLOTS = 64;
 export async function drainHost(given: DrainCommandOptions, { signal }: Job): Promise<Outcome> {
   const options = await withPlan(given);
   const { jobs = DEFAULT_SLOTS, perTarget = DEFAULT_SLOTS, to = [] } = options;
-  checkSlots('jobs', jobs);
-  checkSlots('per-target', perTarget);
+  expectWholeNumber('jobs', jobs, MOST_SLOTS);
+  expectWholeNumber('per-target', perTarget, MOST_SLOTS);
   if (to.length === 0) throw new UsageError('usage', 'Cannot drain: expected --to HOST:PORT, of one target or more');
   const { trust, env } = await trustOf(options);
   const targets = [...new Set(to)].map((each) => new DrainTarget(each, trust));
@@ -99,11 +100,6 @@ async function withPlan(options: DrainCommandOptions): Promise<DrainCommandOptio
   const slots = { ...(jobs === undefined ? {} : { jobs }), ...(perTarget === undefined ? {} : { perTarget }) };
   const own = Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
   return { to, ...slots, ...own, machines } as DrainCommandOptions;
-}
-
-function checkSlots(name: string, value: number): void {
-  if (!Number.isInteger(value) || value < 1 || value > MOST_SLOTS)
-    throw new UsageError('bad-value', `--${name} ${value}: expected a whole number from 1 to ${MOST_SLOTS}`);
 }
 
 /** A person is asked for the code once; the processes that move machines get it in their environment. */

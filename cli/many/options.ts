@@ -1,6 +1,7 @@
 import type { Argv } from 'yargs';
 import { UsageError } from '../../formats/errors.ts';
 import type { OptionsOf } from '../parsing/options-of.ts';
+import { expectWholeNumber } from '../parsing/whole-number.ts';
 import type { CommonOptions } from '../process/run-command.ts';
 
 export function withManyFiles<T>(argv: Argv<T>) {
@@ -74,8 +75,7 @@ const MOST_JOBS = 256;
 /** @throws UsageError */
 export function checkManyOptions(options: ManyOptions): void {
   const { jobs, resume, journal, filesFrom, null: isNull } = options;
-  if (!Number.isInteger(jobs) || jobs < 1 || jobs > MOST_JOBS)
-    throw new UsageError('bad-value', `--jobs ${jobs}: expected a whole number from 1 to ${MOST_JOBS}`);
+  expectWholeNumber('jobs', jobs, MOST_JOBS);
   if (resume && journal === undefined)
     throw new UsageError('bad-combination', '--resume goes with --journal: it names what is done already');
   if (isNull && filesFrom === undefined) throw new UsageError('bad-combination', '--null goes with --files-from');

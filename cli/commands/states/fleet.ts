@@ -7,6 +7,7 @@ import { expectJobOptions, OPERATIONS } from '../../fleet/job-shape.ts';
 import { csvOf, resultsOf } from '../../fleet/results.ts';
 import { workLong } from '../../fleet/work.ts';
 import { summaryText, Tally } from '../../many/summary.ts';
+import { expectWholeNumber } from '../../parsing/whole-number.ts';
 import { ExitCode } from '../../process/exit-codes.ts';
 import {
   type CommonOptions,
@@ -108,8 +109,7 @@ export const fleetCommand: CommandModule<object, Options> = {
 async function fleet(options: Options, job: Job): Promise<Outcome> {
   const { action, queue: url = process.env.SAVKIT_QUEUE ?? '', jobs } = options;
   if (url === '') throw new UsageError('usage', `Cannot ${action}: expected --queue URL, or SAVKIT_QUEUE`);
-  if (!Number.isInteger(jobs) || jobs < 1 || jobs > MOST_JOBS)
-    throw new UsageError('bad-value', `--jobs ${jobs}: expected a whole number from 1 to ${MOST_JOBS}`);
+  expectWholeNumber('jobs', jobs, MOST_JOBS);
   if (action === 'add') checkAdd(options);
   const own = new Fleet(url);
   await expectServer(url);
