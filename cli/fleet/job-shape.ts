@@ -1,5 +1,6 @@
 import { FormatError, UsageError } from '../../formats/errors.ts';
 import { checkShape, count, flag, list, oneOf, orNull, record, text } from '../../formats/values/shape.ts';
+import { typedName } from '../parsing/option-name.ts';
 import type { Work } from './engine.ts';
 
 // A queue is a server that others write to as well: what comes from there is checked like a file.
@@ -45,6 +46,6 @@ function unfitOption(options: readonly string[]): string | undefined {
   return options.find((word) => {
     if (!word.startsWith('-')) return false;
     const [, name = ''] = /^--(?:no-)?([^=.]{2,})/.exec(word) ?? [];
-    return name === '' || WORKERS_OWN.includes(name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`));
+    return name === '' || WORKERS_OWN.includes(typedName(name));
   });
 }

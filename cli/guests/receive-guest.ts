@@ -10,12 +10,12 @@ import type { QemuTarget } from '../../migrations/guests/qemu-target.ts';
 import { type CommandLine, parseCommand, wordsOf } from '../../src/saved-state/qemu-check/command-words.ts';
 import { readSmallText } from '../io/input.ts';
 import { type ReceiveMachineOptions, receiveOne } from '../migration/receive-machine.ts';
+import { typedName } from '../parsing/option-name.ts';
 import { ExitCode } from '../process/exit-codes.ts';
 import type { Job, Outcome } from '../process/run-command.ts';
 import { sizeText } from '../terminal/size-text.ts';
 import { good } from '../terminal/styles.ts';
 import { indent, line, lines, NO_TEXT } from '../terminal/terminal-text.ts';
-
 import { watchOver } from './watchdog.ts';
 
 const ARGUMENTS_LIMIT = MIB;
@@ -33,7 +33,7 @@ export interface ReceiveGuestOptions extends ReceiveMachineOptions {
 export async function receiveGuest(options: ReceiveGuestOptions, { signal }: Job): Promise<Outcome> {
   for (const name of ['output', 'safe', 'seed', 'control', 'keepIn', 'runFor'] as const)
     if (options[name] !== undefined)
-      throw new UsageError('usage', `Cannot use --${name.replace(/[A-Z]/g, '-$&').toLowerCase()} for a guest of QEMU`);
+      throw new UsageError('usage', `Cannot use --${typedName(name)} for a guest of QEMU`);
   const command = await commandFor(options);
   const { maxMemory } = options;
   return receiveOne(options, signal, {

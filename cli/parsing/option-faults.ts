@@ -1,5 +1,6 @@
 import type { Argv } from 'yargs';
 import { nearest } from './nearest.ts';
+import { typedName } from './option-name.ts';
 
 /** What the command line parser knows of the options of a command; each under all of its names. */
 export interface KnownOptions {
@@ -91,8 +92,7 @@ interface GivenOption {
 function optionsIn(word: string): GivenOption[] {
   const [, dashes, names, value] = /^(--?)([^=]*)(?:=(.*))?$/s.exec(word) ?? [];
   if (names === undefined || !isOption(word)) return [];
-  if (dashes === '--')
-    return [{ name: names.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`), spelt: `--${names}`, value }];
+  if (dashes === '--') return [{ name: typedName(names), spelt: `--${names}`, value }];
   return [...names].map((name, i) => ({ name, spelt: `-${name}`, value: i === names.length - 1 ? value : undefined }));
 }
 
