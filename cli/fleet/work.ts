@@ -1,11 +1,9 @@
 import { setTimeout } from 'node:timers/promises';
-import { ExitCode } from '../process/exit-codes.ts';
+import { TRIED_AGAIN } from '../process/exit-codes.ts';
 import { runOwnProcess } from '../process/own-process.ts';
 import type { FileLine, Fleet, FleetJob, Work } from './engine.ts';
 import { checkWork } from './job-shape.ts';
 
-/** Exit codes of a file that say something of this host, or this moment, and nothing of the file. */
-const TRIED_AGAIN: readonly unknown[] = [ExitCode.ENVIRONMENT, ExitCode.INTERNAL, ExitCode.INTERRUPTED];
 const LOOK_MS = 500;
 
 /**

@@ -18,7 +18,7 @@ import {
 import { MAX_FINDINGS } from '../../src/saved-state/reading/findings.ts';
 import { LineLog } from '../io/line-log.ts';
 import { factsOfUrl, isUrl } from '../io/web.ts';
-import { ExitCode } from '../process/exit-codes.ts';
+import { ExitCode, TRIED_AGAIN } from '../process/exit-codes.ts';
 import { version } from '../process/version.ts';
 import type { FileEvent } from './file-event.ts';
 
@@ -65,9 +65,6 @@ const entryShape = oneKind('event', { begin: record(identity), file: fileShape }
 export const fileEventShape = oneKind('event', { file: fileShape });
 
 type Entry = ShapeValue<typeof entryShape>;
-
-/** Outcomes that another try may change: they count as not done. */
-const TRIED_AGAIN: readonly number[] = [ExitCode.ENVIRONMENT, ExitCode.INTERRUPTED, ExitCode.INTERNAL];
 
 /** The files that a command has been through, one event a line, so that another process can go on after a crash. */
 export class Journal {
@@ -123,9 +120,9 @@ export class Journal {
 
   #note(entry: Entry, onDone: (event: FileEvent) => void): void {
     const identity = keyOf(entry);
-    if (entry.event === 'begin') this.#begun.add(identity);
-    else if (entry.error?.code !== 'worker-ended') this.#begun.delete(identity);
-    if (entry.event === 'begin') return;
+    if (entry.event === 'begin') return void this.#begun.add(identity);
+    if (entry.error?.code !== 'worker-ended') this.#begun.delete(identity);
+    // What another try may change counts as not done.
     if (!TRIED_AGAIN.includes(entry.exitCode) && !this.#done.has(identity)) {
       this.#done.add(identity);
       onDone(entry);

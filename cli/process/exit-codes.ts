@@ -26,6 +26,9 @@ export const ExitCode = {
 } as const;
 export type ExitCode = (typeof ExitCode)[keyof typeof ExitCode];
 
+/** Those that say something of this host, or of this moment, and nothing of the file: another try may end otherwise. */
+export const TRIED_AGAIN: readonly unknown[] = [ExitCode.ENVIRONMENT, ExitCode.INTERNAL, ExitCode.INTERRUPTED];
+
 export function exitCodeOf(error: unknown): ExitCode {
   if (error instanceof FormatError) return ExitCode.BAD_FILE;
   if (error instanceof UsageError) return ExitCode.USAGE;
