@@ -8,10 +8,7 @@ export interface MoveResult {
   code: string | undefined;
   message: string;
   downtimeMs: number | undefined;
-  bytes: number | undefined;
 }
-
-type Loose = OwnEvent;
 
 /**
  * Moves a machine by `savkit migrate`. The process outlives this one, should that be killed: records tell what became
@@ -24,7 +21,7 @@ type Loose = OwnEvent;
 export async function move(
   words: readonly string[],
   env: NodeJS.ProcessEnv,
-  onEvent: (event: Loose) => void,
+  onEvent: (event: OwnEvent) => void,
   signal: AbortSignal,
 ): Promise<MoveResult> {
   const { exitCode, result, error } = await runMigrate(words, env, onEvent, signal);
@@ -35,7 +32,6 @@ export async function move(
     code: (result?.code ?? error?.code ?? undefined) as string | undefined,
     message: String(result?.because ?? error?.message ?? silent),
     downtimeMs: result?.downtimeMs as number | undefined,
-    bytes: result?.bytes as number | undefined,
   };
 }
 
@@ -53,8 +49,8 @@ export interface MoveForecast {
 export async function foretell(machine: string, words: readonly string[], signal: AbortSignal): Promise<MoveForecast> {
   const { exitCode, result, error } = await runMigrate([machine, '--dry-run', ...words], {}, () => {}, signal);
   // Of a guest of QEMU the forecast stands beside what is in the way.
-  const told = ((result?.forecast ?? result) as Loose | undefined) ?? {};
-  const inTheWay = ((result?.hindrances ?? []) as Loose[]).filter(({ isFatal }) => isFatal);
+  const told = ((result?.forecast ?? result) as OwnEvent | undefined) ?? {};
+  const inTheWay = ((result?.hindrances ?? []) as OwnEvent[]).filter(({ isFatal }) => isFatal);
   const because = [...inTheWay.map(({ message }) => message), error?.message ?? told.because ?? ''].join('; ');
   return {
     isPossible: exitCode === 0,
@@ -67,19 +63,19 @@ export async function foretell(machine: string, words: readonly string[], signal
 async function runMigrate(
   words: readonly string[],
   env: NodeJS.ProcessEnv,
-  onEvent: (event: Loose) => void,
+  onEvent: (event: OwnEvent) => void,
   signal: AbortSignal,
-): Promise<{ exitCode: number | null; result: Loose | undefined; error: Loose | undefined }> {
-  let end: Loose = {};
-  const take = (event: Loose) => {
+): Promise<{ exitCode: number | null; result: OwnEvent | undefined; error: OwnEvent | undefined }> {
+  let end: OwnEvent = {};
+  const take = (event: OwnEvent) => {
     if (event.event === 'end') end = event;
     else onEvent(event);
   };
   const exitCode = await runOwnProcess(['migrate', ...words], { env, signal, onEvent: take });
-  const [file] = (end.files ?? []) as Loose[];
+  const [file] = (end.files ?? []) as OwnEvent[];
   return {
     exitCode,
-    result: (file?.result ?? undefined) as Loose | undefined,
-    error: (file?.error ?? end.error ?? undefined) as Loose | undefined,
+    result: (file?.result ?? undefined) as OwnEvent | undefined,
+    error: (file?.error ?? end.error ?? undefined) as OwnEvent | undefined,
   };
 }
