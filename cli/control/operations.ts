@@ -145,11 +145,10 @@ async function migrateAway(
     onEvent(word, data);
   };
   // Of two at a time the second one is refused; the first one goes on to be shown.
-  const before = kept.migration;
   kept.migration ??= status;
   const own = { name, machine: running.machine, running };
   return carryOut(request, own, tell, signal, kept.stopAsking).finally(() => {
-    kept.migration = before;
+    if (kept.migration === status) kept.migration = undefined;
   });
 }
 
