@@ -1,10 +1,7 @@
-import type { SavkitError } from '../../formats/errors.ts';
-import { UsageError } from '../../formats/errors.ts';
+import { type SavkitError, UsageError } from '../../formats/errors.ts';
 import { ensureFolder } from '../../migrations/hand-over/record-folder.ts';
-import { keyOfCode } from '../../migrations/trust/pairing-code.ts';
-import type { Trust } from '../../migrations/trust/trust.ts';
 import { defaultSocketFolders } from '../control/keep-running.ts';
-import { CODE_VARIABLE, readCode, sourceTrust, type TrustOptions, usesCode } from '../migration/trust-options.ts';
+import { CODE_VARIABLE, sourceTrustAndCode, type TrustOptions } from '../migration/trust-options.ts';
 import { expectWholeNumber } from '../parsing/whole-number.ts';
 import { ExitCode } from '../process/exit-codes.ts';
 import type { CommonOptions, Job, Outcome } from '../process/run-command.ts';
@@ -45,7 +42,9 @@ export async function drainHost(given: DrainCommandOptions, { signal }: Job): Pr
   expectWholeNumber('jobs', jobs, MOST_SLOTS);
   expectWholeNumber('per-target', perTarget, MOST_SLOTS);
   if (to.length === 0) throw new UsageError('usage', 'Cannot drain: expected --to HOST:PORT, of one target or more');
-  const { trust, env } = await trustOf(options);
+  // A person is asked for the code once; the processes that move machines get it in their environment.
+  const { trust, code } = await sourceTrustAndCode(options);
+  const env: NodeJS.ProcessEnv = code === undefined ? {} : { [CODE_VARIABLE]: code };
   const targets = [...new Set(to)].map((each) => new DrainTarget(each, trust));
   const words = migrateWords(options);
   await ensureFolder(options.records);
@@ -100,13 +99,6 @@ async function withPlan(options: DrainCommandOptions): Promise<DrainCommandOptio
   const slots = { ...(jobs === undefined ? {} : { jobs }), ...(perTarget === undefined ? {} : { perTarget }) };
   const own = Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
   return { to, ...slots, ...own, machines } as DrainCommandOptions;
-}
-
-/** A person is asked for the code once; the processes that move machines get it in their environment. */
-async function trustOf(options: DrainCommandOptions): Promise<{ trust: Trust; env: NodeJS.ProcessEnv }> {
-  if (!usesCode(options)) return { trust: await sourceTrust(options), env: {} };
-  const code = await readCode(options);
-  return { trust: { kind: 'code', key: keyOfCode(code) }, env: { [CODE_VARIABLE]: code } };
 }
 
 function limitWords({ maxDowntime, bandwidth, timeLimit, sharedDisks }: DrainCommandOptions): string[] {

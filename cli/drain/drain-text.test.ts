@@ -1,4 +1,6 @@
 import { expect, it } from 'vitest';
+import { newPairingCode } from '../../migrations/trust/pairing-code.ts';
+import { runHere } from '../testing/run-here.ts';
 import { dryRunText } from './drain-text.ts';
 
 it('a dry run tells of no machines where there are none, not where they do not answer', () => {
@@ -6,4 +8,20 @@ it('a dry run tells of no machines where there are none, not where they do not a
   expect(String(dryRunText(nothing))).toBe('no machines');
   const silent = { ...nothing, unanswered: [{ machine: 'a.sock', because: 'it hangs' }] };
   expect(String(dryRunText(silent))).toBe('a.sock does not answer: it hangs');
+});
+
+it('refuses a pairing code that stands on the command line, as migrate does', async () => {
+  const code = newPairingCode();
+  const { exitCode, stderr } = await runHere(
+    'drain',
+    'a.sock',
+    '--to',
+    'b:7000',
+    '--code-file',
+    code,
+    '--records',
+    'none',
+  );
+  expect([exitCode, stderr]).toEqual([2, expect.stringContaining('Cannot use --code-file: that is a code itself')]);
+  expect(stderr).not.toContain(code);
 });

@@ -50,22 +50,18 @@ type MachineTrust = Exclude<Trust, { kind: 'relay-key' }>;
 
 /** How a source knows its target. @throws UsageError for options that don't go together */
 export async function sourceTrust(options: TrustOptions): Promise<MachineTrust> {
+  return (await sourceTrustAndCode(options)).trust;
+}
+
+/** The same, and the pairing code, if that is how: from a file, the environment, or asked for. */
+export async function sourceTrustAndCode(
+  options: TrustOptions,
+): Promise<{ trust: MachineTrust; code: string | undefined }> {
   const other = await withoutCode(options);
-  if (other) return other;
-  return {
-    kind: 'code',
-    key: keyOfCode(await readCode(options)),
-  };
-}
-
-/** The code of a target: from a file, the environment, or asked for. @throws UsageError */
-export function readCode({ codeFile }: TrustOptions): Promise<string> {
-  return readPassword(codeFile, CODE_VARIABLE, line`Pairing code, as the target shows it: `, '--code-file');
-}
-
-/** Whether a pairing code is what a source and its target trust in. */
-export function usesCode({ cert, key, ca, insecure }: TrustOptions): boolean {
-  return !insecure && [cert, key, ca].every((file) => file === undefined);
+  if (other) return { trust: other, code: undefined };
+  const question = line`Pairing code, as the target shows it: `;
+  const code = await readPassword(options.codeFile, CODE_VARIABLE, question, '--code-file');
+  return { trust: { kind: 'code', key: keyOfCode(code) }, code };
 }
 
 /** How a target knows its source; with a fresh code to be shown, unless one is given. */
