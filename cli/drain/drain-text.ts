@@ -58,7 +58,7 @@ export function dryRunText({ moves, unanswered, targets }: DryRun): TerminalText
   const none = unanswered.length > 0 ? [] : [line`no machines`];
   return lines([
     ...(rows.length > 0 ? [table(head, rows)] : none),
-    ...unanswered.map(({ machine, because }) => line`${machine} ${bad('does not answer')}: ${because}`),
+    ...unanswered.map(({ machine, because }) => line`${machine}: ${bad(because)}`),
     ...targets.map(({ to, room, because }) =>
       indent(
         because !== null
