@@ -74,4 +74,15 @@ describe('what is no list is not appended to', () => {
     expect([swapped.exitCode, swapped.stderr]).toEqual([4, expect.stringContaining('no list of --custody')]);
     expect((await runHere('manifest', file, '-o', `${file}.n`, '--sums', `${file}.sums`)).exitCode).toBe(0);
   });
+
+  it.each(['--sums', '--custody'])(
+    'nor is any manifest written for a list whose folder is missing: %s',
+    async (option) => {
+      const file = state();
+      const list = join(`${file}.none`, 'list');
+      const { exitCode, stderr } = await runHere('manifest', file, '-o', `${file}.m`, option, list);
+      expect([exitCode, stderr]).toEqual([4, expect.stringContaining(`Cannot write ${list}`)]);
+      expect(existsSync(`${file}.m`)).toBe(false);
+    },
+  );
 });

@@ -1,15 +1,22 @@
-import { open, stat } from 'node:fs/promises';
+import { access, constants, open, stat } from 'node:fs/promises';
+import { dirname, sep } from 'node:path';
 import { EnvironmentError } from '../../formats/errors.ts';
 
 const MOST_BYTES = 80;
 
 /**
  * Whether nothing is lost at a path: no file, an empty one, or one of savkit's own, told by how it begins. What is no
- * file (a pipe) is not read. @throws EnvironmentError
+ * file (a pipe) is not read. @throws EnvironmentError also where a new file cannot be made
  */
 export async function isFreeOr(path: string, beginning: RegExp): Promise<boolean> {
   const there = await stat(path).catch(() => undefined);
-  if (!there?.isFile() || there.size === 0) return true;
+  if (!there) {
+    await access(`${dirname(path)}${sep}`, constants.W_OK).catch((error: unknown) => {
+      throw EnvironmentError.from(error, `write ${path}`);
+    });
+    return true;
+  }
+  if (!there.isFile() || there.size === 0) return true;
   try {
     const file = await open(path);
     try {
