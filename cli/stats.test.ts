@@ -1,12 +1,14 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { MIB } from '../formats/sizes.ts';
 import { emptyMachine } from '../src/running/empty-machine.ts';
 import { RunningMachine } from '../src/running/running-machine.ts';
 import { STATES_FOLDER } from '../src/testing/states.ts';
 import { keepRunning } from './control/keep-running.ts';
+import { runningStatistics } from './control/running-statistics.ts';
+import { NO_TEXT } from './terminal/terminal-text.ts';
 import { runHere } from './testing/run-here.ts';
 import { savkitFile } from './testing/savkit-json.ts';
 
@@ -52,6 +54,14 @@ describe('savkit stats', () => {
     expect(result.statistics[0].value.periods).toBeGreaterThan(0);
     expect((await runHere('stats', state, '--watch', '1')).exitCode).toBe(2);
     expect((await runHere('stats', socket, '--watch', '0')).exitCode).toBe(2);
+    const watcher = new AbortController();
+    const shown = vi.spyOn(process.stdout, 'write').mockImplementation(((_: unknown, done?: () => void) => {
+      watcher.abort();
+      done?.();
+      return true;
+    }) as never);
+    const watched = runningStatistics(watcher, socket, { watch: 60, json: false });
+    expect(await watched.finally(() => shown.mockRestore())).toMatchObject({ exitCode: 0, text: NO_TEXT });
     stop.abort();
     rmSync(folder, { recursive: true });
   });

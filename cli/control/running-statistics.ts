@@ -3,7 +3,7 @@ import { sleep } from '../../formats/world/waiting.ts';
 import { ExitCode } from '../process/exit-codes.ts';
 import type { Job, Outcome } from '../process/run-command.ts';
 import { show } from '../terminal/print.ts';
-import { line, lines } from '../terminal/terminal-text.ts';
+import { line, lines, NO_TEXT } from '../terminal/terminal-text.ts';
 import { statisticsText } from '../text/statistics-text.ts';
 import { askMachine } from './control-client.ts';
 
@@ -19,7 +19,11 @@ export interface Looks {
 }
 
 /** Shows what a running machine counts; with `watch` also what has changed, until somebody stops it. */
-export async function runningStatistics({ signal }: Job, machine: string, looks: Looks): Promise<Outcome> {
+export async function runningStatistics(
+  { signal }: Pick<Job, 'signal'>,
+  machine: string,
+  looks: Looks,
+): Promise<Outcome> {
   const { pattern, watch, json } = looks;
   if (watch !== undefined && json)
     throw new UsageError('bad-combination', 'Cannot watch with --json: a document has an end');
@@ -30,12 +34,18 @@ export async function runningStatistics({ signal }: Job, machine: string, looks:
   let last = await look();
   if (watch === undefined) return { exitCode: ExitCode.OK, result: { statistics: last }, text: statisticsText(last) };
   await show(statisticsText(last));
-  for (;;) {
-    await sleep(watch * 1000, { signal });
-    const now = await look();
-    const before = new Map(last.map(({ path, value }) => [path, JSON.stringify(value)]));
-    const changed = now.filter(({ path, value }) => before.get(path) !== JSON.stringify(value));
-    await show(changed.length === 0 ? line`nothing has changed` : lines([line``, statisticsText(changed)]));
-    last = now;
+  try {
+    for (;;) {
+      await sleep(watch * 1000, { signal });
+      const now = await look();
+      const before = new Map(last.map(({ path, value }) => [path, JSON.stringify(value)]));
+      const changed = now.filter(({ path, value }) => before.get(path) !== JSON.stringify(value));
+      await show(changed.length === 0 ? line`nothing has changed` : lines([line``, statisticsText(changed)]));
+      last = now;
+    }
+  } catch (error) {
+    // That is how watching ends.
+    if (!signal.aborted) throw error;
+    return { exitCode: ExitCode.OK, result: { statistics: last }, text: NO_TEXT };
   }
 }
