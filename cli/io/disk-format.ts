@@ -19,8 +19,8 @@ const QCOW2_FLAGS = 72;
 const EXTERNAL_DATA = 4n;
 
 /**
- * QEMU's names for the formats of files of disks, by place; what has no mark holds the disk as it is. A guest writes its
- * raw disk from the first byte on, and so can make it an image that names a file of the host, for QEMU to show to the
+ * QEMU's names for the formats of files of disks, by place; what has no mark holds the disk as it is. A guest writes
+ * its raw disk from the first byte on, and so can make it an image that names a file of the host, for QEMU to show to the
  * guest.
  * @throws UnsupportedError `external-data` for an image that names another file, EnvironmentError
  */

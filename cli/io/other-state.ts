@@ -22,7 +22,8 @@ export function withOtherState<T>(
     await readState(source, { signal });
     throw new UnsupportedError(
       'other-machine',
-      `Cannot check a state of ${family.title} against ${path}: that is one of ${other.title}, whose machines load no such state`,
+      `Cannot check a state of ${family.title} against ${path}: that is one of ${other.title}, whose machines load ` +
+        'no such state',
     );
   });
 }

@@ -7,7 +7,9 @@ import type { FileCommand, FileOptions } from './file-command.ts';
 const PACKED = /\.(gz|xz|zst|zstd|bz2|lzo)$/i;
 const PRIVATE_FOLDER = 0o700;
 
-/** The outputs of one run: two files such as `x` and `../x` would get the same one, and the second replace the first. */
+/**
+ * The outputs of one run: two files such as `x` and `../x` would get the same one, and the second replace the first.
+ */
 export class OwnOutputs {
   /** For each output its file; as short numbers, since all of them are kept. */
   readonly #taken = new Map<number, number>();

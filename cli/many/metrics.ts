@@ -29,7 +29,10 @@ export async function expectMetrics(path: string): Promise<void> {
     throw new EnvironmentError('EEXIST', `Cannot replace ${path}: it is there already, and no file of --metrics`);
 }
 
-/** Puts the file in place in one step: a collector, which is another user, never reads half of it. @throws EnvironmentError */
+/**
+ * Puts the file in place in one step: a collector, which is another user, never reads half of it.
+ * @throws EnvironmentError
+ */
 export async function writeMetrics(path: string, text: string): Promise<void> {
   await expectMetrics(path);
   const sink = await openFileSink(path, { force: true, isForOthers: true });

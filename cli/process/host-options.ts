@@ -83,8 +83,8 @@ export class OwnHost {
   }
 
   /**
-   * The other machines of the host end, and what they leave in pieces is put together: pages move, and chunks of 2 MiB go
-   * back to the system. The machine stays.
+   * The other machines of the host end, and what they leave in pieces is put together: pages move, and chunks of 2 MiB
+   * go back to the system. The machine stays.
    */
   close(): DefragmentReport {
     for (const memory of this.#neighbours) memory.close();

@@ -32,7 +32,9 @@ const builder = (argv: Argv) =>
     .option('stalled-downtime', {
       type: 'number',
       requiresArg: true,
-      describe: `Milliseconds that it may stand still once rounds get no shorter; default: ${DEFAULT_LIMITS.stalledDowntimeMs}`,
+      describe:
+        'Milliseconds that it may stand still once rounds get no shorter; ' +
+        `default: ${DEFAULT_LIMITS.stalledDowntimeMs}`,
     })
     .option('bandwidth', {
       type: 'string',

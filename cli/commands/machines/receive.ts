@@ -36,8 +36,8 @@ const builder = (argv: Argv) =>
       type: 'string',
       requiresArg: true,
       describe:
-        'Folder of the files of guests of QEMU: take one by the command line that its source tells, of which only what ' +
-        'makes a machine of emulated devices and of files below this folder is taken over; its memory becomes a ' +
+        'Folder of the files of guests of QEMU: take one by the command line that its source tells, of which only ' +
+        'what makes a machine of emulated devices and of files below this folder is taken over; its memory becomes a ' +
         'memfd, its ports and its display lead nowhere',
     })
     .option('qemu-program', {

@@ -171,8 +171,8 @@ async function runMachine(options: Options, job: Job): Promise<Outcome> {
 }
 
 /**
- * Ends a machine as soon after so long as it neither is saved nor goes elsewhere. One that was paused may be saved next:
- * it ends when it goes on.
+ * Ends a machine as soon after so long as it neither is saved nor goes elsewhere. One that was paused may be saved
+ * next: it ends when it goes on.
  */
 function stopAfter(running: RunningMachine, ms: number): { end(): void } {
   const stop = () => {

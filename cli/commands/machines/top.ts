@@ -36,7 +36,8 @@ export const topCommand: CommandModule<object, Options> = {
         array: true,
         default: [],
         describe:
-          'Control sockets, qmp:PATH or libvirt:DOMAIN for guests of QEMU, folders of sockets, libvirt: for all its guests; default: where savkit opens its own',
+          'Control sockets, qmp:PATH or libvirt:DOMAIN for guests of QEMU, folders of sockets, libvirt: for all ' +
+          'its guests; default: where savkit opens its own',
       })
       .option('records', RECORDS_FOLDER)
       .option('interval', {

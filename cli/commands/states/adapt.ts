@@ -38,7 +38,8 @@ const builder = (argv: Argv) =>
       type: 'string',
       requiresArg: true,
       describe:
-        'Older VirtualBox that is to load the result, such as 7.1: units become of its versions. Experimental: tried with the loader of 7.2 alone',
+        'Older VirtualBox that is to load the result, such as 7.1: units become of its versions. ' +
+        'Experimental: tried with the loader of 7.2 alone',
     })
     .option('output', OUTPUT)
     .option('accept', {
