@@ -62,9 +62,9 @@ export class QemuHost implements TargetHost<QemuTarget> {
       const qmp = await process.connect();
       const facts = await learnFacts(qmp);
       checkFits(description, facts);
-      await setForDevicesOnly(qmp, 'left-out');
+      const former = await setForDevicesOnly(qmp, 'left-out');
       const ram = await openRam(facts);
-      const target = new QemuTarget(description, process, qmp, ram, writableDisks(facts), folder);
+      const target = new QemuTarget(description, process, qmp, ram, writableDisks(facts), folder, former);
       this.#onStarted?.(target);
       return target;
     } catch (error) {

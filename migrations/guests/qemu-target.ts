@@ -15,6 +15,7 @@ import { GuestRam } from './memory/guest-ram.ts';
 import { removeFolder } from './memory/private-folder.ts';
 import type { RamFiles } from './memory/ram-files.ts';
 import { emptyMemory } from './memory-in-use.ts';
+import { type FormerSettings, putBack } from './migration-settings.ts';
 
 const ZEROS = new Uint8Array(PAGE_SIZE);
 /** Requests that tell switches where the guest is now: five, within a second. */
@@ -31,10 +32,13 @@ export class QemuTarget extends GuestRam implements TargetMachine {
   readonly #folder: string;
   /** Pages that are not zeros any more: fresh memory is. */
   readonly #written: PageSet;
-
   readonly #disks: DiskExports;
+  readonly #former: FormerSettings;
 
-  /** @param disks those that the guest writes to, in the order of the description @param folder for sockets and log */
+  /**
+   * @param disks those that the guest writes to, in the order of the description @param folder for sockets and log
+   * @param former settings that QEMU gets back with its guest
+   */
   constructor(
     description: QemuDescription,
     process: QemuProcess,
@@ -42,6 +46,7 @@ export class QemuTarget extends GuestRam implements TargetMachine {
     ram: RamFiles,
     disks: readonly GuestDisk[],
     folder: string,
+    former: FormerSettings,
   ) {
     super(ram);
     this.#disks = new DiskExports(qmp, disks, folder);
@@ -49,6 +54,7 @@ export class QemuTarget extends GuestRam implements TargetMachine {
     this.process = process;
     this.qmp = qmp;
     this.#folder = folder;
+    this.#former = former;
     this.#written = new PageSet(ram.pageCount);
   }
 
@@ -78,6 +84,8 @@ export class QemuTarget extends GuestRam implements TargetMachine {
       // Most versions end when they can't load.
       throw (await this.process.hasEnded()) ? this.process.whyEnded() : error;
     }
+    // With x-ignore-shared left on, no other QEMU would take the guest from this one.
+    await putBack(this.qmp, this.#former).catch(() => {});
     const { status } = await this.qmp.ask('query-status', record({ status: text(64) }));
     if (status === 'running')
       throw new MigrationError('runs-already', 'Cannot take guest: QEMU runs it before its source has said so');
