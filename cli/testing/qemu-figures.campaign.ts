@@ -1,10 +1,10 @@
-import { spawn } from 'node:child_process';
-import { mkdtempSync, openSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { availableParallelism, loadavg, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { count, record, text, withDefault } from '../../formats/values/shape.ts';
+import { QemuProcess } from '../../migrations/qmp/qemu-process.ts';
 import { QmpClient } from '../../migrations/qmp/qmp-client.ts';
 import { median } from '../../migrations/testing/compare-speed.ts';
 import { RealQemu } from '../../migrations/testing/real-qemu.ts';
@@ -113,12 +113,11 @@ async function measureAt(rate: string): Promise<void> {
 /** @param capabilities of both sides */
 function byQemu(capabilities: readonly string[]): Way['move'] {
   return async (source, target) => {
-    const words = [...wordsOf(qemu.commandLineFor(target, source)), '-incoming', 'defer'];
-    const log = openSync(join(qemu.state, 'run', target, 'log'), 'w');
-    const child = spawn(words[0], words.slice(1), { detached: true, stdio: ['ignore', log, log] });
-    child.unref();
-    qemu.adopt(target, child.pid ?? 0);
-    const there = await connected(target);
+    const [program, ...words] = wordsOf(qemu.commandLineFor(target, source));
+    const logPath = join(qemu.state, 'run', target, 'log');
+    const started = QemuProcess.start(program, [...words, '-incoming', 'defer'], qemu.qmpOf(target), { logPath });
+    qemu.adopt(target, started.pid);
+    const there = await started.connect();
     const here = await QmpClient.connect(qemu.qmpOf(source));
     for (const side of [here, there]) {
       await side.execute('migrate-set-capabilities', {
@@ -140,7 +139,7 @@ function byQemu(capabilities: readonly string[]): Way['move'] {
     });
     let told = await here.ask('query-migrate', shape);
     for (; told.status !== 'completed'; told = await here.ask('query-migrate', shape)) {
-      if (told.status === 'failed') throw new Error('QEMU does not migrate');
+      if (told.status === 'failed') throw new Error(`QEMU does not migrate: ${started.lastWords()}`);
       await setTimeout(20);
     }
     const cpu: [number, number] = [cpuOf(source) - before[0], cpuOf(target) - before[1]];
@@ -187,14 +186,6 @@ function bySavkit(options: readonly string[]): Way['move'] {
     const { totalMs, downtimeMs, bytes } = result as unknown as Figures;
     return { totalMs, downtimeMs, bytes, cpu };
   };
-}
-
-async function connected(name: string): Promise<QmpClient> {
-  for (;;) {
-    const client = await QmpClient.connect(qemu.qmpOf(name)).catch(() => undefined);
-    if (client) return client;
-    await setTimeout(20);
-  }
 }
 
 /** Processor time of a QEMU in ms, without that of the threads which run its guest. */
