@@ -4,7 +4,6 @@ import {
   count,
   flag,
   list,
-  oneOf,
   optional,
   record,
   type Shape,
@@ -185,6 +184,3 @@ async function learnDevices(ask: Ask): Promise<{ name: string; type: string }[]>
       if (type.startsWith('child<')) found.push({ name, type: type.slice('child<'.length, -1) });
   return found.sort((a, b) => (a.name < b.name ? -1 : 1));
 }
-
-/** Run states of which a guest can be moved: it runs, or somebody has paused it. */
-export const movable = oneOf('running', 'paused', 'prelaunch');
