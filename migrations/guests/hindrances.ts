@@ -1,3 +1,4 @@
+import { writableDisks } from './describe-guest.ts';
 import type { GuestFacts } from './guest-facts.ts';
 import { HIDDEN, isLeftOut } from './locate-memory.ts';
 
@@ -85,7 +86,8 @@ function ofDevices({ strangers }: GuestFacts): Hindrance[] {
   );
 }
 
-function ofDisks({ disks, process }: GuestFacts, { areShared, areMirrored }: DiskWishes): Hindrance[] {
+function ofDisks(facts: GuestFacts, { areShared, areMirrored }: DiskWishes): Hindrance[] {
+  const { disks, process } = facts;
   const snapshot = disks.find(({ file }) => SNAPSHOT_FILE.test(file));
   if (snapshot || process?.commandLine.some((word) => /^--?snapshot$/.test(word)))
     return [
@@ -95,15 +97,13 @@ function ofDisks({ disks, process }: GuestFacts, { areShared, areMirrored }: Dis
       ),
     ];
   if (areShared || areMirrored) return [];
-  return disks
-    .filter(({ isReadOnly }) => !isReadOnly)
-    .map(({ device, file }) =>
-      fatal(
-        'disk',
-        `disk ${device} (${file}): does the target see this image, too? --shared-disks says so; else --mirror ` +
-          'copies it',
-      ),
-    );
+  return writableDisks(facts).map(({ device, file }) =>
+    fatal(
+      'disk',
+      `disk ${device} (${file}): does the target see this image, too? --shared-disks says so; else --mirror ` +
+        'copies it',
+    ),
+  );
 }
 
 function ofVersions({ machineType, accelerator, process }: GuestFacts): Hindrance[] {
