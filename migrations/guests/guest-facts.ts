@@ -91,6 +91,11 @@ const cpuList = list(anything, 4096);
 /** Asks a QEMU something, as `QmpClient.ask` does. */
 type Ask = <T>(command: string, shape: Shape<T>, args?: object) => Promise<T>;
 
+/** The run state of a guest: `running`, `paused`, `postmigrate` … */
+export async function statusOf(qmp: { ask: Ask }): Promise<string> {
+  return (await qmp.ask('query-status', record({ status: text(64) }))).status;
+}
+
 /** Asks QEMU what there is to know before a guest is moved. */
 export async function learnFacts(
   qmp: QmpClient,
@@ -100,7 +105,7 @@ export async function learnFacts(
   const ask: Ask = (command, shape, args) => qmp.ask(command, shape, args, wait);
   const hmp: Monitor = (line) => qmp.hmp(line, wait);
   const [status, kvm, cpus, machine, { name }, qtree, { blocked }] = [
-    await ask('query-status', record({ status: text(64) })),
+    await statusOf({ ask }),
     await ask('query-kvm', record({ enabled: flag })),
     await ask('query-cpus-fast', cpuList),
     await ask('qom-get', string, { path: '/machine', property: 'type' }),
@@ -111,7 +116,7 @@ export async function learnFacts(
   return {
     version: qmp.version,
     name: name === '' ? 'guest' : name,
-    status: status.status,
+    status,
     machineType: machine.replace(/-machine$/, ''),
     accelerator: kvm.enabled ? 'kvm' : 'tcg',
     cpus: cpus.length,

@@ -1,7 +1,6 @@
 import { setTimeout } from 'node:timers/promises';
 import { EnvironmentError, SavkitError } from '../../formats/errors.ts';
 import { PAGE_SIZE } from '../../formats/sizes.ts';
-import { record, text } from '../../formats/values/shape.ts';
 import type { QemuDescription } from '../machine/description.ts';
 import type { DiskWay, SourceMachine } from '../machine/machine.ts';
 import type { PageHashes } from '../machine/page-hashes.ts';
@@ -11,7 +10,7 @@ import { MigrationError } from '../wire/migration-error.ts';
 import { describeGuest, writableDisks } from './describe-guest.ts';
 import { DeviceSave } from './device-save.ts';
 import { DiskMirror } from './disk-mirror.ts';
-import type { GuestFacts } from './guest-facts.ts';
+import { type GuestFacts, statusOf } from './guest-facts.ts';
 import { endsSoon } from './guest-process.ts';
 import { isLeftOut, locateMemory } from './locate-memory.ts';
 import { GuestRam } from './memory/guest-ram.ts';
@@ -23,8 +22,6 @@ import { type FormerSettings, putBack, setForDevicesOnly } from './migration-set
 const GUESSED_DEVICES_MS = 50;
 /** How long a QEMU that was told to quit may take. */
 const QUIT_MS = 10_000;
-
-const statusShape = record({ status: text(64) });
 
 /** How a guest is moved. */
 export interface QemuSourceOptions {
@@ -144,7 +141,7 @@ export class QemuSource extends GuestRam implements SourceMachine {
     if (this.#handedOut.size === 0) return false;
     await this.#endSave();
     // QEMU itself stops the guest when it has handed out all that there is.
-    this.#wasPaused = (await this.#status()) !== 'running';
+    this.#wasPaused = (await statusOf(this.#qmp)) !== 'running';
     this.#save = this.#beginSave();
     await this.#save.untilHandedOut();
     return true;
@@ -154,7 +151,7 @@ export class QemuSource extends GuestRam implements SourceMachine {
   async pause(): Promise<void> {
     await this.#prepare();
     // Not every way to a guest tells of events.
-    if (!this.#save) this.#wasPaused = (await this.#status()) !== 'running';
+    if (!this.#save) this.#wasPaused = (await statusOf(this.#qmp)) !== 'running';
     this.#runs = false;
     await this.#qmp.execute('stop');
     this.#isStopped = true;
@@ -178,7 +175,7 @@ export class QemuSource extends GuestRam implements SourceMachine {
 
   async stillStands(): Promise<void> {
     await this.#connect();
-    const status = await this.#status();
+    const status = await statusOf(this.#qmp);
     // An event that came before the answer counts, too.
     if (!this.#startedByOthers && status !== 'running') return;
     throw new MigrationError('started-by-others', 'Cannot hand over: somebody else has let the guest run (QMP cont)');
@@ -232,7 +229,7 @@ export class QemuSource extends GuestRam implements SourceMachine {
     const { closed, path } = this.#qmp;
     this.#qmp = await QmpClient.connect(path).catch(async () => Promise.reject(await closed));
     this.#listen();
-    this.#runs = (await this.#status()) === 'running';
+    this.#runs = (await statusOf(this.#qmp)) === 'running';
     this.#startedByOthers ||= this.#isStopped && this.#runs;
   }
 
@@ -292,9 +289,5 @@ export class QemuSource extends GuestRam implements SourceMachine {
     const former = this.#former;
     this.#former = undefined;
     if (former) await putBack(this.#qmp, former).catch(() => {});
-  }
-
-  async #status(): Promise<string> {
-    return (await this.#qmp.ask('query-status', statusShape)).status;
   }
 }

@@ -1,7 +1,6 @@
 import type { Duplex } from 'node:stream';
 import type { SavkitError } from '../../formats/errors.ts';
 import { PAGE_SIZE } from '../../formats/sizes.ts';
-import { record, text } from '../../formats/values/shape.ts';
 import type { QemuDescription } from '../machine/description.ts';
 import type { TargetMachine } from '../machine/machine.ts';
 import { PageSet } from '../machine/page-set.ts';
@@ -10,7 +9,7 @@ import type { QmpClient } from '../qmp/qmp-client.ts';
 import { MigrationError } from '../wire/migration-error.ts';
 import { loadDevices } from './device-stream.ts';
 import { DiskExports } from './disk-exports.ts';
-import type { GuestDisk } from './guest-facts.ts';
+import { type GuestDisk, statusOf } from './guest-facts.ts';
 import { GuestRam } from './memory/guest-ram.ts';
 import { removeFolder } from './memory/private-folder.ts';
 import type { RamFiles } from './memory/ram-files.ts';
@@ -86,8 +85,7 @@ export class QemuTarget extends GuestRam implements TargetMachine {
     }
     // With x-ignore-shared left on, no other QEMU would take the guest from this one.
     await putBack(this.qmp, this.#former).catch(() => {});
-    const { status } = await this.qmp.ask('query-status', record({ status: text(64) }));
-    if (status === 'running')
+    if ((await statusOf(this.qmp)) === 'running')
       throw new MigrationError('runs-already', 'Cannot take guest: QEMU runs it before its source has said so');
   }
 

@@ -1,8 +1,8 @@
 import { SavkitError } from '../../formats/errors.ts';
-import { record, text } from '../../formats/values/shape.ts';
 import { isAlive } from '../../formats/world/place.ts';
 import type { DecisionRecord, GuestRecord } from '../hand-over/decision-record.ts';
 import type { QmpClient } from '../qmp/qmp-client.ts';
+import { statusOf } from './guest-facts.ts';
 import { endsSoon, type GuestProcess, processBehind } from './guest-process.ts';
 import { emptyMemory } from './memory-in-use.ts';
 import { ANNOUNCE } from './qemu-target.ts';
@@ -24,8 +24,6 @@ export interface SettledGuest {
   /** One line for people: where it could not be reached, why; else empty. */
   message: string;
 }
-
-const statusShape = record({ status: text(64) });
 
 /**
  * Has the QEMU that a record names do what was decided: the one that has the guest lets it go on as it was, the other
@@ -57,7 +55,7 @@ async function settle(decided: DecisionRecord, guest: GuestRecord, isSurvivor: b
   const reached = await reachGuest(guest.qmp);
   try {
     if (isAnother(reached.process, guest)) return 'another';
-    const { status } = await reached.qmp.ask('query-status', statusShape);
+    const status = await statusOf(reached.qmp);
     return isSurvivor ? await letRun(reached.qmp, status, decided) : await end(reached.qmp, status, decided, guest);
   } finally {
     reached.close();
