@@ -7,11 +7,10 @@ import type { PageHashes } from '../machine/page-hashes.ts';
 import { ownsPage } from '../pages/owns-page.ts';
 import { carryBytes } from '../wire/carry-bytes.ts';
 import { FrameChannel } from '../wire/frame-channel.ts';
-import { throwReason } from '../wire/inbox.ts';
+import { receiveOnly } from '../wire/inbox.ts';
 import { DEFAULT_WINDOW, type TimeOuts } from '../wire/limits.ts';
 import { LinkError } from '../wire/link-error.ts';
 import { acceptShape, type Capabilities, KNOWS_QEMU, PROTOCOL } from '../wire/messages.ts';
-import { MigrationError } from '../wire/migration-error.ts';
 import { endOfHashes, readHashes, readHead, readMessage } from '../wire/payload.ts';
 import { PeerError } from '../wire/peer-error.ts';
 import { PageStream } from './page-stream.ts';
@@ -162,10 +161,7 @@ export class SourceLink {
     try {
       const { nonce } = await receiveHello(channel);
       await channel.send('disk', { disk }, { nonce, token: this.#token });
-      const frame = await channel.receive('accept', timeOuts.hello);
-      throwReason(frame);
-      if (frame.name !== 'accept')
-        throw new MigrationError('unexpected', `Cannot take frame ${frame.name}: expected accept`);
+      await receiveOnly(channel, 'accept');
       channel.startBeats();
       await carryBytes(channel, stream);
     } finally {

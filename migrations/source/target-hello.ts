@@ -1,6 +1,6 @@
 import type { Duplex } from 'node:stream';
 import { FrameChannel } from '../wire/frame-channel.ts';
-import { throwReason } from '../wire/inbox.ts';
+import { receiveOnly } from '../wire/inbox.ts';
 import { TIME_OUTS } from '../wire/limits.ts';
 import { LinkError } from '../wire/link-error.ts';
 import { type TargetRoom, targetHelloShape, VERSIONS } from '../wire/messages.ts';
@@ -21,14 +21,12 @@ export interface TargetHello {
  * MigrationError
  */
 export async function receiveHello(channel: FrameChannel, atLeast = 0): Promise<TargetHello> {
-  const frame = await channel.receive('hello', channel.timeOuts.hello).catch((error) => {
+  const frame = await receiveOnly(channel, 'hello').catch((error) => {
     // With TLS 1.3 a side learns only afterwards that its certificate was not taken.
     if (error instanceof LinkError && channel.received === 0)
       throw new LinkError(error.code, `${error.message}; the target said nothing, so it may not trust this side`);
     throw error;
   });
-  throwReason(frame);
-  if (frame.name !== 'hello') throw new MigrationError('unexpected', `Cannot take frame ${frame.name}: expected hello`);
   const { versions, nonce, room } = readMessage(frame, targetHelloShape);
   const version = VERSIONS.find((each) => versions.includes(each));
   if (version === undefined)

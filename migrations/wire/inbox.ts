@@ -80,6 +80,14 @@ export class Inbox {
   }
 }
 
+/** The next frame of a channel without an inbox, which has to be this one; borrowed. @throws as `Inbox.expect` does */
+export async function receiveOnly(channel: FrameChannel, name: FrameName): Promise<Frame> {
+  const frame = await channel.receive(name, channel.timeOuts.hello);
+  throwReason(frame);
+  if (frame.name !== name) throw new MigrationError('unexpected', `Cannot take frame ${frame.name}: expected ${name}`);
+  return frame;
+}
+
 /** @throws PeerError for a frame that says why the peer does not go on */
 export function throwReason(frame: Frame): void {
   if (frame.name === 'refuse') throw PeerError.refused(readMessage(frame, reasonShape));
