@@ -102,7 +102,7 @@ export class SourceLink {
       await readHashesOf(stream, hashes);
       channel.startBeats();
       for (let i = 1; i < Math.min(options.streams, accept.capabilities.streams); i++)
-        await link.#join(await connect(), i, accept.token, meter);
+        await link.#join(await connect(), i, meter);
       return link;
     } catch (error) {
       endAll();
@@ -197,9 +197,9 @@ export class SourceLink {
     for (const { channel } of this.streams) channel.destroy();
   }
 
-  async #join(channel: FrameChannel, index: number, token: string, meter: RateMeter): Promise<void> {
+  async #join(channel: FrameChannel, index: number, meter: RateMeter): Promise<void> {
     const { nonce } = await receiveHello(channel);
-    await channel.send('join', { stream: index }, { nonce, token });
+    await channel.send('join', { stream: index }, { nonce, token: this.#token });
     const stream = new PageStream(channel, this.capabilities.window, meter);
     await stream.inbox.expect('accept');
     channel.startBeats();
