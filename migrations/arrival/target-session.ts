@@ -90,7 +90,7 @@ export class TargetSession {
 
   async #serve(): Promise<void> {
     this.channel.startBeats();
-    this.noteSign();
+    this.#noteSign();
     for (;;) {
       const frame = await this.#next();
       if (!frame) return;
@@ -100,7 +100,7 @@ export class TargetSession {
         continue;
       }
       await this.#take(frame);
-      this.noteSign();
+      this.#noteSign();
     }
   }
 
@@ -113,7 +113,7 @@ export class TargetSession {
     const stream = await machine.openDisk(disk);
     this.#disks.push(channel);
     await this.#acceptStream(channel);
-    await carryBytes(channel, stream, () => this.noteSign());
+    await carryBytes(channel, stream, () => this.#noteSign());
   }
 
   async #acceptStream(channel: FrameChannel): Promise<void> {
@@ -164,7 +164,7 @@ export class TargetSession {
   }
 
   /** More than a sign of life has come: a frame, or a piece of a disk. */
-  noteSign(): void {
+  #noteSign(): void {
     this.#deadline = clock() + this.channel.timeOuts.frame * PATIENCE;
   }
 
