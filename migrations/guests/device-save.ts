@@ -19,13 +19,12 @@ export interface SavedGuest {
  * it stands still.
  */
 export class DeviceSave {
-  /** How long it took from `letEnd` on, in ms; undefined until it is over. */
+  /** How long it took from `letEnd` on, in ms; undefined until it is over, or where it fails. */
   ms: number | undefined;
   readonly bytes: Promise<Uint8Array>;
   readonly #qmp: QmpClient;
   #letEnd: (() => void) | undefined;
   #giveUp: (reason: Error) => void = () => {};
-  #isOver = false;
   /** Fulfilled when QEMU has begun. */
   readonly #begun: Promise<void>;
   #from = performance.now();
@@ -48,13 +47,11 @@ export class DeviceSave {
       ...{ pid, mayEnd, onBegun, patienceMs: PATIENCE_MS + size / SLOWEST },
       ...(size > 0 ? stripped : {}),
     });
-    const end = (isSaved: boolean) => {
-      this.#isOver = isSaved;
-      if (isSaved) this.ms = performance.now() - this.#from;
-    };
     this.bytes.then(
-      () => end(true),
-      () => end(false),
+      () => {
+        this.ms = performance.now() - this.#from;
+      },
+      () => {},
     );
   }
 
@@ -71,7 +68,7 @@ export class DeviceSave {
 
   /** Takes it back, unless it is over. @param qmp by now it may be another connection */
   async undo(qmp: QmpClient): Promise<void> {
-    if (this.#isOver) return;
+    if (this.ms !== undefined) return;
     this.#giveUp(new MigrationError('devices-failed', 'Cannot move devices: that was given up'));
     await cancelSave(qmp).catch(() => {});
     await this.bytes.catch(() => {});
