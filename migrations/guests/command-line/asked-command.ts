@@ -1,4 +1,5 @@
-import { checkShape, list, text } from '../../../formats/values/shape.ts';
+import { readJson } from '../../../formats/values/json-text.ts';
+import { list, text } from '../../../formats/values/shape.ts';
 import { type CommandLine, parseCommand, type QemuOption } from '../../../src/saved-state/qemu-check/command-words.ts';
 import { MigrationError } from '../../wire/migration-error.ts';
 import {
@@ -147,12 +148,7 @@ const wordsShape = list(text(1 << 16), 4096);
 function commandOf(outline: Uint8Array): CommandLine {
   const bad = (why: string) =>
     new MigrationError('no-command-line', `Cannot take guest: its source tells no command line: ${why}`);
-  let words: string[];
-  try {
-    words = checkShape(JSON.parse(Buffer.from(outline).toString('utf8')), wordsShape, (why) => bad(why));
-  } catch (error) {
-    throw error instanceof SyntaxError ? bad('it is no JSON') : error;
-  }
+  const words = readJson(Buffer.from(outline).toString('utf8'), wordsShape, bad);
   if (words.length === 0) throw bad('the process of QEMU could not be looked into');
   return parseCommand(words);
 }

@@ -1,5 +1,6 @@
 import { realpathSync } from 'node:fs';
 import { isAbsolute, sep } from 'node:path';
+import { parseJson } from '../../../formats/values/json-text.ts';
 import { joinParts, partsOf } from '../../../src/saved-state/qemu-check/command-words.ts';
 import { MigrationError } from '../../wire/migration-error.ts';
 
@@ -40,7 +41,10 @@ export function partsOfValue(option: string, value: string): ValueParts {
     return { kind: '', parts: all, isJson: false };
   }
   if (!IN_JSON.includes(option)) throw harmful(option, 'QEMU takes no JSON there');
-  const parts = leavesOf(parsed(option, value), '');
+  const parts = leavesOf(
+    parseJson(value, () => harmful(option, 'its value is no JSON')),
+    '',
+  );
   const kind = parts.find(({ key }) => KIND_KEYS.includes(key));
   return { kind: kind?.value ?? '', parts: parts.filter((part) => part !== kind), isJson: true };
 }
@@ -93,14 +97,6 @@ function realOf(path: string): string | undefined {
     return realpathSync(path);
   } catch {
     return undefined;
-  }
-}
-
-function parsed(option: string, value: string): unknown {
-  try {
-    return JSON.parse(value);
-  } catch {
-    throw harmful(option, 'its value is no JSON');
   }
 }
 
