@@ -139,7 +139,10 @@ function firstError(said: string): string {
   );
 }
 
-/** UUIDs of the domains of libvirt that run: a name may also be the number of another. @throws as `VirshBridge.open` does */
+/**
+ * UUIDs of the domains of libvirt that run: a name may also be the number of another.
+ * @throws as `VirshBridge.open` does
+ */
 export async function runningDomains(wait: QmpWait = {}): Promise<string[]> {
   const uuids = await virsh(['list', '--uuid'], 'to list its domains', wait);
   return uuids.split('\n').filter((uuid) => uuid !== '');

@@ -48,7 +48,9 @@ export const MUTATIONS: readonly Mutation[] = [
     name: 'a target that is ready gives up when its link breaks',
     file: TARGET_CUSTODY,
     from: "const isOver = arrival.state === 'receiving' &&",
-    to: "if (arrival.state === 'ready') { arrival.enter('link-lost'); return this.giveUp(arrival, error); }\n        const isOver = arrival.state === 'receiving' &&",
+    to:
+      "if (arrival.state === 'ready') { arrival.enter('link-lost'); return this.giveUp(arrival, error); }\n" +
+      "        const isOver = arrival.state === 'receiving' &&",
   },
   {
     name: 'the number of a process of another host is looked up on this one',

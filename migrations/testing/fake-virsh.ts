@@ -31,7 +31,8 @@ lines(process.stdin, (line) => queue.push(line)).on('close', () => process.exit(
       const [, uuid, json] = /^qemu-monitor-command '(.*?)' '(.*)'$/.exec(line);
       const { execute } = JSON.parse(json);
       if (uuid !== '${uuid}') console.error('error: no such domain');
-      else if (execute === 'query-version') console.log(JSON.stringify({ return: { qemu: { major: 10, minor: 0, micro: 2 } } }));
+      else if (execute === 'query-version')
+        console.log(JSON.stringify({ return: { qemu: { major: 10, minor: 0, micro: 2 } } }));
       else {
         const answer = new Promise((resolve) => { answered = resolve; });
         qemu.write(json + '\\n');

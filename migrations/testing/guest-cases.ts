@@ -27,10 +27,11 @@ const linux = (ram: number, rate: number, ...more: string[]) => [
 ];
 
 /** A second memory, in a file of its own. */
-const DIMM =
-  '-m size=256M,slots=2,maxmem=1G -object memory-backend-file,id=dimm,size=128M,mem-path=/dev/shm/savkit-qemu-move-a.ram2,share=on -device pc-dimm,id=d0,memdev=dimm'.split(
-    ' ',
-  );
+const DIMM = [
+  ...['-m', 'size=256M,slots=2,maxmem=1G', '-object'],
+  'memory-backend-file,id=dimm,size=128M,mem-path=/dev/shm/savkit-qemu-move-a.ram2,share=on',
+  ...['-device', 'pc-dimm,id=d0,memdev=dimm'],
+];
 
 export const CASES: GuestCase[] = [
   ...BARE.flatMap((guest) => {
