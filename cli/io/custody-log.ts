@@ -1,32 +1,101 @@
-import { appendFile, realpath } from 'node:fs/promises';
+import { appendFile, readFile, realpath, stat } from 'node:fs/promises';
 import { hostname, userInfo } from 'node:os';
 import { resolve } from 'node:path';
-import { EnvironmentError, UsageError } from '../../formats/errors.ts';
+import type { Argv } from 'yargs';
+import { EnvironmentError, FormatError, UsageError } from '../../formats/errors.ts';
+import { hashedSource } from '../../formats/files/hashed-source.ts';
+import type { OptionsOf } from '../parsing/options-of.ts';
+import type { Job } from '../process/run-command.ts';
+import { version } from '../process/version.ts';
+import { withStoredFile } from './input.ts';
+import { isOutputStream } from './output-stream.ts';
 import { isFreeOr } from './own-file.ts';
 
-/** A file, and the SHA-256 of its bytes. */
-export interface HashedFile {
+/** Options of commands that make one file of another. */
+export function withLists<T>(argv: Argv<T>) {
+  return argv
+    .option('sums', {
+      type: 'string',
+      requiresArg: true,
+      describe: 'Append SHA-256 of input and output to this list, which sha256sum --check reads',
+    })
+    .option('custody', {
+      type: 'string',
+      requiresArg: true,
+      describe: 'Append to this chain of custody, one JSON object a line: who, when, host, release, hashes',
+    });
+}
+
+/** The lists that a command is to append to. */
+export type Lists = OptionsOf<typeof withLists>;
+
+/** A file, and the SHA-256 of its bytes as they are stored, packed or not. */
+interface HashedFile {
   path: string;
   sha256: string;
 }
 
-/** The lists that a command is to append to. */
-export interface Lists {
-  sums?: string;
-  custody?: string;
+/** What a command makes of what. */
+interface Making {
+  command: string;
+  /** Undefined where nothing is to be written. */
+  output: string | undefined;
+  /** Files that it reads beside its input, if they are named. */
+  others?: readonly (string | undefined)[];
+  /** Files that it writes beside its output, if they are named. */
+  besides?: readonly (string | undefined)[];
 }
 
-/** What each of them begins with. */
+/**
+ * Does `work`, which makes a file of `job.file`, and appends both with their hashes to the lists that are wished for,
+ * after the output is on disk. Nothing is appended where no output came of it.
+ * @throws UsageError before any work: `same-file`, or a stream, which can't be hashed again; EnvironmentError `EEXIST`
+ * for a file that is no such list, or has a sum of the output already; FormatError `changed` for an input that is
+ * another one after the work
+ */
+export async function noted<T>(job: Job, lists: Lists, making: Making, work: () => Promise<T>): Promise<T> {
+  const { sums, custody } = lists;
+  if (sums === undefined && custody === undefined) return work();
+  const { command, output, others = [], besides = [] } = making;
+  if (output === undefined) throw new UsageError('bad-combination', '--sums and --custody go with an output');
+  const read = [job.file, ...others.filter((path) => path !== undefined)];
+  await expectFiles(read, output);
+  await expectLists(lists, [...read, output, ...besides.filter((path) => path !== undefined)]);
+  const [before, earlier] = [await identitiesOf(read), await identityOf(output)];
+  if (sums !== undefined && earlier !== undefined) await expectUnlisted(sums, output);
+  const [input, ...beside] = await Promise.all(read.map((path) => hashed(path, job)));
+  const value = await work();
+  const made = await identityOf(output);
+  if (made === undefined || made === earlier) return value;
+  const isInPlace = (await placeOf(job.file)) === (await placeOf(output));
+  if (!isInPlace && (await identitiesOf(read)) !== before)
+    throw new FormatError('changed', `Cannot note ${output} in the lists: its input has changed meanwhile`);
+  const files = { input, output: await hashed(output, job), ...(beside.length > 0 ? { beside } : {}) };
+  if (sums !== undefined) await noteSums(sums, [...(isInPlace ? [] : [input]), ...beside, files.output]);
+  if (custody !== undefined) await noteCustody(custody, { tool: `savkit ${version()}`, command, ...files });
+  return value;
+}
+
+/** What each of the lists begins with. */
 const BEGINNINGS: Readonly<Record<keyof Lists, RegExp>> = { sums: /^\\?[0-9a-f]{64} [ *]/, custody: /^\{"time":"/ };
 
+/** @throws UsageError for streams, whose bytes can't be had again */
+async function expectFiles(inputs: readonly string[], output: string): Promise<void> {
+  if (inputs.includes('-') || (await isOutputStream(output)))
+    throw new UsageError(
+      'bad-combination',
+      '--sums and --custody note files: expected no stdin, no stdout and no pipe',
+    );
+}
+
 /**
- * Whatever lists are appended to, no other file is: to be called before they are, and before any work.
+ * Whatever lists are appended to, no other file is.
  * @param files what is read and written beside them
- * @throws UsageError `same-file`; EnvironmentError `EEXIST` for a file that is no such list
  */
-export async function expectLists({ sums, custody }: Lists, files: readonly string[]): Promise<void> {
+async function expectLists(lists: Lists, files: readonly string[]): Promise<void> {
   const taken = new Set(await Promise.all(files.map(placeOf)));
-  for (const [kind, path] of [['sums', sums] as const, ['custody', custody] as const]) {
+  for (const kind of ['sums', 'custody'] as const) {
+    const path = lists[kind];
     if (path === undefined) continue;
     const place = await placeOf(path);
     if (taken.has(place))
@@ -37,25 +106,42 @@ export async function expectLists({ sums, custody }: Lists, files: readonly stri
   }
 }
 
+/** A file that is made again would have two sums, one of them wrong. */
+async function expectUnlisted(list: string, output: string): Promise<void> {
+  const listed = await readFile(list, 'utf8').catch(() => '');
+  if (`\n${listed}`.includes(sumLine({ path: output, sha256: '' })))
+    throw new EnvironmentError('EEXIST', `Cannot append to ${list}: it has a sum of an older ${output}`);
+}
+
 async function placeOf(path: string): Promise<string> {
   return realpath(path).catch(() => resolve(path));
 }
 
-/**
- * Appends a link of a chain of custody: who has made what of which file, when, where and with which savkit. Processes
- * side by side may append to one log: a link is written at once.
- * @throws EnvironmentError
- */
-export async function noteCustody(
-  log: string,
-  made: { tool: string; command: string; input: HashedFile; output: HashedFile },
-): Promise<void> {
+/** Changes when the file does, or when another one takes its name; undefined where there is none. */
+async function identityOf(path: string): Promise<string | undefined> {
+  const there = await stat(path, { bigint: true }).catch(() => undefined);
+  return there && [there.dev, there.ino, there.size, there.mtimeNs].join();
+}
+
+async function identitiesOf(paths: readonly string[]): Promise<string> {
+  return (await Promise.all(paths.map(identityOf))).join(' ');
+}
+
+function hashed(path: string, { signal, progress }: Job): Promise<HashedFile> {
+  return withStoredFile(path, async (source) => {
+    const onProgress = (done: number) => progress.update(done, source.size, 'hashing');
+    return { path: source.name, sha256: await hashedSource(source).sha256({ signal, onProgress }) };
+  });
+}
+
+/** A link is written at once: processes side by side may append to one chain. */
+async function noteCustody(log: string, made: object): Promise<void> {
   const link = { time: new Date().toISOString(), user: userInfo().username, host: hostname(), ...made };
   await append(log, `${JSON.stringify(link)}\n`);
 }
 
-/** Appends to a list as `sha256sum --check` reads it. @throws EnvironmentError */
-export async function noteSums(list: string, files: readonly HashedFile[]): Promise<void> {
+/** As `sha256sum --check` reads it. */
+async function noteSums(list: string, files: readonly HashedFile[]): Promise<void> {
   await append(list, files.map(sumLine).join(''));
 }
 

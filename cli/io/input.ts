@@ -47,6 +47,16 @@ export async function withInput<T>(
   }
 }
 
+/** Opens a file as it is stored, also a packed one, for its bytes; closes it in any case. @throws EnvironmentError */
+export async function withStoredFile<T>(path: string, use: (source: ByteSource) => Promise<T>): Promise<T> {
+  const source = await openPart(path);
+  try {
+    return await use(source);
+  } finally {
+    await source.close();
+  }
+}
+
 async function withUnpacked<T>(
   opened: ByteSource,
   ram: string | undefined,

@@ -76,7 +76,9 @@ export function barsOf(name: string, bars: readonly Bar[]): Html {
 
 const CELL = 14;
 /** Cells in a row. */
-export const GRID_COLUMNS = 64;
+const GRID_COLUMNS = 64;
+/** Cells that a grid has at most. */
+export const MOST_CELLS = 24 * GRID_COLUMNS;
 
 /** Cells in rows, as a picture of something long. Neighbours of one colour are one shape: pages stay small. */
 export function gridOf(name: string, colours: readonly string[], titleOf: (cell: number) => string): Html {

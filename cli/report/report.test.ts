@@ -5,6 +5,7 @@ import { XMLValidator } from 'fast-xml-parser';
 import { afterAll, describe, expect, it } from 'vitest';
 import { qemuSample } from '../../src/testing/qemu-samples.ts';
 import { STATES_FOLDER } from '../../src/testing/states.ts';
+import { sizeText } from '../terminal/size-text.ts';
 import { runHere } from '../testing/run-here.ts';
 import { PAGE_KINDS, PageLooks } from './page-kinds.ts';
 
@@ -38,6 +39,20 @@ describe('the page of a state', () => {
     const bars = page.slice(page.indexOf('Pages of RAM by kind'));
     const shares = [...bars.matchAll(/, (\d+\.\d) %/g)].map(([, share]) => Number(share));
     expect(shares.reduce((sum, share) => sum + share, 0)).toBeCloseTo(100, 0);
+  });
+
+  it('shows what the page tables map, by areas and by page', async () => {
+    const page = await pageOf(state);
+    expect(page).toContain('AMD64+NX paging, root at 0x10000; 2 areas');
+    const { stdout } = await runHere('pagetable', state, '--runs', '--json');
+    const runs: { virtual: string; size: number }[] = JSON.parse(stdout).files[0].result.runs;
+    const isUpper = ({ virtual }: { virtual: string }) => virtual.length === 18;
+    for (const half of [runs.filter(isUpper), runs.filter((run) => !isUpper(run))]) {
+      const mapped = half.reduce((sum, { size }) => sum + size, 0);
+      expect(page).toMatch(new RegExp(`<title>${half[0].virtual}–0x[0-9a-f]+: ${sizeText(mapped)} mapped<`));
+    }
+    const uses = page.slice(page.indexOf('Guest-physical memory by mapping'));
+    expect(uses).toContain('<title>0x1000: open to user mode, executable</title>');
   });
 
   it('shows findings at their places in the file', async () => {

@@ -9,14 +9,14 @@ import type { Finding } from '../../src/saved-state/reading/findings.ts';
 import type { MemoryRegion } from '../../src/saved-state/reading/memory-region.ts';
 import type { StateView } from '../../src/saved-state/reading/state-view.ts';
 import { sizeText } from '../terminal/size-text.ts';
-import { type Bar, barsOf, type ChartStretch, GRID_COLUMNS, gridOf, legendOf, mapOf } from './charts.ts';
+import { type Bar, barsOf, type ChartStretch, gridOf, legendOf, MOST_CELLS, mapOf } from './charts.ts';
 import { factsOf, type Html, html, NOTHING, tableOf } from './html.ts';
 import { LOOK_WORDS, PAGE_KINDS, PageLooks } from './page-kinds.ts';
+import { pagingSection } from './paging-section.ts';
 
 /** Findings and units that a reader looks through; the rest is counted. */
 const MOST_ROWS = 300;
 const MOST_MARKS = 100;
-const MOST_CELLS = 24 * GRID_COLUMNS;
 const LOW_MEMORY = MIB;
 
 export interface StateSection {
@@ -35,12 +35,14 @@ export async function stateSection(
   const { state, verdict, findings } = report;
   const isGood = verdict === 'whole' || verdict === 'no-damage-found';
   const looks = isGood && state?.memory ? await pageLooks(source, signal, onProgress) : undefined;
+  const ramEnd = endOf(state?.memory?.regions.filter(({ kind }) => kind === 'ram') ?? []);
+  const paging = isGood && ramEnd > 0 ? await pagingSection(source, ramEnd, signal, onProgress) : NOTHING;
   const screen = isGood && state?.family.name === 'virtualbox' ? await pictureOf(source, signal) : undefined;
   return {
     verdict,
     html: html`<section><h2>${file}</h2><span class="verdict ${isGood ? 'good' : verdict === 'damaged' ? 'bad' : 'warn'}">${verdict.replaceAll('-', ' ')}</span>${
       state ? stateParts(state, findings) : NOTHING
-    }${findingsPart(report)}${screen ?? NOTHING}${looks ? looksPart(looks) : state?.memory ? html`<h3>RAM</h3><p class="note">Its pages are not shown: ${isGood ? 'in this file they do not stand one by one' : 'the file is not whole'}.</p>` : NOTHING}${
+    }${findingsPart(report)}${screen ?? NOTHING}${looks ? looksPart(looks) : state?.memory ? html`<h3>RAM</h3><p class="note">Its pages are not shown: ${isGood ? 'in this file they do not stand one by one' : 'the file is not whole'}.</p>` : NOTHING}${paging}${
       state ? unitsPart(state) : NOTHING
     }</section>`,
   };
@@ -63,6 +65,10 @@ function stateParts(state: StateView, findings: readonly Finding[]): Html {
   ])}${memory ? memoryPart(memory.regions) : NOTHING}${state.unitsHavePlaces ? filePart(state, findings) : NOTHING}`;
 }
 
+function endOf(regions: readonly MemoryRegion[]): number {
+  return regions.reduce((last, { end }) => Math.max(last, end), 0);
+}
+
 function memoryPart(regions: readonly MemoryRegion[]): Html {
   const stretches: ChartStretch[] = regions.map(({ kind, start, end, name }) => ({
     start,
@@ -70,7 +76,7 @@ function memoryPart(regions: readonly MemoryRegion[]): Html {
     colour: kind,
     title: `${name} (${kind}): ${hex(start)}–${hex(end)}, ${sizeText(end - start)}`,
   }));
-  const end = Math.max(LOW_MEMORY, ...regions.map((region) => region.end));
+  const end = Math.max(LOW_MEMORY, endOf(regions));
   const low = stretches.filter(({ start }) => start < LOW_MEMORY);
   return html`<h3>Guest-physical memory, to scale</h3>${mapOf('Guest-physical memory', end, stretches, (at) => hex(Math.round(at)))}<h3>Its first MiB</h3>${mapOf(
     'First MiB of guest-physical memory',

@@ -1,11 +1,21 @@
 import { createHash } from 'node:crypto';
+import { InterruptedError } from '../errors.ts';
 import { MIB } from '../sizes.ts';
 import { type ByteSource, withBeside } from './source.ts';
 
+export interface HashSteps {
+  signal?: AbortSignal;
+  /** Told after each MiB: bytes hashed so far. */
+  onProgress?: (done: number) => void;
+}
+
 /** A source that hashes its bytes as they are read for another purpose, so that a file is read once for both. */
 export interface HashedSource extends ByteSource {
-  /** SHA-256 of all bytes of the source, hexadecimal. Reads what nobody has read; to be called last. */
-  sha256(): Promise<string>;
+  /**
+   * SHA-256 of all bytes of the source, hexadecimal. Reads what nobody has read; to be called last.
+   * @throws InterruptedError
+   */
+  sha256(steps?: HashSteps): Promise<string>;
 }
 
 /** Bytes count once and in order, wherever and however often they are read. */
@@ -26,9 +36,12 @@ export function hashedSource(source: ByteSource): HashedSource {
     ...withBeside(source, {}),
     fd: undefined,
     read,
-    async sha256() {
+    async sha256({ signal, onProgress } = {}) {
       const piece = new Uint8Array(MIB);
-      while ((await read(piece, hashed)) > 0);
+      while ((await read(piece, hashed)) > 0) {
+        if (signal?.aborted) throw new InterruptedError();
+        onProgress?.(hashed);
+      }
       return hash.digest('hex');
     },
   };

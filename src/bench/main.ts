@@ -56,7 +56,7 @@ for (const row of found) {
 const { samples, scaling: scalings } = await runRounds(rows, contextFor, rounds, missing);
 const good = rows.filter(({ name }) => !(name in missing));
 const scaling = scalings.length > 0 ? spread(scalings) : undefined;
-const sized = good.filter(({ peakRssMib }) => peakRssMib !== undefined);
+const sized = rams.length === 0 ? [] : good.filter(({ peakRssMib }) => peakRssMib !== undefined);
 const contexts = sized.length > 0 ? await Promise.all(rams.map((ram) => contextOf(folder, ram))) : [];
 const results: Results = {
   ramMib,

@@ -6,6 +6,7 @@ import { type AdaptOptions, type AdaptReport, adapt, planReport } from '../../..
 import { CLASSES_TO_ACCEPT } from '../../../src/saved-state/adapt/change.ts';
 import type { AdaptTarget } from '../../../src/saved-state/adapt/plan.ts';
 import { parseRelease, type ReleaseNumbers } from '../../../src/saved-state/check/unit-versions.ts';
+import { noted, withLists } from '../../io/custody-log.ts';
 import { HOST_CPUID_OPTION, readHost } from '../../io/host-cpuid.ts';
 import { withSource } from '../../io/input.ts';
 import { withOutput } from '../../io/output.ts';
@@ -19,7 +20,7 @@ import { openText } from '../../text/open-text.ts';
 import { asItIs, readMachine } from './check-machine.ts';
 
 const builder = (argv: Argv) =>
-  withCommonOptions(argv)
+  withLists(withCommonOptions(argv))
     .positional('state', { type: 'string', demandOption: true, describe: 'Saved state that is refused; - for stdin' })
     .option('donor', {
       type: 'string',
@@ -62,8 +63,11 @@ const builder = (argv: Argv) =>
 type Options = OptionsOf<typeof builder>;
 
 export const adaptCommand = command(builder, async (options) => {
+  const output = options.dryRun ? undefined : options.output;
   process.exitCode = await runCommand('adapt', [options.state], options, (job) =>
-    withSource(job, (source) => withTarget(options, job, (target) => runAdapt(source, target, job, options))),
+    noted(job, options, { command: 'adapt', output, others: [options.donor] }, () =>
+      withSource(job, (source) => withTarget(options, job, (target) => runAdapt(source, target, job, options))),
+    ),
   );
 });
 

@@ -12,6 +12,7 @@ import { deriveLayout, printLayout } from '../../../src/saved-state/layout/machi
 import { QEMU_FORMS } from '../../../src/saved-state/qemu-convert/forms.ts';
 import type { StateFamily } from '../../../src/saved-state/reading/families.ts';
 import { walkState } from '../../../src/saved-state/reading/walk.ts';
+import { noted, withLists } from '../../io/custody-log.ts';
 import { withSource } from '../../io/input.ts';
 import { layoutFrom } from '../../io/layout.ts';
 import { withOutput } from '../../io/output.ts';
@@ -58,7 +59,7 @@ const CONVERTERS: Record<StateFamily['name'], (source: ByteSource, job: Job, opt
 };
 
 const builder = (argv: Argv) =>
-  withInto(withManyFiles(withRamFile(withThreads(withCommonOptions(argv)))))
+  withLists(withInto(withManyFiles(withRamFile(withThreads(withCommonOptions(argv))))))
     .positional(
       'files',
       filesOf('Saved state and the file to write, - for stdin and stdout; with --into any number of states'),
@@ -151,7 +152,12 @@ export const convertCommand = fileCommand({
     if (!options.dryRun && !options.printLayout) takeOutput(options, 'savkit convert <input> [output]');
     else if (options.into === undefined) options.files = options.files.slice(0, 1);
   },
-  perFile: (job, options) => withSource(job, (source) => runByFamily(source, job, options), { ram: options.ram }),
+  perFile: (job, options) => {
+    const output = options.dryRun || options.printLayout ? undefined : outputOf(options);
+    return noted(job, options, { command: 'convert', output, others: [options.ram], besides: [options.ramOut] }, () =>
+      withSource(job, (source) => runByFamily(source, job, options), { ram: options.ram }),
+    );
+  },
 });
 
 async function runByFamily(whole: ByteSource, job: Job, options: Options): Promise<Outcome> {

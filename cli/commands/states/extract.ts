@@ -4,6 +4,7 @@ import type { Argv } from 'yargs';
 import { hex, UsageError } from '../../../formats/errors.ts';
 import { hashedSource } from '../../../formats/files/hashed-source.ts';
 import type { ByteSink } from '../../../formats/files/sink.ts';
+import type { ByteSource } from '../../../formats/files/source.ts';
 import {
   type CoreReport,
   type ExtractOptions,
@@ -13,6 +14,7 @@ import {
 import { extractToStream } from '../../../src/saved-state/extract/extract-stream.ts';
 import { IMAGE_FORMATS } from '../../../src/saved-state/extract/plan-extraction.ts';
 import type { Finding } from '../../../src/saved-state/reading/findings.ts';
+import { noted, withLists } from '../../io/custody-log.ts';
 import { withSource } from '../../io/input.ts';
 import { type Output, withOutput } from '../../io/output.ts';
 import { fileCommand } from '../../many/command-of.ts';
@@ -23,13 +25,13 @@ import { withRamFile } from '../../parsing/ram-option.ts';
 import { parseRange } from '../../parsing/range.ts';
 import { FILES, FORCE, OUTPUT, RANGE } from '../../parsing/shared-options.ts';
 import { ExitCode } from '../../process/exit-codes.ts';
-import { type Outcome, threadsOf, withCommonOptions, withThreads } from '../../process/run-command.ts';
+import { type Job, type Outcome, threadsOf, withCommonOptions, withThreads } from '../../process/run-command.ts';
 import { tell } from '../../terminal/print.ts';
 import { sizeText } from '../../terminal/size-text.ts';
 import { line, lines, NO_TEXT, type TerminalText } from '../../terminal/terminal-text.ts';
 
 const builder = (argv: Argv) =>
-  withInto(withManyFiles(withRamFile(withThreads(withCommonOptions(argv)))))
+  withLists(withInto(withManyFiles(withRamFile(withThreads(withCommonOptions(argv))))))
     .positional('files', FILES)
     .option('output', OUTPUT)
     .option('format', {
@@ -74,28 +76,28 @@ export const extractCommand = fileCommand({
   builder,
   settle: expectOneOutput,
   extension: extensionOf,
-  perFile: ({ file, signal, progress }, options) =>
-    withSource(
-      { file },
-      (source) => {
-        const settings: ExtractOptions = {
-          ...extractOptions(options),
-          signal,
-          onProgress: (done, step, total = source.size) => progress.update(done, total, step),
-        };
-        return withOutput(
-          outputOf(options),
-          { force: options.force },
-          async (target) => {
-            const report = await extract(source, target, settings);
-            return { keep: true, value: outcomeOf(options, report, await factsOf(target, options.json)) };
-          },
-          (sink) => streamed(sink, options, (to) => extractToStream(source, to, settings)),
-        );
-      },
-      options,
+  perFile: (job, options) =>
+    noted(job, options, { command: 'extract', output: outputOf(options), others: [options.ram] }, () =>
+      withSource(job, (source) => runExtract(source, job, options), options),
     ),
 });
+
+function runExtract(source: ByteSource, { signal, progress }: Job, options: Options): Promise<Outcome> {
+  const settings: ExtractOptions = {
+    ...extractOptions(options),
+    signal,
+    onProgress: (done, step, total = source.size) => progress.update(done, total, step),
+  };
+  return withOutput(
+    outputOf(options),
+    { force: options.force },
+    async (target) => {
+      const report = await extract(source, target, settings);
+      return { keep: true, value: outcomeOf(options, report, await factsOf(target, options.json)) };
+    },
+    (sink) => streamed(sink, options, (to) => extractToStream(source, to, settings)),
+  );
+}
 
 /** Of images among many, by what they are. */
 function extensionOf({ format, rom, mmio2, unit }: Options): string {

@@ -1,9 +1,9 @@
-import { createHash } from 'node:crypto';
 import type { Argv } from 'yargs';
 import { UsageError } from '../../../formats/errors.ts';
+import type { ByteSource } from '../../../formats/files/source.ts';
 import { makeManifest } from '../../../src/saved-state/manifest/manifest.ts';
 import { encodeManifest } from '../../../src/saved-state/manifest/manifest-file.ts';
-import { expectLists, type HashedFile, noteCustody, noteSums } from '../../io/custody-log.ts';
+import { noted, withLists } from '../../io/custody-log.ts';
 import { withSource } from '../../io/input.ts';
 import { withOutput } from '../../io/output.ts';
 import { SIGNATURE_ENDING, signWithSsh } from '../../io/ssh-signature.ts';
@@ -14,13 +14,12 @@ import { expectOneOutput, outputOf } from '../../many/outputs.ts';
 import { withRamFile } from '../../parsing/ram-option.ts';
 import { FILES, FORCE, OUTPUT } from '../../parsing/shared-options.ts';
 import { ExitCode } from '../../process/exit-codes.ts';
-import { stepsOf, withCommonOptions } from '../../process/run-command.ts';
-import { version } from '../../process/version.ts';
+import { type Job, type Outcome, stepsOf, withCommonOptions } from '../../process/run-command.ts';
 import { sizeText } from '../../terminal/size-text.ts';
 import { line, NO_TEXT } from '../../terminal/terminal-text.ts';
 
 const builder = (argv: Argv) =>
-  withInto(withManyFiles(withRamFile(withCommonOptions(argv))))
+  withLists(withInto(withManyFiles(withRamFile(withCommonOptions(argv)))))
     .positional('files', FILES)
     .option('output', OUTPUT)
     .option('format', {
@@ -31,16 +30,6 @@ const builder = (argv: Argv) =>
       type: 'string',
       requiresArg: true,
       describe: 'Sign the manifest with this SSH key, into a file beside it that ends in .sig',
-    })
-    .option('sums', {
-      type: 'string',
-      requiresArg: true,
-      describe: 'Append SHA-256 of state and manifest to this list, which sha256sum --check reads',
-    })
-    .option('custody', {
-      type: 'string',
-      requiresArg: true,
-      describe: 'Append to this chain of custody, one JSON object a line: who, when, host, release, hashes',
     })
     .option('force', FORCE)
     .example('$0 manifest machine.sav -o machine.manifest', 'While the state is good')
@@ -61,54 +50,36 @@ export const manifestCommand = fileCommand({
       throw new UsageError('bad-combination', '--sign writes a file beside the manifest: expected a file as --output');
   },
   extension: ({ format }) => (format === 'msgpack' ? '.msgpack' : '.manifest'),
-  perFile: async (job, options) => {
-    const { force, quiet } = options;
+  perFile: (job, options) => {
     const output = outputOf(options);
-    await expectLists(
-      options,
-      [job.file, output, `${output}${SIGNATURE_ENDING}`].filter((path) => path !== '-'),
+    const signature = options.sign === undefined ? undefined : `${output}${SIGNATURE_ENDING}`;
+    return noted(job, options, { command: 'manifest', output, others: [options.ram], besides: [signature] }, () =>
+      withSource(job, (source) => runManifest(source, job, options), options),
     );
-    let made: HashedFile[] = [];
-    const outcome = await withSource(
-      job,
-      (source) =>
-        withOutput(output, { force }, async (sink) => {
-          const manifest = await makeManifest(source, stepsOf(job, source));
-          const encoding = options.format ?? (output.endsWith('.msgpack') ? 'msgpack' : 'json');
-          const bytes = encodeManifest(manifest, encoding);
-          await sink.write(bytes);
-          const signature = options.sign === undefined ? undefined : await signedBeside(output, bytes, options);
-          const { file, units, memory } = manifest;
-          made = [
-            { path: job.file, sha256: file.sha256 },
-            { path: output, sha256: createHash('sha256').update(bytes).digest('hex') },
-          ];
-          const result = {
-            sha256: file.sha256,
-            memoryRoot: memory.root,
-            units: units.length,
-            encoding,
-            size: bytes.length,
-            signature,
-          };
-          const text =
-            quiet || output === '-'
-              ? NO_TEXT
-              : line`${output}: ${sizeText(bytes.length)}; memory ${memory.root}, file ${file.sha256}`;
-          return { keep: true, value: { exitCode: ExitCode.OK, result, text } };
-        }),
-      options,
-    );
-    // What is in the lists is on disk.
-    if (made.length > 0) await noteMade(made, options);
-    return outcome;
   },
 });
 
-async function noteMade([input, output]: readonly HashedFile[], { sums, custody }: Options): Promise<void> {
-  if (sums !== undefined) await noteSums(sums, output.path === '-' ? [input] : [input, output]);
-  const tool = `savkit ${version()}`;
-  if (custody !== undefined) await noteCustody(custody, { tool, command: 'manifest', input, output });
+async function runManifest(source: ByteSource, job: Job, options: Options): Promise<Outcome> {
+  const { force, quiet } = options;
+  const output = outputOf(options);
+  return withOutput(output, { force }, async (sink) => {
+    const manifest = await makeManifest(source, stepsOf(job, source));
+    const encoding = options.format ?? (output.endsWith('.msgpack') ? 'msgpack' : 'json');
+    const bytes = encodeManifest(manifest, encoding);
+    await sink.write(bytes);
+    const signature = options.sign === undefined ? undefined : await signedBeside(output, bytes, options);
+    const { file, units, memory } = manifest;
+    const { sha256 } = file;
+    const result = {
+      ...{ sha256, memoryRoot: memory.root, units: units.length },
+      ...{ encoding, size: bytes.length, signature },
+    };
+    const text =
+      quiet || output === '-'
+        ? NO_TEXT
+        : line`${output}: ${sizeText(bytes.length)}; memory ${memory.root}, file ${sha256}`;
+    return { keep: true, value: { exitCode: ExitCode.OK, result, text } };
+  });
 }
 
 /** Writes the signature of a manifest; gives its path. */

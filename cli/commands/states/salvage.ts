@@ -7,6 +7,7 @@ import type { StateFamily } from '../../../src/saved-state/reading/families.ts';
 import { firstError } from '../../../src/saved-state/reading/findings.ts';
 import { salvage } from '../../../src/saved-state/salvage/salvage.ts';
 import type { SalvageReport } from '../../../src/saved-state/salvage/salvage-report.ts';
+import { noted, withLists } from '../../io/custody-log.ts';
 import { withSource } from '../../io/input.ts';
 import { layoutFrom } from '../../io/layout.ts';
 import { withOutput } from '../../io/output.ts';
@@ -24,7 +25,7 @@ import { indent, line, lines, NO_TEXT, type TerminalText } from '../../terminal/
 import { runQemuSalvage } from '../qemu/salvage-qemu.ts';
 
 const builder = (argv: Argv) =>
-  withInto(withManyFiles(withCommonOptions(argv)))
+  withLists(withInto(withManyFiles(withCommonOptions(argv))))
     .positional(
       'files',
       filesOf('Damaged or cut state and the file to write, - for stdin and stdout; with --into any number of states'),
@@ -74,11 +75,13 @@ export const salvageCommand = fileCommand({
   builder,
   settle: (options) => takeOutput(options, 'savkit salvage <input> <output>'),
   perFile: (job, options) =>
-    withSource(job, async (whole) => {
-      const { family, source } = await familyOf(whole);
-      expectOptionsOf(family, options, OWN_OPTIONS);
-      return SALVAGERS[family.name](source, job, options);
-    }),
+    noted(job, options, { command: 'salvage', output: outputOf(options) }, () =>
+      withSource(job, async (whole) => {
+        const { family, source } = await familyOf(whole);
+        expectOptionsOf(family, options, OWN_OPTIONS);
+        return SALVAGERS[family.name](source, job, options);
+      }),
+    ),
 });
 
 /** What options are when they are not given, of those that only one family has. */

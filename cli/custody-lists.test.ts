@@ -2,6 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { hostname, tmpdir, userInfo } from 'node:os';
 import { join } from 'node:path';
+import { gzipSync } from 'node:zlib';
 import { afterAll, describe, expect, it } from 'vitest';
 import { STATES_FOLDER, sha256 } from '../src/testing/states.ts';
 import { runHere } from './testing/run-here.ts';
@@ -29,6 +30,84 @@ it('manifests of many leave a list of sums and a chain of custody', async () => 
   writeFileSync(place('states', 'a.sav'), 'other');
   if (process.platform === 'linux')
     expect(() => execFileSync('sha256sum', ['--check', '--status', place('SHA256SUMS')])).toThrow();
+});
+
+const states = (name: string) => join(STATES_FOLDER, name);
+
+describe('other commands that make a file of another note both', () => {
+  const cut = () => {
+    writeFileSync(place('cut.sav'), readFileSync(states('own-pae.sav')).subarray(0, 200_000));
+    return place('cut.sav');
+  };
+
+  it.each([
+    ['extract', () => [states('own-pae.sav'), '-o'], 0],
+    ['convert', () => [states('own-pae.sav')], 0],
+    ['salvage', () => [cut()], 3],
+    ['adapt', () => [states('own-pae.sav'), '--donor', states('own-pae.sav'), '-o'], 0],
+  ] as const)('%s', async (command, words, code) => {
+    const [output, sums, chain] = ['out', 'sums', 'chain'].map((name) => place(`${command}.${name}`));
+    const lists = ['--sums', sums, '--custody', chain];
+    expect(await runHere(command, ...words(), output, ...lists)).toMatchObject({ exitCode: code });
+    const link = JSON.parse(readFileSync(chain, 'utf8'));
+    expect(link).toMatchObject({ command, output: { path: output, sha256: sha256(readFileSync(output)) } });
+    expect(link.input).toEqual({ path: words()[0], sha256: sha256(readFileSync(words()[0])) });
+    if (process.platform === 'linux') execFileSync('sha256sum', ['--check', '--quiet', sums]);
+  });
+
+  it('a packed one by its bytes on the disk', async () => {
+    const packed = place('packed.sav.gz');
+    writeFileSync(packed, gzipSync(readFileSync(states('own-pae.sav'))));
+    const chain = place('packed.chain');
+    expect((await runHere('manifest', packed, '-o', place('packed.m'), '--custody', chain)).exitCode).toBe(0);
+    expect(JSON.parse(readFileSync(chain, 'utf8')).input).toEqual({
+      path: packed,
+      sha256: sha256(readFileSync(packed)),
+    });
+  });
+
+  it('a state that is converted in place by what it was', async () => {
+    const [file, chain] = [place('in-place.sav'), place('in-place.chain')];
+    copyFileSync(states('own-pae.sav'), file);
+    const { exitCode } = await runHere(
+      'convert',
+      file,
+      file,
+      '--compression',
+      'none',
+      '--recompress',
+      '-f',
+      '--custody',
+      chain,
+    );
+    expect(exitCode).toBe(0);
+    const { input, output } = JSON.parse(readFileSync(chain, 'utf8'));
+    expect(input.sha256).toBe(sha256(readFileSync(states('own-pae.sav'))));
+    expect(output.sha256).toBe(sha256(readFileSync(file)));
+  });
+
+  it.each([
+    ['convert', [states('own-pae.sav'), place('dry.sav'), '--dry-run'], 2],
+    ['extract', [states('own-pae.sav'), '-o', '-'], 2],
+    ['convert', [states('own-pae.sav'), states('own-pae.sav')], 4],
+    ['extract', [place('none.sav'), '-o', place('none.raw')], 4],
+  ] as const)('nothing is noted where nothing is made: %s %j', async (command, words, code) => {
+    const chain = place('none.chain');
+    expect((await runHere(command, ...words, '--custody', chain)).exitCode).toBe(code);
+    expect(existsSync(chain)).toBe(false);
+  });
+
+  it('a list that has a sum of the output already keeps from making it again', async () => {
+    const [output, sums] = [place('again.raw'), place('again.sums')];
+    const words = ['extract', states('own-pae.sav'), '-o', output, '--sums', sums, '-f'];
+    expect((await runHere(...words)).exitCode).toBe(0);
+    const before = readFileSync(sums, 'utf8');
+    expect(await runHere(...words)).toMatchObject({
+      exitCode: 4,
+      stderr: expect.stringContaining('a sum of an older'),
+    });
+    expect(readFileSync(sums, 'utf8')).toBe(before);
+  });
 });
 
 describe('what is no list is not appended to', () => {

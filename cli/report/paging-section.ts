@@ -1,0 +1,125 @@
+import { countText } from '../../formats/amounts.ts';
+import { hex, SavkitError } from '../../formats/errors.ts';
+import type { ByteSource } from '../../formats/files/source.ts';
+import { FOUR_GIB, GIB, MIB, PAGE_SIZE } from '../../formats/sizes.ts';
+import { openMachine } from '../../src/machine/opened-machine.ts';
+import type { AddressSpace } from '../../src/paging/address-space.ts';
+import { type MappedArea, overviewOf, PAGE_USES, type PhysicalUses } from '../../src/paging/mapped-areas.ts';
+import { MODE_NAMES } from '../../src/paging/modes.ts';
+import { sizeText } from '../terminal/size-text.ts';
+import { gridOf, legendOf, MOST_CELLS, mapOf } from './charts.ts';
+import { type Html, html, NOTHING, tableOf } from './html.ts';
+
+/** Rows of a table that somebody looks through. */
+const MOST_ROWS = 300;
+/** Guest-physical memory is looked at in so many stretches at most. */
+const MOST_STRETCHES = 1 << 20;
+
+const COLOURS = ['hole', 'sparse', 'data', 'text', 'dense'] as const;
+const USE_WORDS: Readonly<Record<(typeof PAGE_USES)[number], string>> = {
+  unmapped: 'not mapped',
+  'system data': 'of the system only',
+  'system code': 'of the system only, executable',
+  'user data': 'open to user mode',
+  'user code': 'open to user mode, executable',
+};
+
+/** A map of what the first CPU's page tables make of memory; nothing where there are none. */
+export async function pagingSection(
+  source: ByteSource,
+  end: number,
+  signal: AbortSignal,
+  onProgress: (doing: string, done: number) => void,
+): Promise<Html> {
+  try {
+    const machine = await openMachine(source, { signal, onProgress });
+    try {
+      return partOf(machine.space(), end);
+    } finally {
+      machine.close();
+    }
+  } catch (error) {
+    if (error instanceof SavkitError && !signal.aborted) return NOTHING;
+    throw error;
+  }
+}
+
+function partOf(space: AddressSpace, end: number): Html {
+  const { walker, mode } = space;
+  if (!walker)
+    return html`<h3>Virtual memory of CPU 0</h3><p class="note">${MODE_NAMES[mode]} mode, without page tables: virtual addresses are physical ones.</p>`;
+  const isWide = walker.scheme.addressBits > 32;
+  const stretch = PAGE_SIZE * Math.max(1, Math.ceil(end / PAGE_SIZE / MOST_STRETCHES));
+  const { areas, physical, complete } = overviewOf(space, { gap: isWide ? GIB : 4 * MIB, end, stretch });
+  const half = 2n ** BigInt(walker.scheme.addressBits - 1);
+  const maps = isWide
+    ? [
+        halfMap(
+          'Lower half',
+          areas.filter((area) => area.start < half),
+          0n,
+          half,
+        ),
+        halfMap(
+          'Upper half',
+          areas.filter((area) => area.start >= half),
+          (1n << 64n) - half,
+          half,
+        ),
+      ]
+    : [halfMap('Addresses', areas, 0n, BigInt(FOUR_GIB))];
+  return html`<h3>Virtual memory of CPU 0, to scale</h3><p class="note">${MODE_NAMES[mode]} paging, root at ${hex(walker.root)}; ${countText(areas.length, 'area')}${complete ? '' : ', and more: the tables map the same again and again'}. Narrow areas are drawn wider than they are. savkit pagetable lists every entry, of other CPUs as well.</p>${maps}${areaTable(areas)}${usePart(physical)}`;
+}
+
+function halfMap(name: string, areas: readonly MappedArea[], base: bigint, size: bigint): Html {
+  if (areas.length === 0) return NOTHING;
+  const stretches = areas.map((area) => ({
+    start: Number(area.start - base),
+    end: Number(area.end - base),
+    colour: colourOf(area),
+    title: `${hex(area.start)}–${hex(area.end - 1n)}: ${sizeText(area.mapped)} mapped`,
+  }));
+  const label = (at: number) => hex(base + BigInt(Math.min(at, Number(size) - 1)));
+  return mapOf(`${name} of virtual memory`, Number(size), stretches, label);
+}
+
+function colourOf({ user, executable }: MappedArea): string {
+  return COLOURS[1 + (executable > 0 ? 1 : 0) + (user > 0 ? 2 : 0)];
+}
+
+function areaTable(areas: readonly MappedArea[]): Html {
+  const columns = ['from', 'to', 'mapped', 'open to user mode', 'writable', 'executable'];
+  const rows = areas
+    .slice(0, MOST_ROWS)
+    .map((area) => [
+      hex(area.start),
+      hex(area.end - 1n),
+      ...[area.mapped, area.user, area.writable, area.executable].map((size) => sizeText(size)),
+    ]);
+  return html`<details><summary>${countText(areas.length, 'area')}</summary>${tableOf(
+    'Areas of virtual memory',
+    columns.map((title) => ({ title, isNumber: true })),
+    rows,
+  )}</details>`;
+}
+
+function usePart({ uses, stretch }: PhysicalUses): Html {
+  const perCell = Math.max(1, Math.ceil(uses.length / MOST_CELLS));
+  const cells = Array.from({ length: Math.ceil(uses.length / perCell) }, (_, i) =>
+    mostOf(uses.subarray(i * perCell, (i + 1) * perCell)),
+  );
+  const titleOf = (cell: number) => `${hex(cell * perCell * stretch)}: ${USE_WORDS[PAGE_USES[cells[cell]]]}`;
+  return html`<h3>Guest-physical memory by who reaches it</h3>${gridOf(
+    'Guest-physical memory by mapping',
+    cells.map((use) => COLOURS[use]),
+    titleOf,
+  )}${legendOf(PAGE_USES.map((use, i) => [COLOURS[i], USE_WORDS[use]] as const))}<p class="note">By the page tables of CPU 0; a cell is ${sizeText(perCell * stretch)}, and shows the use that most of its mapped pages have. Of several mappings of a page all rights together count.</p>`;
+}
+
+/** The use of most stretches that are mapped; unmapped only where none is. */
+function mostOf(uses: Uint8Array): number {
+  const counts = PAGE_USES.map(() => 0);
+  for (const use of uses) counts[use]++;
+  const most = Math.max(...counts.slice(1));
+  return most === 0 ? 0 : counts.indexOf(most, 1);
+}
