@@ -54,7 +54,7 @@ export async function drainHost(given: DrainCommandOptions, { signal }: Job): Pr
     const { found, lost } = await lookAround(options, journal, report, signal);
     if (options.dryRun) {
       const unanswered = lost.map(({ machine, because }) => ({ machine, because }));
-      const told = await dryRun(found, unanswered, targets, limitWords(options), signal);
+      const told = await dryRun(found, unanswered, targets, limitWords(options), jobs, signal);
       const canGo = told.moves.every(({ to: where, forecast }) => where !== null && forecast.isPossible);
       const plan = { plan: 'savkit/drain/1', machines: found.map(({ machine }) => machine), to, jobs, perTarget };
       return {

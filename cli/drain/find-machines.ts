@@ -7,6 +7,7 @@ import { runningDomains } from '../../migrations/guests/virsh-bridge.ts';
 import { askMachine } from '../control/control-client.ts';
 import type { MachineStatus } from '../control/replies.ts';
 import { addressOfGuest, GUEST_SCHEME, isGuest } from '../guests/migrate-guest.ts';
+import { sideBySide } from '../process/side-by-side.ts';
 
 /** A machine of this host. */
 export interface FoundMachine {
@@ -29,6 +30,8 @@ export interface Look {
   status: MachineStatus | undefined;
 }
 
+/** Machines that are asked at a time: one that does not answer holds nobody up. */
+const MOST_ASKED = 16;
 const SOCKET_NAME = /\.(sock|socket|qmp)$/;
 
 /**
@@ -50,19 +53,22 @@ export async function lookRound(
   signal: AbortSignal,
   onBad: (machine: string, error: SavkitError, isNamed: boolean) => void,
 ): Promise<Look[]> {
-  const looks: Look[] = [];
+  const machines: { machine: string; isNamed: boolean }[] = [];
   for (const word of words) {
     const group = await machinesOfGroup(word, signal);
-    for (const each of group ?? [word]) {
-      try {
-        looks.push(await lookClosely(each, signal));
-      } catch (error) {
-        if (signal.aborted) throw error;
-        onBad(each, error as SavkitError, group === undefined);
-      }
-    }
+    machines.push(...(group ?? [word]).map((machine) => ({ machine, isNamed: group === undefined })));
   }
-  return looks;
+  const answers = await sideBySide(machines, MOST_ASKED, ({ machine }) =>
+    lookClosely(machine, signal).catch((error: SavkitError) => {
+      if (signal.aborted) throw error;
+      return { error };
+    }),
+  );
+  return answers.flatMap((answer, i) => {
+    if (!('error' in answer)) return answer;
+    onBad(machines[i].machine, answer.error, machines[i].isNamed);
+    return [];
+  });
 }
 
 /** Undefined for a word that names one machine. */

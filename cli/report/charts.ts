@@ -22,7 +22,7 @@ export interface Mark {
 }
 
 /** Narrower stretches would not be seen. */
-const LEAST_WIDTH = 0.7;
+const LEAST_WIDTH = 2;
 const BAR = 44;
 
 /** Stretches on one line, to scale, with marks above. */

@@ -12,6 +12,8 @@ import { type Html, html, NOTHING, tableOf } from './html.ts';
 
 /** Rows of a table that somebody looks through. */
 const MOST_ROWS = 300;
+/** Rows that need no folding. */
+const FEW_ROWS = 16;
 /** Guest-physical memory is looked at in so many stretches at most. */
 const MOST_STRETCHES = 1 << 20;
 
@@ -96,7 +98,8 @@ function areaTable(areas: readonly MappedArea[]): Html {
       hex(area.end - 1n),
       ...[area.mapped, area.user, area.writable, area.executable].map((size) => sizeText(size)),
     ]);
-  return html`<details><summary>${countText(areas.length, 'area')}</summary>${tableOf(
+  const open = areas.length <= FEW_ROWS ? html` open` : NOTHING;
+  return html`<details${open}><summary>${countText(areas.length, 'area')}</summary>${tableOf(
     'Areas of virtual memory',
     columns.map((title) => ({ title, isNumber: true })),
     rows,

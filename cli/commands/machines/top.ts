@@ -1,6 +1,6 @@
-import { setTimeout } from 'node:timers/promises';
 import type { Argv, CommandModule } from 'yargs';
 import { UsageError } from '../../../formats/errors.ts';
+import { sleep } from '../../../formats/world/waiting.ts';
 import { recordFolder } from '../../../migrations/hand-over/record-folder.ts';
 import { findingOf } from '../../../src/saved-state/reading/findings.ts';
 import { defaultSocketFolders } from '../../control/keep-running.ts';
@@ -75,13 +75,19 @@ async function top(options: Options, { signal }: Job): Promise<Outcome> {
   };
   const isDrawn = terminalColumns() !== undefined && !isForPrograms(options);
   if ((interval === undefined && !isDrawn) || json) return outcomeOf(await look(), findings);
-  for (;;) {
-    const rows = await look();
-    if (ndjson) await showJson({ event: 'look', time: new Date().toISOString(), rows }, { isEvent: true });
-    else if (isDrawn) await redrawScreen(lines([timeLine(), textOf(rows, findings)]));
-    else await show(textOf(rows, findings));
-    await setTimeout((interval ?? DEFAULT_SECONDS) * 1000, undefined, { signal }).catch(() => {});
-    if (signal.aborted) return { exitCode: ExitCode.OK, result: { rows }, text: NO_TEXT };
+  let rows: TopRow[] = [];
+  try {
+    for (;;) {
+      rows = await look();
+      if (ndjson) await showJson({ event: 'look', time: new Date().toISOString(), rows }, { isEvent: true });
+      else if (isDrawn) await redrawScreen(lines([timeLine(), textOf(rows, findings)]));
+      else await show(textOf(rows, findings));
+      await sleep((interval ?? DEFAULT_SECONDS) * 1000, { signal });
+    }
+  } catch (error) {
+    // That is how watching ends.
+    if (!signal.aborted) throw error;
+    return { exitCode: ExitCode.OK, result: { rows }, text: NO_TEXT };
   }
 }
 
