@@ -80,6 +80,8 @@ export class RamRecords {
         this.changes = changes;
         return 'changes';
       } else if (flags === RamFlag.END) {
+        // What follows the end may have to be fetched, which moves the pages that the batch refers to.
+        if (batch.count > 0) return 'full';
         if (address !== 0) this.#noteOdd(window, `the end of a section has the address ${hex(address)}`);
         window.position += WORD;
         return 'end';
