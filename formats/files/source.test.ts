@@ -12,6 +12,8 @@ import { Cursor, OutOfBytes } from '../binary/cursor.ts';
 import { array, bool, gcPhys, gcPtr, marker, mask64, text, u8, u16, u32, u64 } from '../binary/kinds.ts';
 import { defineStruct } from '../binary/struct.ts';
 import { Writer } from '../binary/writer.ts';
+import { type Disk, type DiskFile, REAL_DISK } from '../world/disk.ts';
+import { enterWorld, world } from '../world/world.ts';
 import { bufferSource, openFile, streamSource } from './source.ts';
 
 const chunked = (bytes: Uint8Array, sizes: readonly number[]) => {
@@ -25,6 +27,30 @@ const chunked = (bytes: Uint8Array, sizes: readonly number[]) => {
 };
 
 describe('sources', () => {
+  it.each([0, 512, 1536, 1 << 20, 5 * 512 * 1021])(
+    'of a volume of %i bytes, whose status tells 0, know its size',
+    async (size) => {
+      const folder = mkdtempSync(join(tmpdir(), 'savkit-volume-'));
+      const path = join(folder, 'volume');
+      writeFileSync(path, Buffer.alloc(size, 7));
+      const asVolume = <T extends object>(stats: T) =>
+        Object.assign(stats, { size: 0n, isFile: () => false, isBlockDevice: () => true });
+      const open: Disk['open'] = async (...words) => {
+        const file = await REAL_DISK.open(...words);
+        const stat: DiskFile['stat'] = async (options) => asVolume(await file.stat(options));
+        return { fd: file.fd, stat, close: () => file.close() } as DiskFile;
+      };
+      const before = enterWorld({ ...world, disk: { ...REAL_DISK, open } });
+      const source = await openFile(path);
+      enterWorld(before);
+      expect([source.size, source.seekable]).toEqual([size, true]);
+      const last = new Uint8Array(4);
+      expect(await source.read(last, Math.max(0, size - 2))).toBe(Math.min(size, 2));
+      await source.close();
+      rmSync(folder, { recursive: true });
+    },
+  );
+
   it.skipIf(process.platform === 'win32')('of a pipe wait for who writes to it', async () => {
     const folder = mkdtempSync(join(tmpdir(), 'savkit-pipe-'));
     const pipe = join(folder, 'pipe');

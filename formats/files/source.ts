@@ -56,9 +56,36 @@ export async function openFile(path: string): Promise<ByteSource> {
       await file.close();
       throw new EnvironmentError('EISDIR', `Cannot open ${path}: it is a directory`);
     }
-    return new FileSource(path, file.fd, there.isFile() ? Number(there.size) : undefined, file, holdFile(there, path));
+    const size = there.isFile() ? Number(there.size) : there.isBlockDevice() ? sizeOfDevice(file.fd, path) : undefined;
+    return new FileSource(path, file.fd, size, file, holdFile(there, path));
   } catch (error) {
     throw error instanceof EnvironmentError ? error : EnvironmentError.from(error, `open ${path}`);
+  }
+}
+
+/** Sizes of block devices are multiples of it. */
+const SECTOR = 512;
+
+/**
+ * Bytes of a block device (a volume of LVM or ZFS), whose status tells none: where nothing more can be read.
+ * @throws EnvironmentError
+ */
+function sizeOfDevice(fd: number, path: string): number {
+  const sector = new Uint8Array(SECTOR);
+  const isThere = (offset: number) => world.disk.readSync(fd, sector, 0, SECTOR, offset) > 0;
+  try {
+    let start = 0;
+    let end = SECTOR;
+    for (; isThere(end); end *= 2) start = end;
+    // Nothing at `end`, and something at `start`, if there is anything at all.
+    while (end - start > SECTOR) {
+      const middle = start + Math.floor((end - start) / 2 / SECTOR) * SECTOR;
+      if (isThere(middle)) start = middle;
+      else end = middle;
+    }
+    return isThere(start) ? end : 0;
+  } catch (error) {
+    throw EnvironmentError.from(error, `read ${path}`);
   }
 }
 
