@@ -68,6 +68,8 @@ describe('inspect', () => {
     expect((await json(0, 'inspect', `${image}:snap2`)).result.container.qcow2.snapshot).toBe('snap2');
     await json(2, 'verify', image);
     await json(4, 'inspect', `${image}.not-there:snap2`);
+    const odd = await json(2, 'inspect', `${image}:before: the update`);
+    expect(odd.error.message).toContain('there is no snapshot "before: the update". It has "snap1", "snap2"');
   });
 
   it('is readable for people', async () => {

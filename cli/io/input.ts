@@ -107,13 +107,14 @@ export function withSource<T>(
   return withSeekableInput(file, use, options);
 }
 
-/** A file, or the part of one that the words after the last colon name. @throws EnvironmentError */
+/** A file, or the part of one that the words after a colon name, which may hold colons. @throws EnvironmentError */
 async function openPart(path: string): Promise<ByteSource> {
   if (isUrl(path)) return openUrl(path);
-  const colon = path.lastIndexOf(':');
-  const part = path.slice(colon + 1);
-  if (colon < 1 || part === '' || existsSync(path) || !existsSync(path.slice(0, colon))) return openFile(path);
-  return withBeside(await openFile(path.slice(0, colon)), { part });
+  if (existsSync(path)) return openFile(path);
+  for (let colon = path.indexOf(':', 1); colon > 0 && colon < path.length - 1; colon = path.indexOf(':', colon + 1))
+    if (existsSync(path.slice(0, colon)))
+      return withBeside(await openFile(path.slice(0, colon)), { part: path.slice(colon + 1) });
+  return openFile(path);
 }
 
 const keptInputs: (() => void)[] = [];

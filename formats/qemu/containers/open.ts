@@ -136,7 +136,8 @@ function chooseSnapshot(snapshots: readonly Qcow2Snapshot[], wanted: string | un
   const states = snapshots.filter(({ stateSize }) => stateSize > 0);
   const names = states.map(({ name }) => JSON.stringify(name)).join(', ');
   if (wanted === undefined && states.length === 1) return states[0];
-  const found = states.filter(({ id, name }) => name === wanted || id === wanted);
+  const named = states.filter(({ name }) => name === wanted);
+  const found = named.length > 0 ? named : states.filter(({ id }) => id === wanted);
   if (found.length === 1) return found[0];
   if (states.length === 0)
     throw new NotAStateError(
@@ -144,7 +145,17 @@ function chooseSnapshot(snapshots: readonly Qcow2Snapshot[], wanted: string | un
       'Cannot read file: not a saved state, it is a disk image (qcow2) without a saved machine in it',
       { offset: 0 },
     );
-  const what =
-    wanted === undefined ? 'which snapshot?' : `no snapshot ${JSON.stringify(wanted)} holds the state of a machine`;
-  throw new UsageError('which-snapshot', `Cannot read ${file}: ${what} It has ${names}: name one as FILE:SNAPSHOT`);
+  throw new UsageError(
+    'which-snapshot',
+    `Cannot read ${file}: ${missing(snapshots, wanted, found)} It has ${names}: name one as FILE:SNAPSHOT`,
+  );
+}
+
+function missing(snapshots: readonly Qcow2Snapshot[], wanted: string | undefined, found: Qcow2Snapshot[]): string {
+  if (wanted === undefined) return 'which snapshot?';
+  const text = JSON.stringify(wanted);
+  if (found.length > 1)
+    return `${found.length} snapshots are called ${text}, with the numbers ${found.map(({ id }) => id).join(', ')}.`;
+  const isThere = snapshots.some(({ name, id }) => name === wanted || id === wanted);
+  return isThere ? `snapshot ${text} is one of the disk alone.` : `there is no snapshot ${text}.`;
 }

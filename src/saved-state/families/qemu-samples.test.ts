@@ -4,6 +4,7 @@ import { fieldsOf } from '../../../formats/qemu/device-fields.ts';
 import { splitDevices } from '../../../formats/qemu/device-sections.ts';
 import { compareWithQemuTruth } from '../../testing/against-qemu-truth.ts';
 import { qemuSample, qemuTruth, sampleSource } from '../../testing/qemu-samples.ts';
+import { readQemuState } from '../qemu/read-qemu-state.ts';
 import { inspectState } from './inspect-state.ts';
 import { readState } from './read-state.ts';
 import { verifyState } from './verify-state.ts';
@@ -39,6 +40,25 @@ describe('a state of QEMU', () => {
     await expect(readState(image)).rejects.toMatchObject({ code: 'which-snapshot' });
     expect((await readState({ ...image, part: 'snap1' })).size).toBe(1859365);
     await expect(readState({ ...image, part: 'snap3' })).rejects.toThrow('It has "snap1", "snap2"');
+  });
+
+  it('is a snapshot by its name; by its number where none is called so', async () => {
+    const bytes = qemuSample('snap-10.qcow2');
+    const chosen = async (part: string) => {
+      const { container } = await readQemuState({ ...bufferSource(bytes), part });
+      return container.kind === 'qcow2' ? container.snapshot.id : undefined;
+    };
+    expect([await chosen('snap1'), await chosen('2')]).toEqual(['1', '2']);
+    // The first one, with the number 1 and the name "snap1", gets the number "snap1" and the name "2".
+    const table = Number(bytes.readBigUInt64BE(64));
+    bytes.writeUInt16BE(5, table + 12);
+    bytes.writeUInt16BE(1, table + 14);
+    put(bytes, at(bytes, '1snap1', table), 'snap12');
+    expect([await chosen('2'), await chosen('snap1'), await chosen('snap2')]).toEqual(['snap1', 'snap1', '2']);
+    put(bytes, at(bytes, '2snap2', table), 'snap22');
+    bytes.writeUInt16BE(5, table + 72 + 12);
+    bytes.writeUInt16BE(1, table + 72 + 14);
+    await expect(chosen('2')).rejects.toThrow('2 snapshots are called "2", with the numbers snap1, snap2. It has');
   });
 
   it('that leaves RAM out is not taken for zeros', async () => {
