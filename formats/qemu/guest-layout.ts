@@ -27,15 +27,22 @@ export interface QemuRamLayout {
  */
 const SPLITS = [
   { machine: /^(pc-)?q35(-|$)/, splitFrom: 2816 * MIB, low: 2 * GIB },
-  { machine: /^pc(-i440fx)?(-[\d.]+)?$/, splitFrom: 3.5 * GIB, low: 3 * GIB },
+  // Distributions put words of their own where QEMU has a version.
+  { machine: /^pc(-|$)/, splitFrom: 3.5 * GIB, low: 3 * GIB },
 ];
 
-/** Machines of other architectures have their RAM in one piece; they are known by the name that they give it. */
+/** Machines of other architectures have their RAM in one piece; they are known by the name that they give it, */
 const BASES: Readonly<Record<string, number>> = {
   'mach-virt.ram': GIB,
   'riscv_virt_board.ram': 2 * GIB,
   's390.ram': 0,
 };
+/** or by their type, where the user has named it. */
+const BASES_BY_TYPE = [
+  // Of arm and aarch64; that of riscv has no version.
+  { machine: /^virt-\d/, gcPhys: GIB },
+  { machine: /^s390-ccw-virtio-/, gcPhys: 0 },
+];
 
 /** Whether a machine type is a PC of QEMU, or near to one. */
 export function isPc(machine: string | undefined): boolean {
@@ -47,7 +54,7 @@ export function isPc(machine: string | undefined): boolean {
  * of the only block of RAM.
  */
 export function guestLayout(machine: string | undefined, ramSize: number, name = ''): QemuRamLayout {
-  const base = BASES[name];
+  const base = BASES[name] ?? BASES_BY_TYPE.find((each) => machine !== undefined && each.machine.test(machine))?.gcPhys;
   if (base !== undefined) return { stretches: [{ offset: 0, size: ramSize, gcPhys: base }], known: true };
   const split = SPLITS.find((each) => machine !== undefined && each.machine.test(machine));
   if (!split || ramSize < split.splitFrom)

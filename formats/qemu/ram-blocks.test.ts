@@ -7,7 +7,10 @@ it.each([
   ['virt-7.2', 'mach-virt.ram', ['virt.flash0', '/rom@etc/acpi/tables'], GIB, true],
   ['virt', 'riscv_virt_board.ram', ['virt.flash0', 'riscv_virt_board.mrom'], 2 * GIB, true],
   ['pc-q35-10.0', 'pc.ram', ['pc.bios', '0000:00:02.0/vga.vram'], 0, true],
-  ['virt-7.2', 'backend0', ['virt.flash0'], 0, false],
+  ['virt-7.2', 'backend0', ['virt.flash0'], GIB, true],
+  // Distributions have machine types of their own.
+  ['pc-i440fx-jammy-hpb', 'pc.ram', ['pc.bios'], 0, true],
+  ['pc-i440fx-rhel7.6.0', 'pc.ram', ['pc.bios'], 0, true],
 ])('%s has its RAM %s where the machine has it', (machine, ram, others, gcPhys, known) => {
   const blocks = new RamBlocks();
   const block = blocks.add(ram, 64 * MIB);

@@ -15,7 +15,7 @@ const WITHOUT_EFFECT = new Set(
    overcommit icount audiodev gdb s loadvm snapshot nographic no-quit win2k-hack seed mem-path mem-prealloc vnc spice
    action compat option-rom serial parallel vga nic net netdev device object m smp machine M cpu bios drive hda hdb hdc
    hdd cdrom fda fdb usb usbdevice no-acpi no-hpet accel enable-kvm fsdev g enable-sync-profile preconfig
-   only-migratable add-fd set plugin perfmap jitdump h help version semihosting`.split(/\s+/),
+   only-migratable add-fd set plugin perfmap jitdump h help version semihosting id iscsi loadstate`.split(/\s+/),
 );
 
 /** What a machine of pc's kind brings along where nothing else is said. */
@@ -40,7 +40,8 @@ class Reading {
     for (const { name, value = '' } of this.#options)
       if (!WITHOUT_EFFECT.has(name)) this.#unknown.push(`-${name} ${value}`.trim());
     const machine = this.#machine();
-    const type = machine.get('type');
+    // Proxmox adds a version of its own, which its QEMU takes off.
+    const type = machine.get('type')?.replace(/\+pve\d+$/, '');
     const model = this.#last('cpu');
     const firmware = this.#firmware(machine);
     return {
