@@ -45,7 +45,7 @@ export async function readStreamHeader(bytes: StreamBytes): Promise<void> {
 export async function readConfiguration(bytes: StreamBytes): Promise<QemuConfiguration> {
   const configuration: QemuConfiguration = { capabilities: [] };
   configuration.machine = await boundedText(bytes, 'machine type', 'Failed to load configuration:name');
-  while ((await peek(bytes)) === PartType.SUBSECTION) {
+  while ((await bytes.peek('type of the next part')) === PartType.SUBSECTION) {
     const offset = bytes.offset;
     await bytes.u8('configuration');
     const name = await bytes.name('name of a part of the configuration');
@@ -64,12 +64,6 @@ export async function readConfiguration(bytes: StreamBytes): Promise<QemuConfigu
       );
   }
   return configuration;
-}
-
-async function peek(bytes: StreamBytes): Promise<number> {
-  const value = await bytes.u8('type of the next part');
-  bytes.window.position--;
-  return value;
 }
 
 async function boundedText(bytes: StreamBytes, what: string, qemuSays: string): Promise<string> {

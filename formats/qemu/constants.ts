@@ -19,8 +19,8 @@ export const PartType = {
 } as const;
 
 export const RAM_SECTION = 'ram';
-/** Other sections that QEMU writes in parts for PCs: of disks, and of devices that it does not emulate. */
-export const OTHER_PARTED = /^(block|dirty-bitmap)$|\/vfio$/;
+/** Sections in parts for PCs that cannot be read: contents of disks, and devices that QEMU does not emulate. */
+export const OTHER_PARTED = /^(block|dirty-bitmap|pbs-state)$|\/vfio$/;
 /** The only version of section `ram` in use. */
 export const RAM_VERSION = 4;
 

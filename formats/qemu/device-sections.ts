@@ -4,7 +4,7 @@ import { PartType } from './constants.ts';
 import { type DescribedDevice, parseDescription, type StreamDescription, sizeOf } from './description.ts';
 import { findDescription } from './find-description.ts';
 import { QemuFormatError, unknownSection } from './qemu-error.ts';
-import { badFooter, type QemuSection } from './stream-reader.ts';
+import { badFooter, type QemuSection } from './sections.ts';
 
 /** A device's section with its bytes. */
 export interface DeviceSection extends QemuSection {

@@ -1,3 +1,5 @@
+import type { ByteSource } from '../files/source.ts';
+import { MIB } from '../sizes.ts';
 import { PartType } from './constants.ts';
 
 const OPEN_BRACE = 0x7b;
@@ -39,4 +41,30 @@ function findTorn(bytes: Uint8Array): FoundDescription | undefined {
 
 function isBeginning(bytes: Uint8Array, at: number): boolean {
   return BEGINNING.test(utf8.decode(bytes.subarray(at, at + 64)));
+}
+
+/** As QEMU writes them, without spaces. */
+const FIRST_WORDS = ['{"configuration"', '{"page_size"', '{"devices"'];
+/** Longer than the head and the first word of a description. */
+const OVERLAP = 64;
+
+/** Where the first description ends that begins after `from`; undefined where there is none. */
+export async function findDescriptionEnd(source: ByteSource, from: number): Promise<number | undefined> {
+  const piece = Buffer.alloc(MIB + OVERLAP);
+  for (let start = from; ; start += MIB) {
+    const bytes = piece.subarray(0, await source.read(piece, start));
+    const ends = FIRST_WORDS.flatMap((words) => endsOf(bytes, words));
+    if (ends.length > 0) return start + Math.min(...ends);
+    if (bytes.length < piece.length) return undefined;
+  }
+}
+
+function endsOf(bytes: Buffer, words: string): number[] {
+  const ends: number[] = [];
+  for (let at = bytes.indexOf(words); at >= 0; at = bytes.indexOf(words, at + 1)) {
+    const head = at - HEAD_SIZE;
+    if (head > 0 && bytes[head] === PartType.DESCRIPTION && bytes[head - 1] === PartType.END_MARK)
+      ends.push(at + bytes.readUInt32BE(head + 1));
+  }
+  return ends;
 }

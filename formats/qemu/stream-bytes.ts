@@ -18,6 +18,11 @@ export class StreamBytes {
     return this.window.offset;
   }
 
+  /** The next byte, which stays the next one. */
+  async peek(what: string): Promise<number> {
+    await this.window.need(1, what);
+    return this.window.bytes[this.window.position];
+  }
   async u8(what: string): Promise<number> {
     await this.window.need(1, what);
     return this.window.bytes[this.window.position++];

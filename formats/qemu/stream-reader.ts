@@ -2,42 +2,32 @@ import { hex, UnsupportedError } from '../errors.ts';
 import type { ByteSource } from '../files/source.ts';
 import { Window } from '../files/window.ts';
 import { PageBatch } from '../pgm/page-batch.ts';
-import {
-  type QemuCommand,
-  type QemuConfiguration,
-  readCommand,
-  readConfiguration,
-  readStreamHeader,
-} from './configuration.ts';
-import { IGNORE_SHARED, MAPPED_RAM, MAX_TAIL, OTHER_PARTED, PartType, RAM_SECTION, RAM_VERSION } from './constants.ts';
-import { isPc } from './guest-layout.ts';
+import { MIB } from '../sizes.ts';
+import { type QemuCommand, type QemuConfiguration, readConfiguration, readStreamHeader } from './configuration.ts';
+import { IGNORE_SHARED, MAPPED_RAM, MAX_TAIL, PartType } from './constants.ts';
+import { splitDevices } from './device-sections.ts';
+import { findDescription } from './find-description.ts';
 import { MappedRam } from './mapped-ram.ts';
 import { type PageChanges, PageHistory } from './page-history.ts';
-import { QemuFormatError, unknownSection } from './qemu-error.ts';
+import { QemuFormatError } from './qemu-error.ts';
 import { type RamBlock, RamBlocks, readBlock } from './ram-blocks.ts';
 import { type OddRecord, RamRecords, type RamStop } from './ram-records.ts';
+import { type PartedSection, PartedSections, type QemuSection } from './sections.ts';
 import { StreamBytes } from './stream-bytes.ts';
 
-/** A section of a stream, in file order. */
-export interface QemuSection {
-  /** Section `ram` comes as a start, parts and an end; a device in full. */
-  type: 'start' | 'part' | 'end' | 'full';
-  /** Number of the section in the stream; parts have that of their start. */
-  id: number;
-  /** Such as `ram`, `cpu`, `0000:00:03.0/e1000`. */
-  name: string;
-  /** Tells sections of one name apart. */
-  instance: number;
-  /** Version of the body's layout. */
-  version: number;
-  /** Offset of the type byte, from the start of the file. */
-  offset: number;
-  /** Offset of the body, from the start of the file. */
-  bodyOffset: number;
-  /** Bytes of the body. */
-  bodySize: number;
-  /** Whether the mark with the section's id stands after the body. */
-  footer: boolean;
+/** Bytes of devices and description that suffice for most states, where more follow. */
+const FIRST_TAIL = 4 * MIB;
+
+/**
+ * Whether the end of the stream is in these bytes, the first of those that follow RAM. @throws UnsupportedError where
+ * they are too many without it
+ */
+function hasEnd(bytes: Uint8Array, offset: number): boolean {
+  const found = findDescription(bytes);
+  if (found && !found.isTorn) return true;
+  if (bytes.length < MAX_TAIL) return false;
+  if (splitDevices(bytes, offset, () => {}).ended) return true;
+  throw new UnsupportedError('too-long', `Cannot read devices: they take more than ${MAX_TAIL} bytes`, { offset });
 }
 
 /**
@@ -51,16 +41,12 @@ export class QemuStreamReader {
   readonly blocks = new RamBlocks();
   /** Machine type and capabilities. */
   configuration: QemuConfiguration = { capabilities: [] };
-  /** Commands between sections, so far. */
-  readonly commands: QemuCommand[] = [];
-  /** Sections of RAM, so far. */
-  readonly sections: QemuSection[] = [];
   /** Pages are named without their contents: of mapped RAM, which then need not be read. */
   leavesContents = false;
   readonly #window: Window;
   readonly #bytes: StreamBytes;
   readonly #records: RamRecords;
-  #section: QemuSection | undefined;
+  #parted: PartedSections;
   /** Bytes of blocks that the list has still to name. */
   #blocksLeft = 0;
   #mapped: MappedRam | undefined;
@@ -76,6 +62,7 @@ export class QemuStreamReader {
     this.#bytes = new StreamBytes(this.#window);
     this.batch = new PageBatch(this.#window);
     this.#records = new RamRecords(this.blocks);
+    this.#parted = new PartedSections(this.#bytes, this.configuration);
   }
 
   /** @param start offset of the stream in the source. @throws FormatError, UnsupportedError */
@@ -84,15 +71,31 @@ export class QemuStreamReader {
     try {
       await reader.#window.seek(start);
       await readStreamHeader(reader.#bytes);
-      if ((await reader.#peekType()) === PartType.CONFIGURATION) {
+      if ((await reader.#bytes.peek('type of the next section')) === PartType.CONFIGURATION) {
         await reader.#bytes.u8('configuration');
         reader.configuration = await readConfiguration(reader.#bytes);
+        reader.#parted = new PartedSections(reader.#bytes, reader.configuration);
       }
       return reader;
     } catch (error) {
       reader.release();
       throw error;
     }
+  }
+
+  /** Commands between sections, so far. */
+  get commands(): readonly QemuCommand[] {
+    return this.#parted.commands;
+  }
+
+  /** Sections of RAM, so far. */
+  get sections(): readonly QemuSection[] {
+    return this.#parted.sections;
+  }
+
+  /** Other sections in parts, so far. */
+  get others(): readonly PartedSection[] {
+    return this.#parted.others;
   }
 
   /** Bytes of the source passed so far. */
@@ -130,13 +133,13 @@ export class QemuStreamReader {
     const { batch } = this;
     batch.clear();
     for (;;) {
-      if (!this.#section && !(await this.#beginSection())) return false;
+      if (!this.#parted.current && !(await this.#parted.next())) return false;
       if (this.#blocksLeft > 0 || this.#mapped) {
         if (await this.#readList()) return true;
         continue;
       }
       const stop = this.#scan();
-      if (stop === 'end') await this.#endSection();
+      if (stop === 'end') await this.#parted.end();
       else if (stop === 'block-list') this.#beginList();
       if (batch.count > 0) return true;
       if (stop === 'changes') {
@@ -149,119 +152,38 @@ export class QemuStreamReader {
   }
 
   /**
-   * The rest of the stream, from the first device section on: a copy, and its offset. @throws UnsupportedError for more
-   * than `MAX_TAIL` bytes
+   * The rest of the stream, from the first device section on: a copy, its offset, and how many bytes come after it. On
+   * a volume, which is larger than its stream, those may be many.
+   * @throws UnsupportedError for a stream whose end is not within `MAX_TAIL` bytes
    */
-  async tail(): Promise<{ bytes: Uint8Array; offset: number }> {
+  async tail(): Promise<{ bytes: Uint8Array; offset: number; left: number }> {
     const { offset } = this.#window;
     const pieces: Uint8Array[] = [];
     let size = 0;
-    for (;;) {
+    for (let enough = FIRST_TAIL; ; ) {
       const { bytes, position, end } = this.#window;
       pieces.push(bytes.slice(position, end));
       size += end - position;
       this.#window.position = end;
-      if (size > MAX_TAIL)
-        throw new UnsupportedError('too-long', `Cannot read devices: they take more than ${MAX_TAIL} bytes`, {
-          offset,
-        });
-      if (this.#window.ended) return { bytes: Buffer.concat(pieces), offset };
+      if (this.#window.ended) return { bytes: Buffer.concat(pieces), offset, left: 0 };
+      if (size >= enough) {
+        enough *= 4;
+        const tail = Buffer.concat(pieces);
+        if (hasEnd(tail, offset)) return { bytes: tail, offset, left: await this.#countRest() };
+      }
       await this.#window.refill();
     }
   }
 
-  /** Reads heads up to the next RAM section; false at the first device section, or at the end mark. */
-  async #beginSection(): Promise<boolean> {
-    for (;;) {
-      const offset = this.#window.offset;
-      const type = await this.#peekType();
-      if (type === PartType.FULL || type === PartType.END_MARK) return false;
-      this.#window.position++;
-      if (type === PartType.COMMAND) this.commands.push(await readCommand(this.#bytes));
-      else if (type === PartType.START) {
-        await this.#start(offset);
-        return true;
-      } else if (type === PartType.PART || type === PartType.END) {
-        await this.#goOn(type, offset);
-        return true;
-      } else {
-        throw new QemuFormatError(
-          'bad-section',
-          `Cannot read section at ${hex(offset)}: type ${hex(type)} is unknown`,
-          { offset },
-          `Unknown savevm section type ${type}`,
-        );
-      }
-    }
-  }
-
-  async #start(offset: number): Promise<void> {
-    const id = await this.#bytes.u32('id of a section');
-    const name = await this.#bytes.name('name of a section');
-    const instance = await this.#bytes.u32('instance of a section');
-    const version = await this.#bytes.u32('version of a section');
-    const what = `Cannot read section ${JSON.stringify(name)} ${instance} at ${hex(offset)}`;
-    const isRam = name === RAM_SECTION && instance === 0;
-    const isKnown = OTHER_PARTED.test(name) || !isPc(this.configuration.machine);
-    if (isRam ? this.sections.length > 0 : isKnown)
-      throw new UnsupportedError('unknown-section', `${what}: of sections in parts only one "ram" is known`, {
-        offset,
-      });
-    if (!isRam)
-      throw new QemuFormatError(
-        'bad-section',
-        `${what}: QEMU has no such section in parts`,
-        { offset },
-        unknownSection(name, instance),
-      );
-    if (version !== RAM_VERSION) {
-      const error = new UnsupportedError('ram-version', `${what}: version ${version}, expected ${RAM_VERSION}`, {
-        offset,
-      });
-      throw version > RAM_VERSION
-        ? error.saying(`savevm: unsupported version ${version} for 'ram' v${RAM_VERSION}`)
-        : error;
-    }
-    this.#push({ type: 'start', id, name, instance, version, offset });
-  }
-
-  async #goOn(type: number, offset: number): Promise<void> {
-    const id = await this.#bytes.u32('id of a section');
-    const [first] = this.sections;
-    if (first?.id !== id) {
-      throw new QemuFormatError(
-        'bad-section',
-        `Cannot read section at ${hex(offset)}: no section has the id ${id}`,
-        { offset },
-        `Unknown savevm section ${id}`,
-      );
-    }
-    this.#push({
-      type: type === PartType.PART ? 'part' : 'end',
-      id,
-      name: first.name,
-      instance: first.instance,
-      version: first.version,
-      offset,
-    });
-  }
-
-  #push(head: Pick<QemuSection, 'type' | 'id' | 'name' | 'instance' | 'version' | 'offset'>): void {
-    this.#section = { ...head, bodyOffset: this.#window.offset, bodySize: 0, footer: false };
-    this.sections.push(this.#section);
-  }
-
-  async #endSection(): Promise<void> {
-    const section = this.#section as QemuSection;
-    section.bodySize = this.#window.offset - section.bodyOffset;
-    this.#section = undefined;
-    // Machine types before 2.4 have no footers.
-    if ((await this.#peekType()) !== PartType.FOOTER) return;
+  async #countRest(): Promise<number> {
+    const { size } = this.#source;
+    if (size !== undefined) return Math.max(0, size - this.#window.offset);
     const { offset } = this.#window;
-    await this.#bytes.u8('footer');
-    const id = await this.#bytes.u32('footer');
-    if (id !== section.id) throw badFooter(section.name, offset, id, section.id);
-    section.footer = true;
+    while (!this.#window.ended) {
+      this.#window.position = this.#window.end;
+      await this.#window.refill();
+    }
+    return this.#window.offset + this.#window.available - offset;
   }
 
   #beginList(): void {
@@ -330,11 +252,6 @@ export class QemuStreamReader {
     }
   }
 
-  async #peekType(): Promise<number> {
-    await this.#window.need(1, 'type of the next section');
-    return this.#window.bytes[this.#window.position];
-  }
-
   /** Fetches more of the source for a record that is not complete. */
   async #more(): Promise<void> {
     const { available } = this.#window;
@@ -348,16 +265,4 @@ export class QemuStreamReader {
       'Input/output error',
     );
   }
-}
-
-/** Says that a section's body did not end where it should. */
-export function badFooter(name: string, offset: number, found: number, expected: number): QemuFormatError {
-  const says = `Mismatched section id in footer for ${name} - read ${hex(found)} expected ${hex(expected)}`;
-  return new QemuFormatError(
-    'bad-footer',
-    `Cannot read section ${JSON.stringify(name)}: the mark at ${hex(offset)} after it names section ${found}, ` +
-      `expected ${expected}`,
-    { offset },
-    says,
-  );
 }

@@ -35,7 +35,7 @@ export async function stripDevices(
       await writer.take(reader.batch);
     }
     writer ??= await beginCopy();
-    await writer.endMemory();
+    await writer.endMemory(reader.others);
     await writer.endWith((await reader.tail()).bytes);
     return kept.bytes;
   } finally {

@@ -31,7 +31,8 @@ export type { QemuRamLayout, RamStretch } from '../../formats/qemu/guest-layout.
 export type { MappedPages } from '../../formats/qemu/mapped-header.ts';
 export { type RamBlock, RamBlocks } from '../../formats/qemu/ram-blocks.ts';
 export type { OddRecord } from '../../formats/qemu/ram-records.ts';
-export { type QemuSection, QemuStreamReader } from '../../formats/qemu/stream-reader.ts';
+export type { PartedSection, QemuSection } from '../../formats/qemu/sections.ts';
+export { QemuStreamReader } from '../../formats/qemu/stream-reader.ts';
 export type { WritablePage } from '../../formats/qemu/writing/page-writer.ts';
 export {
   type QemuStreamPlan,

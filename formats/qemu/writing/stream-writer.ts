@@ -6,6 +6,7 @@ import type { QemuCommand, QemuConfiguration } from '../configuration.ts';
 import { IGNORE_SHARED, MAPPED_RAM, MAX_NAME, PartType, RAM_SECTION, RAM_VERSION, RamFlag } from '../constants.ts';
 import { bitmapBytes, MAPPED_HEADER_SIZE, writeMappedHeader } from '../mapped-header.ts';
 import { type RamBlock, RamBlocks } from '../ram-blocks.ts';
+import type { PartedSection } from '../sections.ts';
 import { BigEndianOutput } from './big-endian-output.ts';
 import { writeCommand, writeConfiguration, writeStreamHeader } from './head.ts';
 import { PageFinder } from './page-finder.ts';
@@ -115,13 +116,18 @@ export class QemuStreamWriter implements PageSink {
     await this.#places[block.id].put(block, offset, content, 0);
   }
 
-  /** Ends section `ram`, with an empty last part, as QEMU does for a stopped machine. */
-  async endMemory(): Promise<void> {
+  /**
+   * Ends section `ram`, with an empty last part, as QEMU does for a stopped machine. @param others other sections in
+   * parts, which come before that
+   */
+  async endMemory(others: readonly PartedSection[] = []): Promise<void> {
     for (const places of new Set(this.#places)) await places.finish();
     for (const { pages, offset } of this.#bitmaps) await this.#file?.file.writeAt(pages.bitmap, offset);
     await this.#ensureRoom();
     this.#endSection();
-    this.#goOn(PartType.END);
+    for (const section of others) await this.#parted(section);
+    await this.#ensureRoom();
+    this.#goOn(PartType.END, this.#plan.ramId);
     this.#endSection();
   }
 
@@ -129,6 +135,17 @@ export class QemuStreamWriter implements PageSink {
   async device({ id, name, instance, version, body }: WrittenSection): Promise<void> {
     await this.#ensureRoom();
     this.#putHead(PartType.FULL, id, name, instance, version);
+    await this.#putBody(id, body);
+  }
+
+  async #parted({ type, id, name, instance, version, body }: PartedSection): Promise<void> {
+    await this.#ensureRoom();
+    if (type === 'start') this.#putHead(PartType.START, id, name, instance, version);
+    else this.#goOn(type === 'part' ? PartType.PART : PartType.END, id);
+    await this.#putBody(id, body);
+  }
+
+  async #putBody(id: number, body: Uint8Array): Promise<void> {
     await this.#out.bytes(body);
     await this.#ensureRoom();
     this.#putFooter(id);
@@ -174,7 +191,7 @@ export class QemuStreamWriter implements PageSink {
     for (const block of this.blocks.all) await this.#listBlock(block, records);
     await this.#ensureRoom();
     this.#endSection();
-    this.#goOn(PartType.PART);
+    this.#goOn(PartType.PART, ramId);
   }
 
   async #listBlock(block: RamBlock, records: StreamedPages): Promise<void> {
@@ -220,9 +237,9 @@ export class QemuStreamWriter implements PageSink {
     this.#out.u32(version);
   }
 
-  #goOn(type: number): void {
+  #goOn(type: number, id: number): void {
     this.#out.u8(type);
-    this.#out.u32(this.#plan.ramId);
+    this.#out.u32(id);
   }
 
   #endSection(): void {

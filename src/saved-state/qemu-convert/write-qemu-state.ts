@@ -58,7 +58,7 @@ async function writeStream(
   try {
     const pages = { take: (batch: PageBatch) => writer.take(batch) };
     const state: QemuState = await readQemuState(source, { ...options, sink: pages, unfinished: true });
-    await writer.endMemory();
+    await writer.endMemory(state.otherSections);
     for (const device of state.devices) await writer.device(device);
     await writer.end(keepsDescription ? state.descriptionJson : undefined);
     if (leftOut) await ramSink?.truncate(leftOut.size);

@@ -4,7 +4,7 @@ import { INCOMPLETE_NAME } from '../../../formats/incomplete-name.ts';
 import { MAX_TAIL } from '../../../formats/qemu/constants.ts';
 import { openQemuState } from '../../../formats/qemu/containers/open.ts';
 import { parseDescription, type StreamDescription } from '../../../formats/qemu/description.ts';
-import { findDescription } from '../../../formats/qemu/find-description.ts';
+import { findDescription, findDescriptionEnd } from '../../../formats/qemu/find-description.ts';
 import { findDevice } from '../../../formats/qemu/find-device.ts';
 import type { WrittenSection } from '../../../formats/qemu/writing/stream-writer.ts';
 import type { QemuState } from '../qemu/qemu-state.ts';
@@ -68,11 +68,18 @@ export async function surveyQemu(
   survey.cut = !description && !state.ended;
   survey.wasIncomplete = survey.kept.some(isMarker);
   survey.kept = survey.kept.filter((section) => !isMarker(section));
-  if (description)
-    survey.dropped = description.parsed.devices
-      .filter((device) => !isKept(survey, device))
-      .map(({ name, instance }) => ({ name, instance }));
+  const isLost = (device: { name: string; instance: number }) => !isKept(survey, device);
+  const lostOthers = keptOthers(state).length > 0 ? [] : state.otherSections.filter(({ type }) => type === 'start');
+  survey.dropped = [...lostOthers, ...(description?.parsed.devices.filter(isLost) ?? [])].map(({ name, instance }) => ({
+    name,
+    instance,
+  }));
   return survey;
+}
+
+/** Other sections in parts: some of their parts without the rest are of no use. */
+export function keptOthers({ memoryRead, otherSections }: QemuState): QemuState['otherSections'] {
+  return memoryRead ? otherSections : [];
 }
 
 const isMarker = ({ name }: KeptSection) => name === INCOMPLETE_NAME;
@@ -111,7 +118,7 @@ function sectionOf({
 
 /** Looks for what the description lists in the end of the stream, after whatever can't be read. */
 async function findTheRest(source: ByteSource, survey: QemuSurvey): Promise<void> {
-  const { bytes, offset } = await endOf(source);
+  const { bytes, offset } = await endOf(source, survey.state);
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const description = survey.description ?? descriptionIn(bytes);
   if (description) survey.description = description;
@@ -138,13 +145,21 @@ function descriptionIn(bytes: Uint8Array): QemuSurvey['description'] {
   }
 }
 
+/** On a volume, which is larger than its stream, the stream ends with the first description. */
+async function endOfStream(stream: ByteSource, size: number, from: number): Promise<number> {
+  const end = size - from > MAX_TAIL ? await findDescriptionEnd(stream, from) : undefined;
+  return Math.min(size, end ?? size);
+}
+
 /** The last bytes of the stream; none where it can only be read front to back, because it is compressed. */
-async function endOf(source: ByteSource): Promise<{ bytes: Uint8Array; offset: number }> {
+async function endOf(source: ByteSource, { ramSections }: QemuState): Promise<{ bytes: Uint8Array; offset: number }> {
   const { stream, start, release } = await openQemuState(source, { unfinished: true });
   try {
-    const { size = 0, seekable } = stream;
-    const offset = Math.max(start, size - MAX_TAIL);
-    const bytes = new Uint8Array(seekable ? Math.max(0, size - offset) : 0);
+    if (!stream.seekable || stream.size === undefined) return { bytes: new Uint8Array(0), offset: 0 };
+    const { bodyOffset = start, bodySize = 0 } = ramSections.at(-1) ?? {};
+    const end = await endOfStream(stream, stream.size, bodyOffset + bodySize);
+    const offset = Math.max(start, end - MAX_TAIL);
+    const bytes = new Uint8Array(end - offset);
     await stream.read(bytes, offset);
     return { bytes, offset };
   } finally {

@@ -7,7 +7,7 @@ import { PAGE_SIZE } from '../../../formats/sizes.ts';
 import { readQemuState } from '../qemu/read-qemu-state.ts';
 import type { WalkOptions } from '../reading/walk.ts';
 import type { LostPages } from './page-sets.ts';
-import type { QemuSurvey } from './survey-qemu.ts';
+import { keptOthers, type QemuSurvey } from './survey-qemu.ts';
 
 export interface WriteSalvagedOptions extends Pick<WalkOptions, 'onProgress' | 'signal'> {
   /** Pages that become zeros. */
@@ -24,9 +24,10 @@ export async function writeSalvagedQemu(
   { filled = [], marker, ...options }: WriteSalvagedOptions,
 ): Promise<void> {
   const { configuration, blocks, ramSections } = state;
+  const others = keptOthers(state);
   const capabilities = configuration.capabilities.filter((name) => name !== MAPPED_RAM);
   const ramId = ramSections[0]?.id ?? 0;
-  const ids = new Ids(ramId);
+  const ids = new Ids([ramId, ...others.map(({ id }) => id)]);
   const writer = await QemuStreamWriter.begin(sink, {
     configuration: { ...configuration, capabilities },
     blocks,
@@ -39,7 +40,7 @@ export async function writeSalvagedQemu(
       const block = writer.blocks.find(name);
       for (let page = first; block && page <= last; page++) await writer.put(block, page * PAGE_SIZE);
     }
-    await writer.endMemory();
+    await writer.endMemory(others);
     for (const section of kept) await writer.device({ ...section, id: ids.take(section.id) });
     if (marker) await writer.device({ ...marker, id: ids.take(ramId) });
     await writer.end(description?.json);
@@ -52,8 +53,8 @@ export async function writeSalvagedQemu(
 class Ids {
   readonly #taken: Set<number>;
 
-  constructor(ramId: number) {
-    this.#taken = new Set([ramId]);
+  constructor(taken: readonly number[]) {
+    this.#taken = new Set(taken);
   }
 
   take(wanted: number): number {

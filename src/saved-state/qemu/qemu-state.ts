@@ -6,7 +6,7 @@ import type { DeviceSection } from '../../../formats/qemu/device-sections.ts';
 import type { BlockRange, QemuRamLayout } from '../../../formats/qemu/guest-layout.ts';
 import type { RamBlock } from '../../../formats/qemu/ram-blocks.ts';
 import type { OddRecord } from '../../../formats/qemu/ram-records.ts';
-import type { QemuSection } from '../../../formats/qemu/stream-reader.ts';
+import type { PartedSection, QemuSection } from '../../../formats/qemu/sections.ts';
 import type { UnitSummary } from '../reading/state.ts';
 
 /** A block of memory, and how much of it the state holds. */
@@ -39,7 +39,9 @@ export interface QemuState {
   /** Sections of RAM, in file order. */
   ramSections: readonly QemuSection[];
   devices: readonly DeviceSection[];
-  /** The same and the devices, as units of a saved state. */
+  /** Other sections in parts, such as `dirty-bitmap`, in file order. */
+  otherSections: readonly PartedSection[];
+  /** All of these and the devices, as units of a saved state. */
   units: UnitSummary[];
   description?: StreamDescription;
   /** The description as it stands in the stream. */

@@ -2,7 +2,7 @@ import { FormatError, SavkitError, throwDamage, UnsupportedError } from '../../.
 import type { ByteSource } from '../../../formats/files/source.ts';
 import { type OpenedQemuState, type OpenQemuOptions, openQemuState } from '../../../formats/qemu/containers/open.ts';
 import { CPU_SECTION, readCpu } from '../../../formats/qemu/cpu.ts';
-import { type DeviceSection, splitDevices } from '../../../formats/qemu/device-sections.ts';
+import { splitDevices } from '../../../formats/qemu/device-sections.ts';
 import { SharedRam } from '../../../formats/qemu/shared-ram.ts';
 import type { QemuStreamReader } from '../../../formats/qemu/stream-reader.ts';
 import { Turns } from '../../../formats/turns.ts';
@@ -12,7 +12,7 @@ import type { WalkOptions } from '../reading/walk.ts';
 import { BlockCensus } from './block-census.ts';
 import type { QemuState } from './qemu-state.ts';
 import { readRunState } from './run-state.ts';
-import { deviceUnit, ramUnits } from './section-units.ts';
+import { deviceUnit, partedUnits } from './section-units.ts';
 
 /**
  * Reads a state of QEMU from front to back. Devices are known after it, and so is which blocks of memory came whole.
@@ -65,6 +65,7 @@ class Reading {
       blockBytes: this.#reader.blockBytes,
       layout: blocks.layout,
       ramSections: sections,
+      otherSections: this.#reader.others,
       units: [],
       devices: [],
       split: 'description',
@@ -112,21 +113,24 @@ class Reading {
     const split = splitDevices(tail.bytes, tail.offset, (error) => this.#report(error));
     const { devices } = split;
     Object.assign(state, split);
-    state.size = tail.offset + tail.bytes.length;
+    state.trailing += tail.left;
+    state.size = tail.offset + tail.bytes.length + tail.left;
     state.cpus = devices.filter(({ name }) => name === CPU_SECTION).flatMap((device) => readCpu(device) ?? []);
     const runState = readRunState(devices);
     if (runState !== undefined) state.runState = runState;
-    for (const device of devices) await this.#passOn(device);
+    for (const [i, unit] of partedUnits(state.otherSections, tail.offset).entries())
+      await this.#passOn(unit, state.otherSections[i].body);
+    for (const device of devices) await this.#passOn(deviceUnit(device), device.body);
   }
 
-  async #passOn(device: DeviceSection): Promise<void> {
-    const unit = deviceUnit(device);
+  async #passOn(unit: UnitSummary, body: Uint8Array): Promise<void> {
     this.#options.onUnit?.(unit);
-    if (this.#options.payload?.wants(unit)) await this.#options.payload.take(device.body);
+    if (this.#options.payload?.wants(unit)) await this.#options.payload.take(body);
   }
 
   #unitsOf(state: QemuState, ramEnd: number): UnitSummary[] {
-    const units = [...ramUnits(state.ramSections, ramEnd), ...state.devices.map(deviceUnit)];
+    const parted = [...state.ramSections, ...state.otherSections].sort((a, b) => a.offset - b.offset);
+    const units = [...partedUnits(parted, ramEnd), ...state.devices.map(deviceUnit)];
     for (const unit of units) unit.findings = this.#findings.get(`${unit.name}/${unit.instance}`) ?? [];
     return units;
   }

@@ -1,6 +1,6 @@
 import type { Pass } from '../../../formats/errors.ts';
 import type { DeviceSection } from '../../../formats/qemu/device-sections.ts';
-import type { QemuSection } from '../../../formats/qemu/stream-reader.ts';
+import type { QemuSection } from '../../../formats/qemu/sections.ts';
 import type { UnitSummary } from '../reading/state.ts';
 
 const FOOTER_SIZE = 5;
@@ -11,14 +11,17 @@ export function deviceUnit(section: DeviceSection): UnitSummary {
 }
 
 /**
- * The sections of RAM as passes of one unit: 0 for the list of blocks, then the rounds, `'final'` for the last. The
+ * Sections in parts as passes of units: of RAM 0 for the list of blocks, then the rounds, `'final'` for the last. The
  * place of a mapped-ram file's first section reaches over all pages.
- * @param end where the RAM ends in the file
+ * @param sections ascending @param end where the last of them ends in the file
  */
-export function ramUnits(sections: readonly QemuSection[], end: number): UnitSummary[] {
+export function partedUnits(sections: readonly QemuSection[], end: number): UnitSummary[] {
+  const passes = new Map<string, number>();
   return sections.map((section, i) => {
+    const pass = passes.get(section.name) ?? 0;
+    passes.set(section.name, pass + 1);
     const next = sections[i + 1]?.offset ?? Math.max(end, section.bodyOffset);
-    return { ...unitOf(section, section.type === 'end' ? 'final' : i), size: next - section.offset };
+    return { ...unitOf(section, section.type === 'end' ? 'final' : pass), size: next - section.offset };
   });
 }
 
