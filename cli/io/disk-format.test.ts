@@ -23,18 +23,30 @@ function qcow2({ version = 3, backing = 0n, flags = 0n }): Buffer {
   return head;
 }
 
+function vmdk({ sectors = 2048n }): Buffer {
+  const head = Buffer.alloc(512);
+  head.write('KDMV');
+  head.writeBigUInt64LE(sectors, 12);
+  return head;
+}
+
+const DESCRIPTION = 'CID=fffffffe\nparentCID=ffffffff\nRW 2048 FLAT "/etc/shadow" 0\n';
+
 describe('diskFormats()', () => {
   it('knows images by their marks, and takes what has none, however short, as it is', async () => {
     expect(await found(qcow2({}))).toBe('qcow2');
     expect(await found(qcow2({ version: 2, flags: 4n }))).toBe('qcow2');
-    expect(await found('KDMV', 'CID=1')).toBe('vmdk');
+    expect(await found(vmdk({}))).toBe('vmdk');
     expect([await found(''), await found(new Uint8Array(600))]).toEqual(['raw', 'raw']);
   });
 
   it.each([
     ['a backing file', qcow2({ backing: 512n })],
     ['a file with its data', qcow2({ flags: 4n })],
-    ['a parent', Buffer.from(`KDMV${'x'.repeat(600)}\nparentFileNameHint="/etc/shadow"`)],
+    ['a parent', Buffer.concat([vmdk({}), Buffer.from('\nparentFileNameHint="/etc/shadow"')])],
+    ['files with its data, in words', Buffer.from(`# Disk DescriptorFile\nversion=1\n${DESCRIPTION}`)],
+    // QEMU reads the description where the head says it is, which may be anywhere.
+    ['files with its data, far behind its head', vmdk({ sectors: 0n })],
   ])('refuses an image that names %s', async (_, head) => {
     await expect(found(head)).rejects.toMatchObject({ code: 'external-data' });
   });

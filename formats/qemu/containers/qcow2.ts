@@ -46,7 +46,9 @@ export interface Qcow2Image {
 export const QCOW2_MAGIC = 0x514649fb;
 
 const HEADER_SIZE = 112;
-const INCOMPATIBLE = { CORRUPT: 1n << 1n, EXTERNAL_DATA: 1n << 2n, EXTENDED_L2: 1n << 4n };
+/** In the header: version, where the name of the backing file lies (0: it has none), features that all must know. */
+export const QCOW2_PLACES = { VERSION: 4, BACKING: 8, INCOMPATIBLE: 72 } as const;
+export const INCOMPATIBLE = { CORRUPT: 1n << 1n, EXTERNAL_DATA: 1n << 2n, EXTENDED_L2: 1n << 4n };
 /** Dirty, corrupt, compression type, extended L2: an image with any of them can be read. */
 const READABLE = 0b11011n;
 /** Counts have 16 bits, unless the header says otherwise. */
@@ -63,7 +65,7 @@ const COMPRESSED = 1n << 62n;
 /** Reads header and snapshot table. Source: qemu-stream.md 7. @throws QemuFormatError, UnsupportedError */
 export async function readQcow2(source: ByteSource): Promise<Qcow2Image> {
   const header = await readAt(source, 0, HEADER_SIZE, 'header', 72);
-  const version = header.getUint32(4);
+  const version = header.getUint32(QCOW2_PLACES.VERSION);
   if (header.getUint32(0) !== QCOW2_MAGIC)
     throw new QemuFormatError('not-qcow2', 'Cannot read image: it is no qcow2 image', { offset: 0 });
   if (version !== 2 && version !== 3)
@@ -79,7 +81,7 @@ export async function readQcow2(source: ByteSource): Promise<Qcow2Image> {
     );
   if (header.getUint32(32) !== 0)
     throw new UnsupportedError('encrypted', 'Cannot read qcow2 image: it is encrypted', { offset: 32 });
-  const incompatible = version === 3 ? header.getBigUint64(72) : 0n;
+  const incompatible = version === 3 ? header.getBigUint64(QCOW2_PLACES.INCOMPATIBLE) : 0n;
   if (incompatible & INCOMPATIBLE.EXTERNAL_DATA)
     throw new UnsupportedError('external-data', 'Cannot read qcow2 image: its data is in another file', { offset: 72 });
   if (incompatible & ~READABLE)

@@ -9,6 +9,17 @@ const outside = realpathSync(mkdtempSync(join(tmpdir(), 'savkit-asked-')));
 const folder = join(outside, 'guests');
 mkdirSync(folder);
 for (const path of [`${outside}/secret`, `${folder}/disk.qcow2`, `${folder}/vmlinuz`]) writeFileSync(path, '');
+/** What a guest may have written to the beginning of its raw disk: it is a qcow2 image, and goes on in another file. */
+function headNaming(backing: bigint, flags: bigint): Buffer {
+  const head = Buffer.alloc(512);
+  head.write('QFI\u00fb', 'latin1');
+  head.writeUInt32BE(3, 4);
+  head.writeBigUInt64BE(backing, 8);
+  head.writeBigUInt64BE(flags, 72);
+  return head;
+}
+writeFileSync(`${folder}/overlay.raw`, headNaming(512n, 0n));
+writeFileSync(`${folder}/data.raw`, headNaming(0n, 4n));
 symlinkSync(`${outside}/secret`, `${folder}/link`);
 afterAll(() => rmSync(outside, { recursive: true, force: true }));
 
@@ -35,6 +46,10 @@ describe('askedCommand()', () => {
       `${BEGIN} ${memfd} ${END}`,
     );
     expect(taken('-object memory-backend-ram,id=pc.ram,size=16M')).toBe(`${BEGIN} ${memfd} ${END}`);
+    // Nothing of it is taken at once: nobody knows yet how much the guest may have.
+    expect(taken('-object memory-backend-ram,id=pc.ram,size=16M,prealloc=on -overcommit mem-lock=on')).toBe(
+      `${BEGIN} ${memfd} ${END}`,
+    );
     const json =
       '{"qom-type":"memory-backend-file","id":"pc.ram","mem-path":"/dev/shm/a","share":true,"x-use-canonical-path-for-ramblock-id":false,"size":16777216}';
     expect(asked(['qemu', '-object', json]).options[1].value).toBe(
@@ -83,7 +98,42 @@ describe('askedCommand()', () => {
     expect(asked(['qemu', ...`${devices} ${nodes}`.split(' ')]).options.length).toBe(1 + 5 + 1);
   });
 
+  it('takes over images whose heads name other files, where the command line says what lies behind them', () => {
+    const raw = `-drive file=${folder}/overlay.raw,format=raw`;
+    const file = `"file":{"driver":"file","filename":"${folder}/overlay.raw"}`;
+    const alone = `-blockdev {"driver":"qcow2","node-name":"d",${file},"backing":null}`;
+    const base = `-blockdev driver=raw,node-name=b,file.driver=file,file.filename=${folder}/vmlinuz`;
+    const onBase = `-blockdev {"driver":"qcow2","node-name":"d",${file},"backing":"b"}`;
+    for (const line of [raw, alone, `${base} ${onBase}`])
+      expect(() => asked(['qemu', ...line.split(' ')]), line).not.toThrow();
+  });
+
   it.each([
+    ['an image whose head names another file', `-drive file=${folder}/overlay.raw,format=qcow2`],
+    ['an image whose data is elsewhere', `-drive file=${folder}/data.raw,format=qcow2`],
+    [
+      'an image whose data is elsewhere, with nothing behind it',
+      `-blockdev {"driver":"qcow2","node-name":"d","file":{"driver":"file","filename":"${folder}/data.raw"},"backing":null}`,
+    ],
+    [
+      'such an image in a node of its own',
+      `-blockdev driver=file,filename=${folder}/overlay.raw,node-name=s -blockdev driver=qcow2,node-name=f,file=s`,
+    ],
+    [
+      'such an image in an image',
+      `-blockdev {"driver":"qcow2","backing":null,"node-name":"d","file":{"driver":"qcow2","file":{"driver":"file","filename":"${folder}/overlay.raw"}}}`,
+    ],
+    ['sound of this host', '-device intel-hda -device hda-duplex'],
+    ['a format that finds its data by names', `-drive file=${folder}/vmlinuz,format=vmdk`],
+    ['a format that is none of an image', `-drive file=${folder}/vmlinuz,format=vvfat`],
+    [
+      'an image without its lock',
+      `-blockdev driver=raw,node-name=d,file.driver=file,file.filename=${folder}/vmlinuz,file.locking=off`,
+    ],
+    [
+      'an image that another guest writes to',
+      `-blockdev driver=raw,node-name=d,read-only=on,force-share=on,file.driver=file,file.filename=${folder}/vmlinuz`,
+    ],
     ['a node by a protocol', '-blockdev {"driver":"qcow2","node-name":"n","file":"nbd:h:1"}'],
     ['a file with no folder', '-blockdev driver=file,node-name=n,filename=secret'],
     ['a program', '-netdev tap,id=n,ifname=t0,script=/bin/sh'],

@@ -11,6 +11,7 @@ import {
   partsOfValue,
   type ValueParts,
 } from './harmless-values.ts';
+import { checkImages } from './image-heads.ts';
 
 // A command line from another host is as good as a program from there. Of what the source tells only options are taken
 // over that make a machine out of emulated devices and files below one folder; all else is replaced, left out or
@@ -47,7 +48,7 @@ function silenced(kind: string, kept: RegExp): Rule {
 }
 
 const RULES: Readonly<Record<string, Rule>> = {
-  ...rules(check, 'machine M accel cpu m smp numa global rtc boot smbios overcommit msg icount k'),
+  ...rules(check, 'machine M accel cpu m smp numa global rtc boot smbios msg icount k'),
   ...rules(
     keep,
     'name uuid append vga sandbox nodefaults no-user-config no-reboot no-shutdown enable-kvm no-acpi no-hpet usb',
@@ -55,7 +56,8 @@ const RULES: Readonly<Record<string, Rule>> = {
   ...rules(file, 'kernel initrd dtb bios'),
   ...rules(
     drop,
-    'L qmp monitor mon pidfile daemonize D trace runas vnc spice display nographic incoming S mem-path loadvm',
+    // Memory that is locked is taken at once, before anybody has asked how much there is.
+    'L qmp monitor mon pidfile daemonize D trace runas vnc spice display nographic incoming S mem-path loadvm overcommit',
   ),
   ...rules(port, 'serial parallel'),
   // What is heard, and what comes over a port, ends here.
@@ -81,7 +83,13 @@ const RULES: Readonly<Record<string, Rule>> = {
       ];
     return allowed(option, value, OBJECTS, folder);
   },
-  device: (option, folder) => allowed(option, takenApart(option), DEVICES, folder),
+  device: (option, folder) => {
+    const value = takenApart(option);
+    // QEMU would take this host's own sound, to be heard there and to be listened to.
+    if (SOUND.test(value.kind) && !value.parts.some(({ key }) => key === 'audiodev'))
+      throw harmful(option.name, `${value.kind} names no audiodev`);
+    return allowed(option, value, DEVICES, folder);
+  },
   drive: (option, folder) => {
     const { kind, parts } = takenApart(option);
     if (kind !== '') throw harmful(option.name, `${kind} has no key`);
@@ -89,7 +97,11 @@ const RULES: Readonly<Record<string, Rule>> = {
     // A guest could write a head into a raw image that makes QEMU take it for one with a backing file.
     if (has('file') && !has('format')) throw harmful(option.name, 'it has no format=, so that QEMU would guess');
     for (const { key, value } of parts)
-      if (!DRIVE_KEYS.test(key) || (key === 'snapshot' && value !== 'off'))
+      if (
+        !DRIVE_KEYS.test(key) ||
+        (key === 'snapshot' && value !== 'off') ||
+        (key === 'format' && !FORMATS.test(value))
+      )
         throw harmful(option.name, `${key}=${value}`);
     return check(option, folder);
   },
@@ -98,6 +110,9 @@ const RULES: Readonly<Record<string, Rule>> = {
     const drivers = parts.filter(({ key }) => /(^|\.)driver$/.test(key)).map(({ value }) => value);
     for (const driver of [kind, ...drivers])
       if (!DRIVERS.test(driver)) throw harmful(option.name, `driver ${driver} is none for a file`);
+    // Without its lock an image could be written by another guest after it was looked at.
+    const lock = parts.find(({ key }) => LOCKS.test(key));
+    if (lock) throw harmful(option.name, `${lock.key}=${lock.value}`);
     // What has no driver of its own is the name of a node: a file would be a filename=.
     const files = parts.filter(({ key, value }) => !(/(^|\.)file$/.test(key) && /^[\w-]+$/.test(value)));
     checkParts(option.name, { kind, parts: files, isJson: false }, folder);
@@ -113,8 +128,12 @@ const OBJECTS = /^(iothread|throttle-group|rng-builtin)$/;
 const DRIVE_KEYS =
   /^(file|format|if|id|index|media|unit|bus|serial|cache|aio|discard|detect-zeroes|[wr]error|node-name|read-?only|snapshot)$/;
 const DRIVERS = /^(file|qcow2|raw|throttle|copy-on-read)$/;
+/** Those of other programs find the data of a disk by names in an image. */
+const FORMATS = /^(qcow2|raw)$/;
+const LOCKS = /(^|\.)(locking|force-share)$/;
 /** A tap is none of them: QEMU runs a program of the host to set it up. */
 const NETWORKS = /^(none|user|nic|hubport)$/;
+const SOUND = /^(AC97|hda-)/;
 /** Emulated devices: none of them reaches past QEMU. */
 const DEVICES = new RegExp(
   `^(${[
@@ -140,6 +159,7 @@ export function askedCommand(outline: Uint8Array, own: CommandLine, folder: stri
     if (!rule) throw harmful(option.name, 'it is not known as harmless');
     return rule(option, folder);
   });
+  checkImages(taken);
   return { program: own.program, options: [...own.options, ...taken, { name: 'display', value: 'none' }] };
 }
 
@@ -172,11 +192,12 @@ function network(option: QemuOption, folder: string): QemuOption[] {
   return allowed(option, takenApart(option), NETWORKS, folder);
 }
 
-/** Memory without a file: what the source has named is its own. */
+/**
+ * Memory without a file: what the source has named is its own. None of it is taken before it is known how much there
+ * may be.
+ */
 function memoryOf({ parts }: ValueParts): string {
-  const kept = parts.filter(({ key }) =>
-    /^(id|size|prealloc|merge|dump|x-use-canonical-path-for-ramblock-id)$/.test(key),
-  );
+  const kept = parts.filter(({ key }) => /^(id|size|merge|dump|x-use-canonical-path-for-ramblock-id)$/.test(key));
   const words = kept.map(({ key, value }) => ({ key, value: { true: 'on', false: 'off' }[value] ?? value }));
   return joinedParts({ kind: 'memory-backend-memfd', parts: [...words, { key: 'share', value: 'on' }] });
 }

@@ -1,0 +1,57 @@
+import { closeSync, openSync, readSync } from 'node:fs';
+import { EnvironmentError } from '../../../formats/errors.ts';
+import { DISK_HEAD_SIZE, type DiskHead, readDiskHead } from '../../../formats/qemu/containers/disk-head.ts';
+import type { QemuOption } from '../../../src/saved-state/qemu-check/command-words.ts';
+import { harmful, partsOfValue, type ValueParts } from './harmless-values.ts';
+
+// QEMU finds further files by the heads of images. A guest writes the head of its raw disk, and whoever sends a command
+// line says as what an image is to be read: an image is looked at before it is.
+
+const READ_BY_HEAD = 'qcow2';
+
+/**
+ * Sees to it that no image names another file that the command line itself does not name.
+ * @param options of which each file is known to be harmless
+ * @throws MigrationError `harmful-option`; EnvironmentError for an image that cannot be read
+ */
+export function checkImages(options: readonly QemuOption[]): void {
+  const images = options
+    .filter(({ name }) => name === 'drive' || name === 'blockdev')
+    .map(({ name, value = '' }) => ({ name, ...partsOfValue(name, value) }));
+  const formats = images.flatMap((image) => formatsIn(image));
+  if (formats.length === 0) return;
+  const followsBacking = formats.some(({ namesBacking }) => !namesBacking);
+  for (const { name, parts } of images)
+    for (const { key, value } of parts) {
+      const isFile = /(^|\.)filename$/.test(key) || (name === 'drive' && key === 'file');
+      if (!isFile) continue;
+      const { format, hasBacking, hasOtherData } = headOf(value);
+      if (format === READ_BY_HEAD && (hasOtherData || (hasBacking && followsBacking)))
+        throw harmful(name, `the head of ${value} names another file`);
+    }
+}
+
+/** What is read by its head, and whether the command line says what lies behind it. */
+function formatsIn({ name, kind, parts }: ValueParts & { name: string }): { namesBacking: boolean }[] {
+  const drivers = parts.filter(({ key, value }) => /(^|\.)(driver|format)$/.test(key) && value === READ_BY_HEAD);
+  const nodes = [...(kind === READ_BY_HEAD ? [''] : []), ...drivers.map(({ key }) => key.replace(/\w+$/, ''))];
+  return nodes.map((node) => ({
+    namesBacking:
+      name === 'blockdev' && parts.some(({ key }) => key === `${node}backing` || key.startsWith(`${node}backing.`)),
+  }));
+}
+
+function headOf(path: string): DiskHead {
+  try {
+    const file = openSync(path, 'r');
+    try {
+      const head = Buffer.alloc(DISK_HEAD_SIZE);
+      readSync(file, head, 0, DISK_HEAD_SIZE, 0);
+      return readDiskHead(head);
+    } finally {
+      closeSync(file);
+    }
+  } catch (error) {
+    throw EnvironmentError.from(error, `read ${path}`);
+  }
+}
