@@ -28,14 +28,18 @@ export async function checkKeepFile({ keepIn, force }: KeepFileOptions): Promise
  * The file that options name; else a new one, with a name of its own for each process, in the user's folder for the
  * state of programs.
  */
-export function keepFile(name: string, { keepIn, force }: KeepFileOptions): KeepFile {
-  return keepIn === undefined ? newKeepFile(name) : { path: resolve(keepIn), force };
+export function keepFile(name: string, { keepIn, force }: KeepFileOptions, ending?: string): KeepFile {
+  return keepIn === undefined ? newKeepFile(name, defaultFolder(), ending) : { path: resolve(keepIn), force };
 }
 
 /** A file in a folder, of a name that none there has. */
-export function newKeepFile(name: string, folder: string = join(stateFolder(), 'machines')): KeepFile {
-  const unique = `${plainName(name)}-${process.pid}-${randomBytes(3).toString('hex')}.sav`;
+export function newKeepFile(name: string, folder: string = defaultFolder(), ending = '.sav'): KeepFile {
+  const unique = `${plainName(name)}-${process.pid}-${randomBytes(3).toString('hex')}${ending}`;
   return { path: join(resolve(folder), unique), force: false };
+}
+
+function defaultFolder(): string {
+  return join(stateFolder(), 'machines');
 }
 
 /** As part of a file's name; the machine's own may come from another host. */

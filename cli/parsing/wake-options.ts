@@ -1,3 +1,4 @@
+import { resolve } from 'node:path';
 import type { Argv } from 'yargs';
 import { UsageError } from '../../formats/errors.ts';
 import type { WakeOptions } from '../../src/wake/wake-options.ts';
@@ -48,7 +49,8 @@ export function wakeOptionsOf({ disk = [], without = [], serial = [], net = [], 
     if (place === undefined)
       throw new UsageError('usage', `Cannot use --disk ${words}: expected PLACE=FILE, such as ide0:0=disk.raw`);
     if (disks.has(place)) throw new UsageError('usage', `Cannot use --disk ${words}: ${place} is given twice`);
-    disks.set(place, file);
+    // A name such as a:b is one of a protocol to QEMU, a full path is not; and the command line is for any folder.
+    disks.set(place, resolve(file));
   }
   return { disks, without: new Set(without), serial, network: net, accelerator: accel };
 }

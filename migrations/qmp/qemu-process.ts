@@ -30,6 +30,7 @@ export class QemuProcess {
   readonly #child: ChildProcess;
   readonly #said: () => string;
   #end: string | undefined;
+  #exitCode: number | null = null;
   /** There is no such program, or it cannot be run. */
   #failure: EnvironmentError | undefined;
 
@@ -43,6 +44,7 @@ export class QemuProcess {
       // By then all of its words have come.
       child.once('close', (code, signal) => {
         this.#end ??= signal ?? `exit code ${code}`;
+        this.#exitCode = code;
         resolve(this.whyEnded());
       });
       child.once('error', (error) => {
@@ -57,7 +59,8 @@ export class QemuProcess {
   static start(program: string, words: readonly string[], qmpPath: string, output: QemuOutput): QemuProcess {
     if (!('logPath' in output)) {
       const io = output.isShown ? 'inherit' : 'ignore';
-      const child = spawn(program, words, { stdio: [io, io, 'pipe'] });
+      // Ctrl-C on the terminal of a machine that is shown is for this process, which knows what would be lost.
+      const child = spawn(program, words, { stdio: [io, io, 'pipe'], detached: output.isShown === true });
       return new QemuProcess(program, child, qmpPath, '', listenTo(child, output.onWords));
     }
     const { logPath } = output;
@@ -75,6 +78,11 @@ export class QemuProcess {
 
   get isOver(): boolean {
     return this.#end !== undefined;
+  }
+
+  /** It has ended by itself, and without a fault. */
+  get endedWell(): boolean {
+    return this.#exitCode === 0;
   }
 
   /**

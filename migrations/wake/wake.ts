@@ -1,4 +1,4 @@
-import { UnsupportedError } from '../../formats/errors.ts';
+import { InterruptedError, UnsupportedError } from '../../formats/errors.ts';
 import { openScratchFile } from '../../formats/files/scratch-file.ts';
 import type { ReadableSink } from '../../formats/files/sink.ts';
 import type { ByteSource } from '../../formats/files/source.ts';
@@ -110,6 +110,7 @@ export async function wakeAndRun(
             'not-proved',
             `Cannot let the machine go on: it differs from the state in ${proof.differences[0]}`,
           );
+        if (run.signal?.aborted) throw new InterruptedError();
         await process.qmp.execute('cont');
         return { woken: { ...woken, proof }, process };
       } catch (error) {

@@ -3,11 +3,12 @@ import { mkdtempSync, rmSync, unlinkSync } from 'node:fs';
 import { connect, createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { InterruptedError, UnsupportedError } from '../../formats/errors.ts';
+import { InterruptedError, type SavkitError, UnsupportedError } from '../../formats/errors.ts';
 import type { ByteSink } from '../../formats/files/sink.ts';
 import { type ByteSource, chunksOf, openFile } from '../../formats/files/source.ts';
 import { record, text, withDefault } from '../../formats/values/shape.ts';
 import { sleep } from '../../formats/world/waiting.ts';
+import { statusOf } from '../guests/guest-facts.ts';
 import { QemuProcess } from '../qmp/qemu-process.ts';
 import type { QmpClient } from '../qmp/qmp-client.ts';
 import { MigrationError } from '../wire/migration-error.ts';
@@ -44,6 +45,20 @@ export class WakingQemu {
     this.#started = process;
     this.#signal = signal;
     this.ended = process.ended.then(() => rmSync(folder, { recursive: true, force: true }));
+  }
+
+  /** Number of its process. */
+  get pid(): number {
+    return this.#started.pid;
+  }
+
+  get isOver(): boolean {
+    return this.#started.isOver;
+  }
+
+  /** Why it ended, where that was not of its guest's, or its user's, own will. */
+  get fault(): SavkitError | undefined {
+    return this.isOver && !this.#started.endedWell ? this.#started.whyEnded() : undefined;
   }
 
   /** @throws EnvironmentError where there is no such program, UnsupportedError `qemu-refuses` in QEMU's words */
@@ -115,6 +130,18 @@ export class WakingQemu {
     } finally {
       await memory.close();
       unlinkSync(path);
+    }
+  }
+
+  /** Stops the guest for some work; where that fails a guest that ran goes on. */
+  async whileItStands<T>(work: () => Promise<T>): Promise<T> {
+    const ran = (await statusOf(this.qmp)) === 'running';
+    await this.qmp.execute('stop');
+    try {
+      return await work();
+    } catch (error) {
+      if (ran) await this.qmp.execute('cont').catch(() => {});
+      throw error;
     }
   }
 

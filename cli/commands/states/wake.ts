@@ -1,15 +1,20 @@
+import { basename } from 'node:path';
 import type { Argv } from 'yargs';
 import { UsageError } from '../../../formats/errors.ts';
 import type { ByteSource } from '../../../formats/files/source.ts';
 import { type Woken, wake, wakeAndRun } from '../../../migrations/wake/wake.ts';
 import { bringBack } from '../../../src/wake/back/back.ts';
 import { type PreparedWake, prepareWake } from '../../../src/wake/prepare.ts';
+import { checkKeepFile, KEEP_IN_TEXT, keepFile } from '../../control/keep-file.ts';
+import { WokenCharge } from '../../guests/woken-charge.ts';
 import { diskFormats } from '../../io/disk-format.ts';
 import { withSource } from '../../io/input.ts';
 import { tryOutput, withOutput } from '../../io/output.ts';
+import { whenAborted } from '../../io/stop.ts';
 import { command, type OptionsOf } from '../../parsing/options-of.ts';
 import { FORCE, outputTo } from '../../parsing/shared-options.ts';
 import { wakeOptionsOf, withWakeOptions } from '../../parsing/wake-options.ts';
+import { custody } from '../../process/custody.ts';
 import { ExitCode } from '../../process/exit-codes.ts';
 import { type Job, type Outcome, runCommand, withCommonOptions } from '../../process/run-command.ts';
 import { tell } from '../../terminal/print.ts';
@@ -44,6 +49,11 @@ const builder = (argv: Argv) =>
       type: 'string',
       requiresArg: true,
       describe: 'With --run: more options for QEMU, as --qemu-options="-display gtk"; default: "-display none"',
+    })
+    .option('keep-in', {
+      type: 'string',
+      requiresArg: true,
+      describe: `With --run: ${KEEP_IN_TEXT.charAt(0).toLowerCase()}${KEEP_IN_TEXT.slice(1)}`,
     })
     .option('back', {
       type: 'boolean',
@@ -123,11 +133,20 @@ async function runMachine(
   qemu: Parameters<typeof wakeAndRun>[3],
 ): Promise<Outcome> {
   const more = (options.qemuOptions ?? '-display none').split(/\s+/).filter((word) => word !== '');
+  await checkKeepFile(options);
+  const keep = keepFile(basename(file, '.sav'), options, '.qemu');
   const { woken, process: machine } = await wakeAndRun(source, prepared, more, qemu);
   progress.stop();
-  const stop = () => void machine.quit();
-  signal.addEventListener('abort', stop);
-  await machine.ended;
+  const charge = new WokenCharge(machine, keep, [options.qemu, ...woken.arguments, ...more]);
+  const release = custody.take(charge);
+  const forget = whenAborted(signal, () => void machine.quit());
+  try {
+    await machine.ended;
+  } finally {
+    release();
+    forget();
+  }
+  if (machine.fault && !signal.aborted) throw machine.fault;
   return outcomeOf(file, prepared, woken, options, true);
 }
 

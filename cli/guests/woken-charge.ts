@@ -1,0 +1,47 @@
+import { dirname } from 'node:path';
+import { writeFileSink } from '../../formats/files/sink.ts';
+import { shellWord } from '../../formats/values/shell-word.ts';
+import { ensureFolder } from '../../migrations/hand-over/record-folder.ts';
+import type { WakingQemu } from '../../migrations/wake/waking-qemu.ts';
+import type { KeepFile } from '../control/keep-file.ts';
+import type { Charge } from '../process/custody.ts';
+import { indent, line, lines, NO_TEXT, type TerminalText } from '../terminal/terminal-text.ts';
+
+/** A machine that was woken and runs in a QEMU of this process, as `custody` sees it: it stands nowhere else. */
+export class WokenCharge implements Charge {
+  readonly #qemu: WakingQemu;
+  readonly #file: KeepFile;
+  /** Program first, without the state. */
+  readonly #commandLine: readonly string[];
+
+  constructor(qemu: WakingQemu, file: KeepFile, commandLine: readonly string[]) {
+    this.#qemu = qemu;
+    this.#file = file;
+    this.#commandLine = commandLine;
+  }
+
+  isHeld(): boolean {
+    return !this.#qemu.isOver;
+  }
+
+  ways(): TerminalText {
+    const { pid } = this.#qemu;
+    return line`The machine runs in QEMU, process ${pid}; \`kill ${pid}\` ends it. Once more Ctrl-C, or SIGTERM, saves it to ${this.#file.path} and ends`;
+  }
+
+  async save(): Promise<TerminalText> {
+    const { path, force } = this.#file;
+    try {
+      await ensureFolder(dirname(path));
+      await this.#qemu.whileItStands(() => writeFileSink(path, { force }, (sink) => this.#qemu.save(sink)));
+    } catch (error) {
+      if (this.#qemu.isOver) return NO_TEXT;
+      throw error;
+    }
+    const words = [...this.#commandLine, '-incoming', `exec:cat ${shellWord(path)}`, '-monitor', 'stdio'];
+    return lines([
+      line`The machine is saved to ${path}. This loads it, paused, with its disks as they are now; \`cont\`, typed there, lets it go on:`,
+      indent(line`${words.map(shellWord).join(' ')}`),
+    ]);
+  }
+}
