@@ -80,7 +80,6 @@ export async function tryFile(path: string, options: OutputOptions): Promise<voi
 class StreamedFile extends WrittenFile implements FileSink {
   readonly #file: ScratchFile;
   readonly #stream: OutputStream;
-  #isOpen = true;
 
   constructor(name: string, file: ScratchFile, stream: OutputStream) {
     super(name, file.descriptor);
@@ -102,8 +101,8 @@ class StreamedFile extends WrittenFile implements FileSink {
   }
 
   async abort(): Promise<void> {
-    if (!this.#isOpen) return;
-    this.#isOpen = false;
+    if (!this.isOpen) return;
+    this.isOpen = false;
     this.#file.close();
     await this.#stream.close();
   }

@@ -1,13 +1,16 @@
 import { spawnSync } from 'node:child_process';
 import {
+  closeSync,
   existsSync,
   mkdirSync,
   mkdtempSync,
+  openSync,
   readdirSync,
   readFileSync,
   rmSync,
   statSync,
   writeFileSync,
+  writeSync,
 } from 'node:fs';
 import { devNull, tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -50,6 +53,24 @@ describe('openFileSink()', () => {
     expect(Buffer.from(target).toString()).toBe('3456');
     await source.close();
     await sink.abort();
+  });
+
+  it.each(['commit', 'abort'] as const)('writes to no other file that has got its number after %s', async (end) => {
+    const sink = await openFileSink(join(folder, 'out.sav'));
+    await sink.write(bytes('all of it'));
+    const source = await sink.readBack();
+    await sink[end]();
+    const other = openSync(join(folder, 'other'), 'wx+');
+    expect(other).toBe(sink.fd);
+    writeSync(other, 'mine');
+    const closed = { code: 'EBADF', message: expect.stringContaining('it is closed') };
+    await expect(sink.write(bytes('x'))).rejects.toMatchObject(closed);
+    await expect(sink.writeAt(bytes('x'), 0)).rejects.toMatchObject(closed);
+    await expect(sink.truncate(0)).rejects.toMatchObject(closed);
+    await expect(sink.readBack()).rejects.toMatchObject(closed);
+    await expect(source.read(new Uint8Array(4), 0)).rejects.toMatchObject(closed);
+    expect(readFileSync(join(folder, 'other'), 'utf8')).toBe('mine');
+    closeSync(other);
   });
 
   it('leaves nothing when aborted', async () => {

@@ -92,7 +92,6 @@ class TemporaryFile extends WrittenFile implements FileSink {
   readonly #temporary: string;
   readonly #file: DiskFile;
   readonly #options: OutputOptions;
-  #isOpen = true;
   /** Bytes since the last sync began. */
   #unsynced = 0;
   #syncing: Promise<void> | undefined;
@@ -150,8 +149,8 @@ class TemporaryFile extends WrittenFile implements FileSink {
   }
 
   async #close(): Promise<void> {
-    if (!this.#isOpen) return;
-    this.#isOpen = false;
+    if (!this.isOpen) return;
+    this.isOpen = false;
     await this.#syncing?.catch(() => {});
     await this.#file.close();
   }

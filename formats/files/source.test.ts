@@ -65,6 +65,20 @@ describe('sources', () => {
     rmSync(folder, { recursive: true });
   });
 
+  it('of a file that was closed read nothing of the next one that gets its number', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'savkit-closed-'));
+    const paths = ['one', 'two'].map((name) => join(folder, name));
+    for (const path of paths) writeFileSync(path, path);
+    const one = await openFile(paths[0]);
+    const { fd } = one;
+    await one.close();
+    const two = await openFile(paths[1]);
+    expect(two.fd).toBe(fd);
+    await expect(one.read(new Uint8Array(8), 0)).rejects.toMatchObject({ code: 'EBADF' });
+    await two.close();
+    rmSync(folder, { recursive: true });
+  });
+
   it('of a stream give the same whatever its chunks, as a file does', async () => {
     const folder = mkdtempSync(join(tmpdir(), 'savkit-source-'));
     await fc.assert(

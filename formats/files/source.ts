@@ -98,9 +98,12 @@ function openPipe(path: string): ByteSource {
   return streamSource(new Socket({ fd, readable: true, writable: false }), path);
 }
 
-/** A file that another thread has opened, and will close. */
-export function sharedFile({ fd, name, size }: { fd: number; name: string; size: number }): ByteSource {
-  return new FileSource(name, fd, size);
+/** A file that another thread, or another object, has opened, and will close. @param isOpen whether it still is */
+export function sharedFile(
+  { fd, name, size }: { fd: number; name: string; size: number },
+  isOpen: () => boolean = () => true,
+): ByteSource {
+  return new FileSource(name, fd, size, undefined, undefined, isOpen);
 }
 
 /**
@@ -117,14 +120,24 @@ class FileSource implements ByteSource {
   readonly #file: DiskFile | undefined;
   readonly #turns = Turns.rare();
   readonly #letGo: (() => void) | undefined;
+  readonly #isOpenElsewhere: () => boolean;
+  #isClosed = false;
 
-  constructor(name: string, fd: number, size: number | undefined, file?: DiskFile, letGo?: () => void) {
+  constructor(
+    name: string,
+    fd: number,
+    size: number | undefined,
+    file?: DiskFile,
+    letGo?: () => void,
+    isOpenElsewhere = () => true,
+  ) {
     this.name = name;
     this.size = size;
     this.seekable = size !== undefined;
     this.#fd = fd;
     this.#file = file;
     this.#letGo = letGo;
+    this.#isOpenElsewhere = isOpenElsewhere;
   }
 
   get fd(): number | undefined {
@@ -135,6 +148,9 @@ class FileSource implements ByteSource {
     let done = 0;
     try {
       while (done < target.length) {
+        // Its number may be that of another file by now.
+        if (this.#isClosed || !this.#isOpenElsewhere())
+          throw new EnvironmentError('EBADF', `Cannot read ${this.name}: it is closed`);
         const count = this.seekable
           ? world.disk.readSync(this.#fd, target, done, target.length - done, position + done)
           : await this.#readPipe(target, done);
@@ -142,13 +158,14 @@ class FileSource implements ByteSource {
         done += count;
       }
     } catch (error) {
-      throw EnvironmentError.from(error, `read ${this.name}`);
+      throw error instanceof EnvironmentError ? error : EnvironmentError.from(error, `read ${this.name}`);
     }
     if (this.#turns.areDue) await this.#turns.give();
     return done;
   }
 
   async close(): Promise<void> {
+    this.#isClosed = true;
     this.#letGo?.();
     await this.#file?.close();
   }

@@ -9,6 +9,8 @@ export class WrittenFile {
   readonly name: string;
   /** Other threads of the process can write to it, too. */
   readonly fd: number;
+  /** Once it is closed its number may be that of another file. */
+  protected isOpen = true;
   readonly #turns = Turns.rare();
   #position = 0;
 
@@ -26,6 +28,7 @@ export class WrittenFile {
   async writeAt(bytes: Uint8Array, position: number): Promise<void> {
     await this.attempt(async () => {
       for (let done = 0; done < bytes.length; ) {
+        this.#expectOpen();
         // Synchronously, for the reason that FileSource gives.
         done += world.disk.writeSync(this.fd, bytes, done, bytes.length - done, position + done);
       }
@@ -34,11 +37,22 @@ export class WrittenFile {
   }
 
   async truncate(size: number): Promise<void> {
-    await this.attempt(async () => world.disk.ftruncateSync(this.fd, size));
+    await this.attempt(async () => {
+      this.#expectOpen();
+      world.disk.ftruncateSync(this.fd, size);
+    });
   }
 
   async readBack(): Promise<ByteSource> {
-    return sharedFile({ fd: this.fd, name: this.name, size: world.disk.fstatSync(this.fd).size });
+    return this.attempt(async () => {
+      this.#expectOpen();
+      const { size } = world.disk.fstatSync(this.fd);
+      return sharedFile({ fd: this.fd, name: this.name, size }, () => this.isOpen);
+    });
+  }
+
+  #expectOpen(): void {
+    if (!this.isOpen) throw new EnvironmentError('EBADF', `Cannot write ${this.name}: it is closed`);
   }
 
   protected async attempt<T>(action: () => Promise<T>): Promise<T> {
