@@ -46,10 +46,14 @@ beforeAll(() => new Promise<void>((resolve) => server.listen(0, '127.0.0.1', res
 afterAll(() => server.close());
 afterEach(() => vi.unstubAllEnvs());
 
+function portOf(of: typeof server): number {
+  return (of.address() as AddressInfo).port;
+}
+
 function stubAccess(secret = KEYS.secret): void {
   vi.stubEnv('AWS_ACCESS_KEY_ID', KEYS.keyId);
   vi.stubEnv('AWS_SECRET_ACCESS_KEY', secret);
-  vi.stubEnv('AWS_ENDPOINT_URL', `http://127.0.0.1:${(server.address() as AddressInfo).port}`);
+  vi.stubEnv('AWS_ENDPOINT_URL', `http://127.0.0.1:${portOf(server)}`);
 }
 
 describe('s3://', () => {
@@ -71,6 +75,24 @@ describe('s3://', () => {
     const { stdout, exitCode } = await runHere('verify', 's3://states/2024/a b (1).sav');
     expect([exitCode, stdout]).toEqual([0, expect.stringContaining('s3://states/2024/a b (1).sav: whole')]);
     expect(ranges.length).toBeGreaterThan(0);
+  });
+
+  it('follows no server elsewhere: what is signed for one, and its session, are not for others', async () => {
+    let asked = 0;
+    const other = createServer((_, response) => {
+      asked++;
+      response.writeHead(200).end(state);
+    });
+    const first = createServer((_, response) => {
+      response.writeHead(307, { location: `http://127.0.0.1:${portOf(other)}/x` }).end();
+    });
+    for (const each of [other, first]) await new Promise<void>((resolve) => each.listen(0, '127.0.0.1', resolve));
+    stubAccess();
+    vi.stubEnv('AWS_SESSION_TOKEN', 'session');
+    vi.stubEnv('AWS_ENDPOINT_URL', `http://127.0.0.1:${portOf(first)}`);
+    const { exitCode, stderr } = await runHere('verify', 's3://states/a.sav');
+    expect([exitCode, stderr, asked]).toEqual([4, expect.stringContaining('sends us elsewhere (status 307)'), 0]);
+    for (const each of [other, first]) each.close();
   });
 
   it('tells what the server refuses, and no secret', async () => {

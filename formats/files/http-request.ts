@@ -55,7 +55,9 @@ export async function request(
       const own: Record<string, string> = authorization === undefined ? {} : { authorization };
       // Ranges are of the file itself, and never of a packed form that only the connection has.
       const all = { 'accept-encoding': 'identity', ...headers, ...own, ...sign?.(method, url, headers) };
-      const response = await fetch(url, { method, headers: all, signal: AbortSignal.any(ends) });
+      const redirect = sign ? 'manual' : 'follow';
+      const response = await fetch(url, { method, headers: all, redirect, signal: AbortSignal.any(ends) });
+      await expectSamePlace(response, { url, name, sign });
       if (response.ok || response.status === 416 || (method === 'HEAD' && response.status < 500)) return response;
       await response.body?.cancel();
       if (response.status < 500 || tries === TRIES)
@@ -67,6 +69,25 @@ export async function request(
     }
     await sleep(RETRY_MS * tries, { signal });
   }
+}
+
+/**
+ * What was signed for one server is none of another's business, and what was asked for over TLS comes over TLS. @throws
+ * EnvironmentError
+ */
+async function expectSamePlace(
+  { status, url: found, body }: Response,
+  { url, name, sign }: Pick<HttpPlace, 'url' | 'name' | 'sign'>,
+): Promise<void> {
+  const leadsElsewhere = sign !== undefined && status >= 300 && status < 400;
+  if (!leadsElsewhere && (!url.startsWith('https:') || found.startsWith('https:'))) return;
+  await body?.cancel();
+  throw badAnswer(
+    name,
+    leadsElsewhere
+      ? `the server sends us elsewhere (status ${status}): the region, or the address of the server, is another one`
+      : 'the server sends us to a place without encryption',
+  );
 }
 
 /**
