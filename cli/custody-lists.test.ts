@@ -32,6 +32,18 @@ it('manifests of many leave a list of sums and a chain of custody', async () => 
     expect(() => execFileSync('sha256sum', ['--check', '--status', place('SHA256SUMS')])).toThrow();
 });
 
+it('a list that ends in half a line, as a full disk leaves it, gets whole ones', async () => {
+  const own = mkdtempSync(place('half-'));
+  copyFileSync(join(STATES_FOLDER, 'own-pae.sav'), join(own, 'a.sav'));
+  const [sums, custody] = [join(own, 'sums'), join(own, 'custody')];
+  writeFileSync(sums, `${'0'.repeat(64)}  o`);
+  writeFileSync(custody, '{"time":"2026');
+  const lists = ['--sums', sums, '--custody', custody];
+  expect((await runHere('manifest', join(own, 'a.sav'), '-o', join(own, 'm'), ...lists)).exitCode).toBe(0);
+  expect(readFileSync(sums, 'utf8').split('\n')).toHaveLength(4);
+  expect(JSON.parse(readFileSync(custody, 'utf8').split('\n')[1])).toMatchObject({ command: 'manifest' });
+});
+
 const states = (name: string) => join(STATES_FOLDER, name);
 
 describe('other commands that make a file of another note both', () => {

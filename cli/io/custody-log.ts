@@ -1,4 +1,4 @@
-import { appendFile, readFile, realpath, stat } from 'node:fs/promises';
+import { appendFile, open, readFile, realpath, stat } from 'node:fs/promises';
 import { hostname, userInfo } from 'node:os';
 import { resolve } from 'node:path';
 import type { Argv } from 'yargs';
@@ -152,7 +152,24 @@ function sumLine({ path, sha256 }: HashedFile): string {
 }
 
 async function append(path: string, text: string): Promise<void> {
-  await appendFile(path, text, { mode: 0o600 }).catch((error: unknown) => {
+  try {
+    // What a full disk has left of a line must not become the beginning of this one.
+    const beginning = (await endsInLine(path)) ? '' : '\n';
+    await appendFile(path, beginning + text, { mode: 0o600 });
+  } catch (error) {
     throw EnvironmentError.from(error, `append to ${path}`);
-  });
+  }
+}
+
+/** Whether a file ends with the end of a line, or holds nothing; what is no file does. */
+async function endsInLine(path: string): Promise<boolean> {
+  const there = await stat(path).catch(() => undefined);
+  if (!there?.isFile() || there.size === 0) return true;
+  const file = await open(path);
+  try {
+    const { buffer } = await file.read(Buffer.alloc(1), 0, 1, there.size - 1);
+    return buffer.toString() === '\n';
+  } finally {
+    await file.close();
+  }
 }
