@@ -15,6 +15,11 @@ export interface ChartStretch {
   title: string;
 }
 
+/** For any number of values: as arguments of one call too many would be none. */
+function mostOf(values: readonly number[]): number {
+  return values.reduce((most, value) => Math.max(most, value), 1);
+}
+
 /** A point on a map. */
 export interface Mark {
   at: number;
@@ -66,7 +71,7 @@ const TEXTS = 170;
 
 /** Bars below each other, with name and figure. */
 export function barsOf(name: string, bars: readonly Bar[]): Html {
-  const most = Math.max(1, ...bars.map(({ value }) => value));
+  const most = mostOf(bars.map(({ value }) => value));
   const widthOf = (value: number) => (value / most) * (WIDTH - NAMES - TEXTS);
   return html`<svg viewBox="0 0 ${WIDTH} ${bars.length * ROW}" role="img" aria-label="${name}"><title>${name}</title>${bars.map(
     ({ name: bar, value, text, colour }, i) =>
@@ -107,7 +112,7 @@ const PLOT = 180;
 
 /** Columns side by side for each step, such as what was sent and what was dirtied in each round. */
 export function columnsOf(name: string, labels: readonly string[], series: readonly Series[]): Html {
-  const most = Math.max(1, ...series.flatMap(({ values }) => values));
+  const most = mostOf(series.flatMap(({ values }) => values));
   const step = (WIDTH - 90) / Math.max(1, labels.length);
   const wide = Math.min(46, (step * 0.7) / series.length);
   return html`<svg viewBox="0 0 ${WIDTH} ${PLOT + 34}" role="img" aria-label="${name}"><title>${name}</title>${[

@@ -19,7 +19,7 @@ import {
 
 /** Whatever is no figure counts as 0, and whatever is no text as empty. */
 const figure = orElse(
-  such(number, (value) => value >= 0, 'a figure'),
+  such(number, (value) => value >= 0 && value <= Number.MAX_SAFE_INTEGER, 'a figure'),
   0,
 );
 const words = orElse(text(Number.POSITIVE_INFINITY), '');
@@ -53,7 +53,13 @@ const migrationShape = fields({
 
 export type ReportedRound = ShapeValue<typeof roundShape>;
 /** What `migrate` has come to. */
-export type MigrationFigures = ShapeValue<typeof migrationShape>;
+export interface MigrationFigures extends ShapeValue<typeof migrationShape> {
+  /** All that there were; of more than a page can show the first ones are in `rounds`. */
+  roundCount: number;
+}
+
+/** More make a page that browsers are slow with. */
+const MOST_ROUNDS = 1000;
 
 /** What a command said of one file. */
 export interface FileFigures {
@@ -107,8 +113,11 @@ function takeResult(value: Loose, takers: EventTakers): number {
   }
   for (const file of files) {
     const result = loose(file.result);
-    if (result.action === 'migrate' && Array.isArray(result.rounds)) takers.migration(migrationShape(result));
-    else takers.file(fileOf(file, command));
+    const { rounds } = result;
+    if (result.action === 'migrate' && Array.isArray(rounds)) {
+      const figures = migrationShape({ ...result, rounds: rounds.slice(0, MOST_ROUNDS) });
+      takers.migration({ ...figures, roundCount: rounds.length });
+    } else takers.file(fileOf(file, command));
   }
   return files.length;
 }

@@ -7,6 +7,10 @@ import { factsOf, type Html, html, NOTHING, tableOf } from './html.ts';
 /** More rows make a page that browsers are slow with. */
 const MOST_ROWS = 2000;
 const MOST_RELEASES = 12;
+/** Commands have a dozen; names beyond those come from files that anybody may have written. */
+const MOST_NAMES = 64;
+const LONGEST_NAME = 80;
+const OTHERS = 'others';
 const COLOURS: Readonly<Record<number, string>> = { 0: 'good', 1: 'bad', 4: 'warn' };
 
 interface Group {
@@ -31,10 +35,14 @@ export class FleetSection {
     const { outcome, exitCode, size = 0, release } = figures;
     this.#files++;
     this.#bytes += size;
-    const group = this.#outcomes.get(outcome) ?? { count: 0, colour: COLOURS[exitCode] ?? 'soft' };
+    const name = nameIn(this.#outcomes, outcome);
+    const group = this.#outcomes.get(name) ?? { count: 0, colour: COLOURS[exitCode] ?? 'soft' };
     group.count++;
-    this.#outcomes.set(outcome, group);
-    if (release !== undefined) this.#releases.set(release, (this.#releases.get(release) ?? 0) + 1);
+    this.#outcomes.set(name, group);
+    if (release !== undefined) {
+      const writer = nameIn(this.#releases, release);
+      this.#releases.set(writer, (this.#releases.get(writer) ?? 0) + 1);
+    }
     const list = exitCode === 0 ? this.#good : this.#bad;
     if (list.length < MOST_ROWS) list.push(figures);
   }
@@ -83,4 +91,10 @@ export class FleetSection {
         .map(([release, count]) => ({ name: release, value: count, text: count.toLocaleString('en'), colour: 'ram' })),
     )}${releases.length > MOST_RELEASES ? html`<p class="note">… and ${releases.length - MOST_RELEASES} other releases.</p>` : NOTHING}`;
   }
+}
+
+/** Under which name something is counted: not more than a page can show, and not longer. */
+function nameIn(counted: ReadonlyMap<string, unknown>, name: string): string {
+  const short = name.slice(0, LONGEST_NAME);
+  return counted.has(short) || counted.size < MOST_NAMES ? short : OTHERS;
 }

@@ -17,7 +17,7 @@ const DOWNTIME_WORDS: Readonly<Record<string, string>> = {
 
 /** A migration: its rounds, its bytes, and its downtime. */
 export function migrationSection(migration: MigrationFigures): Html {
-  const { machine, outcome, because, bytes, pages, totalMs, downtimeMs, downtime, rounds } = migration;
+  const { machine, outcome, because, bytes, pages, totalMs, downtimeMs, downtime, rounds, roundCount } = migration;
   const isMoved = outcome === 'handed-over';
   return html`<section><h2>Migration of ${machine}</h2><span class="verdict ${isMoved ? 'good' : 'warn'}">${outcome.replaceAll('-', ' ')}</span><p class="note">${because}</p>${factsOf(
     [
@@ -25,7 +25,7 @@ export function migrationSection(migration: MigrationFigures): Html {
       ['Stood still', `${downtimeMs.toFixed(1)} ms`],
       ['Sent', sizeText(bytes)],
       ['Pages', pages.toLocaleString('en')],
-      ['Rounds', String(rounds.length)],
+      ['Rounds', String(roundCount)],
     ],
   )}${rounds.length > 0 ? roundsPart(migration) : NOTHING}<h3>What it stood still for</h3>${barsOf(
     'Downtime by part, in milliseconds',
@@ -38,12 +38,15 @@ export function migrationSection(migration: MigrationFigures): Html {
   )}</section>`;
 }
 
-function roundsPart({ rounds }: MigrationFigures): Html {
+/** There are half a dozen. */
+const MOST_CODECS = 24;
+
+function roundsPart({ rounds, roundCount }: MigrationFigures): Html {
   const codecs = new Map<string, number>();
   for (const round of rounds)
     for (const [codec, count] of Object.entries(round.codecs)) codecs.set(codec, (codecs.get(codec) ?? 0) + count);
   const colours = ['ram', 'mmio2', 'rom', 'mmio', 'text', 'dense'];
-  return html`<h3>Rounds: sent against dirtied meanwhile</h3>${columnsOf(
+  return html`<h3>Rounds: sent against dirtied meanwhile${rounds.length < roundCount ? `, the first ${rounds.length} of ${roundCount}` : ''}</h3>${columnsOf(
     'Bytes sent and dirtied in each round',
     rounds.map(({ round }) => String(round)),
     [
@@ -57,6 +60,7 @@ function roundsPart({ rounds }: MigrationFigures): Html {
     'Pages by encoding',
     [...codecs]
       .filter(([, value]) => value > 0)
+      .slice(0, MOST_CODECS)
       .map(([name, value], i) => ({
         name,
         value,

@@ -99,6 +99,21 @@ describe('the page of results', () => {
   });
 });
 
+describe('a page of results without end', () => {
+  const event = (i: number) => ({ event: 'file', file: `${i}`, outcome: `outcome ${i}`, exitCode: 0, result: {} });
+
+  it('names no more outcomes, releases and rounds than can be seen, and counts all', async () => {
+    const events = Array.from({ length: 300 }, (_, i) => event(i));
+    const rounds = Array.from({ length: 150_000 }, () => ({ codecs: { raw: 1e308 } }));
+    const migration = { files: [{ result: { action: 'migrate', machine: 'box', rounds } }] };
+    const lines = [...events, migration].map((value) => JSON.stringify(value)).join('\n');
+    const page = await pageOf(fileOf('many', `${lines}\n`));
+    for (const text of ['300 files', 'outcome 63<', 'others', 'the first 1000 of 150000']) expect(page).toContain(text);
+    expect(page).not.toContain('>outcome 64</text>');
+    expect(page.length).toBeLessThan(2_000_000);
+  });
+});
+
 describe('looks of pages', () => {
   it.each([
     ['zero', () => 0],
