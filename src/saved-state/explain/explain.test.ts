@@ -87,7 +87,7 @@ describe('explainCode()', () => {
   });
 
   it('says so when it does not know', () => {
-    for (const text of ['VERR_NO_MEMORY', '-8', '', 'nonsense', '1e9'])
+    for (const text of ['VERR_TIMEOUT', '-9', '', 'nonsense', '1e9'])
       expect(() => explainCode(text)).toThrow(UsageError);
   });
 });

@@ -1,5 +1,5 @@
-import { TELLING_CODES } from './codes/codes.ts';
-import { type Explanation, explanationNamed, explanationOfNumber } from './explain.ts';
+import { type Explanation, explanationNamed } from './explain.ts';
+import { failureIn, failureWithoutCode, isAboutStates, isCertainFailure } from './failure-words.ts';
 import { adviceFor, type Releases } from './hints.ts';
 import { type LogPlace, placeIn } from './log-places.ts';
 import { type LogRecord, RecordAssembler } from './log-records.ts';
@@ -24,22 +24,9 @@ const MAX_LINES = 100;
 const MAX_MESSAGES = 20;
 const MAX_MESSAGE = 2000;
 
-const CODE = /\bV(?:ERR|INF|WRN)_[A-Z0-9_]*[A-Z0-9]\b/gi;
-const NUMBER = /(?:\b(?:v?rc|status|error|code)\s*[=:]?\s*|\()(-\d{1,5})\b(?!\.)/i;
 const SET_ERROR = /VMSetError: (.*)$/;
 /** The first of two such lines only names a place in the source. */
 const IN_SOURCE = /^\S+\(\d+\) /;
-const ABOUT_STATES =
-  /\b(?:SSM|LoadExec|SaveExec|saved[ -]?(?:VM[ -]|machine[ -])?states?|state file|savestate|restor(?:e|ed|ing)|snapshots?|teleport\w*|data unit|load(?:ing)? (?:the |a )?(?:unit|state|saved|VM|machine)|VMR3(?:Load|Save|Teleport)\w*|\.sav\b|Power up failed)/i;
-const ABOUT_SAVING = /\bsav(?:e|ing)\b/i;
-const OTHER_SAVING = /\b(?:settings|screenshot|log file)\b/i;
-const SAVED_STATE = /\bsaved[ -]?(?:VM[ -]|machine[ -])?state/i;
-/** Words that VirtualBox has for nothing else, also where the end of a line, with its code, is lost. */
-const ONLY_FAILURES =
-  /\b(?:Load|Save)Exec failed for '|\bFailed to load unit '|Found no handler for unit '|Unsupported version \d+ of data unit|: Device in slot 0x\w+ has been removed|: New device in slot|: Config mismatch - |VM is missing a \w+ on port|\berror: [\w-]*[a-z][\w-]*#\d+: /i;
-const SAYS_FAILED =
-  /fail|error|could not|couldn't|can ?not|can't|unable|invalid|refus|abort|missing|mismatch|corrupt|not (?:found|supported|available)|unsupported|denied|\brc=|\bvrc=/i;
-const OTHER_LOADING = /\b(?:module|driver|library|plug-?in|extension pack|image|medi(?:um|a)|DLL|symbol)\b/i;
 /** Lines that name places, for those who look for faults of VirtualBox; its words for people stand elsewhere. */
 const OF_THE_LOG = /^(?:SSM|VMSetError): /;
 const CRASH = /Guru Meditation (-?\d+)? ?(?:\((V\w+)\))?|to 'GURU_MEDITATION(?:_LS)?'/;
@@ -60,6 +47,7 @@ export class LogReader {
   readonly #releases: Releases = {};
   /** VirtualBox's words that have no code yet. */
   #words: LogRecord[] = [];
+  #vague: Kept | undefined;
   #lastLine = 0;
 
   line(text: string): void {
@@ -70,6 +58,7 @@ export class LogReader {
   end(): LogFinding[] {
     this.#records.end();
     this.#attachWords();
+    if (this.#vague && this.#findings.length === 0) this.#add(this.#vague, this.#vague.said);
     const { doing } = this.#progress;
     if (doing) {
       const name = doing.what === 'saving' ? 'save-never-ended' : 'load-never-ended';
@@ -105,9 +94,15 @@ export class LogReader {
       this.#words.push({ ...record, text: spoken });
     const explanation = failureIn(text);
     if (explanation) this.#addFailure(explanation, record);
-    else if (spoken === undefined && ONLY_FAILURES.test(text))
-      this.#addFailure(explanationNamed('load-failed'), record);
-    else if (/to 'LOAD_FAILURE'/.test(text)) this.#addLoadFailure(record);
+    else if (spoken === undefined && isCertainFailure(text)) this.#addFailure(explanationNamed('load-failed'), record);
+    else this.#takeVagueWords(record);
+  }
+
+  /** Kept for a log or message in which nothing else names a reason. */
+  #takeVagueWords(record: LogRecord): void {
+    const explanation = this.#vague ? undefined : failureWithoutCode(record);
+    const { text, first, last } = record;
+    if (explanation) this.#vague = { lines: [...new Set([first, last])], messages: [], explanation, said: text };
   }
 
   #addFailure(explanation: Explanation, { text, first, last }: LogRecord): void {
@@ -126,13 +121,6 @@ export class LogReader {
     this.#add({ lines: [first], messages: [wordsOf(text)], explanation }, text, 'guru-meditation');
   }
 
-  /** Where nothing before it has named a reason. */
-  #addLoadFailure({ text, first }: LogRecord): void {
-    this.#attachWords();
-    if (this.#findings.length === 0)
-      this.#add({ lines: [first], messages: [], explanation: explanationNamed('load-failed') }, text);
-  }
-
   /** Words that come without a code belong to what was found last. */
   #attachWords(): void {
     const messages = this.#words.map(({ text }) => text);
@@ -142,7 +130,7 @@ export class LogReader {
     const last = this.#findings.at(-1);
     if (messages.length === 0) return;
     if (last) merge(last, { lines, ...place, messages, explanation: last.explanation });
-    else if (messages.some((message) => ABOUT_STATES.test(message) || placeIn(message).unit !== undefined)) {
+    else if (messages.some((message) => isAboutStates(message) || placeIn(message).unit !== undefined)) {
       this.#add({ lines, ...place, messages, explanation: explanationNamed('load-failed') }, messages[0]);
     }
   }
@@ -174,20 +162,6 @@ export function explainLog(text: string): LogFinding[] {
     start = end < 0 ? text.length : end + 1;
   }
   return reader.end();
-}
-
-/** What a line says has failed; undefined where it tells of no failure. */
-function failureIn(text: string): Explanation | undefined {
-  const names = (text.match(CODE) ?? []).map((name) => name.toUpperCase()).filter((name) => name.startsWith('VERR_'));
-  const isAbout = ABOUT_STATES.test(text)
-    ? !OTHER_LOADING.test(text) || SAVED_STATE.test(text) || placeIn(text).unit !== undefined
-    : ABOUT_SAVING.test(text) && !OTHER_SAVING.test(text);
-  const says = isAbout && SAYS_FAILED.test(text);
-  const name =
-    names.find((own) => TELLING_CODES.has(own)) ?? (says || placeIn(text).version !== undefined ? names[0] : undefined);
-  if (name !== undefined) return explanationNamed(name);
-  const number = says || /PGM|save/i.test(text) ? NUMBER.exec(text)?.[1] : undefined;
-  return number === undefined ? undefined : explanationOfNumber(Number(number));
 }
 
 /** Without what names the program and the place. */

@@ -1,3 +1,6 @@
+import { TELLING_CODES } from './codes/codes.ts';
+import { placeIn } from './log-places.ts';
+
 /** What VirtualBox said at once: a line of a log, or a message with the lines that it was wrapped into. */
 export interface LogRecord {
   /** Line numbers, counted from 1. */
@@ -5,20 +8,33 @@ export interface LogRecord {
   last: number;
   /** Without time stamps; wrapped lines are joined by blanks. */
   text: string;
+  /** Of a log, in which every line has a time. */
+  isLog: boolean;
 }
 
 /** How mail, web pages and documents of programs write what VirtualBox wrote. */
 const WRITTEN_OTHERWISE: readonly (readonly [RegExp, string])[] = [
   [/^\ufeff/, ''],
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: colours of a terminal
+  [/\u001b\[[0-9;]*[A-Za-z]/g, ''],
   [/^(?:\s*>)+\s?/, ''],
+  [/\\_/g, '_'],
   [/[\u2018\u2019\u201a\u201b]|&#0*39;|&apos;|\\u0027/gi, "'"],
   [/[\u201c\u201d\u201e]|&quot;|\\u0022/gi, '"'],
 ];
 
-const TIME_STAMP = /^\s*(?:\d+:)?\d{2}:\d{2}:\d{2}\.\d+\s+/;
+/** VirtualBox's own, in hours since the machine began. */
+const TIME_STAMP = /\d{2}:\d{2}:\d{2}\.\d+\s+/g;
+/** What journals and build servers write before each line. */
+const OF_A_JOURNAL =
+  /^(?:[A-Z][a-z]{2} [ \d]\d \d{2}:\d{2}:\d{2} \S+ |\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\S*\s(?:\S+ (?=[\w./-]+\[\d+\]: ))?)(?:[\w./-]+\[\d+\]: )?/;
+/** What stands before a time stamp is the name of a file, the number of a line, whatever another program added. */
+const MAX_PREFIX = 160;
 /** Starts of lines that begin something new in messages of VBoxManage and of the user interface. */
 const BEGINS =
-  /^\s*(?:VBox\w+(?:\.exe)?: |VMSetError: |SSM: |Result Code\b|Component:|Interface:|Callee\b|Details: |Context: |[{\]}*+|-]|\S+#\d+: )/;
+  /^\s*(?:VBox\w+(?:\.exe)?: |VMSetError: |SSM: |Result Code\b|Component:|Interface:|Callee\b|Details: |Context: |\S+#\d+: )/;
+/** Marks of lists and tables. The rest of a line of a log may start with any of them. */
+const BEGINS_ITEM = /^\s*[{\]}*+|-]/;
 /** What is longer is no line of VirtualBox. */
 const MAX_LINE = 16 * 1024;
 /** A message is wrapped into so many lines at most. */
@@ -38,17 +54,23 @@ export class RecordAssembler {
 
   line(raw: string): void {
     this.#line++;
-    const line = plain(raw.length > MAX_LINE ? raw.slice(0, MAX_LINE) : raw);
-    const stamp = TIME_STAMP.exec(line);
-    if (stamp) this.#isLog = true;
-    const text = (stamp ? line.slice(stamp[0].length) : line).trim();
-    if (text === '') {
+    for (const { text, isStamped } of piecesOf(plain(raw.length > MAX_LINE ? raw.slice(0, MAX_LINE) : raw)))
+      this.#piece(text, isStamped);
+  }
+
+  #piece(text: string, isStamped: boolean): void {
+    if (isStamped) this.#isLog = true;
+    if (text.trim() === '') {
       this.end();
       return;
     }
     const open = this.#open;
     const goesOn =
-      open && !stamp && !BEGINS.test(text) && open.parts.length < MAX_WRAPPED && (this.#isLog || !isOver(open.parts));
+      open &&
+      !isStamped &&
+      !BEGINS.test(text) &&
+      open.parts.length < MAX_WRAPPED &&
+      (this.#isLog || !(BEGINS_ITEM.test(text) || isOver(open.parts)));
     if (!goesOn) {
       this.end();
       this.#open = { first: this.#line, last: this.#line, parts: [text] };
@@ -62,8 +84,23 @@ export class RecordAssembler {
   end(): void {
     const open = this.#open;
     this.#open = undefined;
-    if (open) this.#take({ first: open.first, last: open.last, text: joined(open.parts) });
+    if (open) this.#take({ first: open.first, last: open.last, text: joined(open.parts), isLog: this.#isLog });
   }
+}
+
+/** A line, or several that have lost their ends, each from its time stamp on. */
+function piecesOf(line: string): { text: string; isStamped: boolean }[] {
+  const stamps = [...line.matchAll(TIME_STAMP)];
+  if (stamps.length === 0) {
+    const prefix = OF_A_JOURNAL.exec(line)?.[0] ?? '';
+    return [{ text: line.slice(prefix.length), isStamped: prefix !== '' }];
+  }
+  const pieces = stamps.map(({ index, 0: stamp }, i) => ({
+    text: line.slice(index + stamp.length, stamps[i + 1]?.index),
+    isStamped: true,
+  }));
+  const before = line.slice(0, stamps[0].index);
+  return before.length <= MAX_PREFIX ? pieces : [{ text: before, isStamped: false }, ...pieces];
 }
 
 function plain(line: string): string {
@@ -72,14 +109,29 @@ function plain(line: string): string {
 
 /** A message that has named its code says no more. */
 function isOver(parts: readonly string[]): boolean {
-  return /\(VERR_\w+\)\.?$/.test(parts[parts.length - 1]);
+  return /\(VERR_\w+\)\.?\s*$/.test(parts[parts.length - 1]);
+}
+
+/** Mail wraps lines at blanks, a terminal anywhere: taken is what names more. */
+function joined(parts: readonly string[]): string {
+  const words = parts.map((part) => part.trim()).reduce(atBlanks);
+  if (parts.length === 1) return words;
+  const cut = parts
+    .map((part) => part.replace(/\r$/, ''))
+    .join('')
+    .trim();
+  return tellingOf(cut) > tellingOf(words) ? cut : words;
 }
 
 /** A code that the end of a line has cut goes on without a blank. */
-function joined(parts: readonly string[]): string {
-  return parts.reduce((text, part) =>
-    /\bV(?:ERR|INF|WRN)_\w*_$/.test(text) || (/\(VERR_\w+$/.test(text) && /^[A-Z0-9_]+\)/.test(part))
-      ? text + part
-      : `${text} ${part}`,
-  );
+function atBlanks(text: string, part: string): string {
+  const isCut = /\bV(?:ERR|INF|WRN)_\w*_$/.test(text) || (/\(VERR_\w+$/.test(text) && /^[A-Z0-9_]+\)/.test(part));
+  return isCut ? text + part : `${text} ${part}`;
+}
+
+/** How much of a failure a text names. */
+function tellingOf(text: string): number {
+  const named = Object.values(placeIn(text)).filter((value) => value !== undefined).length;
+  const isKnown = (text.match(/\bVERR_\w+/g) ?? []).some((code) => TELLING_CODES.has(code));
+  return named + (isKnown ? 1 : 0);
 }

@@ -25,6 +25,12 @@ export const WITHOUT_CODE: readonly CodeFacts[] = [
   },
   { name: 'load-never-ended', kind: 'load-never-ended', means: 'loading began, and the log ends before it ended' },
   { name: 'load-failed', kind: 'not-known', means: 'the state could not be loaded, and no code tells why' },
+  { name: 'save-failed', kind: 'not-known', means: 'the state could not be saved, and no code tells why' },
+  {
+    name: 'start-failed',
+    kind: 'reason-in-log',
+    means: 'the machine ended while it was started, or its state loaded; the message does not say why',
+  },
   {
     name: 'guru-meditation',
     kind: 'crashed',

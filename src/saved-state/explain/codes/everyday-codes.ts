@@ -4,6 +4,8 @@ import type { CodeRow } from './kinds.ts';
 export const EVERYDAY_CODES: readonly CodeRow[] = [
   ['VERR_FILE_NOT_FOUND', -102, 'file-missing', 'there is no file of that name'],
   ['VERR_PATH_NOT_FOUND', -103, 'file-missing', 'a folder on the way to the file is missing'],
+  ['VERR_NO_MEMORY', -8, 'host-trouble', 'the host has no memory left for the machine'],
+  ['VERR_EM_NO_MEMORY', undefined, 'host-trouble', 'the host has no memory left for the machine'],
   ['VERR_ACCESS_DENIED', -38, 'host-trouble', 'the user who runs VirtualBox may not read or write the file'],
   ['VERR_DISK_FULL', -152, 'host-trouble', 'the disk is full'],
   ['VERR_VM_INVALID_VM_STATE', -1907, 'program-error', 'the machine is in a state in which that cannot be done'],

@@ -106,6 +106,14 @@ export const KINDS = {
       'Look at the host for the reason: memory, a killed process.',
     ],
   },
+  'reason-in-log': {
+    lost: 'Nothing that is known of: loading does not change the file.',
+    next: [
+      '`savkit explain "VirtualBox VMs/NAME/Logs/VBox.log"`: the log of the machine has the reason. Where it is from ' +
+        'before, the process ended before it began one: look at VBoxHardening.log beside it, or at VBoxSVC.log.',
+      '`savkit verify FILE` tells whether the state is whole, `savkit check STATE --machine FILE.vbox` whether it fits.',
+    ],
+  },
   crashed: {
     lost: 'What the guest had in memory since the state was saved; the file of the state itself is not changed by that.',
     next: [

@@ -1,0 +1,78 @@
+import { TELLING_CODES } from './codes/codes.ts';
+import { type Explanation, explanationNamed, explanationOfNumber } from './explain.ts';
+import { placeIn } from './log-places.ts';
+import type { LogRecord } from './log-records.ts';
+import { explainQemu } from './qemu-messages.ts';
+
+// Which words tell that saving or loading has failed.
+
+const CODE = /\bV(?:ERR|INF|WRN)_[A-Z0-9_]*[A-Z0-9]\b/gi;
+const NUMBER = /(?:\b(?:v?rc|status|error|code|NACK)\s*[=:]?\s*|\()(-\d{1,5})\b(?!\.)/i;
+const ABOUT_STATES =
+  /\b(?:SSM|LoadExec|SaveExec|saved[ -]?(?:VM[ -]|machine[ -])?states?|state file|savestate|restor(?:e|ed|ing)|snapshots?|teleport\w*|data unit|load(?:ing)? (?:the |a )?(?:unit|state|saved|VM|machine)|VMR3(?:Load|Save|Teleport)\w*|\.sav\b|Power up failed)/i;
+const ABOUT_SAVING = /\bsav(?:e|ing)\b/i;
+const OTHER_SAVING = /\b(?:settings|screenshot|log file)\b/i;
+const SAVED_STATE = /\bsaved[ -]?(?:VM[ -]|machine[ -])?state/i;
+const SAYS_FAILED =
+  /fail|error|could not|couldn't|can ?not|can't|unable|invalid|refus|abort|missing|mismatch|corrupt|not (?:found|supported|available)|unsupported|denied|\brc=|\bvrc=/i;
+const OTHER_LOADING = /\b(?:module|driver|library|plug-?in|extension pack|image|medi(?:um|a)|DLL|symbol)\b/i;
+/** States and snapshots in the languages that VirtualBox speaks besides. */
+const ABOUT_STATES_ELSEWHERE =
+  /zustand|sicherungspunkt|wiederherst|sauvegard|instantané|restaur|\bestado|instantánea|\bstato|istantanea|ripristin|\bstanu?\b|migawk|состояни|снимок|снимк|сохран|восстанов|状态|狀態|快照|恢复|還原|保存|状態|スナップショット|復元|상태|스냅샷|복원/i;
+/** A code in brackets is the reason of a message, whatever its words are. */
+const REASON = /[(\uff08]VERR_\w+[)\uff09]/i;
+/** Words that VirtualBox has for nothing else, also where the end of a line, with its code, is lost. */
+const ONLY_FAILURES =
+  /\b(?:Load|Save)Exec failed for '|\bFailed to load unit '|Found no handler for unit '|Unsupported version \d+ of data unit|: Device in slot 0x\w+ has been removed|: New device in slot|: Config mismatch - |VM is missing a \w+ on port|\berror: [\w-]*[a-z][\w-]*#\d+: /i;
+type Words = readonly (readonly [RegExp, string])[];
+
+/** Words that have no code, and are of a failure wherever they stand. */
+const WITHOUT_CODE: Words = [
+  [/to 'LOAD_FAILURE'/, 'load-failed'],
+  [
+    /session was closed before any attempt to power it on|has terminated (?:unexpectedly|abnormally) during startup|VM session was aborted/i,
+    'start-failed',
+  ],
+];
+/** The same of messages. A log has codes where it matters, and tells of everyday troubles in such words. */
+const MESSAGES_WITHOUT_CODE: Words = [
+  [/\b(?:saved[ -]?state|state file|snapshot)\b.{0,300}\b(?:invalid|corrupt(?:ed)?|damaged)\b/i, 'load-failed'],
+  [
+    /\b(?:fail(?:ed|ure)?|could not|cannot|unable)\b.{0,40}\b(?:restor|load|resum).{0,60}\b(?:state|snapshot)\b/i,
+    'load-failed',
+  ],
+  [
+    /\b(?:fail(?:ed|ure)?|could not|cannot|unable)\b.{0,40}\b(?:sav|tak|creat).{0,60}\b(?:state|snapshot)\b/i,
+    'save-failed',
+  ],
+];
+
+/** What a line says has failed; undefined where it tells of no failure. */
+export function failureIn(text: string): Explanation | undefined {
+  const names = (text.match(CODE) ?? []).map((name) => name.toUpperCase()).filter((name) => name.startsWith('VERR_'));
+  const isAbout = isAboutStates(text);
+  const says = (isAbout && SAYS_FAILED.test(text)) || (REASON.test(text) && ABOUT_STATES_ELSEWHERE.test(text));
+  const name =
+    names.find((own) => TELLING_CODES.has(own)) ?? (says || placeIn(text).version !== undefined ? names[0] : undefined);
+  if (name !== undefined) return explanationNamed(name);
+  const number = says || /PGM|save|NACK/i.test(text) ? NUMBER.exec(text)?.[1] : undefined;
+  return number === undefined ? undefined : explanationOfNumber(Number(number));
+}
+
+/** Whether words are about a saved state, and about no other thing that is loaded or saved. */
+export function isAboutStates(text: string): boolean {
+  if (ABOUT_STATES.test(text))
+    return !OTHER_LOADING.test(text) || SAVED_STATE.test(text) || placeIn(text).unit !== undefined;
+  return ABOUT_SAVING.test(text) && !OTHER_SAVING.test(text);
+}
+
+/** Whether words that have no code can be of a failure only. */
+export function isCertainFailure(text: string): boolean {
+  return ONLY_FAILURES.test(text);
+}
+
+/** What words tell where nothing else does. */
+export function failureWithoutCode({ text, isLog }: LogRecord): Explanation | undefined {
+  const found = [...WITHOUT_CODE, ...(isLog ? [] : MESSAGES_WITHOUT_CODE)].find(([words]) => words.test(text));
+  return found && explainQemu(text).length === 0 ? explanationNamed(found[1]) : undefined;
+}
