@@ -18,11 +18,25 @@ const place = (name: string, content: Buffer | string) => {
 const vectors = JSON.parse(readFileSync(join(STATES_FOLDER, '../machines/machines.json'), 'utf8'));
 const withPort = place('uart1.sav', realState('uart1'));
 const base = place('base.vbox', vectors.machines.base.settings);
+const odd = place(
+  'odd.vbox',
+  vectors.machines.base.settings.replace(
+    /<Machine [^>]*>/,
+    '$&<ExtraData><ExtraDataItem name="VBoxInternal/CPUM/HostCPUID/00000001/ecx" value="0"/></ExtraData>',
+  ),
+);
 const withCard = place('e1000.vbox', vectors.machines.e1000.settings);
 
+interface Open {
+  refusal?: string;
+  notJudged: string[];
+  assumed: string[];
+}
 interface Adapted {
   changes: { class: string; unit?: string; message: string }[];
-  proof?: { holds: boolean; assumed: string[] };
+  experimental?: string;
+  proof?: { holds: boolean } & Open;
+  foretold?: Open;
 }
 
 describe('savkit adapt --machine', () => {
@@ -46,6 +60,20 @@ describe('savkit adapt --machine', () => {
     const { stderr, exitCode } = await runHere('adapt', withPort, '--machine', withCard, '-o', output);
     expect([exitCode, existsSync(output)]).toEqual([5, false]);
     expect(stderr).toContain('--donor');
+  });
+
+  it.each([
+    ['other settings', [withPort, '--machine', base], 0],
+    ['an older release', [withPort, '--machine', base, '--to', '7.1'], 3],
+    ['settings that change VirtualBox inside', [withPort, '--machine', odd], 3],
+  ])('a dry run for %s foretells what the real one says, and ends as that does', async (_what, args, exitCode) => {
+    const dry = await savkitFile<Adapted>('adapt', ...args, '--dry-run');
+    const real = await savkitFile<Adapted>('adapt', ...args, '--force', '-o', join(folder, 'real.sav'));
+    expect([dry.exitCode, real.exitCode]).toEqual([exitCode, exitCode]);
+    const { notJudged, assumed } = real.result.proof as Open;
+    expect(dry.result).toEqual({ ...real.result, proof: undefined, foretold: { notJudged, assumed } });
+    expect(notJudged.length > 0).toBe(exitCode === 3);
+    expect('experimental' in real.result).toBe(args.includes('--to'));
   });
 
   it('tells every change in whole sentences', async () => {

@@ -58,7 +58,10 @@ const builder = (argv: Argv) =>
       'Classes: kept, the guest sees no change; seen, hardware has gone or come; reset, a device forgot its ' +
         'state; risk, the guest may crash; loss, memory or data goes. The donor must be of the VirtualBox ' +
         'release that is to load the result. Without a donor --machine mends what settings tell of; for the rest ' +
-        'it says that a donor is needed.',
+        'it says that a donor is needed. Exit codes, of --dry-run, too, which foretells them: 0 written and proved; ' +
+        '3 written and proved, but not all could be judged, or of --dry-run classes are not accepted; 5 it cannot ' +
+        'be made to fit, or the proof failed, nothing written; 2 classes are not accepted, or the options do not ' +
+        'fit together; 1 the state is damaged; 4 a file cannot be read or written.',
     );
 type Options = OptionsOf<typeof builder>;
 
@@ -94,8 +97,13 @@ async function runAdapt(source: ByteSource, target: AdaptTarget, job: Job, optio
   const { output, force } = options;
   if (options.dryRun) {
     const report = await planReport(source, target, run);
-    const text = lines([planText(file, report), ...experimentalText(options), 'Nothing was written.']);
-    return { exitCode: report.toAccept.length > 0 ? ExitCode.PARTLY : ExitCode.OK, result: report, text };
+    const text = lines([
+      planText(file, report),
+      ...foretoldText(report),
+      ...experimentalText(report),
+      'Nothing was written.',
+    ]);
+    return { exitCode: exitCodeOf(report), result: report, text };
   }
   if (output === undefined) throw new UsageError('usage', 'Cannot adapt: expected --output FILE or --dry-run');
   return withOutput(output, { force, inPlaceOf: source.name }, async (sink) => {
@@ -104,7 +112,7 @@ async function runAdapt(source: ByteSource, target: AdaptTarget, job: Job, optio
     const text =
       output === '-' || options.quiet
         ? NO_TEXT
-        : lines([planText(file, report), proofText(output, report), ...experimentalText(options)]);
+        : lines([planText(file, report), proofText(output, report), ...experimentalText(report)]);
     return { keep, value: { exitCode: exitCodeOf(report), result: report, text } };
   });
 }
@@ -117,9 +125,11 @@ function releaseFrom(text: string | undefined): ReleaseNumbers | undefined {
   return release;
 }
 
-function exitCodeOf({ proof }: AdaptReport): ExitCode {
-  if (!proof?.holds) return ExitCode.UNSUPPORTED;
-  return proof.notJudged.length > 0 ? ExitCode.PARTLY : ExitCode.OK;
+/** A dry run ends as the real one would. */
+function exitCodeOf({ proof, foretold, toAccept }: AdaptReport): ExitCode {
+  const { refusal, notJudged = [] } = proof ?? foretold ?? {};
+  if (refusal !== undefined || proof?.holds === false) return ExitCode.UNSUPPORTED;
+  return notJudged.length > 0 || toAccept.length > 0 ? ExitCode.PARTLY : ExitCode.OK;
 }
 
 /** @throws UsageError */
@@ -147,11 +157,14 @@ function changeText({ class: kind, unit, message }: AdaptReport['changes'][numbe
 }
 const LONGEST_CLASS = 5;
 
-/** What nobody could try. */
-function experimentalText({ to }: Options): TerminalText[] {
-  return to === undefined
-    ? []
-    : [line`${bad('experimental')}: VirtualBox ${to} itself was not tried; keep the state that this one was made of`];
+function experimentalText({ experimental }: AdaptReport): TerminalText[] {
+  return experimental === undefined ? [] : [line`${bad('experimental')}: ${experimental}`];
+}
+
+function foretoldText({ foretold }: AdaptReport): TerminalText[] {
+  if (!foretold) return [];
+  const { refusal } = foretold;
+  return refusal === undefined ? openText(foretold) : [bad(indent(line`VirtualBox would answer ${refusal}`))];
 }
 
 function proofText(output: string, { proof }: AdaptReport): TerminalText {

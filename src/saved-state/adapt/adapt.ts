@@ -1,17 +1,19 @@
 import { createHash } from 'node:crypto';
 import { UsageError } from '../../../formats/errors.ts';
+import { openScratchFile } from '../../../formats/files/scratch-file.ts';
 import type { ReadableSink } from '../../../formats/files/sink.ts';
 import type { ByteSource } from '../../../formats/files/source.ts';
+import { WrittenFile } from '../../../formats/files/written-file.ts';
 import { isPgm } from '../../../formats/pgm/pgm-reader.ts';
 import { unitLabel } from '../../../formats/ssm/container.ts';
 import { check } from '../check/check.ts';
-import type { ReleaseNumbers } from '../check/unit-versions.ts';
+import { type ReleaseNumbers, releaseName } from '../check/unit-versions.ts';
 import { fingerprint, sameIds } from '../hashing/fingerprint.ts';
 import type { RangeNaming } from '../reading/state-view.ts';
 import { walkState } from '../reading/walk.ts';
 import { type Change, type ChangeClass, CLASSES_TO_ACCEPT } from './change.ts';
 import { type AdaptPlan, type AdaptTarget, planAdaptation } from './plan.ts';
-import { writeAdapted } from './write-adapted.ts';
+import { withoutPages, writeAdapted } from './write-adapted.ts';
 
 export interface AdaptOptions {
   /** Classes of change that are taken, of those that nobody gets unasked. */
@@ -23,8 +25,18 @@ export interface AdaptOptions {
   onProgress?: (doing: 'reading' | 'writing' | 'proving', offset: number) => void;
 }
 
+/** What the machine would say to the adapted state. */
+export interface Foretold {
+  /** VirtualBox's code, the unit and the reason; absent where nothing keeps the state from loading. */
+  refusal?: string | undefined;
+  /** What could not be compared with the machine. */
+  notJudged: readonly string[];
+  /** What only the host that loads the result can tell. */
+  assumed: readonly string[];
+}
+
 /** What reading back an adapted state has shown. */
-export interface AdaptProof {
+export interface AdaptProof extends Foretold {
   /** Nothing differs but what the plan names, and nothing keeps the state from loading in the machine. */
   holds: boolean;
   /** Units that are as they were, byte for byte. */
@@ -34,12 +46,6 @@ export interface AdaptProof {
   /** Ranges of memory that were compared page by page. */
   ranges: number;
   differences: string[];
-  /** What the machine would say; absent where nothing keeps the state from loading. */
-  refusal?: string;
-  /** What could not be compared with the machine. */
-  notJudged: readonly string[];
-  /** What only the host that loads the result can tell. */
-  assumed: readonly string[];
 }
 
 export interface AdaptReport {
@@ -47,16 +53,36 @@ export interface AdaptReport {
   changes: readonly Change[];
   /** Classes that were not accepted; nothing is written while there are any. */
   toAccept: readonly ChangeClass[];
+  /** What nobody could try; absent where the release is the one that savkit was tried with. */
+  experimental?: string;
+  /** Of a state that was written. */
   proof?: AdaptProof;
+  /** Of a state that was not written. */
+  foretold?: Foretold;
 }
 
-/** What an adaptation would do. @throws UnsupportedError `not-adaptable` */
+/** What an adaptation would do, and what the machine would say to the result. @throws as `adapt` does */
 export async function planReport(
   source: ByteSource,
   target: AdaptTarget,
   options: AdaptOptions = {},
 ): Promise<AdaptReport> {
-  return reportOf(await planAdaptation(source, target, options), options);
+  const plan = await planAdaptation(source, target, options);
+  // The pages of the guest decide nothing here, and without them the state is small.
+  const scratch = openScratchFile();
+  try {
+    const sink = new WrittenFile(scratch.name, scratch.descriptor);
+    const { signal, onProgress } = options;
+    await writeAdapted(source, sink, withoutPages(plan), {
+      signal,
+      onProgress: (offset) => onProgress?.('reading', offset),
+    });
+    const written = await sink.readBack();
+    const foretold = await foretell(written, plan, options).finally(() => written.close());
+    return { ...reportOf(plan, options), foretold };
+  } finally {
+    scratch.close();
+  }
 }
 
 /**
@@ -85,19 +111,34 @@ export async function adapt(
   return { ...report, proof: await prove(source, sink, plan, options) };
 }
 
-function reportOf({ changes }: AdaptPlan, { accept = [] }: AdaptOptions): AdaptReport {
+function reportOf({ changes }: AdaptPlan, { accept = [], release }: AdaptOptions): AdaptReport {
   const toAccept = CLASSES_TO_ACCEPT.filter(
     (kind) => !accept.includes(kind) && changes.some((change) => change.class === kind),
   );
-  return { changes, toAccept };
+  const experimental =
+    release && `VirtualBox ${releaseName(release)} itself was not tried; keep the state that this one was made of`;
+  return { changes, toAccept, experimental };
+}
+
+async function foretell(state: ByteSource, plan: AdaptPlan, { release, signal }: AdaptOptions): Promise<Foretold> {
+  const { forecast, notJudged, assumed } = await check(state, {
+    machine: plan.machine,
+    release,
+    host: plan.host,
+    signal,
+  });
+  const unit = forecast?.unit === undefined ? '' : ` at ${forecast.unit}`;
+  const refusal = forecast && `${forecast.vboxCode}${unit}: ${forecast.message}`;
+  return { refusal, notJudged, assumed };
 }
 
 async function prove(
   source: ByteSource,
   sink: ReadableSink,
   plan: AdaptPlan,
-  { release, signal, onProgress }: AdaptOptions,
+  options: AdaptOptions,
 ): Promise<AdaptProof> {
+  const { signal, onProgress } = options;
   const written = await sink.readBack();
   try {
     const common = {
@@ -120,23 +161,14 @@ async function prove(
       if (expected.get(unit) !== other.units.get(unit)) differences.push(`unit ${unit}`);
     const unitsAsBefore = [...other.units].filter(([unit, hash]) => own.units.get(unit) === hash).length;
     const unitsChanged = new Set([...own.units.keys(), ...other.units.keys()]).size - unitsAsBefore;
-    const { forecast, notJudged, assumed } = await check(written, {
-      machine: plan.machine,
-      release,
-      host: plan.host,
-      signal,
-    });
-    const refusal =
-      forecast && `${forecast.vboxCode}${forecast.unit ? ` at ${forecast.unit}` : ''}: ${forecast.message}`;
+    const foretold = await foretell(written, plan, options);
     return {
-      holds: differences.length === 0 && forecast === undefined,
+      holds: differences.length === 0 && foretold.refusal === undefined,
       unitsAsBefore,
       unitsChanged,
       ranges: own.memory.size,
       differences,
-      notJudged,
-      assumed,
-      refusal,
+      ...foretold,
     };
   } finally {
     await written.close();

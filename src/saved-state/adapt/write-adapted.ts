@@ -51,6 +51,12 @@ export async function writeAdapted(
   await out.finish();
 }
 
+/** The same without the pages of the guest: whatever loaders compare is in it. */
+export function withoutPages(plan: AdaptPlan): AdaptPlan {
+  const { basic, config } = plan.memory ?? plan.own.state.pgm ?? {};
+  return basic && config ? { ...plan, memory: { basic, config, keeps: () => false } } : plan;
+}
+
 function isNext(planned: PlannedUnit | undefined, unit: UnitHeader): boolean {
   return planned !== undefined && planned.payload === undefined && unitLabel(planned.header) === unitLabel(unit);
 }
