@@ -1,4 +1,4 @@
-import { statSync } from 'node:fs';
+import { readdirSync, statSync } from 'node:fs';
 import { basename } from 'node:path';
 import { EnvironmentError } from '../../../formats/errors.ts';
 import {
@@ -39,6 +39,17 @@ export function settingsFileOf(path: string): string {
   return isFolder(path) ? settingsIn(path) : path;
 }
 
+/** Whether a path is that of a settings file, or of a folder with some. */
+export function isMachine(path: string): boolean {
+  if (/\.vbox$/i.test(path)) return true;
+  try {
+    return readdirSync(path).some((name) => name.endsWith('.vbox'));
+  } catch {
+    // A file, or nothing: whoever opens it says so.
+    return false;
+  }
+}
+
 function isFolder(path: string): boolean {
   try {
     return statSync(path).isDirectory();
@@ -62,8 +73,7 @@ const CODES: Readonly<Record<StateFate, ExitCode>> = {
 /** Tells of all states of a machine and its snapshots. */
 export async function runCheckMachine(
   { file, signal, progress }: Job,
-  release: ReleaseNumbers | undefined,
-  hostFile?: string,
+  { release, hostFile }: { release?: ReleaseNumbers | undefined; hostFile?: string | undefined },
 ): Promise<Outcome> {
   const { settings, history } = await readMachine(file);
   const moments = await checkHistory(settings, history, {

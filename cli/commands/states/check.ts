@@ -112,7 +112,7 @@ export const checkCommand: FileCommand<Options> = {
     if (files.length > 0 || filesFrom !== undefined || machine === undefined) await perState.handler(options);
     else
       process.exitCode = await runCommand('check', [machine], options, (job) =>
-        runCheckMachine(job, releaseOption(virtualbox), hostCpuid),
+        runCheckMachine(job, { release: releaseOption(virtualbox), hostFile: hostCpuid }),
       );
   },
 };

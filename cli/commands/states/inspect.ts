@@ -17,6 +17,7 @@ import { renderState } from '../../text/inspect-text.ts';
 import { renderQemuState, renderSnapshots } from '../../text/qemu-inspect-text.ts';
 import { renderUnit } from '../../text/unit-text.ts';
 import { foreseenText } from '../../text/wake-text.ts';
+import { isMachine, runCheckMachine } from './check-machine.ts';
 
 const builder = (argv: Argv) =>
   withManyFiles(withRamFile(withCommonOptions(argv)))
@@ -36,15 +37,23 @@ const builder = (argv: Argv) =>
     .example('$0 inspect machine.sav --unit apic', 'Registers of the interrupt controllers')
     .example('$0 inspect --wake machine.sav', 'Whether it could go on in QEMU, and what it would lose')
     .example('$0 inspect guest.state --unit cpu/0', 'Every field of a device of QEMU')
-    .epilogue('Structure and CRCs are checked on the way, compressed data is not: that is for verify.');
+    .example('$0 inspect "VirtualBox VMs/box"', 'The snapshots of a machine, and what became of their states')
+    .epilogue(
+      'Structure and CRCs are checked on the way, compressed data is not: that is for verify. Settings of a machine ' +
+        '(NAME.vbox), or its folder without -r: the tree of its snapshots, with their states, as check --machine tells it.',
+    );
 type Options = FileOptionsOf<typeof builder>;
 
 export const inspectCommand = fileCommand({
   name: 'inspect',
   usage: '<files..>',
   builder,
-  perFile: (job, options) =>
-    options.wake ? withSource(job, (source) => inspectWake(source, job)) : inspectFile(job, options),
+  perFile: (job, options) => {
+    if (options.wake) return withSource(job, (source) => inspectWake(source, job));
+    // With -r a folder stands for the files in it.
+    const isTree = !options.recursive && options.unit === undefined && isMachine(job.file);
+    return isTree ? runCheckMachine(job, {}) : inspectFile(job, options);
+  },
 });
 
 /** Of a state that was not saved for it: whether it can be woken. */

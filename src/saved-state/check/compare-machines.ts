@@ -40,7 +40,12 @@ export function compareMachines(
   compareDevices(comparison);
   compareConfigs(comparison);
   compareServices(comparison);
-  notJudged.push(...comparison.notJudged);
+  notJudged.push(
+    ...comparison.notJudged,
+    ...(target.internalSettings ?? []).map(
+      (name) => `setting ${name} of ${target.name}: its effect on loading is not known`,
+    ),
+  );
   return comparison.differences;
 }
 

@@ -50,6 +50,8 @@ export interface MachineFacts {
   pciSlots?: readonly PciSlot[];
   /** How each device is configured, by `name/instance`; undefined for those of which that is not known. */
   configs?: ReadonlyMap<string, DeviceConfig | undefined>;
+  /** Names of settings that change VirtualBox's parts in ways that savkit does not judge. */
+  internalSettings?: readonly string[];
 }
 
 const VGA_VENDORS: Record<number, VgaModel> = { 33006: 'vboxvga', 5549: 'vmsvga' };

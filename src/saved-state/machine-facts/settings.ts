@@ -9,6 +9,7 @@ import { monitorsConfig } from '../../../formats/units/display/screen.ts';
 import type { PdmDevice } from '../../../formats/units/machine/pdm.ts';
 import { vmmDevConfig } from '../../../formats/units/machine/vmm-dev.ts';
 import * as names from './device-names.ts';
+import { internalSettings } from './extra-data.ts';
 import { effectiveParavirtualisation } from './guest-types.ts';
 import type { MachineFacts } from './machine-facts.ts';
 import { attachedDevices } from './settings-devices.ts';
@@ -126,6 +127,7 @@ export function settingsOf({ text, root, machine }: SettingsFile, own: Element, 
     devices,
     usbDevices: attached.usbDevices,
     configs,
+    internalSettings: internalSettings(machine),
   };
 }
 

@@ -1,0 +1,44 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { bufferSource } from '../../../formats/files/source.ts';
+import { STATES_FOLDER } from '../../testing/states.ts';
+import { check } from '../check/check.ts';
+import { realState } from '../check/testing/real-machines.ts';
+import { readSettings } from './settings.ts';
+
+const { machines } = JSON.parse(readFileSync(join(STATES_FOLDER, '../machines/machines.json'), 'utf8'));
+
+const machine = (name: string) =>
+  readSettings(
+    machines.base.settings.replace(
+      /<Machine [^>]*>/,
+      `$&<ExtraData><ExtraDataItem name="GUI/LastCloseAction" value="Save"/><ExtraDataItem name="${name}" value="1"/></ExtraData>`,
+    ),
+    'base.vbox',
+  );
+const notJudged = async (name: string) =>
+  (await check(bufferSource(realState('base')), { machine: machine(name) })).notJudged;
+
+describe('internal settings of a machine', () => {
+  it.each([
+    'VBoxInternal/CPUM/HostCPUID/00000001/ecx',
+    'VBoxInternal/CPUM/StrictCpuIdChecks',
+    'VBoxInternal/RamHoleSize',
+    'VBoxInternal/Devices/ahci/0/Config/PortCount',
+    'VBoxInternal/Devices/e1000/0/Config/AdapterType',
+    'VBoxInternal2/SomethingNew',
+  ])('%s: is said not to be judged', async (name) => {
+    expect(await notJudged(name)).toEqual([expect.stringContaining(name)]);
+  });
+
+  it.each([
+    'VBoxInternal/Devices/pcbios/0/Config/DmiSystemVendor',
+    'VBoxInternal/TM/WarpDrivePercentage',
+    'VBoxInternal/HM/FallbackToIEM',
+    'VBoxInternal2/SharedFoldersEnableSymlinksCreate/vagrant',
+    'GUI/Fullscreen',
+  ])('%s: is known to have no effect', async (name) => {
+    expect(await notJudged(name)).toEqual([]);
+  });
+});
