@@ -196,8 +196,13 @@ describe('savkit explain', () => {
       '"version": 13',
     );
     const file = join(folder, 'message.txt');
-    writeFileSync(file, Buffer.from(`\ufeff${message}\r\n`, 'utf16le'));
-    expect(await savkitFile('explain', file)).toMatchObject(expected);
+    for (const mark of ['\ufeff', '']) {
+      const bytes = Buffer.from(`${mark}${message}\r\n`, 'utf16le');
+      writeFileSync(file, bytes);
+      expect(await savkitFile('explain', file)).toMatchObject(expected);
+      writeFileSync(file, bytes.swap16());
+      expect(await savkitFile('explain', file)).toMatchObject(expected);
+    }
     expect((await runHere('explain', 'all is well here')).exitCode).toBe(2);
   });
 });

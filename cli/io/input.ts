@@ -158,11 +158,11 @@ export async function readSmallText(path: string, limit: number): Promise<string
   return decoderFor(bytes).decode(bytes);
 }
 
-/** Windows' tools write UTF-16, which its first bytes tell, or UTF-8 with such bytes. */
+/** Windows' tools write UTF-16, which its first bytes tell, or UTF-8 with such bytes. Text has no zero characters. */
 function decoderFor([first, second]: Uint8Array): InstanceType<typeof TextDecoder> {
-  return new TextDecoder(
-    first === 0xff && second === 0xfe ? 'utf-16le' : first === 0xfe && second === 0xff ? 'utf-16be' : 'utf-8',
-  );
+  const isLittleEndian = (first === 0xff && second === 0xfe) || (first !== 0 && second === 0);
+  const isBigEndian = (first === 0xfe && second === 0xff) || (first === 0 && second !== 0);
+  return new TextDecoder(isLittleEndian ? 'utf-16le' : isBigEndian ? 'utf-16be' : 'utf-8');
 }
 
 /** A line that is longer is cut: a text has none. */

@@ -19,30 +19,33 @@ const OTHER_LOADING = /\b(?:module|driver|library|plug-?in|extension pack|image|
 /** States and snapshots in the languages that VirtualBox speaks besides. */
 const ABOUT_STATES_ELSEWHERE =
   /zustand|sicherungspunkt|wiederherst|sauvegard|instantané|restaur|\bestado|instantánea|\bstato|istantanea|ripristin|\bstanu?\b|migawk|состояни|снимок|снимк|сохран|восстанов|状态|狀態|快照|恢复|還原|保存|状態|スナップショット|復元|상태|스냅샷|복원/i;
+const FAILED_ELSEWHERE =
+  /nicht|ungültig|fehl|échec|échou|impossible|invalide|no se (?:pudo|puede)|fall[óo]|imposible|non (?:è|riuscit)|errore|não|falh|nie (?:można|udało)|не удалось|невозможно|ошибка|无法|不能|失败|無法|失敗|无效|できません|실패|없습니다/i;
 /** A code in brackets is the reason of a message, whatever its words are. */
 const REASON = /[(\uff08]VERR_\w+[)\uff09]/i;
 /** Words that VirtualBox has for nothing else, also where the end of a line, with its code, is lost. */
 const ONLY_FAILURES =
-  /\b(?:Load|Save)Exec failed for '|\bFailed to load unit '|Found no handler for unit '|Unsupported version \d+ of data unit|: Device in slot 0x\w+ has been removed|: New device in slot|: Config mismatch - |VM is missing a \w+ on port|\berror: [\w-]*[a-z][\w-]*#\d+: /i;
+  /\b(?:Load|Save)Exec failed for '|\bFailed to load unit '|Found no handler for unit '|Unsupported version \d+ of data unit|: Device in slot 0x\w+ has been removed|: New device in slot|: Config mismatch - |VM is missing a \w+ on port|USB [23]\.0 controller not found|\berror: [\w-]*[a-z][\w-]*#\d+: /i;
 type Words = readonly (readonly [RegExp, string])[];
 
 /** Words that have no code, and are of a failure wherever they stand. */
 const WITHOUT_CODE: Words = [
   [/to 'LOAD_FAILURE'/, 'load-failed'],
   [
-    /session was closed before any attempt to power it on|has terminated (?:unexpectedly|abnormally) during startup|VM session was aborted/i,
+    /session was closed before any attempt to power it on|has terminated (?:unexpectedly|abnormally) during startup|VM session was aborted|Failed to open a session for the virtual machine|keine neue Sitzung eröffnet|打开一个新任务/i,
     'start-failed',
   ],
 ];
 /** The same of messages. A log has codes where it matters, and tells of everyday troubles in such words. */
 const MESSAGES_WITHOUT_CODE: Words = [
+  [/\b(?:could not|cannot|unable to) (?:find|open|read)\b.{0,40}\b(?:saved state|state file)\b/i, 'load-failed'],
   [/\b(?:saved[ -]?state|state file|snapshot)\b.{0,300}\b(?:invalid|corrupt(?:ed)?|damaged)\b/i, 'load-failed'],
   [
     /\b(?:fail(?:ed|ure)?|could not|cannot|unable)\b.{0,40}\b(?:restor|load|resum).{0,60}\b(?:state|snapshot)\b/i,
     'load-failed',
   ],
   [
-    /\b(?:fail(?:ed|ure)?|could not|cannot|unable)\b.{0,40}\b(?:sav|tak|creat).{0,60}\b(?:state|snapshot)\b/i,
+    /\b(?:fail(?:ed|ure)?|could not|cannot|unable)\b.{0,40}\b(?:save|saving|tak|creat).{0,60}\b(?:state|snapshot)\b/i,
     'save-failed',
   ],
 ];
@@ -73,6 +76,8 @@ export function isCertainFailure(text: string): boolean {
 
 /** What words tell where nothing else does. */
 export function failureWithoutCode({ text, isLog }: LogRecord): Explanation | undefined {
-  const found = [...WITHOUT_CODE, ...(isLog ? [] : MESSAGES_WITHOUT_CODE)].find(([words]) => words.test(text));
-  return found && explainQemu(text).length === 0 ? explanationNamed(found[1]) : undefined;
+  const known = [...WITHOUT_CODE, ...(isLog ? [] : MESSAGES_WITHOUT_CODE)].find(([words]) => words.test(text))?.[1];
+  const name =
+    known ?? (!isLog && ABOUT_STATES_ELSEWHERE.test(text) && FAILED_ELSEWHERE.test(text) ? 'state-failed' : undefined);
+  return name !== undefined && explainQemu(text).length === 0 ? explanationNamed(name) : undefined;
 }

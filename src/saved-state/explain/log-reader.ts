@@ -130,7 +130,7 @@ export class LogReader {
     const last = this.#findings.at(-1);
     if (messages.length === 0) return;
     if (last) merge(last, { lines, ...place, messages, explanation: last.explanation });
-    else if (messages.some((message) => isAboutStates(message) || placeIn(message).unit !== undefined)) {
+    else if (messages.some((own) => isAboutStates(own) || isCertainFailure(own) || placeIn(own).unit !== undefined)) {
       this.#add({ lines, ...place, messages, explanation: explanationNamed('load-failed') }, messages[0]);
     }
   }

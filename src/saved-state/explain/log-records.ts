@@ -17,10 +17,14 @@ const WRITTEN_OTHERWISE: readonly (readonly [RegExp, string])[] = [
   [/^\ufeff/, ''],
   // biome-ignore lint/suspicious/noControlCharactersInRegex: colours of a terminal
   [/\u001b\[[0-9;]*[A-Za-z]/g, ''],
+  [/[\u00ad\u200b-\u200d\u2060]/g, ''],
+  [/[\u00a0\u202f]/g, ' '],
   [/^(?:\s*>)+\s?/, ''],
   [/\\_/g, '_'],
-  [/[\u2018\u2019\u201a\u201b]|&#0*39;|&apos;|\\u0027/gi, "'"],
-  [/[\u201c\u201d\u201e]|&quot;|\\u0022/gi, '"'],
+  [/[`\u2018\u2019\u201a\u201b]|&#0*39;|&apos;|\\u0027/gi, "'"],
+  [/[\u201c\u201d\u201e]|[\u00ab]\s*|\s*[\u00bb]|&quot;|\\u0022/gi, '"'],
+  // A code that was cut.
+  [/(\bVERR_\w*_) (?=[A-Z0-9_]+\))/g, '$1'],
 ];
 
 /** VirtualBox's own, in hours since the machine began. */
@@ -104,7 +108,17 @@ function piecesOf(line: string): { text: string; isStamped: boolean }[] {
 }
 
 function plain(line: string): string {
-  return WRITTEN_OTHERWISE.reduce((text, [written, meant]) => text.replace(written, meant), line);
+  const text = /%2[078]/.test(line) ? outOfUrl(line) : line;
+  return WRITTEN_OTHERWISE.reduce((own, [written, meant]) => own.replace(written, meant), text);
+}
+
+/** What somebody searched for, as browsers show it. */
+function outOfUrl(line: string): string {
+  try {
+    return decodeURIComponent(line);
+  } catch {
+    return line;
+  }
 }
 
 /** A message that has named its code says no more. */

@@ -70,6 +70,30 @@ describe('explainLog() of reports in other languages', () => {
   });
 });
 
+describe('explainLog() of words that other programs have written otherwise', () => {
+  const XCR0 = "Failed to load unit 'cpum' (VERR_CPUM_INVALID_XCR0)";
+
+  it.each<[string, string]>([
+    ['the address of a search', `https://example.org/search?q=${encodeURIComponent(XCR0)}`],
+    ['blanks that do not break', XCR0.replaceAll(' ', '\u00a0')],
+    ['Markdown', XCR0.replaceAll("'", '`')],
+    ['French quotes', XCR0.replace("'cpum'", '«\u00a0cpum\u00a0»')],
+    ['soft hyphens', XCR0.replaceAll('_', '_\u00ad')],
+    ['blanks of no width', XCR0.replaceAll('_', '_\u200b')],
+    ['a scanner', XCR0.replace('INVALID_', 'INVALID_ ')],
+    ['a number for the code', XCR0.replace('VERR_CPUM_INVALID_XCR0', '-1765')],
+    ['a number that nobody knew', XCR0.replace('VERR_CPUM_INVALID_XCR0', 'Unknown Status -1765 (0xfffff91b)')],
+    [
+      'PowerShell',
+      `VBoxManage.exe : VBoxManage.exe: error: ${XCR0}\nAt line:1 char:1\n+ VBoxManage.exe startvm b\n+ ~~~~~~~~`,
+    ],
+    ['a log without ends of lines', CPUM_LOG.join(' ')],
+    ['a log in JSON', JSON.stringify({ body: CPUM_LOG.join('\n') })],
+  ])('of %s', (_who, text) => {
+    expect(explainLog(text)).toMatchObject([{ unit: 'cpum', explanation: { name: 'VERR_CPUM_INVALID_XCR0' } }]);
+  });
+});
+
 describe('explainLog() of lines that other programs have wrapped', () => {
   const prefixed = (prefix: (i: number) => string) => CPUM_LOG.map((own, i) => `${prefix(i)}${own}`).join('\n');
 
@@ -149,6 +173,7 @@ describe('explainLog() of releases from 2.x to 7.1', () => {
     "VBoxManage: error: The virtual machine 'b' has terminated abnormally during startup with exit code 1 (0x1)",
     'Failed to open a session for the virtual machine b.\n\nThe VM session was aborted.\n\nResult Code: E_FAIL (0x80004005)',
     'Für die virtuelle Maschine b konnte keine neue Sitzung eröffnet werden.\n\nThe VM session was aborted.',
+    'Failed to open a session for the virtual machine b.\n\nResult Code: E_FAIL (0x80004005)',
   ])('a start that failed without a code is no good end: %s', (text) => {
     expect(found(text)).toEqual([['start-failed']]);
     expect(explainLog(text)[0].explanation.next.join(' ')).toContain('VBox.log');
@@ -159,6 +184,10 @@ describe('explainLog() of releases from 2.x to 7.1', () => {
     ['VBoxManage: error: Failed to restore the machine state.', 'load-failed'],
     ['VBoxManage: error: Could not save the state of the virtual machine b', 'save-failed'],
     ['Failed to take a snapshot of the virtual machine b.', 'save-failed'],
+    ['VBoxManage: error: Could not find a saved state file for the machine', 'load-failed'],
+    ['Der gespeicherte Zustand konnte nicht wiederhergestellt werden.', 'state-failed'],
+    ['无法恢复快照', 'state-failed'],
+    ['00:00:04.1 VMSetError: Implementation of the USB 3.0 controller not found!', 'load-failed'],
   ])('%s tells of a failure without a code', (text, name) => {
     expect(found(text)).toEqual([[name]]);
   });

@@ -26,6 +26,7 @@ export const WITHOUT_CODE: readonly CodeFacts[] = [
   { name: 'load-never-ended', kind: 'load-never-ended', means: 'loading began, and the log ends before it ended' },
   { name: 'load-failed', kind: 'not-known', means: 'the state could not be loaded, and no code tells why' },
   { name: 'save-failed', kind: 'not-known', means: 'the state could not be saved, and no code tells why' },
+  { name: 'state-failed', kind: 'not-known', means: 'a state could not be saved or loaded, and no code tells why' },
   {
     name: 'start-failed',
     kind: 'reason-in-log',
