@@ -66,7 +66,9 @@ async function explainFile(path: string, quiet: boolean): Promise<Outcome> {
 
 function outcomeOf(log: readonly LogFinding[], what: string, quiet: boolean): Outcome {
   const text =
-    log.length === 0 ? line`${what}: ${good('no failure of saving or loading that savkit knows')}` : lines(log.map(findingText));
+    log.length === 0
+      ? line`${what}: ${good('no failure of saving or loading that savkit knows')}`
+      : lines(log.map(findingText));
   return { exitCode: ExitCode.OK, result: { log }, text: quiet ? NO_TEXT : text };
 }
 
