@@ -14,3 +14,6 @@ export interface Change {
   unit?: string;
   message: string;
 }
+
+/** What a drive takes with it. Tried with Debian 6.1, which goes on with what it has in memory, and has writes fail. */
+export const LOST_WITH_DRIVE = 'commands in flight fail, and what the guest has not written there yet is lost';

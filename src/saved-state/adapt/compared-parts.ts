@@ -9,6 +9,7 @@ import { vmmDevCodec } from '../../../formats/units/machine/vmm-dev.ts';
 import { E1000_CHIPS, e1000Codec, PCNET_TYPES, pcnetCodec } from '../../../formats/units/network/codecs.ts';
 import { busLogicCodec, lsiLogicCodec } from '../../../formats/units/storage/scsi-codecs.ts';
 import { isCompared } from '../../../formats/units/table.ts';
+import { LOST_WITH_DRIVE } from './change.ts';
 import { mergeAhci, mergeIde } from './drives.ts';
 import { type Merge, refused } from './merge.ts';
 
@@ -164,7 +165,7 @@ function mergeScsi(own: Scsi, donor: Scsi, merge: Merge, unit: string): void {
 }
 
 function noteDevice(merge: Merge, unit: string, place: number, isAttached: boolean): void {
-  const what = isAttached ? 'is new: the guest finds it when it looks' : 'is gone: commands in flight fail';
+  const what = isAttached ? 'is new: the guest finds it when it looks' : `is gone: ${LOST_WITH_DRIVE}`;
   merge.note('seen', unit, `device ${place} ${what}`);
 }
 

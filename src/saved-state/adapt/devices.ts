@@ -3,12 +3,16 @@ import type { PciSlot } from '../../../formats/units/chipset/pci-bus.ts';
 import { pciInstance, pciName } from '../../../formats/units/chipset/pci-ids.ts';
 import { hpetCodec } from '../../../formats/units/chipset/timers.ts';
 import { pdmCodec } from '../../../formats/units/machine/pdm.ts';
+import { STORAGE } from '../machine-facts/device-names.ts';
 import type { MachineFacts } from '../machine-facts/machine-facts.ts';
 import type { SavedState } from '../reading/state.ts';
+import { LOST_WITH_DRIVE } from './change.ts';
 import { type Merge, refused } from './merge.ts';
 
 /** Old units that today's loaders pass unread, whatever they hold. */
 const STUBS = ['rem', 'selm', 'CSAM', 'PATM'];
+/** What drives are attached to. */
+const CONTROLLERS: ReadonlySet<string> = new Set(Object.values(STORAGE));
 /** Units that are there in every machine of the releases that write them; older states do without. */
 const ALWAYS_THERE = ['ConsoleData'];
 
@@ -77,7 +81,11 @@ function dropDevice(merge: Merge, device: string): void {
   const risk = riskOfLosing(merge, device);
   merge.drop(device);
   if (risk === undefined)
-    merge.note('seen', device, `device ${device} is not in the machine: the guest sees it pulled out`);
+    merge.note(
+      'seen',
+      device,
+      `device ${device} is not in the machine: the guest sees it pulled out${CONTROLLERS.has(device.split('/')[0]) ? `; of its drives ${LOST_WITH_DRIVE}` : ''}`,
+    );
   else merge.note('risk', device, `device ${device} is not in the machine, ${risk}`);
 }
 

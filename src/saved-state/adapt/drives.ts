@@ -1,5 +1,6 @@
 import { type Ahci, ahciCodec, ideCodec } from '../../../formats/units/storage/ata-codecs.ts';
 import { IDE_CHIPS } from '../../../formats/units/storage/piix3ide.ts';
+import { LOST_WITH_DRIVE } from './change.ts';
 import type { Merge } from './merge.ts';
 
 /** Port x Interrupt Status: the device has changed, the link has changed. */
@@ -48,7 +49,7 @@ function mergePort(merge: Merge, unit: string, own: Ahci, donor: Ahci, port: num
     ? 'has a device of another kind'
     : there.attached
       ? 'has a device that is new to the guest'
-      : 'has lost its device: commands in flight fail';
+      : `has lost its device: ${LOST_WITH_DRIVE}`;
   merge.note('seen', unit, `port ${port} ${what}`);
 }
 
@@ -82,7 +83,7 @@ export function mergeIde(merge: Merge, unit: string): boolean {
         ? 'is of another kind'
         : there.attached
           ? 'is new to the guest'
-          : 'is gone: commands in flight fail';
+          : `is gone: ${LOST_WITH_DRIVE}`;
       merge.note('seen', unit, `${CHANNELS[c]} ${DRIVES[d]} ${what}`);
     }
   }
