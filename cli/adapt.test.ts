@@ -22,7 +22,7 @@ const odd = place(
   'odd.vbox',
   vectors.machines.base.settings.replace(
     /<Machine [^>]*>/,
-    '$&<ExtraData><ExtraDataItem name="VBoxInternal/CPUM/HostCPUID/00000001/ecx" value="0"/></ExtraData>',
+    '$&<ExtraData><ExtraDataItem name="VBoxInternal/CPUM/IsaExts/SSE4.1" value="0"/></ExtraData>',
   ),
 );
 const withCard = place('e1000.vbox', vectors.machines.e1000.settings);

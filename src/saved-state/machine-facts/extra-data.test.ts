@@ -22,7 +22,7 @@ const notJudged = async (name: string) =>
 
 describe('internal settings of a machine', () => {
   it.each([
-    'VBoxInternal/CPUM/HostCPUID/00000001/ecx',
+    'VBoxInternal/CPUM/IsaExts/SSE4.1',
     'VBoxInternal/CPUM/StrictCpuIdChecks',
     'VBoxInternal/RamHoleSize',
     'VBoxInternal/Devices/ahci/0/Config/PortCount',
@@ -37,6 +37,7 @@ describe('internal settings of a machine', () => {
     'VBoxInternal/TM/WarpDrivePercentage',
     'VBoxInternal/HM/FallbackToIEM',
     'VBoxInternal2/SharedFoldersEnableSymlinksCreate/vagrant',
+    'VBoxInternal/CPUM/HostCPUID/00000001/ecx',
     'GUI/Fullscreen',
   ])('%s: is known to have no effect', async (name) => {
     expect(await notJudged(name)).toEqual([]);

@@ -15,6 +15,8 @@ const WITHOUT_EFFECT: readonly RegExp[] = [
   /^VBoxInternal\/Devices\/(?:ahci|piix3ide)\/\d\/Config\/\w+\/(?:SerialNumber|ModelNumber|FirmwareRevision)$/,
   /^VBoxInternal\/Devices\/VMMDev\/0\/Config\/GetHostTimeDisabled$/,
   /^VBoxInternal\/Devices\/mc146818\/0\/Config\/UseUTC$/,
+  // With these the loader compared the guest with the host's own CPU all the same.
+  /^VBoxInternal\/CPUM\/HostCPUID\/[0-9a-f]{8}\/e[abcd]x$/i,
   // Whoever executes the guest, and how fast its clock goes.
   /^VBoxInternal\/(?:HM|NEM)\/\w+$/,
   /^VBoxInternal\/TM\/\w+$/,
