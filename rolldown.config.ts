@@ -9,6 +9,7 @@ export default defineConfig({
   input: {
     savkit: 'dist/cli/main.js',
     worker: 'dist/src/saved-state/threads/worker.js',
+    'hash-worker': 'dist/src/saved-state/manifest/hash-worker.js',
     'scan-worker': 'dist/migrations/guests/memory/scan-worker.js',
   },
   platform: 'node',

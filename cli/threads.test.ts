@@ -45,6 +45,14 @@ describe('--threads', () => {
     expect(three.exitCode).toBe(1);
   });
 
+  it('does not change the manifest', async () => {
+    const [one, two] = ['1', '2'].map((threads) => join(folder, `${threads}.manifest`));
+    for (const [i, output] of [one, two].entries())
+      expect(await withThreads(1 + i, 'manifest', live, '-o', output)).toMatchObject({ exitCode: 0 });
+    const contentOf = (path: string) => ({ ...JSON.parse(readFileSync(path, 'utf8')), created: null });
+    expect(contentOf(two)).toEqual(contentOf(one));
+  });
+
   it('does not change a byte of what extract writes', async () => {
     for (const [file, format] of [
       [plain, 'raw'],

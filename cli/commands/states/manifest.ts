@@ -14,12 +14,19 @@ import { expectOneOutput, outputOf } from '../../many/outputs.ts';
 import { withRamFile } from '../../parsing/ram-option.ts';
 import { FILES, FORCE, OUTPUT } from '../../parsing/shared-options.ts';
 import { ExitCode } from '../../process/exit-codes.ts';
-import { type Job, type Outcome, stepsOf, withCommonOptions } from '../../process/run-command.ts';
+import {
+  type Job,
+  type Outcome,
+  stepsOf,
+  threadsOf,
+  withCommonOptions,
+  withThreads,
+} from '../../process/run-command.ts';
 import { sizeText } from '../../terminal/size-text.ts';
 import { line, NO_TEXT } from '../../terminal/terminal-text.ts';
 
 const builder = (argv: Argv) =>
-  withLists(withInto(withManyFiles(withRamFile(withCommonOptions(argv)))))
+  withLists(withInto(withManyFiles(withRamFile(withThreads(withCommonOptions(argv))))))
     .positional('files', FILES)
     .option('output', OUTPUT)
     .option('format', {
@@ -63,7 +70,7 @@ async function runManifest(source: ByteSource, job: Job, options: Options): Prom
   const { force, quiet } = options;
   const output = outputOf(options);
   return withOutput(output, { force }, async (sink) => {
-    const manifest = await makeManifest(source, stepsOf(job, source));
+    const manifest = await makeManifest(source, { ...threadsOf(options), ...stepsOf(job, source) });
     const encoding = options.format ?? (output.endsWith('.msgpack') ? 'msgpack' : 'json');
     const bytes = encodeManifest(manifest, encoding);
     await sink.write(bytes);

@@ -23,7 +23,7 @@ export interface FileHashes {
   blocks: BigUint64Array;
 }
 
-interface Options {
+export interface HashOptions {
   signal?: AbortSignal;
   onProgress?: (offset: number) => void;
 }
@@ -32,7 +32,7 @@ interface Options {
 export async function hashFile(
   source: ByteSource,
   stretches: readonly FileStretch[],
-  { signal, onProgress }: Options = {},
+  { signal, onProgress }: HashOptions = {},
 ): Promise<FileHashes> {
   const whole = createHash('sha256');
   const parts = new StretchHashes(stretches);

@@ -4,9 +4,11 @@ import { expectMemory, readState } from '../families/read-state.ts';
 import { hashMemory } from '../hashing/fingerprint.ts';
 import type { SpanHashes } from '../hashing/span-hashes.ts';
 import type { UnitSummary } from '../reading/state.ts';
+import type { StateView } from '../reading/state-view.ts';
 import { stepOf } from '../reading/step.ts';
 import type { WalkOptions } from '../reading/walk.ts';
-import { type FileStretch, hashFile } from './file-hashes.ts';
+import type { FileHashes, FileStretch } from './file-hashes.ts';
+import { HashBeside } from './hash-beside.ts';
 import { rootOfRanges, treeRoot } from './hash-tree.ts';
 
 /** What a state was when it was good, so that damage can be named later. */
@@ -58,6 +60,8 @@ export interface ManifestRange {
 
 /** Who is told how far the work is. */
 export interface ManifestOptions extends Pick<WalkOptions, 'signal'> {
+  /** Threads to work with; default: two for large files, where a processor is idle. */
+  threads?: number;
   /** Called with the offset reached in the file. */
   onProgress?: (doing: 'reading' | 'hashing', offset: number) => void;
 }
@@ -70,21 +74,34 @@ export async function makeManifest(source: ByteSource, options: ManifestOptions 
   if (!source.seekable)
     throw new UsageError('not-seekable', `Cannot make a manifest of ${source.name}: it has to be read several times`);
   const looked = await readState(source, { signal: options.signal, skipCrc: true });
-  const { state, memory } = await hashMemory(readState, source, {
-    of: 'content',
-    naming: expectMemory(looked).names.naming,
-    ...stepOf(options, 'reading'),
-  });
-  const units = state.unitsHavePlaces ? state.units : [];
-  const file = await hashFile(source, units.map(stretchOf), stepOf(options, 'hashing'));
+  const units = looked.unitsHavePlaces ? looked.units : [];
+  const beside = new HashBeside(source, units.map(stretchOf), options.threads);
+  try {
+    const { state, memory } = await hashMemory(readState, source, {
+      of: 'content',
+      naming: expectMemory(looked).names.naming,
+      ...stepOf(options, 'reading'),
+    });
+    return describe(source, state, memory, await beside.result(stepOf(options, 'hashing')));
+  } finally {
+    await beside.dismiss();
+  }
+}
+
+function describe(
+  { name }: ByteSource,
+  state: StateView,
+  memory: ReadonlyMap<string, SpanHashes>,
+  { size, sha256, blocks, stretches }: FileHashes,
+): Manifest {
   const { family, format, release } = state;
   return {
     manifest: 'savkit/manifest/1',
     created: new Date().toISOString(),
-    file: { name: source.name, size: file.size, sha256: file.sha256, blocks: file.blocks },
+    file: { name, size, sha256, blocks },
     container: `${CONTAINER_PREFIX[family.name]}${format}`,
     release,
-    units: units.map((unit, i) => describeUnit(unit, file.stretches[i])),
+    units: (state.unitsHavePlaces ? state.units : []).map((unit, i) => describeUnit(unit, stretches[i])),
     fields: Object.fromEntries(state.fields()),
     memory: describeMemory(memory),
   };
