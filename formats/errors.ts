@@ -147,6 +147,16 @@ export const throwDamage: OnDamage = (error) => {
   throw error;
 };
 
+/** The value that `read` gives; undefined where it finds the bytes bad. @throws all other errors */
+export function unlessBad<T>(read: () => T): T | undefined {
+  try {
+    return read();
+  } catch (error) {
+    if (error instanceof FormatError) return undefined;
+    throw error;
+  }
+}
+
 /** A number as people read it in dumps: `0x1f000`. */
 export function hex(value: number | bigint): string {
   return `0x${value.toString(16)}`;

@@ -1,5 +1,5 @@
 import { Cursor, OutOfBytes } from '../../binary/cursor.ts';
-import { FormatError, SavkitError } from '../../errors.ts';
+import { SavkitError, unlessBad } from '../../errors.ts';
 import type { UnitHeader } from '../../ssm/container.ts';
 import type { PayloadReader } from '../../ssm/payload.ts';
 import type { UnitCodec } from './codec.ts';
@@ -101,12 +101,8 @@ export function telling<T>(
   tells: (value: T) => Told,
 ): (payload: Uint8Array, unit: { version: number }) => { told?: Told } {
   return (payload, { version }) => {
-    try {
-      return { told: tells(codec.decode(payload, version)) };
-    } catch (error) {
-      if (error instanceof FormatError) return {};
-      throw error;
-    }
+    const told = unlessBad(() => tells(codec.decode(payload, version)));
+    return told ? { told } : {};
   };
 }
 

@@ -1,4 +1,4 @@
-import { FormatError, UnsupportedError } from '../../../formats/errors.ts';
+import { UnsupportedError, unlessBad } from '../../../formats/errors.ts';
 import type { UnitCodec } from '../../../formats/units/codec/codec.ts';
 import { codecFor } from '../../../formats/units/table.ts';
 import type { CollectedState, CollectedUnit } from '../reading/collect-units.ts';
@@ -96,12 +96,7 @@ export class Merge {
 /** Undefined where the layout of the unit's version is another one, or is not known. */
 export function decoded<T>({ header, payload }: CollectedUnit, codec: UnitCodec<T>): T | undefined {
   if (codecFor(header) !== (codec as UnitCodec)) return undefined;
-  try {
-    return codec.decode(payload, header.version);
-  } catch (error) {
-    if (error instanceof FormatError) return undefined;
-    throw error;
-  }
+  return unlessBad(() => codec.decode(payload, header.version));
 }
 
 /** What no adaptation mends; the message says which setting to change back. */

@@ -1,4 +1,4 @@
-import { FormatError, type SavkitError } from '../../../formats/errors.ts';
+import { FormatError, type SavkitError, unlessBad } from '../../../formats/errors.ts';
 import type { ByteSource } from '../../../formats/files/source.ts';
 import { INCOMPLETE_NAME } from '../../../formats/incomplete-name.ts';
 import { MAX_TAIL } from '../../../formats/qemu/constants.ts';
@@ -137,12 +137,7 @@ async function findTheRest(source: ByteSource, survey: QemuSurvey): Promise<void
 function descriptionIn(bytes: Uint8Array): QemuSurvey['description'] {
   const found = findDescription(bytes);
   const json = bytes.subarray(found ? found.at + 5 : 0, found?.end ?? 0);
-  try {
-    return found && { json, parsed: parseDescription(json) };
-  } catch (error) {
-    if (error instanceof FormatError) return undefined;
-    throw error;
-  }
+  return found && unlessBad(() => ({ json, parsed: parseDescription(json) }));
 }
 
 /** On a volume, which is larger than its stream, the stream ends with the first description. */

@@ -1,5 +1,5 @@
 import type { FormatCode } from '../../../formats/codes/format-codes.ts';
-import { FormatError } from '../../../formats/errors.ts';
+import { unlessBad } from '../../../formats/errors.ts';
 import {
   LIBVIRT_HEADER_SIZE,
   LIBVIRT_UNUSED,
@@ -22,8 +22,7 @@ export function checkSaveImage(state: QemuState, findings: Findings): void {
   checkHead(container.image, findings, add);
   const domain = isText(container.image.data, 0) ? readDomain(container.image.xml) : undefined;
   if (domain) checkDomain(domain, state, findings, add);
-  else
-    add('bad-xml', "libvirt's settings of the machine can not be read: virsh refuses the image", LIBVIRT_HEADER_SIZE);
+  else add('bad-xml', "libvirt's settings of the machine cannot be read: virsh refuses the image", LIBVIRT_HEADER_SIZE);
 }
 
 type Add = (code: FormatCode, message: string, offset: number, qemuSays?: string) => void;
@@ -41,7 +40,7 @@ function checkHead({ header, runningWord, data, cookieOffset }: LibvirtImage, fi
   const xmlEnd = data.indexOf(0);
   const isCookie = cookieOffset > xmlEnd && isText(data, cookieOffset) && isXml(data, cookieOffset);
   if (cookieOffset !== 0 && !isCookie)
-    add('bad-xml', "libvirt's cookie can not be read where the header has it", 32, 'failed to read cookie');
+    add('bad-xml', "libvirt's cookie cannot be read where the header has it", 32, 'failed to read cookie');
   const end = cookieOffset === 0 || !isCookie ? xmlEnd : data.indexOf(0, cookieOffset);
   const odd = data.findIndex((byte, i) => i >= end && byte !== 0);
   if (odd >= 0 && (isCookie || cookieOffset === 0))
@@ -66,13 +65,8 @@ function isText(data: Uint8Array, from: number): boolean {
 }
 
 function isXml(data: Uint8Array, from: number): boolean {
-  try {
-    parseSettings(utf8.decode(data.subarray(from, data.indexOf(0, from))), "libvirt's cookie");
-    return true;
-  } catch (error) {
-    if (error instanceof FormatError) return false;
-    throw error;
-  }
+  const text = utf8.decode(data.subarray(from, data.indexOf(0, from)));
+  return unlessBad(() => parseSettings(text, "libvirt's cookie")) !== undefined;
 }
 
 /** libvirt's settings of the machine, beside which the stream lies. */

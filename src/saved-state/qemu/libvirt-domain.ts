@@ -1,4 +1,4 @@
-import { FormatError } from '../../../formats/errors.ts';
+import { unlessBad } from '../../../formats/errors.ts';
 import { child, children, type Element, number, parseSettings, textOf } from '../machine-facts/settings-xml.ts';
 
 /** What libvirt's settings of a domain tell of its machine. */
@@ -35,12 +35,7 @@ const UNITS: Record<string, number> = {
 
 /** Undefined for what is no XML of a domain. */
 export function readDomain(xml: string): LibvirtDomain | undefined {
-  try {
-    return domainOf(parseSettings(xml, "libvirt's settings"));
-  } catch (error) {
-    if (error instanceof FormatError) return undefined;
-    throw error;
-  }
+  return unlessBad(() => domainOf(parseSettings(xml, "libvirt's settings")));
 }
 
 function domainOf(root: Element): LibvirtDomain | undefined {
