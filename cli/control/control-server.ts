@@ -2,6 +2,7 @@ import { chmodSync } from 'node:fs';
 import { createServer, type Server } from 'node:net';
 import { setImmediate } from 'node:timers/promises';
 import { EnvironmentError } from '../../formats/errors.ts';
+import { startListening } from '../../migrations/wire/start-listening.ts';
 import { ControlConnection } from './control-connection.ts';
 import type { KeptMachine } from './kept-machine.ts';
 import { HAS_PIPES, socketAddress } from './socket-path.ts';
@@ -67,15 +68,8 @@ export async function openControlSocket(path: string, kept: KeptMachine): Promis
  */
 async function listen(server: Server, address: string): Promise<void> {
   const umask = HAS_PIPES ? undefined : process.umask(0o777 & ~SOCKET_MODE);
-  const restore = () => umask !== undefined && process.umask(umask);
-  try {
-    await new Promise<void>((resolve, reject) => {
-      server.once('error', reject);
-      server.listen(address, resolve);
-      restore();
-    });
-    if (!HAS_PIPES) chmodSync(address, SOCKET_MODE);
-  } finally {
-    restore();
-  }
+  const started = startListening(server, { path: address });
+  if (umask !== undefined) process.umask(umask);
+  await started;
+  if (!HAS_PIPES) chmodSync(address, SOCKET_MODE);
 }

@@ -3,6 +3,7 @@ import type { AddressInfo } from 'node:net';
 import type { Argv } from 'yargs';
 import { endpointText, parseListenEndpoint } from '../../migrations/trust/endpoint.ts';
 import { networkError } from '../../migrations/wire/network-error.ts';
+import { startListening } from '../../migrations/wire/start-listening.ts';
 import { line } from '../terminal/terminal-text.ts';
 import type { LiveReport } from '../text/live-report.ts';
 import { expositionOf, type Values } from './metrics.ts';
@@ -49,9 +50,8 @@ export async function serveMetrics(
   server.maxConnections = MOST_CONNECTIONS;
   server.unref();
   const where = { host: host === '' ? '127.0.0.1' : host, port };
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', (error) => reject(networkError(error, `listen on ${endpointText(where)}`)));
-    server.listen(where.port, where.host, resolve);
+  await startListening(server, where).catch((error) => {
+    throw networkError(error, `listen on ${endpointText(where)}`);
   });
   const at = `http://${endpointText({ ...where, port: (server.address() as AddressInfo).port })}/metrics`;
   report.note('metrics', line`Figures for Prometheus: ${at}`, { at });

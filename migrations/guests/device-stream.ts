@@ -8,6 +8,7 @@ import { count, record, text, withDefault } from '../../formats/values/shape.ts'
 import type { QmpClient } from '../qmp/qmp-client.ts';
 import { MAX_REST } from '../wire/limits.ts';
 import { MigrationError } from '../wire/migration-error.ts';
+import { startListening } from '../wire/start-listening.ts';
 import { surroundingsOf } from './guest-process.ts';
 import { privateFolder, removeFolder, sharedFolder } from './memory/private-folder.ts';
 import { expectMemory } from './migration-settings.ts';
@@ -54,7 +55,7 @@ export async function saveDevices(
   const path = join(folder.here, 'out');
   const server = createServer();
   try {
-    await listening(server, path);
+    await startListening(server, { path });
     folder.give(path);
     const stream = connectionOf(server).then((socket) => take(socket).finally(() => socket.destroy()));
     stream.catch(() => {});
@@ -129,11 +130,6 @@ async function untilMigrated(qmp: QmpClient, patienceMs = PATIENCE_MS, mayEnd?: 
     } else if (performance.now() > end)
       throw new MigrationError('devices-silent', `Cannot move devices: QEMU is not done after ${patienceMs / 1000} s`);
   }
-}
-
-async function listening(server: Server, path: string): Promise<void> {
-  server.listen(path);
-  await once(server, 'listening');
 }
 
 async function connectionOf(server: Server): Promise<Socket> {

@@ -5,6 +5,7 @@ import { flag, integer, list, record, text, withDefault } from '../../formats/va
 import type { DiskWay } from '../machine/machine.ts';
 import type { QmpClient } from '../qmp/qmp-client.ts';
 import { MigrationError } from '../wire/migration-error.ts';
+import { startListening } from '../wire/start-listening.ts';
 import { exportOf } from './disk-exports.ts';
 import type { GuestDisk } from './guest-facts.ts';
 import { privateFolder, removeFolder } from './memory/private-folder.ts';
@@ -101,9 +102,7 @@ export class DiskMirror {
   async #listen(disk: number, path: string): Promise<void> {
     const server = createServer((socket) => this.#way.carry(disk, socket));
     this.#servers.push(server);
-    await new Promise<void>((resolve, reject) => {
-      server.once('error', reject).listen(path, resolve);
-    });
+    await startListening(server, { path });
   }
 
   /** All of them. @throws SavkitError where one has ended */

@@ -7,6 +7,7 @@ import { EnvironmentError, InterruptedError, UnsupportedError } from '../../form
 import { MIB } from '../../formats/sizes.ts';
 import { clock, sleep } from '../../formats/world/waiting.ts';
 import type { QmpWait } from '../qmp/qmp-client.ts';
+import { startListening } from '../wire/start-listening.ts';
 import { privateFolder, removeFolder } from './memory/private-folder.ts';
 
 // libvirt keeps the QMP socket of its guests for itself, and passes commands on: `virsh qemu-monitor-command`. One
@@ -61,7 +62,7 @@ export class VirshBridge {
   static async open(domain: string, wait: QmpWait = {}): Promise<VirshBridge> {
     const uuid = await virsh(['domuuid', '--', domain], `domain ${domain}`, wait);
     const bridge = new VirshBridge(uuid.trim());
-    await new Promise<void>((resolve) => bridge.#server.listen(bridge.path, resolve));
+    await startListening(bridge.#server, { path: bridge.path });
     return bridge;
   }
 

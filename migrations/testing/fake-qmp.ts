@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { createServer, type Server, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { startListening } from '../wire/start-listening.ts';
 
 const GREETING = {
   QMP: { version: { qemu: { major: 10, minor: 0, micro: 2 }, package: 'Debian' }, capabilities: ['oob'] },
@@ -31,7 +32,7 @@ export class FakeQmp {
 
   static async open(answer: FakeAnswer = () => ({})): Promise<FakeQmp> {
     const fake = new FakeQmp(answer);
-    await new Promise<void>((resolve) => fake.#server.listen(fake.path, resolve));
+    await startListening(fake.#server, { path: fake.path });
     return fake;
   }
 

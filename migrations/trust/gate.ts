@@ -4,6 +4,7 @@ import type { TimerHandle } from '../../formats/world/time.ts';
 import { after, stopTimer } from '../../formats/world/waiting.ts';
 import { TIME_OUTS } from '../wire/limits.ts';
 import { networkError } from '../wire/network-error.ts';
+import { startListening } from '../wire/start-listening.ts';
 import { refusalOf } from './distrust.ts';
 import { type Endpoint, endpointText } from './endpoint.ts';
 import { blockOf, GuessLimit } from './guess-limit.ts';
@@ -41,9 +42,8 @@ export class Gate {
     const { host, port } = endpoint;
     const guard = trust.kind === 'insecure' ? new OpenGuard(options) : new SecureGuard(trust, options);
     const server = createServer((socket) => guard.meet(socket));
-    await new Promise<void>((resolve, reject) => {
-      server.once('error', (error) => reject(networkError(error, `listen on ${endpointText(endpoint)}`)));
-      server.listen({ port, ...(host === '' ? {} : { host }) }, resolve);
+    await startListening(server, { port, ...(host === '' ? {} : { host }) }).catch((error) => {
+      throw networkError(error, `listen on ${endpointText(endpoint)}`);
     });
     return new Gate(server, guard, { host, port: (server.address() as AddressInfo).port });
   }

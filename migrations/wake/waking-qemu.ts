@@ -12,6 +12,7 @@ import { statusOf } from '../guests/guest-facts.ts';
 import { QemuProcess } from '../qmp/qemu-process.ts';
 import type { QmpClient } from '../qmp/qmp-client.ts';
 import { MigrationError } from '../wire/migration-error.ts';
+import { startListening } from '../wire/start-listening.ts';
 
 export interface QemuStart {
   /** Program: a name that is looked for, or a path. */
@@ -83,8 +84,7 @@ export class WakingQemu {
     const path = join(this.folder, 'out');
     const server = createServer();
     try {
-      server.listen(path);
-      await once(server, 'listening');
+      await startListening(server, { path });
       const connected = once(server, 'connection') as Promise<[Socket]>;
       await this.qmp.execute('migrate', { uri: `unix:${path}` });
       const failed = this.#migrated('write its state');
