@@ -2,7 +2,7 @@ import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSyn
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
-import { record, text } from '../../formats/values/shape.ts';
+import { statusOf } from '../../migrations/guests/guest-facts.ts';
 import { QmpClient } from '../../migrations/qmp/qmp-client.ts';
 import { RealQemu } from '../../migrations/testing/real-qemu.ts';
 import { SavkitProcess } from '../../migrations/testing/savkit-process.ts';
@@ -21,7 +21,6 @@ const [own = 8, guests = 4] = process.argv.slice(2).map(Number);
 const folder = mkdtempSync(join(tmpdir(), 'savkit-drain-campaign-'));
 const at = (...names: string[]) => join(folder, ...names);
 const score = new Score();
-const statusShape = record({ status: text(64) });
 const processes: SavkitProcess[] = [];
 const qemu = guests > 0 ? RealQemu.find() : undefined;
 const guestNames = Array.from({ length: guests }, (_, i) => `drain${i}`);
@@ -198,7 +197,7 @@ async function ownRuns(socket: string): Promise<boolean> {
 
 async function guestRuns(path: string): Promise<boolean> {
   const qmp = await QmpClient.connect(path).catch(() => undefined);
-  const answer = await qmp?.ask('query-status', statusShape).catch(() => undefined);
+  const status = qmp && (await statusOf(qmp).catch(() => undefined));
   qmp?.close();
-  return answer?.status === 'running';
+  return status === 'running';
 }

@@ -2,7 +2,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'n
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
-import { record, text } from '../../formats/values/shape.ts';
+import { statusOf } from '../../migrations/guests/guest-facts.ts';
 import { type DecisionRecord, readRecord } from '../../migrations/hand-over/decision-record.ts';
 import { QmpClient } from '../../migrations/qmp/qmp-client.ts';
 import type { RealQemu } from '../../migrations/testing/real-qemu.ts';
@@ -161,9 +161,9 @@ export class QemuTrial {
     const found: Side[] = [];
     for (const side of ['source', 'target'] as const) {
       const qmp = await QmpClient.connect(this.#qemu.secondQmpOf(this.#names[side])).catch(() => undefined);
-      const told = await qmp?.ask('query-status', record({ status: text(64) })).catch(() => undefined);
+      const status = qmp && (await statusOf(qmp).catch(() => undefined));
       qmp?.close();
-      if (told?.status === 'running') found.push(side);
+      if (status === 'running') found.push(side);
     }
     return found;
   }

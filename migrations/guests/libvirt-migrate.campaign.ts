@@ -5,14 +5,9 @@ import { setTimeout } from 'node:timers/promises';
 import { parseCommand, wordsOf } from '../../src/saved-state/qemu-check/command-words.ts';
 import { Score } from '../../src/testing/virtualbox.ts';
 import { differingPages, goesOn } from '../testing/compare-memory.ts';
-import { Pair } from '../testing/pair.ts';
+import { moveGuest } from '../testing/move-guest.ts';
 import { RealQemu } from '../testing/real-qemu.ts';
-import { TIME_OUTS } from '../wire/limits.ts';
 import { askedCommand } from './command-line/asked-command.ts';
-import { learnFacts } from './guest-facts.ts';
-import { hindrancesOf } from './hindrances.ts';
-import { QemuHost } from './qemu-host.ts';
-import { QemuSource } from './qemu-source.ts';
 import { reachGuest } from './reach-guest.ts';
 
 // npm run campaign -- libvirt-migrate: moves guests of a real libvirt (setup.sh --libvirt), whose memory is as libvirt
@@ -49,18 +44,10 @@ async function tryMemory(memory: string, notesWrites: boolean): Promise<void> {
   const reached = await reachGuest(`libvirt:${NAME}`);
   let pid: number | undefined;
   try {
-    const facts = await learnFacts(reached.qmp, reached.process);
-    const fatal = hindrancesOf(facts, { areShared: false, areMirrored: false }).filter(({ isFatal }) => isFatal);
-    score.check(`${name}: nothing stands in the way`, fatal.length === 0, JSON.stringify(fatal));
-    let lost = '';
-    const onWatchLost = ({ message }: Error) => {
-      lost = message;
-    };
-    const source = QemuSource.open(reached.qmp, facts, { notesWrites, onWatchLost });
-    let differing = -1;
     let ram = '';
     const own = parseCommand(wordsOf(qemu.programOf(10)));
-    const host = new QemuHost({
+    const report = await moveGuest(score, name, reached, {
+      notesWrites,
       // The guest's files are in the chroot.
       command: (outline) => {
         const told = Buffer.from(outline).toString('utf8').replaceAll('"/vm/', `"${root}/vm/`);
@@ -69,25 +56,15 @@ async function tryMemory(memory: string, notesWrites: boolean): Promise<void> {
       onStarted: (target) => {
         pid = target.process.pid;
         [ram] = target.ramPaths;
-        const start = target.start.bind(target);
-        target.start = async () => {
-          const files = { here: join(root, 'vm/here.ram'), there: join(folder, 'there.ram') };
-          await reached.qmp.execute('pmemsave', { val: 0, size: facts.backends[0].bytes, filename: '/vm/here.ram' });
-          await target.qmp.execute('pmemsave', { val: 0, size: facts.backends[0].bytes, filename: files.there });
-          differing = differingPages(files.here, files.there);
-          await start();
-        };
+      },
+      compare: async ({ backends: [{ bytes: size }] }, _, target) => {
+        const there = join(folder, 'there.ram');
+        await reached.qmp.execute('pmemsave', { val: 0, size, filename: '/vm/here.ram' });
+        await target.qmp.execute('pmemsave', { val: 0, size, filename: there });
+        return differingPages(join(root, 'vm/here.ram'), there);
       },
     });
-    const pair = await Pair.create({ host, timeOuts: TIME_OUTS });
-    Object.assign(pair.limits, { maxDowntimeMs: 1000, onTimeLimit: 'force', timeLimitMs: 30_000 });
-    const { outcome, because, downtimeMs, rounds } = await pair.migrate(source, { timeOuts: TIME_OUTS });
-    source.close();
-    score.check(`${name}: runs in another QEMU`, outcome === 'handed-over', because);
-    score.check(`${name}: memory byte-equal while paused`, differing === 0, `${differing} pages differ`);
-    if (notesWrites) score.check(`${name}: the kernel noted all writes`, lost === '', lost);
-    if (outcome === 'handed-over') score.check(`${name}: goes on`, await goesOn(ram));
-    console.log(`  ${rounds.length} rounds, stood still ${downtimeMs.toFixed(0)} ms`);
+    if (report?.outcome === 'handed-over') score.check(`${name}: goes on`, await goesOn(ram));
     const { output: left } = await virsh('list', '--name');
     score.check(`${name}: libvirt has seen it end`, !left.includes(NAME), left);
   } finally {

@@ -1,7 +1,6 @@
 import { execFileSync, spawnSync } from 'node:child_process';
 import { readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Duplex } from 'node:stream';
 import { setTimeout } from 'node:timers/promises';
 import { parseCommand, wordsOf } from '../../src/saved-state/qemu-check/command-words.ts';
 import { Score } from '../../src/testing/virtualbox.ts';
@@ -9,16 +8,14 @@ import { QmpClient } from '../qmp/qmp-client.ts';
 import { makeCertificate } from '../testing/certificates.ts';
 import { differingPages, goesOn } from '../testing/compare-memory.ts';
 import { CASES, type GuestCase } from '../testing/guest-cases.ts';
-import { Pair } from '../testing/pair.ts';
+import { type Link, moveGuest } from '../testing/move-guest.ts';
+import type { Pair } from '../testing/pair.ts';
 import { RealQemu } from '../testing/real-qemu.ts';
 import { connectToTarget } from '../trust/connect-to-target.ts';
 import { Gate } from '../trust/gate.ts';
-import { TIME_OUTS } from '../wire/limits.ts';
-import { type GuestFacts, learnFacts } from './guest-facts.ts';
-import { hindrancesOf } from './hindrances.ts';
-import { QemuHost } from './qemu-host.ts';
-import { QemuSource } from './qemu-source.ts';
+import type { GuestFacts } from './guest-facts.ts';
 import type { QemuTarget } from './qemu-target.ts';
+import { type ReachedGuest, reachGuest } from './reach-guest.ts';
 
 // npm run campaign -- qemu-migrate [WORDS…]: moves guests between real QEMUs, compares both memories byte for byte
 // while the guest is paused at the target, lets it go on, and has it check itself. WORDS choose cases by their names.
@@ -48,6 +45,7 @@ async function tryCase({
   const [here, there] = ['move-a', 'move-b'];
   await qemu.stop(here, there);
   let arrived: QemuTarget | undefined;
+  let reached: ReachedGuest | undefined;
   const disks = [here, there].map((side) => join(qemu.state, `${side}.qcow2`));
   try {
     if (hasDisk) for (const disk of disks) execFileSync('qemu-img', ['create', '-q', '-f', 'qcow2', disk, '16M']);
@@ -56,58 +54,25 @@ async function tryCase({
     else await setTimeout(800);
     const line = qemu.commandLineFor(there, here, to).replaceAll(disks[0], disks[1]);
     const command = parseCommand(wordsOf(line));
-    const qmp = await QmpClient.connect(qemu.qmpOf(here));
-    const facts = await learnFacts(qmp);
-    const hindrances = hindrancesOf(facts, { areShared: false, areMirrored: hasDisk });
-    const isFree = !hindrances.some(({ isFatal }) => isFatal);
-    if (!score.check(`${name}: nothing stands in the way`, isFree, JSON.stringify(hindrances))) return;
-    let lost = '';
-    const source = QemuSource.open(qmp, facts, {
-      copiesDisks: hasDisk,
-      notesWrites: notesWrites === true,
-      onWatchLost: ({ message }) => {
-        lost = message;
-      },
-    });
-    let disksAreEqual = true;
-    let differing = -1;
-    const host = new QemuHost({
-      command,
+    reached = await reachGuest(qemu.qmpOf(here));
+    let disksAreEqual = false;
+    const report = await moveGuest(score, name, reached, {
+      ...{ command, notesWrites, streams, copiesDisks: hasDisk, link: isSecure ? securedLink : undefined },
       onStarted: (target) => {
         arrived = target;
         qemu.adopt(there, target.process.pid);
-        const start = target.start.bind(target);
-        target.start = async () => {
-          const [ones, others] = isHidden
-            ? [[await writtenOut(here, facts)], [await writtenOut(there, facts)]]
-            : [source.ramPaths, target.ramPaths];
-          differing = ones.map((one, i) => differingPages(one, others[i])).reduce((sum, pages) => sum + pages, 0);
-          // Both QEMUs have them open, and neither writes.
-          if (hasDisk) disksAreEqual = spawnSync('qemu-img', ['compare', '-U', ...disks]).status === 0;
-          await start();
-        };
+      },
+      compare: async (facts, source, target) => {
+        const [ones, others] = isHidden
+          ? [[await writtenOut(here, facts)], [await writtenOut(there, facts)]]
+          : [source.ramPaths, target.ramPaths];
+        // Both QEMUs have them open, and neither writes.
+        if (hasDisk) disksAreEqual = spawnSync('qemu-img', ['compare', '-U', ...disks]).status === 0;
+        return ones.map((one, i) => differingPages(one, others[i])).reduce((sum, pages) => sum + pages, 0);
       },
     });
-    const pair = await Pair.create({ host, timeOuts: TIME_OUTS });
-    pair.limits.maxDowntimeMs = 1000;
-    pair.limits.onTimeLimit = 'force';
-    pair.limits.timeLimitMs = 30_000;
-    const link = isSecure ? await securedLink(pair) : undefined;
-    const report = await pair.migrate(source, { timeOuts: TIME_OUTS, streams, ...(link && { connect: link.connect }) });
-    source.close();
-    link?.close();
-    const { outcome, because, rounds, downtimeMs, totalMs, bytes, downtime } = report;
-    const phases = Object.entries(downtime)
-      .map(([phase, ms]) => `${phase} ${ms.toFixed(0)}`)
-      .join(' ');
-    score.check(`${name}: runs at the target`, outcome === 'handed-over', because);
-    score.check(`${name}: memory byte-equal while paused`, differing === 0, `${differing} pages differ`);
-    if (notesWrites) score.check(`${name}: the kernel noted all writes`, lost === '', lost);
     if (hasDisk) score.check(`${name}: disks equal while paused`, disksAreEqual);
-    console.log(
-      `  ${rounds.length} rounds, stood still ${downtimeMs.toFixed(0)} ms (${phases}) of ${totalMs.toFixed(0)} ms, ${(bytes / 1e6).toFixed(1)} MB`,
-    );
-    if (outcome !== 'handed-over') return;
+    if (report?.outcome !== 'handed-over') return;
     if (isLinux) {
       await hasTicked(there, 10);
       const watched = await qemu.run('watch.py', [here, there, '--check']);
@@ -118,6 +83,7 @@ async function tryCase({
       );
     } else score.check(`${name}: goes on`, await goesOn(arrived?.ramPaths[0] ?? ''));
   } finally {
+    reached?.close();
     arrived?.close();
     await qemu.stop(here, there);
     for (const side of [here, there]) rmSync(`/dev/shm/savkit-written-${side}`, { force: true });
@@ -126,9 +92,7 @@ async function tryCase({
 }
 
 /** Connections with TLS 1.3, where both sides show certificates. */
-async function securedLink({
-  receiver,
-}: Pair): Promise<{ connect: (signal?: AbortSignal) => Promise<Duplex>; close: () => void }> {
+async function securedLink({ receiver }: Pair): Promise<Link> {
   const authority = makeCertificate({ subject: 'hosts', isAuthority: true });
   const shown = (subject: string) => {
     const { certificate, key } = makeCertificate({ subject, names: [subject], issuer: authority });
