@@ -1,9 +1,9 @@
 import { MIB } from '../../../formats/sizes.ts';
 import { DEVICE_TYPES, type DeviceType } from './device-table.ts';
+import { DEFAULT_CARD } from './devices-of-command.ts';
 import type { GuestDevice, GuestSettings, MemorySettings } from './guest-settings.ts';
 import { CHIPSETS, hasPart, PARTS, type QemuChipset, WITHOUT_EFFECT } from './machine-table.ts';
 import { PciPlaces } from './pci-places.ts';
-import { DEFAULT_CARD } from './settings-of-command.ts';
 import { UsbPlaces } from './usb-places.ts';
 
 /** A block of memory that a machine has. */
@@ -43,10 +43,10 @@ export interface ExpectedMachine {
 
 /** Properties of devices that change nothing of what their sections hold, and are compared with nothing. */
 const PLAIN_PROPERTIES = new Set(
-  `driver id bus addr drive netdev mac serial bootindex chardev audiodev model product vendor wwn vlan port scsi-id lun channel
-   write-cache rotation_rate share-rw discard_granularity opt_io_size min_io_size logical_block_size physical_block_size
-   xres yres xmax ymax edid rombar romfile vgamem_mb chassis chassis_nr slot bus_nr name tray hotplug unit fsdev mount_tag
-   failover_pair_id acpi-index guid`.split(/\s+/),
+  `driver id bus addr drive netdev mac serial bootindex chardev audiodev model product vendor wwn vlan port scsi-id lun
+   channel write-cache rotation_rate share-rw discard_granularity opt_io_size min_io_size logical_block_size
+   physical_block_size xres yres xmax ymax edid rombar romfile vgamem_mb chassis chassis_nr slot bus_nr name tray
+   hotplug unit fsdev mount_tag failover_pair_id acpi-index guid`.split(/\s+/),
 );
 
 /** The chipset of a machine type; undefined for one that savkit has no table of. */
