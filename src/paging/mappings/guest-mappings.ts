@@ -14,6 +14,7 @@ import {
 import type { AllocateLow } from './hypervisor-pages.ts';
 import type { IntermediateContext } from './intermediate-context.ts';
 import { mappingError } from './mapping-errors.ts';
+import { MappingPlaces } from './mapping-places.ts';
 import { MappingTables } from './mapping-tables.ts';
 
 /**
@@ -22,6 +23,7 @@ import { MappingTables } from './mapping-tables.ts';
  */
 export class GuestMappings {
   readonly #context: IntermediateContext;
+  readonly #places: MappingPlaces;
   readonly #allocate: AllocateLow;
   /** Pieces that have entries in directories; none before raw mode begins. */
   #placed: readonly MappingPiece[] = [];
@@ -37,6 +39,7 @@ export class GuestMappings {
   /** @param context gets the mappings, too @param allocate gives frames for their tables */
   constructor(context: IntermediateContext, allocate: AllocateLow) {
     this.#context = context;
+    this.#places = new MappingPlaces(context, () => this.#list);
     this.#allocate = allocate;
   }
 
@@ -91,7 +94,7 @@ export class GuestMappings {
       );
     if (this.#state === 'fixed')
       throw mappingError('VERR_PGM_MAPPINGS_FIXED', `Cannot map ${description}: mappings are fixed`);
-    const other = this.#overlapping(start, rounded);
+    const other = this.#places.overlapping(start, rounded);
     if (other)
       throw mappingError(
         'VERR_PGM_MAPPING_CONFLICT',
@@ -126,7 +129,7 @@ export class GuestMappings {
 
   /** Mappings have no places yet, or those of a loaded state are in the way of world switches. */
   get wantsLayout(): boolean {
-    return this.#state === 'new' || this.#list.some(({ start, size }) => this.#usesContext(start, size));
+    return this.#state === 'new' || this.#list.some(({ start, size }) => this.#places.usesContext(start, size));
   }
 
   /**
@@ -139,8 +142,8 @@ export class GuestMappings {
       found.relocate = relocate;
       return found;
     }
-    const added = this.add(this.#overlapping(start, size) ? 0 : start, size, description, relocate);
-    if (this.#state === 'floating') added.start = this.#firstPlace(added, start);
+    const added = this.add(this.#places.overlapping(start, size) ? 0 : start, size, description, relocate);
+    if (this.#state === 'floating') added.start = this.#places.first(added, start);
     this.#sort();
     return added;
   }
@@ -156,7 +159,7 @@ export class GuestMappings {
     for (const mapping of this.#list) {
       const from = mapping.start;
       mapping.start =
-        next !== undefined && this.#isAcceptable(mapping, from, next) ? next : this.#firstPlace(mapping, from);
+        next !== undefined && this.#places.isAcceptable(mapping, from, next) ? next : this.#places.first(mapping, from);
       mapping.relocate('relocate', from, mapping.start);
       next = mapping.start + mapping.size;
     }
@@ -176,10 +179,10 @@ export class GuestMappings {
         'VERR_INVALID_PARAMETER',
         `Cannot fix mappings at ${hex(base)} + ${hex(size)}: expected multiples of 4 MiB`,
       );
-    if (this.#usesContext(base, size)) throw this.#fixConflict(base, 'world switches need addresses there');
+    if (this.#places.usesContext(base, size)) throw this.#fixConflict(base, 'world switches need addresses there');
     if (pae && Math.floor(base / GIB) !== Math.floor((base + size - 1) / GIB))
       throw this.#fixConflict(base, 'it would cross 1 GiB');
-    const places = this.#places(base);
+    const places = this.#placesFrom(base);
     const end = base + this.#list.reduce((sum, mapping) => sum + mapping.size, 0);
     if (end > base + size)
       throw mappingError(
@@ -242,7 +245,7 @@ export class GuestMappings {
   resolveConflicts(directory: GuestDirectory): GuestMapping[] {
     const stuck = this.conflictsWith(directory).filter((mapping) => {
       noteConflict(mapping);
-      const place = this.#freePlace(mapping, directory);
+      const place = this.#places.free(mapping, directory);
       if (place === undefined) return true;
       this.#move(mapping, place);
       this.#sort();
@@ -269,44 +272,7 @@ export class GuestMappings {
     this.onChange?.();
   }
 
-  #overlapping(start: number, size: number, except?: GuestMapping): GuestMapping | undefined {
-    return this.#list.find(
-      (other) => other !== except && other.start < start + size && start < other.start + other.size,
-    );
-  }
-
-  #isAcceptable(mapping: GuestMapping, from: number, place: number): boolean {
-    if (place < 0 || place + mapping.size > FOUR_GIB || this.#usesContext(place, mapping.size)) return false;
-    return mapping.relocate('suggest', from, place);
-  }
-
-  /** Downwards from the top; the last 4 MiB stay free. */
-  #firstPlace(mapping: GuestMapping, from: number): number {
-    for (let place = FOUR_GIB - MAPPING_UNIT - mapping.size; place > 0; place -= MAPPING_UNIT) {
-      if (!this.#overlapping(place, mapping.size, mapping) && this.#isAcceptable(mapping, from, place)) return place;
-    }
-    throw mappingError(
-      'VERR_PGM_INTERMEDIATE_PAGE_CONFLICT',
-      `Cannot lay ${mapping.description} out: world switches or its owner leave no place`,
-    );
-  }
-
-  #freePlace(mapping: GuestMapping, directory: GuestDirectory): number | undefined {
-    for (let place = FOUR_GIB - mapping.size; place > 0; place -= MAPPING_UNIT) {
-      const crossesPart = directory.pae && Math.floor(place / GIB) !== Math.floor((place + mapping.size - 1) / GIB);
-      if (crossesPart || mapping.history.includes(place) || isUsed(directory, place, mapping.size)) continue;
-      if (!this.#overlapping(place, mapping.size, mapping) && this.#isAcceptable(mapping, mapping.start, place))
-        return place;
-    }
-    return undefined;
-  }
-
-  #usesContext(start: number, size: number): boolean {
-    for (let at = start; at < start + size; at += MAPPING_UNIT) if (this.#context.usesSlot(at)) return true;
-    return false;
-  }
-
-  #places(base: number): [GuestMapping, number][] {
+  #placesFrom(base: number): [GuestMapping, number][] {
     let next = base;
     return this.#list.map((mapping) => {
       const place = next;
