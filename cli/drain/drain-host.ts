@@ -12,7 +12,7 @@ import { DrainJournal } from './drain-journal.ts';
 import { drainText, dryRunText, tellDrainEvent } from './drain-text.ts';
 import { dryRun } from './dry-run.ts';
 import { type FoundMachine, findMachines } from './find-machines.ts';
-import { isPlan, readPlan } from './plan.ts';
+import { isPlan, MOST_SLOTS, PLAN_FORMAT, readPlan } from './plan.ts';
 import { DrainTarget } from './targets.ts';
 
 export interface DrainCommandOptions extends CommonOptions, TrustOptions {
@@ -33,7 +33,6 @@ export interface DrainCommandOptions extends CommonOptions, TrustOptions {
 }
 
 const DEFAULT_SLOTS = 2;
-const MOST_SLOTS = 64;
 
 /** Moves the machines of this host to others. */
 export async function drainHost(given: DrainCommandOptions, { signal }: Job): Promise<Outcome> {
@@ -56,7 +55,7 @@ export async function drainHost(given: DrainCommandOptions, { signal }: Job): Pr
       const unanswered = lost.map(({ machine, because }) => ({ machine, because }));
       const told = await dryRun(found, unanswered, targets, limitWords(options), jobs, signal);
       const canGo = told.moves.every(({ to: where, forecast }) => where !== null && forecast.isPossible);
-      const plan = { plan: 'savkit/drain/1', machines: found.map(({ machine }) => machine), to, jobs, perTarget };
+      const plan = { plan: PLAN_FORMAT, machines: found.map(({ machine }) => machine), to, jobs, perTarget };
       return {
         exitCode: canGo && lost.length === 0 ? ExitCode.OK : ExitCode.PARTLY,
         result: { action: 'drain-dry-run', ...told, plan },

@@ -16,12 +16,17 @@ import { readSmallText } from '../io/input.ts';
 const MOST_MACHINES = 10_000;
 const MOST_TARGETS = 1000;
 
+/** Migrations at the same time, in all or to one target. */
+export const MOST_SLOTS = 64;
+/** What a plan calls its format. */
+export const PLAN_FORMAT = 'savkit/drain/1';
+
 const planShape = record({
-  plan: oneOf('savkit/drain/1'),
+  plan: oneOf(PLAN_FORMAT),
   machines: list(text(4096), MOST_MACHINES),
   to: list(text(512), MOST_TARGETS),
-  jobs: optional(integer(1, 64)),
-  perTarget: optional(integer(1, 64)),
+  jobs: optional(integer(1, MOST_SLOTS)),
+  perTarget: optional(integer(1, MOST_SLOTS)),
 });
 /** What is to go where, as a file has it. */
 export type Plan = ShapeValue<typeof planShape>;
