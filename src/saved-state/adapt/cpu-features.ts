@@ -1,6 +1,6 @@
 import { hex } from '../../../formats/errors.ts';
 import { type CpumUnit, cpumCodec } from '../../../formats/units/cpu/cpum-codec.ts';
-import { componentsOf, MUST_HAVE, offeredState } from '../check/compare-cpuid.ts';
+import { componentBits, componentsOf, MUST_HAVE, offeredState } from '../check/compare-cpuid.ts';
 import { type Merge, refused } from './merge.ts';
 
 type Leaf = CpumUnit['leaves'][number];
@@ -70,7 +70,7 @@ function leafOf({ leaves }: CpumUnit, leaf: number, subLeaf = 0): Leaf | undefin
 /** Leaf 0xd lists the components that the guest may have. */
 function reduceLeaf(merge: Merge, own: CpumUnit, offered: bigint): void {
   const head = leafOf(own, EXTENDED_STATE);
-  const listed = head ? (BigInt(head.edx) << 32n) | BigInt(head.eax) : 0n;
+  const listed = head ? componentBits(head) : 0n;
   const kept = consistent(listed & offered) | X87 | SSE;
   if (!head || listed === 0n) {
     takeXsaveAway(merge, own);

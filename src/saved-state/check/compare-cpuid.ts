@@ -2,8 +2,8 @@ import type { CpuidPart } from '../../../formats/units/cpu/cpuid-leaves.ts';
 import type { CpuRegisters } from '../../../formats/units/cpu/cpum.ts';
 import type { Comparison } from './comparison.ts';
 
-// What the loader of cpum demands of registers and CPUID leaves (units-compared.md, cpum), in its order. Of the host a
-// state tells that was saved there.
+// What the loader of cpum demands of registers and CPUID leaves (units-compared.md, cpum), in its order. What CPUs a
+// host has is told by a state that was saved there.
 
 const X87 = 1n;
 const SSE = 2n;
@@ -12,7 +12,7 @@ const YMM = 4n;
 const AVX512 = 0xe0n;
 
 /**
- * The first thing that the loader does not take of a CPU's extended state. @param offered components of the machine's
+ * The first reason for which the loader refuses a CPU's extended state. @param offered components of the machine's
  * profile; absent where nobody tells
  */
 export function extendedStateFault(
@@ -46,18 +46,18 @@ export function extendedStateFault(
 /** Components of the extended state that the guest sees (leaf 0xd); undefined where it has no such leaf. */
 export function offeredState({ guest }: CpuidPart): bigint | undefined {
   const leaf = guest.find((own) => own.leaf === EXTENDED_STATE && own.subLeaf === 0);
-  return leaf && wholeOf(leaf);
+  return leaf && componentBits(leaf);
 }
 
-/** Of leaf 0xd: a bit for each component, in two registers. */
-function wholeOf({ eax, edx }: { eax: number; edx: number }): bigint {
+/** Components that leaf 0xd names, a bit each: EAX has the lower half, EDX the upper one. */
+export function componentBits({ eax, edx }: { eax: number; edx: number }): bigint {
   return (BigInt(edx) << 32n) | BigInt(eax);
 }
 
 /** Components of the extended state that the host itself has; undefined where it does not tell. */
 export function componentsOf({ rawBasic }: CpuidPart): bigint | undefined {
   const raw = rawBasic[EXTENDED_STATE];
-  return raw && wholeOf(raw);
+  return raw && componentBits(raw);
 }
 
 const EXTENDED_STATE = 0xd;
@@ -79,7 +79,7 @@ export const MUST_HAVE = {
   extendedEdx: 0xee500000,
 } as const;
 
-/** The first thing that the loader does not take of the CPUID leaves. @param host absent where nobody tells */
+/** The first reason for which the loader refuses the CPUID leaves. @param host absent where nobody tells */
 export function cpuidFault(saved: CpuidPart, host: CpuidPart | undefined): { code: string; what: string } | undefined {
   const what = (host && missingFeature(saved, host)) ?? extendedLeafFault(saved, host);
   if (what !== undefined) return { code: 'VERR_SSM_LOAD_CPUID_MISMATCH', what };
@@ -87,11 +87,11 @@ export function cpuidFault(saved: CpuidPart, host: CpuidPart | undefined): { cod
   return area === undefined ? undefined : { code: 'VERR_CPUM_IPE_1', what: area };
 }
 
-/** All parts of the extended state have to lie in the area that the leaf tells; that is looked at last. */
+/** All parts of the extended state have to lie in the area that the leaf tells. The loader checks this last. */
 function areaFault({ guest }: CpuidPart, host: CpuidPart | undefined): string | undefined {
   const sub = (index: number) => guest.find(({ leaf, subLeaf }) => leaf === EXTENDED_STATE && subLeaf === index);
   const head = sub(0);
-  const listed = head ? wholeOf(head) : 0n;
+  const listed = head ? componentBits(head) : 0n;
   const taken = listed & ((host && componentsOf(host)) ?? listed);
   const area = head?.ecx ?? 0;
   for (let bit = FIRST_SUB_LEAF; bit < MAX_COMPONENTS; bit++) {
@@ -129,7 +129,7 @@ function extendedLeafFault({ guest }: CpuidPart, host: CpuidPart | undefined): s
   const sub = (index: number) => leaves.find(({ subLeaf }) => subLeaf === index);
   const head = sub(0);
   const hasXsave = ((guest.find(({ leaf }) => leaf === 1)?.ecx ?? 0) & XSAVE) !== 0;
-  const components = head ? wholeOf(head) : 0n;
+  const components = head ? componentBits(head) : 0n;
   if (components === 0n) return hasXsave ? 'the guest knows XSAVE, but leaf 0xd is empty' : undefined;
   const has = host && componentsOf(host);
   if (has !== undefined && (components & ~has) !== 0n)
@@ -156,7 +156,7 @@ const PLACES: ReadonlyMap<number, Place | { intel: Place; amd: Place }> = new Ma
   [7, { intel: [1024, 1664], amd: [1024, 1408] }],
 ]);
 
-/** The first component that the guest has elsewhere than the host. */
+/** The first component that has another place in the guest's area than in the host's. */
 function placeFault(leaves: readonly Leaf[], host: CpuidPart | undefined): string | undefined {
   const maker = MAKERS.get(host?.rawBasic[0]?.ebx ?? 0);
   for (const [bit, known] of PLACES) {
