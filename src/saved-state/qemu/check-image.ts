@@ -1,10 +1,10 @@
-import { FormatError, hex } from '../../../formats/errors.ts';
+import { FormatError, hex, UnsupportedError } from '../../../formats/errors.ts';
 import type { ByteSource } from '../../../formats/files/source.ts';
 import type { Qcow2Image, Qcow2Snapshot } from '../../../formats/qemu/containers/qcow2.ts';
 import { ClusterCounts, visitClusters } from '../../../formats/qemu/containers/qcow2-clusters.ts';
 import { Turns } from '../../../formats/turns.ts';
 import type { Findings } from '../reading/findings.ts';
-import { FrameSet } from '../reading/frame-set.ts';
+import { NumberSet } from '../reading/number-set.ts';
 import type { QemuState } from './qemu-state.ts';
 
 /** log2 of the bits of a count: QEMU has up to 64 bits. */
@@ -54,7 +54,10 @@ class ImageCheck {
   readonly #snapshot: Qcow2Snapshot;
   readonly #counts: ClusterCounts;
   readonly #turns: Turns;
-  readonly #used = new FrameSet();
+  /** Numbers of clusters that something has led to. */
+  readonly #used = new NumberSet(
+    () => new UnsupportedError('too-many', 'Cannot check image: its clusters lie too far apart'),
+  );
 
   constructor(source: ByteSource, image: Qcow2Image, snapshot: Qcow2Snapshot, turns: Turns) {
     this.#source = source;

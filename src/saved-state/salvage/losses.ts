@@ -1,5 +1,6 @@
 import { PAGE_SIZE } from '../../../formats/sizes.ts';
-import { BLOCK_FRAMES, FrameSet } from '../reading/frame-set.ts';
+import { FrameSet } from '../reading/frame-set.ts';
+import { BLOCK } from '../reading/number-set.ts';
 import type { ExpectedPages } from './expected-pages.ts';
 import type { PageGroup } from './page-survey.ts';
 import type { PassPages } from './two-readings.ts';
@@ -101,7 +102,7 @@ class PageFates {
       const first = Math.min(end, Math.max(page, seen));
       if (first > page) yield { start: page, end: first, fate: 'lost' };
       page = first;
-      for (const blockEnd = Math.min(end, seen + BLOCK_FRAMES); page < blockEnd; page++)
+      for (const blockEnd = Math.min(end, seen + BLOCK); page < blockEnd; page++)
         yield { start: page, end: page + 1, fate: this.#of(page) };
     }
     if (page < end) yield { start: page, end, fate: 'lost' };
