@@ -8,7 +8,7 @@ import { show, terminalColumns } from './terminal/print.ts';
 import { ownLines } from './terminal/terminal-text.ts';
 import { commandFirst, expectCommand, positionalsOf, refuse, refuseCodes, usageError } from './usage.ts';
 
-/** Of the help text; longer lines are hard to read. */
+/** Width of the help text: longer lines are hard to read. */
 const MOST_COLUMNS = 120;
 const DEFAULT_COLUMNS = 100;
 

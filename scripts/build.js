@@ -51,7 +51,11 @@ function build() {
   writeFileSync(join(root, 'dist/bin/package.json'), '{ "type": "commonjs" }\n');
 }
 
-/** Runs a program of a package; ends with its exit code where it fails. @param {string} program @param {string[]} args */
+/**
+ * Runs a program of a package; ends with its exit code where it fails.
+ * @param {string} program
+ * @param {string[]} args
+ */
 function run(program, ...args) {
   const { status, stdout } = spawnSync(process.execPath, [join(root, 'node_modules', program), ...args], {
     cwd: root,

@@ -24,7 +24,8 @@ const [name = '', ...args] = process.argv.slice(2);
 const chosen = campaigns.has(name) ? [name] : [...campaigns.keys()].filter((each) => each.startsWith(`${name}-`));
 if (chosen.length === 0) {
   if (name !== '') console.error(`There is no campaign ${name}`);
-  console.error(`npm run campaign -- NAME [ARGUMENT…], where NAME is one of:\n  ${[...campaigns.keys()].join('\n  ')}`);
+  const names = [...campaigns.keys()].join('\n  ');
+  console.error(`npm run campaign -- NAME [ARGUMENT…], where NAME is one of:\n  ${names}`);
   process.exit(2);
 }
 run('scripts/build.js');

@@ -26,7 +26,11 @@ export function writeManual(root, target) {
   }
 }
 
-/** The title as man pages have it; no comments, and links without their targets, which are no files there. @param {string} name @param {string} text */
+/**
+ * The title as man pages have it; no comments, and links without their targets, which are no files there.
+ * @param {string} name
+ * @param {string} text
+ */
 function forMan(name, text) {
   const described = /<!-- table synopsis -->\s*(.*?)\.\n/.exec(text)?.[1] ?? '';
   return text

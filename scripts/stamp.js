@@ -3,11 +3,15 @@ import { existsSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync 
 import { join } from 'node:path';
 
 /**
- * Tells whether what was built is what would be built now: the stamp, written after all else, has a hash of the inputs by their content and of the outputs
- * by their names and sizes.
+ * Tells whether what was built is what would be built now: the stamp, written after all else, has a hash of the inputs
+ * by their content and of the outputs by their names and sizes.
  */
 export class Stamp {
-  /** @param {string} root @param {{ stamp: string, inputs: string[], isInput: (path: string) => boolean, outputs: string[] }} paths files and folders, from root */
+  /**
+   * @param {string} root
+   * @param {{ stamp: string, inputs: string[], isInput: (path: string) => boolean, outputs: string[] }} paths files and
+   * folders, from root
+   */
   constructor(root, { stamp, inputs, isInput, outputs }) {
     this.root = root;
     this.path = join(root, stamp);
@@ -29,7 +33,8 @@ export class Stamp {
   }
 
   #text() {
-    return `${this.inputs} ${this.#hash(this.outputPaths, (path) => (path === this.path ? undefined : `${statSync(path).size}`))}\n`;
+    const outputs = this.#hash(this.outputPaths, (path) => (path === this.path ? undefined : `${statSync(path).size}`));
+    return `${this.inputs} ${outputs}\n`;
   }
 
   /** @param {string[]} paths @param {(path: string) => string | Buffer | undefined} contentOf */
@@ -43,7 +48,11 @@ export class Stamp {
   }
 }
 
-/** A file, or all files in a folder in the order of their names; none where nothing is. @param {string} path @returns {string[]} */
+/**
+ * A file, or all files in a folder in the order of their names; none where nothing is.
+ * @param {string} path
+ * @returns {string[]}
+ */
 function filesAt(path) {
   if (!existsSync(path)) return [];
   if (!statSync(path).isDirectory()) return [path];

@@ -3,11 +3,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-// node scripts/test.js [NAME=VALUE…] [FILE…]: builds, and runs the tests with these variables in the environment; all of them, or those in some files. The
-// variables stand here and not before the command, since the shell of Windows knows no such thing.
+// node scripts/test.js [NAME=VALUE…] [FILE…]: builds, and runs the tests with these variables in the environment; all
+// of them, or those in some files. The variables stand here and not before the command, since the shell of Windows
+// knows no such thing.
 
-const ABOUT = `All tests take up to three minutes on two idle processors; \`npm test -- FILE…\` runs those in some files.
-They need bash, the npm registry (one installs savkit elsewhere) and 200 MiB in ${tmpdir()}; no VirtualBox, no QEMU, no root.`;
+const ABOUT = `All tests take up to three minutes on two idle processors.
+\`npm test -- FILE…\` runs those in some files.
+They need bash, the npm registry (one installs savkit elsewhere) and 200 MiB in ${tmpdir()}.
+They need no VirtualBox, no QEMU, no root.`;
 
 const root = fileURLToPath(new URL('../', import.meta.url));
 const given = process.argv.slice(2);

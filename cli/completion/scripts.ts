@@ -171,7 +171,8 @@ function pwshScript(commands: readonly CommandWords[]): string {
       .flatMap((option) =>
         spellings(option).map((spelt) => {
           const given = isName(option)
-            ? `{ & savkit completion ${option.takes} $file 2>$null | ForEach-Object { if ($_ -match '[ ,=@]') { "'$_'" } else { $_ } } }`
+            ? `{ & savkit completion ${option.takes} $file 2>$null | ForEach-Object ` +
+              `{ if ($_ -match '[ ,=@]') { "'$_'" } else { $_ } } }`
             : list(option.choices);
           return `${text(spelt)} = ${given}`;
         }),

@@ -13,8 +13,8 @@ import { isSocketPath } from './socket-path.ts';
 import { defaultSocketName, removeSocketsOfDead } from './stale-socket.ts';
 
 /**
- * Path of the control socket of a machine for which no path was given: in a folder that only its user can read, where
- * the system has one.
+ * Path of the control socket of a machine for which no path was given: in a folder that only the user can read, if the
+ * system has one.
  * @param number of the machine, in a process with several ones
  */
 export function defaultSocketPath(number?: number): string {

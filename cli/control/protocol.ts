@@ -28,8 +28,8 @@ import { type ControlCommand, REQUESTS, type RequestOf } from './requests.ts';
  * named pipe), JSON, a value a line.
  *
  *   → {"id":1,"command":"live-save","path":"/tmp/vm.sav"}
- *   ← {"id":1,"event":"pass","pass":0,…}                     any number of them
- *   ← {"id":1,"ok":true,"result":{…}}                        or "ok":false,"error":{"class","code","message","vboxCode"}
+ *   ← {"id":1,"event":"pass","pass":0,…}      any number of them
+ *   ← {"id":1,"ok":true,"result":{…}}         or "ok":false,"error":{"class","code","message","vboxCode"}
  *
  * While a command is carried out the event `beat` comes once a second: who waits knows by it that the process is alive.
  * A client that asks for nothing is told so, and has to go, when others want to come (`"id":null`).

@@ -46,7 +46,8 @@ export class RunningCharge implements Charge {
       socket === undefined
         ? ''
         : line`; \`savkit live-save ${socket} FILE\` saves it while it runs, \`savkit control ${socket} stop\` ends it`;
-    return line`${this.#kept.name} is in this process only (${process.pid})${reached}. Once more Ctrl-C, or SIGTERM, saves it to ${this.#file.path} and ends`;
+    const ends = line`Once more Ctrl-C, or SIGTERM, saves it to ${this.#file.path} and ends`;
+    return line`${this.#kept.name} is in this process only (${process.pid})${reached}. ${ends}`;
   }
 
   /** What is under way, a save or a migration, is cancelled; what can't be cancelled is waited for. */
@@ -60,9 +61,10 @@ export class RunningCharge implements Charge {
       if (!(await this.#saveAsItStands())) continue;
       Object.assign(this.#kept, { savedTo: this.#file.path, isUndecided });
       if (!isUndecided) running.letGo();
-      return isUndecided
-        ? line`${name} was handed over, and nobody can say yet whether it runs there: \`savkit migrate --resolve\` tells. Only if it is to run here: savkit run ${this.#file.path}`
-        : line`${name} is saved: \`savkit run ${this.#file.path}\` goes on from there`;
+      const run = line`savkit run ${this.#file.path}`;
+      if (!isUndecided) return line`${name} is saved: \`${run}\` goes on from there`;
+      const help = line`\`savkit migrate --resolve\` tells. Only if it is to run here: ${run}`;
+      return line`${name} was handed over, and nobody can say yet whether it runs there: ${help}`;
     }
   }
 

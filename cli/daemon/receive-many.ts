@@ -76,7 +76,9 @@ export async function receiveMany(options: ReceiveManyOptions, { signal }: Job):
     report.stop();
   }
   const { counts } = household;
-  const text = line`${countText(counts.arrived, 'machine')} came; ${counts.movedOn} moved on, ${counts.saved} saved, ${counts.faulty} with faults; ${counts.notArrived} did not arrive, ${counts.refused} refused`;
+  const came = line`${countText(counts.arrived, 'machine')} came`;
+  const went = line`${counts.movedOn} moved on, ${counts.saved} saved, ${counts.faulty} with faults`;
+  const text = line`${came}; ${went}; ${counts.notArrived} did not arrive, ${counts.refused} refused`;
   return {
     exitCode: counts.faulty > 0 ? ExitCode.BAD_FILE : ExitCode.OK,
     result: { action: 'received-many', ...counts },

@@ -9,6 +9,10 @@ import type { DrainEvent, DrainedMachine } from './drain.ts';
 import type { DryRun } from './dry-run.ts';
 import type { DrainTarget } from './targets.ts';
 
+const AFTER_A_STOP =
+  'savkit history --open, then savkit migrate --resolve with the records of both sides, tell; after that ' +
+  'drain --resume goes on';
+
 const OUTCOMES: Readonly<Record<DrainedMachine['outcome'], () => Piece>> = {
   moved: () => good('moved'),
   stayed: () => bad('stays here'),
@@ -30,17 +34,14 @@ export function drainText(
     because,
   ]);
   const count = (outcome: DrainedMachine['outcome']) => machines.filter((each) => each.outcome === outcome).length;
+  const where = line`${count('moved')} moved, ${count('stayed')} here, ${count('unknown')} to be looked at`;
   return lines([
     ...(rows.length > 0 ? [table(['machine', 'memory', '', 'to', 'stood still', 'because'], rows)] : []),
-    line`${countText(machines.length, 'machine')}: ${count('moved')} moved, ${count('stayed')} here, ${count('unknown')} to be looked at`,
+    line`${countText(machines.length, 'machine')}: ${where}`,
     ...targets
       .filter(({ stoppedBecause }) => stoppedBecause !== undefined)
       .map(({ to, stoppedBecause }) => line`${to} ${bad('got no more')}: ${stoppedBecause ?? ''}`),
-    ...(halted === undefined
-      ? []
-      : [
-          line`${bad('Stopped')}: nobody knows where ${halted} is. savkit history --open, then savkit migrate --resolve with the records of both sides, tell; after that drain --resume goes on`,
-        ]),
+    ...(halted === undefined ? [] : [line`${bad('Stopped')}: nobody knows where ${halted} is. ${AFTER_A_STOP}`]),
   ]);
 }
 

@@ -120,7 +120,7 @@ describe('drain', () => {
     rmSync(path('vms', 'one.sock'), { force: true });
   });
 
-  it('sends nothing off that it can not note before, and tells of all machines', async () => {
+  it('sends nothing off that it cannot note before, and tells of all machines', async () => {
     count++;
     mkdirSync(path('vms'), { recursive: true });
     const { running } = await keepMachine('one');

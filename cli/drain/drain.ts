@@ -252,7 +252,7 @@ export class Drain {
     this.#close(leaving, ended);
   }
 
-  /** What is under way comes to its end also where that can not be noted: the records tell of it. */
+  /** What is under way comes to its end also where that cannot be noted: the records tell of it. */
   #noted(work: Promise<void>): Promise<boolean> {
     return work.then(
       () => true,

@@ -8,7 +8,7 @@ import { checkWork, MOST_FILES } from './job-shape.ts';
 const PAGE = 100;
 const STATES: readonly QueuedJobState[] = ['completed', 'failed'];
 
-/** Each file's result once: of several for the same work the last one, and of a job that failed why. */
+/** The result of each file, once: the last one where work was done several times; the reason where a job failed. */
 export async function resultsOf(queue: FleetQueue): Promise<FileLine[]> {
   const results = new Map<string, FileLine>();
   for (const state of STATES)
@@ -28,7 +28,7 @@ async function* jobsOf(queue: FleetQueue, state: QueuedJobState): AsyncGenerator
   }
 }
 
-/** @throws FormatError `bad-job` for one of which savkit knows nothing */
+/** @throws FormatError `bad-job` for a job of a kind that savkit does not know */
 function linesOf({ data, returnvalue, failedReason }: FleetJob): [string, FileLine][] {
   const work = checkWork(data);
   const told = new Map(linesIn(returnvalue).map((line) => [line.file, line]));

@@ -16,7 +16,9 @@ export function guestCheckText(
   rate: number,
 ): TerminalText {
   const bytes = backends.reduce((sum, backend) => sum + backend.bytes, 0);
-  const what = line`guest ${guest} of QEMU ${version}, ${status}: ${machineType}, ${accelerator}, ${countText(cpus, 'CPU')}, ${sizeText(bytes)} of memory that can be reached`;
+  const machine = line`${machineType}, ${accelerator}, ${countText(cpus, 'CPU')}`;
+  const memory = line`${sizeText(bytes)} of memory that can be reached`;
+  const what = line`guest ${guest} of QEMU ${version}, ${status}: ${machine}, ${memory}`;
   const verdict = told ? [forecastText(name, told, rate)] : [line`${name}: ${bad('cannot be migrated as it is')}`];
   return lines([...verdict, indent(what), ...hindrances.map(hindranceText)]);
 }

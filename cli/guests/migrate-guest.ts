@@ -11,7 +11,7 @@ import { assumedRate, type MigrateMachineOptions, outcomeOf, requestOf, wishOf }
 import { tellEvent } from '../migration/migration-text.ts';
 import { ExitCode } from '../process/exit-codes.ts';
 import type { Job, Outcome } from '../process/run-command.ts';
-import { line } from '../terminal/terminal-text.ts';
+import { line, ownLines } from '../terminal/terminal-text.ts';
 import { LiveReport } from '../text/live-report.ts';
 import { guestCheckText } from './guest-text.ts';
 import { watchOver } from './watchdog.ts';
@@ -19,7 +19,10 @@ import { watchOver } from './watchdog.ts';
 /** Begins the name of a guest of QEMU: `qmp:/run/vm.qmp`; one of libvirt has a scheme of its own. */
 export const GUEST_SCHEME = 'qmp:';
 
-const AFTER_LIBVIRT = line`libvirt has seen the domain end here, and does not know it at the target; where it is defined here, keep it from being started: virsh autostart --disable, virsh undefine`;
+const AFTER_LIBVIRT = ownLines(
+  'libvirt has seen the domain end here, and does not know it at the target; where it is defined here, keep it from ' +
+    'being started: virsh autostart --disable, virsh undefine',
+);
 
 export interface MigrateGuestOptions extends MigrateMachineOptions {
   sharedDisks: boolean;
@@ -32,7 +35,7 @@ export function isGuest(name: string): boolean {
   return name.startsWith(GUEST_SCHEME) || isOfLibvirt(name);
 }
 
-/** What it is reached by: see `reachGuest`. */
+/** The address of a guest, for `reachGuest`. */
 export function addressOfGuest(name: string): string {
   return name.startsWith(GUEST_SCHEME) ? resolve(name.slice(GUEST_SCHEME.length)) : name;
 }
@@ -99,7 +102,7 @@ export function refusal(verb: string, name: string, hindrances: readonly Hindran
   return new MigrationError('hindered', `Cannot ${verb} ${name}: ${reasons.join('; ')}`);
 }
 
-/** All that stands in the way in words; and how a migration would go, where nothing does. */
+/** Tells all that stands in the way of a migration; where nothing does, how it would go. */
 async function checkGuest(
   options: MigrateGuestOptions,
   name: string,

@@ -91,8 +91,10 @@ export function outcomeOfGuest(target: QemuTarget, isPaused: boolean, quiet: boo
     version: target.qmp.version,
     log: process.logPath,
   };
+  const guest = line`guest ${name}, ${sizeText(pages * PAGE_SIZE)}, ${countText(cpus, 'CPU')}`;
+  const state = isPaused ? 'paused as it was at the source' : 'it runs';
   const text = lines([
-    line`${good('received')}: guest ${name}, ${sizeText(pages * PAGE_SIZE)}, ${countText(cpus, 'CPU')}; ${isPaused ? 'paused as it was at the source' : 'it runs'} in QEMU ${target.qmp.version}, process ${process.pid}`,
+    line`${good('received')}: ${guest}; ${state} in QEMU ${target.qmp.version}, process ${process.pid}`,
     indent(line`QMP socket ${process.qmpPath}, messages ${process.logPath}`),
   ]);
   return { exitCode: ExitCode.OK, result, text: quiet ? NO_TEXT : text };

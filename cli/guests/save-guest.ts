@@ -74,10 +74,10 @@ async function saveBeside(
         facts.disks.length > 0
           ? [indent(line`its disks are not in it: it fits them only as they were at that moment`)]
           : [];
-      const text = lines([
-        line`${output}: stood still for ${secondsText(downtimeMs)}, after ${countText(rounds.length - 1, 'round')}; a QEMU with the same arguments, -S and -incoming ${shellWord(`exec:cat ${shellWord(output)}`)} loads it, paused; QMP cont has it go on`,
-        ...disks,
-      ]);
+      const figures = line`stood still for ${secondsText(downtimeMs)}, after ${countText(rounds.length - 1, 'round')}`;
+      const incoming = shellWord(`exec:cat ${shellWord(output)}`);
+      const help = line`a QEMU with the same arguments, -S and -incoming ${incoming} loads it, paused`;
+      const text = lines([line`${output}: ${figures}; ${help}; QMP cont has it go on`, ...disks]);
       return { exitCode: written, result, text: options.quiet ? NO_TEXT : text };
     } finally {
       source.close();

@@ -22,7 +22,7 @@ export async function readPassword(
 ): Promise<string> {
   if (file !== undefined) return (await readSmallText(file, PASSWORD_FILE_LIMIT)).replace(/\r?\n$/, '');
   const value = process.env[variable];
-  // A variable that is set to nothing is none: an empty password is given in a file.
+  // An empty variable counts as none: an empty password is given in a file.
   if (value) return value;
   if (!process.stdin.isTTY)
     throw new UsageError(

@@ -33,7 +33,8 @@ export async function keepArrived(
   const shown = (text: TerminalText) => (options.quiet ? NO_TEXT : text);
   if (!running) {
     const { output = null } = options;
-    const text = line`${output ?? ''}: ${good('received')}, a machine of ${size}; it is in this file only, and does not run`;
+    const where = 'it is in this file only, and does not run';
+    const text = line`${output ?? ''}: ${good('received')}, a machine of ${size}; ${where}`;
     return {
       exitCode: ExitCode.OK,
       result: { action: 'received', pages, workload: null, movedTo: null, savedTo: output },
@@ -48,11 +49,11 @@ export async function keepArrived(
   const { steps, ticks, pages: checkedPages, faults } = running.selfCheck();
   const workload = { kind, steps, ticks, checkedPages, faults: faults.length };
   const isSound = faults.length === 0;
+  const work = line`workload ${kind}: ${countText(steps, 'step')} in ${countText(ticks, 'tick')}`;
+  const verdict = isSound ? good('clean') : bad(countText(faults.length, 'fault'));
   const text = lines([
     line`${good('received')}: a machine of ${size}`,
-    indent(
-      line`workload ${kind}: ${countText(steps, 'step')} in ${countText(ticks, 'tick')}; self-check of ${countText(checkedPages, 'page')}: ${isSound ? good('clean') : bad(countText(faults.length, 'fault'))}`,
-    ),
+    indent(line`${work}; self-check of ${countText(checkedPages, 'page')}: ${verdict}`),
     ...(movedTo === null ? [] : [indent(line`moved on to ${movedTo}`)]),
     ...(savedTo === null ? [] : [indent(line`saved to ${savedTo}`)]),
   ]);
@@ -76,12 +77,11 @@ async function untilItEnds(
       socket,
       file,
       signal: AbortSignal.any([signal, stop.signal]),
-      onReady: () =>
-        report.note(
-          'control',
-          line`Control socket ${socket}; \`savkit control ${socket} stop\` ends the machine, SIGTERM and a second Ctrl-C save it to ${file.path}`,
-          { socket, keepIn: file.path },
-        ),
+      onReady: () => {
+        const stops = line`\`savkit control ${socket} stop\` ends the machine`;
+        const saves = line`SIGTERM and a second Ctrl-C save it to ${file.path}`;
+        report.note('control', line`Control socket ${socket}; ${stops}, ${saves}`, { socket, keepIn: file.path });
+      },
       // The machine runs here only: without a control socket is better than not at all.
       onNoSocket: (error) =>
         report.note('control', line`${error.message}; the machine runs without one`, {

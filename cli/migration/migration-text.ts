@@ -72,7 +72,9 @@ const BAR = 20;
 function progressLine({ round, ofRound, total, rate, dirtyRate, downtimeMs, leftMs }: ProgressFigures): TerminalText {
   const bar = (share: number) => `[${'#'.repeat(Math.round(share * BAR)).padEnd(BAR, '.')}]`;
   const left = `${secondsText(leftMs[0])} to ${secondsText(leftMs[1])} left`;
-  return line`round ${round} ${bar(ofRound)} total ${bar(total)} ${Math.round(total * 100)}%  ${sizeText(rate)}/s, dirtied ${sizeText(dirtyRate)}/s, downtime now ${secondsText(downtimeMs)}, ${left}`;
+  const bars = line`round ${round} ${bar(ofRound)} total ${bar(total)} ${Math.round(total * 100)}%`;
+  const rates = line`${sizeText(rate)}/s, dirtied ${sizeText(dirtyRate)}/s`;
+  return line`${bars}  ${rates}, downtime now ${secondsText(downtimeMs)}, ${left}`;
 }
 
 /** @param file that the machine was loaded from, so that it did not run here */
@@ -137,8 +139,10 @@ function downtimeText(phases: DowntimePhases): string {
 
 /** What an audited proof lacked, and the memory that the machine left behind has shown. */
 function lookBackText({ ms, lost, lostPages, keptIn }: LookBack, because: string): TerminalText {
-  if (lostPages === 0)
-    return line`afterwards this side's memory, as it stood, was hashed once more: it is what was sealed, nothing was lost (${secondsText(ms)})`;
+  if (lostPages === 0) {
+    const found = line`it is what was sealed, nothing was lost (${secondsText(ms)})`;
+    return line`afterwards this side's memory, as it stood, was hashed once more: ${found}`;
+  }
   const kept =
     keptIn === ''
       ? `it could not be kept as it was: ${because}`

@@ -163,11 +163,15 @@ export function tellWhere(gate: Gate, shownCode: string | undefined, goodFor: st
 export function promised(receiver: { hasPromised: boolean }, records: string): Charge {
   return {
     isHeld: () => receiver.hasPromised,
-    ways: () =>
-      lines([
-        line`A machine is here that this process (${process.pid}) is to run when its source says so; that is waited for, then it can be saved.`,
-        line`Where the source is gone, \`savkit migrate --resolve\` with the records of both sides (here in ${records}) decides; kill -9 ${process.pid} gives it up`,
-      ]),
+    ways: () => {
+      const { pid } = process;
+      const resolve = line`\`savkit migrate --resolve\` with the records of both sides (here in ${records})`;
+      const waits = 'that is waited for, then it can be saved';
+      return lines([
+        line`A machine is here that this process (${pid}) is to run when its source says so; ${waits}.`,
+        line`Where the source is gone, ${resolve} decides; kill -9 ${pid} gives it up`,
+      ]);
+    },
   };
 }
 

@@ -11,13 +11,13 @@ export interface ResolveOptions {
   resolve: string;
   /** Record of the other side. */
   peerRecord?: string;
-  /** That the other side's process had ended when its record was copied from another host. */
+  /** Whether the other side's process had ended when its record was copied from that host. */
   peerEnded: boolean;
 }
 
 /**
  * Says who may run the machine of a migration that broke, and writes it into the records at hand; processes that wait
- * read it there, and guests of QEMU that outlived theirs are let run, or ended.
+ * read it there. Guests of QEMU that outlived their savkit process are let run, or ended.
  */
 export async function resolveRecords({ resolve: path, peerRecord, peerEnded }: ResolveOptions): Promise<Outcome> {
   const { own, peer, resolution } = await resolveRecordFiles({ path, peerPath: peerRecord, peerEnded });

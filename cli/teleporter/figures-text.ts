@@ -8,7 +8,9 @@ import { line, type TerminalText } from '../terminal/terminal-text.ts';
 export function figuresLine({ bytes, seconds, passes }: StreamFigures): TerminalText {
   const pages = passes.reduce((sum, pass) => sum + pass.pages, 0);
   const now = passes.at(-1);
-  return line`pass ${now?.pass ?? 0}: ${countText(now?.pages ?? 0, 'page')}, ${now?.dirtiedPages ?? 0} of them again · in all ${countText(pages, 'page')}, ${sizeText(bytes)}, ${rateText(bytes, seconds)}`;
+  const ofPass = line`${countText(now?.pages ?? 0, 'page')}, ${now?.dirtiedPages ?? 0} of them again`;
+  const ofAll = line`${countText(pages, 'page')}, ${sizeText(bytes)}, ${rateText(bytes, seconds)}`;
+  return line`pass ${now?.pass ?? 0}: ${ofPass} · in all ${ofAll}`;
 }
 
 /** One row per pass; neighbours that carried no pages share one. */

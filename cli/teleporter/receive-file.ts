@@ -98,8 +98,9 @@ function outcomeOf(received: ReceiveReport, options: ReceiveFileOptions, notFlat
   const isFlat = options.flatten && notFlattened === undefined;
   const result = { end, paused, flattened: isFlat, answerMs, ...figures };
   const release = state.header.release ? ` by VirtualBox ${releaseText(state.header.release)}` : '';
+  const amount = line`${sizeText(figures.bytes)} in ${figures.seconds.toFixed(1)} s${release}`;
   const text = [
-    line`${options.output}: ${good('complete and checked')}, ${sizeText(figures.bytes)} in ${figures.seconds.toFixed(1)} s${release}${isFlat ? ', flattened' : ''}`,
+    line`${options.output}: ${good('complete and checked')}, ${amount}${isFlat ? ', flattened' : ''}`,
     ...(options.quiet ? [] : [passTable(figures.passes), indent(endText(end, paused))]),
     ...findings.map((finding) => indent(findingText(finding))),
     ...(notFlattened ? [indent('not flattened; the file is complete all the same')] : []),

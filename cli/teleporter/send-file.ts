@@ -88,8 +88,9 @@ function outcomeOf(
     sentAs,
     assumptions: conversion?.report.assumptions ?? [],
   };
+  const amount = line`${sizeText(bytes)} in ${seconds.toFixed(1)} s, ${rateText(bytes, seconds)}`;
   const text = [
-    line`${options.state}: ${good('handed over')} to ${to}, ${sizeText(bytes)} in ${seconds.toFixed(1)} s, ${rateText(bytes, seconds)}`,
+    line`${options.state}: ${good('handed over')} to ${to}, ${amount}`,
     ...(conversion ? [indent(`sent as V${sentAs.container}, pgm ${sentAs.pgm}${sentAs.live ? ', live' : ''}`)] : []),
     ...result.assumptions.map((assumption) => indent(`assumed: ${assumption}`)),
     indent(

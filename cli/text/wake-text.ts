@@ -60,11 +60,10 @@ export function foreseenText(
 
 /** What became of a machine of QEMU. */
 export function backText(file: string, output: string, { machine, pages, units }: BroughtBack): TerminalText {
+  const own = line`${countText(pages, 'page')} of RAM and ${countText(units.length, 'unit')}`;
   return lines([
     line`${file}: ${machine} is a state of VirtualBox now, ${output}`,
-    indent(
-      line`${countText(pages, 'page')} of RAM and ${countText(units.length, 'unit')} are its own, all else is the template's`,
-    ),
+    indent(line`${own} are its own, all else is the template's`),
   ]);
 }
 

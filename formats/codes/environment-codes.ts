@@ -20,7 +20,7 @@ export const ENVIRONMENT_CODES = {
   'no-memory': 'the host gives no more memory',
   'no-write-watch': 'the kernel cannot note, for savkit, which memory a guest writes',
   'no-queue':
-    'a queue can not be reached: its server does not answer, or the packages for it are not installed beside savkit',
+    'a queue cannot be reached: its server does not answer, or the packages for it are not installed beside savkit',
   'no-tls': 'the other side does not speak TLS as expected',
   'not-a-file': 'the output is no regular file, and would be replaced by one',
   'peer-silent': 'the other side is connected, but says nothing',

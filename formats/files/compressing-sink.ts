@@ -7,7 +7,8 @@ import { PACKINGS, type Packing } from './packings.ts';
 import type { ByteSink } from './sink.ts';
 
 /**
- * Compresses a stream on its way to a sink: by Node for gzip and, since 22.15, zstd; else by the program of the name.
+ * Compresses a stream on its way to a sink: gzip by Node, and zstd by Node since 22.15; all else by the program of that
+ * name.
  */
 export class CompressingSink implements ByteSink {
   readonly #compressor: Duplex;
@@ -17,7 +18,7 @@ export class CompressingSink implements ByteSink {
   constructor(sink: ByteSink, packing: Packing) {
     this.#compressor = nodeCompressor(packing) ?? programCompressor(packing);
     this.#pumped = pump(this.#compressor, sink);
-    // Told by whoever writes next, or ends.
+    // Whoever writes next, or ends, is told of a failure.
     this.#pumped.catch(() => {});
   }
 

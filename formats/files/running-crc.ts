@@ -12,11 +12,11 @@ export interface CrcPiece {
 
 /** The CRC-32 of a stretch of a file that is read front to back; pieces of it may be computed elsewhere. */
 export class RunningCrc {
-  /** File offset up to which all bytes are summed up, or given to somebody. */
+  /** File offset up to which all bytes are in the CRC, or were left to somebody else. */
   at = 0;
   #crc = 0;
   #until = Number.POSITIVE_INFINITY;
-  /** After the bytes that `#crc` is of: what is not joined to it yet, the first of it not known. */
+  /** Pieces after the bytes that `#crc` is of. The CRC of the first one is not known yet, so none is joined to it. */
   #later: CrcPiece[] = [];
 
   /** Lets the CRC cover file bytes `[from, until)` only. To be called before anything after `from` has been passed. */
@@ -25,14 +25,17 @@ export class RunningCrc {
     this.restore(0, from);
   }
 
-  /** Goes on from an earlier place of the file. @param crc of what stands before it */
+  /** Goes on from an earlier place of the file. @param crc of the bytes before that place */
   restore(crc: number, at: number): void {
     this.#crc = crc;
     this.at = Math.min(at, this.#until);
     this.#later = [];
   }
 
-  /** Sums up as far as a file offset, which never goes back. @param bytes of the file from its offset `base` on */
+  /**
+   * Takes all bytes up to a file offset into the CRC. The offset never goes back. @param bytes of the file from its
+   * offset `base` on
+   */
   pass(bytes: Uint8Array, base: number, offset: number): void {
     const until = Math.min(offset, this.#until);
     if (until <= this.at) return;

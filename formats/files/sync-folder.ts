@@ -4,8 +4,8 @@ import { world } from '../world/world.ts';
 const CAN_NOT = new Set(['EINVAL', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EISDIR', 'EPERM', 'EACCES', 'EBADF', 'EROFS']);
 
 /**
- * Makes names in a folder durable: without this a new one may be lost in a crash of the host. Where there is no such
- * thing that is no failure, since others can read the file by its new name already.
+ * Makes names in a folder durable: without this a new one may be lost in a crash of the host. A file system that cannot
+ * do so is no failure, since others can read the file by its new name already.
  * @throws Error of the system for a disk that fails
  */
 export async function syncFolder(path: string): Promise<void> {

@@ -29,7 +29,7 @@ export class WrittenFile {
     await this.attempt(async () => {
       for (let done = 0; done < bytes.length; ) {
         this.#expectOpen();
-        // Synchronously, for the reason that FileSource gives.
+        // Synchronously, for the reason that `FileSource` gives.
         done += world.disk.writeSync(this.fd, bytes, done, bytes.length - done, position + done);
       }
     });

@@ -2,7 +2,7 @@ import { kernels } from './wasm.ts';
 
 /**
  * A buffer for bytes that kernels are to work on: in their own memory as long as there is room, so that nothing has to
- * be copied; else anywhere. It may hold what was left there.
+ * be copied; else anywhere. It may hold old bytes.
  */
 export function takeBuffer(size: number): Uint8Array {
   // Unsafe is what is wanted: zeroing a window takes longer than reading a small file through it.

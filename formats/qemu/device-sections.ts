@@ -21,7 +21,7 @@ export interface DeviceSections {
   devices: DeviceSection[];
   /** The end mark was found. */
   ended: boolean;
-  /** What stands at the end of most streams: names, versions and fields of all devices. */
+  /** Names, versions and fields of all devices, which stand at the end of most streams. */
   description?: StreamDescription;
   /** The description as it stands in the stream. */
   descriptionJson?: Uint8Array;
@@ -273,7 +273,8 @@ class Splitter {
 
   #between(): QemuFormatError {
     const offset = this.#start + this.#at;
-    const message = `There are ${this.#end - this.#at} bytes at ${hex(offset)} between the end mark and the description`;
+    const size = this.#end - this.#at;
+    const message = `There are ${size} bytes at ${hex(offset)} between the end mark and the description`;
     return new QemuFormatError('left-over', message, { offset });
   }
 

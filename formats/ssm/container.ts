@@ -85,8 +85,10 @@ export interface Container {
    * @internal
    */
   nextSegments(): Promise<boolean>;
-  /** After `nextSegments` threw: goes to the next place in the same unit from which its payload can be read on; what lies between is lost. False
-   * where there is none. */
+  /**
+   * After `nextSegments` threw: goes to the next place in the same unit from which its payload can be read on; the
+   * bytes between are lost. False where there is none.
+   */
   rejoin(): Promise<boolean>;
   /** After an error was thrown: goes to the next unit header that can be trusted. False where there is none. */
   resync(): Promise<boolean>;

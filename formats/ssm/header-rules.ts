@@ -21,7 +21,8 @@ export function isHostBits(bits: number): boolean {
 export function checkVersionFields(fields: VersionFields, onDamage: OnDamage): void {
   const { major, minor, build, revision, hostBits, gcPhysWidth, gcPtrWidth } = fields;
   if (!isRelease(fields)) {
-    const message = `Cannot trust file header: VirtualBox version ${major}.${minor}.${build} r${revision} is out of range`;
+    const release = `${major}.${minor}.${build} r${revision}`;
+    const message = `Cannot trust file header: VirtualBox version ${release} is out of range`;
     onDamage(
       new FormatError(
         'bad-version-fields',

@@ -7,7 +7,7 @@ import { REAL_TIME, type Time } from './time.ts';
 // with its own clock, a disk that fails, and processes that die at any moment. Connections are handed in from outside
 // as streams, so that they need no door.
 
-/** All that is around a process and not of its own making. */
+/** All that surrounds a process and is not of its own making. */
 export interface World {
   readonly time: Time;
   readonly chance: Chance;
@@ -20,7 +20,7 @@ export const REAL_WORLD: World = { time: REAL_TIME, chance: REAL_CHANCE, disk: R
 /** Where this process is: the real world, unless a simulator has said otherwise. */
 export let world: World = REAL_WORLD;
 
-/** From now on all questions go to another world. @returns the one before */
+/** Lets all calls from now on go to another world. @returns the one before */
 export function enterWorld(next: World): World {
   const before = world;
   world = next;

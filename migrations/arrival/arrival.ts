@@ -19,11 +19,11 @@ export class Arrival {
   machine: TargetMachine | undefined;
   space: PageSpace | undefined;
   hashes: PageHashes | undefined;
-  /** It was paused at the source: it stays so. */
+  /** It was paused at the source, and stays paused. */
   isPaused = false;
   /** It runs here, or is here for good in another way. */
   isLaunched = false;
-  /** After an audit of memory: pages that have come since they were last hashed. */
+  /** After an audit of memory: pages that have arrived since they were last hashed. */
   written: PageSet | undefined;
   /** The source knows that the machine runs here, or has given up asking in good order: nobody comes again. */
   isKnownToRun = false;
@@ -52,7 +52,7 @@ export class Arrival {
     return this.#decision;
   }
 
-  /** Writes a decision down, after those before: of two the later one has to stand in the end. */
+  /** Writes a decision down, after all earlier ones are written: of two the later one has to stand in the end. */
   decide(decision: TargetDecision): Promise<void> {
     const write = async () => {
       await this.log.write(decision, this.attempt);
@@ -65,7 +65,7 @@ export class Arrival {
   }
   #written: Promise<void> = Promise.resolve();
 
-  /** Takes the machine in; with what it holds already it is hashed. */
+  /** Takes the machine in, and hashes the memory that it has already. */
   async take(description: MachineDescription, machine: TargetMachine): Promise<void> {
     this.description = description;
     this.machine = machine;
@@ -79,7 +79,10 @@ export class Arrival {
     if (this.machine && this.hashes) await new MemoryHasher(this.machine).refresh(this.hashes);
   }
 
-  /** The same for the pages that have come since the audit: memory is what was hashed, not what was written to it. */
+  /**
+   * The same for the pages that have arrived since the audit: hashes are of memory as it is, not of the bytes that were
+   * written to it.
+   */
   refreshWritten(): void {
     if (!this.machine || !this.hashes || !this.written) return;
     new MemoryHasher(this.machine).refreshSome(this.hashes, this.written);

@@ -11,12 +11,12 @@ import type { Arrival } from './arrival.ts';
 import type { ReceiveEvent } from './receive-event.ts';
 
 const KEEP_MS = 10 * 60_000;
-/** How often a record is looked at, in which `migrate --resolve` may have written an answer. */
+/** How often the record is looked at: `migrate --resolve` may have written an answer into it. */
 const LOOK_EVERY_MS = 500;
 
 /** How a machine is kept until it is known whose it is. */
 export interface CustodyOptions {
-  /** What is on record of a migration that this process knows nothing of. */
+  /** The decision on record about a migration that this process knows nothing of. */
   recall?: (migration: string) => Promise<TargetDecision | 'unknown'>;
   /** How long a machine whose link broke is kept, in ms; 10 minutes by default. */
   keepMs?: number;
@@ -96,7 +96,7 @@ export class TargetCustody<M extends TargetMachine = TargetMachine> {
     if (!arrival.may('commit')) arrival.enter('commit');
     if (arrival.failure && arrival.state !== 'running') throw arrival.failure;
     if (arrival.state !== 'running') await arrival.decide('started');
-    // `migrate --resolve` may have been quicker; what was launched is not launched again.
+    // `migrate --resolve` may have been quicker: a machine is not launched twice.
     arrival.enter('commit');
     if (arrival.machine) await this.#launch(arrival, arrival.machine);
   }
@@ -137,8 +137,8 @@ export class TargetCustody<M extends TargetMachine = TargetMachine> {
   }
 
   /**
-   * A machine that was promised, and can't run here any more: it never has, so this side may give it up, and tells the
-   * source when that asks. One that is not whole fails by itself when it is to be.
+   * A machine that was promised can't run here any more. It never has run, so this side may give it up, and says so
+   * when the source asks. A machine that is not whole yet fails by itself.
    */
   async #onMachineEnded(arrival: Arrival, error: SavkitError): Promise<void> {
     arrival.failure = error;
@@ -151,7 +151,8 @@ export class TargetCustody<M extends TargetMachine = TargetMachine> {
   /** The machine is the source's for good. */
   async giveUp(arrival: Arrival, error: Error): Promise<void> {
     if (arrival.state !== 'ended') arrival.enter('give-up');
-    // What stands there, `receiving`, says the same; of one that was ready only the written word counts.
+    // Where this cannot be written, the record still says `receiving`, which means the same. A machine that was ready
+    // is given up only by what is written.
     try {
       if (arrival.machine) await arrival.decide('gave-up');
     } finally {
@@ -168,9 +169,7 @@ export class TargetCustody<M extends TargetMachine = TargetMachine> {
     after(this.#options.keepMs ?? KEEP_MS, giveUp, { keepsAlive: false });
   }
 
-  /**
-   * The machine is whole, but whether it may run is written elsewhere: until the source, or `migrate --resolve`, tells.
-   */
+  /** Waits until the source, or `migrate --resolve`, tells whether the machine, which is whole, may run here. */
   async #awaitAnswer(arrival: Arrival): Promise<void> {
     while (arrival.state === 'in-doubt') {
       await sleep(LOOK_EVERY_MS, { keepsAlive: false });
@@ -178,7 +177,7 @@ export class TargetCustody<M extends TargetMachine = TargetMachine> {
       if (arrival.state !== 'in-doubt') return;
       if (written === 'started' && arrival.machine) {
         arrival.enter('run');
-        // Who has written it has told the source, or is about to.
+        // Whoever has written this has told the source, or is about to.
         arrival.isKnownToRun = true;
         await this.#launch(arrival, arrival.machine).catch(this.fail);
       } else if (written === 'gave-up')

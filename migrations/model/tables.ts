@@ -88,7 +88,8 @@ function groups(source: Case['source'], target: Case['target']): [string, string
   const ofTarget = ALIVE.some((own) => ALIVE.some((other) => says(own, other) !== says(own, true)));
   return (ofSource ? ALIVE : ALIVE.slice(0, 1)).flatMap((sourceAlive) =>
     (ofTarget ? ALIVE : ALIVE.slice(0, 1)).map((targetAlive): [string, string] => [
-      `${ofSource ? ` && (sourceIs) == ${life(sourceAlive)}` : ''}${ofTarget ? ` && (targetIs) == ${life(targetAlive)}` : ''}`,
+      (ofSource ? ` && (sourceIs) == ${life(sourceAlive)}` : '') +
+        (ofTarget ? ` && (targetIs) == ${life(targetAlive)}` : ''),
       says(sourceAlive, targetAlive),
     ]),
   );

@@ -1,4 +1,4 @@
-/** What sending has come to, lately. */
+/** Recent figures of the link. */
 export interface SendingFigures {
   /** zstd is in use. */
   compresses: boolean;
@@ -10,11 +10,13 @@ export interface SendingFigures {
   rate: number;
 }
 
-/** Waiting for more than this share of the time, the processor has time to compress. */
+/** Where more than this share of the time is waiting, the processor has time to compress. */
 const IDLE_ENOUGH = 0.4;
-/** Waiting for less, compression is what holds things up. */
+/** Where less than this share is waiting, compression holds things up. */
 const BUSY = 0.1;
-/** A faster link is better used as it is: level 1 packs about 400 MB/s where this was measured, in bytes per second. */
+/**
+ * Bytes per second. A faster link is better used without zstd: level 1 packs about 400 MB/s where this was measured.
+ */
 const FAST_LINK = 330e6;
 /** Above this ratio zstd saves less than it is worth on any link. */
 const POOR_RATIO = 0.95;

@@ -1,11 +1,11 @@
 import { clock, sleep } from '../../formats/world/waiting.ts';
 
-/** So much may go out at once after a while of silence, in ms of the bandwidth. */
+/** How much may go out at once after a while of silence: as much as the bandwidth lets through in so many ms. */
 const BURST_MS = 100;
 
 /** Keeps sending below a bandwidth that may change at any time. */
 export class LinkPacer {
-  /** When the bytes so far have gone out, at the bandwidth. */
+  /** When all bytes so far will have gone out, at the bandwidth. */
   #free = 0;
 
   /** Waits until `bytes` more may go out. @returns how long that took, in ms */

@@ -6,7 +6,7 @@ import type { LimitsOfNow, MigrationFacts } from './migration-facts.ts';
 import type { SourceCustody } from './source-custody.ts';
 import type { Transfer } from './transfer.ts';
 
-/** Round trips while the machine stands still: everything and `ready`, `commit` and `running`. */
+/** Round trips while the machine stands still: the last pages are answered by `ready`, `commit` by `running`. */
 const ROUND_TRIPS = 2;
 /** Decisions written while the machine stands still: one here, two at the target. */
 const DECISIONS = 3;
@@ -41,7 +41,10 @@ export class StopCosts {
     this.#writeMs = ms;
   }
 
-  /** Figures of the link before do not hold for this one. @param restMs time to write the rest */
+  /**
+   * Begins anew with another link, for which the figures of the one before do not hold. @param restMs time to write the
+   * rest
+   */
   beginLink(restMs: number): void {
     this.#restMs = restMs;
     this.#rttMs = Number.POSITIVE_INFINITY;
@@ -84,7 +87,7 @@ export class StopCosts {
     return this.#rttMs * ROUND_TRIPS + this.#writeMs * DECISIONS + (stopMs ?? this.#restMs * REST_TIMES);
   }
 
-  /** Looks whether writing and telling have got faster: the first time of either is slow. */
+  /** Measures writing and a round trip again: the first time of either is slow. */
   async #measureAgain(): Promise<void> {
     const { facts, custody } = this.#parts;
     const start = clock();

@@ -22,7 +22,7 @@ const handOver: Step = { does: 'hand-over' };
 const cancelled: Step = { ends: 'cancelled' };
 const unknown: Step = { refuses: STATUS_NUMBERS.VERR_NOT_IMPLEMENTED };
 const wrongOrder: Step = { refuses: STATUS_NUMBERS.VERR_WRONG_ORDER };
-/** What VirtualBox answers to a hand-over without locked media. */
+/** VirtualBox's answer to a hand-over without locked media. */
 const notLocked: Step = { refuses: STATUS_NUMBERS.VERR_SSM_CANCELLED };
 
 type Row = Record<Command | 'other', Step>;
@@ -95,7 +95,7 @@ export async function serveSource(peer: Peer, actions: ReceiverActions): Promise
       if (await loadStream(peer, actions)) return { end: 'declined' };
       state = 'loaded';
     } else if (step.does === 'lock') {
-      // There are no media here; they are free until somebody starts what was received.
+      // There are no media here: nobody needs them until the received machine is started.
       await peer.write(encodeReply({ ack: true }));
       state = 'locked';
     } else {

@@ -12,12 +12,12 @@ import { isKeyed, sourceTls, type Trust } from './trust.ts';
 /** A target that does not answer in this time is not there. */
 const CONNECT_MS = 10_000;
 
-/** The other side is not who it has to be, or does not take us for who we are: trying again does not help. */
+/** One side does not believe the other to be who it says it is: trying again does not help. */
 export class TrustError extends EnvironmentError {}
 
 /**
- * A connection to a target that is trusted, and trusts: nothing was said on it but proofs. @throws TrustError,
- * LinkError, InterruptedError
+ * A connection to a target after both sides have proved who they are; nothing else was sent on it yet. @throws
+ * TrustError, LinkError, InterruptedError
  */
 export async function connectToTarget(endpoint: Endpoint, trust: Trust, signal?: AbortSignal): Promise<Socket> {
   const { host, port } = endpoint;

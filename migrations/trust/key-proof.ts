@@ -14,7 +14,7 @@ const PROOF_SIZE = 32;
 const LABEL = 'EXPORTER-savkit-key-proof';
 
 /**
- * The target shows first: a stranger in its place learns nothing of the source's. @throws Error `NO_PROOF_OF_KEY`, or
+ * The target proves first: a stranger in its place learns nothing from the source. @throws Error `NO_PROOF_OF_KEY`, or
  * what broke the connection
  */
 export async function proveToTarget(socket: TLSSocket, key: Uint8Array): Promise<void> {
@@ -59,7 +59,7 @@ async function readExactly(socket: Socket, count: number): Promise<Buffer> {
     });
   } finally {
     socket.off('readable', take).off('end', fail).off('close', fail).off('error', fail);
-    // The stream notes that only then.
+    // The stream notes only then that nobody waits for `readable` any more.
     await new Promise(process.nextTick);
   }
 }

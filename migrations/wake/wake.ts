@@ -22,7 +22,7 @@ export interface WakeRun {
   /** False: nothing is compared before the machine goes on. */
   proof?: boolean;
   signal?: AbortSignal;
-  /** Called with what the QEMU that goes on says on stderr, piece by piece: text of another program. */
+  /** Called with what the QEMU that goes on prints on stderr, piece by piece: text of another program. */
   onWords?: (words: string) => void;
   onProgress?: (doing: WakeStep, done: number, total?: number) => void;
 }
@@ -64,8 +64,8 @@ async function templateOf(
 }
 
 /**
- * Writes the state for a QEMU, and has that load it, stopped and without writing to any disk, to compare what it has
- * with the state.
+ * Writes the state for a QEMU, and has it load the state, stopped and without writing to any disk, to compare its
+ * memory and registers with the state.
  * @throws UnsupportedError where the state can't be woken, or not by this QEMU
  */
 export async function wake(
@@ -87,7 +87,7 @@ export async function wake(
 }
 
 /**
- * Starts a QEMU with the state, and lets it go on when what it has is what the state has.
+ * Starts a QEMU with the state, and lets it go on when its memory and registers are those of the state.
  * @param more arguments for QEMU
  * @returns the machine that runs
  */

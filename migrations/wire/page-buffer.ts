@@ -3,7 +3,7 @@ import { PAGE_SIZE } from '../../formats/sizes.ts';
 import { FRAME_HEADER_SIZE, PAGE_ENTRY_SIZE, PAGES_HEAD_SIZE } from './frames.ts';
 import { FRAME_PAGES, MAX_PAGES_PAYLOAD } from './limits.ts';
 
-/** Where contents start in a buffer; the table of however many pages ends right before it. */
+/** Where contents start in a buffer; the table of pages, however many there are, ends right before it. */
 export const PLAIN_AT = Math.ceil((FRAME_HEADER_SIZE + PAGES_HEAD_SIZE + FRAME_PAGES * PAGE_ENTRY_SIZE) / 8) * 8;
 
 /**

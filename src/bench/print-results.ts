@@ -9,7 +9,8 @@ const times = (ratio: number) => ratio.toFixed(2);
 /** The whole table, as text. @param before results to compare with */
 export function resultsText(results: Results, before: Results | undefined): string {
   const parts = [
-    `${results.ramMib} MiB of guest RAM, mixed pages; ${results.rounds} rounds; how many times as fast as another row of the same round\n`,
+    `${results.ramMib} MiB of guest RAM, mixed pages; ${results.rounds} rounds; ` +
+      'how many times as fast as another row of the same round\n',
     ratingsTable(results, before),
   ];
   if (results.scaling)

@@ -37,7 +37,7 @@ export interface LifeStep {
   run(event: LifeEvent): void;
 }
 
-/** Numbers below are no addresses. */
+/** Smaller numbers are no addresses. */
 const LEAST_RAW_ADDRESS = 0x1_0000;
 
 /**

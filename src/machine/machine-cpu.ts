@@ -162,9 +162,7 @@ export class MachineCpu {
     this.#shadow = shadow;
   }
 
-  /**
-   * @returns `NO_FAULT`, or the page fault's code; `registers.cr2` is its address. What comes before it has been read
-   */
+  /** @returns `NO_FAULT`, or the page fault's code; `registers.cr2` is its address. Bytes before it have been read */
   read(address: GuestVirt, target: Uint8Array, access = 0): number {
     if (this.#shadow) return this.#shadow.read(address, target, access);
     return this.#eachPage(address, target.length, access, (gcPhys, from, to) =>

@@ -21,7 +21,7 @@ export class MemoryFile extends SeenMemory {
   }
 
   /**
-   * @param source seekable @param nothing what a byte reads as where there is no memory @throws FormatError for damage,
+   * @param source seekable @param nothing value of bytes where there is no memory @throws FormatError for damage,
    * UsageError for a state without memory
    */
   static async open(

@@ -8,8 +8,8 @@ import { savedPointers } from './machine-cpu.ts';
 const A20 = 2 ** 20;
 
 /**
- * The virtual memory of one CPU of a state of VirtualBox, as its registers have it: what `addressSpaceOf` gives of a
- * machine that was loaded.
+ * The virtual memory of one CPU of a state of VirtualBox, as its registers have it: the same as `addressSpaceOf` gives
+ * of a loaded machine.
  * @param cr3 another root than the CPU's
  * @throws UsageError `no-registers`, `no-such-cpu`
  */

@@ -58,8 +58,8 @@ export class GuestView implements AddressSpaceMemory {
   }
 
   /**
-   * Sets accessed and dirty bits: a write that no handler sees, since watching guest tables is not for those, but dirty
-   * tracking does. Bits in ROM can't be set.
+   * Sets accessed and dirty bits: a write that dirty tracking notices and handlers do not: those are not there to watch
+   * guest tables. Bits in ROM can't be set.
    */
   writeU32(gcPhys: GuestPhys, value: number): void {
     const address = this.physical(gcPhys);

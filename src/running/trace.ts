@@ -24,7 +24,7 @@ export interface Trace {
 
 const FORMAT = 'savkit-trace/1';
 const MAX_PLACES = 16 * MIB;
-/** Bytes; of an interval in which every other page of 10 GiB was written. */
+/** Bytes of a line: enough for an interval in which every other page of 10 GiB was written. */
 const MAX_LINE = 16 * MIB;
 const MAX_HEAD = 1024;
 const MAX_INTERVAL_MS = 60_000;

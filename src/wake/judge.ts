@@ -38,7 +38,7 @@ export function refusalsOf(units: MachineUnits, options: WakeOptions): Refusal[]
   const refusals: Refusal[] = [];
   for (const rule of RULES) {
     refusals.push(...rule(units, options));
-    // What is missing would be looked for.
+    // The other rules would look for the units that are missing.
     if (rule === neededUnits && refusals.length > 0) break;
   }
   return refusals;
@@ -269,7 +269,7 @@ function processorRefusals({ context }: CpuState, i: number, isNested: boolean):
 const GRAPHICS_SLOT = 0x10;
 const VMWARE = 0x15ad;
 
-/** Of the modes of VMSVGA, the unit tells by its VGA registers that they are those of no VGA mode. */
+/** Whether the screen is in a mode of VMSVGA. The unit tells that only by VGA registers that fit no VGA mode. */
 function usesSvga(units: MachineUnits, { vbe, sequencer }: Vga): boolean {
   const adapter = units.collected.state.pciSlots?.find(({ devfn }) => devfn === GRAPHICS_SLOT);
   const isOff = ((vbe[4] ?? 0) & 1) === 0;

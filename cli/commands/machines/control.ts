@@ -121,12 +121,13 @@ function statusText(status: MachineStatus): TerminalText {
   const rate = figures.runMs > 0 ? Math.round((figures.steps / figures.runMs) * 1000) : 0;
   const held = throttle > 0 ? `, held back ${Math.round(throttle * 100)} %` : '';
   const sound = faults === 0 ? good('no faults') : bad(countText(faults, 'fault'));
+  const rates = line`${rate} per second of ${workload.rate}${held}`;
   return lines([
     line`${name} is ${state}, ${sizeText(ramSize)} of RAM`,
     ...(runtimeError
       ? [line`  ${bad('the host has no memory left for it')} (${runtimeError}); resume tries again`]
       : []),
-    line`  ${workload.kind}, ${countText(workload.pages, 'page')}: ${countText(steps, 'step')}, ${rate} per second of ${workload.rate}${held}; ${sound}`,
+    line`  ${workload.kind}, ${countText(workload.pages, 'page')}: ${countText(steps, 'step')}, ${rates}; ${sound}`,
     ...(host?.paging && cpus
       ? [line`  on ${host.paging}: ${cpus.map((cpu) => `${cpu.guestMode} in ${cpu.shadowMode}`).join(', ')}`]
       : []),
@@ -138,14 +139,11 @@ function statusText(status: MachineStatus): TerminalText {
 /** What the host does for the machine, where it does anything. */
 function hostLines(host: MachineStatus['host']): TerminalText[] {
   const { sharing, largePages: { allocated = 0, refused = 0 } = {}, duplicatePages = 0 } = host ?? {};
+  const looks = countText(sharing?.passes ?? 0, 'look');
   return [
     ...(allocated + refused > 0
       ? [line`  ${countText(allocated, 'page')} of 2 MiB; ${countText(refused, 'block')} could be none`]
       : []),
-    ...(sharing
-      ? [
-          line`  ${countText(duplicatePages, 'page')} less by sharing, after ${countText(sharing.passes ?? 0, 'look')} at all memory`,
-        ]
-      : []),
+    ...(sharing ? [line`  ${countText(duplicatePages, 'page')} less by sharing, after ${looks} at all memory`] : []),
   ];
 }

@@ -56,10 +56,10 @@ async function history(folder: string, { machine, open }: Options): Promise<Outc
       rows.length > 0
         ? table(['time (UTC)', 'machine', '', 'peer', 'on record'], rows)
         : line`${folder}: no such migrations`,
-      ...unsettled.map(
-        ({ machine: name, sides }) =>
-          line`${name}: not settled, and no process that can be seen from here is at it: savkit migrate --resolve ${sides[0].record}`,
-      ),
+      ...unsettled.map(({ machine: name, sides }) => {
+        const help = line`savkit migrate --resolve ${sides[0].record}`;
+        return line`${name}: not settled, and no process that can be seen from here is at it: ${help}`;
+      }),
       ...findings.map(({ message }) => bad(indent(message))),
     ]),
   };

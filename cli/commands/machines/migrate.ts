@@ -65,8 +65,8 @@ const builder = (argv: Argv) =>
       default: 'compare' as const,
       describe:
         'How writes of a guest of QEMU are found. compare: all memory is looked through, again and again; kernel: ' +
-        'the kernel notes them (Linux 6.7, x86-64, a C compiler, root), which takes next to no time; where it can ' +
-        'not, memory is compared',
+        'the kernel notes them (Linux 6.7, x86-64, a C compiler, root), which takes next to no time; where it ' +
+        'cannot, memory is compared',
     })
     .option('streams', { type: 'number', default: 1, describe: 'Connections, 1 to 16' })
     .option('compression', {

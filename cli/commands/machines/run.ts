@@ -233,10 +233,10 @@ function outcomeOf(kept: KeptMachine, defragmented: DefragmentReport, { quiet }:
     line`ran ${seconds} s: ${countText(check.steps, 'step')}, ${countText(check.ticks, 'tick')}; ${verdict}`,
   ];
   const { movedPages, emptiedChunks } = defragmented;
-  if (movedPages > 0)
-    text.push(
-      line`  ${countText(movedPages, 'page')} moved together; ${countText(emptiedChunks, 'piece')} of 2 MiB went back to the system`,
-    );
+  if (movedPages > 0) {
+    const emptied = countText(emptiedChunks, 'piece');
+    text.push(line`  ${countText(movedPages, 'page')} moved together; ${emptied} of 2 MiB went back to the system`);
+  }
   if (check.faults.length > 0) {
     const rows = check.faults.map(({ what, place, gcPhys, expected, found }) => [
       what,

@@ -32,7 +32,7 @@ export interface QemuCheckCliOptions {
   quiet: boolean;
 }
 
-/** Options that only QEMU's states know. */
+/** Defaults of options for states of QEMU. */
 export const QEMU_CHECK_DEFAULTS = {
   qemu: undefined,
   qemuArgs: undefined,

@@ -40,9 +40,8 @@ const LISTED = ['pages-missing', 'missing-section', 'incomplete'];
 
 function reportText(report: QemuSalvageReport, output: string): TerminalText {
   const { complete, kept, dropped, cut, hasDescription, lost, lostPages, untold, mayBeOld, written } = report;
-  const text = [
-    line`${output}: ${complete ? good('nothing is missing') : bad('partly saved')}, ${countText(kept.length, 'section')} of devices kept`,
-  ];
+  const verdict = complete ? good('nothing is missing') : bad('partly saved');
+  const text = [line`${output}: ${verdict}, ${countText(kept.length, 'section')} of devices kept`];
   for (const { name, instance, repaired } of kept)
     if (repaired !== undefined) text.push(indent(line`${name} ${instance}: ${repaired}`));
   if (dropped.length > 0)

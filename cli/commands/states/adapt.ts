@@ -169,11 +169,16 @@ function foretoldText({ foretold }: AdaptReport): TerminalText[] {
 
 function proofText(output: string, { proof }: AdaptReport): TerminalText {
   if (!proof) return NO_TEXT;
-  if (proof.holds)
+  if (proof.holds) {
+    const memory = line`${countText(proof.ranges, 'range')} of memory page by page`;
+    const units = line`${countText(proof.unitsAsBefore, 'unit')} byte for byte as before`;
+    const changed = line`${countText(proof.unitsChanged, 'unit')} changed as told`;
+    const verdict = 'nothing that savkit judges keeps it from loading';
     return lines([
-      line`${output}: ${good('proved')}: ${countText(proof.ranges, 'range')} of memory page by page and ${countText(proof.unitsAsBefore, 'unit')} byte for byte as before, ${countText(proof.unitsChanged, 'unit')} changed as told; nothing that savkit judges keeps it from loading`,
+      line`${output}: ${good('proved')}: ${memory} and ${units}, ${changed}; ${verdict}`,
       ...openText(proof),
     ]);
+  }
   return lines([
     bad('NOT PROVED, the output was removed'),
     ...proof.differences.map((what) => indent(line`${what} differs, though nothing told so`)),

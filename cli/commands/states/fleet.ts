@@ -151,10 +151,11 @@ async function add(queue: ReturnType<Fleet['queue']>, options: Options, { signal
 async function status(queue: ReturnType<Fleet['queue']>): Promise<Outcome> {
   const counts = await queue.getJobCounts('waiting', 'active', 'delayed', 'completed', 'failed');
   const { waiting = 0, active = 0, delayed = 0, completed = 0, failed = 0 } = counts;
+  const open = line`${waiting} wait, ${active} are worked on, ${delayed} are tried again later`;
   return {
     exitCode: ExitCode.OK,
     result: { action: 'fleet-status', waiting, active, delayed, completed, failed },
-    text: line`jobs: ${waiting} wait, ${active} are worked on, ${delayed} are tried again later, ${completed} done, ${failed} failed`,
+    text: line`jobs: ${open}, ${completed} done, ${failed} failed`,
   };
 }
 

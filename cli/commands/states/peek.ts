@@ -14,7 +14,7 @@ import { type Job, type Outcome, runCommand, withCommonOptions } from '../../pro
 import { showBytes, tell } from '../../terminal/print.ts';
 import { line, NO_TEXT, ownLines } from '../../terminal/terminal-text.ts';
 
-/** Most bytes that are shown: people read a screenful; `extract` writes whole ranges. */
+/** The most bytes that are shown. `extract` writes whole ranges. */
 const MAX_LENGTH = 16 * MIB;
 
 const builder = (argv: Argv) =>

@@ -95,12 +95,10 @@ async function proved(
 function reportText(output: string, { start, end }: AddressRange, proof: EditProof | undefined): TerminalText {
   const written = line`${output}: ${countText(end - start, 'byte')} written at ${hex(start)}`;
   if (!proof) return written;
-  if (proof.holds)
-    return lines([
-      written,
-      indent(
-        line`${good('proved')}: ${countText(proof.changedPages, 'page')} ${proof.changedPages === 1 ? 'differs' : 'differ'} from the input, nothing else does`,
-      ),
-    ]);
+  if (proof.holds) {
+    const pages = countText(proof.changedPages, 'page');
+    const differ = proof.changedPages === 1 ? 'differs' : 'differ';
+    return lines([written, indent(line`${good('proved')}: ${pages} ${differ} from the input, nothing else does`)]);
+  }
   return lines([written, bad('NOT AS EXPECTED, the output was removed'), ...proof.differences.map(indent)]);
 }

@@ -84,7 +84,7 @@ export const salvageCommand = fileCommand({
     ),
 });
 
-/** What options are when they are not given, of those that only one family has. */
+/** Defaults of options that only one family of states has. */
 const OWN_OPTIONS = { virtualbox: { layout: undefined, like: undefined, trust: false, repair: false }, qemu: {} };
 
 const SALVAGERS: Record<StateFamily['name'], (source: ByteSource, job: Job, options: Options) => Promise<Outcome>> = {
@@ -127,9 +127,8 @@ const NO_ERROR = { message: 'no reason is known' };
 
 function reportText(report: SalvageReport, output: string): TerminalText {
   const { complete, kept, dropped, lostUnits, cut, lost, lostPages, untold, repaired, unproven, written } = report;
-  const text = [
-    line`${output}: ${complete ? good('nothing is missing') : bad('partly saved')}, ${countText(kept.length, 'unit')} kept`,
-  ];
+  const verdict = complete ? good('nothing is missing') : bad('partly saved');
+  const text = [line`${output}: ${verdict}, ${countText(kept.length, 'unit')} kept`];
   for (const { offset, bit, chance } of repaired)
     text.push(indent(`flipped back: bit ${bit} at ${hex(offset)}; only that explains the CRC${accident(chance)}`));
   for (const { start, end } of lostUnits)

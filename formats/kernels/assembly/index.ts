@@ -1,6 +1,7 @@
 // What TypeScript sees of the kernels.
 
-export { ARENA, ARENA_SLOT, ARENA_SLOTS, BATCH, BATCH_AT, BATCH_LENGTH, BATCH_RESULT, BLOCK, INPUT, OUTPUT } from './memory';
+export { ARENA, ARENA_SLOT, ARENA_SLOTS, BLOCK, INPUT, OUTPUT } from './memory';
+export { BATCH, BATCH_AT, BATCH_LENGTH, BATCH_RESULT } from './memory';
 export { applyWordDelta, wordDelta } from './delta';
 export { lzfDecode, lzfWalk, lzfWalkBatch } from './lzf';
 export { lzfEncode } from './lzf-encode';

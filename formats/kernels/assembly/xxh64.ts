@@ -11,7 +11,8 @@ const PRIME_5: u64 = 0x27d4eb2f165667c5;
 /** Hashes the blocks of the batch into its results. */
 export function xxh64Batch(count: usize): void {
   for (let i: usize = 0; i < count; i++) {
-    store<u64>(BATCH_RESULT + (i << 3), xxh64(<usize>load<u32>(BATCH_AT + (i << 2)), <usize>load<u32>(BATCH_LENGTH + (i << 2))));
+    const at = <usize>load<u32>(BATCH_AT + (i << 2));
+    store<u64>(BATCH_RESULT + (i << 3), xxh64(at, <usize>load<u32>(BATCH_LENGTH + (i << 2))));
   }
 }
 

@@ -18,7 +18,7 @@ export class BigEndianOutput {
     this.#sink = sink;
   }
 
-  /** Bytes written so far, with those that still wait here. */
+  /** Bytes so far: those that were handed on, and those that still wait here. */
   get offset(): number {
     return this.#passed + this.length;
   }
@@ -28,7 +28,7 @@ export class BigEndianOutput {
     return this.length + count <= CAPACITY;
   }
 
-  /** Hands on what has come together. */
+  /** Hands on all values that wait here. */
   async flush(): Promise<void> {
     if (this.length === 0) return;
     await this.#sink.write(this.target.subarray(0, this.length));

@@ -7,7 +7,7 @@ import type { WrittenRun } from './written-run.ts';
 
 /**
  * Pages of a block at places of their own in a file, which has holes where pages are zeros: mapped RAM, or the file
- * that a machine shares its RAM with.
+ * with the RAM that a machine shares.
  */
 export class PlacedPages implements PageWriter {
   /** A bit for each page that has a content. */

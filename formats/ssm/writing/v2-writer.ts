@@ -91,7 +91,7 @@ export class V2Writer implements ContainerWriter {
     const end = at + length;
     if (length <= SMALL_ITEM) {
       if (this.#smallLength + length > BLOCK) this.#flushSmall();
-      // Most are of a few bytes, and come with every page: no view is made for them.
+      // Most items have a few bytes, and there are some for every page: no view is made for them.
       for (let from = at; from < end; from++) this.#small[this.#smallLength++] = bytes[from];
       return;
     }
@@ -201,7 +201,7 @@ export class V2Writer implements ContainerWriter {
   #putWhole(bytes: Uint8Array, at: number): void {
     const out = this.#out;
     const encoder = this.#encoder;
-    // Type byte, three bytes of size, KiB after decompression; then the data, where it belongs at once.
+    // Type byte, three bytes of size, KiB after decompression; then the data, which is compressed right into its place.
     const encoding =
       this.#compression === 'none' ? Encoding.RAW : encoder.encode(bytes, at, out.bytes, out.length + COMPRESSED_HEAD);
     if (encoding === Encoding.RAW) this.#putRaw(bytes, at, BLOCK);

@@ -24,22 +24,22 @@ type Rule = (option: QemuOption, folder: string) => QemuOption[];
 
 const keep: Rule = (option) => [option];
 const drop: Rule = () => [];
-/** All that its value names has to be harmless. */
+/** Takes an option over whose value names only harmless things. */
 const check: Rule = (option, folder) => {
   checkParts(option.name, takenApart(option), folder);
   return [option];
 };
 const file: Rule = (option, folder) => {
-  // Of -initrd several, with words behind each.
+  // -initrd may name several files, with arguments after each.
   if (option.value?.includes(',')) throw harmful(option.name, 'there is a comma in its path');
   checkPath(option.name, option.value ?? '', folder);
   return [option];
 };
 
-/** Where a port ends is each host's own matter. */
+/** Each host decides itself where a port ends. */
 const port: Rule = ({ name, value = '' }) => [{ name, value: /^(chardev:[\w.-]+|none)$/.test(value) ? value : 'null' }];
 
-/** The same thing, which leads nowhere. @param kind that it becomes @param kept keys */
+/** A rule that makes the thing one of a kind that leads nowhere. @param kind that it becomes @param kept keys */
 function silenced(kind: string, kept: RegExp): Rule {
   return ({ name, value = '' }) => {
     const parts = partsOfValue(name, value).parts.filter(({ key }) => kept.test(key));
@@ -60,7 +60,7 @@ const RULES: Readonly<Record<string, Rule>> = {
     'L qmp monitor mon pidfile daemonize D trace runas vnc spice display nographic incoming S mem-path loadvm overcommit',
   ),
   ...rules(port, 'serial parallel'),
-  // What is heard, and what comes over a port, ends here.
+  // Sound, and all that comes over a port, ends here.
   chardev: silenced('null', /^(id|mux)$/),
   audiodev: silenced('none', /^id$/),
   fw_cfg: (option) => {
@@ -71,7 +71,7 @@ const RULES: Readonly<Record<string, Rule>> = {
   object: (option, folder) => {
     const value = takenApart(option);
     if (value.kind.startsWith('memory-backend-')) return [{ name: 'object', value: memoryOf(value) }];
-    // The key with which libvirt hides secrets from this command line.
+    // The secret with which libvirt encrypts all others on this command line.
     if (value.kind === 'secret' && value.parts.some(({ key, value: id }) => key === 'id' && id === 'masterKey0'))
       return [];
     if (value.kind === 'rng-random')
@@ -125,8 +125,10 @@ const RULES: Readonly<Record<string, Rule>> = {
 
 /** Objects that need nothing of a host but its time. */
 const OBJECTS = /^(iothread|throttle-group|rng-builtin)$/;
-const DRIVE_KEYS =
-  /^(file|format|if|id|index|media|unit|bus|serial|cache|aio|discard|detect-zeroes|[wr]error|node-name|read-?only|snapshot)$/;
+const DRIVE_KEYS = new RegExp(
+  '^(file|format|if|id|index|media|unit|bus|serial|cache|aio|discard|detect-zeroes|[wr]error|node-name|read-?only|' +
+    'snapshot)$',
+);
 const DRIVERS = /^(file|qcow2|raw|throttle|copy-on-read)$/;
 /** Those of other programs find the data of a disk by names in an image. */
 const FORMATS = /^(qcow2|raw)$/;
@@ -138,7 +140,8 @@ const SOUND = /^(AC97|hda-)/;
 const DEVICES = new RegExp(
   `^(${[
     'virtio-(blk|net|scsi|balloon|rng|serial|keyboard|mouse|tablet|vga|gpu)(-pci|-device)?(-(non-)?transitional)?',
-    'virtserialport|virtconsole|scsi-(hd|cd)|ide-(hd|cd)|(ich9-)?ahci|piix[34]-(ide|usb-uhci)|nvme(-ns)?|floppy|isa-fdc',
+    'virtserialport|virtconsole|scsi-(hd|cd)|ide-(hd|cd)|(ich9-)?ahci|piix[34]-(ide|usb-uhci)',
+    'nvme(-ns)?|floppy|isa-fdc',
     'lsi53c895a|megasas(-gen2)?|pvscsi|e1000e?(-82\\d+\\w*)?|rtl8139|pcnet|ne2k_pci|vmxnet3|i8255\\w*',
     'VGA|cirrus-vga|qxl(-vga)?|bochs-display|secondary-vga|pcie-root-port|pcie-pci-bridge|pci-bridge|i82801b11-bridge',
     'ich9-usb-\\w+|usb-(ehci|tablet|kbd|mouse|hub|storage)|(qemu|nec-usb)-xhci|isa-serial|pci-serial|pvpanic(-pci)?',
@@ -193,8 +196,8 @@ function network(option: QemuOption, folder: string): QemuOption[] {
 }
 
 /**
- * Memory without a file: what the source has named is its own. None of it is taken before it is known how much there
- * may be.
+ * Memory without a file: files that the source names are its own. None of it is taken before it is known how much
+ * there may be.
  */
 function memoryOf({ parts }: ValueParts): string {
   const kept = parts.filter(({ key }) => /^(id|size|merge|dump|x-use-canonical-path-for-ramblock-id)$/.test(key));

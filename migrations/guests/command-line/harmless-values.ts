@@ -17,15 +17,19 @@ export interface ValueParts {
 /** The keys by which options in JSON name their kind. */
 const KIND_KEYS = ['driver', 'qom-type', 'type', 'backend'];
 /** Keys that reach for what is this host's: open files, programs, devices, ports. */
-const REACHING =
-  /(^|\.)(fds?|vhost(fds?|force)?|sock(et)?|(down)?script|helper|(host|guest)fwd|smb.*|tftp|bootfile|host|sysfsdev|path|romfile|rrfile|dumpdtb)(\.|$)/;
+const REACHING = new RegExp(
+  `(^|\\.)(${[
+    'fds?|vhost(fds?|force)?|sock(et)?|(down)?script|helper|(host|guest)fwd|smb.*|tftp|bootfile',
+    'host|sysfsdev|path|romfile|rrfile|dumpdtb',
+  ].join('|')})(\\.|$)`,
+);
 /** A word before the colon chooses a protocol of QEMU: `nbd:…`, `json:…`, `fat:…`. */
 const PROTOCOL = /^[\w+.-]+:/;
 /** Their values are files, also without a slash: QEMU looks for those in its own folder. */
 const FILE_KEYS = /(^|\.)(file|filename|kernel|initrd|dtb|firmware|shim|splash)$/;
 /** Options that QEMU takes in JSON; it cuts the values of others at their commas, whatever they begin with. */
 const IN_JSON = ['object', 'device', 'blockdev', 'netdev', 'chardev', 'audiodev'];
-/** QEMU does not take a doubled comma in a key for one: what stands behind it would be a key of its own. */
+/** In a key QEMU does not read a doubled comma as one comma: the text after it would be a key of its own. */
 const KEY = /^[\w.-]*$/;
 /** Values with a slash that are no paths: ranges of addresses. */
 const ADDRESSES = /(^|\.)(net|ipv6-net|ipv6-prefix)$/;
@@ -66,7 +70,7 @@ export function checkParts(option: string, { kind, parts }: ValueParts, folder: 
 }
 
 function checkPart(option: string, key: string, value: string, folder: string): void {
-  // Those that name nothing are how a network card does without a program.
+  // A network card does without a program when it names none.
   const isOff = value === 'no' || value === 'off' || value === '';
   // -global driver=…,property=…
   const isReaching = REACHING.test(key) || (key === 'property' && REACHING.test(value));

@@ -14,7 +14,7 @@ export interface RamPiece {
 
 /** The same, opened. */
 export interface RamPlace extends RamPiece {
-  /** Its number holds in all threads of the process. */
+  /** Descriptor, which is valid in all threads of the process. */
   fd: number;
 }
 
@@ -69,7 +69,7 @@ export class RamFiles {
     return [...new Set(this.#places.map(({ path }) => path))].filter((path) => !PROCESS_MEMORY.test(path));
   }
 
-  /** As `PageAccess` says; no page of a file holds zeros by its state. */
+  /** As `PageAccess` says. In a file no page is known to be zeros without a look at it. */
   readPages(pages: Uint32Array, count: number, target: Uint8Array, at: number, held: Uint8Array): number {
     held.fill(1, 0, count);
     this.#inRuns(pages, count, (fd, from, length, done) => readSync(fd, target, at + done, length, from), 'read');

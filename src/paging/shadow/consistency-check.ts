@@ -145,8 +145,8 @@ class ConsistencyCheck {
   }
 
   /**
-   * The guest's entry behind a shadow entry: the large one above, if there is one. Undefined: its table is in no
-   * memory.
+   * The guest's entry that a shadow entry stands for: the one above where that maps a large page. Undefined: its table
+   * lies outside of all memory.
    */
   #guestEntry(level: ShadowLevel, linear: number, above: GuestEntry | undefined): GuestEntry | undefined {
     if (above?.isLarge) return above;

@@ -168,7 +168,7 @@ export class ShadowCpu {
     return host;
   }
 
-  /** @returns `NO_FAULT`, or the page fault's code; `cr2` is its address. What comes before it has been read */
+  /** @returns `NO_FAULT`, or the page fault's code; `cr2` is its address. Bytes before it have been read */
   read(address: GuestVirt, target: Uint8Array, access = 0): number {
     return readGuest(this, address, target, access);
   }
@@ -178,7 +178,7 @@ export class ShadowCpu {
     return writeGuest(this, address, source, access);
   }
 
-  /** INVLPG: entries are right already, so only what is remembered of them goes. */
+  /** INVLPG: entries are right already, so only remembered ones are dropped. */
   invalidatePage(address: GuestVirt): void {
     const start = clock();
     this.counts.invalidated++;
@@ -292,7 +292,7 @@ export class ShadowCpu {
     return this.#sync?.directoryFor(this.root, linear) ?? NIL_INDEX;
   }
 
-  /** @param linear what the shadow tables are indexed by @param gcPhys where it leads */
+  /** @param linear address by which the shadow tables are indexed @param gcPhys where it leads */
   #reachShadow(linear: number, access: number, gcPhys: GuestPhys): number {
     this.gcPhys = gcPhys;
     const allocations = this.paging.pool.counts.allocations;

@@ -113,7 +113,7 @@ export class VirtualHandlers {
         this.#owners.delete(node);
       }
       this.#guest = this.#guest.filter((each) => each !== found);
-      // Another one may watch the same pages, and is not to miss accesses until the next sync.
+      // Another handler may watch the same pages: it must not miss accesses until the next sync.
       this.#raise();
       this.#requestUpdate();
     } else if (this.#hypervisor.some((handler) => handler.start === start)) {
@@ -140,7 +140,7 @@ export class VirtualHandlers {
     return this.#states.size > 0;
   }
 
-  /** What they ask of a page: a `HandlerState`. @internal */
+  /** The `HandlerState` that the handlers of a page ask for. @internal */
   stateOf(frame: number): number {
     return this.#states.get(frame) ?? HandlerState.NONE;
   }

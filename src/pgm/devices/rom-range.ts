@@ -21,11 +21,11 @@ export class RomRange {
   readonly firstPage: number;
   /** Page ids of the ROM's own content. */
   readonly virginId: Uint32Array;
-  /** Page ids of the shadow where it is not what is read; 0 is a page of zeros. */
+  /** Page ids of the shadow, for pages of which the guest reads the ROM's own content; 0 is a page of zeros. */
   readonly passiveShadowId: Uint32Array;
   /** `RomProtection` */
   readonly protection: Uint8Array;
-  /** 1 for pages of a shadowed ROM whose shadow or protection has changed; for who saves it, to clear. */
+  /** 1 for pages of a shadowed ROM whose shadow or protection has changed; whoever saves the ROM clears it. */
   readonly writtenTo: Uint8Array;
 
   constructor(start: GuestPhys, pages: number, description: string, isShadowed: boolean, range: RamRange) {

@@ -211,7 +211,8 @@ function mergeGim(own: Gim, donor: Gim, merge: Merge, unit: string): void {
   const isRisk = own.provider === HYPER_V || (own.provider === KVM && usesClock);
   merge.takeDonors(unit);
   const names = ['none', 'minimal', 'Hyper-V', 'KVM'];
-  const what = `paravirtualisation ${names[own.provider] ?? own.provider} becomes ${names[donor.provider] ?? donor.provider}`;
+  const [before, after] = [own, donor].map(({ provider }) => names[provider] ?? provider);
+  const what = `paravirtualisation ${before} becomes ${after}`;
   merge.note(
     isRisk ? 'risk' : 'kept',
     unit,

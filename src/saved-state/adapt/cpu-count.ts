@@ -9,7 +9,7 @@ import { vmmCodec } from '../../../formats/units/cpu/vmm.ts';
 import { pdmCodec } from '../../../formats/units/machine/pdm.ts';
 import { type Merge, refused } from './merge.ts';
 
-/** Of each unit with a part for every CPU: makes it one for `count` CPUs, by the parts of the machine's. */
+/** Makes a unit that has a part for every CPU one for `count` CPUs; added parts are taken from the donor's unit. */
 interface PerCpu<T> {
   unit: string;
   codec: UnitCodec<T>;
@@ -46,7 +46,7 @@ const PER_CPU: readonly PerCpu<unknown>[] = [
   perCpu('vmm/1', vmmCodec, (own, donor, count) => {
     own.started = resized(own.started, donor.started, count - 1);
   }),
-  // All CPUs of a guest count on in step.
+  // The time stamp counters of all CPUs go on in step.
   perCpu('tm/1', tmCodec, (own, _, count) => {
     own.tsc = resized(own.tsc, Array<bigint>(count).fill(own.tsc[0]), count);
   }),

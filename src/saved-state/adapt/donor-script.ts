@@ -75,7 +75,8 @@ again() { n=0; until "$@"; do n=$((n + 1)); [ $n -lt 20 ] || return 1; sleep 0.5
 state() { VBoxManage showvminfo ${id} --machinereadable | sed -n 's/^VMState="\\(.*\\)".*/\\1/p'; }
 wait_for() { n=0; until state | grep -q -x -E "$1"; do n=$((n + 1)); [ $n -lt 300 ] || return 1; sleep 0.2; done; }
 
-${keeping.join('\n')}# Nothing is booted for that moment, so no disk is written. At the end the boot order is the old one again.
+${keeping.join('\n')}# Nothing is booted for that moment, so no disk is written. At the end the boot order is the old
+# one again.
 put_back() {
   state | grep -q -x -E 'running|paused' && VBoxManage controlvm ${id} poweroff
   again VBoxManage modifyvm ${id} ${boot(bootOrder)}

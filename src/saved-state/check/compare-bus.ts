@@ -5,7 +5,7 @@ import type { MachineFacts } from '../machine-facts/machine-facts.ts';
 import type { Comparison } from './comparison.ts';
 import { pciPlace } from './pci-places.ts';
 
-/** The chipset's own unit: one of another chipset is not known to the machine. */
+/** Units of chipsets: a machine knows only that of its own. */
 export const BUSES: readonly string[] = ['pci', 'ich9pci'];
 
 /** A place on the bus and what sits there. */

@@ -11,7 +11,8 @@ export function compareGraphics(comparison: Comparison): void {
   if (!comparison.hasDevice('vga') || saved.vramSize === undefined || target.vramSize === undefined) return;
   const isVmsvga = saved.vga === 'vmsvga' && target.vga === 'vmsvga';
   if (saved.vramSize !== target.vramSize) {
-    const message = `Video memory is ${saved.vramSize / MIB} MiB in the state, ${target.vramSize / MIB} MiB in ${target.name}`;
+    const [own, others] = [saved.vramSize / MIB, target.vramSize / MIB];
+    const message = `Video memory is ${own} MiB in the state, ${others} MiB in ${target.name}`;
     const bus = state.units.find(({ name }) => BUSES.includes(name))?.name ?? 'vga';
     // VMSVGA does not let the region of its memory change; else a smaller one is met by the list of device memory, a
     // larger one by the adapter itself.

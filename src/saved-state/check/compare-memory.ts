@@ -14,7 +14,8 @@ function compareRam(comparison: Comparison): void {
   const { ramSize, ramHole } = comparison.saved;
   const { target } = comparison;
   if (comparison.differs('RAM size', ramSize, target.ramSize)) {
-    const message = `The state has ${(ramSize ?? 0) / MIB} MiB of RAM, ${target.name} has ${(target.ramSize ?? 0) / MIB} MiB`;
+    const [own, others] = [(ramSize ?? 0) / MIB, (target.ramSize ?? 0) / MIB];
+    const message = `The state has ${own} MiB of RAM, ${target.name} has ${others} MiB`;
     // In a live save the first pass of pgm comes before mm.
     comparison.add('mm', 'ram-size', 'VERR_SSM_LOAD_MEMORY_SIZE_MISMATCH', message);
     comparison.mismatch('pgm', 'ram-size', message);

@@ -28,7 +28,7 @@ const PLACES: Readonly<Record<string, Places>> = {
   buslogic: both(0xa8),
   lsilogicsas: both(0xb0),
 };
-/** Its usual place is kept free on boards with an IOMMU, of either make. */
+/** A device whose usual place boards with an IOMMU, of Intel or of AMD, keep free. */
 const AWAY_FROM_IOMMU = { device: 'lsilogicscsi', place: 0xb8 } as const;
 /** A card for the ISA bus. */
 const ISA_CARD = 'Am79C960';

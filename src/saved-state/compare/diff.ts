@@ -55,7 +55,7 @@ const MAX_RUNS = 10_000;
 
 /** Who is told how far a comparison is. */
 export interface DiffOptions extends Pick<WalkOptions, 'signal'> {
-  /** Called with which state is being read and the offset reached. */
+  /** Called with the state that is being read, and the offset reached in it. */
   onProgress?: (which: 'a' | 'b', offset: number) => void;
 }
 
@@ -96,7 +96,7 @@ function comparableFields(state: StateView, alike: boolean): Map<string, string>
   return alike ? fields : new Map([...fields].filter(([name]) => /^cpus\[\d+\]\.registers\./.test(name)));
 }
 
-/** Versions differ in what they hold; a field that one of them has no place for says nothing. */
+/** A field that is told by one state only is no difference: the version of the other may have no place for it. */
 function split(differences: FieldDifference[]): [FieldDifference[], FieldDifference[]] {
   const isTold = ({ a, b }: FieldDifference) => a !== undefined && b !== undefined;
   return [differences.filter(isTold), differences.filter((difference) => !isTold(difference))];

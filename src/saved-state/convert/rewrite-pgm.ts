@@ -25,7 +25,7 @@ export interface Rewriting {
   config: PgmConfig;
   /** Where the ROM and MMIO2 pages of an old source belong in these lists. */
   placeOf: PlaceOfPage | undefined;
-  /** Of a live save that is flattened: its passes become one. */
+  /** For a live save whose passes become one. */
   lastPasses: LastPasses | undefined;
 }
 
@@ -121,7 +121,7 @@ export class PgmRewriter {
   }
 
   async #putPages(pgm: PgmReader, unit: UnitHeader, pass: number, writer: PgmPassWriter): Promise<void> {
-    // What stands raw in a V2.0 container did not get smaller when its writer tried to compress it.
+    // Pages that a V2.0 container holds raw did not get smaller when its writer tried to compress them.
     const anew = this.#work.plan.recompress ? 'all' : this.#work.state.header.format === '2.0' ? 'none' : 'raw';
     await pgm.begin(unit);
     while (await pgm.nextPages()) {
@@ -160,8 +160,8 @@ export class PgmRewriter {
   }
 
   /**
-   * Versions 6 to 9 have RAM in the low hole; to releases since 6.1, whose states may have been converted to these,
-   * there is none.
+   * Versions 6 to 9 have RAM in the low hole. Releases since 6.1 have none there, and their states may have been
+   * converted to these versions.
    * @throws UnsupportedError where it has contents
    */
   #isLeftOut(batch: PageBatch, i: number): boolean {

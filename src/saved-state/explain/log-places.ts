@@ -10,10 +10,14 @@ export interface LogPlace {
   pass?: string;
 }
 
+const UNIT = "'(?<unit>[^']+)'";
+const INSTANCE = 'instance #(?<instance>\\d+)';
+const VERSION = 'version (?<version>\\d+)';
+const PASS = 'pass (?<pass>0x[0-9a-f]+|\\w+)';
 // Each with named groups. All releases since 3.1, whatever stands before the words.
 const WORDS = [
-  /LoadExec failed for '(?<unit>[^']+)' instance #(?<instance>\d+) \(version (?<version>\d+), pass (?<pass>0x[0-9a-f]+|\w+)\)/i,
-  /Unsupported version (?<version>\d+) of data unit '(?<unit>[^']+)' \(instance #(?<instance>\d+), pass (?<pass>0x[0-9a-f]+|\w+)\)/i,
+  new RegExp(`LoadExec failed for ${UNIT} ${INSTANCE} \\(${VERSION}, ${PASS}\\)`, 'i'),
+  new RegExp(`Unsupported ${VERSION} of data unit ${UNIT} \\(${INSTANCE}, ${PASS}\\)`, 'i'),
   /\bunit '(?<unit>[^']+)' instance #(?<instance>\d+)/i,
   /\bunit '(?<unit>[^']+)' \(instance #(?<instance>\d+)/i,
   /\bunit '(?<unit>[^']+)'\/#?(?<instance>\d+)/i,

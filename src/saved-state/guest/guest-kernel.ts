@@ -14,7 +14,7 @@ export interface GuestKernel extends UpperHalf {
   vmcoreinfo?: Vmcoreinfo;
 }
 
-/** Page tables that notes lead to are visited for so many notes. */
+/** Notes whose page tables are walked, at most. */
 const MAX_TRIES = 4;
 /** Where x86-64 Linux maps itself: `__START_KERNEL_map`. */
 const KERNEL_MAP = 0xffff_ffff_8000_0000n;
@@ -43,7 +43,7 @@ export async function findKernel(
   return (await mapsOf(cpu.cr3)) ?? { stretches: [], complete: false };
 }
 
-/** Whole notes whose kernel, as far as they tell where it lies, bears the name that they give. */
+/** Notes that are whole, and whose kernel bears the name that they give, if they tell where it lies. */
 async function believableNotes(pages: RereadPages, addresses: readonly GuestPhys[]): Promise<Vmcoreinfo[]> {
   const found = await pages.settle(() => {
     const notes = addresses.flatMap((at) => readVmcoreinfo((from, target) => pages.read(from, target), at) ?? []);

@@ -54,7 +54,7 @@ const KNOWN_MMIO2: Record<string, { device: string; instance: number; region: nu
   'VMMDev Heap': { device: 'VMMDev', instance: 0, region: 2 },
 };
 
-/** Of what is listed as missing; printed as `?`. */
+/** Address of a range that is listed as missing; printed as `?`. */
 const UNKNOWN_ADDRESS = Number.NaN;
 
 /** What a state tells of its layout, and what it leaves open: names are `?`, addresses no number. */

@@ -5,8 +5,10 @@ import type { GimProvider } from '../../../formats/units/cpu/gim.ts';
 
 const HYPERV = /^Windows(?:Vista|[78]|81|10|11|2008|201\d|202\d)(?:_64)?$/;
 const MINIMAL = /^MacOS/;
-const KVM =
-  /^(?:Linux(?!2[24])|ArchLinux|Debian|Fedora|Gentoo|Mandriva|OpenMandriva|PCLinuxOS|Mageia|Oracle|RedHat|OpenSUSE|SUSE|Turbolinux|[LX]?[Uu]buntu|Xandros)/;
+const KVM = new RegExp(
+  '^(?:Linux(?!2[24])|ArchLinux|Debian|Fedora|Gentoo|Mandriva|OpenMandriva|PCLinuxOS|Mageia|Oracle|RedHat|OpenSUSE|' +
+    'SUSE|Turbolinux|[LX]?[Uu]buntu|Xandros)',
+);
 
 /**
  * @param provider as settings call it: `Default`, or `Legacy`, which releases before 5.0 did @returns undefined for

@@ -24,7 +24,7 @@ export interface MachineFacts {
   ramHole?: number;
   /** CPUs. */
   cpuCount?: number;
-  /** Absent where it is not known, as all that is absent here. */
+  /** Absent where it is not known, as all others. */
   chipset?: Chipset;
   /** What CPUID tells the guest, and the host that saved the state. */
   cpuid?: CpuidPart;

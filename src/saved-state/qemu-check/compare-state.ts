@@ -85,9 +85,9 @@ class Comparison implements QemuComparison {
       const at = (ramSections[0]?.bodyOffset ?? 0) + i / (blocks.length + 1);
       const own = this.#target.blocks.find((block) => block.name === name);
       if (!own) {
-        const message = `The state has a block of memory ${JSON.stringify(name)} of ${size} bytes, which ${target} has not`;
-        if (!this.#knowsWhetherHas(name))
-          this.notJudged.push(`whether ${target} has a block of memory ${JSON.stringify(name)}`);
+        const block = `a block of memory ${JSON.stringify(name)}`;
+        const message = `The state has ${block} of ${size} bytes, which ${target} has not`;
+        if (!this.#knowsWhetherHas(name)) this.notJudged.push(`whether ${target} has ${block}`);
         else this.#add(at, 'other-memory', message, place, `Unknown ramblock "${name}", cannot accept migration`);
       } else if (own.fits) continue;
       else if (own.size === undefined) this.notJudged.push(`size of ${JSON.stringify(name)} in ${target}`);
@@ -109,7 +109,8 @@ class Comparison implements QemuComparison {
         const newest = own.version ?? newestVersion(name, this.#release);
         if (newest === undefined) this.notJudged.push(`version ${version} of section ${JSON.stringify(name)}`);
         else if (version > newest) {
-          const message = `Section ${JSON.stringify(name)} has version ${version}, ${this.#target.name} reads up to ${newest}`;
+          const limit = `${this.#target.name} reads up to ${newest}`;
+          const message = `Section ${JSON.stringify(name)} has version ${version}, ${limit}`;
           const says = `savevm: unsupported version ${version} for '${name}' v${newest}`;
           this.#add(offset, 'other-version', message, place, says);
         }

@@ -75,8 +75,8 @@ export const PARTS: readonly MachinePart[] = [
 /** Properties of the machine that change nothing of what its state holds. */
 export const WITHOUT_EFFECT = new Set(
   `type accel memory-backend graphics smm suppress-vmdesc default-bus-bypass-iommu kernel-irqchip dump-guest-core
-   mem-merge usb nvdimm smbus sata max-ram-below-4g firmware pflash0 pflash1 smbios-entry-point-type kernel initrd append dtb
-   phandle-start enforce-aligned-dimm hmat size max-fw-size`.split(/\s+/),
+   mem-merge usb nvdimm smbus sata max-ram-below-4g firmware pflash0 pflash1 smbios-entry-point-type kernel initrd
+   append dtb phandle-start enforce-aligned-dimm hmat size max-fw-size`.split(/\s+/),
 );
 
 /** Whether the machine has this part of itself. */

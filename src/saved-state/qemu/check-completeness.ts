@@ -2,7 +2,7 @@ import { INCOMPLETE_NAME } from '../../../formats/incomplete-name.ts';
 import type { Findings } from '../reading/findings.ts';
 import type { QemuState } from './qemu-state.ts';
 
-/** Whether all came that the state itself lists. Whether the machine had more devices the file does not tell. */
+/** Whether all is there that the state itself lists. The file does not tell whether the machine had more devices. */
 export function checkCompleteness(state: QemuState, findings: Findings): void {
   if (state.memoryRead) checkPages(state, findings);
   if (!state.ended) return;
@@ -33,11 +33,12 @@ function checkPages({ blocks, hasOtherChannels }: QemuState, findings: Findings)
   }
 }
 
-/** What salvage has added, so that QEMU refuses the state. */
+/** Tells of the section that salvage has added so that QEMU refuses the state. */
 function checkSalvage({ devices }: QemuState, findings: Findings): void {
   const marker = devices.find(({ name }) => name === INCOMPLETE_NAME);
   if (!marker) return;
-  const message = `Parts of the machine are missing, as the section ${INCOMPLETE_NAME} lists: QEMU refuses to load the state`;
+  const lists = `the section ${INCOMPLETE_NAME} lists`;
+  const message = `Parts of the machine are missing, as ${lists}: QEMU refuses to load the state`;
   const place = { unit: INCOMPLETE_NAME, instance: 0, offset: marker.offset };
   const qemuSays = `Unknown savevm section or instance '${INCOMPLETE_NAME}' 0`;
   findings.add({ severity: 'warning', code: 'incomplete', message, place, qemuSays });

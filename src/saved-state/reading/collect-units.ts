@@ -40,7 +40,8 @@ export async function collectUnits(
 }
 
 /**
- * The payloads of the final pass, by `name/instance`, but for pgm. @throws UnsupportedError for units that are too large
+ * The payloads of the final pass, by `name/instance`, but for pgm.
+ * @throws UnsupportedError for units that are too large
  */
 export async function collectPayloads(
   source: ByteSource,

@@ -5,7 +5,7 @@ export interface Course<Step extends string> {
   onProgress?: (step: Step, offset: number) => void;
 }
 
-/** One step of an operation, as whatever reads or writes a file for it takes it. */
+/** The options with which one step of an operation reads or writes its file. */
 export function stepOf<Step extends string>(
   { signal, onProgress }: Course<Step>,
   step: Step,

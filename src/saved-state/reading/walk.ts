@@ -20,7 +20,7 @@ export interface WalkOptions extends OpenOptions {
   deep?: boolean;
   /** Gets all pages. */
   sink?: PageSink;
-  /** End at the first page record: what stands before it is known then. */
+  /** End at the first page record, when all that stands before it is known. */
   untilPages?: boolean;
   /** Takes the decoded payload of units that it wants, piece by piece; a piece is borrowed until the call returns. */
   payload?: { wants(unit: UnitHeader): boolean; take(piece: Uint8Array): void | Promise<void> };
@@ -31,7 +31,7 @@ export interface WalkOptions extends OpenOptions {
    * them stays readable.
    */
   patchWith?: number;
-  /** Of live saves: read passes also where what names ROMs and device memory is lost. */
+  /** Of live saves: read passes also where the lists of ROMs and device memory are lost. */
   listsMayBeLost?: boolean;
   /** Interpret no unit: payloads are only passed on, or checked. */
   opaque?: boolean;
@@ -74,7 +74,7 @@ class Walk {
   readonly #census: PageCensus;
   readonly #state: SavedState;
   readonly #turns: Turns;
-  /** The unit that is being read, and so is what findings are about. */
+  /** The unit that is being read: findings are about it. */
   #unit: UnitSummary | undefined;
   /** Findings in the header of a unit, which is not known yet. */
   #headerFindings: Finding[] = [];
@@ -137,7 +137,7 @@ class Walk {
       while (await this.#container.nextSegments()) await this.#tick();
       return true;
     } catch (next) {
-      // A broken record or block is met again by whoever reads on.
+      // Whoever reads on meets the same broken record or block again.
       if ((next as Error).message !== (error as Error).message) this.report(next);
       return false;
     }

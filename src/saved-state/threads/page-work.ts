@@ -59,8 +59,8 @@ export class PageWorker {
   }
 
   /**
-   * The records with their bytes, which are borrowed until the next call, and summed up. @throws FormatError
-   * `truncated` where the file was cut meanwhile
+   * Reads the bytes of records, which are borrowed until the next call, and takes the CRC of those that the job names.
+   * @throws FormatError `truncated` where the file was cut meanwhile
    */
   async read(job: PageJob, records: PageBatch): Promise<PageBatch> {
     const { offset, size } = job;

@@ -115,7 +115,7 @@ export const KINDS = {
     ],
   },
   crashed: {
-    lost: 'What the guest had in memory since the state was saved; the file of the state itself is not changed by that.',
+    lost: 'What the guest had in memory since the state was saved; the state itself is not changed by that.',
     next: [
       'Keep a copy of the state: after such a crash VirtualBox may have let go of it.',
       'The register dump in the log after this line tells where the guest was. A state from a host with ' +

@@ -72,7 +72,7 @@ export function planTwins(devices: readonly BusDevice[], { redirections }: IoApi
       routes.unrouted.push(device);
       continue;
     }
-    // Two devices of one register share the line that it names; of two lines QEMU can't have both.
+    // Two devices of one register share the line that it names; QEMU can't give them a line each.
     const shared = routes.twins.find((twin) => twin.register === register);
     const to = shared ? (shared.from === from ? shared.to : undefined) : FREE_LINES.find(isFree);
     if (to === undefined) routes.homeless.push(device);
@@ -117,8 +117,8 @@ interface LinesBack {
 }
 
 /**
- * The way back: an entry of the I/O APIC that QEMU's device interrupts through becomes that of the line that it has in
- * VirtualBox, whether it is the twin of that one or the guest knows no other. Units hold QEMU's values already.
+ * The way back: an entry of the I/O APIC that QEMU's device interrupts through becomes the entry of the line that the
+ * device has in VirtualBox. Units hold QEMU's values already.
  */
 export function takeRoutesBack({ bus, ioApic, devices, bridge }: LinesBack): void {
   const own = bus.devices.find(({ devfn }) => devfn === Place.ISA_BRIDGE);

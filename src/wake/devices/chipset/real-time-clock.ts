@@ -21,7 +21,7 @@ const BINARY = 0x04;
 const HOURS_24 = 0x02;
 /** Bit of register C: a second has passed. */
 const UPDATED = 0x10;
-/** An alarm register from here on means any value. */
+/** An alarm register with this value, or a greater one, fits any time. */
 const ANY = 0xc0;
 
 const clockOf = (part: UnitPart) => part as unknown as Rtc;
@@ -41,7 +41,7 @@ function hourOf(value: number, controls: number): number {
   return (numberOf(value & 0x7f, isBinary) % 12) + ((value & 0x80) !== 0 ? 12 : 0);
 }
 
-/** Seconds until the alarm goes off; a day where it is set to a time that there is not. */
+/** Seconds until the alarm goes off; a day where it is set to a time that does not exist. */
 function secondsToAlarm(rtc: Rtc): number {
   const { cmos, second, minute, hour } = rtc;
   const controls = cmos[Register.B];
