@@ -4,7 +4,6 @@ import { resolve } from 'node:path';
 import type { Argv } from 'yargs';
 import { EnvironmentError, FormatError, UsageError } from '../../formats/errors.ts';
 import { hashedSource } from '../../formats/files/hashed-source.ts';
-import type { OptionsOf } from '../parsing/options-of.ts';
 import type { Job } from '../process/run-command.ts';
 import { version } from '../process/version.ts';
 import { withStoredFile } from './input.ts';
@@ -27,7 +26,10 @@ export function withLists<T>(argv: Argv<T>) {
 }
 
 /** The lists that a command is to append to. */
-export type Lists = OptionsOf<typeof withLists>;
+export interface Lists {
+  sums?: string | undefined;
+  custody?: string | undefined;
+}
 
 /** A file, and the SHA-256 of its bytes as they are stored, packed or not. */
 interface HashedFile {
