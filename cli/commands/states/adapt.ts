@@ -6,12 +6,12 @@ import { type AdaptOptions, type AdaptReport, adapt, planReport } from '../../..
 import { CLASSES_TO_ACCEPT } from '../../../src/saved-state/adapt/change.ts';
 import type { AdaptTarget } from '../../../src/saved-state/adapt/plan.ts';
 import { parseRelease, type ReleaseNumbers } from '../../../src/saved-state/check/unit-versions.ts';
-import { noted, withLists } from '../../io/custody-log.ts';
 import { HOST_CPUID_OPTION, readHost } from '../../io/host-cpuid.ts';
 import { withSource } from '../../io/input.ts';
 import { withOutput } from '../../io/output.ts';
 import { command, type OptionsOf } from '../../parsing/options-of.ts';
 import { FORCE, OUTPUT } from '../../parsing/shared-options.ts';
+import { noted, withLists } from '../../process/custody-log.ts';
 import { ExitCode } from '../../process/exit-codes.ts';
 import { type Job, type Outcome, runCommand, stepsOf, withCommonOptions } from '../../process/run-command.ts';
 import { bad, good } from '../../terminal/styles.ts';

@@ -12,7 +12,6 @@ import { deriveLayout, printLayout } from '../../../src/saved-state/layout/machi
 import { QEMU_FORMS } from '../../../src/saved-state/qemu-convert/forms.ts';
 import type { StateFamily } from '../../../src/saved-state/reading/families.ts';
 import { walkState } from '../../../src/saved-state/reading/walk.ts';
-import { noted, withLists } from '../../io/custody-log.ts';
 import { withSource } from '../../io/input.ts';
 import { layoutFrom } from '../../io/layout.ts';
 import { withOutput } from '../../io/output.ts';
@@ -23,6 +22,7 @@ import { outputOf, takeOutput } from '../../many/outputs.ts';
 import { expectOptionsOf } from '../../parsing/family-options.ts';
 import { withRamFile } from '../../parsing/ram-option.ts';
 import { FORCE, filesOf, LAYOUT, LIKE, PROOF } from '../../parsing/shared-options.ts';
+import { noted, withLists } from '../../process/custody-log.ts';
 import { ExitCode } from '../../process/exit-codes.ts';
 import {
   type Job,

@@ -14,7 +14,6 @@ import {
 import { extractToStream } from '../../../src/saved-state/extract/extract-stream.ts';
 import { IMAGE_FORMATS } from '../../../src/saved-state/extract/plan-extraction.ts';
 import type { Finding } from '../../../src/saved-state/reading/findings.ts';
-import { noted, withLists } from '../../io/custody-log.ts';
 import { withSource } from '../../io/input.ts';
 import { type Output, withOutput } from '../../io/output.ts';
 import { fileCommand } from '../../many/command-of.ts';
@@ -24,6 +23,7 @@ import { expectOneOutput, outputOf } from '../../many/outputs.ts';
 import { withRamFile } from '../../parsing/ram-option.ts';
 import { parseRange } from '../../parsing/range.ts';
 import { FILES, FORCE, OUTPUT, RANGE } from '../../parsing/shared-options.ts';
+import { noted, withLists } from '../../process/custody-log.ts';
 import { ExitCode } from '../../process/exit-codes.ts';
 import { type Job, type Outcome, threadsOf, withCommonOptions, withThreads } from '../../process/run-command.ts';
 import { tell } from '../../terminal/print.ts';

@@ -4,11 +4,11 @@ import { resolve } from 'node:path';
 import type { Argv } from 'yargs';
 import { EnvironmentError, FormatError, UsageError } from '../../formats/errors.ts';
 import { hashedSource } from '../../formats/files/hashed-source.ts';
-import type { Job } from '../process/run-command.ts';
-import { version } from '../process/version.ts';
-import { withStoredFile } from './input.ts';
-import { isOutputStream } from './output-stream.ts';
-import { isFreeOr } from './own-file.ts';
+import { withStoredFile } from '../io/input.ts';
+import { isOutputStream } from '../io/output-stream.ts';
+import { isFreeOr } from '../io/own-file.ts';
+import type { Job } from './run-command.ts';
+import { version } from './version.ts';
 
 /** Options of commands that make one file of another. */
 export function withLists<T>(argv: Argv<T>) {
