@@ -41,7 +41,14 @@ const HINTS: readonly Hint[] = [
     advice: 'The machine has a device that it did not have when it was saved: take it out.',
   },
   {
-    words: /Found no handler for unit/,
+    words: /Configuration error: |Found no handler for unit '(?:cpum|pgm|mm|tm|em|vmm|trpm|pdm)'/,
+    advice:
+      'The machine could not be built as it is configured, whatever the state is; the first error in the log tells ' +
+      'why. Internal settings are a usual reason: `VBoxManage getextradata NAME enumerate` lists them, `VBoxManage ' +
+      'setextradata NAME VBoxInternal/…` without a value takes one away.',
+  },
+  {
+    words: /Found no handler for unit '(?!(?:cpum|pgm|mm|tm|em|vmm|trpm|pdm)')/,
     advice:
       'The machine has no such device: give it back as it was. USB 2.0, USB 3.0 and NVMe of releases before ' +
       '7.0 need the extension pack.',

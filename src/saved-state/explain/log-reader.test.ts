@@ -296,6 +296,22 @@ describe('advice', () => {
     expect(adviceOf(text)).toMatch(words);
   });
 
+  it('of a machine that could not be built is not about devices', () => {
+    // As 7.2.22 wrote it, of a machine with an internal setting of a value that it does not know.
+    const log = `00:00:00.369315 VMSetError: /build/src/VBox/VMM/VMMR3/TMR3.cpp(410) int TMR3Init(PVM); rc=VINF_SUCCESS
+00:00:00.369317 VMSetError: Configuration error: Unrecognized TM TSC mode value "NoSuch"
+00:00:00.491315 VMSetError: /build/src/VBox/VMM/VMMR3/SSMR3.cpp(9211) int ssmR3LoadExecV2(PVM, PSSMHANDLE); rc=VERR_SSM_INTEGRITY_UNIT_NOT_FOUND
+00:00:00.491320 VMSetError: Found no handler for unit 'tm' instance #1`;
+    const [first, ...more] = explainLog(log);
+    expect(more).toEqual([]);
+    expect(first.messages[0]).toContain('Unrecognized TM TSC mode');
+    expect(first.explanation.next[0]).toMatch(/getextradata/);
+    expect(first.explanation.next.join()).not.toContain('no such device');
+    expect(adviceOf("Found no handler for unit 'serial' instance #0 (VERR_SSM_INTEGRITY_UNIT_NOT_FOUND)")).toContain(
+      'no such device',
+    );
+  });
+
   it('names the release that wrote the state, where another one runs', () => {
     const log = (runs: string) =>
       `00:00:00.1 VirtualBox VM ${runs} r1 linux.amd64 release log\n00:00:00.2 SSM: File header: Format 2.0, VirtualBox Version 4.2.18 r88780, 64-bit host\n00:00:00.3 ${VGA_WORDS}`;

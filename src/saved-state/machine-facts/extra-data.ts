@@ -4,29 +4,32 @@ import { child, children, type Element, textOf } from './settings-xml.ts';
 // (`VBoxManage setextradata`). What they change is no part of the settings that savkit compares.
 const INTERNAL = /^VBoxInternal2?\//;
 
+const ANY = /^/;
+const SWITCH = /^[01]$/;
+
 /**
- * Those on which loading does not depend. Each row was tried with 7.2.22, in both directions
- * (npm run campaign -- virtualbox-extra-data).
+ * Settings on which loading does not depend, with the values that VirtualBox takes: of another one it does not start.
+ * Each row was tried with 7.2.22, in both directions (npm run campaign -- virtualbox-extra-data).
  */
-const WITHOUT_EFFECT: readonly RegExp[] = [
+const WITHOUT_EFFECT: readonly (readonly [name: RegExp, value: RegExp])[] = [
   // Content of ROMs, of which the loader compares the names.
-  /^VBoxInternal\/Devices\/(?:pcbios|efi)\/0\/Config\/(?:Dmi\w+|BiosRom|LanBootRom)$/,
+  [/^VBoxInternal\/Devices\/(?:pcbios|efi)\/0\/Config\/(?:Dmi\w+|BiosRom|LanBootRom)$/, ANY],
   // What disks say of themselves when they are asked.
-  /^VBoxInternal\/Devices\/(?:ahci|piix3ide)\/\d\/Config\/\w+\/(?:SerialNumber|ModelNumber|FirmwareRevision)$/,
-  /^VBoxInternal\/Devices\/VMMDev\/0\/Config\/GetHostTimeDisabled$/,
-  /^VBoxInternal\/Devices\/mc146818\/0\/Config\/UseUTC$/,
+  [/^VBoxInternal\/Devices\/(?:ahci|piix3ide)\/\d\/Config\/\w+\/(?:SerialNumber|ModelNumber|FirmwareRevision)$/, ANY],
+  [/^VBoxInternal\/Devices\/VMMDev\/0\/Config\/GetHostTimeDisabled$/, SWITCH],
+  [/^VBoxInternal\/Devices\/mc146818\/0\/Config\/UseUTC$/, SWITCH],
   // With these the loader compared the guest with the host's own CPU all the same.
-  /^VBoxInternal\/CPUM\/HostCPUID\/[0-9a-f]{8}\/e[abcd]x$/i,
-  // Whoever executes the guest, and how fast its clock goes.
-  /^VBoxInternal\/(?:HM|NEM)\/\w+$/,
-  /^VBoxInternal\/TM\/\w+$/,
+  [/^VBoxInternal\/CPUM\/HostCPUID\/[0-9a-f]{8}\/e[abcd]x$/i, /^(?:0x[0-9a-f]+|\d+)$/i],
+  [/^VBoxInternal\/(?:HM\/(?:FallbackToIEM|Exclusive)|TM\/TSCTiedToExecution)$/, SWITCH],
   // Host side: folders, power, the reset button.
-  /^VBoxInternal2\/(?:SharedFoldersEnableSymlinksCreate\/.+|SavestateOnBatteryLow|TurnResetIntoPowerOff)$/,
+  [/^VBoxInternal2\/(?:SharedFoldersEnableSymlinksCreate\/.+|SavestateOnBatteryLow|TurnResetIntoPowerOff)$/, ANY],
 ];
 
 /** Names of the internal settings that may decide about loading. */
 export function internalSettings(machine: Element): string[] {
   return children(child(machine, 'ExtraData'), 'ExtraDataItem')
-    .map(({ name }) => textOf(name, ''))
-    .filter((name) => INTERNAL.test(name) && !WITHOUT_EFFECT.some((row) => row.test(name)));
+    .map((item) => ({ name: textOf(item.name, ''), value: textOf(item.value, '') }))
+    .filter(({ name }) => INTERNAL.test(name))
+    .filter((own) => !WITHOUT_EFFECT.some(([name, value]) => name.test(own.name) && value.test(own.value)))
+    .map(({ name }) => name);
 }
