@@ -177,22 +177,28 @@ static void tell(uint32_t first, uint32_t count) {
 // 0, or an error number.
 static int scan_chunk(int pagemap, uint64_t address, uint64_t pages, uint32_t number) {
   static struct run runs[CHUNK_RUNS];
-  struct scan scan = {
-      .size = sizeof scan,
-      .flags = PROTECT_AGAIN | REQUIRE_ASYNC,
-      .start = address,
-      .end = address + pages * PAGE,
-      .runs = (uintptr_t)runs,
-      .run_count = CHUNK_RUNS,
-      .mask = PAGE_WRITTEN,
-      .returned = PAGE_WRITTEN,
-  };
-  int count = ioctl(pagemap, SCAN, &scan);
-  if (count < 0) return errno;
-  // Huge pages larger than a chunk end it early, and without an error.
-  if (scan.walk_end != scan.end) return EIO;
-  for (int i = 0; i < count; i++)
-    tell(number + (runs[i].start - address) / PAGE, (runs[i].end - runs[i].start) / PAGE);
+  const uint64_t end = address + pages * PAGE;
+  for (uint64_t from = address; from < end;) {
+    struct scan scan = {
+        .size = sizeof scan,
+        .flags = PROTECT_AGAIN | REQUIRE_ASYNC,
+        .start = from,
+        .end = end,
+        .runs = (uintptr_t)runs,
+        .run_count = CHUNK_RUNS,
+        .mask = PAGE_WRITTEN,
+        .returned = PAGE_WRITTEN,
+    };
+    int count = ioctl(pagemap, SCAN, &scan);
+    if (count < 0) return errno;
+    for (int i = 0; i < count; i++)
+      tell(number + (runs[i].start - address) / PAGE, (runs[i].end - runs[i].start) / PAGE);
+    // A huge page that is only partly in the chunk ends the walk where it begins, and without an error. Where the walk
+    // has only halted, after 512 runs, and then gone on to the end, the place of the halt is told as its end: from there
+    // on it is asked for once more.
+    if (scan.walk_end <= from) return EIO;
+    from = scan.walk_end;
+  }
   return 0;
 }
 

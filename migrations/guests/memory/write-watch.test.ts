@@ -11,15 +11,21 @@ const folder = mkdtempSync(join(tmpdir(), 'savkit-watch-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 afterEach(() => vi.unstubAllEnvs());
 
-/** Says where its memory is, then writes to the page whose number it reads; 40 pages. */
+/** Pages of the writer: more than 512 of every other one of them. */
+const PAGES = 5000;
+/** Says where its memory is, then writes to the page whose number it reads; for -N to every Nth one. */
 const WRITER = `
 #include <stdio.h>
 #include <sys/mman.h>
 int main(void) {
-  char *memory = mmap(0, 40 * 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+  char *memory = mmap(0, ${PAGES} * 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
   printf("%p\\n", memory);
   fflush(stdout);
-  for (int page; scanf("%d", &page) == 1; fflush(stdout)) { memory[page * 4096 + 9]++; puts("written"); }
+  for (int page; scanf("%d", &page) == 1; fflush(stdout)) {
+    if (page >= 0) memory[page * 4096 + 9]++;
+    else for (int each = 0; each < ${PAGES}; each -= page) memory[each * 4096 + 9]++;
+    puts("written");
+  }
   return 0;
 }`;
 
@@ -43,53 +49,81 @@ async function whyNot(): Promise<string> {
 const why = await whyNot();
 
 describe.skipIf(why !== '')('WriteWatch', () => {
-  it('tells which pages of another process were written since it was asked last, and leaves nothing there', async () => {
+  /** Another process that writes when told; `use` gets where its memory is. */
+  async function withWriter(
+    use: (pid: number, address: number, write: (page: number) => Promise<void>) => Promise<void>,
+  ): Promise<void> {
     const program = join(folder, 'writer');
     writeFileSync(`${program}.c`, WRITER);
     execFileSync('cc', ['-o', program, `${program}.c`]);
     const writer = spawn(program, { stdio: ['pipe', 'pipe', 'inherit'] });
     const lines = writer.stdout.setEncoding('utf8')[Symbol.asyncIterator]();
     const hear = async () => String((await lines.next()).value).trim();
-    const write = async (page: number) => {
-      writer.stdin.write(`${page}\n`);
-      expect(await hear()).toBe('written');
-    };
     try {
-      const address = Number.parseInt(await hear(), 16);
-      await write(3);
-      // Two pieces in another order than they stand in: pages 20 to 39 count from 0, 0 to 19 from 20.
-      const pieces = [
-        { address: address + 20 * 4096, pages: 20 },
-        { address, pages: 20 },
-      ];
-      const watch = await WriteWatch.start(writer.pid ?? 0, pieces);
-      const taken = async () => {
-        const pages = new PageSet(40);
-        await watch.take(pages);
-        return Array.from({ length: 40 }, (_, page) => page).filter((page) => pages.has(page));
-      };
-      expect(await taken()).toEqual([]);
-      for (const page of [0, 1, 3, 21, 39]) await write(page);
-      expect(await taken()).toEqual([1, 19, 20, 21, 23]);
-      await write(0);
-      expect(await taken()).toEqual([20]);
-      watch.close();
-      await write(7);
-      // Nobody else has its memory: another one can begin.
-      await vi.waitUntil(
-        () =>
-          WriteWatch.start(writer.pid ?? 0, pieces).then(
-            () => true,
-            () => false,
-          ),
-        { timeout: 30_000 },
-      );
-      await write(8);
+      await use(writer.pid ?? 0, Number.parseInt(await hear(), 16), async (page) => {
+        writer.stdin.write(`${page}\n`);
+        expect(await hear()).toBe('written');
+      });
       writer.stdin.end();
     } finally {
       writer.kill('SIGKILL');
     }
-  }, 60_000);
+  }
+
+  async function takenOf(watch: WriteWatch, count: number): Promise<number[]> {
+    const pages = new PageSet(count);
+    await watch.take(pages);
+    return Array.from({ length: count }, (_, page) => page).filter((page) => pages.has(page));
+  }
+
+  it(
+    'tells which pages of another process were written since it was asked last, and leaves nothing there',
+    () =>
+      withWriter(async (pid, address, write) => {
+        await write(3);
+        // Two pieces in another order than they stand in: pages 20 to 39 count from 0, 0 to 19 from 20.
+        const pieces = [
+          { address: address + 20 * 4096, pages: 20 },
+          { address, pages: 20 },
+        ];
+        const watch = await WriteWatch.start(pid, pieces);
+        expect(await takenOf(watch, 40)).toEqual([]);
+        for (const page of [0, 1, 3, 21, 39]) await write(page);
+        expect(await takenOf(watch, 40)).toEqual([1, 19, 20, 21, 23]);
+        await write(0);
+        expect(await takenOf(watch, 40)).toEqual([20]);
+        watch.close();
+        await write(7);
+        // Nobody else has its memory: another one can begin.
+        await vi.waitUntil(
+          () =>
+            WriteWatch.start(pid, pieces).then(
+              () => true,
+              () => false,
+            ),
+          { timeout: 30_000 },
+        );
+        await write(8);
+      }),
+    60_000,
+  );
+
+  it(
+    'tells all of them where they are strewn over memory',
+    () =>
+      withWriter(async (pid, address, write) => {
+        const watch = await WriteWatch.start(pid, [{ address, pages: PAGES }]);
+        for (const step of [2, 3, 7]) {
+          await write(-step);
+          expect(await takenOf(watch, PAGES)).toEqual(
+            Array.from({ length: Math.ceil(PAGES / step) }, (_, i) => i * step),
+          );
+          expect(await takenOf(watch, PAGES)).toEqual([]);
+        }
+        watch.close();
+      }),
+    60_000,
+  );
 
   it('says why where that is not possible', async () => {
     const start = (pid: number, address = 4096) => WriteWatch.start(pid, [{ address, pages: 1 }]);
