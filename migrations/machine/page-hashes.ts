@@ -53,16 +53,37 @@ export function pageOffsets(count: number, start = 0): Uint32Array {
 export class HashBatch {
   readonly words: Uint32Array;
   readonly #hashes: BigUint64Array;
+  /** Pages that are not zeros: which ones, and where they stand. */
+  readonly #others: Uint32Array;
+  readonly #at: Uint32Array;
 
   constructor(capacity: number) {
     this.#hashes = new BigUint64Array(capacity);
     this.words = new Uint32Array(this.#hashes.buffer);
+    this.#others = new Uint32Array(capacity);
+    this.#at = new Uint32Array(capacity);
   }
 
-  /** Hashes the pages at `at[0]` to `at[count - 1]`. */
+  /** Hashes the pages at `at[0]` to `at[count - 1]`. Zeros are found in a quarter of the time that hashing takes. */
   hash(bytes: Uint8Array, at: Uint32Array, count: number): void {
-    xxh64Batch(bytes, at, PAGE_SIZE, count, this.#hashes);
-    for (let i = 0; i < count; i++) if (isZero(bytes, at[i], PAGE_SIZE)) this.words.fill(0, i * 2, i * 2 + 2);
+    let others = 0;
+    for (let i = 0; i < count; i++) {
+      if (isZero(bytes, at[i], PAGE_SIZE)) continue;
+      this.#others[others] = i;
+      this.#at[others++] = at[i];
+    }
+    xxh64Batch(bytes, this.#at, PAGE_SIZE, others, this.#hashes);
+    if (others < count) this.#spread(others, count);
+  }
+
+  /** Moves the hashes of pages that are not zeros to their places, the last one first, and fills up with zeros. */
+  #spread(others: number, count: number): void {
+    for (let i = count - 1, from = others - 1; i >= 0; i--) {
+      const isOther = from >= 0 && this.#others[from] === i;
+      this.words[i * 2] = isOther ? this.words[from * 2] : 0;
+      this.words[i * 2 + 1] = isOther ? this.words[from * 2 + 1] : 0;
+      if (isOther) from--;
+    }
   }
 
   isZero(i: number): boolean {
