@@ -82,7 +82,14 @@ async function moveGuest(
   });
   try {
     for (const hindrance of hindrances) warn(hindrance);
-    const guest = { pid: facts.process?.pid ?? 0, qmp: addressOfGuest(file), ram: source.ramPaths };
+    const direct = facts.disks.find(({ isDirect }) => isDirect);
+    if (direct && options.tracking === 'kernel' && options.proof === 'audited')
+      warn({
+        code: 'direct-disk',
+        message: `disk ${direct.device} has cache=none: what it reads into memory the kernel may not note, and with --proof audited that shows only when the guest runs at the target`,
+      });
+    const { process, settings } = facts;
+    const guest = { pid: process?.pid ?? 0, qmp: addressOfGuest(file), ram: source.ramPaths, settings };
     const departing = { name: facts.name, source, key: source, guest, watch: watchOver };
     const moved = await carryAway(request, departing, (event) => tellEvent(report, event), signal, signal);
     if (moved.outcome === 'handed-over' && isOfLibvirt(guest.qmp)) report.note('libvirt', AFTER_LIBVIRT, {});
@@ -113,7 +120,8 @@ async function checkGuest(
 ): Promise<Outcome> {
   const wish = wishOf(options);
   const rate = assumedRate(wish);
-  const source = isHindered ? undefined : QemuSource.open(qmp, facts);
+  const notesWrites = options.tracking === 'kernel';
+  const source = isHindered ? undefined : QemuSource.open(qmp, facts, { notesWrites });
   const told = source && (await foretellOf(source, { ...wish, rate }).finally(() => source.close()));
   const { version, machineType, accelerator, cpus, status, backends, disks } = facts;
   const memory = backends.map(({ id, bytes }) => ({ id, bytes }));

@@ -71,13 +71,14 @@ export async function readCommand(path: string): Promise<CommandLine> {
 }
 
 /** A guest's process, as records name it. */
-export function guestOf({ process: { pid, qmpPath: qmp }, ramPaths: ram }: QemuTarget) {
-  return { pid, qmp, ram };
+export function guestOf({ process: { pid, qmpPath: qmp }, ramPaths: ram, settings }: QemuTarget) {
+  return { pid, qmp, ram, settings };
 }
 
 /** Lets go of a guest that runs here, and tells of it. */
 export function outcomeOfGuest(target: QemuTarget, isPaused: boolean, quiet: boolean): Outcome {
   const { description, process } = target;
+  const { pid, qmp, ram } = guestOf(target);
   const { name, regions, cpus } = description;
   const pages = regions.reduce((sum, region) => sum + region.pages, 0);
   target.close();
@@ -87,7 +88,7 @@ export function outcomeOfGuest(target: QemuTarget, isPaused: boolean, quiet: boo
     pages,
     cpus,
     isPaused,
-    ...guestOf(target),
+    ...{ pid, qmp, ram },
     version: target.qmp.version,
     log: process.logPath,
   };

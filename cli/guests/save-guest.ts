@@ -9,10 +9,13 @@ import { shellWord } from '../../formats/values/shell-word.ts';
 import { copyGuest } from '../../migrations/guests/copy-guest.ts';
 import { learnFacts } from '../../migrations/guests/guest-facts.ts';
 import { hindrancesOf } from '../../migrations/guests/hindrances.ts';
+import { privateFolder, removeFolder } from '../../migrations/guests/memory/private-folder.ts';
 import { RamFiles } from '../../migrations/guests/memory/ram-files.ts';
 import { QemuSource } from '../../migrations/guests/qemu-source.ts';
 import { reachGuest } from '../../migrations/guests/reach-guest.ts';
 import { asOfSharedMemory } from '../../migrations/guests/strip-devices.ts';
+import { DecisionFile, type GuestRecord } from '../../migrations/hand-over/decision-record.ts';
+import { newMigrationId } from '../../migrations/source/migration.ts';
 import { convertQemu } from '../../src/saved-state/qemu-convert/convert-qemu.ts';
 import { withOutput } from '../io/output.ts';
 import { secondsText } from '../migration/migration-text.ts';
@@ -21,6 +24,7 @@ import type { CommonOptions, Outcome } from '../process/run-command.ts';
 import { indent, line, lines, NO_TEXT } from '../terminal/terminal-text.ts';
 import { LiveReport } from '../text/live-report.ts';
 import { addressOfGuest, refusal } from './migrate-guest.ts';
+import { watchOver } from './watchdog.ts';
 
 export interface SaveGuestOptions extends CommonOptions {
   machine: string;
@@ -65,7 +69,11 @@ async function saveBeside(
       const pages = facts.backends[0].bytes / PAGE_SIZE;
       const copy = RamFiles.open([{ path: ramPath, offset: 0, pages }], 'r+');
       const onRound = (pages: number) => report.note('round', NO_TEXT, { pages });
-      const copied = await copyGuest(source, copy, { maxDowntimeMs, signal, onRound }).finally(() => copy.close());
+      const { settings } = facts;
+      const guest = { pid: facts.process?.pid ?? 0, qmp: addressOfGuest(machine), ram: [], settings };
+      const copied = await whileWatched(machine, guest, (beforeStop) =>
+        copyGuest(source, copy, { maxDowntimeMs, signal, onRound, beforeStop }),
+      ).finally(() => copy.close());
       writeFileSync(statePath, source.isHandedOut ? await asOfSharedMemory(copied.devices) : copied.devices);
       const written = await putTogether(statePath, ramPath, output, force, signal);
       const { rounds, downtimeMs, totalMs, paused } = copied.report;
@@ -85,6 +93,27 @@ async function saveBeside(
   } finally {
     report.stop();
     close();
+  }
+}
+
+/** Has a watchdog let the guest go on where this process is killed while it stands still. */
+async function whileWatched<T>(
+  machine: string,
+  guest: GuestRecord,
+  work: (beforeStop: (isPaused: boolean) => Promise<void>) => Promise<T>,
+): Promise<T> {
+  const folder = privateFolder();
+  const log = new DecisionFile(folder, { side: 'source', migration: newMigrationId(), machine, peer: '', guest });
+  let unwatch = () => {};
+  try {
+    return await work(async (isPaused) => {
+      log.standsStill(isPaused);
+      await log.write('migrating', 0);
+      unwatch = watchOver(log.path);
+    });
+  } finally {
+    unwatch();
+    removeFolder(folder);
   }
 }
 

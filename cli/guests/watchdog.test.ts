@@ -12,7 +12,7 @@ import { Gate } from '../../migrations/trust/gate.ts';
 const folder = mkdtempSync(join(tmpdir(), 'savkit-watchdog-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-describe.skipIf(!existsSync('/proc/self/fd'))('the watchdog of savkit migrate', () => {
+describe.skipIf(!existsSync('/proc/self/fd'))('the watchdog of a guest', () => {
   it('lets a guest go on that stands still when savkit is killed', async () => {
     const ram = join(folder, 'ram');
     writeFileSync(ram, Buffer.alloc(64 * 4096, 7));
@@ -35,6 +35,23 @@ describe.skipIf(!existsSync('/proc/self/fd'))('the watchdog of savkit migrate', 
     } finally {
       savkit.child.kill('SIGKILL');
       gate.close();
+      fake.close();
+    }
+  }, 120_000);
+
+  it('does so for one that was being saved, and gives QEMU its settings back', async () => {
+    const ram = join(folder, 'saved-ram');
+    writeFileSync(ram, Buffer.alloc(64 * 4096, 7));
+    const fake = await fakeQemu(ram, { hangsAt: 'migrate' });
+    const savkit = new SavkitProcess('live-save', `qmp:${fake.path}`, join(folder, 'saved'));
+    try {
+      await vi.waitUntil(() => fake.asked.includes('migrate'), { timeout: 60_000 });
+      savkit.child.kill('SIGKILL');
+      const after = () => fake.asked.slice(fake.asked.indexOf('migrate') + 1);
+      await vi.waitUntil(() => after().includes('migrate-set-capabilities'), { timeout: 60_000 });
+      expect(after()).toContain('cont');
+    } finally {
+      savkit.child.kill('SIGKILL');
       fake.close();
     }
   }, 120_000);

@@ -30,6 +30,8 @@ export interface CopyOptions {
   signal: AbortSignal;
   /** Called after each round with its pages. */
   onRound?: (pages: number) => void;
+  /** Called before the guest may stand still, which it does no sooner than this resolves. */
+  beforeStop?: (isPaused: boolean) => Promise<void>;
 }
 
 /**
@@ -40,7 +42,7 @@ export interface CopyOptions {
 export async function copyGuest(
   source: QemuSource,
   copy: RamFiles,
-  { maxDowntimeMs, signal, onRound }: CopyOptions,
+  { maxDowntimeMs, signal, onRound, beforeStop }: CopyOptions,
 ): Promise<{ devices: Uint8Array; report: CopyReport }> {
   const start = performance.now();
   const known = new PageHashes(copy.pageCount);
@@ -60,6 +62,7 @@ export async function copyGuest(
       await round();
       isLast = isEnough(rounds, performance.now() - began + source.stopMs, maxDowntimeMs);
     }
+    await beforeStop?.(source.isPaused);
     if (await source.readyToPause()) await round();
     if (signal.aborted) throw new InterruptedError();
     const stopped = performance.now();

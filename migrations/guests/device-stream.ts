@@ -5,13 +5,13 @@ import { setTimeout } from 'node:timers/promises';
 import { bufferSource } from '../../formats/files/source.ts';
 import { QemuStreamReader } from '../../formats/qemu/stream-reader.ts';
 import { count, record, text, withDefault } from '../../formats/values/shape.ts';
+import { expectMemory } from '../qmp/migration-settings.ts';
 import type { QmpClient } from '../qmp/qmp-client.ts';
 import { MAX_REST } from '../wire/limits.ts';
 import { MigrationError } from '../wire/migration-error.ts';
 import { startListening } from '../wire/start-listening.ts';
 import { surroundingsOf } from './guest-process.ts';
 import { privateFolder, removeFolder, sharedFolder } from './memory/private-folder.ts';
-import { expectMemory } from './migration-settings.ts';
 
 // Devices go in and out of QEMU as its own migration does, over a socket of this process.
 

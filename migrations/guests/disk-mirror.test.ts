@@ -14,7 +14,15 @@ const folder = mkdtempSync(join(tmpdir(), 'savkit-mirror-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 const DISKS: GuestDisk[] = ['disk0', '#block7'].map((nodeNow) => ({
-  ...{ node: nodeNow.replace(/^#.*/, ''), nodeNow, device: nodeNow, bytes: 1000, file: '/x', isReadOnly: false },
+  ...{
+    node: nodeNow.replace(/^#.*/, ''),
+    nodeNow,
+    device: nodeNow,
+    bytes: 1000,
+    file: '/x',
+    isReadOnly: false,
+    isDirect: false,
+  },
 }));
 
 /** A QEMU that copies disks in as many looks as it is told to; connects to the other side as a real one does. */

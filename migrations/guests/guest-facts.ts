@@ -10,6 +10,7 @@ import {
   text,
   withDefault,
 } from '../../formats/values/shape.ts';
+import { learnSettings, type MigrationSettings } from '../qmp/migration-settings.ts';
 import type { QmpClient, QmpWait } from '../qmp/qmp-client.ts';
 import { type GuestProcess, processBehind } from './guest-process.ts';
 import { hostAddresses, type Monitor } from './host-addresses.ts';
@@ -44,6 +45,8 @@ export interface GuestDisk {
   /** The image, as QEMU names it. */
   file: string;
   isReadOnly: boolean;
+  /** What is read comes past the cache of the host (`cache=none`), straight into the guest's memory. */
+  isDirect: boolean;
 }
 
 /** What QEMU tells of a guest, and the system of its process. */
@@ -64,6 +67,8 @@ export interface GuestFacts {
   strangers: string[];
   /** Why QEMU itself would not migrate, in its words. */
   blockers: string[];
+  /** How QEMU is set for migrations of its own. */
+  settings: MigrationSettings;
   /** Undefined where the system does not tell. */
   process: GuestProcess | undefined;
 }
@@ -80,6 +85,7 @@ const blocks = list(
         ro: flag,
         file: string,
         image: record({ 'virtual-size': count }),
+        cache: withDefault(record({ direct: withDefault(flag, false) }), { direct: false }),
       }),
     ),
   }),
@@ -127,6 +133,7 @@ export async function learnFacts(
       ...new Set([...qtree.matchAll(/dev: (vhost-[\w-]+|vfio-[\w-]+|virtio-mem[\w-]*)/g)].map(([, kind]) => kind)),
     ],
     blockers: blocked,
+    settings: await learnSettings(ask),
     process,
   };
 }
@@ -166,7 +173,7 @@ async function learnBackends(ask: Ask, hmp: Monitor): Promise<Backend[]> {
 async function learnDisks(ask: Ask): Promise<GuestDisk[]> {
   return (await ask('query-block', blocks)).flatMap(({ device, qdev, inserted }) => {
     if (!inserted) return [];
-    const { 'node-name': node, ro, file, image } = inserted;
+    const { 'node-name': node, ro, file, image, cache } = inserted;
     const madeUp = node.startsWith('#');
     return [
       {
@@ -176,6 +183,7 @@ async function learnDisks(ask: Ask): Promise<GuestDisk[]> {
         bytes: image['virtual-size'],
         file,
         isReadOnly: ro,
+        isDirect: cache.direct,
       },
     ];
   });

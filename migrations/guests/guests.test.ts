@@ -43,7 +43,7 @@ describe('QemuSource', () => {
         expect(fake.asked).not.toContain('quit');
       };
     };
-    const report = await pair.migrate(source);
+    const report = await pair.migrate(source, { proof: 'full' });
     expect(report).toMatchObject({ outcome: 'handed-over', machine: 'fake', proof: { mode: 'full', lostPages: 0 } });
     expect(Buffer.compare(((await pair.receiver.arrived) as PlainMachine).memory, readFileSync(ram))).toBe(0);
     expect(rest.equals(DEVICES)).toBe(true);
@@ -163,7 +163,8 @@ describe.skipIf(!existsSync('/proc/self/maps'))('QemuSource that has the kernel 
     pair.host.onCreate = (machine) => {
       machine.loadRest = async () => {};
     };
-    expect(await pair.migrate(source)).toMatchObject({ outcome: 'handed-over', proof: { mode: 'full', lostPages: 0 } });
+    const report = await pair.migrate(source, { proof: 'full' });
+    expect(report).toMatchObject({ outcome: 'handed-over', proof: { mode: 'full', lostPages: 0 } });
     expect(Buffer.compare(((await pair.receiver.arrived) as PlainMachine).memory, readFileSync(ram))).toBe(0);
     expect(lost).toEqual([expect.stringContaining(why)]);
     fake.close();
@@ -206,7 +207,8 @@ describe.skipIf(!existsSync('/proc/self/maps'))('QemuSource of a guest whose mem
     pair.sourceLog.standsStill = () => {
       recorded ??= [...fake.asked];
     };
-    expect(await pair.migrate(source)).toMatchObject({ outcome: 'handed-over', proof: { mode: 'full', lostPages: 0 } });
+    const report = await pair.migrate(source, { proof: 'full' });
+    expect(report).toMatchObject({ outcome: 'handed-over', proof: { mode: 'full', lostPages: 0 } });
     expect(recorded?.length).toBeGreaterThan(0);
     expect(recorded).not.toContain('migrate');
     const program = readFileSync(process.execPath).subarray(0, bytes);

@@ -19,9 +19,13 @@ const FACTS: GuestFacts = {
   devices: [],
   strangers: [],
   blockers: [],
+  settings: { capabilities: [], bandwidth: 1, downtime: 1 },
   process: { pid: 1, commandLine: ['qemu'] },
 };
-const DISK: GuestDisk = { node: 'd', nodeNow: 'd', device: 'vd0', bytes: 1, file: '/d.qcow2', isReadOnly: false };
+const DISK: GuestDisk = {
+  ...{ node: 'd', nodeNow: 'd', device: 'vd0', bytes: 1, file: '/d.qcow2' },
+  ...{ isReadOnly: false, isDirect: false },
+};
 const [RAM] = FACTS.backends;
 const NO_DISKS = { areShared: false, areMirrored: false };
 

@@ -7,6 +7,7 @@ import { PAGE_SIZE } from '../../formats/sizes.ts';
 import { type CommandLine, wordsOfOptions } from '../../src/saved-state/qemu-check/command-words.ts';
 import { differenceOf, type MachineDescription, type QemuDescription } from '../machine/description.ts';
 import type { TargetHost } from '../machine/machine.ts';
+import { setForDevicesOnly } from '../qmp/migration-settings.ts';
 import { QemuProcess } from '../qmp/qemu-process.ts';
 import { MigrationError } from '../wire/migration-error.ts';
 import { targetOptions } from './command-line/target-command.ts';
@@ -16,7 +17,6 @@ import { locateMemory } from './locate-memory.ts';
 import { privateFolder, removeFolder } from './memory/private-folder.ts';
 import { RamFiles } from './memory/ram-files.ts';
 import { checkMemoryIsFree, emptyMemory, memoryPaths } from './memory-in-use.ts';
-import { setForDevicesOnly } from './migration-settings.ts';
 import { QemuTarget } from './qemu-target.ts';
 
 /** Share of the free memory that a guest may take. */
@@ -62,9 +62,9 @@ export class QemuHost implements TargetHost<QemuTarget> {
       const qmp = await process.connect();
       const facts = await learnFacts(qmp);
       checkFits(description, facts);
-      const former = await setForDevicesOnly(qmp, 'left-out');
+      await setForDevicesOnly(qmp, facts.settings, 'left-out');
       const ram = await openRam(facts);
-      const target = new QemuTarget(description, process, qmp, ram, writableDisks(facts), folder, former);
+      const target = new QemuTarget(description, process, qmp, ram, writableDisks(facts), folder, facts.settings);
       this.#onStarted?.(target);
       return target;
     } catch (error) {

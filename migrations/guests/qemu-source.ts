@@ -5,6 +5,7 @@ import type { QemuDescription } from '../machine/description.ts';
 import type { DiskWay, SourceMachine } from '../machine/machine.ts';
 import type { PageHashes } from '../machine/page-hashes.ts';
 import type { PageSet } from '../machine/page-set.ts';
+import { putBack, setForDevicesOnly } from '../qmp/migration-settings.ts';
 import { QmpClient } from '../qmp/qmp-client.ts';
 import { MigrationError } from '../wire/migration-error.ts';
 import { describeGuest, writableDisks } from './describe-guest.ts';
@@ -16,7 +17,6 @@ import { isLeftOut, locateMemory } from './locate-memory.ts';
 import { GuestRam } from './memory/guest-ram.ts';
 import { RamFiles } from './memory/ram-files.ts';
 import { WriteWatch } from './memory/write-watch.ts';
-import { type FormerSettings, putBack, setForDevicesOnly } from './migration-settings.ts';
 
 /** QEMU's stop, and its devices, as long as none was measured, in ms: 0.5–2 and 5–50 were seen. */
 const GUESSED_DEVICES_MS = 50;
@@ -39,7 +39,8 @@ export class QemuSource extends GuestRam implements SourceMachine {
   #qmp: QmpClient;
   readonly #facts: GuestFacts;
   #known: PageHashes | undefined;
-  #former: FormerSettings | undefined;
+  /** QEMU is set for what savkit has it do. */
+  #isSet = false;
   /** As QEMU's events tell. */
   #runs: boolean;
   /** Somebody had paused it before this side stopped it. */
@@ -80,12 +81,16 @@ export class QemuSource extends GuestRam implements SourceMachine {
 
   async startTracking(known: PageHashes): Promise<void> {
     this.#known = known;
-    await this.#prepare();
     if (this.#options.notesWrites) this.#watch = await this.#startWatch();
   }
 
   get comparesMemory(): boolean {
     return this.#watch === undefined;
+  }
+
+  /** The kernel notes a page when a device takes hold of it, not when what is read arrives in it. */
+  get missesWrites(): boolean {
+    return this.#watch !== undefined && this.#facts.disks.some(({ isDirect }) => isDirect);
   }
 
   /** What an earlier link has left unfinished ends first. */
@@ -242,9 +247,11 @@ export class QemuSource extends GuestRam implements SourceMachine {
     });
   }
 
-  /** Done before the guest stands still: each command takes its time. */
+  /** Done just before the guest stands still: each command takes its time, and QEMU is its owner's until then. */
   async #prepare(): Promise<void> {
-    this.#former ??= await setForDevicesOnly(this.#qmp, this.#handedOut.size === 0 ? 'left-out' : 'stripped');
+    if (this.#isSet) return;
+    this.#isSet = true;
+    await setForDevicesOnly(this.#qmp, this.#facts.settings, this.#handedOut.size === 0 ? 'left-out' : 'stripped');
   }
 
   /** @returns undefined where that is not possible */
@@ -286,8 +293,8 @@ export class QemuSource extends GuestRam implements SourceMachine {
   }
 
   async #putBack(): Promise<void> {
-    const former = this.#former;
-    this.#former = undefined;
-    if (former) await putBack(this.#qmp, former).catch(() => {});
+    const isSet = this.#isSet;
+    this.#isSet = false;
+    if (isSet) await putBack(this.#qmp, this.#facts.settings).catch(() => {});
   }
 }

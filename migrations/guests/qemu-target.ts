@@ -4,6 +4,7 @@ import { PAGE_SIZE } from '../../formats/sizes.ts';
 import type { QemuDescription } from '../machine/description.ts';
 import type { TargetMachine } from '../machine/machine.ts';
 import { PageSet } from '../machine/page-set.ts';
+import { type MigrationSettings, putBack } from '../qmp/migration-settings.ts';
 import type { QemuProcess } from '../qmp/qemu-process.ts';
 import type { QmpClient } from '../qmp/qmp-client.ts';
 import { MigrationError } from '../wire/migration-error.ts';
@@ -14,7 +15,6 @@ import { GuestRam } from './memory/guest-ram.ts';
 import { removeFolder } from './memory/private-folder.ts';
 import type { RamFiles } from './memory/ram-files.ts';
 import { emptyMemory } from './memory-in-use.ts';
-import { type FormerSettings, putBack } from './migration-settings.ts';
 
 const ZEROS = new Uint8Array(PAGE_SIZE);
 /** Requests that tell switches where the guest is now: five, within a second. */
@@ -32,11 +32,13 @@ export class QemuTarget extends GuestRam implements TargetMachine {
   /** Pages that are not zeros any more: fresh memory is. */
   readonly #written: PageSet;
   readonly #disks: DiskExports;
-  readonly #former: FormerSettings;
+  /** Settings that QEMU gets back with its guest. */
+  readonly settings: MigrationSettings;
+  /** QEMU has its settings back. */
+  #isPutBack: Promise<void> = Promise.resolve();
 
   /**
    * @param disks those that the guest writes to, in the order of the description @param folder for sockets and log
-   * @param former settings that QEMU gets back with its guest
    */
   constructor(
     description: QemuDescription,
@@ -45,7 +47,7 @@ export class QemuTarget extends GuestRam implements TargetMachine {
     ram: RamFiles,
     disks: readonly GuestDisk[],
     folder: string,
-    former: FormerSettings,
+    settings: MigrationSettings,
   ) {
     super(ram);
     this.#disks = new DiskExports(qmp, disks, folder);
@@ -53,7 +55,7 @@ export class QemuTarget extends GuestRam implements TargetMachine {
     this.process = process;
     this.qmp = qmp;
     this.#folder = folder;
-    this.#former = former;
+    this.settings = settings;
     this.#written = new PageSet(ram.pageCount);
   }
 
@@ -83,10 +85,11 @@ export class QemuTarget extends GuestRam implements TargetMachine {
       // Most versions end when they can't load.
       throw (await this.process.hasEnded()) ? this.process.whyEnded() : error;
     }
-    // With x-ignore-shared left on, no other QEMU would take the guest from this one.
-    await putBack(this.qmp, this.#former).catch(() => {});
     if ((await statusOf(this.qmp)) === 'running')
       throw new MigrationError('runs-already', 'Cannot take guest: QEMU runs it before its source has said so');
+    // With x-ignore-shared left on, no other QEMU would take the guest from this one. Commands go one after the other:
+    // nobody has to wait for these.
+    this.#isPutBack = putBack(this.qmp, this.settings).catch(() => {});
   }
 
   async start(): Promise<void> {
@@ -98,7 +101,7 @@ export class QemuTarget extends GuestRam implements TargetMachine {
   /** Lets go of the guest, which runs on. */
   close(): void {
     this.closeRam();
-    this.qmp.close();
+    void this.#isPutBack.then(() => this.qmp.close());
   }
 
   discard(): void {

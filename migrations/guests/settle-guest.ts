@@ -1,6 +1,7 @@
 import { SavkitError } from '../../formats/errors.ts';
 import { isAlive } from '../../formats/world/place.ts';
 import type { DecisionRecord, GuestRecord } from '../hand-over/decision-record.ts';
+import { putBack } from '../qmp/migration-settings.ts';
 import type { QmpClient } from '../qmp/qmp-client.ts';
 import { statusOf } from './guest-facts.ts';
 import { endsSoon, type GuestProcess, processBehind } from './guest-process.ts';
@@ -56,7 +57,10 @@ async function settle(decided: DecisionRecord, guest: GuestRecord, isSurvivor: b
   try {
     if (isAnother(reached.process, guest)) return 'another';
     const status = await statusOf(reached.qmp);
-    return isSurvivor ? await letRun(reached.qmp, status, decided) : await end(reached.qmp, status, decided, guest);
+    if (!isSurvivor) return await end(reached.qmp, status, decided, guest);
+    const settlement = await letRun(reached.qmp, status, decided);
+    if (guest.settings) await putBack(reached.qmp, guest.settings);
+    return settlement;
   } finally {
     reached.close();
   }

@@ -16,6 +16,7 @@ import {
   withDefault,
 } from '../../formats/values/shape.ts';
 import { world } from '../../formats/world/world.ts';
+import { type MigrationSettings, settingsShape } from '../qmp/migration-settings.ts';
 
 // What a side has decided, on disk before it acts on it. Of two records one always says who may run the machine; see
 // resolve.ts.
@@ -37,9 +38,14 @@ const guestShape = record({
   qmp: text(4096),
   /** Files that hold its memory. */
   ram: list(text(4096), 64),
+  /** How QEMU was set for migrations of its own, and is to be again. Records of older versions do not tell. */
+  settings: optional(settingsShape),
 });
 /** The process that runs a machine which this one only moves. */
-export type GuestRecord = ShapeValue<typeof guestShape>;
+export type GuestRecord = Omit<ShapeValue<typeof guestShape>, 'settings'> & {
+  /** How QEMU was set for migrations of its own, and is to be again. */
+  settings?: MigrationSettings | undefined;
+};
 
 const recordShape = record({
   format: oneOf('savkit-migration/1'),

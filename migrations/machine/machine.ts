@@ -55,6 +55,8 @@ export interface SourceMachine extends PageAccess {
    * `takeDirty` misses nothing, and is this side's part of a full proof.
    */
   readonly comparesMemory?: boolean;
+  /** Devices may write to memory unnoticed: only a proof of all memory at rest shows that before the hand-over. */
+  readonly missesWrites?: boolean;
   /** Adds each page written since the last call, or since tracking began, and notes its writes anew. */
   takeDirty(into: PageSet): Promise<void>;
   /** Ends the tracking and gives back all that it needed. */

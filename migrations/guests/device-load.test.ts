@@ -1,0 +1,81 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, describe, expect, it } from 'vitest';
+import type { QemuProcess } from '../qmp/qemu-process.ts';
+import { QmpClient } from '../qmp/qmp-client.ts';
+import { FakeQmp } from '../testing/fake-qmp.ts';
+import { handedOut } from '../testing/handed-out.ts';
+import { RamFiles } from './memory/ram-files.ts';
+import { QemuTarget } from './qemu-target.ts';
+import { asOfSharedMemory } from './strip-devices.ts';
+
+const folder = mkdtempSync(join(tmpdir(), 'savkit-load-'));
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+/** As a QEMU that waits for a guest: takes a stream, and keeps what it was told, and what it was set to. */
+async function waitingQemu() {
+  let taken = Buffer.alloc(0);
+  const set: unknown[] = [];
+  let status = 'none';
+  const fake = await FakeQmp.open(async (command, args) => {
+    if (command === 'migrate-set-capabilities') set.push(args.capabilities);
+    if (command === 'migrate-set-parameters') set.push(args);
+    if (command === 'query-status') return { status: 'paused' };
+    if (command === 'query-migrate') return { status };
+    if (command !== 'migrate-incoming') return {};
+    const server = createServer({ allowHalfOpen: true }, (socket) => {
+      const pieces: Buffer[] = [];
+      socket.on('data', (piece) => pieces.push(piece));
+      socket.on('end', () => {
+        taken = Buffer.concat(pieces);
+        status = 'completed';
+        socket.end();
+        server.close();
+      });
+    });
+    await new Promise<void>((resolve) => server.listen(String(args.uri).slice('unix:'.length), resolve));
+    return {};
+  });
+  return { fake, set, taken: () => taken };
+}
+
+const FORMER = {
+  capabilities: [
+    { capability: 'xbzrle', state: true },
+    { capability: 'x-ignore-shared', state: false },
+  ],
+  bandwidth: 7,
+  downtime: 8,
+};
+
+describe('QemuTarget', () => {
+  it.each([
+    ['left out', true],
+    ['handed out', false],
+  ])(
+    'has QEMU expect memory as it is in its stream, %s, and then gives it its settings back',
+    async (_name, isLeftOut) => {
+      const stream = await handedOut({ 'pc.rom': 1 });
+      const devices = isLeftOut ? await asOfSharedMemory(stream) : stream;
+      const { fake, set, taken } = await waitingQemu();
+      const qmp = await QmpClient.connect(fake.path);
+      const process = {} as unknown as QemuProcess;
+      const target = new QemuTarget(
+        { hypervisor: 'qemu' } as QemuTarget['description'],
+        ...([process, qmp, new RamFiles([]), [], folder, FORMER] as const),
+      );
+      await target.loadRest(devices);
+      expect(taken().equals(devices)).toBe(true);
+      target.close();
+      await qmp.closed;
+      expect(set).toEqual([
+        [{ capability: 'x-ignore-shared', state: isLeftOut }],
+        FORMER.capabilities,
+        { 'max-bandwidth': FORMER.bandwidth, 'downtime-limit': FORMER.downtime },
+      ]);
+      fake.close();
+    },
+  );
+});

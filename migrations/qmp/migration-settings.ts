@@ -1,0 +1,92 @@
+import { UnsupportedError } from '../../formats/errors.ts';
+import { IGNORE_SHARED } from '../../formats/qemu/constants.ts';
+import {
+  count,
+  flag,
+  list,
+  record,
+  type Shape,
+  type ShapeValue,
+  text,
+  withDefault,
+} from '../../formats/values/shape.ts';
+import type { QmpClient } from './qmp-client.ts';
+
+/** Has QEMU wait before it goes on from memory to devices. */
+const PAUSE = 'pause-before-switchover';
+/** Bytes per second: as fast as a socket takes them. */
+const UNLIMITED = 2 ** 40;
+/** ms: QEMU that hands out memory of a guest that runs stops it by itself when the rest takes no longer. */
+const NEVER = 0;
+/** QEMU's own, in ms. */
+const DEFAULT_DOWNTIME = 300;
+
+const capabilityList = list(record({ capability: text(128), state: flag }), 256);
+const parametersShape = record({
+  'max-bandwidth': withDefault(count, UNLIMITED),
+  'downtime-limit': withDefault(count, DEFAULT_DOWNTIME),
+});
+
+/** How QEMU is set for migrations of its own, as far as savkit changes that for a while. */
+export const settingsShape = record({
+  capabilities: capabilityList,
+  /** Bytes per second. */
+  bandwidth: count,
+  /** In ms. */
+  downtime: count,
+});
+export type MigrationSettings = ShapeValue<typeof settingsShape>;
+
+/** Asks QEMU for its settings. */
+export async function learnSettings(
+  ask: <T>(command: string, shape: Shape<T>) => Promise<T>,
+): Promise<MigrationSettings> {
+  const capabilities = await ask('query-migrate-capabilities', capabilityList);
+  const parameters = await ask('query-migrate-parameters', parametersShape);
+  return { capabilities, bandwidth: parameters['max-bandwidth'], downtime: parameters['downtime-limit'] };
+}
+
+/**
+ * Sets QEMU to write, or read, one plain stream of devices: whatever else was switched on for migrations of its own
+ * would make another stream of it.
+ * @param former how it is set @param memory `left-out`: all of it is shared; `stripped`: it stands in the stream as
+ * well, at the source, and savkit takes it out
+ * @throws UnsupportedError in QEMU's words
+ */
+export async function setForDevicesOnly(
+  qmp: QmpClient,
+  { capabilities }: MigrationSettings,
+  memory: 'left-out' | 'stripped',
+): Promise<void> {
+  const wanted = memory === 'left-out' ? IGNORE_SHARED : PAUSE;
+  await setCapabilities(
+    qmp,
+    capabilities
+      .filter(({ capability, state }) => state !== (capability === wanted))
+      .map(({ capability, state }) => ({ capability, state: !state })),
+  );
+  const downtime = memory === 'stripped' ? { 'downtime-limit': NEVER } : {};
+  await qmp.execute('migrate-set-parameters', { 'max-bandwidth': UNLIMITED, ...downtime });
+}
+
+/** Sets a QEMU that waits for a guest to expect the memory that its stream has. */
+export async function expectMemory(qmp: QmpClient, capabilities: readonly string[]): Promise<void> {
+  const state = capabilities.includes(IGNORE_SHARED);
+  await setCapabilities(qmp, [{ capability: IGNORE_SHARED, state }]);
+}
+
+/** Puts back what was set before `setForDevicesOnly`, as far as QEMU lets it be set. */
+export async function putBack(qmp: QmpClient, { capabilities, bandwidth, downtime }: MigrationSettings): Promise<void> {
+  await setCapabilities(qmp, capabilities).catch(orRefused);
+  await qmp
+    .execute('migrate-set-parameters', { 'max-bandwidth': bandwidth, 'downtime-limit': downtime })
+    .catch(orRefused);
+}
+
+function orRefused(error: unknown): void {
+  if (!(error instanceof UnsupportedError)) throw error;
+}
+
+async function setCapabilities(qmp: QmpClient, capabilities: MigrationSettings['capabilities']): Promise<void> {
+  if (capabilities.length > 0) await qmp.execute('migrate-set-capabilities', { capabilities });
+}
