@@ -18,6 +18,8 @@ export interface GuestCase {
   isSecure?: boolean;
   /** It writes to a qcow2 disk, which is copied along. */
   hasDisk?: boolean;
+  /** Changes the command line that start.sh makes. */
+  rewrite?: (line: string) => string;
 }
 
 const BARE = ['mini-real', 'mini-prot', 'mini-pae', 'mini-long', 'mini-la57', 'mini-smp'];
@@ -32,6 +34,20 @@ const DIMM = [
   'memory-backend-file,id=dimm,size=128M,mem-path=/dev/shm/savkit-qemu-move-a.ram2,share=on',
   ...['-device', 'pc-dimm,id=d0,memdev=dimm'],
 ];
+
+const LINUX_TLS = { isLinux: true, isSecure: true };
+
+/** Half of the memory for each of two nodes, each half in a file of its own. */
+function onTwoNodes(line: string): string {
+  const [memory, path] = /memory-backend-file,id=pc\.ram,size=256M,mem-path=(\S+?),share=on/.exec(line) ?? [];
+  if (memory === undefined) throw new Error(`no memory of 256 MiB in ${line}`);
+  const half = (node: number, file: string) =>
+    `-object memory-backend-file,id=ram${node},size=128M,mem-path=${file},share=on ` +
+    `-numa node,nodeid=${node},memdev=ram${node},cpus=${node}`;
+  return line
+    .replace(',memory-backend=pc.ram', '')
+    .replace(`-object ${memory}`, `${half(0, path)} ${half(1, `${path}2`)}`);
+}
 
 export const CASES: GuestCase[] = [
   ...BARE.flatMap((guest) => {
@@ -134,3 +150,58 @@ for (const qemu of [7, 10] as const)
       isLinux: true,
     },
   );
+
+// What the kernel notes, and memory that only its QEMU has, in every surrounding that compared memory was tried in.
+for (const qemu of [7, 10] as const) {
+  const more = ['--qemu', `${qemu}`];
+  const q35 = [...more, '--machine', 'pc-q35-7.2'];
+  const disk = [...more, '--disk-rate', '300'];
+  const hidden = ['--ram-kind', 'private'];
+  const noted = { isLinux: true, notesWrites: true };
+  const secret = { isLinux: true, isHidden: true };
+  CASES.push(
+    { name: `linux 128 20 MB/s q35 noted ${qemu}`, options: linux(128, 20, ...q35), ...noted },
+    { name: `linux 128 20 MB/s q35 private ${qemu}`, options: linux(128, 20, ...q35, ...hidden), ...secret },
+    { name: `linux 256 20 MB/s 2 CPUs noted ${qemu}`, options: linux(256, 20, ...more, '--cpus', '2'), ...noted },
+    {
+      name: `linux 256 20 MB/s 2 CPUs private ${qemu}`,
+      options: linux(256, 20, ...more, '--cpus', '2', ...hidden),
+      ...secret,
+    },
+    { name: `linux 2048 20 MB/s noted ${qemu}`, options: linux(2048, 20, ...more), ...noted },
+    { name: `linux 2048 20 MB/s ${qemu}`, options: linux(2048, 20, ...more), isLinux: true },
+    { name: `linux 128 5 MB/s disk noted ${qemu}`, options: linux(128, 5, ...disk), ...noted, hasDisk: true },
+    {
+      name: `linux 128 5 MB/s disk private ${qemu}`,
+      options: linux(128, 5, ...disk, ...hidden),
+      ...{ ...secret, hasDisk: true },
+    },
+    { name: `linux 128 20 MB/s 4 streams noted ${qemu}`, options: linux(128, 20, ...more), ...noted, streams: 4 },
+    { name: `linux 128 20 MB/s TLS noted ${qemu}`, options: linux(128, 20, ...more), ...noted, isSecure: true },
+    {
+      name: `linux 128 20 MB/s 4 streams TLS noted ${qemu}`,
+      options: linux(128, 20, ...more),
+      ...{ ...noted, streams: 4, isSecure: true },
+    },
+    { name: `linux 128 20 MB/s 4 streams TLS ${qemu}`, options: linux(128, 20, ...more), ...LINUX_TLS, streams: 4 },
+    {
+      name: `linux 128 20 MB/s private TLS ${qemu}`,
+      options: linux(128, 20, ...more, ...hidden),
+      ...{ ...secret, isSecure: true },
+    },
+    {
+      name: `linux 128 20 MB/s private 4 streams ${qemu}`,
+      options: linux(128, 20, ...more, ...hidden),
+      ...{ ...secret, streams: 4 },
+    },
+    ...[{}, { notesWrites: true }].map((tracking) => ({
+      name: `linux 256 20 MB/s NUMA ${'notesWrites' in tracking ? 'noted ' : ''}${qemu}`,
+      options: linux(256, 20, ...more, '--cpus', '2'),
+      ...{ isLinux: true, rewrite: onTwoNodes, ...tracking },
+    })),
+  );
+}
+CASES.push(
+  { name: 'mini-long noted 7 to 10', options: ['--guest', 'mini-long'], to: 10, notesWrites: true },
+  { name: 'linux 128 20 MB/s noted 7 to 10', options: linux(128, 20), to: 10, isLinux: true, notesWrites: true },
+);
