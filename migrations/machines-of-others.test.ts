@@ -11,7 +11,9 @@ import { Pair, SHORT } from './testing/pair.ts';
 import { PlainMachine } from './testing/plain-machine.ts';
 import { MachineHost } from './virtual-machine/machine-host.ts';
 import { FrameChannel } from './wire/frame-channel.ts';
+import { AfterRound } from './wire/frames.ts';
 import { PROTOCOL } from './wire/messages.ts';
+import { readHead } from './wire/payload.ts';
 
 // What a migration does for machines that another hypervisor runs: it can't note their writes, saves their devices
 // only when they stand still, and is not the only one who can start them.
@@ -68,11 +70,51 @@ describe('a machine that compares its memory', () => {
     machine.onTakeDirty = () => {
       machine.memory.fill(++looks % 2, 4096 * 7, 4096 * 8);
     };
-    const report = await pair.migrate(machine);
+    const report = await pair.migrate(machine, { proof: 'full' });
     const arrived = (await pair.receiver.arrived) as PlainMachine;
     expect(report).toMatchObject({ outcome: 'handed-over', proof: { mode: 'full', lostPages: 0 } });
     expect(Buffer.compare(arrived.memory, machine.memory)).toBe(0);
     expect([machine.isReleased, arrived.isRunning]).toEqual([true, true]);
+  });
+
+  it('is compared at rest where a full proof takes too long, and the target has hashed its own before', async () => {
+    const pair = await Pair.create();
+    const machine = othersMachine();
+    let looks = 0;
+    machine.onTakeDirty = () => {
+      machine.memory.fill(++looks % 2, 4096 * 7, 4096 * 8);
+    };
+    // After the last look at it while it ran.
+    machine.onPause = () => machine.memory.fill(9, 4096 * 8, 4096 * 9);
+    const after: number[] = [];
+    pair.tap = (_from, name, frame) => {
+      if (name === 'barrier') after.push(readHead({ name, payload: frame.subarray(12) }, 'barrier').head.next);
+      return 'pass';
+    };
+    const report = await pair.migrate(machine, { proof: 'audited' });
+    const arrived = (await pair.receiver.arrived) as PlainMachine;
+    expect(report).toMatchObject({ proof: { mode: 'compared', lostPages: 0, afterwards: null } });
+    expect(after.slice(-2)).toEqual([AfterRound.AUDIT, AfterRound.SEAL]);
+    expect(Buffer.compare(arrived.memory, machine.memory)).toBe(0);
+  });
+
+  it('shows a page that its target has lost after it had hashed its own', async () => {
+    const pair = await Pair.create();
+    const machine = othersMachine();
+    let isLost = false;
+    machine.onPause = () => {
+      machine.memory.fill(9, 4096 * 8, 4096 * 9);
+      const target = pair.host.machine as PlainMachine;
+      const write = target.writePages.bind(target);
+      target.writePages = (pages, count, bytes, at) => {
+        if (isLost || !pages.subarray(0, count).includes(8)) write(pages, count, bytes, at);
+        isLost = true;
+      };
+    };
+    const report = await pair.migrate(machine, { proof: 'audited' });
+    expect(isLost).toBe(true);
+    expect(report).toMatchObject({ outcome: 'handed-over', proof: { mode: 'compared', lostPages: 1 } });
+    expect(Buffer.compare(((await pair.receiver.arrived) as PlainMachine).memory, machine.memory)).toBe(0);
   });
 
   it('stays, and runs on, when somebody else has started it while it was handed over', async () => {

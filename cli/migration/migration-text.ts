@@ -155,10 +155,17 @@ function lookBackText({ ms, lost, lostPages, keptIn }: LookBack, because: string
 /** What was proved, and how far it reaches. */
 function proofText({ mode, root, pages }: ProofReport): string {
   const over = `the hash ${root || '…'} over ${countText(pages, 'page')}`;
-  return mode === 'full'
-    ? `proof full: both memories, standing still, have ${over}`
-    : `proof audited: both memories were hashed while the machine ran, and have ${over} if the tracking noted ` +
-        'each write since';
+  switch (mode) {
+    case 'full':
+      return `proof full: both memories, standing still, have ${over}`;
+    case 'compared':
+      return `proof compared: this memory, standing still, and what the target holds as hashed there have ${over}`;
+    case 'audited':
+      return (
+        `proof audited: both memories were hashed while the machine ran, and have ${over} if the tracking noted ` +
+        'each write since'
+      );
+  }
 }
 
 const CODECS = ['zero', 'raw', 'same', 'delta', 'zstd'] as const;

@@ -1,8 +1,11 @@
 /**
- * `full`: both sides hashed all memory while the machine stood still: it is the same. `audited`: they did so once while
- * it ran; that each write since then was sent rests on the dirty tracking until the look back shows it.
+ * `full`: both sides hashed all memory while the machine stood still: it is the same. `compared`: the source compared
+ * all of its memory with what was sent while the machine stood still; the target had hashed all of its own before, and
+ * each page that came after that. `audited`: both hashed all memory once while the machine ran; that each write since
+ * then was sent rests on the dirty tracking until the look back shows it.
  */
-export type ProofMode = 'full' | 'audited';
+export const PROOF_MODES = ['full', 'compared', 'audited'] as const;
+export type ProofMode = (typeof PROOF_MODES)[number];
 
 /** What standing still takes, in ms, as measured. */
 export interface ProofFigures {
@@ -14,7 +17,7 @@ export interface ProofFigures {
   allowedMs: number;
 }
 
-/** `full` where there is time to hash all memory while the machine stands still, see PROTOCOL.md; a pure function. */
-export function chooseProof({ hashMs, otherMs, allowedMs }: ProofFigures): ProofMode {
-  return otherMs + hashMs <= allowedMs ? 'full' : 'audited';
+/** Whether there is time to hash all memory while the machine stands still, see PROTOCOL.md; a pure function. */
+export function fullProofFits({ hashMs, otherMs, allowedMs }: ProofFigures): boolean {
+  return otherMs + hashMs <= allowedMs;
 }

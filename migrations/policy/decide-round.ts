@@ -41,6 +41,8 @@ export interface RoundDecision {
 const STALLED_AFTER = 6;
 /** A new minimum is one that is lower by this share at least. */
 const IMPROVEMENT = 0.05;
+/** Pages take no more than this share of what standing still takes besides them: fewer would not be noticed. */
+const NEGLIGIBLE = 0.1;
 /** Of its time a guest keeps at least so much. */
 export const MIN_GUEST_SHARE = 1 / 64;
 
@@ -65,8 +67,15 @@ export function decideRound(figures: RoundFigures, limits: MigrationLimits): Rou
   });
   if (downtimeMs <= limits.maxDowntimeMs) return decide('switch-over', `the rest fits into ${limits.maxDowntimeMs} ms`);
   if (elapsedMs >= limits.timeLimitMs) return atTimeLimit(figures, limits, decide);
-  if (dirtyPages === 0 && downtimeMs <= limits.stalledDowntimeMs)
-    return decide('switch-over', 'nothing is dirty: another round brings nothing');
+  if (downtimeMs <= limits.stalledDowntimeMs) {
+    if (dirtyPages === 0) return decide('switch-over', 'nothing is dirty: another round brings nothing');
+    // After the first round figures are those of a start.
+    if (history.length > 0 && downtimeMs - fixedMs <= fixedMs * NEGLIGIBLE)
+      return decide(
+        'switch-over',
+        `pages take ${Math.round(downtimeMs - fixedMs)} ms of it: another round saves little`,
+      );
+  }
   if (isStalled(history, dirtyPages)) {
     const isLow = dirtyPages <= Math.min(...history.slice(-STALLED_AFTER)) * (1 + IMPROVEMENT);
     if (isLow && downtimeMs <= limits.stalledDowntimeMs)

@@ -1,5 +1,5 @@
 import { MIB, PAGE_SIZE } from '../../formats/sizes.ts';
-import { chooseProof } from './choose-proof.ts';
+import { fullProofFits } from './choose-proof.ts';
 import { decideRound, type RoundDecision } from './decide-round.ts';
 import type { MigrationLimits } from './limits.ts';
 
@@ -52,7 +52,7 @@ const MAX_ROUNDS = 200;
 /** Plays a migration through with the policy that decides real ones; a pure function. */
 export function forecast(figures: ForecastFigures, limits: MigrationLimits): MigrationForecast {
   const { bytesPerPage, msPerPage, hashMs, otherMs, pageCount, curve } = figures;
-  const isFull = chooseProof({ hashMs, otherMs, allowedMs: limits.maxDowntimeMs }) === 'full';
+  const isFull = fullProofFits({ hashMs, otherMs, allowedMs: limits.maxDowntimeMs });
   const fixedMs = otherMs + (isFull ? hashMs : 0);
   const link = Math.min(figures.rate, limits.bandwidth);
   // Pages are sent while others are made ready: the slower of the two counts.

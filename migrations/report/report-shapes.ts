@@ -10,6 +10,7 @@ import {
   type Shape,
   text,
 } from '../../formats/values/shape.ts';
+import { PROOF_MODES } from '../policy/choose-proof.ts';
 import { VERDICTS } from '../policy/decide-round.ts';
 import type { LookBack, MigrationEvent, MigrationReport, ProgressFigures, ProofReport, RoundReport } from './report.ts';
 
@@ -48,7 +49,7 @@ const lookBackShape: Shape<LookBack> = record({
 });
 
 const proofShape: Shape<ProofReport> = record({
-  mode: oneOf('full', 'audited'),
+  mode: oneOf(...PROOF_MODES),
   root: words,
   pages: figure,
   ms: figure,

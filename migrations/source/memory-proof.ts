@@ -44,12 +44,14 @@ export class MemoryProof {
 
   /**
    * To be called when the machine stands still. A machine that compares all of its memory does this side's part of the
-   * proof here.
+   * proof here, also one whose tracking is lost at this moment.
    */
   async takeLastDirty(into: PageSet): Promise<void> {
     const start = clock();
     await this.#machine.takeDirty(into);
-    if (this.#machine.comparesMemory) this.report.ms += clock() - start;
+    if (!this.#machine.comparesMemory) return;
+    this.report.ms += clock() - start;
+    if (this.report.mode === 'audited') this.report.mode = 'compared';
   }
 
   /**

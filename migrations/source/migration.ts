@@ -52,6 +52,8 @@ class SourceMigration {
   #attempt = 0;
   /** The target has accepted the machine once: it is worth coming back. */
   #wasAccepted = false;
+  /** Begins while the target makes its machine ready. */
+  #tracking: Promise<void> = Promise.resolve();
   /** Of the last session that came to one. */
   #proof: MemoryProof | undefined;
 
@@ -63,13 +65,15 @@ class SourceMigration {
     const { facts, custody, account, costs, transfer } = this.#departure;
     await custody.writeMigrating();
     costs.noteWrite(clock() - facts.start);
-    await facts.machine.startTracking(transfer.sent.hashes);
+    this.#tracking = (async () => facts.machine.startTracking(transfer.sent.hashes))();
+    this.#tracking.catch(() => {});
     try {
       await this.#tryUntilDone();
     } catch (error) {
       await this.#keep(error);
     } finally {
       account.ended();
+      await this.#tracking.catch(() => {});
       if (custody.state !== 'handed-over') await facts.machine.stopTracking();
     }
     if (custody.state === 'done') await this.#letGo();
@@ -138,6 +142,7 @@ class SourceMigration {
     signal?.addEventListener('abort', cancel);
     const session = new SourceSession(this.#departure, link);
     try {
+      await this.#tracking;
       if (signal?.aborted) throw new InterruptedError();
       await session.run();
       link.end();

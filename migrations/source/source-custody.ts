@@ -17,6 +17,8 @@ export class SourceCustody {
   readonly #machine: SourceMachine;
   readonly #log: DecisionLog;
   readonly #account: MigrationAccount;
+  /** Whether the machine was paused, as the record says. */
+  #wasPaused: boolean | undefined;
 
   constructor(machine: SourceMachine, log: DecisionLog, account: MigrationAccount) {
     this.#machine = machine;
@@ -38,9 +40,11 @@ export class SourceCustody {
    * tells whoever finds it how it was.
    */
   async writeHowItWas(): Promise<void> {
-    if (!this.#machine.hasEnded) return;
-    this.#log.standsStill(this.#machine.isPaused);
+    const { isPaused } = this.#machine;
+    if (!this.#machine.hasEnded || this.#wasPaused === isPaused) return;
+    this.#log.standsStill(isPaused);
     await this.writeMigrating();
+    this.#wasPaused = isPaused;
   }
 
   async pause(): Promise<void> {

@@ -39,8 +39,6 @@ export class SourceSession {
     await this.#copyDisks();
     const proof = await this.#sendWhileRunning();
     const { machine } = this.#departure.facts;
-    // QEMU that hands out memory may stop a guest by itself: as soon as all is out of one that writes nothing.
-    if (machine.readyToPause) await this.#departure.custody.writeHowItWas();
     if (await machine.readyToPause?.()) await this.#rounds.send(AfterRound.ANOTHER, 'switch-over');
     await this.#departure.custody.pause();
     await this.#sendAtRest(proof);
@@ -61,6 +59,8 @@ export class SourceSession {
 
   /**
    * Rounds until the policy says stop; then, where memory is too large to be hashed at rest, an audit and a last round.
+   * From here on the machine may stand still: QEMU that hands out memory stops a guest by itself as soon as all is out
+   * of one that writes nothing.
    */
   async #sendWhileRunning(): Promise<MemoryProof> {
     const { facts, transfer, account, costs } = this.#departure;
@@ -76,7 +76,11 @@ export class SourceSession {
     const proof = new MemoryProof(facts.machine, facts.space, transfer.sent, this.#proofMode);
     this.#proof = proof;
     account.proves(proof.report);
+    // Written while the guest runs: what it writes meanwhile goes with a round.
+    await this.#departure.custody.writeHowItWas();
     if (this.#proofMode === 'audited') await this.#audit(proof);
+    // Only comparing all memory at rest tells what these rounds leave: a look before that would save little.
+    if (this.#proofMode === 'compared') await this.#rounds.send(AfterRound.AUDIT, 'switch-over');
     return proof;
   }
 
@@ -98,11 +102,14 @@ export class SourceSession {
     const { facts, transfer, account } = this.#departure;
     const { downtime } = account;
     downtime.note('stop');
-    await proof.takeLastDirty(transfer.pending);
-    downtime.note(facts.machine.comparesMemory ? 'hash' : 'stop');
     const isFull = this.#proofMode === 'full';
+    const isSideBySide = isFull && facts.machine.comparesMemory === true;
+    // The target hashes its memory while this side compares its own; what comes after that it hashes when it comes.
+    if (isSideBySide) await this.#rounds.send(AfterRound.AUDIT, 'seal', () => proof.takeLastDirty(transfer.pending));
+    else await proof.takeLastDirty(transfer.pending);
+    downtime.note(facts.machine.comparesMemory ? 'hash' : 'stop');
     let lost: PageSet | undefined;
-    await this.#rounds.send(isFull ? AfterRound.PROOF : AfterRound.SEAL, 'seal', async () => {
+    await this.#rounds.send(isFull && !isSideBySide ? AfterRound.PROOF : AfterRound.SEAL, 'seal', async () => {
       downtime.note('pages');
       if (isFull) lost = await proof.compareAll();
       downtime.note('hash');

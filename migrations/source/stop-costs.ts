@@ -1,5 +1,5 @@
 import { clock } from '../../formats/world/waiting.ts';
-import { chooseProof } from '../policy/choose-proof.ts';
+import { fullProofFits } from '../policy/choose-proof.ts';
 import { measureHashing } from '../proof/measure-hashing.ts';
 import type { ProofReport } from '../report/report.ts';
 import type { LimitsOfNow, MigrationFacts } from './migration-facts.ts';
@@ -72,13 +72,14 @@ export class StopCosts {
   chooseProof(downtimeMs = 0): ProofReport['mode'] {
     const { limits, facts } = this.#parts;
     const { proof = 'auto' } = facts.options;
-    if (proof !== 'auto') return proof;
-    if (facts.machine.comparesMemory) return 'full';
-    return chooseProof({
+    const figures = {
       hashMs: this.#hashMs,
       otherMs: this.#otherMs,
       allowedMs: Math.max(limits.now.maxDowntimeMs, downtimeMs),
-    });
+    };
+    const isFull = facts.machine.missesWrites === true || fullProofFits(figures);
+    if (proof === 'full' || (proof === 'auto' && isFull)) return 'full';
+    return facts.machine.comparesMemory ? 'compared' : 'audited';
   }
 
   /** All but hashing. */
