@@ -5,7 +5,7 @@ import { describe, expect, it } from 'vitest';
 import { UsageError } from '../../../formats/errors.ts';
 import { CODES } from './codes/codes.ts';
 import { KINDS } from './codes/kinds.ts';
-import { explainCode, isKnownCode } from './explain.ts';
+import { explainCode, explanationNamed, isKnownCode } from './explain.ts';
 
 const root = fileURLToPath(new URL('../../../', import.meta.url));
 
@@ -84,6 +84,11 @@ describe('explainCode()', () => {
       { name: 'VERR_SSM_INTEGRITY_REC_TERM_CRC' },
       { name: 'VERR_SSM_DATA_UNIT_FORMAT_CHANGED', number: -1824, onlyIn30: true },
     ]);
+  });
+
+  it('knows the names that it gives to failures without a code', () => {
+    for (const name of ['load-failed', 'start-failed', 'save-never-ended'])
+      expect(explainCode(name)).toEqual([explanationNamed(name)]);
   });
 
   it('says so when it does not know', () => {

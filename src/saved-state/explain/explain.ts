@@ -28,6 +28,7 @@ export interface Explanation {
 }
 
 const byName = new Map(CODES.map((facts) => [facts.name, facts]));
+const withoutCode = new Map(WITHOUT_CODE.map((facts) => [facts.name, facts]));
 
 /**
  * @param text a name, with or without `VERR_`, a number such as `-1824`, or a code of savkit such as `truncated`
@@ -36,7 +37,11 @@ const byName = new Map(CODES.map((facts) => [facts.name, facts]));
  */
 export function explainCode(text: string, families: readonly CodeFamily[] = CODE_FAMILIES): Explanation[] {
   const wanted = text.trim().toUpperCase();
-  const facts = byName.get(wanted) ?? byName.get(`VERR_${wanted}`) ?? byName.get(`VINF_${wanted}`);
+  const facts =
+    byName.get(wanted) ??
+    byName.get(`VERR_${wanted}`) ??
+    byName.get(`VINF_${wanted}`) ??
+    withoutCode.get(wanted.toLowerCase());
   if (facts) return [explanationOf(facts)];
   const number = Number(wanted.replace(/^[−–]/u, '-'));
   const found = Number.isInteger(number) && wanted !== '' ? withNumber(number) : [];
@@ -95,7 +100,7 @@ export function isKnownCode(name: string): boolean {
 
 /** Of what has no code, or one that is not in the table. @param name a code of VirtualBox, or one of `WITHOUT_CODE` */
 export function explanationNamed(name: string): Explanation {
-  const facts = byName.get(name) ?? WITHOUT_CODE.find((own) => own.name === name);
+  const facts = byName.get(name) ?? withoutCode.get(name);
   return explanationOf(
     facts ?? {
       name,
