@@ -49,21 +49,25 @@ export async function readConfiguration(bytes: StreamBytes): Promise<QemuConfigu
     const offset = bytes.offset;
     await bytes.u8('configuration');
     const name = await bytes.name('name of a part of the configuration');
-    await bytes.u32(`version of ${name}`);
+    const version = await bytes.u32(`version of ${name}`);
+    if (version !== PART_VERSION) throw unknownPart(`version ${version} of its part ${JSON.stringify(name)}`, offset);
     if (name === CAPABILITIES_PART) {
       const count = await bytes.u32('number of capabilities');
       if (count > MAX_NAME) throw tooMuch('number of capabilities', offset, count);
       for (let i = 0; i < count; i++) configuration.capabilities.push(await bytes.name('capability'));
     } else if (name === PAGE_BITS_PART) configuration.pageBits = await bytes.u32(name);
     else if (name === UUID_PART) configuration.uuid = Buffer.from(await bytes.copy(16, name)).toString('hex');
-    else
-      throw new UnsupportedError(
-        'unknown-part',
-        `Cannot read configuration: its part ${JSON.stringify(name)} is not known, and so is its length`,
-        { offset },
-      );
+    else throw unknownPart(`its part ${JSON.stringify(name)}`, offset);
   }
   return configuration;
+}
+
+/** Of all parts that are known. */
+export const PART_VERSION = 1;
+
+function unknownPart(what: string, offset: number): UnsupportedError {
+  const message = `Cannot read configuration: ${what} is not known, and so is its length`;
+  return new UnsupportedError('unknown-part', message, { offset });
 }
 
 async function boundedText(bytes: StreamBytes, what: string, qemuSays: string): Promise<string> {

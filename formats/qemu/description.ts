@@ -13,6 +13,8 @@ export interface DescribedField {
   size: number;
   /** Elements, one after the other. */
   count: number;
+  /** Number of the first of them in its array, where that is told. */
+  index: number | undefined;
   /** The parts of a struct, of each element alike. */
   struct: DescribedPart | undefined;
 }
@@ -21,6 +23,8 @@ export interface DescribedField {
 export interface DescribedPart {
   /** Name of the device, the struct or the subsection. */
   name: string;
+  /** Name of the layout of a struct, where it is told; different structs may share one. */
+  layout?: string | undefined;
   /** Version of the layout; undefined where none is told, as of devices that are described as bytes only. */
   version: number | undefined;
   /** In the order of the stream. */
@@ -62,6 +66,7 @@ const fieldRecord = record({
   struct: optional((value) => partOf(value, '')),
 });
 const partRecord = record({
+  vmsd_name: optional(word),
   version: optional(count),
   fields: withDefault(list(fieldOf, MAX_ENTRIES), []),
   subsections: withDefault(list(subsectionOf, MAX_ENTRIES), []),
@@ -100,8 +105,8 @@ function subsectionOf(value: unknown): DescribedPart {
 }
 
 function partOf(value: unknown, name: string): DescribedPart {
-  const { version, fields, subsections } = partRecord(value);
-  return { name, version, fields: numbered(fields), subsections };
+  const { vmsd_name: layout, version, fields, subsections } = partRecord(value);
+  return { name, layout, version, fields: numbered(fields), subsections };
 }
 
 function fieldOf(value: unknown): DescribedField {
@@ -111,6 +116,7 @@ function fieldOf(value: unknown): DescribedField {
     type,
     size,
     count: elements,
+    index,
     struct: struct && { ...struct, name },
   };
 }

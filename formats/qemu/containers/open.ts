@@ -1,5 +1,6 @@
 import { NotAStateError, UsageError } from '../../errors.ts';
 import { expandedSource } from '../../files/expanded-source.ts';
+import { PACKING_HEAD_SIZE, type Packing, packingOf } from '../../files/packings.ts';
 import { peek } from '../../files/peeked-source.ts';
 import type { ByteSource } from '../../files/source.ts';
 import { STREAM_MAGIC } from '../constants.ts';
@@ -69,6 +70,7 @@ export async function openQemuState(whole: ByteSource, options: OpenQemuOptions 
     const image = await readLibvirtImage(source, options.unfinished);
     const { compression, streamStart } = image;
     if (compression === 'raw' || compression === 'sparse') return opened({ kind, image }, source, streamStart);
+    await expectPacked(source, streamStart, compression);
     return opened({ kind, image }, expandedSource(source, streamStart, compression, badCompression), 0, true);
   }
   const image = await readImage(source);
@@ -76,6 +78,15 @@ export async function openQemuState(whole: ByteSource, options: OpenQemuOptions 
   const state = new SnapshotSource(source, image, chosen);
   await expectStart(state, chosen);
   return opened({ kind, image, snapshot: chosen }, state, 0);
+}
+
+/** Some programs expand what others have compressed, so that a damaged format would not be noticed. */
+async function expectPacked(source: ByteSource, start: number, compression: Packing): Promise<void> {
+  if (!source.seekable) return;
+  const head = new Uint8Array(PACKING_HEAD_SIZE);
+  await source.read(head, start);
+  if (packingOf(head) === compression) return;
+  throw badCompression(`Cannot read save image: its format is ${compression}, and its stream does not begin so`);
 }
 
 function badCompression(message: string): QemuFormatError {

@@ -9,12 +9,18 @@ export interface Qcow2Snapshot {
   id: string;
   /** The user's name for it. */
   name: string;
+  /** Where its entry stands in the image. */
+  entryOffset: number;
   /** When it was made, in milliseconds since 1970. */
   date: number;
+  /** Of the second in which it was made. */
+  nanoseconds: number;
   /** The guest's clock, in nanoseconds. */
   guestClock: bigint;
   /** Bytes of the machine's state; 0 for a snapshot of the disk only. */
   stateSize: number;
+  /** The same as old versions read it: 0 where it does not fit. */
+  shortStateSize: number;
   /** Bytes of the disk as it was then. */
   diskSize: number;
   /** Where in the image its L1 table lies. */
@@ -164,9 +170,12 @@ async function readSnapshots(
     const text = (from: number, length: number) =>
       utf8.decode(new Uint8Array(rest.buffer, rest.byteOffset + from, length));
     snapshots.push({
+      entryOffset: at,
       l1Offset: Number(head.getBigUint64(0)),
       l1Entries,
       date: head.getUint32(16) * 1000 + Math.floor(head.getUint32(20) / 1e6),
+      nanoseconds: head.getUint32(20),
+      shortStateSize: head.getUint32(32),
       guestClock: head.getBigUint64(24),
       stateSize: extraSize >= 8 ? Number(rest.getBigUint64(0)) : head.getUint32(32),
       diskSize: extraSize >= 16 ? Number(rest.getBigUint64(8)) : diskSize,

@@ -1,6 +1,7 @@
 import {
   CAPABILITIES_PART,
   PAGE_BITS_PART,
+  PART_VERSION,
   type QemuCommand,
   type QemuConfiguration,
   UUID_PART,
@@ -34,8 +35,6 @@ export async function writeConfiguration(out: BigEndianOutput, configuration: Qe
   beginPart(out, UUID_PART);
   await out.bytes(Buffer.from(uuid, 'hex'));
 }
-
-const PART_VERSION = 1;
 
 function beginPart(out: BigEndianOutput, name: string): void {
   out.u8(PartType.SUBSECTION);

@@ -119,6 +119,10 @@ const CPU_DAMAGES: [string, number, string][] = [
   ['a type in the page attribute table', 868, '0007040600070402'],
   ['a base that is not canonical', 396 + 4, '4000000000001000'],
   ['the mask of the A20 gate', 552, 'fffffffe'],
+  ['the limit of CS, against its granularity', 236 + 20 + 12, 'fffffbff'],
+  ['code of 64 bits, which QEMU repeats', 236 + 20 + 16, '008f9a00'],
+  ['the level of privilege, which QEMU repeats', 236 + 40 + 16, '00cff300'],
+  ['bit 10 of DR7', 488 + 7 * 8, '0000000000000000'],
 ];
 
 /** Where the first field of a type stands in the file. */
@@ -237,6 +241,14 @@ const DAMAGES: [string, string, RegExp | undefined, (bytes: Buffer) => Buffer][]
   ],
   ['the end of a part of RAM', 'bad-page', undefined, (b) => put(b, found('timer').offset - 5 - 4, '\x40')],
   ['a capability', 'bad-header', undefined, (b) => withCapability(b, 'mapped-rbm')],
+  [
+    'the size of a part of a struct in the description',
+    'bad-description',
+    undefined,
+    (b) => put(b, at(b, '"name": "selector", "type": "uint32", "size": 4') + 46, '2'),
+  ],
+  ['a timer', 'bad-section', undefined, (b) => put(b, fieldAt(b, 'timer'), '\x80\0')],
+  ['a bit of MXCSR that no CPU has', 'bad-section', undefined, (b) => put(b, found('cpu').offset + 17 + 557, '\x01')],
   ['an interrupt line', 'bad-section', undefined, (b) => put(b, fieldAt(b, 'pci irq state'), '\x04')],
   ['unused bytes of a section', 'bad-section', undefined, (b) => put(b, fieldAt(b, 'unused_buffer'), '\x01')],
   ...CPU_DAMAGES.map(([what, offset, bytes]): (typeof DAMAGES)[number] => [
@@ -298,6 +310,11 @@ describe('damage in a state of QEMU', () => {
     mapped[Number(mapped.readBigUInt64BE(rom + 12)) + 7] |= 0x80;
     const { verdict, findings } = await verifyState(bufferSource(mapped));
     expect([verdict, ...findings.map(({ code }) => code)]).toEqual(['damaged', 'zeros-inside', 'bad-mapped-ram']);
+    const other = qemuSample('mapped-10.state');
+    put(other, at(other, 'pc.rom') + 4, 'b');
+    other[bitmap + 8 * 1024] = 1;
+    const codes = (await verifyState(bufferSource(other))).findings.map(({ code }) => code);
+    expect(codes).toEqual(['bad-block', 'left-over']);
   });
 
   it.each([
@@ -310,6 +327,18 @@ describe('damage in a state of QEMU', () => {
     ['an entry that leads between clusters', (b: Buffer, { l2 }: Tables) => b.writeUInt8(b[l2 + 86] ^ 2, l2 + 86)],
     ['an entry with a bit of no meaning', (b: Buffer, { l2 }: Tables) => b.writeUInt8(b[l2 + 80] | 1, l2 + 80)],
     ['a cluster that was never written', (b: Buffer, { l2 }: Tables) => b.writeBigUInt64BE(0n, l2 + 80)],
+    ['the place of the name of no backing file', (b: Buffer) => b.writeBigUInt64BE(1n << 40n, 8)],
+    ['the length of the header', (b: Buffer) => b.writeUInt32BE(64, 100)],
+    ['the type of compression', (b: Buffer) => b.writeUInt8(1, 104)],
+    ['compatible features', (b: Buffer) => b.writeUInt8(1, 81)],
+    ['the entries of the L1 table of the disk', (b: Buffer) => b.writeUInt32BE(0, 36)],
+    ['an entry of the table of reference counts', (b: Buffer) => b.writeUInt8(1, Number(b.readBigUInt64BE(48)) + 15)],
+    ['the short size of the state', (b: Buffer, { entry }: Tables) => b.writeUInt32BE(77, entry + 32)],
+    ['the date', (b: Buffer, { entry }: Tables) => b.writeUInt32BE(2e9, entry + 20)],
+    [
+      'a cluster that is used more often than there are snapshots',
+      (b: Buffer, { counts, host }: Tables) => b.writeUInt16BE(17, counts + 2 * (host / 4096)),
+    ],
     [
       'a cluster that counts as free',
       (b: Buffer, { counts, host }: Tables) => b.writeUInt16BE(0, counts + 2 * (host / 4096)),
@@ -361,6 +390,15 @@ describe('damage in a state of QEMU', () => {
     expect(await verifyState(bufferSource(image))).toMatchObject({
       verdict: 'unsupported',
       qemuSays: expect.stringContaining('42'),
+    });
+    // The program zstd expands what gzip has packed, too.
+    image.writeUInt32LE(5, 28);
+    expect((await verifyState(bufferSource(image))).findings[0].code).toBe('bad-compression');
+    const part = qemuSample('mapped-10.state');
+    part[at(part, 'configuration/capabilities') + 26 + 3] = 2;
+    expect(await verifyState(bufferSource(part))).toMatchObject({
+      verdict: 'unsupported',
+      findings: [{ code: 'unknown-part' }],
     });
     const cut = qemuSample('virsh-gzip-10.save').subarray(0, 150_000);
     expect((await verifyState(bufferSource(cut))).verdict).toBe('damaged');

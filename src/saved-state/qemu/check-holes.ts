@@ -26,6 +26,13 @@ export async function checkHoles(
   for (const block of blocks) {
     if (!block.mapped) continue;
     const { unnamed, lost, named, isBeyondEnd } = await surveyPages(source, block, block.mapped, Turns.rare(signal));
+    if (await hasBytesInGap(source, block, block.mapped))
+      findings.warn(
+        'left-over',
+        `There are bytes between bitmap and pages of block ${JSON.stringify(block.name)}, where QEMU writes none`,
+        undefined,
+        { unit: 'ram', instance: 0, offset: block.mapped.bitmapOffset + bitmapBytes(block.size) },
+      );
     const add = (code: FormatCode, message: string, offset: number) =>
       findings.add({ severity, code, message, place: { unit: 'ram', instance: 0, offset } });
     const name = JSON.stringify(block.name);
@@ -100,6 +107,13 @@ async function surveyPages(
     if (turns.areDue) await turns.give();
   }
   return survey;
+}
+
+/** Pages begin at a whole MiB. */
+async function hasBytesInGap(source: ByteSource, { size }: BlockSummary, mapped: MappedPages): Promise<boolean> {
+  const start = mapped.bitmapOffset + bitmapBytes(size);
+  const gap = new Uint8Array(Math.min(MIB, mapped.pagesOffset - start));
+  return gap.subarray(0, await source.read(gap, start)).some((byte) => byte !== 0);
 }
 
 function noPages(): PageCount {

@@ -5,6 +5,7 @@ import { ClusterCounts, visitClusters } from '../../../formats/qemu/containers/q
 import { Turns } from '../../../formats/turns.ts';
 import type { Findings } from '../reading/findings.ts';
 import { NumberSet } from '../reading/number-set.ts';
+import { faultsOfCounts, faultsOfHeader, faultsOfSnapshot, type ImageFault } from './check-image-header.ts';
 import type { QemuState } from './qemu-state.ts';
 
 /** log2 of the bits of a count: QEMU has up to 64 bits. */
@@ -30,6 +31,10 @@ export async function checkImage(
       message: 'The image is marked as corrupt: QEMU has found damage in it before, and opens it for reading only',
       place: { offset: 72 },
     });
+  for await (const fault of faultsOf(source, image, snapshot)) {
+    const message = `Image: ${fault.what}${fault.qemuSays === undefined ? '; QEMU does not look at it' : ''}`;
+    findings.add({ ...fault, severity: 'error', code: 'bad-qcow2', message, place: { offset: fault.offset } });
+  }
   const check = new ImageCheck(source, image, snapshot, Turns.rare(signal));
   try {
     await check.run();
@@ -44,6 +49,12 @@ export async function checkImage(
     const message = `${which}: ${what}; QEMU reads on without a word, qemu-img check may know more`;
     findings.add({ severity: 'error', code: 'bad-qcow2', message, place: { offset: place } });
   }
+}
+
+async function* faultsOf(source: ByteSource, image: Qcow2Image, snapshot: Qcow2Snapshot): AsyncGenerator<ImageFault> {
+  yield* faultsOfHeader(source, image);
+  yield* faultsOfCounts(source, image);
+  yield* faultsOfSnapshot(image.snapshots, snapshot);
 }
 
 class ImageCheck {
@@ -95,8 +106,13 @@ class ImageCheck {
     if (this.#source.size !== undefined && host >= this.#source.size)
       return this.#note('its entry leads beyond the end of the image', place);
     if (!this.#used.add(number)) this.#note('its entry leads to a cluster that is used for something else, too', place);
-    else if ((await this.#counts.of(number)) === 0)
-      this.#note('its entry leads to a cluster that counts as free', place);
+    else {
+      const count = await this.#counts.of(number);
+      if (count === 0) this.#note('its entry leads to a cluster that counts as free', place);
+      // Each snapshot has it once, and so has the disk.
+      else if (count > this.#image.snapshots.length + 1)
+        this.#note(`it counts as used ${count} times, more often than there are snapshots`, place);
+    }
     if (this.#turns.areDue) await this.#turns.give();
   }
 

@@ -24,6 +24,7 @@ export function checkRegisters(cpu: QemuCpu, { blocks }: QemuState, findings: Fi
     odd(`CR3 is ${hex(cr3)}, where there is no memory`);
   for (const what of oddAlone(cpu)) odd(what);
   for (const what of oddHiddenFlags(cpu)) odd(what);
+  for (const what of oddSegments(cpu)) odd(what);
 }
 
 /** Bits that are 0 in every processor so far, and bits that are always 1. */
@@ -33,9 +34,9 @@ const FIXED: readonly [register: string, zeros: bigint, ones: bigint][] = [
   ['cr3', 0x1ff0_0000_0000_0000n, 0n],
   ['efer', ~0x0036_fd01n, 0n],
   ['rflags', ~0x003f_7fd7n, 0x2n],
-  ['xcr0', 1n << 63n, 1n],
-  ['dr6', ~0xffff_ffffn, 0n],
-  ['dr7', ~0xffff_ffffn, 0n],
+  ['xcr0', ~0x4000_0000_000e_02ffn, 1n],
+  ['dr6', ~0xffff_efffn, 0xfffe_07f0n],
+  ['dr7', ~0xffff_2fffn, 0x400n],
 ];
 /** Types of memory in the page attribute table. */
 const PAT_TYPES = [0, 1, 4, 5, 6, 7];
@@ -88,4 +89,32 @@ function* oddHiddenFlags({ registers, hiddenFlags }: QemuCpu): Generator<string>
     yield `${name.toUpperCase()} is ${hex(value)}, and QEMU's own flags of the mode ` +
       `(${hex(hiddenFlags)}) say otherwise`;
   }
+}
+
+/** Of the second word of a descriptor. */
+const SegmentFlag = { PRESENT: 1 << 15, LONG: 1 << 21, GRANULARITY: 1 << 23 };
+const DPL_SHIFT = 13;
+/** Of QEMU's own flags: level of privilege, code of 64 bits. */
+const HIDDEN_CPL = 3n;
+const HIDDEN_LONG = 1n << 15n;
+/** Of the flags register: 8086 mode. */
+const VM = 1n << 17n;
+
+function* oddSegments({ registers, segments, hiddenFlags }: QemuCpu): Generator<string> {
+  for (const name of ['es', 'cs', 'ss', 'ds', 'fs', 'gs', 'ldtr', 'tr']) {
+    const { limit = 0, flags = 0 } = segments[name] ?? {};
+    if ((flags & SegmentFlag.PRESENT) === 0) continue;
+    const isCoarse = (flags & SegmentFlag.GRANULARITY) !== 0;
+    if (isCoarse ? (limit & 0xfff) !== 0xfff : limit > 0xf_ffff)
+      yield `the limit of ${name} is ${hex(limit)}, which its flags (${hex(flags)}) do not allow`;
+  }
+  const { cs, ss } = segments;
+  if (hiddenFlags === undefined || !cs || !ss) return;
+  const { cr0 = 0n, efer = 0n, rflags = 0n } = registers;
+  const isLong = (efer & EFER_LMA) !== 0n && (cs.flags & SegmentFlag.LONG) !== 0;
+  const says = `QEMU's own flags of the mode (${hex(hiddenFlags)}) say otherwise`;
+  if (isLong !== ((hiddenFlags & HIDDEN_LONG) !== 0n)) yield `CS has the flags ${hex(cs.flags)}, and ${says}`;
+  if ((cr0 & CR0_PE) === 0n || (rflags & VM) !== 0n) return;
+  if (((ss.flags >>> DPL_SHIFT) & 3) !== Number(hiddenFlags & HIDDEN_CPL))
+    yield `SS has the flags ${hex(ss.flags)}, and ${says}`;
 }

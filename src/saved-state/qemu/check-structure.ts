@@ -3,12 +3,15 @@ import { NAMED_CAPABILITIES } from '../../../formats/qemu/constants.ts';
 import { fieldsOf, misplacedSubsection } from '../../../formats/qemu/device-fields.ts';
 import type { DeviceSection } from '../../../formats/qemu/device-sections.ts';
 import type { Findings } from '../reading/findings.ts';
+import { checkDescription } from './check-description.ts';
+import { isOddField } from './field-limits.ts';
 import type { QemuState } from './qemu-state.ts';
 
 /** What a reading passes without a look: heads and fields inside of sections, a start or an end that is not there. */
 export function checkStructure(state: QemuState, findings: Findings): void {
   const { devices, configuration } = state;
   checkNames(state, findings);
+  checkDescription(state, findings);
   checkRam(state, findings);
   // Machine types before 2.4 have neither marks nor a configuration.
   if (configuration.machine === undefined && devices.some(({ footer }) => footer)) {
@@ -43,12 +46,19 @@ function checkNames({ configuration: { machine, capabilities }, blocks }: QemuSt
       const message = `The ${what} is ${JSON.stringify(name)}, which is no text`;
       findings.add({ severity: 'error', code: 'bad-header', message, place: {} });
     }
+  if (OWN_ROM.machines.test(machine ?? '') && blocks.length > 1 && !blocks.some(({ name }) => name === OWN_ROM.block)) {
+    const message = `There is no block ${JSON.stringify(OWN_ROM.block)}, which each machine of this type has: a name is damaged`;
+    findings.add({ severity: 'error', code: 'bad-block', message, place: {}, qemuSays: 'Unknown ramblock' });
+  }
   for (const name of capabilities)
     if (!NAMED_CAPABILITIES.includes(name)) {
       const message = `The state names the capability ${JSON.stringify(name)}, which changes no layout that QEMU has`;
       findings.add({ severity: 'error', code: 'bad-header', message, place: {} });
     }
 }
+
+/** What each machine of QEMU's PCs has, whatever its devices. */
+const OWN_ROM = { machines: /^pc(-|$)/, block: 'pc.rom' };
 
 /** QEMU takes records and sections of RAM whose parts contradict each other, as long as it need not look at them. */
 function checkRam({ ramSections, oddRecords }: QemuState, findings: Findings): void {
@@ -72,7 +82,7 @@ function checkFields(section: DeviceSection, findings: Findings): void {
   if (!described) return;
   for (const field of fieldsOf(described)) {
     const bytes = body.subarray(field.offset, field.offset + field.size);
-    if (!hasOddValue(field.type, bytes)) continue;
+    if (!hasOddValue(field.type, bytes) && !isOddField(name, field, bytes)) continue;
     const offset = bodyOffset + field.offset;
     const value = Buffer.from(bytes.subarray(0, 16)).toString('hex');
     const message =
@@ -84,6 +94,8 @@ function checkFields(section: DeviceSection, findings: Findings): void {
 
 function hasOddValue(type: string, bytes: Uint8Array): boolean {
   if (type === 'bool') return bytes.length === 1 && bytes[0] > 1;
+  // Nanoseconds, or -1 where nothing is waited for.
+  if (type === 'timer' && bytes.length === 8) return bytes[0] >= 0x80 && bytes.some((byte) => byte !== 0xff);
   if (type === 'unused_buffer') return bytes.some((byte) => byte !== 0);
   // Four lines, each a word of 32 bits.
   if (type === 'pci irq state') return bytes.some((byte, i) => (i % 4 === 3 ? byte > 1 : byte !== 0));

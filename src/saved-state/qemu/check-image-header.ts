@@ -1,0 +1,143 @@
+import type { ByteSource } from '../../../formats/files/source.ts';
+import { type Qcow2Image, type Qcow2Snapshot, readAt } from '../../../formats/qemu/containers/qcow2.ts';
+
+/** The part of a header that versions 2 and 3 have, and all that QEMU 5.1 and newer write. */
+const OLD_SIZE = 72;
+const NEW_SIZE = 104;
+const WHOLE_SIZE = 112;
+const SECTOR = 512n;
+const MAX_BACKING_NAME = 1023;
+/** Bits that are in use: the reference counts lag behind; bitmaps, plain bytes in another file. */
+const COMPATIBLE = 0b1n;
+const AUTOCLEAR = 0b11n;
+const COMPRESSION_BIT = 1n << 3n;
+const L1_BITS = 0x00ff_ffff_ffff_fe00n;
+
+/** Something odd in an image: where it stands, and QEMU's words where it refuses it. */
+export interface ImageFault {
+  what: string;
+  offset: number;
+  qemuSays?: string;
+}
+
+/**
+ * Fields of a header that a reading of snapshots does not need, and QEMU looks at when it opens the image, or leaves
+ * alone. Source: qemu-stream.md 7.
+ */
+export async function* faultsOfHeader(source: ByteSource, image: Qcow2Image): AsyncGenerator<ImageFault> {
+  const header = await readAt(source, 0, WHOLE_SIZE, 'header', OLD_SIZE);
+  const clusterSize = 2 ** image.clusterBits;
+  yield* faultsOfBackingFile(header, clusterSize);
+  const diskSize = header.getBigUint64(24);
+  if (diskSize % SECTOR !== 0n) yield { what: `the disk has ${diskSize} bytes, no whole sectors`, offset: 24 };
+  const [l1Entries, l1Offset] = [header.getUint32(36), header.getBigUint64(40)];
+  const span = BigInt(clusterSize) * BigInt(clusterSize / (image.extendedL2 ? 16 : 8));
+  if (BigInt(l1Entries) * span < diskSize)
+    yield {
+      what: `the L1 table of the disk has ${l1Entries} entries, too few`,
+      offset: 36,
+      qemuSays: 'L1 table is too small',
+    };
+  if (!isTable(source, l1Offset, 8 * l1Entries, clusterSize))
+    yield {
+      what: 'the L1 table of the disk lies where no table can lie',
+      offset: 40,
+      qemuSays: 'Active L1 table offset invalid',
+    };
+  if (image.version === 3) yield* faultsOfNewFields(header, clusterSize);
+  else if (header.getUint32(100) === NEW_SIZE || header.getUint32(100) === WHOLE_SIZE)
+    yield { what: 'the version is 2, and the header has what only version 3 has', offset: 4 };
+}
+
+function* faultsOfBackingFile(header: DataView, clusterSize: number): Generator<ImageFault> {
+  const [offset, length] = [header.getBigUint64(8), header.getUint32(16)];
+  if (offset === 0n && length !== 0) yield { what: `the name of no backing file has ${length} bytes`, offset: 16 };
+  if (offset > BigInt(clusterSize))
+    yield {
+      what: 'the name of the backing file lies beyond the header',
+      offset: 8,
+      qemuSays: 'Invalid backing file offset',
+    };
+  else if (offset !== 0n && (length > MAX_BACKING_NAME || BigInt(length) + offset > BigInt(clusterSize)))
+    yield {
+      what: `the name of the backing file has ${length} bytes`,
+      offset: 16,
+      qemuSays: 'Backing file name too long',
+    };
+  else if (offset !== 0n && (length === 0 || offset < BigInt(OLD_SIZE)))
+    yield { what: 'the name of the backing file lies within the header, or is empty', offset: 8 };
+}
+
+function* faultsOfNewFields(header: DataView, clusterSize: number): Generator<ImageFault> {
+  const length = header.getUint32(100);
+  if (length < NEW_SIZE)
+    yield { what: `the header is said to have ${length} bytes`, offset: 100, qemuSays: 'qcow2 header too short' };
+  else if (length > clusterSize)
+    yield {
+      what: `the header is said to have ${length} bytes`,
+      offset: 100,
+      qemuSays: 'qcow2 header exceeds cluster size',
+    };
+  else if (length % 8 !== 0) yield { what: `the header is said to have ${length} bytes`, offset: 100 };
+  if (header.getBigUint64(80) & ~COMPATIBLE) yield { what: 'compatible features that nobody has', offset: 80 };
+  if (header.getBigUint64(88) & ~AUTOCLEAR)
+    yield { what: 'features that clear themselves and that nobody has', offset: 88 };
+  if (length < WHOLE_SIZE) return;
+  const type = header.getUint8(104);
+  if (type > 1 || (type !== 0) !== ((header.getBigUint64(72) & COMPRESSION_BIT) !== 0n))
+    yield {
+      what: `compression type ${type}, and the features say otherwise`,
+      offset: 104,
+      qemuSays: 'Compression type incompatible feature bit must',
+    };
+  if (header.getUint32(104) & 0xff_ffff || header.getUint32(108))
+    yield { what: 'bytes in the padding of the header', offset: 105 };
+}
+
+/** What the entry of a snapshot says twice, or cannot say. */
+export function* faultsOfSnapshot(snapshots: readonly Qcow2Snapshot[], snapshot: Qcow2Snapshot): Generator<ImageFault> {
+  const { id, entryOffset, shortStateSize, stateSize, diskSize, nanoseconds, guestClock } = snapshot;
+  const entry = (at: number, what: string): ImageFault => ({ what, offset: entryOffset + at });
+  const expected = stateSize > 0xffff_ffff ? 0 : stateSize;
+  if (shortStateSize !== expected)
+    yield entry(32, `it tells the size of the state twice, as ${shortStateSize} and as ${stateSize}`);
+  if (nanoseconds >= 1e9) yield entry(20, `its date has ${nanoseconds} nanoseconds`);
+  if (guestClock >= 1n << 63n) yield entry(24, "its guest's clock is before the start");
+  if (BigInt(diskSize) % SECTOR !== 0n) yield entry(48, `its disk has ${diskSize} bytes, no whole sectors`);
+  if (!/^\d+$/.test(id)) yield entry(12, `its number is ${JSON.stringify(id)}`);
+  if (snapshots.filter((other) => other.id === id).length > 1) yield entry(12, `another one has its number ${id}, too`);
+}
+
+/** Entries of the table of reference counts lead to clusters. */
+export async function* faultsOfCounts(
+  source: ByteSource,
+  { counts, clusterBits }: Qcow2Image,
+): AsyncGenerator<ImageFault> {
+  const clusterSize = 2 ** clusterBits;
+  if (!isTable(source, BigInt(counts.offset), counts.size, clusterSize) || counts.size === 0) {
+    yield {
+      what: 'the table of reference counts lies where no table can lie',
+      offset: 48,
+      qemuSays: 'Reference count table offset invalid',
+    };
+    return;
+  }
+  for (let at = 0; at < counts.size; at += clusterSize) {
+    const table = await readAt(source, counts.offset + at, clusterSize, 'table of reference counts');
+    for (let i = 0; i < clusterSize; i += 8) {
+      const block = table.getBigUint64(i);
+      if (block === 0n || (block === (block & L1_BITS) && isTable(source, block, clusterSize, clusterSize))) continue;
+      yield { what: 'an entry of the table of reference counts leads to no block', offset: counts.offset + at + i };
+      return;
+    }
+  }
+}
+
+function isTable(
+  { size = Number.MAX_SAFE_INTEGER }: ByteSource,
+  offset: bigint,
+  length: number,
+  clusterSize: number,
+): boolean {
+  return offset > 0n && offset % BigInt(clusterSize) === 0n && offset + BigInt(length) <= BigInt(size);
+}
