@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { STATES_FOLDER } from '../src/testing/states.ts';
+import { folderOf, ICH9_STATE } from '../src/wake/testing/woken.ts';
 import { runHere } from './testing/run-here.ts';
 import { expectSchema } from './testing/savkit-json.ts';
 
@@ -45,6 +46,12 @@ describe('wake', () => {
 });
 
 describe('inspect --wake', () => {
+  it('tells of a machine with ICH9', async () => {
+    const { files } = await json(0, 'inspect', '--wake', join(folderOf(ICH9_STATE), `${ICH9_STATE}.sav`));
+    expect(files[0].result.commandLine.join(' ')).toContain('-machine q35,hpet=off');
+    expect(files[0].result.notices.map(({ code }: { code: string }) => code)).toContain('no-hpet');
+  });
+
   it('foresees command line and losses', async () => {
     const { files } = await json(0, 'inspect', '--wake', state);
     expect(files[0].result.commandLine).toEqual(expect.arrayContaining(['-m', '4096k']));

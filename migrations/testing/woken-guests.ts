@@ -16,6 +16,8 @@ export interface RunningGuest {
   folder: string;
   /** QEMU's program. */
   program: string;
+  /** How much faster the guest's time stamp counter runs than it did. */
+  tscFactor: number;
   /** The picture that the state holds, as PNG. */
   screenshot(): Promise<Buffer>;
 }
@@ -102,6 +104,13 @@ async function network(guest: RunningGuest): Promise<string> {
   return `${sent} pings, ${replies} replies, ${after[4] - before[4]} interrupts`;
 }
 
+/** The guest's disk as it is now. */
+function rawImage({ folder, disk: file }: RunningGuest): string {
+  const image = join(folder, 'checked.raw');
+  execFileSync('qemu-img', ['convert', '-O', 'raw', file, image]);
+  return image;
+}
+
 const SECTOR = 512;
 const BLOCK_SECTORS = 8;
 const ROUNDS_CHECKED = 99;
@@ -118,7 +127,7 @@ async function disk(guest: RunningGuest): Promise<string> {
   await guest.qemu.qmp.execute('stop');
   const [last] = await counters(guest);
   await guest.qemu.quit();
-  const file = openSync(guest.disk, 'r');
+  const file = openSync(rawImage(guest), 'r');
   const block = Buffer.alloc(SECTOR * BLOCK_SECTORS);
   for (let round = last - ROUNDS_CHECKED; round < last; round++) {
     readSync(file, block, 0, block.length, SECTOR * (64 + (round & 127) * BLOCK_SECTORS));
@@ -168,8 +177,28 @@ const ECHO_BYTES = 400_000;
 const END_LOGGING =
   'for p in $(fuser /mnt/log.txt 2>/dev/null); do kill -9 $p; done; umount /mnt; mount | grep -c /mnt';
 
+const CLOCK_SECONDS = 30;
+
+/** The kernel's clock: right where it does not count the time stamp counter, else wrong by the factor foretold. */
+async function clockOf(shell: Shell, tscFactor: number): Promise<string> {
+  const uptime = async () => {
+    const text = await shell.run('read up idle </proc/uptime; echo "up $up"');
+    return { guest: Number(/^up ([\d.]+)/m.exec(text)?.[1]), host: performance.now() / 1000 };
+  };
+  const source = await shell.run('cat /sys/devices/system/clocksource/clocksource0/current_clocksource');
+  const expected = /^tsc/m.test(source) ? tscFactor : 1;
+  const first = await uptime();
+  await sleep(1000 * CLOCK_SECONDS);
+  const last = await uptime();
+  const factor = (last.guest - first.guest) / (last.host - first.host);
+  const told = `clock ${factor.toFixed(4)} times as fast, foretold ${expected.toFixed(4)}`;
+  expectThat(near(factor, expected, 0.01), told);
+  return told;
+}
+
 async function linux(guest: RunningGuest): Promise<string> {
   const shell = new Shell(guest.serial);
+  let clock: string;
   try {
     const kernelLines = () => shell.run('dmesg | wc -l').then((text) => Number(/^(\d+)\s*$/m.exec(text)?.[1]));
     await shell.run('true');
@@ -185,6 +214,7 @@ async function linux(guest: RunningGuest): Promise<string> {
     expectThat(/5 packets received/.test(pinged), `ping: ${pinged.slice(-120)}`);
     await echo(guest);
     expectThat((await logged()) > before, 'the log file does not grow');
+    clock = await clockOf(shell, guest.tscFactor);
     const grown = (await kernelLines()) - linesBefore;
     expectThat(grown <= 1, `${grown} new lines of the kernel: ${await shell.run('dmesg | tail -5')}`);
     await shell.run(END_LOGGING);
@@ -192,10 +222,8 @@ async function linux(guest: RunningGuest): Promise<string> {
     shell.close();
   }
   await guest.qemu.quit();
-  const image = join(guest.folder, 'checked.raw');
-  execFileSync('qemu-img', ['convert', '-O', 'raw', guest.disk, image]);
-  execFileSync('e2fsck', ['-fn', image], { stdio: 'ignore' });
-  return 'md5 of 8 MiB equal without caches, 5 pings, echo equal, log goes on, no kernel message, e2fsck clean';
+  execFileSync('e2fsck', ['-fn', rawImage(guest)], { stdio: 'ignore' });
+  return `md5 of 8 MiB equal without caches, 5 pings, echo equal, log goes on, no kernel message, e2fsck clean, ${clock}`;
 }
 
 /** Sends bytes through the guest's echo service, and compares. */

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { basename, extname, join, resolve } from 'node:path';
 import { openFileSink } from '../../formats/files/sink.ts';
 import { type ByteSource, openFile } from '../../formats/files/source.ts';
+import type { Tm } from '../../formats/units/cpu/tm.ts';
 import { screenshotOf } from '../../src/saved-state/describe/screenshot.ts';
 import { foreseeWake, type PreparedWake, prepareWake } from '../../src/wake/prepare.ts';
 import { NO_OPTIONS, type WakeOptions } from '../../src/wake/wake-options.ts';
@@ -109,7 +110,7 @@ async function wakeState(path: string, program: string): Promise<void> {
   async function runOn(guest: string, prepared: PreparedWake, qemu: string, wishes: WakeOptions): Promise<void> {
     const check = GUEST_CHECKS.find(({ names }) => names.test(guest))?.check;
     if (!check) return;
-    const { process: machine } = await wakeAndRun(source, prepared, ['-display', 'none'], {
+    const { process: machine, woken } = await wakeAndRun(source, prepared, ['-display', 'none'], {
       program: qemu,
       proof: false,
     });
@@ -119,6 +120,7 @@ async function wakeState(path: string, program: string): Promise<void> {
       disk: [...wishes.disks.values()][0] ?? '',
       folder: work,
       program: qemu,
+      tscFactor: (woken.hostTscHz ?? 0) / prepared.units.need<Tm>('tm/1').tscHz,
       screenshot: async () => Buffer.from((await screenshotOf(source)).png),
     };
     try {

@@ -11,6 +11,7 @@ import { cpuStates } from '../../src/wake/units/cpu-state.ts';
 import { writeWoken } from '../../src/wake/write-woken.ts';
 import { expectDisks } from './expect-disks.ts';
 import { expectProcessor } from './expect-processor.ts';
+import { hostTscHz } from './host-clock.ts';
 import { proveWoken, type WakeProof } from './proof.ts';
 import { WakingQemu } from './waking-qemu.ts';
 
@@ -35,6 +36,8 @@ export interface Woken {
   qemu: string;
   /** All arguments but those for the state. */
   arguments: readonly string[];
+  /** Rate of the time stamp counter that the guest sees from now on; with KVM that of the state. */
+  hostTscHz?: number;
   /** Absent where nobody wanted it. */
   proof?: WakeProof;
 }
@@ -131,7 +134,12 @@ async function withWritten<T>(
   use: (woken: Woken, image: GuestImage) => Promise<T>,
 ): Promise<T> {
   const { signal, onProgress } = run;
-  const { template, qemu } = await templateOf(prepared, run);
+  const usesHostClock = prepared.options.accelerator === 'tcg';
+  const [{ template, qemu }, tscHz] = await Promise.all([
+    templateOf(prepared, run),
+    // Without it, less is told.
+    usesHostClock ? hostTscHz(run.program, signal).catch(() => undefined) : undefined,
+  ]);
   putState(prepared.units, template, prepared.options);
   const image = await GuestImage.open(source, prepared.units.collected.state, signal);
   try {
@@ -141,7 +149,8 @@ async function withWritten<T>(
       onProgress: (done, total) => onProgress?.('writing', done, total),
     });
     const { machine } = template;
-    return await use({ machine, qemu, arguments: prepared.arguments({ machine, use: 'disks' }) }, image);
+    const woken = { machine, qemu, arguments: prepared.arguments({ machine, use: 'disks' }), hostTscHz: tscHz };
+    return await use(woken, image);
   } finally {
     image.close();
   }

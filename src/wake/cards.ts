@@ -1,4 +1,7 @@
-import { type Piix3Bus, placeName } from '../../formats/units/chipset/pci-codec.ts';
+import { placeName } from '../../formats/units/chipset/pci-codec.ts';
+import { type E1000, E1000_CHIPS } from '../../formats/units/network/codecs.ts';
+import { pciPlace } from '../saved-state/check/pci-places.ts';
+import { busOf } from './devices/chipset/bus.ts';
 import { type BusDevice, type Regions, sectionName } from './devices/chipset/pci.ts';
 import { e1000 } from './devices/network/e1000.ts';
 import { pcnet } from './devices/network/pcnet.ts';
@@ -26,24 +29,19 @@ export interface CardKind {
   /** What it is to QEMU in the name of a section. */
   section: string;
   isNetwork: boolean;
-  /** Where VirtualBox has it, by instance: 8 × device + function. */
-  places: readonly number[];
   /** Base addresses that both have, as `[QEMU, VirtualBox]`. */
   regions: Regions;
   /** @param section tells which fields this QEMU has */
   table(section: SectionImage): readonly Correspondence[];
 }
 
-/** Where network cards are, by instance. Source: device-units.md, pci. */
-const NETWORK_PLACES = [0x18, 0x40, 0x48, 0x50, 0x80, 0x88, 0x90, 0x98];
-
 const network = (unit: string, regions: Regions, table: CardKind['table']): CardKind => {
-  return { unit, section: unit, isNetwork: true, places: NETWORK_PLACES, regions, table };
+  return { unit, section: unit, isNetwork: true, regions, table };
 };
 
 export const CARD_KINDS: readonly CardKind[] = [
   {
-    ...{ unit: 'ahci', section: 'ich9_ahci', isNetwork: false, places: [0x68] },
+    ...{ unit: 'ahci', section: 'ich9_ahci', isNetwork: false },
     regions: [
       [4, 4],
       [5, 5],
@@ -63,13 +61,16 @@ export const CARD_KINDS: readonly CardKind[] = [
 
 /** All cards that QEMU gets, too; those for disks first, as lines for interrupts may run short. */
 export function cardsOf(units: MachineUnits, without: ReadonlySet<string>): Card[] {
-  const devices = units.find<Piix3Bus>('pci/0')?.devices ?? [];
+  const devices = busOf(units)?.devices ?? [];
+  const board = { chipset: units.has('ich9pci/0') ? 'ich9' : 'piix3', hasIommu: false } as const;
   return CARD_KINDS.filter(({ unit }) => !without.has(unit)).flatMap((kind) =>
     units.instancesOf(kind.unit).flatMap((instance) => {
-      const device = devices.find(({ devfn }) => devfn === kind.places[instance]);
+      const unit = `${kind.unit}/${instance}`;
+      const model = kind.unit === 'e1000' ? E1000_CHIPS[units.need<E1000>(unit).chip] : undefined;
+      const place = pciPlace(board, kind.unit, instance, model);
+      const device = devices.find(({ devfn }) => devfn === place);
       if (!device) return [];
       const { devfn } = device;
-      const unit = `${kind.unit}/${instance}`;
       return [{ kind, unit, device, place: placeName(devfn), section: sectionName(devfn, kind.section) }];
     }),
   );

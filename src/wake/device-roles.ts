@@ -1,7 +1,7 @@
 /** Units that are no device, or of devices that any PC has, whose state goes over or is not needed. */
 const CARRIED = new Set([
   ...['cpum', 'tm', 'trpm', 'em', 'vmm', 'GIM', 'apic', 'ioapic', 'i8259', 'i8254', 'mc146818', '8237A', 'pckbd'],
-  ...['i82078', 'serial', 'acpi', 'pci', 'piix3ide', 'vga', 'e1000', 'pcnet', 'ahci', 'hpet', 'pgm', 'mm'],
+  ...['i82078', 'serial', 'acpi', 'pci', 'ich9pci', 'piix3ide', 'vga', 'e1000', 'pcnet', 'ahci', 'hpet', 'pgm', 'mm'],
 ]);
 
 /** Units of VirtualBox's own housekeeping: no guest sees anything of them. */

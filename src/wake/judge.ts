@@ -8,10 +8,11 @@ import { type E1000, E1000_CHIPS, PCNET_TYPES, type Pcnet } from '../../formats/
 import type { Ahci, Ide } from '../../formats/units/storage/ata-codecs.ts';
 import { CARD_KINDS, cardsOf } from './cards.ts';
 import { roleOf } from './device-roles.ts';
-import { HPET_PERIOD, periodOf } from './devices/chipset/hpet.ts';
+import { busOf } from './devices/chipset/bus.ts';
+import { HPET_PERIOD, isInUse, periodOf } from './devices/chipset/hpet.ts';
 import { isBusy } from './devices/storage/ide.ts';
 import { drivesOf, portsTooHigh } from './drives.ts';
-import { ramPlan } from './ram-plan.ts';
+import { MAX_GAPS, ramPlan } from './ram-plan.ts';
 import { type CpuState, cpuStates } from './units/cpu-state.ts';
 import type { MachineUnits } from './units/machine-units.ts';
 import type { RefusalCode } from './wake-codes.ts';
@@ -65,10 +66,9 @@ const RULES: readonly Rule[] = [
   neededUnits,
   function chipset(units) {
     if (units.has('efi/0')) return [refusal('efi', 'the machine has EFI firmware, whose state is not known', NO_WAY)];
-    if (units.has('pci/0')) return [];
-    return units.has('ich9pci/0')
-      ? [refusal('chipset', 'its chipset is ICH9; only machines with PIIX3 can be woken', NO_WAY)]
-      : [refusal('chipset', 'it has no unit pci, and so no chipset that is known', NO_WAY)];
+    return busOf(units)
+      ? []
+      : [refusal('chipset', 'it has no unit pci or ich9pci, and so no chipset that is known', NO_WAY)];
   },
 
   function devices(units, { without }) {
@@ -131,26 +131,25 @@ const RULES: readonly Rule[] = [
   },
 
   function memory(units) {
-    const size = ramPlan(units.collected.state).gap?.size ?? 1;
-    return Number.isInteger(Math.log2(size))
+    return ramPlan(units.collected.state).gaps.length <= MAX_GAPS
       ? []
       : [
           refusal(
             'ram-hole',
-            `QEMU cannot show ${size} bytes of RAM between 3 GiB and the hole below 4 GiB`,
-            'give the machine less than 3 GiB of RAM',
+            'its hole below 4 GiB begins at an address up to which QEMU cannot show RAM',
+            'there is no way for this machine',
           ),
         ];
   },
 
   function hpet(units, { without }) {
     const unit = without.has('hpet') ? undefined : units.find<Hpet>('hpet/0');
-    return unit && periodOf(unit) !== HPET_PERIOD
+    return unit && isInUse(unit) && periodOf(unit) !== HPET_PERIOD
       ? [
           refusal(
             'hpet',
             `its HPET ticks every ${periodOf(unit)} fs, QEMU's every ${HPET_PERIOD}`,
-            '--without hpet drops it; a guest that uses it will hang',
+            'boot the guest without it (Linux: hpet=disable); --without hpet drops it, and its clock may stop',
           ),
         ]
       : [];
@@ -223,7 +222,7 @@ const RULES: readonly Rule[] = [
   },
 
   function places(units, { without }) {
-    if (!units.has('pci/0')) return [];
+    if (!busOf(units)) return [];
     const found = cardsOf(units, without).map(({ unit }) => unit);
     return CARD_KINDS.filter(({ unit }) => !without.has(unit)).flatMap(({ unit }) =>
       units

@@ -1,12 +1,12 @@
-import { cpus } from 'node:os';
 import { placeName } from '../../formats/units/chipset/pci-codec.ts';
 import type { Gim } from '../../formats/units/cpu/gim.ts';
 import type { Tm } from '../../formats/units/cpu/tm.ts';
 import { PCNET_TYPES, type Pcnet } from '../../formats/units/network/codecs.ts';
 import { cardsOf } from './cards.ts';
+import { hpetThatGoesOn } from './devices/chipset/hpet.ts';
 import type { BusDevice } from './devices/chipset/pci.ts';
 import { type Drive, drivesOf } from './drives.ts';
-import { interruptRoutes } from './put-state.ts';
+import { interruptRoutes } from './put-bus.ts';
 import { ramPlan } from './ram-plan.ts';
 import type { MachineUnits } from './units/machine-units.ts';
 import type { NoticeCode } from './wake-codes.ts';
@@ -26,8 +26,8 @@ const warning = (code: NoticeCode, message: string): Notice => ({ kind: 'warning
 const KVM = 3;
 const MHZ = 1_000_000;
 
-/** All that is to be said of a state that can be woken. */
-export function noticesOf(units: MachineUnits, options: WakeOptions): Notice[] {
+/** All that is to be said of a state that can be woken. @param hostTscHz rate of the host's time stamp counter */
+export function noticesOf(units: MachineUnits, options: WakeOptions, hostTscHz?: number): Notice[] {
   const { state } = units.collected;
   const names = [...new Set(state.units.map(({ name }) => name))];
   const dropped = names.filter((name) => options.without.has(name));
@@ -42,18 +42,17 @@ export function noticesOf(units: MachineUnits, options: WakeOptions): Notice[] {
           'absolute mouse',
       ),
     );
-  if (units.has('acpi/0'))
-    notices.push(
-      lost('gpe', 'events of ACPI beyond the fixed ones (power button, battery): their ports answer with ones'),
-    );
-  if (ramPlan(units.collected.state).gap)
+  if (units.has('acpi/0')) notices.push(lost('gpe', 'events of ACPI beyond the fixed ones, such as that of a battery'));
+  if (ramPlan(units.collected.state).gaps.length > 0)
     notices.push(
       warning(
         'ram-gap',
-        'QEMU’s PC has no RAM from 3 GiB on below 4 GiB: the guest’s there is memory of a PCI device at 1e.0, ' +
-          'which a guest that sets up PCI anew must leave alone',
+        'QEMU has less RAM below 4 GiB: the guest’s there is memory of PCI devices at 1e.0, which a guest that sets ' +
+          'up PCI anew must leave alone',
       ),
     );
+  if (units.has('hpet/0') && !options.without.has('hpet') && !hpetThatGoesOn(units, options.without))
+    notices.push(lost('no-hpet', 'the HPET, which the guest has not switched on'));
   for (const { kind, unit } of cardsOf(units, options.without))
     if (kind.unit === 'pcnet' && PCNET_TYPES[units.need<Pcnet>(unit).type] === 'Am79C973')
       notices.push(
@@ -66,15 +65,17 @@ export function noticesOf(units: MachineUnits, options: WakeOptions): Notice[] {
   for (const { place, kind } of drivesOf(units, options.without))
     if (kind === 'cd' && !options.disks.has(place))
       notices.push(lost('medium', `the medium in the drive at ${place}, if there was one`));
-  return [...notices, ...timeNotices(units, options), ...interruptNotices(units, options)];
+  return [...notices, ...timeNotices(units, options, hostTscHz), ...interruptNotices(units, options)];
 }
 
-function timeNotices(units: MachineUnits, { accelerator }: WakeOptions): Notice[] {
+function timeNotices(units: MachineUnits, { accelerator }: WakeOptions, hostTscHz?: number): Notice[] {
   const { tscHz } = units.need<Tm>('tm/1');
   const notices: Notice[] = [];
   if (accelerator === 'tcg') {
-    const hostMhz = cpus()[0]?.speed ?? 0;
-    const factor = hostMhz > 0 ? ` (${hostMhz} MHz here: ${((hostMhz * MHZ) / tscHz).toFixed(4)} times as fast)` : '';
+    const factor =
+      hostTscHz === undefined
+        ? ''
+        : ` (${(hostTscHz / MHZ).toFixed(2)} MHz: ${(hostTscHz / tscHz).toFixed(4)} times as fast)`;
     notices.push(
       warning(
         'tsc',
@@ -83,7 +84,15 @@ function timeNotices(units: MachineUnits, { accelerator }: WakeOptions): Notice[
       ),
     );
   }
-  if ((units.find<Gim>('GIM/0')?.provider ?? 0) === KVM)
+  if (accelerator === 'kvm')
+    notices.push(
+      warning(
+        'tsc',
+        `the time stamp counter goes on at ${(tscHz / MHZ).toFixed(2)} MHz, if the processor of the host can scale ` +
+          'its own; where it cannot, QEMU says so and does not start',
+      ),
+    );
+  else if ((units.find<Gim>('GIM/0')?.provider ?? 0) === KVM)
     notices.push(warning('kvm-clock', 'the guest’s clock of KVM stays readable, but nobody writes it any more'));
   return notices;
 }

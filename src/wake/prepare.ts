@@ -17,6 +17,8 @@ export interface PreparedWake {
   refusals: readonly Refusal[];
   /** What is lost, and what the guest notices. */
   notices: readonly Notice[];
+  /** The same, when it is known how fast the host's time stamp counter runs. */
+  noticesAt(hostTscHz: number): Notice[];
   /** QEMU's arguments; only where nothing is refused. @param machine type with version, default QEMU's newest */
   arguments(how: { machine?: string; use: DiskUse }): string[];
   /** Images of disks, for a QEMU that is to tell their sizes. */
@@ -54,10 +56,13 @@ function judged(units: MachineUnits, options: WakeOptions, formats: ReadonlyMap<
     if (drive.kind !== 'disk' || file === undefined) return [];
     return [{ drive, ...imageNode(drive.place, file, formats.get(drive.place) ?? 'raw') }];
   };
+  const notices = (hostTscHz?: number) =>
+    refusals.length > 0 ? [] : [...noticesOf(units, options, hostTscHz), ...backNotices(drives, formats)];
   return {
     ...{ units, options, refusals, drives },
     images: drives.flatMap(imageOf),
-    notices: refusals.length > 0 ? [] : [...noticesOf(units, options), ...backNotices(drives, formats)],
+    notices: notices(),
+    noticesAt: notices,
     arguments: (how) => qemuArguments(units, options, { ...how, formats }),
   };
 }

@@ -1,17 +1,15 @@
-import type { I8259, IoApic } from '../../formats/units/chipset/interrupt-controllers.ts';
-import type { Acpi } from '../../formats/units/chipset/legacy.ts';
-import type { Piix3Bus } from '../../formats/units/chipset/pci-codec.ts';
+import type { I8259 } from '../../formats/units/chipset/interrupt-controllers.ts';
 import type { Apic } from '../../formats/units/cpu/apic.ts';
+import type { Gim } from '../../formats/units/cpu/gim.ts';
 import type { Tm } from '../../formats/units/cpu/tm.ts';
-import { type Card, cardsOf } from './cards.ts';
-import { holdLine, planTwins, type Routes, usesIoApic, wakeTwins } from './devices/chipset/interrupt-routes.ts';
-import { type BusDevice, editConfig, mapMemory, sectionName, wakeConfig } from './devices/chipset/pci.ts';
-import { Place, ROUTING_REGISTERS, Section } from './devices/chipset/piix3.ts';
+import { boardOf } from './devices/chipset/boards.ts';
+import { hpetThatGoesOn } from './devices/chipset/hpet.ts';
 import { wakeCpu } from './devices/cpu/cpu.ts';
+import { wakeKvmClock } from './devices/cpu/kvm-clock.ts';
 import { hasDeliverable, localApic, setWaitsForStart, takesPic } from './devices/cpu/local-apic.ts';
 import { serialPort } from './devices/ports/serial-port.ts';
-import { DEVICE_TABLE, rowsOf } from './devices/table.ts';
-import { GAP_PLACE, ramPlan } from './ram-plan.ts';
+import { deviceTable, rowsOf } from './devices/table.ts';
+import { putBus, putCards } from './put-bus.ts';
 import { type Correspondence, type Moment, type UnitPart, valueAt, wakeSection } from './template/correspondence.ts';
 import type { Template } from './template/template.ts';
 import { type CpuState, cpuStates } from './units/cpu-state.ts';
@@ -29,8 +27,10 @@ export function putState(units: MachineUnits, template: Template, options: WakeO
   clocks.set('cpu_clock_offset', tm.virtualSync);
   clocks.set('cpu_ticks_offset', tm.tsc[0] ?? 0n);
   putCpus(units, template, moment);
-  for (const row of DEVICE_TABLE) {
-    const value = isGivenUp(row.unit, options) ? undefined : units.find<UnitPart>(row.unit);
+  const gim = units.find<Gim>('GIM/0');
+  if (gim) wakeKvmClock(gim, tm, template);
+  for (const row of deviceTable(boardOf(units))) {
+    const value = goesOn(row.unit, units, options) ? units.find<UnitPart>(row.unit) : undefined;
     if (!value) continue;
     const section = template.section(...row.section);
     wakeSection(rowsOf(row, section), partOf(value, row.part), section, moment);
@@ -42,9 +42,9 @@ export function putState(units: MachineUnits, template: Template, options: WakeO
   goOn(template);
 }
 
-/** @param unit `name/instance` */
-function isGivenUp(unit: string, { without }: WakeOptions): boolean {
-  return without.has(unit.split('/')[0]);
+/** Whether a device is in QEMU, too. @param unit `name/instance` */
+function goesOn(unit: string, units: MachineUnits, { without }: WakeOptions): boolean {
+  return unit === 'hpet/0' ? hpetThatGoesOn(units, without) !== undefined : !without.has(unit.split('/')[0]);
 }
 
 /** The part of a unit that a table is for. */
@@ -118,95 +118,4 @@ function putRunState({ run }: CpuState, template: Template, i: number, isInterru
   // Nobody raises again what was raised before; raised without a cause it is a spurious interrupt.
   common.set('interrupt_request', isInterrupted ? HARDWARE : 0n);
   template.section('cpu', i).set('env.mp_state', RunState[run]);
-}
-
-/** Of the device that shows memory, which of its regions does. */
-const MEMORY_REGION = 2;
-
-const IDE_OWN = { start: 0x40, end: 0x50 };
-const ROUTES = { start: ROUTING_REGISTERS, end: ROUTING_REGISTERS + 4 };
-/** Access to the memory from 0xC0000 to 0xFFFFF: it is read and not written. */
-const SHADOWS = { first: 0x59, last: 0x5f };
-const READ_HIGH = 0x10;
-const READ_BOTH = 0x11;
-
-function putBus(units: MachineUnits, template: Template): void {
-  const bus = units.need<Piix3Bus>('pci/0');
-  const at = (devfn: number) => bus.devices.find((device) => device.devfn === devfn);
-  template.section('PCIHost').set('config_reg', BigInt(bus.address));
-  editConfig(template.section(Section.HOST_BRIDGE), (config) => {
-    config.setUint8(SHADOWS.first, READ_HIGH);
-    for (let i = SHADOWS.first + 1; i <= SHADOWS.last; i++) config.setUint8(i, READ_BOTH);
-  });
-  const { gap } = ramPlan(units.collected.state);
-  if (gap) mapMemory(template.section(sectionName(GAP_PLACE, 'ivshmem-plain')), MEMORY_REGION, gap.gcPhys);
-  const isaBridge = at(Place.ISA_BRIDGE);
-  if (isaBridge) copyConfig(template, Section.ISA_BRIDGE, isaBridge, ROUTES);
-  const ide = at(Place.IDE);
-  if (ide) {
-    wakeConfig(template.section(Section.IDE), ide, [[4, 4]]);
-    copyConfig(template, Section.IDE, ide, IDE_OWN);
-  }
-  const power = at(Place.POWER);
-  if (power) putPowerPorts(units, template, power);
-  const graphics = at(Place.GRAPHICS);
-  if (graphics && template.find(Section.GRAPHICS)) wakeConfig(template.section(Section.GRAPHICS), graphics, [[0, 0]]);
-}
-
-function copyConfig(
-  template: Template,
-  section: string,
-  { config }: BusDevice,
-  { start, end }: { start: number; end: number },
-): void {
-  editConfig(template.section(section), (to) => {
-    for (let i = start; i < end; i++) to.setUint8(i, config[i]);
-  });
-}
-
-/** Registers of QEMU's power management with the ports that it answers at. */
-const POWER_PORTS = 0x40;
-const POWER_ENABLE = 0x80;
-const SMBUS_PORTS = 0x90;
-
-function putPowerPorts(units: MachineUnits, template: Template, device: BusDevice): void {
-  const section = template.section(Section.POWER);
-  wakeConfig(section, device, []);
-  const acpi = units.find<Acpi>('acpi/0');
-  if (!acpi) return;
-  editConfig(section, (config) => {
-    config.setUint32(POWER_PORTS, acpi.pmBase | 1, true);
-    config.setUint8(POWER_ENABLE, config.getUint8(POWER_ENABLE) | 1);
-    if (acpi.smbusBase !== 0) config.setUint32(SMBUS_PORTS, acpi.smbusBase | 1, true);
-  });
-}
-
-/** They come last: their interrupts change the I/O APIC and the routing registers. */
-function putCards(units: MachineUnits, template: Template, { without }: WakeOptions, moment: Moment): void {
-  const cards = cardsOf(units, without);
-  for (const { kind, unit, device, section } of cards) {
-    const image = template.section(section);
-    wakeSection(kind.table(image), units.need(unit), image, moment);
-    wakeConfig(image, device, kind.regions);
-    holdLine(template, section, device);
-  }
-  const routes = interruptRoutes(units, cards);
-  if (routes) wakeTwins(template, routes);
-}
-
-/** ISA lines that devices of the machine have. */
-function takenLines(units: MachineUnits): number[] {
-  return units.instancesOf('serial').map((instance) => units.need<{ irq: number }>(`serial/${instance}`).irq);
-}
-
-/** How interrupts of PCI devices arrive; undefined where the guest uses the 8259s, whose routes are the same. */
-export function interruptRoutes(units: MachineUnits, cards: readonly Card[]): Routes | undefined {
-  const bus = units.need<Piix3Bus>('pci/0');
-  const ioApic = units.find<IoApic>('ioapic/0');
-  if (!ioApic || !usesIoApic(bus)) return undefined;
-  return planTwins(
-    cards.map(({ device }) => device),
-    ioApic,
-    takenLines(units),
-  );
 }

@@ -1,13 +1,14 @@
 import { KIB, MIB } from '../../formats/sizes.ts';
 import { placeName } from '../../formats/units/chipset/pci-codec.ts';
 import type { Uart } from '../../formats/units/chipset/serial.ts';
-import type { Hpet } from '../../formats/units/chipset/timers.ts';
+import type { Tm } from '../../formats/units/cpu/tm.ts';
 import type { Vga } from '../../formats/units/display/codecs.ts';
 import { type E1000, E1000_CHIPS, macText, type Pcnet } from '../../formats/units/network/codecs.ts';
 import { type Card, cardsOf } from './cards.ts';
-import { HPET_TIMERS } from './devices/chipset/hpet.ts';
+import { boardOf } from './devices/chipset/boards.ts';
+import { HPET_TIMERS, hpetThatGoesOn } from './devices/chipset/hpet.ts';
 import { AHCI_ID, type Drive, drivesOf } from './drives.ts';
-import { GAP_MEMORY, GAP_PLACE, ramPlan } from './ram-plan.ts';
+import { gapMemory, gapPlace, ramPlan } from './ram-plan.ts';
 import type { MachineUnits } from './units/machine-units.ts';
 import type { WakeOptions } from './wake-options.ts';
 
@@ -36,24 +37,26 @@ export function qemuArguments(
   units: MachineUnits,
   options: WakeOptions,
   {
-    machine = 'pc',
+    machine = boardOf(units).machine as string,
     use = 'disks' as DiskUse,
     formats,
   }: { machine?: string; use?: DiskUse; formats: ReadonlyMap<string, string> },
 ): string[] {
   const { state } = units.collected;
-  const { ramSize, lowEnd, gap } = ramPlan(state);
+  const board = boardOf(units);
+  const { ramSize, lowEnd, gaps } = ramPlan(state);
   const cpus = state.cpum?.cpus.length ?? 1;
   const cards = cardsOf(units, options.without);
-  const hpet = options.without.has('hpet') ? undefined : units.find<Hpet>('hpet/0');
+  const hpet = hpetThatGoesOn(units, options.without);
   const split = lowEnd === undefined ? '' : `,max-ram-below-4g=${lowEnd}`;
   return [
     ...['-nodefaults', '-no-user-config', '-no-reboot'],
-    ...['-accel', options.accelerator, '-cpu', 'max', '-smp', `${cpus},maxcpus=${cpus}`],
+    ...['-accel', options.accelerator, '-cpu', processor(units, options), '-smp', `${cpus},maxcpus=${cpus}`],
     ...['-m', `${ramSize / KIB}k`, '-rtc', 'base=utc,clock=vm'],
-    ...['-machine', `${machine},hpet=${hpet ? 'on' : 'off'},vmport=off${split}`],
-    ...(gap ? gapMemory(gap.size) : []),
+    ...['-machine', `${machine},hpet=${hpet ? 'on' : 'off'},vmport=off${board.machineWords}${split}`],
+    ...gaps.flatMap(({ size }, i) => gapArguments(i, size)),
     ...(hpet && hpet.count > HPET_TIMERS ? ['-global', `hpet.timers=${hpet.count}`] : []),
+    ...board.moreChips(units),
     ...graphics(units),
     ...units.instancesOf('serial').flatMap((instance) => serialPort(units, instance, options)),
     ...cards.flatMap(({ kind, place }) =>
@@ -64,11 +67,18 @@ export function qemuArguments(
   ];
 }
 
-/** RAM that QEMU's PC has no room for is memory of a device, which stands at the same addresses. */
-function gapMemory(size: number): string[] {
+/** KVM can have the time stamp counter run on at the rate that the guest has measured; TCG's runs at the host's. */
+function processor(units: MachineUnits, { accelerator }: WakeOptions): string {
+  return accelerator === 'kvm' ? `max,tsc-frequency=${units.need<Tm>('tm/1').tscHz}` : 'max';
+}
+
+/** RAM that QEMU's board has no room for is memory of devices, which stand at the same addresses. */
+function gapArguments(index: number, size: number): string[] {
+  const id = gapMemory(index);
+  const first = index === 0 ? ',multifunction=on' : '';
   return [
-    ...['-object', `memory-backend-ram,id=${GAP_MEMORY},size=${size}`],
-    ...['-device', `ivshmem-plain,memdev=${GAP_MEMORY},master=on,addr=${placeName(GAP_PLACE)}`],
+    ...['-object', `memory-backend-ram,id=${id},size=${size}`],
+    ...['-device', `ivshmem-plain,memdev=${id},master=on,addr=${placeName(gapPlace(index))}${first}`],
   ];
 }
 

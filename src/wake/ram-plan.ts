@@ -6,8 +6,8 @@ import type { SavedState } from '../saved-state/reading/state.ts';
 /** A stretch of memory: where the guest finds it, and where it stands in a block of QEMU's. */
 export interface ImageStretch {
   gcPhys: number;
-  /** RAM, or the part of it that QEMU's PC has no room for. */
-  block: 'ram' | 'gap';
+  /** RAM, or one of the gaps, by number. */
+  block: 'ram' | number;
   offset: number;
   size: number;
 }
@@ -19,28 +19,54 @@ export interface RamPlan {
   /** Where QEMU's RAM from address 0 on ends, if QEMU has to be told. */
   lowEnd?: number;
   stretches: readonly ImageStretch[];
-  /** Memory between QEMU's RAM and VirtualBox's hole below 4 GiB; its size has to be a power of two. */
-  gap?: { gcPhys: number; size: number };
+  /** Memory between QEMU's RAM and VirtualBox's hole below 4 GiB. */
+  gaps: readonly Gap[];
 }
 
-/** QEMU's PC has no RAM from here to 4 GiB, if it has `SPLIT_SIZE` or more, or RAM above 4 GiB. */
-const MOST_LOW_RAM = 0xc000_0000;
-const SPLIT_SIZE = 0xe000_0000;
+/** A piece of it, as a PCI device shows it: its size is a power of two, and its address a multiple of that. */
+interface Gap {
+  gcPhys: number;
+  size: number;
+}
 
-export function ramPlan({ pgm }: SavedState): RamPlan {
+/** A board of QEMU's has no RAM from `end` to 4 GiB, if it has `split` or more, or RAM above 4 GiB. */
+const LOW_RAM = {
+  pc: { end: 0xc000_0000, split: 0xe000_0000 },
+  q35: { end: 0x8000_0000, split: 0xb000_0000 },
+} as const;
+
+export function ramPlan({ pgm, units }: SavedState): RamPlan {
+  const { end, split } = LOW_RAM[units.some(({ name }) => name === 'ich9pci') ? 'q35' : 'pc'];
   const { ramSize, ramHole } = pgm ? ramConfigOf(pgm) : { ramSize: 0, ramHole: 0 };
   const { lowEnd, highEnd } = ramLayout(ramSize, ramHole);
   const high = Math.max(0, highEnd - FOUR_GIB);
-  if (high === 0 && ramSize < SPLIT_SIZE)
-    return { ramSize, stretches: [{ gcPhys: 0, block: 'ram', offset: 0, size: ramSize }] };
-  const low = Math.min(lowEnd, MOST_LOW_RAM);
-  const stretches: ImageStretch[] = [{ gcPhys: 0, block: 'ram', offset: 0, size: low }];
-  const gap = { gcPhys: low, size: lowEnd - low };
-  if (gap.size > 0) stretches.push({ ...gap, block: 'gap', offset: 0 });
+  if (high === 0 && ramSize < split)
+    return { ramSize, stretches: [{ gcPhys: 0, block: 'ram', offset: 0, size: ramSize }], gaps: [] };
+  const low = Math.min(lowEnd, end);
+  const gaps = powersOfTwo(low, lowEnd);
+  const stretches: ImageStretch[] = [
+    { gcPhys: 0, block: 'ram', offset: 0, size: low },
+    ...gaps.map((gap, block) => ({ ...gap, block, offset: 0 })),
+  ];
   if (high > 0) stretches.push({ gcPhys: FOUR_GIB, block: 'ram', offset: low, size: high });
-  return { ramSize: low + high, lowEnd: low, stretches, ...(gap.size > 0 ? { gap } : {}) };
+  return { ramSize: low + high, lowEnd: low, stretches, gaps };
 }
 
-/** QEMU's name of the gap's memory, and the place of the device that shows it: none of VirtualBox's is there. */
-export const GAP_MEMORY = 'gap';
-export const GAP_PLACE = 0xf0;
+/** Pieces of memory, the largest first. @param start a multiple of the largest */
+function powersOfTwo(start: number, end: number): Gap[] {
+  const gaps: Gap[] = [];
+  for (let gcPhys = start; gcPhys < end; ) {
+    const size = 2 ** Math.floor(Math.log2(end - gcPhys));
+    gaps.push({ gcPhys, size });
+    gcPhys += size;
+  }
+  return gaps;
+}
+
+/** Place of the devices that show gaps: none of VirtualBox's is there. Each is a function of it. */
+const GAP_PLACE = 0xf0;
+export const MAX_GAPS = 8;
+
+/** QEMU's name of a gap's memory, and the place of the device that shows it. */
+export const gapMemory = (index: number): string => `gap${index}`;
+export const gapPlace = (index: number): number => GAP_PLACE + index;

@@ -2,38 +2,46 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { bufferSource } from '../../formats/files/source.ts';
+import type { Tm } from '../../formats/units/cpu/tm.ts';
 import { extract } from '../saved-state/extract/extract.ts';
 import { verifyQemu } from '../saved-state/qemu/verify-qemu.ts';
 import { MemoryTarget, STATES_FOLDER, sha256, type Truth } from '../testing/states.ts';
+import { prepareWake } from './prepare.ts';
 import { SectionImage } from './template/section-image.ts';
 import { Template } from './template/template.ts';
-import { MACHINES, template, templateBytes, woken } from './testing/woken.ts';
+import { folderOf, ICH9_MACHINES, ICH9_STATE, MACHINES, template, templateBytes, woken } from './testing/woken.ts';
+import { NO_OPTIONS } from './wake-options.ts';
 
 const STATES = ['own-prot32', 'own-pae', 'own-long', 'own-long-live'];
 
-describe.each(MACHINES)('a state in the form of %s', (machine) => {
-  it.each(STATES)('%s has the registers and the memory of its truth', async (name) => {
-    const truth = JSON.parse(readFileSync(join(STATES_FOLDER, `${name}.json`), 'utf8')) as Truth;
-    const { stream } = await woken(name, machine);
-    const { verdict, findings, state } = await verifyQemu(stream);
-    expect([verdict, findings, state?.configuration.machine]).toEqual(['no-damage-found', [], machine]);
-    const cpu = state?.devices.find((device) => device.name === 'cpu');
-    if (!cpu) throw new Error('no CPU');
-    const fields = new SectionImage(cpu);
-    for (const [register, path] of [
-      ['cr0', 'env.cr[0]'],
-      ['cr3', 'env.cr[3]'],
-      ['cr4', 'env.cr[4]'],
-      ['efer', 'env.efer'],
-    ] as const)
-      expect([register, `0x${fields.number(path).toString(16)}`]).toEqual([register, truth.vcpus[0][register]]);
-    const ram = new MemoryTarget();
-    await extract(stream, ram);
-    // In place of RAM, the guest sees ROMs there.
-    ram.bytes.fill(0, 0xa0000, 0x100000);
-    expect(sha256(ram.bytes)).toBe(truth.ram.low.sha256);
-  });
+const PAIRS = [
+  ...MACHINES.flatMap((machine) => STATES.map((name) => [name, machine] as const)),
+  ...ICH9_MACHINES.map((machine) => [ICH9_STATE, machine] as const),
+];
 
+it.each(PAIRS)('%s in the form of %s has the registers and the memory of its truth', async (name, machine) => {
+  const truth = JSON.parse(readFileSync(join(folderOf(name), `${name}.json`), 'utf8')) as Truth;
+  const { stream } = await woken(name, machine);
+  const { verdict, findings, state } = await verifyQemu(stream);
+  expect([verdict, findings, state?.configuration.machine]).toEqual(['no-damage-found', [], machine]);
+  const cpu = state?.devices.find((device) => device.name === 'cpu');
+  if (!cpu) throw new Error('no CPU');
+  const fields = new SectionImage(cpu);
+  for (const [register, path] of [
+    ['cr0', 'env.cr[0]'],
+    ['cr3', 'env.cr[3]'],
+    ['cr4', 'env.cr[4]'],
+    ['efer', 'env.efer'],
+  ] as const)
+    expect([register, `0x${fields.number(path).toString(16)}`]).toEqual([register, truth.vcpus[0][register]]);
+  const ram = new MemoryTarget();
+  await extract(stream, ram);
+  // In place of RAM, the guest sees ROMs there.
+  ram.bytes.fill(0, 0xa0000, 0x100000);
+  expect(sha256(ram.bytes)).toBe(truth.ram.low.sha256);
+});
+
+describe.each(MACHINES)('a state in the form of %s', (machine) => {
   it('lets the guest see ROMs where they were, and ones where there was nothing', async () => {
     const { stream } = await woken('own-long', machine);
     const ram = new MemoryTarget();
@@ -45,6 +53,31 @@ describe.each(MACHINES)('a state in the form of %s', (machine) => {
     expect(ram.bytes.subarray(0xc0000, 0xc1000).every((byte) => byte === 0xff)).toBe(true);
     expect(ram.bytes.subarray(0xa0000, 0xc0000).every((byte) => byte === 0)).toBe(true);
   });
+});
+
+it('has KVM keep the rate of the time stamp counter that the guest has measured', async () => {
+  const source = () => bufferSource(readFileSync(join(STATES_FOLDER, 'own-long.sav')));
+  const processor = async (accelerator: 'kvm' | 'tcg') => {
+    const prepared = await prepareWake(source(), { ...NO_OPTIONS, accelerator }, new Map());
+    const words = prepared.arguments({ use: 'disks' });
+    const notices = prepared.notices.map(({ message }) => message).join('\n');
+    return { words: words.slice(words.indexOf('-accel'), words.indexOf('-smp')), notices };
+  };
+  expect((await processor('tcg')).words).toEqual(['-accel', 'tcg', '-cpu', 'max']);
+  const { words, notices } = await processor('kvm');
+  const [, rate] = /^max,tsc-frequency=(\d+)$/.exec(words[3]) ?? [];
+  expect(words[1]).toBe('kvm');
+  expect(notices).toContain(`${(Number(rate) / 1e6).toFixed(2)} MHz, if the processor of the host can scale`);
+});
+
+it('tells by how much the guest’s clock goes wrong, once the rate of the host is known', async () => {
+  const source = bufferSource(readFileSync(join(STATES_FOLDER, 'own-long.sav')));
+  const prepared = await prepareWake(source, NO_OPTIONS, new Map());
+  const { tscHz } = prepared.units.need<Tm>('tm/1');
+  const text = (notices: readonly { code: string; message: string }[]) =>
+    notices.find(({ code }) => code === 'tsc')?.message;
+  expect(text(prepared.notices)).not.toMatch(/times/);
+  expect(text(prepared.noticesAt(1.5 * tscHz))).toContain('1.5000 times as fast');
 });
 
 describe('Template', () => {

@@ -1,4 +1,4 @@
-import { InterruptedError, UnsupportedError } from '../../formats/errors.ts';
+import { hex, InterruptedError, UnsupportedError } from '../../formats/errors.ts';
 import type { ByteSink } from '../../formats/files/sink.ts';
 import type { ByteSource } from '../../formats/files/source.ts';
 import type { RamBlock } from '../../formats/qemu/ram-blocks.ts';
@@ -7,14 +7,12 @@ import { MIB, PAGE_SIZE } from '../../formats/sizes.ts';
 import { Turns } from '../../formats/turns.ts';
 import type { Vga } from '../../formats/units/display/codecs.ts';
 import type { GuestImage } from './guest-image.ts';
-import { GAP_MEMORY } from './ram-plan.ts';
+import { gapMemory } from './ram-plan.ts';
 import type { Template } from './template/template.ts';
 import { isText, textToQemu } from './video-memory.ts';
 
 /** Name of the block of the VGA's memory, after the path of the device. */
 const VIDEO_BLOCK = /vga\.vram$/;
-
-const GAP_BLOCK = new RegExp(`/${GAP_MEMORY}$`);
 
 export interface WrittenMachine {
   sink: ByteSink;
@@ -41,19 +39,25 @@ export async function writeWoken({ sink, template, image, vga, signal, onProgres
   try {
     const { stretches, ramSize } = image.plan;
     const [ram, another] = writer.blocks.all.filter(({ isRam }) => isRam);
-    const gap = writer.blocks.all.find(({ name }) => GAP_BLOCK.test(name));
+    const gaps = image.plan.gaps.map((_, i) => writer.blocks.all.find(({ name }) => name.endsWith(`/${gapMemory(i)}`)));
     if (another || ram?.size !== ramSize)
       throw new UnsupportedError(
         'other-qemu',
         `Cannot put the state into this QEMU: it has ${ram?.size ?? 0} bytes of RAM, expected ${ramSize}`,
       );
-    for (const { gcPhys, block, offset, size } of stretches)
-      await pages.copy(block === 'gap' && gap ? gap : ram, offset, size, (target, at) =>
-        image.read(target, gcPhys + at),
-      );
+    for (const { gcPhys, block, offset, size } of stretches) {
+      const target = block === 'ram' ? ram : gaps[block];
+      if (target?.size !== undefined && target.size >= offset + size)
+        await pages.copy(target, offset, size, (piece, at) => image.read(piece, gcPhys + at));
+      else
+        throw new UnsupportedError(
+          'other-qemu',
+          `Cannot put the state into this QEMU: it has no RAM at ${hex(gcPhys)}`,
+        );
+    }
     const video = writer.blocks.all.find(({ name }) => VIDEO_BLOCK.test(name));
     if (video && image.video) await copyVideo(pages, video, image.video, vga);
-    for (const block of writer.blocks.all.filter((each) => !each.isRam && each !== video && each !== gap))
+    for (const block of writer.blocks.all.filter((each) => !each.isRam && each !== video && !gaps.includes(each)))
       await pages.copy(block, 0, block.size, async (target) => void target.fill(0));
     for (const { block, offset, bytes } of template.firmware) await pages.put(writer.blocks.all[block], offset, bytes);
     await writer.endMemory();

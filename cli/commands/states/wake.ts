@@ -151,7 +151,7 @@ async function runMachine(
 }
 
 function outcomeOf(file: string, prepared: PreparedWake, woken: Woken, options: Options, keep: boolean): Outcome {
-  const { notices } = prepared;
+  const notices = woken.hostTscHz === undefined ? prepared.notices : prepared.noticesAt(woken.hostTscHz);
   const commandLine = [options.qemu, ...woken.arguments];
   const result = {
     ...{ machine: woken.machine, qemu: woken.qemu, commandLine, notices },

@@ -1,7 +1,7 @@
 import { UnsupportedError } from '../../../formats/errors.ts';
 import { CPU_SECTION } from '../../../formats/qemu/cpu.ts';
 import { type Card, cardsOf } from '../cards.ts';
-import { Section } from '../devices/chipset/piix3.ts';
+import { Section } from '../devices/chipset/i440fx.ts';
 import { QEMU_AHCI_PORTS } from '../devices/storage/ahci.ts';
 import { isBusy } from '../devices/storage/ide.ts';
 import type { SectionImage } from '../template/section-image.ts';

@@ -7,14 +7,15 @@ import type { Em } from '../../../formats/units/cpu/em.ts';
 import type { Tm } from '../../../formats/units/cpu/tm.ts';
 import type { Ide } from '../../../formats/units/storage/ata-codecs.ts';
 import { cardsOf } from '../cards.ts';
-import { takeRoutesBack } from '../devices/chipset/interrupt-routes.ts';
+import { I440FX, Section } from '../devices/chipset/i440fx.ts';
 import { configOf, holdsPin, pinOf, type Regions, takeConfigBack } from '../devices/chipset/pci.ts';
-import { Place, Section } from '../devices/chipset/piix3.ts';
+import { PIIX3_PLACES as Place } from '../devices/chipset/places.ts';
+import { takeRoutesBack } from '../devices/chipset/routes-back.ts';
 import { takeCpuBack } from '../devices/cpu/cpu-back.ts';
 import { localApic, WAITS_FOR_START } from '../devices/cpu/local-apic.ts';
 import { serialPort } from '../devices/ports/serial-port.ts';
 import { takeInterruptsBack } from '../devices/storage/ide.ts';
-import { DEVICE_TABLE, rowsOf } from '../devices/table.ts';
+import { deviceTable, rowsOf } from '../devices/table.ts';
 import { partOf } from '../put-state.ts';
 import { type Moment, takeBack, type UnitPart } from '../template/correspondence.ts';
 import type { Template } from '../template/template.ts';
@@ -25,7 +26,7 @@ import type { MachineUnits } from '../units/machine-units.ts';
 export function takeUnits(units: MachineUnits, template: Template): void {
   const moment = takeClocks(units, template);
   takeCpus(units, template, moment);
-  for (const row of DEVICE_TABLE) {
+  for (const row of deviceTable(I440FX)) {
     const value = units.find<UnitPart>(row.unit);
     if (!value) continue;
     const section = template.section(...row.section);

@@ -5,8 +5,10 @@ import { type Correspondence, takeBack, type UnitPart, wakeSection } from '../te
 import type { SectionImage } from '../template/section-image.ts';
 import { RICH_MACHINES, template } from '../testing/woken.ts';
 import { hpet } from './chipset/hpet.ts';
-import { planTwins, takeRoutesBack, wakeTwins } from './chipset/interrupt-routes.ts';
+import { I440FX, planTwins } from './chipset/i440fx.ts';
+import { wakeTwins } from './chipset/interrupt-routes.ts';
 import { type BusDevice, configOf } from './chipset/pci.ts';
+import { takeRoutesBack } from './chipset/routes-back.ts';
 import { e1000 } from './network/e1000.ts';
 import { E1000_REGISTERS } from './network/e1000-registers.ts';
 import { pcnet } from './network/pcnet.ts';
@@ -141,6 +143,7 @@ describe.each(RICH_MACHINES)('in %s', (machine) => {
     section.set('irr', 1n << 19n);
     const routes = planTwins([nic], before, []);
     wakeTwins(target, routes);
+    for (const twin of routes.twins) I440FX.connect(target, twin);
     expect(section.number('ioredtbl[11]')).toBe(entry);
     expect(section.number('irr')).toBe(1n << 11n);
     const after = {

@@ -4,7 +4,7 @@ import type { Apic } from '../../../formats/units/cpu/apic.ts';
 import { missingFeatures } from '../processor-features.ts';
 import type { CpuState } from '../units/cpu-state.ts';
 import { textToQemu, textToVirtualBox } from '../video-memory.ts';
-import { planTwins } from './chipset/interrupt-routes.ts';
+import { planTwins } from './chipset/i440fx.ts';
 import type { BusDevice } from './chipset/pci.ts';
 import { realTimeClock } from './chipset/real-time-clock.ts';
 import { hasDeliverable, takesPic } from './cpu/local-apic.ts';

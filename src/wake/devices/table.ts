@@ -1,10 +1,10 @@
 import type { Correspondence } from '../template/correspondence.ts';
 import type { SectionImage } from '../template/section-image.ts';
+import type { QemuBoard } from './chipset/board.ts';
 import { dmaController } from './chipset/dma.ts';
 import { hpet } from './chipset/hpet.ts';
 import { ioApic, pic } from './chipset/interrupt-controllers.ts';
 import { intervalTimer, speaker } from './chipset/interval-timer.ts';
-import { Section } from './chipset/piix3.ts';
 import { power } from './chipset/power.ts';
 import { realTimeClock } from './chipset/real-time-clock.ts';
 import { display } from './ports/display.ts';
@@ -29,7 +29,7 @@ export function rowsOf({ table }: DeviceRow, section: SectionImage): readonly Co
 }
 
 /** Devices of which a machine has one, in the order in which they are carried over. */
-export const DEVICE_TABLE: readonly DeviceRow[] = [
+const ON_EVERY_BOARD: readonly DeviceRow[] = [
   { unit: 'i8259/0', part: 'master', section: ['i8259', 0], table: pic },
   { unit: 'i8259/0', part: 'slave', section: ['i8259', 1], table: pic },
   { unit: 'ioapic/0', section: ['ioapic', 0], table: ioApic },
@@ -43,7 +43,14 @@ export const DEVICE_TABLE: readonly DeviceRow[] = [
   { unit: 'pckbd/0', section: ['ps2kbd', 0], table: keyboard },
   { unit: 'pckbd/0', section: ['ps2mouse', 0], table: mouse },
   { unit: 'i82078/0', section: ['fdc', 0], table: floppy },
-  { unit: 'acpi/0', section: [Section.POWER, 0], table: power },
-  { unit: 'piix3ide/0', section: [Section.IDE, 0], table: ide },
-  { unit: 'vga/0', section: [Section.GRAPHICS, 0], table: display },
 ];
+
+/** Those that a machine has on a board of QEMU. */
+export function deviceTable({ sections, powerRegisters }: QemuBoard): DeviceRow[] {
+  return [
+    ...ON_EVERY_BOARD,
+    { unit: 'acpi/0', section: [sections.POWER, 0], table: power(powerRegisters) },
+    { unit: 'piix3ide/0', section: [sections.IDE, 0], table: ide },
+    { unit: 'vga/0', section: [sections.GRAPHICS, 0], table: display },
+  ];
+}

@@ -17,6 +17,9 @@ export const RICH_MACHINES = ['devices-7.2', 'devices-10.0'] as const;
 /** Streams of a PC of 4 MiB without graphics, which the real QEMU 7.2.22 and 10.0.2 wrote after a reset. */
 const TEMPLATES = fileURLToPath(new URL('../../../test-vectors/wake/', import.meta.url));
 export const MACHINES = ['pc-i440fx-7.2', 'pc-i440fx-10.0'] as const;
+export const ICH9_MACHINES = ['pc-q35-7.2', 'pc-q35-10.0'] as const;
+/** A state of a machine with ICH9. */
+export const ICH9_STATE = 'own-ich9';
 
 export function templateBytes(machine: string): Buffer {
   return gunzipSync(readFileSync(join(TEMPLATES, `${machine}.qemu.gz`)));
@@ -26,9 +29,14 @@ export function template(machine: string): Promise<Template> {
   return Template.read(bufferSource(templateBytes(machine), machine));
 }
 
-/** A state of test-vectors/states in the form of a QEMU. */
+/** Where a state lies, with its truth. */
+export function folderOf(name: string): string {
+  return name === ICH9_STATE ? TEMPLATES : STATES_FOLDER;
+}
+
+/** A state of test-vectors in the form of a QEMU. */
 export async function woken(name: string, machine: string) {
-  const source = bufferSource(readFileSync(join(STATES_FOLDER, `${name}.sav`)), name);
+  const source = bufferSource(readFileSync(join(folderOf(name), `${name}.sav`)), name);
   const prepared = await prepareWake(source, NO_OPTIONS, new Map());
   const target = await template(machine);
   putState(prepared.units, target, NO_OPTIONS);

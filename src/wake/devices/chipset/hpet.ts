@@ -1,6 +1,7 @@
 import type { Hpet } from '../../../../formats/units/chipset/timers.ts';
 import { type Correspondence, same, sameTimer, type UnitPart } from '../../template/correspondence.ts';
 import type { SectionImage } from '../../template/section-image.ts';
+import type { MachineUnits } from '../../units/machine-units.ts';
 
 const unitOf = (part: UnitPart) => part as unknown as Hpet;
 
@@ -18,6 +19,17 @@ const SETTINGS = 0xffff_ffffn;
 /** Length of a tick in fs. */
 export function periodOf({ capabilities }: Hpet): bigint {
   return capabilities >> 32n;
+}
+
+/** Whether the guest has switched it on. */
+export function isInUse({ config }: Hpet): boolean {
+  return (config & RUNS) !== 0n;
+}
+
+/** The HPET that QEMU gets, too: one that ticks at another rate cannot go on. */
+export function hpetThatGoesOn(units: MachineUnits, without: ReadonlySet<string>): Hpet | undefined {
+  const unit = without.has('hpet') ? undefined : units.find<Hpet>('hpet/0');
+  return unit && periodOf(unit) === HPET_PERIOD ? unit : undefined;
 }
 
 /** Timers that a QEMU's HPET has: their number stands in fields of different names. */

@@ -2,7 +2,7 @@ import { type Piix3Bus, placeName } from '../../../../formats/units/chipset/pci-
 import type { SectionImage } from '../../template/section-image.ts';
 
 /** A device on VirtualBox's bus, with its configuration space. */
-export type BusDevice = Piix3Bus['devices'][number];
+export type BusDevice = Pick<Piix3Bus['devices'][number], 'devfn' | 'config' | 'pinLevel'>;
 
 /** Base addresses that both machines have, as `[QEMU, VirtualBox]`. */
 export type Regions = readonly (readonly [number, number])[];
@@ -27,7 +27,7 @@ const MEMORY_KIND = 0xf;
 /** The path of a PCI device's configuration space in its section. */
 function configPath(section: SectionImage): string {
   return (
-    ['parent_obj', 'dev', 'parent_obj.parent_obj']
+    ['parent_obj', 'dev', 'd', 'parent_obj.parent_obj']
       .flatMap((owner) => [`${owner}.config[0]`, `${owner}.config`])
       .find((path) => section.has(path)) ?? 'parent_obj.config[0]'
   );
@@ -51,13 +51,20 @@ export function configOf(section: SectionImage): DataView {
  * @param regions base addresses to take, as `[QEMU, VirtualBox]`
  */
 export function wakeConfig(section: SectionImage, device: BusDevice, regions: Regions): void {
-  const from = viewOf(device);
+  const from = configView(device);
   editConfig(section, (to) => {
     to.setUint16(COMMAND, from.getUint16(COMMAND, true), true);
     to.setUint8(LATENCY, from.getUint8(LATENCY));
     to.setUint8(INTERRUPT_LINE, from.getUint8(INTERRUPT_LINE));
     for (const [theirs, ours] of regions)
       wakeBaseAddress(to, theirs, from.getUint32(BASE_ADDRESSES + REGION_SIZE * ours, true));
+  });
+}
+
+/** Takes bytes over that both have in the same places. */
+export function copyConfig(section: SectionImage, { config }: BusDevice, start: number, count: number): void {
+  editConfig(section, (to) => {
+    for (let i = start; i < start + count; i++) to.setUint8(i, config[i]);
   });
 }
 
@@ -74,7 +81,7 @@ export function mapMemory(section: SectionImage, region: number, address: number
 /** The other way: what the guest has set, into VirtualBox's device. */
 export function takeConfigBack(section: SectionImage, device: BusDevice, regions: Regions): void {
   const from = configOf(section);
-  const to = viewOf(device);
+  const to = configView(device);
   to.setUint16(COMMAND, from.getUint16(COMMAND, true), true);
   to.setUint8(LATENCY, from.getUint8(LATENCY));
   to.setUint8(INTERRUPT_LINE, from.getUint8(INTERRUPT_LINE));
@@ -82,7 +89,8 @@ export function takeConfigBack(section: SectionImage, device: BusDevice, regions
     wakeBaseAddress(to, ours, from.getUint32(BASE_ADDRESSES + REGION_SIZE * theirs, true));
 }
 
-function viewOf({ config }: BusDevice): DataView {
+/** The configuration space of a device of VirtualBox. */
+export function configView({ config }: BusDevice): DataView {
   return new DataView(config.buffer, config.byteOffset, config.byteLength);
 }
 

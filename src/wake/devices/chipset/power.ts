@@ -14,15 +14,19 @@ function nextOverflow({ now }: Moment): bigint {
   return ((now * TIMER_HZ) / SECOND + HALF_TURN) & ~(HALF_TURN - 1n);
 }
 
-/** Unit acpi: the fixed registers of power management. */
-export const power: readonly Correspondence[] = [
-  ...sameEach('ar.pm1.', '', [
-    ['evt.sts', 'pm1Status'],
-    ['evt.en', 'pm1Enable'],
-    ['cnt.cnt', 'pm1Control'],
-  ]),
-  computed('ar.tmr.overflow_time', (_, moment) => nextOverflow(moment)),
-  computed('ar.tmr.timer', (part: UnitPart, moment) =>
-    ((part as unknown as Acpi).pm1Enable & TIMER_ENABLED) !== 0 ? (nextOverflow(moment) * SECOND) / TIMER_HZ + 1n : -1n,
-  ),
-];
+/** Unit acpi: the fixed registers of power management. @param qemu path of them in the section */
+export function power(qemu: string): Correspondence[] {
+  return [
+    ...sameEach(`${qemu}pm1.`, '', [
+      ['evt.sts', 'pm1Status'],
+      ['evt.en', 'pm1Enable'],
+      ['cnt.cnt', 'pm1Control'],
+    ]),
+    computed(`${qemu}tmr.overflow_time`, (_, moment) => nextOverflow(moment)),
+    computed(`${qemu}tmr.timer`, (part: UnitPart, moment) =>
+      ((part as unknown as Acpi).pm1Enable & TIMER_ENABLED) !== 0
+        ? (nextOverflow(moment) * SECOND) / TIMER_HZ + 1n
+        : -1n,
+    ),
+  ];
+}

@@ -1,0 +1,30 @@
+import { openScratchFile } from '../../formats/files/scratch-file.ts';
+import { WrittenFile } from '../../formats/files/written-file.ts';
+import { sleep } from '../../formats/world/waiting.ts';
+import { Template } from '../../src/wake/template/template.ts';
+import { WakingQemu } from './waking-qemu.ts';
+
+/** Long enough to see one in ten thousand. */
+const MEASURED_MS = 60;
+const NANOSECONDS = 1e9;
+
+/**
+ * The rate of the host's time stamp counter, as guests of a QEMU without KVM see it, in Hz: QEMU itself counts it, and
+ * nanoseconds beside it, while an empty machine runs. No file of the system tells it on every host.
+ */
+export async function hostTscHz(program: string, signal?: AbortSignal): Promise<number> {
+  const words = '-machine none -nodefaults -no-user-config -accel tcg -display none'.split(' ');
+  const qemu = await WakingQemu.start({ program, arguments: words, signal });
+  const scratch = openScratchFile();
+  try {
+    await sleep(MEASURED_MS, { signal });
+    await qemu.qmp.execute('stop');
+    const sink = new WrittenFile('the stream of QEMU', scratch.descriptor);
+    await qemu.save(sink);
+    const clocks = (await Template.read(await sink.readBack())).section('timer');
+    return (Number(clocks.number('cpu_ticks_offset')) / Number(clocks.number('cpu_clock_offset'))) * NANOSECONDS;
+  } finally {
+    scratch.close();
+    await qemu.quit();
+  }
+}

@@ -1,0 +1,102 @@
+import { describe, expect, it } from 'vitest';
+import type { IoApic } from '../../../../formats/units/chipset/interrupt-controllers.ts';
+import type { Acpi } from '../../../../formats/units/chipset/legacy.ts';
+import { ICH9_MACHINES, template } from '../../testing/woken.ts';
+import { lineOf, MASKED } from './interrupt-routes.ts';
+import { interruptsByMessages, wakeMessages } from './msi.ts';
+import { type BusDevice, configOf } from './pci.ts';
+import { planLines, Q35, q35Line } from './q35.ts';
+
+const device = (devfn: number) => {
+  const config = new Uint8Array(256);
+  config[0x3d] = 1;
+  return { devfn, config, pinLevel: 0 } as BusDevice;
+};
+const lines = (open: readonly number[]) =>
+  ({
+    redirections: Array.from({ length: 24 }, (_, i) => (open.includes(i) ? 0xa000n : MASKED)),
+  }) as unknown as IoApic;
+
+/** Where 7.2.22 has them: the first network card, the second, OHCI of PIIX3, AHCI of either chipset. */
+const [NIC, NIC_2, OHCI, AHCI, AHCI_ICH9] = [0x18, 0x40, 0x30, 0x68, 0xfa];
+
+describe('interrupts of PCI devices on Q35', () => {
+  it('have the line that VirtualBox has where bit 2 of slot and pin is set', () => {
+    for (const devfn of [OHCI, AHCI, 0x20, 0x28, 0x38, 0x60])
+      expect([devfn, q35Line(devfn, 0)]).toEqual([devfn, lineOf(devfn, 0)]);
+    expect([NIC, NIC_2, AHCI_ICH9].map((devfn) => [lineOf(devfn, 0), q35Line(devfn, 0)])).toEqual([
+      [19, 23],
+      [16, 20],
+      [23, 16],
+    ]);
+  });
+
+  it('need a twin where they have another one, but for those that follow the guest', () => {
+    const [nic, ahci] = [device(NIC), device(AHCI)];
+    expect(planLines([nic, ahci], lines([19, 21]))).toMatchObject({ twins: [{ device: nic, from: 19, to: 23 }] });
+    // Set up later, it arrives all the same.
+    expect(planLines([ahci], lines([]))).toEqual({ twins: [], unrouted: [], homeless: [] });
+    expect(planLines([nic], lines([]))).toMatchObject({ twins: [], unrouted: [nic] });
+  });
+
+  it('take no line from a device that has it in both machines, and none that the guest has set up', () => {
+    // Slot 7 is on line 23 in both.
+    const [nic, other] = [device(NIC), device(0x38)];
+    expect(planLines([nic, other], lines([19]))).toMatchObject({ twins: [], homeless: [nic] });
+    expect(planLines([nic], lines([19, 23]))).toMatchObject({ twins: [], homeless: [nic] });
+  });
+});
+
+/** A device that has interrupts by messages, as VirtualBox's AHCI has them: addresses of 32 bits. */
+function messenger(isEnabled: boolean): BusDevice {
+  const { config, ...rest } = device(AHCI_ICH9);
+  const view = new DataView(config.buffer);
+  view.setUint16(6, 0x10, true);
+  view.setUint8(0x34, 0x70);
+  view.setUint16(0x70, 0x8001, true);
+  view.setUint16(0x80, 5, true);
+  view.setUint16(0x82, isEnabled ? 1 : 0, true);
+  view.setUint32(0x84, 0xfee0_1000, true);
+  view.setUint16(0x88, 0x4041, true);
+  return { ...rest, config };
+}
+
+describe.each(ICH9_MACHINES)('in %s', (machine) => {
+  const section = async () => (await template(machine)).section('0000:00:1f.2/ich9_ahci');
+
+  it('messages of a device arrive where the guest wants them', async () => {
+    const ahci = await section();
+    expect(interruptsByMessages(messenger(true))).toBe(true);
+    wakeMessages(ahci, messenger(true));
+    const config = configOf(ahci);
+    expect(config.getUint16(0x82, true)).toBe(0x81);
+    expect([config.getUint32(0x84, true), config.getUint32(0x88, true)]).toEqual([0xfee0_1000, 0]);
+    expect(config.getUint16(0x8c, true)).toBe(0x4041);
+  });
+
+  it('a device with a pin sends none', async () => {
+    const ahci = await section();
+    const before = ahci.bytes('parent_obj.config[0]');
+    expect(interruptsByMessages(messenger(false))).toBe(false);
+    wakeMessages(ahci, messenger(false));
+    wakeMessages(ahci, device(AHCI_ICH9));
+    expect(ahci.bytes('parent_obj.config[0]')).toEqual(before);
+  });
+
+  it('ROMs are read and not written, and power management is where the guest knows it', async () => {
+    const target = await template(machine);
+    Q35.putPower(target, { pmBase: 0x4000 } as Acpi, device(0x38));
+    Q35.putBridges(target, undefined, 0x2400_0000);
+    Q35.hold(target, '0000:00:03.0/e1000', { ...device(NIC), pinLevel: 1 });
+    const bridge = configOf(target.section(Q35.sections.ISA_BRIDGE));
+    expect([bridge.getUint32(0x40, true), bridge.getUint8(0x44) & 0x80]).toEqual([0x4001, 0x80]);
+    expect(configOf(target.section(Q35.sections.HOST_BRIDGE)).getUint32(0x60, true)).toBe(0xdc00_0005);
+    expect(target.section('PCIBUS').number('irq_count[7]')).toBe(1n);
+  });
+});
+
+it('a capability list that leads in a circle ends', () => {
+  const circle = messenger(true);
+  circle.config[0x71] = 0x70;
+  expect(interruptsByMessages(circle)).toBe(false);
+});

@@ -1,0 +1,107 @@
+import { FOUR_GIB } from '../../../../formats/sizes.ts';
+import type { IoApic } from '../../../../formats/units/chipset/interrupt-controllers.ts';
+import { placeName } from '../../../../formats/units/chipset/pci-codec.ts';
+import type { QemuBoard } from './board.ts';
+import { heldPin, holdOnBus, isMasked, lineOf, PCI_LINES, type Routes } from './interrupt-routes.ts';
+import { type BusDevice, configView, editConfig, pinOf, sectionName } from './pci.ts';
+import { ICH9_PLACES as PLACES } from './places.ts';
+
+const Section = {
+  HOST_BRIDGE: sectionName(PLACES.HOST_BRIDGE, 'mch'),
+  ISA_BRIDGE: sectionName(PLACES.ISA_BRIDGE, 'ICH9LPC'),
+  IDE: sectionName(PLACES.IDE, 'ide'),
+  GRAPHICS: sectionName(PLACES.GRAPHICS, 'vga'),
+  POWER: sectionName(PLACES.ISA_BRIDGE, 'ICH9LPC'),
+} as const;
+
+/** Registers of the ISA bridge: ports of power management, and whether it answers there. */
+const POWER_PORTS = 0x40;
+const POWER_CONTROL = 0x44;
+const POWER_ENABLED = 0x80;
+/** Where the chip's other registers show in memory. */
+const CHIP_REGISTERS = 0xf0;
+const SHOWN = 1;
+/** Register of the host bridge: where configuration spaces show in memory, and how many buses do. */
+const CONFIG_MEMORY = 0x60;
+const BUSES_64 = 2 << 1;
+/** VirtualBox's hole below 4 GiB begins with them, if it shows them. */
+const HOLE_WITH_CONFIG = 0x2400_0000;
+
+/** Devices from here on, but for one, have lines that the ISA bridge's registers name: after a reset, one for each pin. */
+const FIRST_OWN = 25;
+const BEHIND_BRIDGE = 30;
+const PINS = 4;
+
+/** QEMU's name of the IDE controller; its channels have the names of those that a PC has by itself. */
+const IDE_ID = 'ide';
+
+/** Line of the I/O APIC that QEMU has for a device's pin. */
+export function q35Line(devfn: number, pin: number): number {
+  const slot = devfn >>> 3;
+  if (slot === BEHIND_BRIDGE) return PCI_LINES + PINS + pin;
+  return PCI_LINES + (slot >= FIRST_OWN ? pin : PINS + ((slot + pin) % PINS));
+}
+
+/** Lines that are the same in both machines need nothing, whatever the guest does with them later. */
+export function planLines(devices: readonly BusDevice[], ioApic: IoApic): Routes {
+  const routes: Routes = { twins: [], unrouted: [], homeless: [] };
+  const lines = devices.flatMap((device) => {
+    const pin = pinOf(device);
+    if (pin === undefined) return [];
+    return [{ device, from: lineOf(device.devfn, pin), to: q35Line(device.devfn, pin) }];
+  });
+  const same = lines.filter(({ from, to }) => from === to);
+  for (const { device, from, to } of lines) {
+    if (from === to) continue;
+    const shared = routes.twins.find((twin) => twin.to === to);
+    const isFree = isMasked(ioApic, to) && !same.some((line) => line.to === to);
+    if (isMasked(ioApic, from)) routes.unrouted.push(device);
+    else if (shared ? shared.from === from : isFree) routes.twins.push({ device, from, to });
+    else routes.homeless.push(device);
+  }
+  return routes;
+}
+
+/** QEMU's Q35, for machines with ICH9. */
+export const Q35: QemuBoard = {
+  machine: 'q35',
+  // VirtualBox's controllers of disks are added one by one; its SMBus is another chip.
+  machineWords: ',sata=off,smbus=off',
+  moreChips: (units) => [
+    ...(units.has('i82078/0') ? ['-device', 'isa-fdc'] : []),
+    ...(units.has('piix3ide/0') ? ['-device', `piix3-ide,id=${IDE_ID},addr=${placeName(PLACES.IDE)}`] : []),
+  ],
+  places: PLACES,
+  sections: Section,
+  shadows: 0x90,
+  powerRegisters: 'pm.acpi_regs.',
+
+  putPower(template, { pmBase }) {
+    editConfig(template.section(Section.POWER), (config) => {
+      config.setUint32(POWER_PORTS, pmBase | 1, true);
+      config.setUint8(POWER_CONTROL, config.getUint8(POWER_CONTROL) | POWER_ENABLED);
+    });
+  },
+
+  putBridges(template, isaBridge, ramHole) {
+    const chipRegisters = isaBridge ? configView(isaBridge).getUint32(CHIP_REGISTERS, true) : 0;
+    if ((chipRegisters & SHOWN) !== 0)
+      editConfig(template.section(Section.ISA_BRIDGE), (config) =>
+        config.setUint32(CHIP_REGISTERS, chipRegisters, true),
+      );
+    if (ramHole === HOLE_WITH_CONFIG)
+      editConfig(template.section(Section.HOST_BRIDGE), (config) =>
+        config.setUint32(CONFIG_MEMORY, FOUR_GIB - ramHole + BUSES_64 + SHOWN, true),
+      );
+  },
+
+  planRoutes: planLines,
+
+  // Each line of the bus has its own of the I/O APIC.
+  connect() {},
+
+  hold(template, section, device) {
+    const pin = heldPin(device);
+    if (pin !== undefined) holdOnBus(template, section, pin, q35Line(device.devfn, pin) - PCI_LINES);
+  },
+};
