@@ -37,7 +37,7 @@ export class ControlConnection {
     try {
       for await (const line of linesOf(this.#socket, LINE_LIMIT)) {
         await this.#carryOut(line);
-        // Who does not read gets no further answers either.
+        // A client that does not read gets no further answers either.
         if (this.#socket.writableNeedDrain)
           await Promise.race([once(this.#socket, 'drain'), once(this.#socket, 'close')]);
       }

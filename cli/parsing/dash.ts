@@ -26,7 +26,7 @@ export function showDashes(options: Record<string, unknown>): void {
     options[key] = Array.isArray(value) ? value.map(shown) : shown(value);
 }
 
-/** The same in words about the command line. */
+/** A text about the command line, with these words as they were given. */
 export function withoutHiding(text: string): string {
   return text.replaceAll(HIDDEN, '');
 }

@@ -54,7 +54,7 @@ export class Cursor {
     return at;
   }
 
-  /** The next byte. @throws OutOfBytes, as all that reads */
+  /** The next byte. @throws OutOfBytes, as all methods that read */
   u8(): number {
     return this.bytes[this.take(1)];
   }

@@ -1,6 +1,6 @@
 import { createHash, createHmac } from 'node:crypto';
 
-/** Who asks, and where the bucket is. */
+/** The account that asks, and the place of the bucket. */
 export interface S3Access {
   keyId: string;
   secret: string;

@@ -6,8 +6,8 @@ import { world } from '../world/world.ts';
 // removes them. Those of a killed one stay until another savkit writes in their folder.
 
 /**
- * Who has made a temporary file, in its name: where its process ran (`OwnProcess.place`, with `_` for spaces) and its
- * number. After it come characters that nobody can guess.
+ * The name of a temporary file tells who has made it: where its process ran (`OwnProcess.place`, with `_` for spaces)
+ * and its number. After it come characters that nobody can guess.
  */
 const MAKER = /\.savkit_([^_]*_[^_]*_[^_]*)_(\d+)_[0-9a-f]{12}\.part$/;
 /** Characters of the purpose that a name begins with: file systems take 255 bytes. */

@@ -49,7 +49,7 @@ export async function welcome(
     await serve(greeting);
     channel.end();
   } catch (error) {
-    // Who only asks what this side could take says goodbye.
+    // A source that only asks what this side could take says goodbye.
     if (!greeting && error instanceof LinkError && error.isFarewell) return channel.end();
     onRefused((error as SavkitError).message);
     if (error instanceof LinkError || error instanceof PeerError) return channel.destroy();

@@ -1,7 +1,7 @@
 import { sleep } from '../../formats/world/waiting.ts';
 import { world } from '../../formats/world/world.ts';
 
-/** Who holds a lock needs some milliseconds; one that is older was left behind. */
+/** Locks are held for some milliseconds; an older one was left behind by a process that is gone. */
 const STALE_MS = 10_000;
 const LOOK_MS = 20;
 

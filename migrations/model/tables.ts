@@ -109,7 +109,7 @@ function answer({ source, sourceAlive, target, targetAlive }: Case): string {
     return decision === undefined ? 'nothing' : `d_${word(decision)}`;
   };
   const first = write[0]?.side === 'source' ? 'true' : 'false';
-  // Who is told that it is too early has been told nothing yet.
+  // Whoever hears that it is too early has been told nothing yet.
   const told = notYet === undefined ? survivor : 'undecided';
   return `survivor = is_${told}; toSource = ${into('source')}; toTarget = ${into('target')}; sourceFirst = ${first}`;
 }

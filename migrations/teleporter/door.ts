@@ -12,8 +12,8 @@ import type { RelayKey } from './relay-key.ts';
 /** Connections that may wait while another one is served. */
 const QUEUE_LIMIT = 16;
 /**
- * Who has said nothing by then does not keep the others waiting any longer; its own time is up later, where nobody
- * waits.
+ * A peer that has said nothing by then does not keep the others waiting any longer; its own time is up later, where
+ * nobody waits.
  */
 const SILENCE_MS = 10_000;
 /** Timers take at most 2^31 - 1 ms; waiting in steps is as good. */

@@ -160,7 +160,7 @@ class SecureGuard implements Guard {
   #onDistrust(secure: Socket, error: NodeJS.ErrnoException): void {
     const name = nameOf(secure);
     const socket = name === undefined ? undefined : this.#met.get(name);
-    // Who is gone, or silent, has guessed nothing.
+    // Whoever is gone, or silent, has guessed nothing.
     if (!socket || name === undefined || !isGuess(error)) return;
     this.#met.delete(name);
     const address = socket.remoteAddress ?? '';

@@ -20,8 +20,8 @@ interface Line {
 }
 
 /**
- * Slows down whoever tries keys: each address for itself, twice as much each time, and all together. Who has shown the
- * key once goes on at once.
+ * Slows down whoever tries keys: each address for itself, twice as much each time, and all together. Whoever has shown
+ * the key once goes on at once.
  */
 export class GuessLimit {
   readonly #lines = new Map<string, Line>();
@@ -72,7 +72,7 @@ function pauseAfter(wrong: number): number {
   return wrong <= FREE_TRIES ? 0 : Math.min(FIRST_PAUSE_MS * 2 ** (wrong - FREE_TRIES - 1), LONGEST_PAUSE_MS);
 }
 
-/** Who has one address of IPv6 has 2^64 of them. */
+/** Whoever has one address of IPv6 has 2^64 of them. */
 export function blockOf(address: string): string {
   const v4 = address.slice(address.lastIndexOf(':') + 1);
   if (isIPv4(v4)) return v4;

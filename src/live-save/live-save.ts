@@ -106,7 +106,7 @@ class LiveSave {
   readonly #tracker: DirtyTracker;
   readonly #passes: PassReport[] = [];
   readonly #start = clock();
-  /** Who failed while the machine was saving has to bring it back from there. */
+  /** How far the save is: one that fails in the final step has to bring the machine back from the state `saving`. */
   #step: 'passes' | 'final' | 'done' = 'passes';
   #suspendedByUs = false;
   #stoppedAt = 0;

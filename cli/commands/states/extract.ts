@@ -105,7 +105,7 @@ function extensionOf({ format, rom, mmio2, unit }: Options): string {
   return format === 'raw' || format === 'sparse' ? '.raw' : format === 'lime' ? '.lime' : '.core';
 }
 
-/** Who reads the core by a program must hear, too, what is missing in it. */
+/** Whoever reads the core by a program must hear, too, which parts are missing in it. */
 function findingsOf({ registersMissing }: ExtractReport): Finding[] {
   if (registersMissing === undefined) return [];
   return [

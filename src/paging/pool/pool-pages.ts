@@ -1,4 +1,4 @@
-/** Indices below are nil and what was special once. */
+/** Smaller indices are nil, and those that old releases had for pages of special use. */
 export const FIRST_INDEX = 5;
 export const NIL_INDEX = 0;
 /** Pages that the pool grows by at a time. */
@@ -31,10 +31,7 @@ export class PoolPages {
     this.#free.push(index);
   }
 
-  /**
-   * Of pages in use, when there is no other, the one not locked that was touched longest ago; `NIL_INDEX` where all are
-   * locked.
-   */
+  /** The page in use, and not locked, that was touched longest ago; `NIL_INDEX` where all are locked. */
   leastRecentlyUsed(): number {
     let oldest = NIL_INDEX;
     for (let index = FIRST_INDEX; index < this.end; index++) {

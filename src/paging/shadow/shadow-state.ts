@@ -77,7 +77,7 @@ export type ModeChangeStatus =
   | 'switcher-refused'
   | 'not-combinable';
 
-/** Who else takes part in mode changes. */
+/** All others that take part in mode changes. */
 export interface ModeChangeHooks {
   /** Raw mode: makes a world switcher current. False refuses the change. */
   selectSwitcher?(switcher: WorldSwitcher): boolean;

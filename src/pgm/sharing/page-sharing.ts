@@ -136,7 +136,7 @@ export class PageSharing {
 
   #scanRange(scanned: ScannedRange, start: number, end: number): void {
     const { memory, range, firstNumber } = scanned;
-    // Who monitors writes sees each change of state, too: he is not disturbed.
+    // Whoever monitors writes sees each change of a page's state, too, and is not to be disturbed.
     if (memory.monitor.user !== undefined) return;
     let chunk = 0;
     let count = 0;

@@ -61,7 +61,7 @@ function edit<T>(donor: CollectedState, label: string, codec: UnitCodec<T>, chan
 
 const keyOf = ({ name, instance }: PdmDevice) => `${name}/${instance}`;
 
-/** What the settings decide about, and do not have. */
+/** Takes devices out that the settings decide about, and do not have. */
 function takeOutDevices(donor: CollectedState, target: MachineFacts): void {
   const { state } = donor;
   const there = new Set(target.devices?.map(keyOf));
@@ -137,7 +137,7 @@ function leaveOutServices(donor: CollectedState): void {
   });
 }
 
-/** What loaders compare, as the changed units tell it. */
+/** Reads anew, from the changed units, what loaders compare. */
 function readConfigs({ state, units }: CollectedState): void {
   for (const [label, { header, payload }] of units) {
     const config = rowOf(header)?.configOf?.(payload);
@@ -145,10 +145,10 @@ function readConfigs({ state, units }: CollectedState): void {
   }
 }
 
-/** Of the CPU's features and registers the merge takes care. */
+/** The merge takes care of the CPU's features and registers. */
 const MENDED_LATER = ['extended-state', 'cpuid'];
 
-/** Whatever differs still no settings tell how to mend. */
+/** Refuses differences that are left: settings do not tell how to mend them. */
 function refuseTheRest(donor: CollectedState, target: MachineFacts): void {
   const left = compareMachines(donor.state, machineOf(donor.state, donor.name), target, []).find(
     ({ finding }) => finding.severity === 'error' && !MENDED_LATER.includes(finding.code),

@@ -30,7 +30,10 @@ export interface SurveyOptions {
   patchWith: number;
   /** Pgm units, by number, whose bytes no CRC vouches for. */
   doubted: ReadonlySet<number>;
-  /** How many pages with content may stand in one block: so far damage may reach back from where blocks break. */
+  /**
+   * How many pages with content may stand in one block: damage may reach so many pages back from the place where blocks
+   * break.
+   */
   reach: number;
 }
 
@@ -81,8 +84,8 @@ export class PageSurvey {
   };
 
   /**
-   * Damage reaches back from where records break, for no one knows how far: at most to what the last content and the
-   * heads after it were read from.
+   * Damage may begin before the place where records break; at the earliest in the bytes of the last content and of the
+   * heads after it.
    */
   readonly broken = (pass: number): void => {
     const latest = this.#latest.flat();
