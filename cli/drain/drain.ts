@@ -6,7 +6,8 @@ import { type Fate, type FateOptions, fateOf } from './fate.ts';
 import { type FoundMachine, lookAt } from './find-machines.ts';
 import { type MoveResult, move } from './move.ts';
 import { consequenceOf } from './reasons.ts';
-import { type DrainTarget, roomiest } from './targets.ts';
+import type { DrainTarget } from './targets.ts';
+import { type Leaving, WaitingLine } from './waiting-line.ts';
 
 /** A machine, and what has come of it. */
 export interface DrainedMachine extends FoundMachine, Ended {
@@ -40,23 +41,6 @@ export type DrainEvent =
   | ({ event: 'finished' } & DrainedMachine)
   | { event: 'target-stopped'; to: string; because: string };
 
-/** A machine that is to go. */
-interface Leaving {
-  found: FoundMachine;
-  attempts: number;
-  last: Begun | undefined;
-  /** Why it did not go to which target. */
-  tried: Map<string, string>;
-  /** It is not its turn before, by `performance.now`. */
-  notBefore: number;
-  /** Times that it was told to come later. */
-  waits: number;
-}
-
-const LATER_MS = 2000;
-/** Five minutes of being told so. */
-const MOST_WAITS = 150;
-
 /**
  * Moves machines to targets, as many at a time as there are slots; each is in the end at exactly one place, or said not
  * to be known.
@@ -68,21 +52,20 @@ export class Drain {
   /** Why nothing can be noted any more; nothing more is begun then. */
   noJournal: string | undefined;
   readonly #options: DrainOptions;
-  readonly #waiting: Leaving[] = [];
+  readonly #line: WaitingLine;
   readonly #moving = new Set<Promise<void>>();
 
   constructor(options: DrainOptions) {
     this.#options = options;
+    this.#line = new WaitingLine(options.targets, options.perTarget);
   }
 
   async run(): Promise<readonly DrainedMachine[]> {
     const { machines, journal } = this.#options;
     for (const before of journal.before.values()) if (before.outcome !== 'stayed') await this.#recall(before);
     const isSettled = new Set(this.done.map(({ machine }) => machine));
-    for (const found of machines)
-      if (!isSettled.has(found.machine))
-        this.#waiting.push({ found, attempts: 0, last: undefined, tried: new Map(), notBefore: 0, waits: 0 });
-    while (this.#startSome() || this.#moving.size > 0 || this.#waiting.length > 0) await this.#untilTurn();
+    for (const found of machines) if (!isSettled.has(found.machine)) this.#line.add(found);
+    while (this.#startSome() || this.#moving.size > 0 || !this.#line.isEmpty) await this.#untilTurn();
     return this.done;
   }
 
@@ -92,10 +75,8 @@ export class Drain {
 
   /** Until a machine has come to its end, or one that was told to come later may come. */
   async #untilTurn(): Promise<void> {
-    const now = performance.now();
-    const later = this.#waiting.map(({ notBefore }) => notBefore).filter((time) => time > now);
     const timer = new AbortController();
-    const turn = setTimeout(Math.min(...later, now + LATER_MS) - now, undefined, { signal: timer.signal });
+    const turn = setTimeout(this.#line.msToTurn, undefined, { signal: timer.signal });
     await Promise.race([turn.catch(() => {}), ...this.#moving]);
     timer.abort();
   }
@@ -119,16 +100,16 @@ export class Drain {
   /** Starts what has a slot. @returns whether anything was started */
   #startSome(): boolean {
     let hasStarted = false;
-    for (const leaving of [...this.#waiting]) {
+    for (const leaving of this.#line.all) {
       const why = this.#whyNot(leaving);
       if (why !== undefined) {
-        this.#take(leaving);
+        this.#line.take(leaving);
         this.#close(leaving, { outcome: 'stayed', because: why });
         continue;
       }
-      const target = roomiest(this.#fitting(leaving).filter(({ running }) => running < this.#options.perTarget));
-      if (!target || !this.#isSlotFree || leaving.notBefore > performance.now()) continue;
-      this.#take(leaving);
+      const target = this.#isSlotFree ? this.#line.targetFor(leaving) : undefined;
+      if (!target) continue;
+      this.#line.take(leaving);
       target.running++;
       const work = this.#send(leaving, target).finally(() => {
         target.running--;
@@ -140,27 +121,12 @@ export class Drain {
     return hasStarted;
   }
 
-  #take(leaving: Leaving): void {
-    this.#waiting.splice(this.#waiting.indexOf(leaving), 1);
-  }
-
-  #fitting({ found, tried }: Leaving): DrainTarget[] {
-    return this.#options.targets.filter(
-      (target) => target.stoppedBecause === undefined && !tried.has(target.to) && target.hasRoomFor(found.bytes),
-    );
-  }
-
   /** Why a machine is not sent any more; undefined where it is. */
   #whyNot(leaving: Leaving): string | undefined {
     if (this.#options.signal.aborted) return 'interrupted';
     if (this.halted !== undefined) return `not sent: nobody knows where ${this.halted} is`;
     if (this.noJournal !== undefined) return `not sent: ${this.noJournal}`;
-    if (this.#fitting(leaving).length > 0) return undefined;
-    const reasons = this.#options.targets.map(
-      ({ to, stoppedBecause }) =>
-        `${to}: ${leaving.tried.get(to) ?? stoppedBecause ?? 'it has not so much memory free'}`,
-    );
-    return reasons.join('; ');
+    return this.#line.whyNowhere(leaving);
   }
 
   async #send(leaving: Leaving, target: DrainTarget): Promise<void> {
@@ -169,9 +135,9 @@ export class Drain {
       await target.ask();
     } catch (error) {
       this.#stopTarget(target, (error as SavkitError).message);
-      return this.#again(leaving);
+      return this.#line.again(leaving);
     }
-    if (!target.hasRoomFor(found.bytes)) return this.#again(leaving);
+    if (!target.hasRoomFor(found.bytes)) return this.#line.again(leaving);
     if (target.room?.machines === 0) return this.#later(leaving, target, 'it is busy');
     try {
       const now = await lookAt(found.machine, this.#options.signal);
@@ -181,7 +147,7 @@ export class Drain {
       return this.#close(leaving, { outcome: 'unknown', because: (error as SavkitError).message });
     }
     const begun = { machine: found.machine, name: found.name, migration: newMigrationId(), to: target.to };
-    if (!(await this.#noted(this.#options.journal.begin(begun)))) return this.#again(leaving);
+    if (!(await this.#noted(this.#options.journal.begin(begun)))) return this.#line.again(leaving);
     Object.assign(leaving, { last: begun, attempts: leaving.attempts + 1 });
     this.#options.onEvent({ event: 'started', ...begun });
     await this.#settle(leaving, target, begun, await this.#move(begun));
@@ -217,7 +183,7 @@ export class Drain {
     if (consequence === 'stays' || this.#options.signal.aborted)
       return this.#end(leaving, begun, { outcome: 'stayed', because: message, code });
     await this.#noted(this.#options.journal.end(begun, { outcome: 'stayed', because: message, code }));
-    return consequence === 'later' ? this.#later(leaving, target, message) : this.#again(leaving);
+    return consequence === 'later' ? this.#later(leaving, target, message) : this.#line.again(leaving);
   }
 
   /** After a process that ended in the midst of it the machine may be gone with it, or stand still. */
@@ -229,16 +195,10 @@ export class Drain {
     );
   }
 
-  #again(leaving: Leaving): void {
-    this.#waiting.unshift(leaving);
-  }
-
-  #later(leaving: Leaving, { to }: DrainTarget, because: string): void {
-    leaving.notBefore = performance.now() + LATER_MS;
-    if (++leaving.waits > MOST_WAITS) leaving.tried.set(to, because);
-    if (leaving.waits === 1)
-      this.#options.onEvent({ event: 'waiting', machine: leaving.found.machine, name: leaving.found.name, because });
-    this.#waiting.push(leaving);
+  #later(leaving: Leaving, target: DrainTarget, because: string): void {
+    this.#line.later(leaving, target, because);
+    const { machine, name } = leaving.found;
+    if (leaving.waits === 1) this.#options.onEvent({ event: 'waiting', machine, name, because });
   }
 
   #stopTarget(target: DrainTarget, because: string): void {
