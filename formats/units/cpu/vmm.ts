@@ -1,11 +1,9 @@
 import { bool } from '../../binary/kinds.ts';
-import { separator } from '../../binary/markers.ts';
+import { SEPARATOR_SIZE, separator } from '../../binary/markers.ts';
 import { defineStruct } from '../../binary/struct.ts';
 import { codecOf } from '../codec/codec.ts';
 import { fill } from '../codec/kinds.ts';
 import { type UnitRow, versions } from '../codec/unit-row.ts';
-
-const SEPARATOR_SIZE = 4;
 
 const vmm = defineStruct('Unit vmm, version 4', 'device-units.md', {
   started: { kind: fill(bool, SEPARATOR_SIZE), doc: 'by CPU from 1 on: the guest has started it' },

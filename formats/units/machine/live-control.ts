@@ -1,14 +1,20 @@
 import type { Cursor } from '../../binary/cursor.ts';
+import { u16 } from '../../binary/kinds.ts';
+import { defineStruct } from '../../binary/struct.ts';
 import { type Pass, UnsupportedError } from '../../errors.ts';
 import { LIVE_CONTROL } from '../../ssm/layouts.ts';
 import type { ContainerWriter } from '../../ssm/writing/container-writer.ts';
+import { codecOf } from '../codec/codec.ts';
 import { type UnitRow, whole } from '../codec/unit-row.ts';
 
 /**
- * Unit "SSMLiveControl", instance 0, version 1: progress of a live save, in hundredths of a percent. Source: SSM.cpp,
- * ssmR3LiveControlLoadExec.
+ * Unit "SSMLiveControl", instance 0, version 1: progress of a live save. Source: SSM.cpp, ssmR3LiveControlLoadExec.
  */
 export const LIVE_CONTROL_UNIT = { name: LIVE_CONTROL, instance: 0 } as const;
+
+const liveControl = defineStruct('Unit SSMLiveControl, version 1', 'ssm-container.md 3.8', {
+  progress: { kind: u16, doc: 'percent of the whole save × 98' },
+});
 
 export function readLiveControl(cursor: Cursor, version: number): number {
   if (version !== 1)
@@ -18,13 +24,14 @@ export function readLiveControl(cursor: Cursor, version: number): number {
       {},
       'VERR_SSM_UNSUPPORTED_DATA_UNIT_VERSION',
     );
-  return cursor.u16();
+  return liveControl.read(cursor).progress;
 }
 
 export const liveControlRow: UnitRow = {
   unit: LIVE_CONTROL_UNIT.name,
   instance: LIVE_CONTROL_UNIT.instance,
   everyPass: true,
+  codec: codecOf(liveControl),
   facts: whole((cursor, { version }) => {
     readLiveControl(cursor, version);
     return {};

@@ -1,12 +1,9 @@
-import { WIDE } from '../../binary/cursor.ts';
 import { u32 } from '../../binary/kinds.ts';
-import { separator } from '../../binary/markers.ts';
+import { SEPARATOR_SIZE, separator } from '../../binary/markers.ts';
 import { defineStruct } from '../../binary/struct.ts';
 import { codecOf } from '../codec/codec.ts';
 import { opaque } from '../codec/kinds.ts';
 import { type UnitRow, versions } from '../codec/unit-row.ts';
-
-const SEPARATOR_SIZE = separator.kind.size(WIDE);
 
 const blockCache = defineStruct('Unit pdmblkcache, version 1', 'device-units.md', {
   users: { kind: u32, doc: 'users of the cache: devices whose disks are cached by block' },
