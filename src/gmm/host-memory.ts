@@ -170,29 +170,15 @@ export class HostMemory {
   /** As of now. */
   get figures(): HostMemoryFigures {
     const { mapped, maxMapped, misses, bytes } = this.#pool.mapper;
-    const {
-      reservedPages,
-      overCommittedPages,
-      allocatedPages,
-      balloonedPages,
-      sharedPages,
-      duplicatePages,
-      leftBehindSharedPages,
-    } = this.#totals;
+    const { maxPages: _, isSeeded: __, ...pages } = this.#totals;
     return {
       chunks: this.#pool.chunkCount,
       mappedChunks: mapped,
       maxMappedChunks: maxMapped,
       mappingMisses: misses,
       bytes,
-      freePages: this.#pool.chunkCount * PAGES_PER_CHUNK - allocatedPages,
-      reservedPages,
-      overCommittedPages,
-      allocatedPages,
-      balloonedPages,
-      sharedPages,
-      duplicatePages,
-      leftBehindSharedPages,
+      freePages: this.#pool.chunkCount * PAGES_PER_CHUNK - pages.allocatedPages,
+      ...pages,
     };
   }
 
