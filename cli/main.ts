@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 
-// Says to people with an older Node what savkit needs. So nothing here may be younger than Node 12, and all else is
-// loaded afterwards.
+// Says to people with an older Node what savkit needs. So this file uses nothing that came after Node 12, and all
+// others are loaded after the check.
 
 /** The same as `engines` in package.json; a test compares them. */
 const OLDEST = [20, 19];

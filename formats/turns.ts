@@ -1,7 +1,7 @@
 import { InterruptedError } from './errors.ts';
 import { clock, turn } from './world/waiting.ts';
 
-/** So long others wait while something is done in one go: short beside the time slices of a guest. */
+/** How long others wait while something is done in one go, in ms: short beside the time slices of a guest. */
 const TURN_MS = 1;
 /** The same where nothing but a signal, or a display of progress, may be waiting. */
 const UNNOTICED_MS = 50;

@@ -18,8 +18,8 @@ export function isInLowHole(frame: number): boolean {
 }
 
 /**
- * Since 6.1 there is no RAM from 0xA0000 to 0xFFFFF; before, what was no ROM or device there was. V1.1 files hold no
- * release, but are older.
+ * Since 6.1 there is no RAM from 0xA0000 to 0xFFFFF; before, all that was no ROM or device memory there was RAM. V1.1
+ * files hold no release, but are older.
  */
 export function hasRamInLowHole(release: Release | undefined): boolean {
   return release === undefined || release.major < 6 || (release.major === 6 && release.minor < 1);
@@ -68,7 +68,10 @@ export class KnownRanges {
     for (const { id, size } of config.mmio2) this.mmio2Pages[id] = size / 2 ** PAGE_SHIFT;
   }
 
-  /** Where what names ROMs and MMIO2 ranges is lost: any id, and pages up to what no range exceeds. */
+  /**
+   * Where the lists of ROMs and MMIO2 ranges are lost: takes any id, and page numbers up to the largest that a range
+   * can have.
+   */
   allowAny(): void {
     this.romPages.fill(RANGE_PAGES_LIMIT);
     this.mmio2Pages.fill(RANGE_PAGES_LIMIT);

@@ -14,7 +14,7 @@ const PAGE_FLAGS = P | RW | A | D;
 export class MappingTables {
   /** Frame of the host that holds the 32-bit table. */
   readonly narrowFrame: number;
-  /** Those of PAE's two. */
+  /** Frames of the host that hold the two PAE tables. */
   readonly wideFrames: readonly number[];
   readonly #narrow = new Uint32Array(PAGES);
   /** Of both tables: low and high halves of the entries in turn. */

@@ -15,13 +15,13 @@ export interface FlippedBit {
   offset: number;
   /** 0 is the lowest. */
   bit: number;
-  /** That some bit would fit by accident, were the damage of another kind. */
+  /** How likely some bit would fit by accident, were the damage of another kind; 1 is certain. */
   chance: number;
 }
 
-/** More often than this a fit is no proof unless asked for: stretches of more than 256 KiB. */
+/** Where the chance is greater, a fit is no proof unless asked for: in stretches of more than 256 KiB. */
 export const BELIEVED_CHANCE = 0.0005;
-/** Where other damage remains: stretches of up to 5 KiB, such as device units. */
+/** The same limit where other damage remains: it lets stretches of up to 5 KiB through, such as device units. */
 export const CERTAIN_CHANCE = 0.00001;
 /** In longer stretches some bit fits by accident more often than one time in eight. */
 const STRETCH_LIMIT = 64 * MIB;
