@@ -37,10 +37,11 @@ export {
 } from '../live-save/vote.ts';
 export { type AddressRange, type Peeked, peek, poke } from '../machine/edit.ts';
 export { type EditProof, proveEdit } from '../machine/edit-proof.ts';
-export { type Contents, type LoadOptions, loadState } from '../machine/load.ts';
+export { type LoadOptions, loadState } from '../machine/load.ts';
 export { DEFAULT_HOST, type LoadedUnit, Machine } from '../machine/machine.ts';
 export { MachineCpu, type PagingOptions } from '../machine/machine-cpu.ts';
 export { type MachineEvent, type MachineState, nextMachineState } from '../machine/machine-states.ts';
+export type { Contents } from '../machine/memory-filler.ts';
 export { type SaveOptions, saveState } from '../machine/save.ts';
 export type { A20Gate } from '../pgm/access/a20-gate.ts';
 export type {
