@@ -5,7 +5,7 @@ import type { TerminalText } from '../terminal/terminal-text.ts';
 /** At most so many updates a second reach the terminal, or a program that reads events. */
 const UPDATES_PER_SECOND = 10;
 
-/** Bytes that wait for a reader who is slow: what comes then is left out. */
+/** Bytes that may wait for a slow reader; beyond that updates are left out. */
 const UNREAD_LIMIT = 1 << 20;
 
 /**
@@ -32,7 +32,7 @@ export class LiveReport {
     else if (this.#notes) tell(text);
   }
 
-  /** What nothing can go on without: shown also where notes are not. */
+  /** Shows a text without which nothing can go on, such as a pairing code, even where notes are not shown. */
   ask(event: string, text: TerminalText, data: object): void {
     this.#clear();
     if (this.#mode === 'events') this.#emit(event, data);

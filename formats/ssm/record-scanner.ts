@@ -66,7 +66,7 @@ export class RecordScanner {
           const isCut = content + size > end;
           if (isCut && size <= WHOLE_RAW_LIMIT && (!window.ended || content >= end)) return 'more';
           if (isCut || size > WHOLE_RAW_LIMIT) {
-            // In parts; where the file is cut, what there is of the record is good.
+            // The record is handed on in parts: where the file is cut, those before the cut are good.
             this.#rawLeft = size;
             p = content;
             continue;
@@ -77,7 +77,7 @@ export class RecordScanner {
       }
       return 'full';
     } finally {
-      // Also after damage: what stands before it is good.
+      // Also after damage: the records before it are good.
       window.position = p;
     }
   }

@@ -110,6 +110,18 @@ describe('rooms', () => {
   });
 });
 
+/** A page's markup stands there as a browser gets it. */
+const MARKUP = 'cli/report/';
+
+describe('lines', () => {
+  it('have at most 120 columns, also where the formatter cannot break them', () => {
+    const wide = files.flatMap(({ name, text }) =>
+      text.split('\n').flatMap((line, i) => ([...line].length > 120 ? [`${name}:${i + 1}`] : [])),
+    );
+    expect(wide.filter((place) => !place.startsWith(MARKUP))).toEqual([]);
+  });
+});
+
 describe('names', () => {
   it('of exported types stand for one thing', () => {
     const places = new Map<string, Set<string>>();

@@ -147,7 +147,7 @@ export const queue: Kind<Uint8Array> = {
 
 /** A timer of a device; the time is that of the clock that the device made it for, in nanoseconds. */
 export interface Timer {
-  /** 4 stopped, 7 active; builds of 2009 wrote one more. */
+  /** 4 stopped, 7 active; some builds of 2009 wrote 5 and 8 for them. */
   state: number;
   expires?: bigint;
 }

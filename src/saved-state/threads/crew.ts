@@ -158,7 +158,7 @@ export class Crew {
     job.free();
   }
 
-  /** Where there is none to be had, everything is done here. */
+  /** Where the system gives no thread, everything is done here. */
   #start(order: CrewOrder): Worker[] {
     const lose = () => {
       this.#isBroken = true;
