@@ -3,6 +3,7 @@ import { P } from '../schemes.ts';
 import { BackTracking } from './back-tracking.ts';
 import { FREE_KIND, isReuse, KIND_BY_NUMBER, type PoolKind } from './kinds.ts';
 import { FIRST_INDEX, NIL_INDEX, PoolPages } from './pool-pages.ts';
+import { TableCache } from './table-cache.ts';
 import { POOL_BASE_HIGH, TableStore } from './table-store.ts';
 
 const LAST_INDEX = 0x3fff;
@@ -10,7 +11,6 @@ const LAST_INDEX = 0x3fff;
 export const DEFAULT_POOL_PAGES = 1024;
 /** A path of four tables, for some CPUs, and what they push out of each other's way. */
 const MIN_POOL_PAGES = 16;
-const BUCKETS = 64;
 
 /** What the pool has done so far. */
 export interface PoolCounts {
@@ -80,14 +80,11 @@ export class ShadowPool {
   readonly kind: Uint8Array;
   /** Guest-physical address that a table stands for; see `PoolKind`. @internal */
   readonly key: Float64Array;
-  /** Tables with the same key and kind, but other rules or rights. @internal */
-  readonly tag: Uint16Array;
-  readonly #cached: Uint8Array;
+  readonly #cache: TableCache;
   readonly #wide: Uint8Array;
   readonly #pages: PoolPages;
   /** Entries that name a table: index of their table × 1024 + slot. */
   readonly #users: number[][];
-  readonly #buckets: number[][] = Array.from({ length: BUCKETS }, () => []);
   readonly #monitor: TableWatch;
 
   constructor(monitor: TableWatch, maxPages = DEFAULT_POOL_PAGES, extents = maxPages * 4) {
@@ -103,10 +100,9 @@ export class ShadowPool {
     this.maxPages = maxPages;
     this.tables = new TableStore(size);
     this.tracking = new BackTracking(Math.min(extents, LAST_INDEX));
-    this.kind = new Uint8Array(size).fill(FREE_KIND, FIRST_INDEX);
-    this.key = new Float64Array(size);
-    this.tag = new Uint16Array(size);
-    this.#cached = new Uint8Array(size);
+    this.#cache = new TableCache(size);
+    this.kind = this.#cache.kind;
+    this.key = this.#cache.key;
     this.#wide = new Uint8Array(size);
     this.#pages = new PoolPages(size);
     this.#users = Array.from({ length: size }, () => []);
@@ -121,7 +117,7 @@ export class ShadowPool {
     key: number,
     { tag = 0, cached = true, wide = kind.format !== '32-bit' }: TableOptions = {},
   ): number {
-    const found = cached ? this.#find(kind, key, tag) : NIL_INDEX;
+    const found = cached ? this.#cache.find(kind, key, tag) : NIL_INDEX;
     this.wasHit = found !== NIL_INDEX;
     if (this.wasHit) {
       this.counts.hits++;
@@ -134,10 +130,8 @@ export class ShadowPool {
       this.counts.refusals++;
       return NIL_INDEX;
     }
-    this.tag[index] = tag;
     this.#wide[index] = wide ? 1 : 0;
-    this.#cached[index] = cached ? 1 : 0;
-    if (cached) this.#bucketOf(key).push(index);
+    this.#cache.add(index, tag, cached);
     this.counts.allocations++;
     return index;
   }
@@ -165,7 +159,7 @@ export class ShadowPool {
   /** @internal */
   unlock(index: number): void {
     this.#pages.unlock(index);
-    if (!this.isLocked(index) && this.#cached[index] === 0 && this.#users[index].length === 0) this.free(index);
+    if (!this.isLocked(index) && !this.#cache.isCached(index) && this.#users[index].length === 0) this.free(index);
   }
 
   /** @internal */
@@ -266,11 +260,8 @@ export class ShadowPool {
     // An uncached one is gone with its last user.
     if (this.kind[index] === FREE_KIND) return true;
     this.clearTable(index);
-    const bucket = this.#bucketOf(this.key[index]);
-    if (this.#cached[index]) bucket.splice(bucket.indexOf(index), 1);
-    const kind = this.kindOf(index);
-    if (kind?.guest) this.#monitor.leave(this.key[index], index);
-    this.kind[index] = FREE_KIND;
+    if (this.kindOf(index)?.guest) this.#monitor.leave(this.key[index], index);
+    this.#cache.remove(index);
     this.#pages.giveBack(index);
     this.generation++;
     return true;
@@ -330,25 +321,14 @@ export class ShadowPool {
     const users = this.#users[child];
     const at = users.indexOf(user);
     if (at >= 0) users.splice(at, 1);
-    if (users.length === 0 && this.#cached[child] === 0) this.free(child);
-  }
-
-  #bucketOf(key: number): number[] {
-    return this.#buckets[Math.floor(key / 4096) % BUCKETS];
-  }
-
-  #find(kind: PoolKind, key: number, tag: number): number {
-    for (const index of this.#bucketOf(key)) {
-      if (this.key[index] === key && this.kind[index] === kind.number && this.tag[index] === tag) return index;
-    }
-    return NIL_INDEX;
+    if (users.length === 0 && !this.#cache.isCached(child)) this.free(child);
   }
 
   /** The guest uses a page for something else now. */
   #dropReused(kind: PoolKind, key: number): void {
-    for (const index of [...this.#bucketOf(key)]) {
+    for (const index of this.#cache.tablesFor(key)) {
       const old = this.kindOf(index);
-      if (this.key[index] === key && old && isReuse(old, kind) && this.free(index)) this.counts.reuses++;
+      if (old && isReuse(old, kind) && this.free(index)) this.counts.reuses++;
     }
   }
 

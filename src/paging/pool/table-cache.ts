@@ -1,0 +1,59 @@
+import { FREE_KIND, type PoolKind } from './kinds.ts';
+import { FIRST_INDEX, NIL_INDEX } from './pool-pages.ts';
+
+const BUCKETS = 64;
+
+/** What each table of a pool stands for; and finds those again that are cached. */
+export class TableCache {
+  /** Number of the kind, by table. */
+  readonly kind: Uint8Array;
+  /** Guest-physical address that a table stands for; see `PoolKind`. */
+  readonly key: Float64Array;
+  /** Tables with the same key and kind, but other rules or rights. */
+  readonly #tag: Uint16Array;
+  readonly #cached: Uint8Array;
+  readonly #buckets: number[][] = Array.from({ length: BUCKETS }, () => []);
+
+  /** @param size one more than the last index */
+  constructor(size: number) {
+    this.kind = new Uint8Array(size).fill(FREE_KIND, FIRST_INDEX);
+    this.key = new Float64Array(size);
+    this.#tag = new Uint16Array(size);
+    this.#cached = new Uint8Array(size);
+  }
+
+  isCached(index: number): boolean {
+    return this.#cached[index] === 1;
+  }
+
+  /** The cached table of a kind for an address; `NIL_INDEX` where there is none. */
+  find(kind: PoolKind, key: number, tag: number): number {
+    for (const index of this.#bucketOf(key)) {
+      if (this.key[index] === key && this.kind[index] === kind.number && this.#tag[index] === tag) return index;
+    }
+    return NIL_INDEX;
+  }
+
+  /** Cached tables for an address, of any kind; a copy, as some may be removed meanwhile. */
+  tablesFor(key: number): number[] {
+    return this.#bucketOf(key).filter((index) => this.key[index] === key);
+  }
+
+  /** Notes how a table that stands for something is found again. @param cached false: not at all */
+  add(index: number, tag: number, cached: boolean): void {
+    this.#tag[index] = tag;
+    this.#cached[index] = cached ? 1 : 0;
+    if (cached) this.#bucketOf(this.key[index]).push(index);
+  }
+
+  /** A table stands for nothing any more. */
+  remove(index: number): void {
+    const bucket = this.#bucketOf(this.key[index]);
+    if (this.isCached(index)) bucket.splice(bucket.indexOf(index), 1);
+    this.kind[index] = FREE_KIND;
+  }
+
+  #bucketOf(key: number): number[] {
+    return this.#buckets[Math.floor(key / 4096) % BUCKETS];
+  }
+}
