@@ -7,6 +7,8 @@ import type { KeepFile } from '../control/keep-file.ts';
 import type { Charge } from '../process/custody.ts';
 import { indent, line, lines, NO_TEXT, type TerminalText } from '../terminal/terminal-text.ts';
 
+const LOADED_BY = 'This loads it, paused, with its disks as they are now; `cont`, typed there, lets it go on:';
+
 /** A machine that was woken and runs in a QEMU of this process, as `custody` sees it: it stands nowhere else. */
 export class WokenCharge implements Charge {
   readonly #qemu: WakingQemu;
@@ -26,7 +28,8 @@ export class WokenCharge implements Charge {
 
   ways(): TerminalText {
     const { pid } = this.#qemu;
-    return line`The machine runs in QEMU, process ${pid}; \`kill ${pid}\` ends it. Once more Ctrl-C, or SIGTERM, saves it to ${this.#file.path} and ends`;
+    const saves = line`Once more Ctrl-C, or SIGTERM, saves it to ${this.#file.path} and ends`;
+    return line`The machine runs in QEMU, process ${pid}; \`kill ${pid}\` ends it. ${saves}`;
   }
 
   async save(): Promise<TerminalText> {
@@ -40,7 +43,7 @@ export class WokenCharge implements Charge {
     }
     const words = [...this.#commandLine, '-incoming', `exec:cat ${shellWord(path)}`, '-monitor', 'stdio'];
     return lines([
-      line`The machine is saved to ${path}. This loads it, paused, with its disks as they are now; \`cont\`, typed there, lets it go on:`,
+      line`The machine is saved to ${path}. ${LOADED_BY}`,
       indent(line`${words.map(shellWord).join(' ')}`),
     ]);
   }

@@ -112,11 +112,15 @@ describe('rooms', () => {
 
 /** A page's markup stands there as a browser gets it. */
 const MARKUP = 'cli/report/';
+/** A regular expression has no place to break it. */
+const PATTERN = /^\s*\/.*\/[a-z]*[,;]$/;
 
 describe('lines', () => {
   it('have at most 120 columns, also where the formatter cannot break them', () => {
     const wide = files.flatMap(({ name, text }) =>
-      text.split('\n').flatMap((line, i) => ([...line].length > 120 ? [`${name}:${i + 1}`] : [])),
+      text
+        .split('\n')
+        .flatMap((line, i) => ([...line].length > 120 && !PATTERN.test(line) ? [`${name}:${i + 1}`] : [])),
     );
     expect(wide.filter((place) => !place.startsWith(MARKUP))).toEqual([]);
   });

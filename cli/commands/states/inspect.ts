@@ -40,7 +40,8 @@ const builder = (argv: Argv) =>
     .example('$0 inspect "VirtualBox VMs/box"', 'The snapshots of a machine, and what became of their states')
     .epilogue(
       'Structure and CRCs are checked on the way, compressed data is not: that is for verify. Settings of a machine ' +
-        '(NAME.vbox), or its folder without -r: the tree of its snapshots, with their states, as check --machine tells it.',
+        '(NAME.vbox), or its folder without -r: the tree of its snapshots, with their states, as check --machine ' +
+        'tells it.',
     );
 type Options = FileOptionsOf<typeof builder>;
 

@@ -29,9 +29,9 @@ const MARKS: readonly [format: string, at: number, mark: string][] = [
 ];
 
 /**
- * A guest writes its raw disk from the first byte on, and so can make it an image that names a file of the host, for QEMU
- * to show to the guest.
- * @param bytes the first `DISK_HEAD_SIZE` of the file, with zeros behind a shorter one
+ * A guest writes its raw disk from the first byte on, and so can make it an image that names a file of the host, for
+ * QEMU to show to the guest.
+ * @param bytes the first `DISK_HEAD_SIZE` of the file, with zeros after a shorter one
  */
 export function readDiskHead(bytes: Uint8Array): DiskHead {
   const head = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);

@@ -57,7 +57,8 @@ const RULES: Readonly<Record<string, Rule>> = {
   ...rules(
     drop,
     // Memory that is locked is taken at once, before anybody has asked how much there is.
-    'L qmp monitor mon pidfile daemonize D trace runas vnc spice display nographic incoming S mem-path loadvm overcommit',
+    'L qmp monitor mon pidfile daemonize D trace runas vnc spice display nographic incoming S mem-path loadvm ' +
+      'overcommit',
   ),
   ...rules(port, 'serial parallel'),
   // Sound, and all that comes over a port, ends here.

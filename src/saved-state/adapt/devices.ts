@@ -80,12 +80,9 @@ function findReplaced(merge: Merge): void {
 function dropDevice(merge: Merge, device: string): void {
   const risk = riskOfLosing(merge, device);
   merge.drop(device);
+  const drives = CONTROLLERS.has(device.split('/')[0]) ? `; of its drives ${LOST_WITH_DRIVE}` : '';
   if (risk === undefined)
-    merge.note(
-      'seen',
-      device,
-      `device ${device} is not in the machine: the guest sees it pulled out${CONTROLLERS.has(device.split('/')[0]) ? `; of its drives ${LOST_WITH_DRIVE}` : ''}`,
-    );
+    merge.note('seen', device, `device ${device} is not in the machine: the guest sees it pulled out${drives}`);
   else merge.note('risk', device, `device ${device} is not in the machine, ${risk}`);
 }
 

@@ -111,7 +111,8 @@ export const KINDS = {
     next: [
       '`savkit explain "VirtualBox VMs/NAME/Logs/VBox.log"`: the log of the machine has the reason. Where it is from ' +
         'before, the process ended before it began one: look at VBoxHardening.log beside it, or at VBoxSVC.log.',
-      '`savkit verify FILE` tells whether the state is whole, `savkit check STATE --machine FILE.vbox` whether it fits.',
+      '`savkit verify FILE` tells whether the state is whole, `savkit check STATE --machine FILE.vbox` whether it ' +
+        'fits.',
     ],
   },
   crashed: {
