@@ -86,7 +86,9 @@ async function moveGuest(
     if (direct && options.tracking === 'kernel' && options.proof === 'audited')
       warn({
         code: 'direct-disk',
-        message: `disk ${direct.device} has cache=none: what it reads into memory the kernel may not note, and with --proof audited that shows only when the guest runs at the target`,
+        message:
+          `disk ${direct.device} has cache=none: what it reads into memory the kernel may not note, and with ` +
+          '--proof audited that shows only when the guest runs at the target',
       });
     const { process, settings } = facts;
     const guest = { pid: process?.pid ?? 0, qmp: addressOfGuest(file), ram: source.ramPaths, settings };
