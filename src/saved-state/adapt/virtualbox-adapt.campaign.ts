@@ -27,6 +27,9 @@ const COUNTER = 0x1000;
 const PROBE = 0x2400;
 const SCANS = 0x2f14;
 const NOTHING = 0xffffffff;
+/** How long a guest runs, each time. */
+const SECONDS = 2;
+const SECONDS_ON_A_BUSY_HOST = 15;
 /** Machines whose units can all be written in older versions. */
 const FOR_RELEASES = ['base', 'uart1', 'cpu2'];
 const RELEASES = ['7.1', '7.0', '6.1'];
@@ -116,7 +119,8 @@ async function judged(
       score.check(what, false, `not proved: ${proof?.refusal ?? proof?.differences.join(', ')}`);
       return;
     }
-    const course = await runCourse(park, path, into);
+    let course = await runCourse(park, path, into, SECONDS);
+    if (!('code' in course) && isTooSlow(course)) course = await runCourse(park, path, into, SECONDS_ON_A_BUSY_HOST);
     const faults = 'code' in course ? [`${course.code}: ${course.output}`] : faultsOf(course, state, donor);
     const told = changes.map((change) => change.class).join(' ');
     score.check(`${what}: ${told}`, faults.length === 0, faults.join('; '));
@@ -135,10 +139,18 @@ function faultsOf({ loaded, ran, reloaded, ranOn }: Course, state: Buffer, donor
   if (u64(reloaded, COUNTER) !== u64(ran, COUNTER)) faults.push('saved and loaded again, the counter is another one');
   if (u64(ranOn, COUNTER) <= u64(reloaded, COUNTER)) faults.push('saved and loaded again, the guest stands still');
   faults.push(...registerFaults(reloaded, registersOfCore(ran)).map((fault) => `again: ${fault}`));
-  const scans = (core: Buffer) => readElfCore(core)(SCANS & ~0xfff)?.readUInt32LE(SCANS & 0xfff) ?? 0;
-  if (scans(ranOn) < scans(loaded) + 2) faults.push(`only ${scans(ranOn) - scans(loaded)} scans of the bus`);
+  if (isTooSlow({ loaded, ranOn })) faults.push(`only ${scansOf(ranOn) - scansOf(loaded)} scans of the bus`);
   else faults.push(...probeFaults(ranOn, pciIds(state), pciIds(donor)));
   return faults;
+}
+
+function scansOf(core: Buffer): number {
+  return readElfCore(core)(SCANS & ~0xfff)?.readUInt32LE(SCANS & 0xfff) ?? 0;
+}
+
+/** The guest has not looked at the whole bus since it was loaded. */
+function isTooSlow({ loaded, ranOn }: Pick<Course, 'loaded' | 'ranOn'>): boolean {
+  return scansOf(ranOn) < scansOf(loaded) + 2;
 }
 
 /** Pages of RAM, as far as the machine has them. */

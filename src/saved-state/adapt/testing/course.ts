@@ -15,11 +15,19 @@ export interface Course {
 
 const MOMENTS = ['loaded', 'ran', 'reloaded', 'ranOn'] as const satisfies (keyof Course)[];
 
-/** Loads a state, lets the guest run, saves, loads that, lets it run again. @returns why not, where it does not load */
-export async function runCourse(park: MachinePark, state: string, into: string): Promise<Course | Answer> {
+/**
+ * Loads a state, lets the guest run for so many seconds, saves, loads that, lets it run again. @returns why not, where
+ * it does not load
+ */
+export async function runCourse(
+  park: MachinePark,
+  state: string,
+  into: string,
+  seconds: number,
+): Promise<Course | Answer> {
   const prefix = park.place('course');
   for (const moment of MOMENTS) rmSync(`${prefix}.${moment}`, { force: true });
-  const { ok, output } = await park.bash(COURSE, [park.machine(into), state, prefix]);
+  const { ok, output } = await park.bash(COURSE, [park.machine(into), state, prefix, `${seconds}`]);
   if (!ok) return MachinePark.refusal(output);
   return Object.fromEntries(
     MOMENTS.map((moment) => [moment, readFileSync(`${prefix}.${moment}`)]),
@@ -39,7 +47,7 @@ const BUILD = `
 
 /** The machine's process is ended with the script, also where it hangs. */
 const COURSE = `
-  vm=$1 state=$2 prefix=$3 VM_PID=; lock_vm "$vm"; make_idle "$vm"; out=$(mktemp)
+  vm=$1 state=$2 prefix=$3 seconds=$4 VM_PID=; lock_vm "$vm"; make_idle "$vm"; out=$(mktemp)
   trap 'rm -f "$out" "$ROOT/vm/load/$vm".*; [ -z "$VM_PID" ] || kill -9 "$VM_PID" 2>/dev/null || true' EXIT
   trap 'echo "no answer in time: $step"; exit 1' TERM
   load() {
@@ -51,7 +59,7 @@ const COURSE = `
     exit 1
   }
   dump() { step="dumping"; vb VBoxManage debugvm "$vm" dumpvmcore --filename="/vm/load/$vm.elf"; mv "$ROOT/vm/load/$vm.elf" "$1"; }
-  run() { step="running"; manage controlvm "$vm" resume; sleep 2; manage controlvm "$vm" pause; }
+  run() { step="running"; manage controlvm "$vm" resume; sleep "$seconds"; manage controlvm "$vm" pause; }
   load "$state"; dump "$prefix.loaded"; run; dump "$prefix.ran"
   step="saving"; manage controlvm "$vm" savestate >/dev/null 2>&1 || true
   for _ in $(seq 1 100); do case "$(vm_state "$vm")" in saved|aborted-saved) break ;; esac; sleep 0.1; done
