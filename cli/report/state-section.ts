@@ -106,7 +106,7 @@ function memoryPart(regions: readonly MemoryRegion[]): Html {
 
 /** Units in the file, with what was found at their places. */
 function filePart({ units, size }: StateView, findings: readonly Finding[]): Html {
-  const end = Math.max(size, ...units.map((unit) => unit.offset + unit.size));
+  const end = units.reduce((most, unit) => Math.max(most, unit.offset + unit.size), size);
   const colours = ['ram', 'mmio2', 'rom'];
   const stretches = units.map((unit, i) => ({
     start: unit.offset,

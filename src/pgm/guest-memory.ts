@@ -13,7 +13,7 @@ import { MmioRanges } from './devices/mmio-ranges.ts';
 import { Mmio2Ranges } from './devices/mmio2-ranges.ts';
 import { RomRanges } from './devices/rom-ranges.ts';
 import { Balloon } from './pages/balloon.ts';
-import { checkStretch } from './pages/check-stretch.ts';
+import { checkAddress, checkStretch } from './pages/check-stretch.ts';
 import { GuestPages } from './pages/guest-pages.ts';
 import { HostBacking } from './pages/host-backing.ts';
 import { LargePages } from './pages/large-pages.ts';
@@ -113,6 +113,7 @@ export class GuestMemory implements PhysMemory {
   }
 
   read(gcPhys: GuestPhys, target: Uint8Array, origin: AccessOrigin = 0, through?: GuestVirt): void {
+    checkAddress(gcPhys);
     this.accesses.reads++;
     this.accesses.readBytes += target.length;
     const chunk = this.#readable(gcPhys, target.length, origin);
@@ -130,6 +131,7 @@ export class GuestMemory implements PhysMemory {
 
   /** @throws UsageError `no-more-writes` while a final pass runs; EnvironmentError VERR_EM_NO_MEMORY */
   write(gcPhys: GuestPhys, source: Uint8Array, origin: AccessOrigin = 0, through?: GuestVirt): void {
+    checkAddress(gcPhys);
     this.accesses.writes++;
     this.accesses.writeBytes += source.length;
     const chunk = this.#writable(gcPhys, source.length, origin);

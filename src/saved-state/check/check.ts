@@ -80,14 +80,22 @@ export async function check(
     assumed: [],
     damaged: verdict === 'damaged',
   };
-  const differences: Difference[] = damage
+  let differences: Difference[] = damage
     .filter(({ severity }) => severity === 'error')
     .map((finding) => (state ? placeOf(state, finding) : { at: BEFORE_UNITS, finding }));
   if (state) {
-    if (machine) differences.push(...compareMachines(state, machineOf(state, source.name), machine, report.notJudged));
-    else if (host) differences.push(...compareHost(state, machineOf(state, source.name), host));
-    if (target) differences.push(...compareReleases(state, target, report.notJudged));
-    differences.push(...missingUnits(state.units), ...incompleteUnits(state.units));
+    // As a literal: there may be more than a call takes as arguments.
+    differences = [
+      ...differences,
+      ...(machine
+        ? compareMachines(state, machineOf(state, source.name), machine, report.notJudged)
+        : host
+          ? compareHost(state, machineOf(state, source.name), host)
+          : []),
+      ...(target ? compareReleases(state, target, report.notJudged) : []),
+      ...missingUnits(state.units),
+      ...incompleteUnits(state.units),
+    ];
     if (verdict === 'whole') {
       const cpus = state.cpum?.cpus.length;
       report.notJudged.push(...(await unitsLaidOutOtherwise(source, { cpus, signal: options.signal })));

@@ -12,11 +12,18 @@ export class Comparison {
   readonly state: SavedState;
   readonly saved: MachineFacts;
   readonly target: MachineFacts;
+  /** Of units in the file, by name: a state may have a hundred thousand. */
+  readonly #places = new Map<string, number[]>();
 
   constructor(state: SavedState, saved: MachineFacts, target: MachineFacts) {
     this.state = state;
     this.saved = saved;
     this.target = target;
+    for (const [at, { name }] of state.units.entries()) {
+      const places = this.#places.get(name);
+      if (places) places.push(at);
+      else this.#places.set(name, [at]);
+    }
   }
 
   hasDevice(name: string, instance = 0): boolean {
@@ -46,11 +53,9 @@ export class Comparison {
   /** Where the loader compares: pgm and the list of devices in their first pass, devices and CPUs in the final one. */
   #indexOf(name: string, instance: number | undefined): number {
     const isFirst = name === 'pgm' || name === 'pdm';
-    return this.state.units.findIndex(
-      (unit) =>
-        unit.name === name &&
-        (instance === undefined || unit.instance === instance) &&
-        (isFirst || unit.pass === 'final'),
-    );
+    const { units } = this.state;
+    const isMeant = (at: number) =>
+      (instance === undefined || units[at].instance === instance) && (isFirst || units[at].pass === 'final');
+    return this.#places.get(name)?.find(isMeant) ?? -1;
   }
 }
