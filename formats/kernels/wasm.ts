@@ -32,6 +32,9 @@ interface Exports {
   lzfEncode(at: number, length: number, to: number, limit: number): number;
   xxh64(at: number, length: number): bigint;
   xxh64Batch(count: number): void;
+  xxh64Begin(): void;
+  xxh64Stripes(at: number, length: number): void;
+  xxh64End(at: number, length: number, total: number): bigint;
   isZero(at: number, length: number): number;
   wordDelta(base: number, page: number, to: number, limit: number): number;
   applyWordDelta(at: number, length: number, page: number): number;

@@ -8,8 +8,11 @@ export const xxh64: (bytes: Uint8Array, at?: number, length?: number) => bigint 
   length = bytes.length - at,
 ) => {
   if (!kernels) return xxh64Plain(bytes, at, length);
-  const place = kernels.place(bytes, at, length);
-  return place < 0 ? xxh64Plain(bytes, at, length) : BigInt.asUintN(64, kernels.wasm.xxh64(place, length));
+  const { wasm, block } = kernels;
+  const end = at + length;
+  wasm.xxh64Begin();
+  for (; end - at > block; at += block) wasm.xxh64Stripes(kernels.place(bytes, at, block), block);
+  return BigInt.asUintN(64, wasm.xxh64End(kernels.place(bytes, at, end - at), end - at, length));
 };
 
 /**

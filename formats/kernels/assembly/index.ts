@@ -5,5 +5,5 @@ export { BATCH, BATCH_AT, BATCH_LENGTH, BATCH_RESULT } from './memory';
 export { applyWordDelta, wordDelta } from './delta';
 export { lzfDecode, lzfWalk, lzfWalkBatch } from './lzf';
 export { lzfEncode } from './lzf-encode';
-export { xxh64, xxh64Batch } from './xxh64';
+export { xxh64, xxh64Batch, xxh64Begin, xxh64End, xxh64Stripes } from './xxh64';
 export { isZero } from './zero';

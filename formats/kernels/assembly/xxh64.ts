@@ -28,24 +28,52 @@ function merge(hash: u64, state: u64): u64 {
   return (hash ^ round(0, state)) * PRIME_1 + PRIME_4;
 }
 
+// The state of a hash whose bytes come in pieces.
+let v1: u64 = 0;
+let v2: u64 = 0;
+let v3: u64 = 0;
+let v4: u64 = 0;
+
 export function xxh64(at: usize, length: usize): u64 {
+  xxh64Begin();
+  return xxh64End(at, length, length);
+}
+
+export function xxh64Begin(): void {
+  v1 = PRIME_1 + PRIME_2;
+  v2 = PRIME_2;
+  v3 = 0;
+  v4 = 0 - PRIME_1;
+}
+
+/** Takes whole stripes of 32 bytes. */
+export function xxh64Stripes(at: usize, length: usize): void {
+  let a = v1;
+  let b = v2;
+  let c = v3;
+  let d = v4;
+  for (const end = at + length; at < end; at += 32) {
+    a = round(a, load<u64>(at));
+    b = round(b, load<u64>(at, 8));
+    c = round(c, load<u64>(at, 16));
+    d = round(d, load<u64>(at, 24));
+  }
+  v1 = a;
+  v2 = b;
+  v3 = c;
+  v4 = d;
+}
+
+/** Takes the last bytes. `total`: how many there were in all. */
+export function xxh64End(at: usize, length: usize, total: usize): u64 {
   const end = at + length;
   let hash: u64 = PRIME_5;
-  if (length >= 32) {
-    let v1: u64 = PRIME_1 + PRIME_2;
-    let v2: u64 = PRIME_2;
-    let v3: u64 = 0;
-    let v4: u64 = 0 - PRIME_1;
-    do {
-      v1 = round(v1, load<u64>(at));
-      v2 = round(v2, load<u64>(at, 8));
-      v3 = round(v3, load<u64>(at, 16));
-      v4 = round(v4, load<u64>(at, 24));
-      at += 32;
-    } while (at + 32 <= end);
+  if (total >= 32) {
+    xxh64Stripes(at, length & ~31);
+    at += length & ~31;
     hash = merge(merge(merge(merge(rotl(v1, 1) + rotl(v2, 7) + rotl(v3, 12) + rotl(v4, 18), v1), v2), v3), v4);
   }
-  hash += <u64>length;
+  hash += <u64>total;
   for (; at + 8 <= end; at += 8) hash = rotl(hash ^ round(0, load<u64>(at)), 27) * PRIME_1 + PRIME_4;
   if (at + 4 <= end) {
     hash = rotl(hash ^ (<u64>load<u32>(at) * PRIME_1), 23) * PRIME_2 + PRIME_3;
