@@ -8,6 +8,7 @@ import { QmpClient } from '../qmp/qmp-client.ts';
 import { FakeQmp } from '../testing/fake-qmp.ts';
 import { handedOut } from '../testing/handed-out.ts';
 import { RamFiles } from './memory/ram-files.ts';
+import { ReservedMemory } from './memory/reserved-memory.ts';
 import { QemuTarget } from './qemu-target.ts';
 import { asOfSharedMemory } from './strip-devices.ts';
 
@@ -62,10 +63,11 @@ describe('QemuTarget', () => {
       const { fake, set, taken } = await waitingQemu();
       const qmp = await QmpClient.connect(fake.path);
       const process = {} as unknown as QemuProcess;
-      const target = new QemuTarget(
-        { hypervisor: 'qemu' } as QemuTarget['description'],
-        ...([process, qmp, new RamFiles([]), [], folder, FORMER] as const),
-      );
+      const ram = new RamFiles([]);
+      const reserved = ReservedMemory.begin([]);
+      const target = new QemuTarget({ hypervisor: 'qemu' } as QemuTarget['description'], {
+        ...{ process, qmp, ram, reserved, disks: [], folder, settings: FORMER },
+      });
       await target.loadRest(devices);
       expect(taken().equals(devices)).toBe(true);
       target.close();

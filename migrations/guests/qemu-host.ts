@@ -1,8 +1,5 @@
-import { execFile } from 'node:child_process';
 import { freemem } from 'node:os';
 import { join } from 'node:path';
-import { promisify } from 'node:util';
-import { EnvironmentError } from '../../formats/errors.ts';
 import { PAGE_SIZE } from '../../formats/sizes.ts';
 import { type CommandLine, wordsOfOptions } from '../../src/saved-state/qemu-check/command-words.ts';
 import { differenceOf, type MachineDescription, type QemuDescription } from '../machine/description.ts';
@@ -15,7 +12,8 @@ import { describeGuest, writableDisks } from './describe-guest.ts';
 import { type GuestFacts, learnFacts } from './guest-facts.ts';
 import { locateMemory } from './locate-memory.ts';
 import { privateFolder, removeFolder } from './memory/private-folder.ts';
-import { RamFiles } from './memory/ram-files.ts';
+import { RamFiles, type RamPiece } from './memory/ram-files.ts';
+import { ReservedMemory } from './memory/reserved-memory.ts';
 import { checkMemoryIsFree, emptyMemory, memoryPaths } from './memory-in-use.ts';
 import { QemuTarget } from './qemu-target.ts';
 
@@ -60,11 +58,19 @@ export class QemuHost implements TargetHost<QemuTarget> {
       const words = wordsOfOptions(targetOptions(command, description, qmpPath));
       process = QemuProcess.start(command.program || DEFAULT_PROGRAM, words, qmpPath, { logPath: join(folder, 'log') });
       const qmp = await process.connect();
-      const facts = await learnFacts(qmp);
+      const facts = await learnFacts(qmp, { pid: process.pid, commandLine: words });
       checkFits(description, facts);
       await setForDevicesOnly(qmp, facts.settings, 'left-out');
-      const ram = await openRam(facts);
-      const target = new QemuTarget(description, process, qmp, ram, writableDisks(facts), folder, facts.settings);
+      const memory = openRam(locateMemory(facts));
+      const { settings } = facts;
+      const target = new QemuTarget(description, {
+        process,
+        qmp,
+        ...memory,
+        disks: writableDisks(facts),
+        folder,
+        settings,
+      });
       this.#onStarted?.(target);
       return target;
     } catch (error) {
@@ -90,27 +96,12 @@ function withoutOffsets(regions: QemuDescription['regions']): QemuDescription['r
   return regions.map((region) => ({ ...region, fileOffset: 0 }));
 }
 
-/** Memory is taken before it is promised: a full file system would kill the guest later. */
-async function openRam(facts: GuestFacts): Promise<RamFiles> {
-  const pieces = locateMemory(facts);
+function openRam(pieces: readonly RamPiece[]): { ram: RamFiles; reserved: ReservedMemory } {
   const ram = RamFiles.open(pieces, 'r+');
   try {
-    for (const { path, offset, pages } of pieces)
-      if (ram.paths.includes(path)) await reserve(path, offset, pages * PAGE_SIZE);
-    return ram;
+    return { ram, reserved: ReservedMemory.begin(pieces.filter(({ path }) => ram.paths.includes(path))) };
   } catch (error) {
     ram.close();
     throw error;
-  }
-}
-
-async function reserve(path: string, offset: number, bytes: number): Promise<void> {
-  try {
-    await promisify(execFile)('fallocate', ['--offset', String(offset), '--length', String(bytes), path]);
-  } catch (error) {
-    const { code, stderr = '' } = error as { code?: unknown; stderr?: string };
-    // Without the program, memory is taken when it is written.
-    if (code === 'ENOENT') return;
-    throw new EnvironmentError('no-memory', `Cannot reserve ${bytes} bytes of memory in ${path}: ${stderr.trim()}`);
   }
 }

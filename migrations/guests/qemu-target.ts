@@ -3,6 +3,7 @@ import type { SavkitError } from '../../formats/errors.ts';
 import { PAGE_SIZE } from '../../formats/sizes.ts';
 import type { QemuDescription } from '../machine/description.ts';
 import type { TargetMachine } from '../machine/machine.ts';
+import type { PageHashes } from '../machine/page-hashes.ts';
 import { PageSet } from '../machine/page-set.ts';
 import { type MigrationSettings, putBack } from '../qmp/migration-settings.ts';
 import type { QemuProcess } from '../qmp/qemu-process.ts';
@@ -14,11 +15,26 @@ import { type GuestDisk, statusOf } from './guest-facts.ts';
 import { GuestRam } from './memory/guest-ram.ts';
 import { removeFolder } from './memory/private-folder.ts';
 import type { RamFiles } from './memory/ram-files.ts';
+import type { ReservedMemory } from './memory/reserved-memory.ts';
 import { emptyMemory } from './memory-in-use.ts';
 
 const ZEROS = new Uint8Array(PAGE_SIZE);
 /** Requests that tell switches where the guest is now: five, within a second. */
 export const ANNOUNCE = { initial: 50, max: 550, rounds: 5, step: 50 };
+
+/** What a QEMU that waits for a guest consists of. */
+interface TargetParts {
+  process: QemuProcess;
+  qmp: QmpClient;
+  ram: RamFiles;
+  reserved: ReservedMemory;
+  /** Those that the guest writes to, in the order of the description. */
+  disks: readonly GuestDisk[];
+  /** For sockets and log. */
+  folder: string;
+  /** QEMU gets them back with its guest. */
+  settings: MigrationSettings;
+}
 
 /** A QEMU that waits for a guest: its memory is filled as files, then it loads the devices. */
 export class QemuTarget extends GuestRam implements TargetMachine {
@@ -32,31 +48,22 @@ export class QemuTarget extends GuestRam implements TargetMachine {
   /** Pages that are not zeros any more: fresh memory is. */
   readonly #written: PageSet;
   readonly #disks: DiskExports;
+  readonly #reserved: ReservedMemory;
   /** Settings that QEMU gets back with its guest. */
   readonly settings: MigrationSettings;
   /** QEMU has its settings back. */
   #isPutBack: Promise<void> = Promise.resolve();
 
-  /**
-   * @param disks those that the guest writes to, in the order of the description @param folder for sockets and log
-   */
-  constructor(
-    description: QemuDescription,
-    process: QemuProcess,
-    qmp: QmpClient,
-    ram: RamFiles,
-    disks: readonly GuestDisk[],
-    folder: string,
-    settings: MigrationSettings,
-  ) {
-    super(ram);
-    this.#disks = new DiskExports(qmp, disks, folder);
+  constructor(description: QemuDescription, parts: TargetParts) {
+    super(parts.ram);
+    this.#disks = new DiskExports(parts.qmp, parts.disks, parts.folder);
     this.description = description;
-    this.process = process;
-    this.qmp = qmp;
-    this.#folder = folder;
-    this.settings = settings;
-    this.#written = new PageSet(ram.pageCount);
+    this.process = parts.process;
+    this.qmp = parts.qmp;
+    this.#folder = parts.folder;
+    this.#reserved = parts.reserved;
+    this.settings = parts.settings;
+    this.#written = new PageSet(parts.ram.pageCount);
   }
 
   writePages(pages: Uint32Array, count: number, bytes: Uint8Array, at: number): void {
@@ -66,6 +73,12 @@ export class QemuTarget extends GuestRam implements TargetMachine {
 
   zeroPage(page: number): void {
     if (this.#written.has(page)) this.ram.writePages(Uint32Array.of(page), 1, ZEROS, 0);
+  }
+
+  /** All of its memory is taken by then. */
+  override async hashMemory(hashes: PageHashes): Promise<void> {
+    await this.#reserved.done;
+    await super.hashMemory(hashes);
   }
 
   get ended(): Promise<SavkitError> {
@@ -78,6 +91,7 @@ export class QemuTarget extends GuestRam implements TargetMachine {
 
   /** All of memory is there by now: devices read their queues in it. */
   async loadRest(rest: Uint8Array): Promise<void> {
+    await this.#reserved.done;
     await this.#disks.close();
     try {
       await loadDevices(this.qmp, rest);
@@ -107,7 +121,9 @@ export class QemuTarget extends GuestRam implements TargetMachine {
   discard(): void {
     this.close();
     this.process.kill();
-    emptyMemory(this.ramPaths);
+    const paths = this.ramPaths;
+    emptyMemory(paths);
+    void this.#reserved.cancel().then(() => emptyMemory(paths));
     removeFolder(this.#folder);
   }
 }

@@ -1,0 +1,64 @@
+import { execFile } from 'node:child_process';
+import { statfsSync, statSync } from 'node:fs';
+import { promisify } from 'node:util';
+import { EnvironmentError } from '../../../formats/errors.ts';
+import { PAGE_SIZE } from '../../../formats/sizes.ts';
+import type { RamPiece } from './ram-files.ts';
+
+/** Bytes of a block as `stat` counts them. */
+const BLOCK = 512;
+
+/**
+ * Memory in files that is taken while a guest's pages come, so that none is missing when the guest runs: a full file
+ * system would kill it.
+ */
+export class ReservedMemory {
+  /** Resolves when all of it is taken. @throws EnvironmentError `no-memory` */
+  readonly done: Promise<void>;
+  readonly #stop = new AbortController();
+
+  private constructor(pieces: readonly RamPiece[]) {
+    this.done = this.#takeAll(pieces);
+    this.done.catch(() => {});
+  }
+
+  /** @throws EnvironmentError `no-memory` where there is too little even now */
+  static begin(pieces: readonly RamPiece[]): ReservedMemory {
+    for (const piece of pieces) checkRoom(piece);
+    return new ReservedMemory(pieces);
+  }
+
+  /** Resolves when nothing is taken any more. */
+  async cancel(): Promise<void> {
+    this.#stop.abort();
+    await this.done.catch(() => {});
+  }
+
+  async #takeAll(pieces: readonly RamPiece[]): Promise<void> {
+    for (const piece of pieces) if (!this.#stop.signal.aborted) await take(piece, this.#stop.signal);
+  }
+}
+
+function checkRoom({ path, pages }: RamPiece): void {
+  const { blocks, bavail, bsize } = statfsSync(path);
+  const room = bavail * bsize + statSync(path).blocks * BLOCK;
+  // Of memory without a name the system tells no size.
+  if (blocks > 0 && room < pages * PAGE_SIZE)
+    throw noMemory(pages * PAGE_SIZE, path, `there is room for ${room} bytes`);
+}
+
+async function take({ path, offset, pages }: RamPiece, signal: AbortSignal): Promise<void> {
+  const bytes = pages * PAGE_SIZE;
+  try {
+    await promisify(execFile)('fallocate', ['--offset', `${offset}`, '--length', `${bytes}`, path], { signal });
+  } catch (error) {
+    const { code, stderr = '' } = error as { code?: unknown; stderr?: string };
+    // Without the program, memory is taken when it is written.
+    if (code === 'ENOENT' || signal.aborted) return;
+    throw noMemory(bytes, path, stderr.trim());
+  }
+}
+
+function noMemory(bytes: number, path: string, why: string): EnvironmentError {
+  return new EnvironmentError('no-memory', `Cannot reserve ${bytes} bytes of memory in ${path}: ${why}`);
+}
