@@ -17,7 +17,7 @@ import { privateFolder, removeFolder, sharedFolder } from './memory/private-fold
 
 /** A guest whose devices take longer hangs. */
 const PATIENCE_MS = 60_000;
-const LOOK_MS = 2;
+const LOOK_MS = 1;
 
 /** Memory is out, the guest stands still, and `migrate-continue` is waited for. */
 const WAITING = 'pre-switchover';

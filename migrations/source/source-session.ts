@@ -122,17 +122,19 @@ export class SourceSession {
 
   async #sendRest(proof: MemoryProof): Promise<void> {
     const { channel } = this.#link.control;
-    const rest = await this.#departure.facts.machine.saveRest();
+    // The tree is built while the hypervisor is at it.
+    const saved = this.#departure.facts.machine.saveRest();
+    const sealed = proof.seal();
+    const rest = await saved;
     this.#restHash = xxh64(rest);
     for (let at = 0; at < rest.length; at += MAX_REST_PIECE)
       await channel.send('rest', {}, rest.subarray(at, at + MAX_REST_PIECE));
     await channel.send('rest', {});
-    await this.#sendSeal(proof);
+    await this.#sendSeal(sealed);
     this.#departure.account.downtime.note('rest');
   }
 
-  async #sendSeal(proof: MemoryProof): Promise<void> {
-    const { root, nodes } = proof.seal();
+  async #sendSeal({ root, nodes }: ReturnType<MemoryProof['seal']>): Promise<void> {
     const head = {
       root,
       rest: this.#restHash,
@@ -163,7 +165,7 @@ export class SourceSession {
             `${proof.report.lost[0]}`,
         );
       await this.#resend();
-      await this.#sendSeal(proof);
+      await this.#sendSeal(proof.seal());
     }
     this.#departure.account.tell({ event: 'proved', proof: proof.report });
   }
