@@ -1,9 +1,10 @@
 import { execFileSync, spawnSync } from 'node:child_process';
-import { readFileSync, rmSync } from 'node:fs';
+import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { parseCommand, wordsOf } from '../../src/saved-state/qemu-check/command-words.ts';
 import { Score } from '../../src/testing/virtualbox.ts';
+import { QemuProcess } from '../qmp/qemu-process.ts';
 import { QmpClient } from '../qmp/qmp-client.ts';
 import { makeCertificate } from '../testing/certificates.ts';
 import { differingPages, goesOn } from '../testing/compare-memory.ts';
@@ -41,6 +42,7 @@ async function tryCase({
   streams = 1,
   isSecure = false,
   hasDisk = false,
+  rewrite,
 }: GuestCase): Promise<void> {
   const [here, there] = ['move-a', 'move-b'];
   await qemu.stop(here, there);
@@ -50,6 +52,7 @@ async function tryCase({
   try {
     if (hasDisk) for (const disk of disks) execFileSync('qemu-img', ['create', '-q', '-f', 'qcow2', disk, '16M']);
     await qemu.start(here, [...options, ...(hasDisk ? ['--disk', disks[0]] : [])]);
+    if (rewrite) await startAgain(here, rewrite);
     if (isLinux) await hasTicked(here, 20);
     else await setTimeout(800);
     const line = qemu.commandLineFor(there, here, to).replaceAll(disks[0], disks[1]);
@@ -88,6 +91,9 @@ async function tryCase({
     await qemu.stop(here, there);
     for (const side of [here, there]) rmSync(`/dev/shm/savkit-written-${side}`, { force: true });
     for (const disk of disks) rmSync(disk, { force: true });
+    // A second memory, in a file of its own.
+    for (const file of readdirSync('/dev/shm'))
+      if (/^savkit-qemu-move-[ab]\.ram2$/.test(file)) rmSync(`/dev/shm/${file}`);
   }
 }
 
@@ -103,6 +109,19 @@ async function securedLink({ receiver }: Pair): Promise<Link> {
   });
   const trust = { ...shown('here'), peerName: 'there' };
   return { connect: (signal) => connectToTarget(gate.endpoint, trust, signal), close: () => gate.close() };
+}
+
+/** Starts a guest with another command line than the one that start.sh makes. */
+async function startAgain(name: string, rewrite: (line: string) => string): Promise<void> {
+  const path = join(qemu.state, 'run', name, 'args');
+  const line = rewrite(readFileSync(path, 'utf8'));
+  await qemu.stop(name);
+  writeFileSync(path, line);
+  const [program, ...options] = wordsOf(line);
+  const logPath = join(qemu.state, 'run', name, 'log');
+  const started = QemuProcess.start(program, options, qemu.qmpOf(name), { logPath });
+  qemu.adopt(name, started.pid);
+  (await started.connect()).close();
 }
 
 /** Waits until a guest has told of its work so often. */

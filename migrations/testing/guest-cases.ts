@@ -38,7 +38,8 @@ const DIMM = [
 const LINUX_TLS = { isLinux: true, isSecure: true };
 
 /** Half of the memory for each of two nodes, each half in a file of its own. */
-function onTwoNodes(line: string): string {
+function onTwoNodes(quoted: string): string {
+  const line = quoted.replaceAll('\\,', ',');
   const [memory, path] = /memory-backend-file,id=pc\.ram,size=256M,mem-path=(\S+?),share=on/.exec(line) ?? [];
   if (memory === undefined) throw new Error(`no memory of 256 MiB in ${line}`);
   const half = (node: number, file: string) =>
