@@ -47,7 +47,8 @@ function checkNames({ configuration: { machine, capabilities }, blocks }: QemuSt
       findings.add({ severity: 'error', code: 'bad-header', message, place: {} });
     }
   if (OWN_ROM.machines.test(machine ?? '') && blocks.length > 1 && !blocks.some(({ name }) => name === OWN_ROM.block)) {
-    const message = `There is no block ${JSON.stringify(OWN_ROM.block)}, which each machine of this type has: a name is damaged`;
+    const block = JSON.stringify(OWN_ROM.block);
+    const message = `There is no block ${block}, which each machine of this type has: a name is damaged`;
     findings.add({ severity: 'error', code: 'bad-block', message, place: {}, qemuSays: 'Unknown ramblock' });
   }
   for (const name of capabilities)

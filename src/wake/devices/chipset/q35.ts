@@ -27,7 +27,9 @@ const BUSES_64 = 2 << 1;
 /** VirtualBox's hole below 4 GiB begins with them, if it shows them. */
 const HOLE_WITH_CONFIG = 0x2400_0000;
 
-/** Devices from here on, but for one, have lines that the ISA bridge's registers name: after a reset, one for each pin. */
+/**
+ * Devices from here on, but for one, have lines that the ISA bridge's registers name: after a reset, one for each pin.
+ */
 const FIRST_OWN = 25;
 const BEHIND_BRIDGE = 30;
 const PINS = 4;
