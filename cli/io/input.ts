@@ -144,7 +144,7 @@ export async function readSmallFile(path: string, limit: number): Promise<Uint8A
     let size = 0;
     for await (const piece of chunksOf(source)) {
       size += piece.length;
-      // Not before: pipes and devices do not say how much there is.
+      // Not known before: pipes and devices do not say how much they hold.
       if (size > limit) throw new FormatError('too-long', `Cannot read ${path}: it has more than ${limit} bytes`);
       pieces.push(Buffer.from(piece));
     }

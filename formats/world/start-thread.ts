@@ -1,7 +1,7 @@
 import type { Worker } from 'node:worker_threads';
 
 /**
- * Starts a thread that is a help, and no need.
+ * Starts a thread that helps with work which could go on without it.
  * @param start makes it
  * @param onLost called where the system has no thread left, and with a thread that has ended by itself
  * @returns the thread; none where there is none to be had

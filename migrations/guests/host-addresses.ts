@@ -1,4 +1,5 @@
-// Where QEMU has the memory of its guest in its own: told to people only, and not by each version in the same way.
+// The addresses in QEMU's own memory at which its guest's memory is. Only QEMU's monitor for people tells them, and not
+// in the same way in each version.
 
 /** `info ramblock`, from QEMU 8 on: name, page size, three figures, address, rights. */
 const BLOCK_ROW = /^\s*(\S+)\s+\d+ \w+(?:\s+0x[0-9a-f]+){3}\s+0x([0-9a-f]+)\s+r[ow]\s*$/gm;

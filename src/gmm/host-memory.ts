@@ -16,8 +16,8 @@ export interface HostMemoryOptions {
   /** At most so many chunks of 2 MiB in memory, the others in a file; at least 2. */
   maxMappedChunks?: number;
   /**
-   * Where that file is: not where files are in memory, too, as in /tmp of some systems. The system's folder for
-   * temporary files unless told.
+   * Folder of that file, by default the system's for temporary files. In a folder whose files are in memory, as /tmp is
+   * on some systems, it would save no memory.
    */
   folder?: string;
   /** Machines bring their chunks themselves (`seedChunk`). */
