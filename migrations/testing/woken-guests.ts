@@ -77,14 +77,16 @@ async function interrupts(guest: RunningGuest, usesApic: boolean): Promise<strin
     observe(guest, RATE_SECONDS),
     observe({ qemu: fresh }, RATE_SECONDS),
   ]).finally(() => fresh.quit());
-  const timers: [string, number][] = [
-    ['PIT', 4],
-    ['RTC', 7],
-    ...(usesApic ? [['APIC timer', 8] as [string, number]] : []),
+  const timers = [
+    { name: 'PIT', i: 4, nominal: 100 },
+    { name: 'RTC', i: 7, nominal: 8 },
+    ...(usesApic ? [{ name: 'APIC timer', i: 8, nominal: 100 }] : []),
   ];
-  const rates = timers.map(([name, i]) => {
-    const text = `${name} ${own.rate(i).toFixed(1)}/s, freshly booted ${other.rate(i).toFixed(1)}/s`;
-    expectThat(near(own.rate(i), other.rate(i)), text);
+  const rates = timers.map(({ name, i, nominal }) => {
+    const [rate, fresh] = [own.rate(i), other.rate(i)];
+    const text = `${name} ${rate.toFixed(1)}/s, freshly booted ${fresh.toFixed(1)}/s`;
+    // A busy host may hold either of them up.
+    expectThat(near(rate, fresh) || near(rate, nominal), text);
     return text;
   });
   const [, , , , , keysBefore] = await counters(guest);
@@ -100,7 +102,8 @@ async function interrupts(guest: RunningGuest, usesApic: boolean): Promise<strin
 async function network(guest: RunningGuest): Promise<string> {
   const { before, after } = await observe(guest);
   const [sent, replies] = [0, 1].map((i) => after[i] - before[i]);
-  expectThat(sent > 5 * SECONDS && after[0] - after[1] <= 1, `${sent} pings, ${replies} replies`);
+  // Those of before may have been lost before: VirtualBox keeps the link down for a while after each load.
+  expectThat(sent > 5 * SECONDS && Math.abs(sent - replies) <= 1, `${sent} pings, ${replies} replies`);
   return `${sent} pings, ${replies} replies, ${after[4] - before[4]} interrupts`;
 }
 
@@ -115,7 +118,7 @@ const SECTOR = 512;
 const BLOCK_SECTORS = 8;
 const ROUNDS_CHECKED = 99;
 
-async function disk(guest: RunningGuest): Promise<string> {
+async function disk(guest: RunningGuest, interruptsEach: number): Promise<string> {
   const { before, after } = await observe(guest);
   const rounds = after[0] - before[0];
   expectThat(
@@ -123,7 +126,7 @@ async function disk(guest: RunningGuest): Promise<string> {
     `${rounds} rounds, ${after[1]} mismatches, ${after[5]} errors`,
   );
   const perRound = (after[2] - before[2]) / rounds;
-  expectThat(near(perRound, 10, 0.01), `${perRound.toFixed(2)} interrupts a round`);
+  expectThat(near(perRound, interruptsEach, 0.01), `${perRound.toFixed(2)} interrupts a round`);
   await guest.qemu.qmp.execute('stop');
   const [last] = await counters(guest);
   await guest.qemu.quit();
@@ -137,7 +140,8 @@ async function disk(guest: RunningGuest): Promise<string> {
         `round ${round} is wrong in the image`,
       );
   }
-  return `${rounds} rounds, 10 interrupts each, no mismatch, last ${ROUNDS_CHECKED} rounds right in the image`;
+  const seen = `${rounds} rounds, ${interruptsEach} interrupts each, no mismatch`;
+  return `${seen}, last ${ROUNDS_CHECKED} rounds right in the image`;
 }
 
 /** The shell of the Linux guest on its serial port. */
@@ -259,6 +263,7 @@ export const GUEST_CHECKS: readonly GuestCheck[] = [
   { names: /irq/, check: (guest) => interrupts(guest, false) },
   { names: /^wk(vbe|m1)/, check: graphics },
   { names: /^wkn/, check: network },
-  { names: /^wkd/, check: disk },
+  { names: /^wkd/, check: (guest) => disk(guest, 10) },
+  { names: /^wkh/, check: (guest) => disk(guest, 2) },
   { names: /^(wkk|wl[abp])$/, check: linux },
 ];
