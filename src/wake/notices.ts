@@ -51,6 +51,8 @@ export function noticesOf(units: MachineUnits, options: WakeOptions, hostTscHz?:
           'up PCI anew must leave alone',
       ),
     );
+  if (units.has('ich9pci/0'))
+    notices.push(warning('no-way-back', 'machines with ICH9 do not come back to VirtualBox (wake --back)'));
   if (units.has('hpet/0') && !options.without.has('hpet') && !hpetThatGoesOn(units, options.without))
     notices.push(lost('no-hpet', 'the HPET, which the guest has not switched on'));
   for (const { kind, unit } of cardsOf(units, options.without))

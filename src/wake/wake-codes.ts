@@ -33,7 +33,7 @@ export const NOTICE_CODES = {
   'kvm-clock': "the guest's clock of KVM is not written any more",
   medium: 'a drive is empty',
   'no-phy': 'the network card of QEMU has no PHY that tells of the link',
-  'no-way-back': 'QEMU does not write its state while a disk has an image of this format',
+  'no-way-back': 'the machine cannot come back to VirtualBox: it has ICH9, or an image with which QEMU does not save',
   'no-interrupts': 'the guest gets no interrupts of a PCI device',
   'ram-gap': 'RAM below the hole at 4 GiB that the board of QEMU has no room for is memory of PCI devices',
   tsc: 'the time stamp counter runs at another speed',
