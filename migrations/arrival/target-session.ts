@@ -6,7 +6,7 @@ import type { Zstd } from '../pages/zstd.ts';
 import { carryBytes } from '../wire/carry-bytes.ts';
 import type { FrameChannel } from '../wire/frame-channel.ts';
 import { throwReason } from '../wire/inbox.ts';
-import { PATIENCE } from '../wire/limits.ts';
+import { MODEST_FRAME, PATIENCE } from '../wire/limits.ts';
 import { LinkError } from '../wire/link-error.ts';
 import type { Capabilities, decisionShape } from '../wire/messages.ts';
 import { MigrationError } from '../wire/migration-error.ts';
@@ -17,8 +17,8 @@ import { MachineSeal } from './machine-seal.ts';
 import type { PageIntake } from './page-intake.ts';
 import type { TargetCustody } from './target-custody.ts';
 
-/** Hashes in one frame of leaves: 512 KiB. */
-const LEAVES = 65536;
+/** Hashes in one frame of leaves. */
+const LEAVES = MODEST_FRAME / 8;
 
 /** One link of a migration at the target, with all its streams. */
 export class TargetSession {

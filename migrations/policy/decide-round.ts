@@ -88,7 +88,8 @@ export function decideRound(figures: RoundFigures, limits: MigrationLimits): Rou
   );
 }
 
-function timeIsOver({ timeLimitMs }: MigrationLimits): string {
+/** Says so. */
+export function timeIsOver({ timeLimitMs }: MigrationLimits): string {
   return `the time limit of ${timeLimitMs / 1000} s is over`;
 }
 

@@ -3,7 +3,7 @@ import { clock, sleep } from '../../formats/world/waiting.ts';
 import { world } from '../../formats/world/world.ts';
 import type { SourceMachine } from '../machine/machine.ts';
 import { loadZstd } from '../pages/zstd.ts';
-import { whyBreakOff } from '../policy/decide-round.ts';
+import { timeIsOver, whyBreakOff } from '../policy/decide-round.ts';
 import { completeLimits } from '../policy/limits.ts';
 import type { MigrationReport } from '../report/report.ts';
 import { TIME_OUTS } from '../wire/limits.ts';
@@ -15,6 +15,7 @@ import { askUntilDecided } from './in-doubt.ts';
 import type { MemoryProof } from './memory-proof.ts';
 import type { MigrateOptions } from './options.ts';
 import { Outage } from './outage.ts';
+import { Overtime } from './overtime.ts';
 import { timeLimit } from './round-course.ts';
 import { type LinkOptions, SourceLink } from './source-link.ts';
 import { SourceSession } from './source-session.ts';
@@ -54,6 +55,8 @@ class SourceMigration {
   #wasAccepted = false;
   /** Begins while the target makes its machine ready. */
   #tracking: Promise<void> = Promise.resolve();
+  /** The last attempt has come to a link. */
+  #wasLinked = false;
   /** Of the last session that came to one. */
   #proof: MemoryProof | undefined;
 
@@ -81,9 +84,10 @@ class SourceMigration {
   }
 
   async #tryUntilDone(): Promise<void> {
-    const { facts, limits, custody, account } = this.#departure;
+    const { facts, custody, account } = this.#departure;
     const { resumeWithinMs = RESUME_WITHIN_MS, retryAfterMs = RETRY_AFTER_MS, signal } = facts.options;
     const outage = new Outage(resumeWithinMs, retryAfterMs);
+    const overtime = new Overtime();
     for (;;) {
       try {
         await this.#attemptOnce(outage);
@@ -94,12 +98,22 @@ class SourceMigration {
         if (!(error instanceof LinkError) || !this.#wasAccepted || signal?.aborted) throw error;
         const retryInMs = outage.retryIn();
         if (retryInMs === undefined) throw error;
-        const why = whyBreakOff(clock() - facts.start, limits.now);
-        if (why !== undefined) throw timeLimit(`${why}; ${error.message}`);
+        this.#checkTime(error, overtime);
         account.tell({ event: 'link-lost', message: error.message, retryInMs });
         await sleep(retryInMs, { signal });
       }
     }
+  }
+
+  /** @throws MigrationError where another link is not to be waited for, or would bring no end */
+  #checkTime(error: LinkError, overtime: Overtime): void {
+    const { facts, limits, transfer } = this.#departure;
+    const elapsed = clock() - facts.start;
+    const why = whyBreakOff(elapsed, limits.now);
+    if (why !== undefined) throw timeLimit(`${why}; ${error.message}`);
+    if (elapsed < limits.now.timeLimitMs || !this.#wasLinked || !overtime.linkLost(transfer.reached)) return;
+    const vain = `the last ${overtime.vainLinks} links broke and brought no more than those before`;
+    throw timeLimit(`${timeIsOver(limits.now)}, and ${vain}; last: ${error.message}`);
   }
 
   /**
@@ -124,6 +138,7 @@ class SourceMigration {
   async #attemptOnce(outage: Outage): Promise<void> {
     const { facts, transfer, custody, account, costs } = this.#departure;
     const { signal, streams = 1 } = facts.options;
+    this.#wasLinked = false;
     const link = await SourceLink.open(
       this.#linkOptions(streams, signal),
       ++this.#attempt,
@@ -132,6 +147,7 @@ class SourceMigration {
       transfer.meter,
     );
     this.#wasAccepted = true;
+    this.#wasLinked = true;
     outage.linked(transfer.sent.hashes);
     costs.beginLink(link.restMs);
     transfer.beginLink();
@@ -153,6 +169,7 @@ class SourceMigration {
       throw reason;
     } finally {
       signal?.removeEventListener('abort', cancel);
+      if (link.isStuck) outage.isStuck();
       this.#proof = session.proof ?? this.#proof;
       account.linkEnded(link.bytesSent);
     }

@@ -48,6 +48,18 @@ describe('an outage', () => {
     }
   });
 
+  it('goes on through links that hold, and take no page that is sent', () => {
+    const { outage, hashes } = begin();
+    const answers = [];
+    for (let ms = 0; ms <= 2500; ms += 1250) {
+      now = ms;
+      outage.linked(hashes);
+      outage.isStuck();
+      answers.push(retryAt(outage, ms + 1200));
+    }
+    expect(answers).toEqual([100, undefined, undefined]);
+  });
+
   it('is over with a link that held, although nothing was to be sent', () => {
     const { outage, hashes } = begin();
     outage.linked(hashes);

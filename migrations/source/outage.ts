@@ -30,6 +30,11 @@ export class Outage {
     this.#memory = memory;
   }
 
+  /** Pages were sent over the present link, and the target has taken none: it is no good, however long it holds. */
+  isStuck(): void {
+    this.#linkSince = undefined;
+  }
+
   /** The link is lost. @returns ms until the next one may be tried; undefined when that has no use any more */
   retryIn(): number | undefined {
     const now = clock();

@@ -9,7 +9,7 @@ import type { Zstd } from '../pages/zstd.ts';
 import { chooseCompression } from '../policy/choose-compression.ts';
 import type { MigrationLimits } from '../policy/limits.ts';
 import { PageCodec } from '../wire/frames.ts';
-import { FRAME_PAGES } from '../wire/limits.ts';
+import { FRAME_PAGES, MODEST_FRAME } from '../wire/limits.ts';
 import { MigrationError } from '../wire/migration-error.ts';
 import { readHead } from '../wire/payload.ts';
 import { LinkPacer } from './link-pacer.ts';
@@ -20,6 +20,8 @@ import type { Transfer } from './transfer.ts';
 
 /** A frame takes no longer than this on the link, so that limits and cancelling take effect soon. */
 const FRAME_MS = 250;
+/** Pages of a frame before anything was measured. */
+const FIRST_PAGES = MODEST_FRAME / PAGE_SIZE;
 /** Before anything was measured. */
 const GUESSED_RATIO = 0.5;
 
@@ -133,8 +135,10 @@ export class PageRounds {
   }
 
   #framePages(bandwidth: number): number {
-    const rate = Math.min(this.#meter.rate(Number.POSITIVE_INFINITY), bandwidth);
-    return Math.max(1, Math.min(FRAME_PAGES, Math.floor((rate * FRAME_MS) / 1000 / PAGE_SIZE)));
+    const known = this.#meter.rate(0);
+    const most = known === 0 ? FIRST_PAGES : FRAME_PAGES;
+    const rate = Math.min(known === 0 ? Number.POSITIVE_INFINITY : known, bandwidth);
+    return Math.max(1, Math.min(most, Math.floor((rate * FRAME_MS) / 1000 / PAGE_SIZE)));
   }
 
   #chooseCompression(encoder: PageEncoder): void {

@@ -15,6 +15,7 @@ export class PageStream {
   readonly #window: number;
   readonly #meter: RateMeter;
   #inFlight = 0;
+  #taken = 0;
   #failure: SavkitError | undefined;
   #wake: (() => void) | undefined;
   /** Since when pages wait for the target to take others. */
@@ -23,6 +24,11 @@ export class PageStream {
   /** Why nothing more goes over it; undefined while it does. */
   get failure(): SavkitError | undefined {
     return this.#failure;
+  }
+
+  /** Bytes of pages that the target has taken, as far as it has said so, and bytes that are under way. */
+  get pageBytes(): { taken: number; underWay: number } {
+    return { taken: this.#taken, underWay: this.#inFlight };
   }
 
   constructor(channel: FrameChannel, window: number, meter: RateMeter) {
@@ -74,6 +80,7 @@ export class PageStream {
     // A target that claims more than was sent gains nothing: the window is ours.
     const consumed = Math.min(bytes, this.#inFlight);
     this.#inFlight -= consumed;
+    this.#taken += consumed;
     this.#meter.add(consumed, Math.min(busy, 100) / 100);
     this.#wake?.();
     return true;

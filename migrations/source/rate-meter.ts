@@ -15,6 +15,15 @@ export class RateMeter {
     this.#last = now;
   }
 
+  /** Forgets what was measured. */
+  restart(now = clock()): void {
+    this.#bytes = 0;
+    this.#ms = 0;
+    this.#waited = 0;
+    this.#targetBusy = 0;
+    this.#last = now;
+  }
+
   /** Notes bytes that the target has consumed, and the share of its time that it was busy meanwhile. */
   add(bytes: number, targetBusy: number, now = clock()): void {
     const ms = now - this.#last;

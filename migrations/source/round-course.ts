@@ -69,6 +69,7 @@ export class RoundCourse {
     this.#progress.beginRound(this.#round, pages.size);
     const onFrame = (done: number, bytes: number) => {
       if (purpose === 'another-round') this.#checkTime();
+      transfer.reached = Math.max(transfer.reached, done);
       this.#tellProgress(done, bytes);
     };
     const counts = await this.#rounds.send(this.#round, pages, after, onFrame, meanwhile);

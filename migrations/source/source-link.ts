@@ -67,6 +67,12 @@ export class SourceLink {
     return this.streams.reduce((sum, { channel }) => sum + channel.sent, 0);
   }
 
+  /** Pages were sent, and the target has taken none. */
+  get isStuck(): boolean {
+    const parts = this.streams.map(({ pageBytes }) => pageBytes);
+    return parts.some(({ underWay }) => underWay > 0) && parts.every(({ taken }) => taken === 0);
+  }
+
   /**
    * Connects, and fills `hashes` with what the target has of the machine already.
    * @throws LinkError, PeerError for a target that refuses, UnsupportedError for one of other versions, MigrationError

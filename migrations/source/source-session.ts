@@ -3,7 +3,7 @@ import { xxh64 } from '../../formats/kernels/xxh64.ts';
 import { PageSet } from '../machine/page-set.ts';
 import type { ProofReport } from '../report/report.ts';
 import { AfterRound } from '../wire/frames.ts';
-import { MAX_REST_PIECE, MAX_ROUNDS } from '../wire/limits.ts';
+import { MAX_ROUNDS, MODEST_FRAME } from '../wire/limits.ts';
 import { MigrationError } from '../wire/migration-error.ts';
 import { hashBytes } from '../wire/payload.ts';
 import type { Departure } from './departure.ts';
@@ -127,8 +127,8 @@ export class SourceSession {
     const sealed = proof.seal();
     const rest = await saved;
     this.#restHash = xxh64(rest);
-    for (let at = 0; at < rest.length; at += MAX_REST_PIECE)
-      await channel.send('rest', {}, rest.subarray(at, at + MAX_REST_PIECE));
+    for (let at = 0; at < rest.length; at += MODEST_FRAME)
+      await channel.send('rest', {}, rest.subarray(at, at + MODEST_FRAME));
     await channel.send('rest', {});
     await this.#sendSeal(sealed);
     this.#departure.account.downtime.note('rest');

@@ -8,6 +8,8 @@ export class Transfer {
   /** Pages to be sent. */
   readonly pending: PageSet;
   readonly meter = new RateMeter();
+  /** Pages that have gone over the present link, those that the target had already included. */
+  reached = 0;
 
   constructor(pageCount: number) {
     this.sent = new SentPages(pageCount);
@@ -16,9 +18,11 @@ export class Transfer {
 
   /**
    * After a link broke nobody knows which pages were under way: all pages are compared, and those that the target lacks
-   * are sent.
+   * are sent. Nor is the new one as fast as the one before was.
    */
   beginLink(): void {
+    this.reached = 0;
+    this.meter.restart();
     this.sent.restart();
     this.pending.addAll();
   }

@@ -12,6 +12,11 @@ export const FRAME_PAGES = 256;
  * them.
  */
 export const MAX_PAGES_PAYLOAD = 16 + FRAME_PAGES * (16 + PAGE_SIZE) + 8 * KIB;
+/**
+ * A frame whose size is its sender's choice is no larger before the speed of the link is known: one of 3 KB/s takes it
+ * within the time of a frame.
+ */
+export const MODEST_FRAME = 64 * KIB;
 /** Messages hold versions, names and the description of memory: some kilobytes. */
 export const MAX_MESSAGE = 256 * KIB;
 /**
