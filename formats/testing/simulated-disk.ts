@@ -12,7 +12,7 @@ export interface DiskSurroundings {
   date(): number;
   /** Called before each work. @returns the system's code where it fails */
   fault(work: DiskWork, path: string): string | undefined;
-  /** Does the work, some time later. */
+  /** Does work that changes something, some time later; what only looks is done at once. */
   later<T>(work: () => T): Promise<T>;
 }
 
@@ -37,17 +37,20 @@ export class SimulatedDisk {
   get disk(): Disk {
     const { later } = this.#around;
     return {
-      open: (path, flags) => later(() => this.#handle(this.#openSync(path, flags))),
-      readFile: (path) => later(() => this.#checked('read', path, this.#found(path)).bytes.toString('utf8')),
+      open: async (path, flags) => {
+        if (flags === 'r') return this.#handle(this.#openSync(path, flags));
+        return later(() => this.#handle(this.#openSync(path, flags)));
+      },
+      readFile: async (path) => this.#checked('read', path, this.#found(path)).bytes.toString('utf8'),
       rename: (from, to) => later(() => this.#rename(from, to)),
       link: (from, to) => later(() => this.#link(from, to)),
       unlink: (path) => later(() => this.#unlink(path)),
       mkdir: (path) => later(() => void this.#files.folders.add(path)),
-      stat: (path) => later(() => this.#stat(path)),
-      lstat: (path) => later(() => ({ ...this.#stat(path), isSymbolicLink: () => false })),
-      readlink: (path) => later(() => path),
-      realpath: (path) => later(() => path),
-      statfs: () => later(() => ({ bavail: 2 ** 30, bsize: 4096 })),
+      stat: async (path) => this.#stat(path),
+      lstat: async (path) => ({ ...this.#stat(path), isSymbolicLink: () => false }),
+      readlink: async (path) => path,
+      realpath: async (path) => path,
+      statfs: async () => ({ bavail: 2 ** 30, bsize: 4096 }),
       openSync: (path, flags) => this.#openSync(path, String(flags)),
       closeSync: (fd) => void this.#open.delete(fd),
       readSync: (fd, target, at, length, position) => this.#read(fd, target, at, length, position),
@@ -69,9 +72,10 @@ export class SimulatedDisk {
     const sync = () => later(() => this.#sync(fd));
     return {
       fd,
-      stat: () => later(() => (file ? statsOf(file) : FOLDER)),
-      read: (target, at, length, position) =>
-        later(() => ({ bytesRead: this.#read(fd, target, at, length, position ?? 0) })),
+      stat: async () => (file ? statsOf(file) : FOLDER),
+      read: async (target, at, length, position) => ({
+        bytesRead: this.#read(fd, target, at, length, position ?? 0),
+      }),
       writeFile: (text) => {
         const bytes = Buffer.from(text);
         return later(() => {
@@ -80,10 +84,9 @@ export class SimulatedDisk {
       },
       sync,
       datasync: sync,
-      close: () =>
-        later(() => {
-          if (!this.#open.delete(fd)) throw failure('EBADF', path ?? '');
-        }),
+      close: async () => {
+        if (!this.#open.delete(fd)) throw failure('EBADF', path ?? '');
+      },
     };
   }
 
@@ -181,7 +184,8 @@ const KIND = { isDirectory: () => false, isFile: () => true, isFIFO: () => false
 
 function statsOf(file: SimulatedFile): BigIntStats {
   const stats = { ...KIND, dev: 1n, ino: BigInt(file.number), size: BigInt(file.bytes.length) };
-  return { ...stats, mtimeMs: BigInt(Math.floor(file.changedAt)) } as unknown as BigIntStats;
+  const mtimeMs = BigInt(Math.floor(file.changedAt));
+  return { ...stats, mtimeMs, mtimeNs: mtimeMs * 1_000_000n } as unknown as BigIntStats;
 }
 
 const FOLDER = {

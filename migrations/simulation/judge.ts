@@ -106,7 +106,7 @@ async function recordFaults(play: Play): Promise<string[]> {
     const process = play.hosts[name].start();
     for (const path of paths) {
       let isRead = false;
-      process.do(() => {
+      play.timeline.add(0, process, () => {
         readRecord(path).then(
           () => {
             isRead = true;

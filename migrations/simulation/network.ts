@@ -3,7 +3,7 @@ import type { Random } from '../../formats/testing/random.ts';
 import { sleep } from '../../formats/world/waiting.ts';
 import { LinkError } from '../wire/link-error.ts';
 import { errorWithCode, networkError } from '../wire/network-error.ts';
-import type { Incident, Scenario } from './scenario.ts';
+import type { HostName, Incident, Scenario } from './scenario.ts';
 import type { SimulatedProcess } from './simulated-process.ts';
 import { type Carrier, SimulatedSocket } from './simulated-socket.ts';
 import type { Timeline } from './timeline.ts';
@@ -25,6 +25,8 @@ export class Network implements Carrier {
   readonly #random: Random;
   readonly #link: Scenario['link'];
   readonly #pairs = new Set<readonly [SimulatedSocket, SimulatedSocket]>();
+  /** When the wire has taken what each host has sent so far. */
+  readonly #freeAt: Record<HostName, number> = { source: 0, target: 0 };
   #partedUntil = 0;
   #held: Buffer | undefined;
 
@@ -56,11 +58,14 @@ export class Network implements Carrier {
     return pair[0];
   }
 
-  carry(bytes: Buffer, _from: SimulatedSocket): { frames: Buffer[]; ms: number } | undefined {
+  carry(bytes: Buffer, from: SimulatedSocket): { frames: Buffer[]; ms: number } | undefined {
     this.onFrame?.(bytes);
-    if (_from.isDeaf) return undefined;
-    const ms = this.latency() + bytes.length / this.#link.bytesPerMs;
-    return { frames: this.#pieces(this.#withLie(bytes)), ms };
+    if (from.isDeaf) return undefined;
+    // All that one host sends goes through one wire.
+    const { now } = this.timeline;
+    const { name } = from.owner.host;
+    this.#freeAt[name] = Math.max(this.#freeAt[name], now) + bytes.length / this.#link.bytesPerMs;
+    return { frames: this.#pieces(this.#withLie(bytes)), ms: this.#freeAt[name] - now + this.latency() };
   }
 
   latency(): number {

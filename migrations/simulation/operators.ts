@@ -75,7 +75,7 @@ export class Operators {
     process.onEnd = () => {
       isOver = true;
     };
-    process.do(() => {
+    timeline.add(0, process, () => {
       resolveRecordFiles({ path: this.#play.recordOf(host), peerPath, peerEnded: copy?.hadEnded ?? false })
         .then(
           ({ resolution: { survivor, notYet } }) => {

@@ -146,7 +146,7 @@ export class Play implements Surroundings, Ground {
   startTarget(): void {
     const process = this.hosts.target.start();
     this.target = process;
-    process.do(() => void this.#receive(process));
+    this.timeline.add(0, process, () => void this.#receive(process));
   }
 
   async #receive(process: SimulatedProcess): Promise<void> {
@@ -216,6 +216,15 @@ export class Play implements Surroundings, Ground {
     const count = (this.#framesOf.get(name) ?? 0) + 1;
     this.#framesOf.set(name, count);
     this.#fire((at) => at.after === 'frame' && at.name === name && at.count === count);
+    for (const trouble of this.#left) {
+      const { at } = trouble;
+      if (at.after !== 'work' || at.name !== name || at.count !== count) continue;
+      this.#left.delete(trouble);
+      this.#left.add({
+        ...trouble,
+        at: { after: 'disk', host: at.host, count: this.#counts.disk[at.host] + at.works },
+      });
+    }
   }
 
   #noteDisk(host: HostName): void {
@@ -241,11 +250,8 @@ export class Play implements Surroundings, Ground {
       case 'kill':
       case 'crash':
         return this.#end(trouble);
-      case 'stop': {
-        const process = this[trouble.host];
-        if (process) process.stoppedUntil = this.timeline.now + trouble.ms;
-        return process;
-      }
+      case 'stop':
+        return this[trouble.host]?.stop(trouble.ms);
       case 'cut':
         return this.network.cut(trouble.heardBy);
       case 'part':

@@ -9,13 +9,14 @@ export type HostName = 'source' | 'target';
 
 /**
  * When something goes wrong: after so many things have happened, works of a host's disk were done, or frames were sent;
- * or so many ms after frames of one name.
+ * so many ms after frames of one name, or with so many works of a host's disk after them.
  */
 export type IncidentTime =
   | { after: 'happenings'; count: number }
   | { after: 'disk'; host: HostName; count: number }
   | { after: 'frames'; count: number }
-  | { after: 'frame'; name: FrameName; count: number; ms: number };
+  | { after: 'frame'; name: FrameName; count: number; ms: number }
+  | { after: 'work'; name: FrameName; count: number; host: HostName; works: number };
 
 /** What goes wrong, or what somebody does. */
 export type Incident = { at: IncidentTime } & (
@@ -64,8 +65,8 @@ export interface Scenario {
 export function drawScenario(seed: number): Scenario {
   const random = new Random(Math.imul(seed, 2654435761) ^ 0x5eed);
   const pick = <T>(...choices: T[]) => random.pick(choices);
-  const isLarge = random.below(25) === 0;
-  const pages = isLarge ? 260 + random.below(800) : 2 + random.below(30);
+  // More than a stream's turn of pages, or so few that a run takes little time.
+  const pages = random.below(40) === 0 ? 260 + random.below(300) : 2 + random.below(24);
   return {
     seed,
     pages,
@@ -99,9 +100,12 @@ export function drawAimedScenario(seed: number): Scenario {
   const scenario = drawScenario(seed);
   const random = new Random(Math.imul(seed, 2246822519) ^ 0xa13ed);
   const aimed = Array.from({ length: 1 + random.below(3) }, (): Incident => {
-    const name = random.pick(DECIDING_FRAMES);
-    const ms = random.pick([0, 0, 0, 1, 30, 300, 3000]);
-    return drawIncident(random, { after: 'frame', name, count: random.pick([1, 1, 1, 2]), ms }, DECIDING_KINDS);
+    const which = { name: random.pick(DECIDING_FRAMES), count: random.pick([1, 1, 1, 2]) };
+    const at: IncidentTime =
+      random.below(3) === 0
+        ? { after: 'work', ...which, host: random.pick(['source', 'target']), works: 1 + random.below(12) }
+        : { after: 'frame', ...which, ms: random.pick([0, 0, 0, 1, 30, 300, 3000]) };
+    return drawIncident(random, at, DECIDING_KINDS);
   });
   return { ...scenario, troubles: [...scenario.troubles.slice(0, 2), ...aimed] };
 }
@@ -121,7 +125,7 @@ function drawMoment(random: Random): IncidentTime {
   const host = random.pick(['source', 'target'] as const);
   switch (random.below(3)) {
     case 0:
-      return { after: 'happenings', count: upTo(3000) };
+      return { after: 'happenings', count: upTo(1500) };
     case 1:
       return { after: 'disk', host, count: upTo(60) };
     default:
@@ -173,5 +177,18 @@ const KINDS: readonly Incident['kind'][] = [
 
 const DECIDING_FRAMES: readonly FrameName[] = ['ready', 'commit', 'running', 'decision'];
 const DECIDING_KINDS: readonly Incident['kind'][] = [
-  ...(['kill', 'kill', 'crash', 'cut', 'cut', 'part', 'disk', 'copy', 'resolve', 'resolve'] as const),
+  ...([
+    'kill',
+    'kill',
+    'crash',
+    'cut',
+    'cut',
+    'part',
+    'disk',
+    'copy',
+    'resolve',
+    'resolve',
+    'close',
+    'cancel',
+  ] as const),
 ];

@@ -19,7 +19,7 @@ const { values } = parseArgs({
 });
 
 // Most errors of a run are made and handled; who plays one seed again wants to know their places.
-if (values.only === undefined) Error.stackTraceLimit = 2;
+if (values.only === undefined) Error.stackTraceLimit = 0;
 
 const draw = values.aimed ? drawAimedScenario : drawScenario;
 const start = performance.now();

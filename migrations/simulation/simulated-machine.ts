@@ -1,7 +1,7 @@
 import { writeFileSink } from '../../formats/files/sink.ts';
 import { removeFile } from '../../formats/files/temporary-files.ts';
 import { PAGE_SIZE } from '../../formats/sizes.ts';
-import type { Random } from '../../formats/testing/random.ts';
+import { Random } from '../../formats/testing/random.ts';
 import { sleep } from '../../formats/world/waiting.ts';
 import type { PageSet } from '../machine/page-set.ts';
 import { PlainMachine } from '../testing/plain-machine.ts';
@@ -17,6 +17,8 @@ export interface SafeFile {
 /** The one guest, wherever it is: what its memory has to be, and which machines hold it at this moment. */
 export class SimulatedGuest {
   readonly #scenario: Scenario;
+  /** What it writes has nothing to do with when others look. */
+  readonly random: Random;
   /** All that it has ever written. */
   truth: Uint8Array;
   ticks = 0;
@@ -29,6 +31,7 @@ export class SimulatedGuest {
 
   constructor(scenario: Scenario, random: Random) {
     this.#scenario = scenario;
+    this.random = new Random(random.below(2 ** 31));
     this.truth = firstMemory(scenario.pages, random);
   }
 
@@ -92,6 +95,8 @@ export class SimulatedMachine extends PlainMachine {
   #isInFile = false;
   #share = 1;
   #missed = 0;
+  /** When its guest writes next, as long as it executes. */
+  #nextTick = Number.POSITIVE_INFINITY;
 
   private constructor(guest: SimulatedGuest, process: SimulatedProcess, safe: string | undefined) {
     super(guest.scenario.pages, 'simulated');
@@ -120,7 +125,8 @@ export class SimulatedMachine extends PlainMachine {
     this.#guest.take(this);
     if (this.isPaused) return;
     this.isRunning = true;
-    this.#scheduleTick();
+    this.process.guest = this;
+    this.#drawNextTick(this.process.host.around.timeline.now);
   }
 
   override start(): void {
@@ -138,7 +144,7 @@ export class SimulatedMachine extends PlainMachine {
     if (!this.#guest.owners.has(this)) return;
     this.isPaused = !this.isPaused;
     this.isRunning = !this.isPaused;
-    if (this.isRunning) this.#scheduleTick();
+    if (this.isRunning) this.#drawNextTick(this.process.host.around.timeline.now);
   }
 
   /** Processors stop one after the other, and some may still write. */
@@ -184,34 +190,47 @@ export class SimulatedMachine extends PlainMachine {
     return this.process.host.around.random;
   }
 
-  #scheduleTick(): void {
-    const { everyMs } = this.#guest.scenario.workload;
-    // Who has run for a while does so more quietly: a long wait has no use for thousands of writes.
-    const ms = (everyMs / this.#share) * 2 ** (this.#guest.ticks >> 6);
-    if (ms > 100_000) return;
-    this.process.host.around.timeline.add(ms, this.process, () => {
-      if (!this.isRunning) return;
+  /**
+   * Whatever its guest has done up to now: nobody sees a machine but its own process, which asks for this before
+   * anything happens in it. A happening for each tick would be most of all happenings.
+   */
+  catchUp(now: number): void {
+    while (this.isRunning && this.#nextTick <= now) {
       this.#tick();
-      this.#scheduleTick();
-    });
+      this.#drawNextTick(this.#nextTick);
+    }
+  }
+
+  /** Nothing executes before. */
+  holdUntil(time: number): void {
+    this.#nextTick = Math.max(this.#nextTick, time);
+  }
+
+  /** Who has run for a while does so more quietly: a long wait has no use for thousands of writes. */
+  #drawNextTick(from: number): void {
+    const { everyMs } = this.#guest.scenario.workload;
+    const ms = (everyMs / this.#share) * 2 ** (this.#guest.ticks >> 6);
+    this.#nextTick = ms > 100_000 ? Number.POSITIVE_INFINITY : from + ms;
   }
 
   #tick(): void {
     const { pages, workload } = this.#guest.scenario;
+    const { random } = this.#guest;
     this.ticks = ++this.#guest.ticks;
-    for (let i = 0; i < workload.pagesEach; i++) this.#writePage(this.#random.below(workload.hot), pages);
+    for (let i = 0; i < workload.pagesEach; i++) this.#writePage(random.below(workload.hot), pages);
   }
 
   #writePage(page: number, pages: number): void {
     const { kind } = this.#guest.scenario.workload;
+    const { random } = this.#guest;
     const start = page * PAGE_SIZE;
-    const other = this.#random.below(pages) * PAGE_SIZE;
-    const at = start + this.#random.below(PAGE_SIZE - 8);
+    const other = random.below(pages) * PAGE_SIZE;
+    const at = start + random.below(PAGE_SIZE - 8);
     if (kind === 'copies') this.memory.copyWithin(start, other, other + PAGE_SIZE);
-    else if (kind === 'zeros' && this.#random.below(2) === 0) this.memory.fill(0, start, start + PAGE_SIZE);
-    else this.memory.fill(this.#random.below(256), at, at + (kind === 'counter' ? 1 : 8));
+    else if (kind === 'zeros' && random.below(2) === 0) this.memory.fill(0, start, start + PAGE_SIZE);
+    else this.memory.fill(random.below(256), at, at + (kind === 'counter' ? 1 : 8));
     this.#guest.truth.set(this.memory.subarray(start, start + PAGE_SIZE), start);
-    if (this.#missed > 0 && this.#random.below(10) === 0) this.#missed--;
+    if (this.#missed > 0 && random.below(10) === 0) this.#missed--;
     else this.write(page, 0, this.memory[start]);
   }
 }

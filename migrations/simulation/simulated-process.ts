@@ -58,6 +58,14 @@ export class SimulatedHost {
   }
 }
 
+/** A guest that executes in a process. */
+export interface GuestOfProcess {
+  /** Does whatever the guest has done up to now. */
+  catchUp(now: number): void;
+  /** Nothing executes before. */
+  holdUntil(time: number): void;
+}
+
 const IDLE_LOOK_MS = 20;
 
 /** How often a busy process is told from an idle one is nobody's business here: any share may be. */
@@ -75,6 +83,7 @@ export class SimulatedProcess {
   stoppedUntil = 0;
   /** Timers that keep it alive. */
   readonly timers = new Set<TimerHandle>();
+  guest: GuestOfProcess | undefined;
   /** Called at its end. */
   onEnd: (() => void) | undefined;
   readonly #world: World;
@@ -106,7 +115,16 @@ export class SimulatedProcess {
   /** Does something as this process. */
   do<T>(work: () => T): T {
     enterWorld(this.#world);
+    this.guest?.catchUp(this.host.around.timeline.now);
     return work();
+  }
+
+  /** Somebody stops it for a while. */
+  stop(ms: number): void {
+    const { now } = this.host.around.timeline;
+    this.guest?.catchUp(now);
+    this.stoppedUntil = now + ms;
+    this.guest?.holdUntil(this.stoppedUntil);
   }
 
   /** @param how `killed`: the system closes what it had open; `silently`: nobody hears of it */

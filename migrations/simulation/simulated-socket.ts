@@ -1,5 +1,6 @@
 import { Socket } from 'node:net';
 import { errorWithCode } from '../wire/network-error.ts';
+import type { HostName } from './scenario.ts';
 import type { Subject, Timeline } from './timeline.ts';
 
 /** Then the system itself ends a connection whose other end does not answer. */
@@ -10,6 +11,7 @@ const SEND_BUFFER = 128 * 1024;
 
 /** Whose socket it is. */
 export interface SocketOwner extends Subject {
+  readonly host: { readonly name: HostName };
   readonly sockets: Set<SimulatedSocket>;
 }
 
@@ -42,6 +44,9 @@ export class SimulatedSocket extends Socket {
     owner.sockets.add(this);
   }
 
+  /** One frame after the other: the one of real sockets would look for a handle of the system, and break. */
+  override _writev = undefined as never;
+
   override _read(): void {
     this.#isWanted = true;
     this.#handOut();
@@ -52,8 +57,9 @@ export class SimulatedSocket extends Socket {
     this.#onWay += bytes.length;
     const carried = this.isDeaf ? undefined : this.#carrier.carry(bytes, this);
     if (carried) for (const frame of carried.frames) this.#send(carried.ms, frame);
-    if (this.#onWay <= SEND_BUFFER) this.#carrier.timeline.add(0.002, this.owner, () => done());
-    else this.#blocked = () => this.#carrier.timeline.add(0.002, this.owner, () => done());
+    // As with real sockets: what the system takes at once is written at once.
+    if (this.#onWay <= SEND_BUFFER) process.nextTick(done);
+    else this.#blocked = () => this.#carrier.timeline.add(0, this.owner, () => done());
     // What got lost counts as under way for ever: a peer that is gone takes nothing any more.
     if (carried) this.#arriveLater(carried.ms, () => this.#taken(bytes.length));
   }
@@ -97,7 +103,7 @@ export class SimulatedSocket extends Socket {
   #arriveLater(ms: number, work: () => void): void {
     const { timeline } = this.#carrier;
     this.#lastArrival = Math.max(this.#lastArrival, timeline.now + ms);
-    timeline.add(this.#lastArrival - timeline.now, undefined, work);
+    timeline.addQuiet(this.#lastArrival - timeline.now, work);
   }
 
   #send(ms: number, bytes: Buffer | null): void {
@@ -116,7 +122,7 @@ export class SimulatedSocket extends Socket {
   cutOff(): void {
     this.#isCut = true;
     this.isDeaf = true;
-    this.#carrier.timeline.add(SYSTEM_GIVES_UP_MS, undefined, () => this.reset());
+    this.#carrier.timeline.addQuiet(SYSTEM_GIVES_UP_MS, () => this.reset());
   }
 
   #take(bytes: Buffer | null): void {

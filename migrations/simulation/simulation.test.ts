@@ -3,7 +3,7 @@ import { Random } from '../../formats/testing/random.ts';
 import { SimulatedFiles } from '../../formats/testing/simulated-files.ts';
 import { judge } from './judge.ts';
 import { Play } from './play.ts';
-import { drawAimedScenario, drawScenario, type Incident } from './scenario.ts';
+import { drawAimedScenario, drawScenario, type Incident, type Scenario } from './scenario.ts';
 import { shrink } from './shrink.ts';
 import { SimulatedMachine } from './simulated-machine.ts';
 
@@ -33,6 +33,23 @@ describe('migrations in a simulated world', () => {
     }
     expect([...met]).toEqual(expect.arrayContaining(['commit', 'ready']));
   });
+
+  it.each([50, 2])(
+    'end over a link of %s KB/s, which a large frame is longer on than it may be',
+    async (bytesPerMs) => {
+      const scenario: Scenario = {
+        ...drawScenario(1),
+        ...{ pages: 619, workload: { everyMs: 1, pagesEach: 1, hot: 530, kind: 'counter' }, isPaused: false },
+        ...{ streams: 1, compression: 'never', proof: 'full', isSeeded: false, missedWrites: 0, resumeWithinMs: 2000 },
+        limits: { timeLimitMs: 10_000, onTimeLimit: 'force' },
+        timeOuts: { frame: 2000, hello: 1000, beat: 200 },
+        link: { latencyMs: 1, jitterMs: 0, bytesPerMs },
+        troubles: [],
+      };
+      const play = await judge(scenario);
+      expect(play).toMatchObject({ faults: [], survivor: bytesPerMs === 50 ? 'target' : 'source' });
+    },
+  );
 
   it('happen again just so', async () => {
     for (const seed of [7, 163]) {

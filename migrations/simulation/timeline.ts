@@ -16,6 +16,8 @@ export interface Happening {
   to: Subject | undefined;
   work: () => void;
   isOff: boolean;
+  /** Nothing follows in promises or streams, and so nothing has to be waited for. */
+  isQuiet: boolean;
 }
 
 /** Takes microseconds, so that no loop that waits for a time goes on for ever. */
@@ -39,7 +41,17 @@ export class Timeline {
   }
 
   add(inMs: number, to: Subject | undefined, work: () => void): Happening {
-    const happening = { at: this.now + Math.max(0, inMs), order: this.#orders++, to, work, isOff: false };
+    return this.#add(inMs, to, work, false);
+  }
+
+  /** The same for the world's own: it only leads to further happenings. */
+  addQuiet(inMs: number, work: () => void): void {
+    this.#add(inMs, undefined, work, true);
+  }
+
+  #add(inMs: number, to: Subject | undefined, work: () => void, isQuiet: boolean): Happening {
+    const at = this.now + Math.max(0, inMs);
+    const happening = { at, order: this.#orders++, to, work, isOff: false, isQuiet };
     this.#rise(happening);
     return happening;
   }
@@ -62,6 +74,7 @@ export class Timeline {
       }
       if (next.to) next.to.do(next.work);
       else next.work();
+      if (next.isQuiet) continue;
       this.happened++;
       // All that follows at once, in promises and streams, belongs to the same process.
       await setImmediate();
