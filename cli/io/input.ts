@@ -63,7 +63,7 @@ async function withUnpacked<T>(
   use: (source: ByteSource) => Promise<T>,
 ): Promise<T> {
   const source = await unpacked(opened);
-  const ramSource = ram === undefined ? undefined : await openFile(ram);
+  const ramSource = ram === undefined ? undefined : await watched(ram);
   try {
     return await use(ramSource ? withBeside(source, { ram: ramSource }) : source);
   } finally {
@@ -110,11 +110,16 @@ export function withSource<T>(
 /** A file, or the part of one that the words after a colon name, which may hold colons. @throws EnvironmentError */
 async function openPart(path: string): Promise<ByteSource> {
   if (isUrl(path)) return openUrl(path);
-  if (existsSync(path)) return openFile(path);
+  if (existsSync(path)) return watched(path);
   for (let colon = path.indexOf(':', 1); colon > 0 && colon < path.length - 1; colon = path.indexOf(':', colon + 1))
     if (existsSync(path.slice(0, colon)))
-      return withBeside(await openFile(path.slice(0, colon)), { part: path.slice(colon + 1) });
-  return openFile(path);
+      return withBeside(await watched(path.slice(0, colon)), { part: path.slice(colon + 1) });
+  return watched(path);
+}
+
+/** A file that changes while it is read is told. */
+function watched(path: string): Promise<ByteSource> {
+  return openFile(path, { isWatched: true });
 }
 
 const keptInputs: (() => void)[] = [];

@@ -8,6 +8,7 @@ export const ENVIRONMENT_CODES = {
   'bad-reply': 'what answers at the control socket is no machine of this savkit',
   busy: 'the machine has as many connections as it takes',
   'cancelled-by-source': 'the other VirtualBox has cancelled the teleport',
+  changed: 'the file has changed while it was read',
   'connection-lost': 'the connection to the other VirtualBox has broken',
   'hand-over-unknown': 'not known whether the other VirtualBox runs the machine',
   io: 'the system has failed without saying why',

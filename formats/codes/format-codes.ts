@@ -40,7 +40,6 @@ export const FORMAT_CODES = {
   'bad-widths': "the address widths in the file's header are impossible",
   'bad-workload': 'the workload in memory is not one that savkit has put there',
   'bad-xml': 'the XML with the settings of a machine has no end, or cannot be read',
-  changed: 'the file has changed while it was read',
   'cpu-count': 'units of the state tell different numbers of CPUs',
   damaged: 'the file is damaged',
   'directory-mismatch': 'the directory at the end of a saved state and its units do not tell the same',

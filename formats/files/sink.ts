@@ -8,6 +8,7 @@ import { alreadyThere, checkStillFree, type OutputOptions, outputPlace } from '.
 import type { ByteSource } from './source.ts';
 import { syncFolder } from './sync-folder.ts';
 import { forgetTemporaryFile, nameTemporaryFile, removeLeftovers } from './temporary-files.ts';
+import { WatchedFile } from './watched-file.ts';
 import { WrittenFile } from './written-file.ts';
 
 /** Where bytes go, front to back. */
@@ -133,6 +134,8 @@ class TemporaryFile extends WrittenFile implements FileSink {
   async commit(): Promise<void> {
     await this.sync();
     await checkStillFree(this.#place, this.#options);
+    await WatchedFile.checkAll();
+    if (this.#options.inPlaceOf !== undefined) WatchedFile.letReplace(this.#options.inPlaceOf);
     await this.attempt(async () => {
       await this.#close();
       if (this.#options.force) await world.disk.rename(this.#temporary, this.#place);

@@ -7,6 +7,7 @@ import { Turns } from '../turns.ts';
 import type { DiskFile } from '../world/disk.ts';
 import { world } from '../world/world.ts';
 import { holdFile } from './held-files.ts';
+import { WatchedFile } from './watched-file.ts';
 
 /** Where bytes come from. One reader at a time. */
 export interface ByteSource {
@@ -45,9 +46,12 @@ export function withBeside(source: ByteSource, beside: Pick<ByteSource, 'part' |
 }
 
 /**
- * Until it is closed, no output may take the place of the file. @throws EnvironmentError when the file can't be opened
+ * Until it is closed, no output may take the place of the file.
+ * @param options.isWatched closing it throws EnvironmentError `changed` if the file is not as it was any more, and no
+ * output file appears before
+ * @throws EnvironmentError when the file can't be opened
  */
-export async function openFile(path: string): Promise<ByteSource> {
+export async function openFile(path: string, { isWatched = false } = {}): Promise<ByteSource> {
   try {
     if ((await world.disk.stat(path, { bigint: true })).isFIFO()) return openPipe(path);
     const file = await world.disk.open(path, 'r');
@@ -57,7 +61,8 @@ export async function openFile(path: string): Promise<ByteSource> {
       throw new EnvironmentError('EISDIR', `Cannot open ${path}: it is a directory`);
     }
     const size = there.isFile() ? Number(there.size) : there.isBlockDevice() ? sizeOfDevice(file.fd, path) : undefined;
-    return new FileSource(path, file.fd, size, file, holdFile(there, path));
+    const watch = isWatched && there.isFile() ? new WatchedFile(path, file, there) : undefined;
+    return new FileSource(path, file.fd, size, { file, letGo: holdFile(there, path), watch });
   } catch (error) {
     throw error instanceof EnvironmentError ? error : EnvironmentError.from(error, `open ${path}`);
   }
@@ -103,7 +108,14 @@ export function sharedFile(
   { fd, name, size }: { fd: number; name: string; size: number },
   isOpen: () => boolean = () => true,
 ): ByteSource {
-  return new FileSource(name, fd, size, undefined, undefined, isOpen);
+  return new FileSource(name, fd, size, undefined, isOpen);
+}
+
+/** What belongs to a file that was opened here. */
+interface OwnFile {
+  file: DiskFile;
+  letGo: () => void;
+  watch: WatchedFile | undefined;
 }
 
 /**
@@ -117,26 +129,17 @@ class FileSource implements ByteSource {
   readonly size: number | undefined;
   readonly seekable: boolean;
   readonly #fd: number;
-  readonly #file: DiskFile | undefined;
+  readonly #own: OwnFile | undefined;
   readonly #turns = Turns.rare();
-  readonly #letGo: (() => void) | undefined;
   readonly #isOpenElsewhere: () => boolean;
   #isClosed = false;
 
-  constructor(
-    name: string,
-    fd: number,
-    size: number | undefined,
-    file?: DiskFile,
-    letGo?: () => void,
-    isOpenElsewhere = () => true,
-  ) {
+  constructor(name: string, fd: number, size: number | undefined, own?: OwnFile, isOpenElsewhere = () => true) {
     this.name = name;
     this.size = size;
     this.seekable = size !== undefined;
     this.#fd = fd;
-    this.#file = file;
-    this.#letGo = letGo;
+    this.#own = own;
     this.#isOpenElsewhere = isOpenElsewhere;
   }
 
@@ -165,13 +168,17 @@ class FileSource implements ByteSource {
   }
 
   async close(): Promise<void> {
+    const wasClosed = this.#isClosed;
     this.#isClosed = true;
-    this.#letGo?.();
-    await this.#file?.close();
+    if (wasClosed || !this.#own) return;
+    const { file, letGo, watch } = this.#own;
+    letGo();
+    watch?.forget();
+    await (watch?.check() ?? Promise.resolve()).finally(() => file.close());
   }
 
   async #readPipe(target: Uint8Array, done: number): Promise<number> {
-    const read = await this.#file?.read(target, done, target.length - done, null);
+    const read = await this.#own?.file.read(target, done, target.length - done, null);
     return read?.bytesRead ?? 0;
   }
 }

@@ -1,6 +1,7 @@
-import { FormatError, InterruptedError, UnsupportedError } from '../../../formats/errors.ts';
+import { InterruptedError, UnsupportedError } from '../../../formats/errors.ts';
 import type { ByteSink } from '../../../formats/files/sink.ts';
 import type { ByteSource } from '../../../formats/files/source.ts';
+import { changed } from '../../../formats/files/watched-file.ts';
 import { hasContent, type PageBatch } from '../../../formats/pgm/page-batch.ts';
 import { isPgm, PgmReader } from '../../../formats/pgm/pgm-reader.ts';
 import { PgmPassWriter } from '../../../formats/pgm/pgm-writer.ts';
@@ -44,7 +45,7 @@ export async function writeAdapted(
       next++;
     }
     next = await writeMade(out, units, next);
-    if (next < units.length) throw new FormatError('changed', `Cannot adapt ${source.name}: it has changed meanwhile`);
+    if (next < units.length) throw changed(source.name, 'its units are others than before');
   } finally {
     container.release();
   }

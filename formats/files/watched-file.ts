@@ -1,0 +1,55 @@
+import type { BigIntStats } from 'node:fs';
+import { EnvironmentError } from '../errors.ts';
+import type { DiskFile } from '../world/disk.ts';
+import { world } from '../world/world.ts';
+
+const watched = new Set<WatchedFile>();
+
+/** An open file that is to stay as it was when it was opened: what is said of it holds for all of its bytes. */
+export class WatchedFile {
+  readonly #path: string;
+  readonly #file: DiskFile;
+  readonly #asOpened: BigIntStats;
+  /** This process itself puts another file in its place. */
+  #mayBeReplaced = false;
+
+  constructor(path: string, file: DiskFile, asOpened: BigIntStats) {
+    this.#path = path;
+    this.#file = file;
+    this.#asOpened = asOpened;
+    watched.add(this);
+  }
+
+  /** To be called for an output that takes the place of an input, before it does. */
+  static letReplace(name: string): void {
+    for (const file of watched) if (file.#path === name) file.#mayBeReplaced = true;
+  }
+
+  /** @throws EnvironmentError `changed` for the first input that is not as it was */
+  static async checkAll(): Promise<void> {
+    for (const file of watched) await file.check();
+  }
+
+  /** @throws EnvironmentError `changed` */
+  async check(): Promise<void> {
+    const [now, there] = await Promise.all([
+      this.#file.stat({ bigint: true }),
+      world.disk.stat(this.#path, { bigint: true }).catch(() => undefined),
+    ]);
+    const { size, mtimeNs, dev, ino } = this.#asOpened;
+    if (now.size !== size) throw changed(this.#path, `it has ${now.size} bytes, and had ${size}`);
+    if (now.mtimeNs !== mtimeNs) throw changed(this.#path, 'it was written to');
+    if (this.#mayBeReplaced) return;
+    if (there?.dev !== dev || there.ino !== ino)
+      throw changed(this.#path, there ? 'another file has taken its place' : 'it is not there any more');
+  }
+
+  forget(): void {
+    watched.delete(this);
+  }
+}
+
+/** What was read of a file does not belong together, or is not what is there now. */
+export function changed(path: string, how: string): EnvironmentError {
+  return new EnvironmentError('changed', `Cannot trust what was read of ${path}: ${how}`);
+}
