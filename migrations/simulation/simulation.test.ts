@@ -7,15 +7,13 @@ import { drawAimedScenario, drawScenario, type Incident, type Scenario } from '.
 import { shrink } from './shrink.ts';
 import { SimulatedMachine } from './simulated-machine.ts';
 
-/** What these have found once stands in README.md. */
-const FOUND = [2, 41, 106, 163, 182, 189, 204, 228, 258, 329, 2209, 701_317, 702_671];
-/** And of those that were aimed. */
-const FOUND_AIMED = [202_614, 206_769];
+/** Aimed seeds that find faults which are put in on purpose (`mutations.ts`). */
+const FIND_FAULTS = [21, 26, 32, 223, 1487, 5029];
 
 describe('migrations in a simulated world', () => {
   it('end with one machine, whatever goes wrong', { timeout: 60_000 }, async () => {
     const ends = { source: 0, target: 0, lost: 0 };
-    for (const seed of [...FOUND, ...Array.from({ length: 40 }, (_, i) => 100_000 + i)]) {
+    for (let seed = 100_000; seed < 100_050; seed++) {
       const { faults, survivor } = await judge(drawScenario(seed));
       expect(faults, `seed ${seed}`).toEqual([]);
       ends[survivor]++;
@@ -26,7 +24,7 @@ describe('migrations in a simulated world', () => {
 
   it('end with one machine, whatever goes wrong while it is handed over', { timeout: 60_000 }, async () => {
     const met = new Set<string>();
-    for (const seed of [...FOUND_AIMED, ...Array(25).keys()]) {
+    for (const seed of [...FIND_FAULTS, ...Array(25).keys()]) {
       const { faults, log } = await judge(drawAimedScenario(seed));
       expect(faults, `seed ${seed}, aimed`).toEqual([]);
       for (const [, name] of log.join().matchAll(/"after":"frame","name":"(\w+)"/g)) met.add(name);
