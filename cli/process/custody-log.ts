@@ -2,7 +2,7 @@ import { appendFile, open, readFile, realpath, stat } from 'node:fs/promises';
 import { hostname, userInfo } from 'node:os';
 import { resolve } from 'node:path';
 import type { Argv } from 'yargs';
-import { EnvironmentError, FormatError, UsageError } from '../../formats/errors.ts';
+import { EnvironmentError, UsageError } from '../../formats/errors.ts';
 import { hashedSource } from '../../formats/files/hashed-source.ts';
 import { withStoredFile } from '../io/input.ts';
 import { isOutputStream } from '../io/output-stream.ts';
@@ -52,7 +52,7 @@ interface Making {
  * Does `work`, which makes a file of `job.file`, and appends both with their hashes to the lists that are wished for,
  * after the output is on disk. Nothing is appended where no output came of it.
  * @throws UsageError before any work: `same-file`, or a stream, which can't be hashed again; EnvironmentError `EEXIST`
- * for a file that is no such list, or has a sum of the output already; FormatError `changed` for an input that is
+ * for a file that is no such list, or has a sum of the output already; EnvironmentError `changed` for an input that is
  * another one after the work
  */
 export async function noted<T>(job: Job, lists: Lists, making: Making, work: () => Promise<T>): Promise<T> {
@@ -71,7 +71,7 @@ export async function noted<T>(job: Job, lists: Lists, making: Making, work: () 
   if (made === undefined || made === earlier) return value;
   const isInPlace = (await placeOf(job.file)) === (await placeOf(output));
   if (!isInPlace && (await identitiesOf(read)) !== before)
-    throw new FormatError('changed', `Cannot note ${output} in the lists: its input has changed meanwhile`);
+    throw new EnvironmentError('changed', `Cannot note ${output} in the lists: its input has changed meanwhile`);
   const files = { input, output: await hashed(output, job), ...(beside.length > 0 ? { beside } : {}) };
   if (sums !== undefined) await noteSums(sums, [...(isInPlace ? [] : [input]), ...beside, files.output]);
   if (custody !== undefined) await noteCustody(custody, { tool: `savkit ${version()}`, command, ...files });
