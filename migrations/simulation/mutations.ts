@@ -119,10 +119,10 @@ export const MUTATIONS: readonly Mutation[] = [
     to: 'channels[0]?.destroy();',
   },
   {
-    name: 'two decisions are written at once',
+    name: 'after a decision that could not be written none is',
     file: 'arrival/arrival.js',
     from: 'const written = this.#written.then(write, write);',
-    to: 'const written = write();',
+    to: 'const written = this.#written.then(write);',
   },
   {
     name: 'a target whose program is over takes a machine',

@@ -19,6 +19,9 @@ import { Timeline } from './timeline.ts';
 const SAFE = '/machines/safe.sav';
 const MIGRATION = '00112233445566778899aabbccddeeff';
 
+/** Troubles that leave both processes alive, and nobody with a reason to give up: once they cease all ends by itself. */
+const PASSING: ReadonlySet<Incident['kind']> = new Set(['cut', 'part', 'disk', 'clock', 'copy', 'limits', 'pause']);
+
 /** The world of one scenario: two hosts, a guest, and all that happens to them. */
 export class Play implements Surroundings, Ground {
   readonly scenario: Scenario;
@@ -97,7 +100,9 @@ export class Play implements Surroundings, Ground {
     if (this.source?.isGone && !this.hosts.source.files.names.has(this.recordOf('source')))
       this.operators.startAgain(this.started);
     const waits = () => !this.isSourceDone || this.receiver?.hasPromised === true;
-    await this.timeline.run(() => !waits(), 90_000);
+    await this.timeline.run(() => !waits(), 200_000);
+    if (this.#waitsForTarget && [...this.had].every((kind) => PASSING.has(kind)))
+      this.guest.faults.push('the source waits for operators, although its target is there');
     for (let asks = 0; asks < 6 && (waits() || asks < 2); asks++) {
       await this.operators.ask(asks % 2 === 0 ? 'source' : 'target', 'fresh');
       await this.timeline.run(() => false, 3000);
@@ -106,6 +111,12 @@ export class Play implements Surroundings, Ground {
     await this.timeline.run(() => !waits(), DEFAULT_LIMITS.timeLimitMs + 15 * 60_000);
     // What is over closes what it has open.
     await this.timeline.run(() => false, 120_000);
+  }
+
+  /** The source has handed the machine over, and does not know what has become of it. */
+  get #waitsForTarget(): boolean {
+    const record = this.hosts.source.files.names.get(this.recordOf('source'));
+    return !this.isSourceDone && record?.bytes.includes('"handed-over"') === true;
   }
 
   /** A process with the machine in some state; the first one migrates it. */
