@@ -33,7 +33,7 @@ export async function withInput<T>(
   { mayBeReplaced = false, ram }: InputOptions = {},
 ): Promise<T> {
   if (!mayBeReplaced) keepInput(file);
-  const opened = file === '-' ? streamSource(process.stdin) : await openPart(file);
+  const opened = endingWithWork(file === '-' ? streamSource(process.stdin) : await openPart(file));
   // A pipe may have nothing to say for ever.
   const forget = whenAborted(stop.signal, () => opened.seekable || void opened.close());
   try {
@@ -45,6 +45,17 @@ export async function withInput<T>(
     forget();
     await opened.close();
   }
+}
+
+/** Whatever goes through a file, however long it is, ends when somebody wants it to. */
+function endingWithWork(source: ByteSource): ByteSource {
+  return {
+    ...withBeside(source, {}),
+    async read(target, position) {
+      if (stop.signal.aborted && source.seekable) throw new InterruptedError();
+      return source.read(target, position);
+    },
+  };
 }
 
 /** Opens a file as it is stored, also a packed one, for its bytes; closes it in any case. @throws EnvironmentError */

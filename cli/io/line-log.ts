@@ -1,9 +1,10 @@
 import { type FileHandle, open } from 'node:fs/promises';
 import { linesOf } from '../../formats/binary/lines.ts';
-import { EnvironmentError, FormatError, SavkitError, UsageError } from '../../formats/errors.ts';
+import { EnvironmentError, FormatError, InterruptedError, SavkitError, UsageError } from '../../formats/errors.ts';
 import { MIB } from '../../formats/sizes.ts';
 import { parseJson } from '../../formats/values/json-text.ts';
 import { anything, checkShape, record } from '../../formats/values/shape.ts';
+import { stop } from './stop.ts';
 
 /** Bytes: an entry is much shorter. */
 const LONGEST_LINE = 64 * MIB;
@@ -99,6 +100,8 @@ export class LineLog {
     const refuse = (why: string) => new FormatError('bad-record', `Cannot read the journal ${path}: of a line, ${why}`);
     let isFirst = true;
     for await (const text of linesOf(measured(), LONGEST_LINE, 'drop')) {
+      // The file is left as it is.
+      if (stop.signal.aborted) throw new InterruptedError();
       const value = parseJson(text, refuse);
       if (isFirst) expectSame(path, value, head);
       else onEntry(value, refuse);

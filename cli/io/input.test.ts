@@ -1,0 +1,48 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { closeSync, ftruncateSync, openSync, readdirSync, readlinkSync, writeSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect, it, vi } from 'vitest';
+import { MAIN } from '../testing/run-savkit.ts';
+import { testGround } from '../testing/test-ground.ts';
+
+const { folder, ending } = testGround('input');
+const TIB = 2 ** 40;
+
+/** A file without an end that anybody would wait for, which takes no room. */
+function endless(name: string, beginning: string): string {
+  const path = join(folder, name);
+  const file = openSync(path, 'w');
+  writeSync(file, beginning);
+  ftruncateSync(file, TIB);
+  closeSync(file);
+  return path;
+}
+
+function hasOpen(pid: number | undefined, path: string): boolean {
+  const fds = `/proc/${pid}/fd`;
+  return readdirSync(fds).some((fd) => {
+    try {
+      return readlinkSync(join(fds, fd)) === path;
+    } catch {
+      return false;
+    }
+  });
+}
+
+it.skipIf(process.platform !== 'linux')(
+  'a signal ends the work on a file however long that is',
+  async () => {
+    const path = endless('log', 'words\n');
+    const child = spawn(process.execPath, [MAIN, 'explain', path], { stdio: 'ignore' });
+    ending.push(() => child.kill('SIGKILL'));
+    const ended = once(child, 'exit');
+    await vi.waitUntil(() => hasOpen(child.pid, path), { timeout: 60_000, interval: 5 });
+    const since = performance.now();
+    child.kill('SIGINT');
+    expect(await ended).toEqual([130, null]);
+    // A second on an idle host.
+    expect(performance.now() - since).toBeLessThan(10_000);
+  },
+  120_000,
+);
