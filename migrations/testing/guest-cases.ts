@@ -169,6 +169,11 @@ for (const qemu of [7, 10] as const) {
       options: linux(256, 20, ...more, '--cpus', '2', ...hidden),
       ...secret,
     },
+    {
+      name: `linux 256 20 MB/s split noted ${qemu}`,
+      options: [...linux(256, 20, ...more), '--', '-machine', 'max-ram-below-4g=128M'],
+      ...noted,
+    },
     { name: `linux 2048 20 MB/s noted ${qemu}`, options: linux(2048, 20, ...more), ...noted },
     { name: `linux 2048 20 MB/s ${qemu}`, options: linux(2048, 20, ...more), isLinux: true },
     { name: `linux 128 5 MB/s disk noted ${qemu}`, options: linux(128, 5, ...disk), ...noted, hasDisk: true },
