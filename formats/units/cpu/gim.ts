@@ -30,12 +30,18 @@ const kvm = defineStruct('Part of KVM, GIM version 1', 'device-units.md', {
 });
 
 const KVM = 3;
+/** They have a number and a version, and nothing more. */
+const WITHOUT_PARTS = [0, 1];
 
 const gim = defineStruct('Unit GIM, version 1', 'device-units.md', {
   provider: { kind: oneOf(u32, { ...GIM_PROVIDERS }), doc: 'paravirtualisation; compared with the machine' },
   version: { kind: u32, doc: 'of the provider; compared with the machine' },
   kvm: { kind: ({ provider }: { provider: number }) => maybe(nested(kvm), provider === KVM), doc: '' },
-  rest: { kind: opaque(), doc: 'of other providers' },
+  rest: {
+    kind: ({ provider }: { provider: number }) =>
+      maybe(opaque(), provider !== KVM && !WITHOUT_PARTS.includes(provider)),
+    doc: 'of other providers',
+  },
 });
 
 export type Gim = StructValue<typeof gim>;

@@ -1,7 +1,7 @@
 import { bool, bytes, type Kind, text, u32, u64 } from '../../binary/kinds.ts';
 import { defineStruct } from '../../binary/struct.ts';
 import { codecOf } from '../codec/codec.ts';
-import { fill, list, nested, opaque } from '../codec/kinds.ts';
+import { fill, list, maybe, nested, opaque } from '../codec/kinds.ts';
 
 // Units of the machine as a whole, and of what stands around it.
 
@@ -47,7 +47,10 @@ const hgcm = defineStruct('Unit HGCM, versions 2–3', 'units-compared.md', {
   handles: { kind: u32, doc: '' },
   count: { kind: u32, doc: 'services' },
   services: { kind: ({ count }: { count: number }) => services(count), doc: 'up to the first one with clients' },
-  rest: { kind: opaque(), doc: 'clients, in the layout of their service, and the services after them' },
+  rest: {
+    kind: ({ services: told }: { services: HostService[] }) => maybe(opaque(), (told.at(-1)?.clients ?? 0) > 0),
+    doc: 'clients, in the layout of their service, and the services after them',
+  },
 });
 
 const folder = defineStruct('Shared folder, ConsoleData versions 1.1–1.2', 'units-compared.md', {

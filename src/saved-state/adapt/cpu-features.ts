@@ -16,9 +16,6 @@ const OSXSAVE_BIT = 1 << 27;
 const OSXSAVE = 1n << 18n;
 const EXTENDED_STATE = 0xd;
 const EXTENDED_FEATURES = 0x80000001;
-const FIRST_LEAF = 0;
-/** First letters of AMD's name, in EBX of leaf 0. */
-const AMD = 0x68747541;
 /** Bits that speak of AVX and of AVX-512, by leaf. */
 const AVX_BITS = { leaf1Ecx: (1 << 12) | (1 << 28) | (1 << 29), leaf7Ebx: 1 << 5 };
 const AVX512_LEAF7_EBX = [16, 17, 21, 26, 27, 28, 30, 31].reduce((bits, bit) => bits | (1 << bit), 0);
@@ -44,7 +41,6 @@ export function mergeCpuFeatures(merge: Merge): void {
 /** Features that the host lacks: the loader refuses a guest that has been told of them. */
 function clearMissingFeatures(merge: Merge, own: CpumUnit): void {
   const { rawBasic = [], rawExtended = [] } = merge.donor.state.cpum?.cpuid ?? {};
-  const isAmd = leafOf(own, FIRST_LEAF)?.ebx === AMD && rawBasic[0]?.ebx === AMD;
   const clear = (number: number, register: 'ecx' | 'edx', has: number | undefined, mask: number) => {
     const leaf = leafOf(own, number);
     const missing = ((leaf?.[register] ?? 0) & ~(has ?? 0) & mask) >>> 0;
@@ -59,7 +55,6 @@ function clearMissingFeatures(merge: Merge, own: CpumUnit): void {
   };
   clear(1, 'ecx', rawBasic[1]?.ecx, MUST_HAVE.basicEcx);
   clear(1, 'edx', rawBasic[1]?.edx, MUST_HAVE.basicEdx);
-  if (isAmd) clear(EXTENDED_FEATURES, 'ecx', rawExtended[1]?.ecx, MUST_HAVE.extendedEcx);
   clear(EXTENDED_FEATURES, 'edx', rawExtended[1]?.edx, MUST_HAVE.extendedEdx);
 }
 

@@ -89,6 +89,8 @@ describe('cpuidFault()', () => {
     ['the x2APIC, which is not asked for', state({ ecx: 1 << 21 }), undefined],
     ['IA64', state({ edx: 1 << 30 }), /leaf 1 EDX/],
     ['long mode in a host with it', state({ extended: 1 << 29 }), undefined],
+    ['3DNow, which is not asked for', state({ extended: 3 << 30 }), undefined],
+    ['NX', state({ extended: 1 << 20 }), /leaf 0x80000001 EDX/],
     ['XSAVE without leaf 0xd', state({ ecx: XSAVE }), /leaf 0xd is empty/],
     [
       'AVX-512',

@@ -6,6 +6,12 @@ import { collectPayloads } from '../reading/collect-units.ts';
 /** Units that are as long as the machine has CPUs, and say nowhere how many. */
 const OF_EACH_CPU = new Set(['em', 'trpm']);
 
+/** Values that savkit decodes, and of which it does not know what a loader makes. Asked of 7.2.22, which refuses them. */
+const UNUSUAL: ReadonlyMap<string, (value: Record<string, unknown>) => string | undefined> = new Map([
+  ['pdm', ({ dma }) => (Number(dma) > 1 ? `a DMA transfer waits, ${dma}` : undefined)],
+  ['HWACCM', ({ patches }) => (Number(patches) > 0 ? `${patches} instructions of the guest are patched` : undefined)],
+]);
+
 /**
  * Units whose bytes are not laid out as savkit knows their version: the loader may refuse them, or know more. Nothing
  * is told of units that savkit does not know, nor of a source that can't be read twice.
@@ -23,6 +29,8 @@ export async function unitsLaidOutOtherwise(
       if (cpus !== undefined && own !== undefined && own !== cpus) {
         found.push(`${label}, what it holds: ${own} CPUs, of ${cpus} in cpum`);
       }
+      const unusual = isRecord(value) ? UNUSUAL.get(header.name)?.(value) : undefined;
+      if (unusual !== undefined) found.push(`${label}, what it holds: ${unusual}`);
     } catch (error) {
       if (!(error instanceof FormatError)) throw error;
       found.push(`${label}, what it holds: it is not laid out as version ${header.version} is known to be`);
@@ -31,7 +39,11 @@ export async function unitsLaidOutOtherwise(
   return found;
 }
 
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null;
+}
+
 function cpusIn(value: unknown): number | undefined {
-  if (typeof value !== 'object' || value === null || !('cpus' in value)) return undefined;
+  if (!isRecord(value)) return undefined;
   return Array.isArray(value.cpus) ? value.cpus.length : undefined;
 }
