@@ -125,11 +125,12 @@ export class WakingQemu {
     const path = join(this.folder, 'memory');
     await this.qmp.execute('pmemsave', { val: gcPhys, size, filename: path });
     const memory = await openFile(path);
+    // It lives on under its descriptor: a process that is killed leaves nothing of the guest.
+    unlinkSync(path);
     try {
       return await use(memory);
     } finally {
       await memory.close();
-      unlinkSync(path);
     }
   }
 
