@@ -8,7 +8,7 @@ import { shrink } from './shrink.ts';
 import { SimulatedMachine } from './simulated-machine.ts';
 
 /** Aimed seeds that find faults which are put in on purpose (`mutations.ts`). */
-const FIND_FAULTS = [21, 26, 32, 223, 1487, 5029];
+const FIND_FAULTS = [17, 21, 26, 32, 54, 88, 223, 258, 364, 374, 385, 1487, 5029];
 
 describe('migrations in a simulated world', () => {
   it('end with one machine, whatever goes wrong', { timeout: 60_000 }, async () => {
