@@ -118,12 +118,15 @@ export class QemuProcess {
     return this.isOver;
   }
 
-  /** What it has said last, in one line. Messages begin with the name of the program, and some are only warnings. */
-  lastWords(): string {
+  /**
+   * What it has said last, in one line. Messages begin with the name of the program, and some are only warnings.
+   * @param warns true: those, too, as they may tell why QEMU has ended
+   */
+  lastWords(warns = false): string {
     return this.#said()
       .split('\n')
       .map((row) => row.trim().replace(/^\S*qemu-system-\w+: /, ''))
-      .filter((row) => row !== '' && !/^warning: /.test(row))
+      .filter((row) => row !== '' && (warns || !/^warning: /.test(row)))
       .join('; ')
       .slice(-SHOWN);
   }

@@ -55,7 +55,7 @@ async function templateOf(
     const qemu = await WakingQemu.start({ program, arguments: args, signal });
     try {
       await expectDisks(qemu.qmp, prepared.images);
-      await expectProcessor(qemu.qmp, cpuStates(prepared.units));
+      await expectProcessor(qemu.qmp, cpuStates(prepared.units), prepared.options.accelerator);
       await qemu.save(sink);
       return { template: await Template.read(await sink.readBack()), qemu: qemu.qmp.version };
     } finally {

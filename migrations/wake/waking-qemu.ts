@@ -74,7 +74,7 @@ export class WakingQemu {
       started.kill();
       rmSync(folder, { recursive: true, force: true });
       if (!(error instanceof MigrationError && error.code === 'qemu-ended')) throw error;
-      const why = started.lastWords() || 'it ends at once and says nothing';
+      const why = started.lastWords(true) || 'it ends at once and says nothing';
       throw new UnsupportedError('qemu-refuses', `Cannot start ${program}: ${why}`);
     }
   }

@@ -34,6 +34,7 @@ it.each(PAIRS)('%s in the form of %s has the registers and the memory of its tru
     ['efer', 'env.efer'],
   ] as const)
     expect([register, `0x${fields.number(path).toString(16)}`]).toEqual([register, truth.vcpus[0][register]]);
+  expect(fields.number('env.xstate_bv') & 3n).toBe(3n);
   const ram = new MemoryTarget();
   await extract(stream, ram);
   // In place of RAM, the guest sees ROMs there.

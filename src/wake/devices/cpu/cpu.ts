@@ -108,7 +108,8 @@ function wakeExtendedState({ context, fxsave, ymm, xStateInUse }: CpuState, sect
   if (ymm)
     for (let n = 0; n < xmm.length; n++)
       putWords(section, (word) => `env.xmm_regs[1][${n}]._q_ZMMReg[${word}]`, ymm.subarray(16 * n, 16 * n + 16), 2);
-  section.set('env.xstate_bv', (xStateInUse ?? LEGACY_STATE) & context.xcr0);
+  // Of a component that is not in use, KVM takes nothing: x87 and SSE are, whatever XCR0 says.
+  section.set('env.xstate_bv', LEGACY_STATE | ((xStateInUse ?? 0n) & context.xcr0));
 }
 
 /** 16 bytes as two words, of which the first has the number `first`. */
