@@ -1,4 +1,4 @@
-import { FormatError, hex, type OnDamage } from '../errors.ts';
+import { FormatError, hex, type OnDamage, UnsupportedError } from '../errors.ts';
 import { INCOMPLETE_NAME } from '../incomplete-name.ts';
 import { PartType } from './constants.ts';
 import { type DescribedDevice, parseDescription, type StreamDescription, sizeOf } from './description.ts';
@@ -38,10 +38,19 @@ export interface DeviceSections {
  * without it the mark after each body, with the section's id, is searched for.
  * @param start offset of `bytes` in the file
  * @param onDamage gets damage after which the splitting goes on, and damage that ends it
+ * @param hasMarks marks follow the sections before @throws UnsupportedError `unknown-section` with neither marks nor a
+ * description
  */
-export function splitDevices(bytes: Uint8Array, start: number, onDamage: OnDamage): DeviceSections {
+export function splitDevices(bytes: Uint8Array, start: number, onDamage: OnDamage, hasMarks = true): DeviceSections {
   const splitter = new Splitter(bytes, start, onDamage);
   splitter.describe();
+  if (!hasMarks && !splitter.result.description && bytes[0] === PartType.FULL)
+    throw new UnsupportedError(
+      'unknown-section',
+      'Cannot tell devices apart: the stream has neither a description of its sections nor marks after them, as some ' +
+        'machine types before 2.4; its RAM is whole',
+      { offset: start },
+    );
   try {
     splitter.run();
   } catch (error) {

@@ -28,7 +28,8 @@ export interface QemuRamLayout {
 const SPLITS = [
   { machine: /^(pc-)?q35(-|$)/, splitFrom: 2816 * MIB, low: 2 * GIB },
   // Distributions put words of their own where QEMU has a version.
-  { machine: /^pc(-|$)/, splitFrom: 3.5 * GIB, low: 3 * GIB },
+  { machine: /^(isa)?pc(-|$)/, splitFrom: 3.5 * GIB, low: 3 * GIB },
+  { machine: /^microvm$/, splitFrom: 3 * GIB + 1, low: 3 * GIB },
 ];
 
 /** Machines of other architectures have their RAM in one piece; they are known by the name that they give it, */
@@ -43,6 +44,31 @@ const BASES_BY_TYPE = [
   { machine: /^virt-\d/, gcPhys: GIB },
   { machine: /^s390-ccw-virtio-/, gcPhys: 0 },
 ];
+
+/** Names of the RAM that a machine has of itself: QEMU's, and libvirt's for NUMA nodes, by number. */
+const OWN_RAM = /^(pc|microvm|mach-virt|riscv_virt_board|s390)\.ram$/;
+const NODE_RAM = /^ram-node(\d+)$/;
+
+/**
+ * RAM blocks in the order of their addresses, as far as their names tell it; `plugged`: those that come on top of the
+ * machine's own, such as DIMMs. The list in a stream is in the order of sizes.
+ */
+export function orderOfRam<T extends { name: string }>(
+  blocks: readonly T[],
+): { own: T[]; plugged: T[]; known: boolean } {
+  const numberOf = ({ name }: T) => Number(NODE_RAM.exec(name)?.[1] ?? -1);
+  const nodes = blocks.filter(({ name }) => NODE_RAM.test(name)).sort((a, b) => numberOf(a) - numberOf(b));
+  const named = nodes.length > 0 ? nodes : blocks.filter(({ name }) => OWN_RAM.test(name));
+  const own = named.length > 0 ? named : [...blocks];
+  const plugged = blocks.filter((block) => !own.includes(block));
+  return { own, plugged, known: (named.length > 0 || own.length === 1) && plugged.length === 0 };
+}
+
+/** Where DIMMs and the like begin: after RAM, at a whole GiB; of PCs above the first 4 GiB. */
+export function pluggedFrom(machine: string | undefined, { stretches }: QemuRamLayout): number {
+  const { gcPhys = 0, size = 0 } = stretches.at(-1) ?? {};
+  return Math.ceil(Math.max(gcPhys + size, isPc(machine) ? FOUR_GIB : 0) / GIB) * GIB;
+}
 
 /** Whether a machine type is a PC of QEMU, or near to one. */
 export function isPc(machine: string | undefined): boolean {

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { GIB, MIB } from '../sizes.ts';
+import { FOUR_GIB, GIB, MIB } from '../sizes.ts';
 import { RamBlocks } from './ram-blocks.ts';
 
 /** Blocks as QEMU 7.2 has them for its machines `virt`; the device tree was seen at the start of aarch64's RAM. */
@@ -18,4 +18,47 @@ it.each([
   blocks.settle(machine);
   expect(blocks.layout).toEqual({ stretches: [{ offset: 0, size: 64 * MIB, gcPhys }], known });
   expect(blocks.gcPhysOf(block, MIB)).toBe(gcPhys + MIB);
+});
+
+/** As `info mtree` of QEMU 10 shows them; the list of a stream is in the order of sizes. */
+it.each<[string, [string, number][], Record<string, [offset: number, gcPhys: number][]>, boolean]>([
+  [
+    'pc-q35-10.0',
+    [
+      ['d0', 128 * MIB],
+      ['pc.ram', 64 * MIB],
+    ],
+    { 'pc.ram': [[0, 0]], d0: [[0, FOUR_GIB]] },
+    false,
+  ],
+  [
+    'pc-i440fx-10.0',
+    [
+      ['ram-node1', 3 * GIB],
+      ['ram-node0', 2 * GIB],
+    ],
+    {
+      'ram-node0': [[MIB, MIB]],
+      'ram-node1': [
+        [0, 2 * GIB],
+        [GIB, FOUR_GIB],
+        [2 * GIB, 5 * GIB],
+      ],
+    },
+    true,
+  ],
+  ['microvm', [['microvm.ram', 4 * GIB]], { 'microvm.ram': [[3 * GIB, FOUR_GIB]] }, true],
+  ['isapc', [['pc.ram', 32 * MIB]], { 'pc.ram': [[MIB, MIB]] }, true],
+])('%s has several blocks of RAM in the order of their names, and DIMMs on top', (machine, list, places, known) => {
+  const blocks = new RamBlocks();
+  for (const [name, size] of list) blocks.add(name, size);
+  blocks.settle(machine);
+  expect(blocks.layout.known).toBe(known);
+  for (const [name, all] of Object.entries(places))
+    for (const [offset, gcPhys] of all) {
+      const block = blocks.all.find((each) => each.name === name);
+      if (!block) throw new Error(name);
+      expect(blocks.gcPhysOf(block, offset)).toBe(gcPhys);
+      expect(blocks.ramBlockAt(gcPhys / 4096)).toBe(block.id);
+    }
 });

@@ -2,7 +2,7 @@ import { hex, UnsupportedError } from '../errors.ts';
 import { type PageBatch, PageKind } from '../pgm/page-batch.ts';
 import { PAGE_SIZE } from '../sizes.ts';
 import { MAX_BLOCKS } from './constants.ts';
-import { guestLayout, type QemuRamLayout } from './guest-layout.ts';
+import { guestLayout, orderOfRam, pluggedFrom, type QemuRamLayout } from './guest-layout.ts';
 import { type MappedPages, readMappedHeader } from './mapped-header.ts';
 import { QemuFormatError } from './qemu-error.ts';
 import type { StreamBytes } from './stream-bytes.ts';
@@ -40,7 +40,7 @@ export class RamBlocks {
 
   /** Adds a block at the end of the list. @param size in bytes */
   add(name: string, size: number): RamBlock {
-    const block = { id: this.all.length, name, size, isRam: isGuestRam(name), ramOffset: this.ramSize };
+    const block: RamBlock = { id: this.all.length, name, size, isRam: isGuestRam(name), ramOffset: this.ramSize };
     this.all.push(block);
     this.#byName.set(name, block);
     return block;
@@ -48,11 +48,17 @@ export class RamBlocks {
 
   /** To be called when the list is complete. */
   settle(machine: string | undefined): void {
-    const names = this.all.filter(({ isRam }) => isRam).map(({ name }) => name);
-    const isOne = names.length === 1;
-    const layout = guestLayout(machine, this.ramSize, isOne ? names[0] : undefined);
-    // The list is sorted by size: of several blocks it does not tell which comes first for the guest.
-    this.layout = { ...layout, known: layout.known && isOne };
+    const { own, plugged, known } = orderOfRam(this.all.filter(({ isRam }) => isRam));
+    let end = 0;
+    for (const block of [...own, ...plugged]) {
+      block.ramOffset = end;
+      end += block.size;
+    }
+    const offset = own.reduce((sum, { size }) => sum + size, 0);
+    const layout = guestLayout(machine, offset, own[0]?.name);
+    const stretches = [...layout.stretches];
+    if (plugged.length > 0) stretches.push({ offset, size: end - offset, gcPhys: pluggedFrom(machine, layout) });
+    this.layout = { stretches, known: layout.known && known };
   }
 
   /** Id of the RAM block that a guest-physical page frame lies in; -1 for a frame of none. */
@@ -60,7 +66,9 @@ export class RamBlocks {
     const address = frame * PAGE_SIZE;
     const stretch = this.layout.stretches.find(({ gcPhys, size }) => address >= gcPhys && address < gcPhys + size);
     const offset = stretch ? stretch.offset + address - stretch.gcPhys : address;
-    return this.all.findIndex(({ isRam, ramOffset, size }) => isRam && offset < ramOffset + size);
+    return this.all.findIndex(
+      ({ isRam, ramOffset, size }) => isRam && offset >= ramOffset && offset < ramOffset + size,
+    );
   }
 
   /** Guest-physical address of a page of a RAM block. @param offset of the page in the block, in bytes */

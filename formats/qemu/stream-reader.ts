@@ -49,7 +49,8 @@ export class QemuStreamReader {
   #parted: PartedSections;
   /** Bytes of blocks that the list has still to name. */
   #blocksLeft = 0;
-  #mapped: MappedRam | undefined;
+  /** Blocks of mapped RAM whose pages are to be read; the list comes first. */
+  readonly #mapped: MappedRam[] = [];
   readonly #source: ByteSource;
   readonly #streamStart: number;
   /** Reads only as far as pages come whole. */
@@ -134,7 +135,7 @@ export class QemuStreamReader {
     batch.clear();
     for (;;) {
       if (!this.#parted.current && !(await this.#parted.next())) return false;
-      if (this.#blocksLeft > 0 || this.#mapped) {
+      if (this.#blocksLeft > 0 || this.#mapped.length > 0) {
         if (await this.#readList()) return true;
         continue;
       }
@@ -193,17 +194,20 @@ export class QemuStreamReader {
 
   /** Reads the next block of the list; true when that put pages into the batch. */
   async #readList(): Promise<boolean> {
-    if (this.#mapped) {
-      if (!(await this.#mapped.scan(this.batch, this.leavesContents))) return true;
-      this.#mapped = undefined;
+    if (this.#blocksLeft === 0) {
+      if (!(await this.#mapped[0].scan(this.batch, this.leavesContents))) return true;
+      this.#mapped.shift();
       return false;
     }
     const { capabilities } = this.configuration;
     const form = { mapped: capabilities.includes(MAPPED_RAM), ignoreShared: capabilities.includes(IGNORE_SHARED) };
     const block: RamBlock = await readBlock(this.#bytes, this.blocks, this.#blocksLeft, form);
     this.#blocksLeft -= block.size;
-    if (block.mapped) this.#mapped = new MappedRam(this.#window, this.blocks, block, block.mapped);
-    if (this.#blocksLeft === 0 || block.mapped) this.blocks.settle(this.configuration.machine);
+    if (block.mapped) {
+      this.#mapped.push(new MappedRam(this.#window, this.blocks, block, block.mapped));
+      if (this.#blocksLeft > 0) await this.#window.seek(block.mapped.pagesOffset + block.size);
+    }
+    if (this.#blocksLeft === 0) this.blocks.settle(this.configuration.machine);
     return false;
   }
 

@@ -110,7 +110,8 @@ class Reading {
 
   async #readDevices(state: QemuState): Promise<void> {
     const tail = await this.#reader.tail();
-    const split = splitDevices(tail.bytes, tail.offset, (error) => this.#report(error));
+    const split = this.#split(tail, state);
+    if (!split) return;
     const { devices } = split;
     Object.assign(state, split);
     state.trailing += tail.left;
@@ -121,6 +122,18 @@ class Reading {
     for (const [i, unit] of partedUnits(state.otherSections, tail.offset).entries())
       await this.#passOn(unit, state.otherSections[i].body);
     for (const device of devices) await this.#passOn(deviceUnit(device), device.body);
+  }
+
+  /** @returns undefined where nothing tells the sections apart, which was reported */
+  #split({ bytes, offset }: { bytes: Uint8Array; offset: number }, { ramSections }: QemuState) {
+    const hasMarks = ramSections.every(({ footer }) => footer);
+    try {
+      return splitDevices(bytes, offset, (error) => this.#report(error), hasMarks);
+    } catch (error) {
+      if (!(error instanceof UnsupportedError)) throw error;
+      this.#report(error);
+      return undefined;
+    }
   }
 
   async #passOn(unit: UnitSummary, body: Uint8Array): Promise<void> {
