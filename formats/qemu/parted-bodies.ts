@@ -53,7 +53,7 @@ class BodyCopy {
 const BitmapFlag = { LAST: 0x01, ZEROES: 0x02, BITMAP: 0x04, NODE: 0x08, START: 0x10, COMPLETE: 0x20, BITS: 0x40 };
 const LONG_FLAGS = 0x80;
 /** Granularity and flags of a bitmap; first sector and number of sectors of bits. */
-const START_SIZE = 8 + 1;
+const START_SIZE = 4 + 1;
 const BITS_SIZE = 8 + 4;
 
 async function takeBitmaps(body: BodyCopy): Promise<void> {

@@ -33,6 +33,9 @@ export interface PartedSection extends QemuSection {
   body: Uint8Array;
 }
 
+/** Bytes of memory that a part takes besides its body. */
+const PART_SIZE = 128;
+
 /**
  * Heads and ends of the sections in parts, at the start of a stream. Bodies of RAM are left to the reader of pages, all
  * others are copied.
@@ -46,6 +49,8 @@ export class PartedSections {
   readonly others: PartedSection[] = [];
   /** The section of RAM whose body is being read. */
   current: QemuSection | undefined;
+  /** Bytes that other sections may still take. */
+  #left = MAX_TAIL;
   readonly #bytes: StreamBytes;
   readonly #configuration: QemuConfiguration;
 
@@ -134,8 +139,8 @@ export class PartedSections {
 
   async #readOther(head: SectionHead): Promise<void> {
     const bodyOffset = this.#bytes.offset;
-    const left = this.others.reduce((sum, { bodySize }) => sum - bodySize, MAX_TAIL);
-    const body = await copyPartedBody(this.#bytes, head.name, left);
+    const body = await copyPartedBody(this.#bytes, head.name, this.#left);
+    this.#left -= PART_SIZE + body.length;
     const section: PartedSection = { ...head, bodyOffset, bodySize: body.length, body, footer: false };
     this.others.push(section);
     await this.#readFooter(section);

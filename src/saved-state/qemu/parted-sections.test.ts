@@ -30,7 +30,7 @@ const BITMAP = {
   start: start(
     BITMAP_ID,
     'dirty-bitmap',
-    Buffer.concat([chunk(0x1c, ...node, u64(65536), Buffer.from([1])), chunk(1)]),
+    Buffer.concat([chunk(0x1c, ...node, u32(65536), Buffer.from([1])), chunk(1)]),
   ),
   part: goOn(
     2,
@@ -68,7 +68,7 @@ describe('sections in parts besides RAM', () => {
     expect([verdict, findings]).toEqual(['no-damage-found', []]);
     const shown = state?.units.slice(0, 8).map(({ name: unit, pass, payloadSize }) => `${unit} ${pass} ${payloadSize}`);
     expect(shown?.filter((unit) => /^(dirty|pbs)/.test(unit))).toEqual([
-      `dirty-bitmap 0 ${1 + 12 + 29 + 9 + 1}`,
+      `dirty-bitmap 0 ${1 + 12 + 29 + 5 + 1}`,
       'pbs-state 0 13',
       `dirty-bitmap 1 ${1 + 12 + 29 + 22 + 13 + 1}`,
       'dirty-bitmap final 43',
