@@ -30,6 +30,7 @@ export interface QemuSection {
 
 /** A section in parts besides RAM, with its bytes. */
 export interface PartedSection extends QemuSection {
+  /** A copy of it. */
   body: Uint8Array;
 }
 
