@@ -23,6 +23,7 @@ export type { ProofMode } from './policy/choose-proof.ts';
 export { decideRound, type RoundDecision, type RoundFigures, type RoundVerdict } from './policy/decide-round.ts';
 export { type DirtyCurve, type ForecastFigures, forecast, type MigrationForecast } from './policy/forecast.ts';
 export { DEFAULT_LIMITS, type MigrationLimits } from './policy/limits.ts';
+export type { MigrationSettings } from './qmp/migration-settings.ts';
 export type {
   DowntimePhases,
   LookBack,

@@ -30,7 +30,7 @@ export interface QemuSection {
 
 /** A section in parts besides RAM, with its bytes. */
 export interface PartedSection extends QemuSection {
-  /** A copy of it. */
+  /** A copy of the bytes of its body. */
   body: Uint8Array;
 }
 

@@ -25,6 +25,13 @@ describe('a file whose first 4 KiB are lost', () => {
     }
   });
 
+  it('is empty, also where a state was read before it', async () => {
+    const container = await openContainer(bufferSource(buildV2(units)));
+    container.release();
+    const error = await openContainer(bufferSource(Buffer.alloc(0))).catch((cause: unknown) => cause);
+    expect(error).toMatchObject({ code: 'nothing-left' });
+  });
+
   it.each([0, 1, 27, 28, 31, 32])('may be anything where nothing else is left, here %i bytes', async (length) => {
     const error = await openContainer(bufferSource(Buffer.alloc(length, 0x99))).catch((cause: unknown) => cause);
     expect(error).toBeInstanceOf(length === 0 ? FormatError : NotAStateError);

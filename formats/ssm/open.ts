@@ -33,7 +33,8 @@ export async function openContainer(
 
 async function openIn(window: Window, onDamage: OnDamage, options: OpenOptions): Promise<Container> {
   await window.refill();
-  if (!startsWith(window.bytes, 0, MAGIC_BASE)) {
+  // Bytes after the end of the file may be those of another one.
+  if (window.available < MAGIC_BASE.length || !startsWith(window.bytes, 0, MAGIC_BASE)) {
     throw await refusalOf(window);
   }
   await window.need(MAGIC_SIZE, 'file header');

@@ -5,6 +5,7 @@
  * then was sent rests on the dirty tracking until the look back shows it.
  */
 export const PROOF_MODES = ['full', 'compared', 'audited'] as const;
+/** How the machine is proved to have arrived as it left, see `PROOF_MODES`. */
 export type ProofMode = (typeof PROOF_MODES)[number];
 
 /** What standing still takes, in ms, as measured. */

@@ -35,6 +35,7 @@ export const settingsShape = record({
   /** In ms. */
   downtime: count,
 });
+/** How QEMU was set for migrations before savkit changed that. */
 export type MigrationSettings = ShapeValue<typeof settingsShape>;
 
 /** Asks QEMU for its settings. */

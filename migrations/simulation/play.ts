@@ -19,7 +19,7 @@ import { Timeline } from './timeline.ts';
 const SAFE = '/machines/safe.sav';
 const MIGRATION = '00112233445566778899aabbccddeeff';
 
-/** Troubles that leave both processes alive, and nobody with a reason to give up: once they cease all ends by itself. */
+/** Troubles that leave both processes alive, and no reason to give up: once they cease all ends by itself. */
 const PASSING: ReadonlySet<Incident['kind']> = new Set(['cut', 'part', 'disk', 'clock', 'copy', 'limits', 'pause']);
 
 /** The world of one scenario: two hosts, a guest, and all that happens to them. */

@@ -229,7 +229,7 @@ const refusals: [string, Line[], string | RegExp, string][] = [
     /^ACK\nNACK=-1858;/,
     'cancelled-by-source',
   ],
-  ['the end marker at once', [...load, { say: END_MARKER }], /^ACK\nNACK=-110;/, 'truncated'],
+  ['the end marker at once', [...load, { say: END_MARKER }], /^ACK\nNACK=-110;/, 'nothing-left'],
   [
     'half a stream and the end marker',
     [...load, { say: Buffer.concat([frames[0], END_MARKER]) }],

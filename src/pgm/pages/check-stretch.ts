@@ -5,7 +5,10 @@ import { pgmError } from './pgm-errors.ts';
 /** x86 has 52 address bits; page frames of savkit have 32 bits, which is 16 TiB. */
 const GUEST_PHYS_END = 2 ** 44;
 
-/** With what is no whole number, walks over pages would not come to an end. @throws UsageError VERR_INVALID_PARAMETER */
+/**
+ * With an address that is no whole number, walks over pages would not come to an end.
+ * @throws UsageError VERR_INVALID_PARAMETER
+ */
 export function checkAddress(gcPhys: GuestPhys): void {
   if (!Number.isSafeInteger(gcPhys))
     throw pgmError('VERR_INVALID_PARAMETER', `Cannot use address ${gcPhys}: it is no whole number`);

@@ -6,7 +6,7 @@ import { collectPayloads } from '../reading/collect-units.ts';
 /** Units that are as long as the machine has CPUs, and say nowhere how many. */
 const OF_EACH_CPU = new Set(['em', 'trpm']);
 
-/** Values that savkit decodes, and of which it does not know what a loader makes. Asked of 7.2.22, which refuses them. */
+/** Values that savkit decodes, and whose effect on a loader it does not know. 7.2.22 refuses them. */
 const UNUSUAL: ReadonlyMap<string, (value: Record<string, unknown>) => string | undefined> = new Map([
   ['pdm', ({ dma }) => (Number(dma) > 1 ? `a DMA transfer waits, ${dma}` : undefined)],
   ['HWACCM', ({ patches }) => (Number(patches) > 0 ? `${patches} instructions of the guest are patched` : undefined)],
