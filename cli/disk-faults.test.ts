@@ -94,9 +94,9 @@ function fresh(isThere: boolean): void {
   if (isThere) writeFileSync(join(out, 'file'), OLD);
 }
 
-/** All of them, or so many as there is time for. */
-function momentsOf(count: number): number[] {
-  const step = Math.max(1, count / 6);
+/** All of them, or so many as there is time for: fewer where a new file has been tried at more. */
+function momentsOf(count: number, isThere: boolean): number[] {
+  const step = Math.max(1, count / (isThere ? 2 : 5));
   return Array.from({ length: Math.floor(count / step) }, (_, i) => Math.floor(1 + i * step));
 }
 
@@ -130,7 +130,7 @@ describe.each([
       const isSame = words !== '' && !words.startsWith('manifest');
       const isWhole = (bytes: Buffer) => (isSame ? bytes.equals(whole) : isComplete(bytes, words));
       for (const last of [false, true]) {
-        for (const at of momentsOf(good.count)) {
+        for (const at of momentsOf(good.count, isThere)) {
           fresh(isThere);
           let failed = '';
           const { exitCode, told } = await onDisk(work, (now, kind) => {
