@@ -99,6 +99,9 @@ export class Play implements Surroundings, Ground {
     // Of a machine whose migration had not begun nobody has to ask anything.
     if (this.source?.isGone && !this.hosts.source.files.names.has(this.recordOf('source')))
       this.operators.startAgain(this.started);
+    // Operators ask when nobody is stopped any more: a target may be in the midst of a promise.
+    const wake = Math.max(...[this.source, this.target].map((process) => process?.stoppedUntil ?? 0));
+    if (wake > this.timeline.now) await this.timeline.run(() => false, wake - this.timeline.now + 1);
     const waits = () => !this.isSourceDone || this.receiver?.hasPromised === true;
     await this.timeline.run(() => !waits(), 200_000);
     if (this.#waitsForTarget && [...this.had].every((kind) => PASSING.has(kind)))
