@@ -117,6 +117,23 @@ describe('a machine that compares its memory', () => {
     expect(Buffer.compare(((await pair.receiver.arrived) as PlainMachine).memory, machine.memory)).toBe(0);
   });
 
+  it.each(['full', 'audited'] as const)(
+    'sends what it writes while it is readied before it stands still, proof %s',
+    async (proof) => {
+      const pair = await Pair.create();
+      const machine = othersMachine();
+      const readyToPause = async () => {
+        machine.memory.fill(9, 4096 * 50, 4096 * 250);
+        return true;
+      };
+      Object.assign(machine, { readyToPause });
+      const { rounds, outcome } = await pair.migrate(machine, { proof });
+      expect(outcome).toBe('handed-over');
+      expect(rounds.filter(({ paused }) => paused).every(({ pages }) => pages === 0)).toBe(true);
+      expect(Buffer.compare(((await pair.receiver.arrived) as PlainMachine).memory, machine.memory)).toBe(0);
+    },
+  );
+
   it('stays, and runs on, when somebody else has started it while it was handed over', async () => {
     const pair = await Pair.create();
     const machine = othersMachine();

@@ -220,6 +220,16 @@ describe.skipIf(!existsSync('/proc/self/maps'))('QemuSource of a guest whose mem
     source.close();
   });
 
+  it.each([true, false])('needs another round where the guest writes on meanwhile: %s', async (writesOn) => {
+    const { fake, source } = await hiddenGuest();
+    // One that writes nothing QEMU stops by itself.
+    fake.onAsked = (command) => command === 'migrate' && !writesOn && fake.event('STOP');
+    expect(await source.readyToPause()).toBe(writesOn);
+    await source.stopTracking();
+    fake.close();
+    source.close();
+  });
+
   it('goes on where that was in vain, and lets QEMU end what it has begun', async () => {
     const { fake, source } = await hiddenGuest();
     const pair = await Pair.create();

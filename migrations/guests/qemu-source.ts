@@ -149,7 +149,8 @@ export class QemuSource extends GuestRam implements SourceMachine {
     this.#wasPaused = (await statusOf(this.#qmp)) !== 'running';
     this.#save = this.#beginSave();
     await this.#save.untilHandedOut();
-    return true;
+    // One that QEMU has stopped by then, as it wrote nothing, is looked at once it stands still for good.
+    return this.#runs;
   }
 
   /** QEMU saves its devices while the last pages go. Nothing of that touches memory. */

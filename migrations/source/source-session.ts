@@ -38,8 +38,7 @@ export class SourceSession {
   async run(): Promise<void> {
     await this.#copyDisks();
     const proof = await this.#sendWhileRunning();
-    const { machine } = this.#departure.facts;
-    if (await machine.readyToPause?.()) await this.#rounds.send(AfterRound.ANOTHER, 'switch-over');
+    await this.#readyToPause();
     await this.#departure.custody.pause();
     await this.#sendAtRest(proof);
     await this.#resendUntilEqual(proof);
@@ -82,6 +81,14 @@ export class SourceSession {
     // Only comparing all memory at rest tells what these rounds leave: a look before that would save little.
     if (this.#proofMode === 'compared') await this.#rounds.send(AfterRound.AUDIT, 'switch-over');
     return proof;
+  }
+
+  /** What the guest writes while it is readied goes with another round: it need not stand still for that. */
+  async #readyToPause(): Promise<void> {
+    const { facts, transfer } = this.#departure;
+    if (!(await facts.machine.readyToPause?.())) return;
+    await facts.machine.takeDirty(transfer.pending);
+    await this.#rounds.send(AfterRound.ANOTHER, 'switch-over');
   }
 
   async #audit(proof: MemoryProof): Promise<void> {
