@@ -69,8 +69,9 @@ export function decideRound(figures: RoundFigures, limits: MigrationLimits): Rou
   if (elapsedMs >= limits.timeLimitMs) return atTimeLimit(figures, limits, decide);
   if (downtimeMs <= limits.stalledDowntimeMs) {
     if (dirtyPages === 0) return decide('switch-over', 'nothing is dirty: another round brings nothing');
-    // After the first round figures are those of a start.
-    if (history.length > 0 && downtimeMs - fixedMs <= fixedMs * NEGLIGIBLE)
+    // After the first round figures are those of a start. Where pages alone are in the way of the limit, fewer count.
+    const isInVain = history.length > 0 && fixedMs > limits.maxDowntimeMs;
+    if (isInVain && downtimeMs - fixedMs <= fixedMs * NEGLIGIBLE)
       return decide(
         'switch-over',
         `pages take ${Math.round(downtimeMs - fixedMs)} ms of it: another round saves little`,

@@ -104,6 +104,9 @@ describe('decideRound()', () => {
     expect(decideRound({ ...few, dirtyBytes: 4.1 * MB }, limits()).verdict).toBe('another-round');
     expect(decideRound({ ...few, history: [] }, limits()).verdict).toBe('another-round');
     expect(decideRound({ ...few, fixedMs: 1499 }, limits()).verdict).toBe('another-round');
+    // With fewer pages it would stand still for as long as it may, and no longer.
+    expect(decideRound({ ...few, fixedMs: 290, dirtyBytes: 2.8 * MB }, limits()).verdict).toBe('another-round');
+    expect(decideRound({ ...few, fixedMs: 301, dirtyBytes: 2.8 * MB }, limits()).verdict).toBe('switch-over');
   });
 
   it('never stops a machine for longer than is allowed, but when told to', () => {
