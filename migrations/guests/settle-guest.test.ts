@@ -42,6 +42,7 @@ describe.skipIf(!existsSync('/proc/self/fd'))('settleGuest()', () => {
     ['leaves one paused that was so before', { status: 'paused' }, { wasPaused: true }, 'as-it-was', []],
     ['leaves one as it is that was not stopped yet', { status: 'paused' }, { wasPaused: undefined }, 'as-it-was', []],
     ['leaves one alone that runs', { status: 'running' }, {}, 'as-it-was', []],
+    ['leaves one that has moved on', { status: 'postmigrate' }, { side: 'target' }, 'as-it-was', []],
     ['has a target announce itself', { status: 'paused' }, { side: 'target' }, 'let-run', ['cont', 'announce-self']],
   ] as const)('%s', async (_name, options, changes, settlement, asked) => {
     const fake = await qemu(options);

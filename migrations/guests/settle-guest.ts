@@ -16,6 +16,9 @@ import { isOfLibvirt, reachGuest } from './reach-guest.ts';
 export const SETTLEMENTS = ['let-run', 'quit', 'as-it-was', 'ended', 'another', 'unreachable', 'runs-twice'] as const;
 export type Settlement = (typeof SETTLEMENTS)[number];
 
+/** The state of a guest whose devices were saved to go elsewhere; one that has only arrived is never in it. */
+const MOVED_ON = 'postmigrate';
+
 /** A QEMU that outlived the process which moved its guest. */
 export interface SettledGuest {
   side: DecisionRecord['side'];
@@ -70,9 +73,13 @@ function isAnother(found: GuestProcess | undefined, { pid }: GuestRecord): boole
   return found !== undefined && pid !== 0 && found.pid !== pid;
 }
 
-/** A guest that was not stopped yet, or was paused before, is as it has to be. */
+/**
+ * A guest that was not stopped yet, or was paused before, is as it has to be. So is one that has come here and stands
+ * still because it went on to another host since then, or is about to: it may run there.
+ */
 async function letRun(qmp: QmpClient, status: string, { wasPaused, side }: DecisionRecord): Promise<Settlement> {
-  if (status === 'running' || wasPaused !== false) return 'as-it-was';
+  const hasMovedOn = side === 'target' && status === MOVED_ON;
+  if (status === 'running' || wasPaused !== false || hasMovedOn) return 'as-it-was';
   await qmp.execute('migrate_cancel').catch(() => {});
   await qmp.execute('cont');
   if (side === 'target') await qmp.execute('announce-self', ANNOUNCE).catch(() => {});
