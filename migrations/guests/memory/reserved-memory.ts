@@ -50,7 +50,8 @@ function checkRoom({ path, pages }: RamPiece): void {
 async function take({ path, offset, pages }: RamPiece, signal: AbortSignal): Promise<void> {
   const bytes = pages * PAGE_SIZE;
   try {
-    await promisify(execFile)('fallocate', ['--offset', `${offset}`, '--length', `${bytes}`, path], { signal });
+    // Short options: BusyBox knows no others.
+    await promisify(execFile)('fallocate', ['-o', `${offset}`, '-l', `${bytes}`, path], { signal });
   } catch (error) {
     const { code, stderr = '' } = error as { code?: unknown; stderr?: string };
     // Without the program, memory is taken when it is written.
