@@ -297,7 +297,8 @@ describe('temporary files', () => {
       readdirSync(`/proc/${child.pid}/fd`)
         .map((fd) => targetOf(`/proc/${child.pid}/fd/${fd}`))
         .filter((path) => path.startsWith(temporary));
-    await until(() => copies().length > 0);
+    // For a moment, until it is gone, the file has a name.
+    await until(() => copies().some((path) => path.endsWith('(deleted)')));
     expect(copies()).toEqual([expect.stringContaining('(deleted)')]);
     expect(readdirSync(temporary)).toEqual([]);
     child.kill('SIGKILL');
