@@ -41,21 +41,39 @@ export async function listRecords(
   folder: string,
   onBad: (path: string, error: SavkitError) => void,
 ): Promise<RecordedMigration[]> {
-  const records = new Map<string, { record: DecisionRecord; path: string }[]>();
+  const records = new Map<string, KeptRecord[]>();
+  for (const kept of await readRecords(folder, onBad)) {
+    const { migration } = kept.record;
+    records.set(migration, [...(records.get(migration) ?? []), kept]);
+  }
+  return [...records.values()].map(migrationOf).sort((a, b) => (a.time < b.time ? 1 : -1));
+}
+
+/** A record, and where it is. */
+export interface KeptRecord {
+  record: DecisionRecord;
+  path: string;
+}
+
+/** All records of a folder; parameters and errors as of `listRecords`. */
+export async function readRecords(
+  folder: string,
+  onBad: (path: string, error: SavkitError) => void,
+): Promise<KeptRecord[]> {
+  const records: KeptRecord[] = [];
   for (const name of await namesIn(folder)) {
     const path = join(folder, name);
     try {
-      const record = await readRecord(path);
-      records.set(record.migration, [...(records.get(record.migration) ?? []), { record, path }]);
+      records.push({ record: await readRecord(path), path });
     } catch (error) {
       if (!(error instanceof SavkitError)) throw error;
       onBad(path, error);
     }
   }
-  return [...records.values()].map(migrationOf).sort((a, b) => (a.time < b.time ? 1 : -1));
+  return records;
 }
 
-function migrationOf(sides: readonly { record: DecisionRecord; path: string }[]): RecordedMigration {
+function migrationOf(sides: readonly KeptRecord[]): RecordedMigration {
   const records = sides.map(({ record }) => record).sort((a, b) => a.side.localeCompare(b.side));
   const [{ migration, machine }] = records;
   const outcomes = records.map(outcomeOf);

@@ -1,3 +1,4 @@
+import { dirname } from 'node:path';
 import { type SettledGuest, type Settlement, settleGuest } from '../../migrations/guests/settle-guest.ts';
 import type { DecisionRecord } from '../../migrations/hand-over/decision-record.ts';
 import type { Resolution } from '../../migrations/hand-over/resolve.ts';
@@ -6,6 +7,7 @@ import { ExitCode } from '../process/exit-codes.ts';
 import type { Outcome } from '../process/run-command.ts';
 import { bad, good } from '../terminal/styles.ts';
 import { indent, line, lines, type Piece, type TerminalText } from '../terminal/terminal-text.ts';
+import { readRecords } from './list-records.ts';
 
 export interface ResolveOptions {
   resolve: string;
@@ -22,8 +24,9 @@ export interface ResolveOptions {
 export async function resolveRecords({ resolve: path, peerRecord, peerEnded }: ResolveOptions): Promise<Outcome> {
   const { own, peer, resolution } = await resolveRecordFiles({ path, peerPath: peerRecord, peerEnded });
   const guests: SettledGuest[] = [];
+  const others = await readRecords(dirname(path), () => {});
   for (const record of isSettled(resolution) ? [own, ...(peer ? [peer] : [])] : []) {
-    const settled = await settleGuest(record, record === own, record.side === resolution.survivor);
+    const settled = await settleGuest(record, record === own, record.side === resolution.survivor, others);
     if (settled) guests.push(settled);
   }
   return outcomeOf(own, resolution, guests);
@@ -63,6 +66,7 @@ function guestLine({ side, pid, qmp, settlement, message }: SettledGuest): Termi
     'as-it-was': 'is as it has to be',
     ended: 'has ended already',
     another: bad('is gone: another process listens at its socket, and was left alone'),
+    'moves-on': bad('is left as it is: another migration of it is open'),
     unreachable: bad('could not be reached'),
     'runs-twice': bad("runs, though the guest is the other side's: end one of them by hand"),
   };

@@ -92,6 +92,26 @@ describe.skipIf(!existsSync('/proc/self/fd'))('settleGuest()', () => {
   });
 
   it.each([
+    ['was handed over, and is not settled', { decision: 'handed-over' }, true],
+    ['has a process that is at it', { decision: 'migrating', pid: process.pid }, true],
+    ['has ended here', { decision: 'kept', pid: process.pid }, false],
+    ['had a process that is gone', { decision: 'migrating' }, false],
+    ['is of another guest', { decision: 'handed-over', guest: { pid: GONE, qmp: '/x', ram: [] } }, false],
+    ['is this one', { decision: 'handed-over', migration: '00'.repeat(16) }, false],
+  ] as const)('leaves a guest to another migration of it that %s', async (_name, changes, isOpen) => {
+    const fake = await qemu({ status: 'postmigrate' });
+    // An old record of a migration that came to nothing: the guest stands still for the other one.
+    const old = recordOf(fake.path, { decision: 'kept' });
+    const guest = { pid: process.pid, qmp: fake.path, ram: [] };
+    const record = recordOf(fake.path, { migration: '11'.repeat(16), guest, ...changes } as Partial<DecisionRecord>);
+    const settled = await settleGuest(old, true, true, [{ record, path: '/records/other' }]);
+    expect(settled).toMatchObject(
+      isOpen ? { settlement: 'moves-on', message: 'its record is /records/other' } : { settlement: 'let-run' },
+    );
+    expect(fake.asked.includes('cont')).toBe(!isOpen);
+  });
+
+  it.each([
     ['its process may still be at it', { pid: process.pid }],
     ['it is of another host', { place: 'elsewhere 1 2' }],
     ['the machine was one of savkit', { guest: undefined }],

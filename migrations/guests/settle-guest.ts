@@ -1,6 +1,6 @@
 import { SavkitError } from '../../formats/errors.ts';
 import { isAlive } from '../../formats/world/place.ts';
-import type { DecisionRecord, GuestRecord } from '../hand-over/decision-record.ts';
+import type { Decision, DecisionRecord, GuestRecord } from '../hand-over/decision-record.ts';
 import { putBack } from '../qmp/migration-settings.ts';
 import type { QmpClient } from '../qmp/qmp-client.ts';
 import { statusOf } from './guest-facts.ts';
@@ -11,10 +11,23 @@ import { isOfLibvirt, reachGuest } from './reach-guest.ts';
 
 /**
  * What was done with a QEMU, or why nothing: it was let run or told to quit; it is as it has to be; it has ended;
- * another one listens at its socket; it could not be reached; it runs, and must not.
+ * another one listens at its socket; another migration of its guest is open; it could not be reached; it runs, and must
+ * not.
  */
-export const SETTLEMENTS = ['let-run', 'quit', 'as-it-was', 'ended', 'another', 'unreachable', 'runs-twice'] as const;
+export const SETTLEMENTS = [
+  'let-run',
+  'quit',
+  'as-it-was',
+  'ended',
+  'another',
+  'moves-on',
+  'unreachable',
+  'runs-twice',
+] as const;
 export type Settlement = (typeof SETTLEMENTS)[number];
+
+/** Decisions that nothing changes any more. */
+const SETTLED: readonly Decision[] = ['done', 'kept', 'started', 'gave-up'];
 
 /** The state of a guest whose devices were saved to go elsewhere; one that has only arrived is never in it. */
 const MOVED_ON = 'postmigrate';
@@ -25,24 +38,35 @@ export interface SettledGuest {
   pid: number;
   qmp: string;
   settlement: Settlement;
-  /** One line for people: where it could not be reached, why; else empty. */
+  /** One line for people: why it could not be reached, or which record tells of the other migration; else empty. */
   message: string;
+}
+
+/** A record of any migration of this host, and where it is. */
+interface OtherRecord {
+  record: DecisionRecord;
+  path: string;
 }
 
 /**
  * Has the QEMU that a record names do what was decided: the one that has the guest lets it go on as it was, the other
  * one ends. One that its process may still move is left alone, and so is one of another host.
  * @param isSurvivor the guest is this side's
+ * @param others records that may be of other migrations of the guest: while one of those is open its record counts, and
+ * this one is an old one
  * @returns undefined where nothing is to be done here
  */
 export async function settleGuest(
   decided: DecisionRecord,
   isAtHome: boolean,
   isSurvivor: boolean,
+  others: readonly OtherRecord[] = [],
 ): Promise<SettledGuest | undefined> {
   const { guest, side } = decided;
   if (guest === undefined || isAlive(decided, isAtHome) !== false) return undefined;
   const found = { side, pid: guest.pid, qmp: guest.qmp };
+  const open = others.find(({ record }) => isOpenBeside(record, decided));
+  if (open) return { ...found, settlement: 'moves-on', message: `its record is ${open.path}` };
   try {
     return { ...found, settlement: await settle(decided, guest, isSurvivor), message: '' };
   } catch (error) {
@@ -67,6 +91,13 @@ async function settle(decided: DecisionRecord, guest: GuestRecord, isSurvivor: b
   } finally {
     reached.close();
   }
+}
+
+/** Whether another migration of the same guest was handed over and is not settled, or a process is at it. */
+function isOpenBeside(other: DecisionRecord, { migration, place, guest }: DecisionRecord): boolean {
+  const isOfSame = other.guest?.pid === guest?.pid && other.guest?.qmp === guest?.qmp && other.place === place;
+  if (!isOfSame || other.migration === migration) return false;
+  return other.decision === 'handed-over' || (!SETTLED.includes(other.decision) && isAlive(other, true) === true);
 }
 
 function isAnother(found: GuestProcess | undefined, { pid }: GuestRecord): boolean {
