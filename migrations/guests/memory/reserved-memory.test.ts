@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync, statSync, truncateSync, writeFileSync } from 'node
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
-import { ReservedMemory } from './reserved-memory.ts';
+import { ReservedMemory, roomFor } from './reserved-memory.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'savkit-reserved-'));
 const path = join(folder, 'ram');
@@ -46,5 +46,17 @@ describe.skipIf(process.platform !== 'linux')('ReservedMemory', () => {
     truncateSync(path, 0);
     await new Promise((resolve) => setTimeout(resolve, 300));
     expect(statSync(path).size).toBe(0);
+  });
+});
+
+describe('roomFor()', () => {
+  const HUGE = 2 ** 21;
+  it.each([
+    ['tmpfs counts what the file has', { type: 0x0102_1994, blocks: 100, bavail: 3, bsize: 4096 }, 8192, 20_480],
+    ['of a memfd nothing is told', { type: 0x0102_1994, blocks: 0, bavail: 0, bsize: 4096 }, 0, Infinity],
+    // As seen where 5 of 8 huge pages were mapped, and none written yet.
+    ['huge pages may be reserved', { type: 0x9584_58f6, blocks: 8, bavail: 3, bsize: HUGE }, 0, Infinity],
+  ])('%s', (_, figures, taken, room) => {
+    expect(roomFor(figures, taken)).toBe(room);
   });
 });

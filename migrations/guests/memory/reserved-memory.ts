@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { statfsSync, statSync } from 'node:fs';
+import { type StatsFs, statfsSync, statSync } from 'node:fs';
 import { promisify } from 'node:util';
 import { EnvironmentError } from '../../../formats/errors.ts';
 import { PAGE_SIZE } from '../../../formats/sizes.ts';
@@ -7,6 +7,8 @@ import type { RamPiece } from './ram-files.ts';
 
 /** Bytes of a block as `stat` counts them. */
 const BLOCK = 512;
+/** What Linux calls the file system of huge pages. */
+const HUGETLBFS = 0x9584_58f6;
 
 /**
  * Memory in files that is taken while a guest's pages come, so that none is missing when the guest runs: a full file
@@ -40,11 +42,20 @@ export class ReservedMemory {
 }
 
 function checkRoom({ path, pages }: RamPiece): void {
-  const { blocks, bavail, bsize } = statfsSync(path);
-  const room = bavail * bsize + statSync(path).blocks * BLOCK;
-  // Of memory without a name the system tells no size.
-  if (blocks > 0 && room < pages * PAGE_SIZE)
-    throw noMemory(pages * PAGE_SIZE, path, `there is room for ${room} bytes`);
+  const room = roomFor(statfsSync(path), statSync(path).blocks * BLOCK);
+  if (room < pages * PAGE_SIZE) throw noMemory(pages * PAGE_SIZE, path, `there is room for ${room} bytes`);
+}
+
+/**
+ * Bytes that a file can have; `Infinity` where the system does not tell: of memory without a name, and of huge pages,
+ * where those that QEMU has reserved with its mapping are not free, and not the file's either.
+ * @param taken bytes that the file has already
+ */
+export function roomFor(
+  { type, blocks, bavail, bsize }: Pick<StatsFs, 'type' | 'blocks' | 'bavail' | 'bsize'>,
+  taken: number,
+): number {
+  return blocks === 0 || type === HUGETLBFS ? Number.POSITIVE_INFINITY : bavail * bsize + taken;
 }
 
 async function take({ path, offset, pages }: RamPiece, signal: AbortSignal): Promise<void> {
