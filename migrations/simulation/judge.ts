@@ -2,6 +2,7 @@ import { SavkitError } from '../../formats/errors.ts';
 import { enterWorld, REAL_WORLD } from '../../formats/world/world.ts';
 import { readRecord } from '../hand-over/decision-record.ts';
 import { loadZstd } from '../pages/zstd.ts';
+import type { ProofMode } from '../policy/choose-proof.ts';
 import { Play } from './play.ts';
 import type { HostName, Scenario } from './scenario.ts';
 import { RECORDS } from './simulated-process.ts';
@@ -14,6 +15,8 @@ export interface Judgement {
   log: string[];
   /** Where the machine is in the end. */
   survivor: HostName | 'lost';
+  /** Of the source's last migration, where that came to one. */
+  proof?: ProofMode | undefined;
   /** Things that have happened, and when the last one did: equal in two runs of one scenario. */
   happened: number;
   endedAt: number;
@@ -37,7 +40,14 @@ export async function judge(scenario: Scenario): Promise<Judgement> {
       ...(await recordFaults(play)),
     ];
     const { happened, now } = play.timeline;
-    return { faults: forgiven(play, faults), log: play.log, survivor, happened, endedAt: now };
+    return {
+      faults: forgiven(play, faults),
+      log: play.log,
+      survivor,
+      proof: play.report?.proof?.mode,
+      happened,
+      endedAt: now,
+    };
   } finally {
     enterWorld(REAL_WORLD);
     process.off('unhandledRejection', unhandled);
@@ -130,7 +140,7 @@ async function recordFaults(play: Play): Promise<string[]> {
  */
 function forgiven({ scenario, report, source }: Play, faults: string[]): string[] {
   const isNamed = (report?.proof?.afterwards?.lostPages ?? 0) > 0 || source?.isGone === true;
-  const isAudited = report ? report.proof?.mode === 'audited' : scenario.proof !== 'full';
+  const isAudited = report ? report.proof?.mode === 'audited' : scenario.proof !== 'full' && !scenario.compares;
   if (scenario.missedWrites === 0 || !isNamed || !isAudited) return faults;
   return faults.filter((fault) => !/^page \d/.test(fault));
 }

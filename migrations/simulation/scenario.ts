@@ -59,6 +59,8 @@ export interface Scenario {
   isSeeded: boolean;
   /** Writes that the dirty tracking of the machine misses: what the proof is there for. */
   missedWrites: number;
+  /** Its writes are found by comparing memory with what was sent, as those of a guest of QEMU are; not drawn. */
+  compares: boolean;
   troubles: Incident[];
 }
 
@@ -88,6 +90,7 @@ export function drawScenario(seed: number): Scenario {
     hasSafeFile: random.below(3) === 0,
     isSeeded: random.below(5) === 0,
     missedWrites: random.below(6) === 0 ? 1 + random.below(3) : 0,
+    compares: false,
     troubles: Array.from({ length: pick(0, 1, 1, 2, 2, 3, 4, 6) }, () => drawTrouble(random)),
   };
 }

@@ -35,6 +35,7 @@ function smaller(scenario: Scenario): Scenario[] {
     { isSeeded: false },
     { hasSafeFile: false },
     { missedWrites: 0 },
+    { compares: false },
     { limits: {} },
     { compression: 'never' },
   ];

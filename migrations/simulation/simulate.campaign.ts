@@ -3,9 +3,10 @@ import { judge } from './judge.ts';
 import { drawAimedScenario, drawScenario } from './scenario.ts';
 import { shrink } from './shrink.ts';
 
-// npm run campaign -- simulate [--runs N --seed S --minutes M --only SEED --first --aimed]: migrations in a simulated
-// world, with all that may go wrong there; --aimed: in the moments of the hand-over above all. What must not be is told
-// with its seed, made as small as it gets; the same seed always does the same.
+// npm run campaign -- simulate [--runs N --seed S --minutes M --only SEED --first --aimed --compares]: migrations in a
+// simulated world, with all that may go wrong there; --aimed: in the moments of the hand-over above all; --compares: of a
+// machine whose writes are found by comparing. What must not be is told with its seed, made as small as it gets; the same
+// seed always does the same.
 
 const { values } = parseArgs({
   options: {
@@ -15,6 +16,7 @@ const { values } = parseArgs({
     only: { type: 'string' },
     first: { type: 'boolean', default: false },
     aimed: { type: 'boolean', default: false },
+    compares: { type: 'boolean', default: false },
   },
 });
 
@@ -32,7 +34,7 @@ let done = 0;
 let failed = 0;
 
 for (let seed = first; seed < first + runs && performance.now() < until; seed++) {
-  const scenario = draw(seed);
+  const scenario = { ...draw(seed), compares: values.compares };
   const verdict = await judge(scenario);
   done++;
   ends[verdict.survivor]++;

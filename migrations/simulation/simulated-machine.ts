@@ -3,8 +3,10 @@ import { removeFile } from '../../formats/files/temporary-files.ts';
 import { PAGE_SIZE } from '../../formats/sizes.ts';
 import { Random } from '../../formats/testing/random.ts';
 import { sleep } from '../../formats/world/waiting.ts';
+import type { PageHashes } from '../machine/page-hashes.ts';
 import type { PageSet } from '../machine/page-set.ts';
 import { PlainMachine } from '../testing/plain-machine.ts';
+import { lookThrough } from './look-through.ts';
 import type { Scenario } from './scenario.ts';
 import type { SimulatedProcess } from './simulated-process.ts';
 
@@ -93,6 +95,8 @@ export class SimulatedMachine extends PlainMachine {
   /** Where it is written before it is taken over. */
   readonly #safe: string | undefined;
   #isInFile = false;
+  /** What the target has, as a machine that compares its memory is told. */
+  #known: PageHashes | undefined;
   #share = 1;
   #missed = 0;
   /** When its guest writes next, as long as it executes. */
@@ -181,7 +185,24 @@ export class SimulatedMachine extends PlainMachine {
     this.#isInFile = true;
   }
 
+  get comparesMemory(): boolean {
+    return this.#guest.scenario.compares;
+  }
+
+  override startTracking(known?: PageHashes): void {
+    super.startTracking();
+    this.#known = known;
+  }
+
+  /** A machine that compares its memory is one of others, which may have to be readied. */
+  async readyToPause(): Promise<boolean> {
+    if (!this.comparesMemory || this.#random.below(2) === 0) return false;
+    await sleep(this.#random.below(20));
+    return this.#random.below(3) > 0;
+  }
+
   override async takeDirty(into: PageSet): Promise<void> {
+    if (this.comparesMemory && this.#known) return lookThrough(this, this.#known, into);
     if (this.#random.below(4) === 0) await sleep(0.1);
     await super.takeDirty(into);
   }

@@ -34,6 +34,16 @@ describe('migrations in a simulated world', () => {
     expect([...met]).toEqual(expect.arrayContaining(['commit', 'ready']));
   });
 
+  it('end with one machine whose memory is compared, whatever goes wrong', { timeout: 60_000 }, async () => {
+    const modes = new Set<string>();
+    for (let seed = 1; seed <= 40; seed++) {
+      const play = await judge({ ...drawAimedScenario(seed), compares: true });
+      expect(play.faults, `seed ${seed}, aimed`).toEqual([]);
+      if (play.proof) modes.add(play.proof);
+    }
+    expect([...modes].sort()).toEqual(['compared', 'full']);
+  });
+
   it.each([50, 2])(
     'end over a link of %s KB/s, which a large frame is longer on than it may be',
     async (bytesPerMs) => {
