@@ -2,6 +2,7 @@ import { closeSync, existsSync, mkdtempSync, openSync, readFileSync, rmSync, wri
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, describe, expect, it, vi } from 'vitest';
+import { PageHashes } from '../machine/page-hashes.ts';
 import { QmpClient } from '../qmp/qmp-client.ts';
 import { compilerThatMakes } from '../testing/fake-compiler.ts';
 import { DEVICES, type FakeGuestOptions, fakeQemu } from '../testing/fake-qemu.ts';
@@ -49,6 +50,24 @@ describe('QemuSource', () => {
     expect(rest.equals(DEVICES)).toBe(true);
     const order = ['migrate-set-capabilities', 'stop', 'migrate', 'migrate-set-capabilities', 'quit'];
     expect(fake.asked.filter((command) => order.includes(command))).toEqual(order);
+    fake.close();
+    source.close();
+  });
+
+  it('leaves QEMU its settings until the stop, and gives back those that it has then', async () => {
+    const set: unknown[] = [];
+    const options: FakeGuestOptions = { onSet: (capabilities) => set.push(capabilities) };
+    const { fake, source } = await fakeGuest(options);
+    await source.startTracking(new PageHashes(PAGES));
+    // Its owner, while pages go.
+    options.switchedOn = ['multifd'];
+    await source.readyToPause();
+    await source.stopTracking();
+    const switched = (capability: string, state: boolean) => ({ capability, state });
+    expect(set).toEqual([
+      [switched('multifd', false), switched('x-ignore-shared', true)],
+      [switched('xbzrle', false), switched('multifd', true), switched('x-ignore-shared', false)],
+    ]);
     fake.close();
     source.close();
   });

@@ -5,7 +5,7 @@ import type { QemuDescription } from '../machine/description.ts';
 import type { DiskWay, SourceMachine } from '../machine/machine.ts';
 import type { PageHashes } from '../machine/page-hashes.ts';
 import type { PageSet } from '../machine/page-set.ts';
-import { putBack, setForDevicesOnly } from '../qmp/migration-settings.ts';
+import { learnSettings, type MigrationSettings, putBack, setForDevicesOnly } from '../qmp/migration-settings.ts';
 import { QmpClient } from '../qmp/qmp-client.ts';
 import { MigrationError } from '../wire/migration-error.ts';
 import { describeGuest, writableDisks } from './describe-guest.ts';
@@ -39,8 +39,8 @@ export class QemuSource extends GuestRam implements SourceMachine {
   #qmp: QmpClient;
   readonly #facts: GuestFacts;
   #known: PageHashes | undefined;
-  /** QEMU is set for what savkit has it do. */
-  #isSet = false;
+  /** How QEMU was before it was set for what savkit has it do. */
+  #former: MigrationSettings | undefined;
   /** As QEMU's events tell. */
   #runs: boolean;
   /** Somebody had paused it before this side stopped it. */
@@ -248,11 +248,14 @@ export class QemuSource extends GuestRam implements SourceMachine {
     });
   }
 
-  /** Done just before the guest stands still: each command takes its time, and QEMU is its owner's until then. */
+  /**
+   * Done just before the guest stands still: each command takes its time, and QEMU is its owner's until then, who may
+   * have set it anew.
+   */
   async #prepare(): Promise<void> {
-    if (this.#isSet) return;
-    this.#isSet = true;
-    await setForDevicesOnly(this.#qmp, this.#facts.settings, this.#handedOut.size === 0 ? 'left-out' : 'stripped');
+    if (this.#former) return;
+    this.#former = await learnSettings((command, shape) => this.#qmp.ask(command, shape));
+    await setForDevicesOnly(this.#qmp, this.#former, this.#handedOut.size === 0 ? 'left-out' : 'stripped');
   }
 
   /** @returns undefined where that is not possible */
@@ -294,8 +297,8 @@ export class QemuSource extends GuestRam implements SourceMachine {
   }
 
   async #putBack(): Promise<void> {
-    const isSet = this.#isSet;
-    this.#isSet = false;
-    if (isSet) await putBack(this.#qmp, this.#facts.settings).catch(() => {});
+    const former = this.#former;
+    this.#former = undefined;
+    if (former) await putBack(this.#qmp, former).catch(() => {});
   }
 }

@@ -14,6 +14,10 @@ export interface FakeGuestOptions {
   /** How its guest is at first; `running` by default. */
   status?: string;
   onStop?: (fake: FakeQmp) => void;
+  /** What it has switched on for migrations of its own; as a test may change it. */
+  switchedOn?: string[];
+  /** Called with what is to be switched on and off. */
+  onSet?: (capabilities: unknown) => void;
   /** Begins to save devices while it runs, with this stream, and waits to be told before it ends. */
   handsOut?: Uint8Array;
 }
@@ -55,10 +59,13 @@ export async function fakeQemu(ram: string, options: FakeGuestOptions = {}): Pro
         if (migration !== 'none') migration = command === 'migrate_cancel' ? 'cancelled' : 'completed';
         return {};
       case 'query-migrate-capabilities':
-        return [
-          { capability: 'xbzrle', state: true },
-          { capability: 'x-ignore-shared', state: false },
-        ];
+        return ['xbzrle', 'multifd', 'x-ignore-shared'].map((capability) => ({
+          capability,
+          state: (options.switchedOn ?? ['xbzrle']).includes(capability),
+        }));
+      case 'migrate-set-capabilities':
+        options.onSet?.(args.capabilities);
+        return {};
       case 'query-migrate-parameters':
         return { 'max-bandwidth': 134217728 };
       case 'stop':
