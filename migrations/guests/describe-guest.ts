@@ -1,6 +1,7 @@
 import { PAGE_SIZE } from '../../formats/sizes.ts';
 import type { QemuDescription } from '../machine/description.ts';
-import type { GuestDisk, GuestFacts } from './guest-facts.ts';
+import type { GuestDisk } from './guest-disks.ts';
+import type { GuestFacts } from './guest-facts.ts';
 
 /** What both sides have to agree on before a page of a guest moves. */
 export function describeGuest(facts: GuestFacts): QemuDescription {

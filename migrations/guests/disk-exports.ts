@@ -3,7 +3,7 @@ import { connect, type Socket } from 'node:net';
 import { join } from 'node:path';
 import type { QmpClient } from '../qmp/qmp-client.ts';
 import { networkError } from '../wire/network-error.ts';
-import type { GuestDisk } from './guest-facts.ts';
+import type { GuestDisk } from './guest-disks.ts';
 
 /** Name of a disk as both QEMUs know it. @param disk its number in the description */
 export function exportOf(disk: number): string {

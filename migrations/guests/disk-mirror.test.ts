@@ -8,7 +8,7 @@ import { QmpClient } from '../qmp/qmp-client.ts';
 import { FakeQmp } from '../testing/fake-qmp.ts';
 import { DiskExports } from './disk-exports.ts';
 import { DiskMirror } from './disk-mirror.ts';
-import type { GuestDisk } from './guest-facts.ts';
+import type { GuestDisk } from './guest-disks.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'savkit-mirror-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));

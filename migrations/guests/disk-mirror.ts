@@ -7,7 +7,7 @@ import type { QmpClient } from '../qmp/qmp-client.ts';
 import { MigrationError } from '../wire/migration-error.ts';
 import { startListening } from '../wire/start-listening.ts';
 import { exportOf } from './disk-exports.ts';
-import type { GuestDisk } from './guest-facts.ts';
+import type { GuestDisk } from './guest-disks.ts';
 import { privateFolder, removeFolder } from './memory/private-folder.ts';
 
 // Disks are copied by QEMU itself, over NBD: each write of the guest goes to both images from then on. QEMU talks to a

@@ -1,17 +1,9 @@
 import { UnsupportedError } from '../../formats/errors.ts';
-import {
-  anything,
-  count,
-  flag,
-  list,
-  optional,
-  record,
-  type Shape,
-  text,
-  withDefault,
-} from '../../formats/values/shape.ts';
+import { anything, count, flag, list, record, type Shape, text, withDefault } from '../../formats/values/shape.ts';
+import type { Ask } from '../qmp/ask.ts';
 import { learnSettings, type MigrationSettings } from '../qmp/migration-settings.ts';
 import type { QmpClient, QmpWait } from '../qmp/qmp-client.ts';
+import { type GuestDisk, learnDisks } from './guest-disks.ts';
 import { type GuestProcess, processBehind } from './guest-process.ts';
 import { hostAddresses, type Monitor } from './host-addresses.ts';
 
@@ -30,23 +22,6 @@ export interface Backend {
   offset: number;
   /** Where it stands in the memory of QEMU's process; undefined where QEMU does not tell. */
   hostAddress: number | undefined;
-}
-
-/** A medium that a guest may write to. */
-export interface GuestDisk {
-  /** Name of the block node; empty where QEMU has made one up. */
-  node: string;
-  /** The same, also where QEMU has made it up: good for this process of QEMU only. */
-  nodeNow: string;
-  /** Where it is plugged in. */
-  device: string;
-  /** Size as the guest sees it. */
-  bytes: number;
-  /** The image, as QEMU names it. */
-  file: string;
-  isReadOnly: boolean;
-  /** What is read comes past the cache of the host (`cache=none`), straight into the guest's memory. */
-  isDirect: boolean;
 }
 
 /** What QEMU tells of a guest, and the system of its process. */
@@ -75,27 +50,8 @@ export interface GuestFacts {
 
 const string = text(65_536);
 const memdevs = list(record({ id: withDefault(string, ''), size: count, share: withDefault(flag, false) }), 1024);
-const blocks = list(
-  record({
-    device: withDefault(string, ''),
-    qdev: withDefault(string, ''),
-    inserted: optional(
-      record({
-        'node-name': withDefault(string, ''),
-        ro: flag,
-        file: string,
-        image: record({ 'virtual-size': count }),
-        cache: withDefault(record({ direct: withDefault(flag, false) }), { direct: false }),
-      }),
-    ),
-  }),
-  1024,
-);
 const properties = list(record({ name: text(1024), type: text(1024) }), 4096);
 const cpuList = list(anything, 4096);
-
-/** Asks a QEMU something, as `QmpClient.ask` does. */
-type Ask = <T>(command: string, shape: Shape<T>, args?: object) => Promise<T>;
 
 /** The run state of a guest: `running`, `paused`, `postmigrate` … */
 export async function statusOf(qmp: { ask: Ask }): Promise<string> {
@@ -168,25 +124,6 @@ async function learnBackends(ask: Ask, hmp: Monitor): Promise<Backend[]> {
     });
   }
   return backends;
-}
-
-async function learnDisks(ask: Ask): Promise<GuestDisk[]> {
-  return (await ask('query-block', blocks)).flatMap(({ device, qdev, inserted }) => {
-    if (!inserted) return [];
-    const { 'node-name': node, ro, file, image, cache } = inserted;
-    const madeUp = node.startsWith('#');
-    return [
-      {
-        node: madeUp ? '' : node,
-        nodeNow: node,
-        device: device === '' ? qdev : device,
-        bytes: image['virtual-size'],
-        file,
-        isReadOnly: ro,
-        isDirect: cache.direct,
-      },
-    ];
-  });
 }
 
 /** QEMU lists them in an order of its own. */

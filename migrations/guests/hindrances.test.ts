@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import type { GuestDisk, GuestFacts } from './guest-facts.ts';
+import type { GuestDisk } from './guest-disks.ts';
+import type { GuestFacts } from './guest-facts.ts';
 import { hindrancesOf } from './hindrances.ts';
 
 const FACTS: GuestFacts = {

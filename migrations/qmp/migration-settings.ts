@@ -1,15 +1,7 @@
 import { UnsupportedError } from '../../formats/errors.ts';
 import { IGNORE_SHARED } from '../../formats/qemu/constants.ts';
-import {
-  count,
-  flag,
-  list,
-  record,
-  type Shape,
-  type ShapeValue,
-  text,
-  withDefault,
-} from '../../formats/values/shape.ts';
+import { count, flag, list, record, type ShapeValue, text, withDefault } from '../../formats/values/shape.ts';
+import type { Ask } from './ask.ts';
 import type { QmpClient } from './qmp-client.ts';
 
 /** Has QEMU wait before it goes on from memory to devices. */
@@ -39,9 +31,7 @@ export const settingsShape = record({
 export type MigrationSettings = ShapeValue<typeof settingsShape>;
 
 /** Asks QEMU for its settings. */
-export async function learnSettings(
-  ask: <T>(command: string, shape: Shape<T>) => Promise<T>,
-): Promise<MigrationSettings> {
+export async function learnSettings(ask: Ask): Promise<MigrationSettings> {
   const capabilities = await ask('query-migrate-capabilities', capabilityList);
   const parameters = await ask('query-migrate-parameters', parametersShape);
   return { capabilities, bandwidth: parameters['max-bandwidth'], downtime: parameters['downtime-limit'] };

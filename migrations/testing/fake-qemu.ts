@@ -41,6 +41,7 @@ export async function fakeQemu(ram: string, options: FakeGuestOptions = {}): Pro
       case 'query-memdev':
         return [{ id: 'pc.ram', size: statSync(ram).size, share: true }];
       case 'query-block':
+      case 'query-named-block-nodes':
       case 'qom-list':
         return [];
       case 'human-monitor-command':
