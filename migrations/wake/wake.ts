@@ -26,6 +26,8 @@ export interface WakeRun {
   /** Called with what the QEMU that goes on prints on stderr, piece by piece: text of another program. */
   onWords?: (words: string) => void;
   onProgress?: (doing: WakeStep, done: number, total?: number) => void;
+  /** Called just before the machine goes on: from then on it is nowhere else. */
+  onReady?: (process: WakingQemu, woken: Woken) => void;
 }
 
 /** A machine's state in the form of its QEMU. */
@@ -114,6 +116,7 @@ export async function wakeAndRun(
             `Cannot let the machine go on: it differs from the state in ${proof.differences[0]}`,
           );
         if (run.signal?.aborted) throw new InterruptedError();
+        run.onReady?.(process, woken);
         await process.qmp.execute('cont');
         return { woken: { ...woken, proof }, process };
       } catch (error) {

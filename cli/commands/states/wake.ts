@@ -3,6 +3,7 @@ import type { Argv } from 'yargs';
 import { UsageError } from '../../../formats/errors.ts';
 import type { ByteSource } from '../../../formats/files/source.ts';
 import { type Woken, wake, wakeAndRun } from '../../../migrations/wake/wake.ts';
+import type { WakingQemu } from '../../../migrations/wake/waking-qemu.ts';
 import { bringBack } from '../../../src/wake/back/back.ts';
 import { type PreparedWake, prepareWake } from '../../../src/wake/prepare.ts';
 import { checkKeepFile, KEEP_IN_TEXT, keepFile } from '../../control/keep-file.ts';
@@ -135,19 +136,20 @@ async function runMachine(
   const more = (options.qemuOptions ?? '-display none').split(/\s+/).filter((word) => word !== '');
   await checkKeepFile(options);
   const keep = keepFile(basename(file, '.sav'), options, '.qemu');
-  const { woken, process: machine } = await wakeAndRun(source, prepared, more, qemu);
-  progress.stop();
-  const charge = new WokenCharge(machine, keep, [options.qemu, ...woken.arguments, ...more]);
-  const release = custody.take(charge);
-  const forget = whenAborted(signal, () => void machine.quit());
+  let release = () => {};
+  const onReady = (machine: WakingQemu, { arguments: own }: Woken) => {
+    progress.stop();
+    release = custody.take(new WokenCharge(machine, keep, [options.qemu, ...own, ...more]));
+  };
   try {
-    await machine.ended;
+    const { woken, process: machine } = await wakeAndRun(source, prepared, more, { ...qemu, onReady });
+    const forget = whenAborted(signal, () => void machine.quit());
+    await machine.ended.finally(forget);
+    if (machine.fault && !signal.aborted) throw machine.fault;
+    return outcomeOf(file, prepared, woken, options, true);
   } finally {
     release();
-    forget();
   }
-  if (machine.fault && !signal.aborted) throw machine.fault;
-  return outcomeOf(file, prepared, woken, options, true);
 }
 
 function outcomeOf(file: string, prepared: PreparedWake, woken: Woken, options: Options, keep: boolean): Outcome {
