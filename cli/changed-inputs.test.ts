@@ -95,3 +95,16 @@ describe.each(COMMANDS)('%s', (words) => {
     }
   });
 });
+
+it('a log that grows on while it is read is no such file', async () => {
+  const { reads } = await runWhile('explain STATE', 0, () => {});
+  for (const [words, at] of [
+    ['explain STATE', 1],
+    ['explain STATE', reads],
+    ['check SAMPLE --host-cpuid STATE', 1],
+  ] as const) {
+    const found = await runWhile(words, at, CHANGES.grown);
+    expect(found.reads, words).toBeGreaterThanOrEqual(at);
+    expect(found.both, words).not.toContain('Cannot trust');
+  }
+});

@@ -1,4 +1,5 @@
 import { FormatError } from '../../formats/errors.ts';
+import type { ByteSource } from '../../formats/files/source.ts';
 import { MIB } from '../../formats/sizes.ts';
 import type { CpuidPart } from '../../formats/units/cpu/cpuid-leaves.ts';
 import { inspect } from '../../src/saved-state/describe/inspect.ts';
@@ -17,11 +18,13 @@ export const HOST_CPUID_OPTION = {
 
 /** @throws FormatError `no-cpuid` for a file that tells of no CPU */
 export async function readHost(path: string, signal: AbortSignal): Promise<CpuidPart> {
-  const isState = await withInput(path, async (source) => {
+  // The log of a machine that runs.
+  const log = { mayGrow: true };
+  const hasMagic = async (source: ByteSource) => {
     const head = new Uint8Array(MAGIC.length);
     return (await source.read(head, 0)) === head.length && Buffer.from(head).toString('latin1') === MAGIC;
-  });
-  if (!isState) return readHostCpuid(await readSmallText(path, LOG_LIMIT), path);
+  };
+  if (!(await withInput(path, hasMagic, log))) return readHostCpuid(await readSmallText(path, LOG_LIMIT, log), path);
   const { state } = await withInput(path, (source) => inspect(source, { signal }));
   const { cpuid } = state.cpum ?? {};
   if (cpuid) return cpuid;

@@ -21,6 +21,8 @@ export interface InputOptions {
   mayBeReplaced?: boolean;
   /** A file with the RAM that the state leaves out. */
   ram?: string;
+  /** A log, which may grow on while it is read. */
+  mayGrow?: boolean;
 }
 
 /**
@@ -30,10 +32,10 @@ export interface InputOptions {
 export async function withInput<T>(
   file: string,
   use: (source: ByteSource) => Promise<T>,
-  { mayBeReplaced = false, ram }: InputOptions = {},
+  { mayBeReplaced = false, ram, mayGrow = false }: InputOptions = {},
 ): Promise<T> {
   if (!mayBeReplaced) keepInput(file);
-  const opened = endingWithWork(file === '-' ? streamSource(process.stdin) : await openPart(file));
+  const opened = endingWithWork(file === '-' ? streamSource(process.stdin) : await openPart(file, !mayGrow));
   // A pipe may have nothing to say for ever.
   const forget = whenAborted(stop.signal, () => opened.seekable || void opened.close());
   try {
@@ -74,7 +76,7 @@ async function withUnpacked<T>(
   use: (source: ByteSource) => Promise<T>,
 ): Promise<T> {
   const source = await unpacked(opened);
-  const ramSource = ram === undefined ? undefined : await watched(ram);
+  const ramSource = ram === undefined ? undefined : await openFile(ram, { isWatched: true });
   try {
     return await use(ramSource ? withBeside(source, { ram: ramSource }) : source);
   } finally {
@@ -119,18 +121,23 @@ export function withSource<T>(
 }
 
 /** A file, or the part of one that the words after a colon name, which may hold colons. @throws EnvironmentError */
-async function openPart(path: string): Promise<ByteSource> {
+async function openPart(path: string, isWatched = true): Promise<ByteSource> {
   if (isUrl(path)) return openUrl(path);
-  if (existsSync(path)) return watched(path);
-  for (let colon = path.indexOf(':', 1); colon > 0 && colon < path.length - 1; colon = path.indexOf(':', colon + 1))
-    if (existsSync(path.slice(0, colon)))
-      return withBeside(await watched(path.slice(0, colon)), { part: path.slice(colon + 1) });
-  return watched(path);
+  const { file, part } = partIn(path);
+  const source = await openFile(file, { isWatched });
+  return part === undefined ? source : withBeside(source, { part });
 }
 
-/** A file that changes while it is read is told. */
-function watched(path: string): Promise<ByteSource> {
-  return openFile(path, { isWatched: true });
+function partIn(path: string): { file: string; part?: string } {
+  if (existsSync(path)) return { file: path };
+  for (let colon = path.indexOf(':', 1); colon > 0 && colon < path.length - 1; colon = path.indexOf(':', colon + 1))
+    if (existsSync(path.slice(0, colon))) return { file: path.slice(0, colon), part: path.slice(colon + 1) };
+  return { file: path };
+}
+
+/** The file that holds an input: of `FILE:SNAPSHOT` the image, of an address the address itself. */
+export function storedFileOf(path: string): string {
+  return isUrl(path) ? path : partIn(path).file;
 }
 
 const keptInputs: (() => void)[] = [];
@@ -154,8 +161,8 @@ function keepInput(file: string): void {
  * The bytes of a file, or a pipe, that has to be small. @throws FormatError `too-long` beyond `limit` bytes,
  * EnvironmentError
  */
-export async function readSmallFile(path: string, limit: number): Promise<Uint8Array> {
-  return withInput(path === '-' ? './-' : path, async (source) => {
+export async function readSmallFile(path: string, limit: number, options?: InputOptions): Promise<Uint8Array> {
+  const take = async (source: ByteSource) => {
     const pieces: Buffer[] = [];
     let size = 0;
     for await (const piece of chunksOf(source)) {
@@ -165,12 +172,13 @@ export async function readSmallFile(path: string, limit: number): Promise<Uint8A
       pieces.push(Buffer.from(piece));
     }
     return Buffer.concat(pieces);
-  });
+  };
+  return withInput(path === '-' ? './-' : path, take, options);
 }
 
 /** The text of such a file, in UTF-8 or UTF-16. @throws as `readSmallFile` does */
-export async function readSmallText(path: string, limit: number): Promise<string> {
-  const bytes = await readSmallFile(path, limit);
+export async function readSmallText(path: string, limit: number, options?: InputOptions): Promise<string> {
+  const bytes = await readSmallFile(path, limit, options);
   return decoderFor(bytes).decode(bytes);
 }
 
@@ -184,17 +192,21 @@ function decoderFor([first, second]: Uint8Array): InstanceType<typeof TextDecode
 /** A line that is longer is cut: a text has none. */
 const MAX_LINE = 64 * 1024;
 
-/** Gives the lines of a text, or stdin for `-`, in UTF-8 or UTF-16; holds one line at most. @throws EnvironmentError */
+/**
+ * Gives the lines of a text, or stdin for `-`, in UTF-8 or UTF-16, which may be a log that grows on; holds one line at
+ * most. @throws EnvironmentError
+ */
 export async function readLines(path: string, take: (line: string) => void): Promise<void> {
   let decoder: InstanceType<typeof TextDecoder> | undefined;
   let rest = '';
-  await withInput(path, async (source) => {
+  const takeLines = async (source: ByteSource) => {
     for await (const piece of chunksOf(source)) {
       decoder ??= decoderFor(piece);
       const lines = `${rest}${decoder.decode(piece, { stream: true })}`.split('\n');
       rest = lines.pop()?.slice(0, MAX_LINE) ?? '';
       for (const line of lines) take(line);
     }
-  });
+  };
+  await withInput(path, takeLines, { mayGrow: true });
   if (rest !== '') take(rest);
 }
