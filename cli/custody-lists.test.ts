@@ -1,9 +1,21 @@
 import { execFileSync } from 'node:child_process';
-import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import { hostname, tmpdir, userInfo } from 'node:os';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { afterAll, describe, expect, it } from 'vitest';
+import type { Disk } from '../formats/world/disk.ts';
+import { enterWorld, REAL_WORLD } from '../formats/world/world.ts';
+import { qemuSample } from '../src/testing/qemu-samples.ts';
 import { STATES_FOLDER, sha256 } from '../src/testing/states.ts';
 import { runHere } from './testing/run-here.ts';
 
@@ -119,6 +131,47 @@ describe('other commands that make a file of another note both', () => {
       stderr: expect.stringContaining('a sum of an older'),
     });
     expect(readFileSync(sums, 'utf8')).toBe(before);
+    rmSync(output);
+    expect((await runHere(...words)).stderr).toContain('a sum of an older');
+    expect(existsSync(output)).toBe(false);
+  });
+
+  it('names in a list are taken as a whole, with what is escaped in them', async () => {
+    const own = mkdtempSync(place('names-'));
+    const [sums, output] = [join(own, 'sums'), join(own, 'a\\b')];
+    const words = (to: string) => ['extract', states('own-pae.sav'), '-o', to, '--sums', sums];
+    writeFileSync(sums, `${'0'.repeat(64)}  other  ${output}\n`);
+    expect((await runHere(...words(output))).exitCode).toBe(0);
+    rmSync(output);
+    expect((await runHere(...words(output))).stderr).toContain('a sum of an older');
+  });
+
+  it('a snapshot by its image, and its name in the chain', async () => {
+    const [image, chain] = [place('snap.qcow2'), place('snap.chain')];
+    writeFileSync(image, qemuSample('snap-10.qcow2'));
+    const words = ['extract', `${image}:snap2`, '-o', place('snap.raw'), '--custody', chain];
+    expect((await runHere(...words)).exitCode).toBe(0);
+    expect(JSON.parse(readFileSync(chain, 'utf8')).input).toEqual({
+      path: image,
+      part: 'snap2',
+      sha256: sha256(readFileSync(image)),
+    });
+  });
+
+  it('a snapshot whose image changes after it was hashed is not noted', async () => {
+    const [image, chain] = [place('other.qcow2'), place('other.chain')];
+    writeFileSync(image, qemuSample('snap-10.qcow2'));
+    let opened = 0;
+    const open: Disk['open'] = (path, ...flags) => {
+      // After it was hashed, before it is read.
+      if (path === image && ++opened === 2) utimesSync(image, 1, 1);
+      return REAL_WORLD.disk.open(path, ...flags);
+    };
+    enterWorld({ ...REAL_WORLD, disk: { ...REAL_WORLD.disk, open } });
+    const words = ['extract', `${image}:snap2`, '-o', place('other.raw'), '--custody', chain];
+    const { exitCode, stderr } = await runHere(...words).finally(() => enterWorld(REAL_WORLD));
+    expect([exitCode, stderr]).toEqual([4, expect.stringContaining('its input has changed meanwhile')]);
+    expect(existsSync(chain)).toBe(false);
   });
 });
 

@@ -4,7 +4,7 @@ import { resolve } from 'node:path';
 import type { Argv } from 'yargs';
 import { EnvironmentError, UsageError } from '../../formats/errors.ts';
 import { hashedSource } from '../../formats/files/hashed-source.ts';
-import { withStoredFile } from '../io/input.ts';
+import { storedFileOf, withStoredFile } from '../io/input.ts';
 import { isOutputStream } from '../io/output-stream.ts';
 import { isFreeOr } from '../io/own-file.ts';
 import type { Job } from './run-command.ts';
@@ -34,6 +34,8 @@ export interface Lists {
 /** A file, and the SHA-256 of its bytes as they are stored, packed or not. */
 interface HashedFile {
   path: string;
+  /** The snapshot in it that was read. */
+  part?: string | undefined;
   sha256: string;
 }
 
@@ -61,16 +63,17 @@ export async function noted<T>(job: Job, lists: Lists, making: Making, work: () 
   const { command, output, others = [], besides = [] } = making;
   if (output === undefined) throw new UsageError('bad-combination', '--sums and --custody go with an output');
   const read = [job.file, ...others.filter((path) => path !== undefined)];
+  const stored = read.map(storedFileOf);
   await expectFiles(read, output);
-  await expectLists(lists, [...read, output, ...besides.filter((path) => path !== undefined)]);
-  const [before, earlier] = [await identitiesOf(read), await identityOf(output)];
-  if (sums !== undefined && earlier !== undefined) await expectUnlisted(sums, output);
+  await expectLists(lists, [...stored, output, ...besides.filter((path) => path !== undefined)]);
+  const [before, earlier] = [await identitiesOf(stored), await identityOf(output)];
+  if (sums !== undefined) await expectUnlisted(sums, output);
   const [input, ...beside] = await Promise.all(read.map((path) => hashed(path, job)));
   const value = await work();
   const made = await identityOf(output);
   if (made === undefined || made === earlier) return value;
-  const isInPlace = (await placeOf(job.file)) === (await placeOf(output));
-  if (!isInPlace && (await identitiesOf(read)) !== before)
+  const isInPlace = (await placeOf(stored[0])) === (await placeOf(output));
+  if (!isInPlace && (await identitiesOf(stored)) !== before)
     throw new EnvironmentError('changed', `Cannot note ${output} in the lists: its input has changed meanwhile`);
   const files = { input, output: await hashed(output, job), ...(beside.length > 0 ? { beside } : {}) };
   if (sums !== undefined) await noteSums(sums, [...(isInPlace ? [] : [input]), ...beside, files.output]);
@@ -108,10 +111,13 @@ async function expectLists(lists: Lists, files: readonly string[]): Promise<void
   }
 }
 
+const LEADING_SUM = /^(\\?)[0-9a-f]{64}/;
+
 /** A file that is made again would have two sums, one of them wrong. */
 async function expectUnlisted(list: string, output: string): Promise<void> {
   const listed = await readFile(list, 'utf8').catch(() => '');
-  if (`\n${listed}`.includes(sumLine({ path: output, sha256: '' })))
+  const names = listed.split('\n').map((line) => `${line.replace(LEADING_SUM, '$1')}\n`);
+  if (names.includes(sumLine({ path: output, sha256: '' })))
     throw new EnvironmentError('EEXIST', `Cannot append to ${list}: it has a sum of an older ${output}`);
 }
 
@@ -132,7 +138,8 @@ async function identitiesOf(paths: readonly string[]): Promise<string> {
 function hashed(path: string, { signal, progress }: Job): Promise<HashedFile> {
   return withStoredFile(path, async (source) => {
     const onProgress = (done: number) => progress.update(done, source.size, 'hashing');
-    return { path: source.name, sha256: await hashedSource(source).sha256({ signal, onProgress }) };
+    const sha256 = await hashedSource(source).sha256({ signal, onProgress });
+    return { path: source.name, part: source.part, sha256 };
   });
 }
 
