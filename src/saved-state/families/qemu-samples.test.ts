@@ -125,13 +125,31 @@ const CPU_DAMAGES: [string, number, string][] = [
   ['bit 10 of DR7', 488 + 7 * 8, '0000000000000000'],
 ];
 
-/** Where the first field of a type stands in the file. */
-function fieldAt(bytes: Buffer, type: string): number {
+/** Where the first field of a type, or of a path, stands in the file. */
+function fieldAt(bytes: Buffer, what: string): number {
   const { devices } = splitDevices(bytes.subarray(found('timer').offset), found('timer').offset, () => {});
   for (const { described, bodyOffset } of devices)
-    for (const field of described ? fieldsOf(described) : []) if (field.type === type) return bodyOffset + field.offset;
-  throw new Error(`no field of type ${type}`);
+    for (const { type, path, offset } of described ? fieldsOf(described) : [])
+      if (type === what || path === what) return bodyOffset + offset;
+  throw new Error(`no field ${what}`);
 }
+
+it('of a QEMU before 2.5, whose guest wrote zeros to its debug registers, is whole', async () => {
+  const bytes = Buffer.from(text('long-10.state'));
+  for (const register of [6, 7]) put(bytes, found('cpu').offset + 17 + 488 + register * 8, Buffer.alloc(8));
+  const codes = async () => (await verifyState(bufferSource(bytes))).findings.map(({ code }) => code);
+  expect(await codes()).toEqual(['bad-registers', 'bad-registers']);
+  put(bytes, at(bytes, 'pc-i440fx-7.2'), 'pc-i440fx-2.5');
+  expect(await codes()).toEqual(['bad-registers', 'bad-registers']);
+  put(bytes, at(bytes, 'pc-i440fx-2.5'), 'pc-i440fx-2.4');
+  expect(await codes()).toEqual([]);
+});
+
+it('whose guest has the only interrupt controller, as its first word says with a 2, is whole', async () => {
+  const bytes = Buffer.from(text('long-10.state'));
+  put(bytes, fieldAt(bytes, 'single_mode'), '\x02');
+  expect(await verifyState(bufferSource(bytes))).toMatchObject({ verdict: 'no-damage-found', findings: [] });
+});
 
 function withCapability(bytes: Buffer, name: string): Buffer {
   const part = `\x05\x1aconfiguration/capabilities\0\0\0\x01\0\0\0\x01${String.fromCharCode(name.length)}${name}`;
@@ -248,6 +266,7 @@ const DAMAGES: [string, string, RegExp | undefined, (bytes: Buffer) => Buffer][]
     (b) => put(b, at(b, '"name": "selector", "type": "uint32", "size": 4') + 46, '2'),
   ],
   ['a timer', 'bad-section', undefined, (b) => put(b, fieldAt(b, 'timer'), '\x80\0')],
+  ['the mode of an interrupt controller', 'bad-section', undefined, (b) => put(b, fieldAt(b, 'single_mode'), '\x04')],
   ['a bit of MXCSR that no CPU has', 'bad-section', undefined, (b) => put(b, found('cpu').offset + 17 + 557, '\x01')],
   ['an interrupt line', 'bad-section', undefined, (b) => put(b, fieldAt(b, 'pci irq state'), '\x04')],
   ['unused bytes of a section', 'bad-section', undefined, (b) => put(b, fieldAt(b, 'unused_buffer'), '\x01')],

@@ -6,7 +6,7 @@ import type { Findings } from '../reading/findings.ts';
 import type { QemuState } from './qemu-state.ts';
 
 /** Registers that no x86 CPU can have, alone or together. QEMU loads them without a word. */
-export function checkRegisters(cpu: QemuCpu, { blocks }: QemuState, findings: Findings): void {
+export function checkRegisters(cpu: QemuCpu, { blocks, configuration }: QemuState, findings: Findings): void {
   const { index, registers } = cpu;
   const { cr0 = 0n, cr3 = 0n, cr4 = 0n, efer = 0n } = registers;
   const has = (value: bigint, bit: bigint) => (value & bit) !== 0n;
@@ -22,7 +22,7 @@ export function checkRegisters(cpu: QemuCpu, { blocks }: QemuState, findings: Fi
   const ranges = blocks.flatMap((block) => block.ranges);
   if (has(cr0, CR0_PG) && !ranges.some(({ start, end }) => root >= BigInt(start) && root < BigInt(end)))
     odd(`CR3 is ${hex(cr3)}, where there is no memory`);
-  for (const what of oddAlone(cpu)) odd(what);
+  for (const what of oddAlone(cpu, takesPlainDebugRegisters(configuration.machine))) odd(what);
   for (const what of oddHiddenFlags(cpu)) odd(what);
   for (const what of oddSegments(cpu)) odd(what);
 }
@@ -47,9 +47,19 @@ const WIDEST_ADDRESS = 57;
 /** All addresses, or all but those with bit 20. */
 const A20_MASKS = [0xffff_ffffn, 0xffef_ffffn];
 
-function* oddAlone({ registers, segments, a20Mask }: QemuCpu): Generator<string> {
-  for (const [name, zeros, ones] of FIXED) {
+/**
+ * Whether the state may be of a QEMU before 2.5: without KVM it kept what the guest wrote to DR6 and DR7, Linux zeros,
+ * and not the bits that are always 1. A machine type is never newer than the QEMU that wrote it.
+ */
+function takesPlainDebugRegisters(machine: string | undefined): boolean {
+  const [major, minor] = (/-(\d+)\.(\d+)/.exec(machine ?? '') ?? []).slice(1).map(Number);
+  return major === undefined || major < 2 || (major === 2 && minor < 5);
+}
+
+function* oddAlone({ registers, segments, a20Mask }: QemuCpu, hasPlainDebug: boolean): Generator<string> {
+  for (const [name, zeros, fixedOnes] of FIXED) {
     const value = registers[name];
+    const ones = hasPlainDebug && name.startsWith('dr') ? 0n : fixedOnes;
     if (value !== undefined && ((value & BigInt.asUintN(64, zeros)) !== 0n || (value & ones) !== ones))
       yield `${name.toUpperCase()} is ${hex(value)}, with bits that are reserved`;
   }
