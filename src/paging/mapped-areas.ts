@@ -39,7 +39,7 @@ export interface MappedOverview {
 
 /** Tables that map everything over and over would never be through. */
 const MAX_AREAS = 1 << 12;
-const MAX_STEPS = 1 << 28;
+const MAX_STEPS = 1 << 26;
 
 /**
  * What a CPU's page tables map, in large.
@@ -54,6 +54,12 @@ export function overviewOf(
   const areas: MappedArea[] = [];
   const uses = new Uint8Array(Math.ceil(end / stretch));
   let last = Number.NEGATIVE_INFINITY;
+  /** Start of the last page. As a virtual address it takes its time, so only where an area ends. */
+  let lastPage = 0;
+  const endArea = () => {
+    const area = areas.at(-1);
+    if (area) area.end = space.virtual(lastPage) + BigInt(last - lastPage);
+  };
   const upperHalf = 2 ** ((space.walker?.scheme.addressBits ?? 32) - 1);
   const isLong = space.walker?.scheme.name === 'long';
   const complete = visitTables(
@@ -61,10 +67,13 @@ export function overviewOf(
     {
       page(linear, gcPhys, size, rights, executable) {
         const isParted = linear - last >= gap || (isLong && linear >= upperHalf && last <= upperHalf);
-        if (isParted) areas.push(emptyArea(space.virtual(linear)));
+        if (isParted) {
+          endArea();
+          areas.push(emptyArea(space.virtual(linear)));
+        }
         const area = areas[areas.length - 1];
+        lastPage = linear;
         last = linear + size;
-        area.end = space.virtual(linear) + BigInt(size);
         area.mapped += size;
         const isUser = (rights & US) !== 0;
         if (isUser) area.user += size;
@@ -80,6 +89,7 @@ export function overviewOf(
     },
     limits,
   );
+  endArea();
   return { areas, physical: { stretch, uses }, complete };
 }
 
