@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { bufferSource } from '../../../formats/files/source.ts';
+import { type ByteSource, bufferSource } from '../../../formats/files/source.ts';
 import { fieldsOf } from '../../../formats/qemu/device-fields.ts';
 import { splitDevices } from '../../../formats/qemu/device-sections.ts';
 import { compareWithQemuTruth } from '../../testing/against-qemu-truth.ts';
@@ -379,6 +379,27 @@ describe('damage in a state of QEMU', () => {
     expect(findings.map(({ code }) => code)).toContain(
       damage.length > 1 && findings[0].code === 'left-over' ? 'left-over' : 'bad-qcow2',
     );
+  });
+
+  it('of an image with holes whose table of reference counts would take hours is told at once', async () => {
+    const image = qemuSample('snap-10.qcow2');
+    image.writeBigUInt64BE(1n << 30n, 48);
+    image.writeUInt32BE(2 ** 30, 56);
+    let most = 0;
+    const source: ByteSource = {
+      ...{ name: 'holes', size: 2 ** 50, seekable: true, part: 'snap2', close: async () => {} },
+      read: async (target, position) => {
+        most = Math.max(most, position);
+        target.fill(0);
+        target.set(image.subarray(position, position + target.length));
+        return target.length;
+      },
+    };
+    expect(await verifyState(source)).toMatchObject({
+      verdict: 'damaged',
+      findings: expect.arrayContaining([expect.objectContaining({ qemuSays: 'Reference count table too large' })]),
+    });
+    expect(most).toBeLessThan(2 ** 31);
   });
 
   it.each([

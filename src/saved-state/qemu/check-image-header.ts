@@ -1,5 +1,6 @@
 import type { ByteSource } from '../../../formats/files/source.ts';
 import { type Qcow2Image, type Qcow2Snapshot, readAt } from '../../../formats/qemu/containers/qcow2.ts';
+import { MIB } from '../../../formats/sizes.ts';
 
 /** The part of a header that versions 2 and 3 have, and all that QEMU 5.1 and newer write. */
 const OLD_SIZE = 72;
@@ -7,6 +8,8 @@ const NEW_SIZE = 104;
 const WHOLE_SIZE = 112;
 const SECTOR = 512n;
 const MAX_BACKING_NAME = 1023;
+/** QEMU's own limit, in bytes. */
+export const MAX_COUNTS_TABLE = 8 * MIB;
 /** Bits that are in use: the reference counts lag behind; bitmaps, plain bytes in another file. */
 const COMPATIBLE = 0b1n;
 const AUTOCLEAR = 0b11n;
@@ -114,6 +117,14 @@ export async function* faultsOfCounts(
   { counts, clusterBits }: Qcow2Image,
 ): AsyncGenerator<ImageFault> {
   const clusterSize = 2 ** clusterBits;
+  if (counts.size > MAX_COUNTS_TABLE) {
+    yield {
+      what: `the table of reference counts has ${counts.size} bytes, expected at most ${MAX_COUNTS_TABLE}`,
+      offset: 56,
+      qemuSays: 'Reference count table too large',
+    };
+    return;
+  }
   if (!isTable(source, BigInt(counts.offset), counts.size, clusterSize) || counts.size === 0) {
     yield {
       what: 'the table of reference counts lies where no table can lie',

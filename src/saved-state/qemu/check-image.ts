@@ -5,7 +5,13 @@ import { ClusterCounts, visitClusters } from '../../../formats/qemu/containers/q
 import { Turns } from '../../../formats/turns.ts';
 import type { Findings } from '../reading/findings.ts';
 import { NumberSet } from '../reading/number-set.ts';
-import { faultsOfCounts, faultsOfHeader, faultsOfSnapshot, type ImageFault } from './check-image-header.ts';
+import {
+  faultsOfCounts,
+  faultsOfHeader,
+  faultsOfSnapshot,
+  type ImageFault,
+  MAX_COUNTS_TABLE,
+} from './check-image-header.ts';
 import type { QemuState } from './qemu-state.ts';
 
 /** log2 of the bits of a count: QEMU has up to 64 bits. */
@@ -89,7 +95,7 @@ class ImageCheck {
       [0, 1],
       [tableOffset, 1],
       [l1Offset, l1Entries * L1_ENTRY],
-      [counts.offset, counts.size],
+      [counts.offset, Math.min(counts.size, MAX_COUNTS_TABLE)],
     ])
       this.#take(from, size);
     await visitClusters(this.#source, this.#image, this.#snapshot, {
