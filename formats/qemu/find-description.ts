@@ -4,9 +4,13 @@ import { PartType } from './constants.ts';
 
 const OPEN_BRACE = 0x7b;
 const HEAD_SIZE = 5;
-const utf8 = new TextDecoder();
-/** How each description begins, whatever its writer. */
-const BEGINNING = /^\{\s*"(configuration|page_size|devices)"/;
+/** The first word of each description, whatever its writer. */
+const FIRST_KEYS = ['"configuration"', '"page_size"', '"devices"'].map((key) => Buffer.from(key));
+const QUOTE = 0x22;
+/** A blank; so are tabs and the ends of lines, which come before it. */
+const BLANK = 0x20;
+/** Before the first word. */
+const MOST_BLANKS = 40;
 
 /** Where a description stands, head included, as indices. */
 export interface FoundDescription {
@@ -39,8 +43,16 @@ function findTorn(bytes: Uint8Array): FoundDescription | undefined {
   return undefined;
 }
 
-function isBeginning(bytes: Uint8Array, at: number): boolean {
-  return BEGINNING.test(utf8.decode(bytes.subarray(at, at + 64)));
+/** Whether a brace is that of a description. Asked of each brace in what may be 64 MiB of them. */
+function isBeginning(bytes: Uint8Array, brace: number): boolean {
+  let at = brace + 1;
+  while (bytes[at] <= BLANK && at <= brace + MOST_BLANKS) at++;
+  return bytes[at] === QUOTE && FIRST_KEYS.some((key) => hasAt(bytes, at, key));
+}
+
+function hasAt(bytes: Uint8Array, at: number, key: Uint8Array): boolean {
+  for (let i = 0; i < key.length; i++) if (bytes[at + i] !== key[i]) return false;
+  return true;
 }
 
 /** As QEMU writes them, without spaces. */
