@@ -25,7 +25,7 @@ const FAILED_ELSEWHERE =
 const REASON = /[(\uff08]VERR_\w+[)\uff09]/i;
 /** Words that VirtualBox has for nothing else, also where the end of a line, with its code, is lost. */
 const ONLY_FAILURES =
-  /\b(?:Load|Save)Exec failed for '|\bFailed to load unit '|Found no handler for unit '|Unsupported version \d+ of data unit|: Device in slot 0x\w+ has been removed|: New device in slot|: Config mismatch - |VM is missing a \w+ on port|USB [23]\.0 controller not found|\berror: [\w-]*[a-z][\w-]*#\d+: /i;
+  /\b(?:Load|Save)Exec failed for '|\bFailed to load unit '|Found no handler for unit '|Unsupported version \d+ of data unit|: Device in slot 0x\w+ has been removed|: New device in slot|: Config mismatch - |VM is missing a \w+ on port|USB [23]\.0 controller not found|\berror: (?=[\w-]*[a-z])[\w-]+#\d+: /i;
 type Words = readonly (readonly [RegExp, string])[];
 
 /** Words that have no code, and are of a failure wherever they stand. */

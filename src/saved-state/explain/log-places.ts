@@ -24,7 +24,7 @@ const WORDS = [
   /\bfailed for '(?<unit>[^']+)' instance #(?<instance>\d+)/i,
   /\b(?:Load|Save)Exec failed for '(?<unit>[^']+)'/i,
   /\bunit ['"](?<unit>[^'"]+)['"]/i,
-  /(?<![\w/.-])(?<unit>[\w-]*[a-zA-Z][\w-]*)#(?<instance>\d+): /,
+  /(?<![\w/.-])(?=[\w-]*[a-zA-Z])(?<unit>[\w-]+)#(?<instance>\d+): /,
 ] as const;
 /** What devices' messages end with. */
 const VERSION_AND_PASS = /\[ver=(?<version>\d+) pass=#?(?<pass>\w+)\]/;

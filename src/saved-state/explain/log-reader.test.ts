@@ -319,3 +319,14 @@ describe('advice', () => {
     expect(adviceOf(log('4.2.18'))).not.toContain('written by');
   });
 });
+
+describe('lines as long as nobody writes them', () => {
+  it.each(['a', 'a-', ' ', 'VERR_'])('of %j take no time', (words) => {
+    const line = words.repeat(16_000 / words.length);
+    const since = performance.now();
+    const log = explainLog(Array.from({ length: 20 }, () => `error: ${line}`).join('\n'));
+    expect(log).toEqual([]);
+    // 100 ms on an idle host.
+    expect(performance.now() - since).toBeLessThan(2000);
+  });
+});

@@ -22,7 +22,7 @@ const WRITTEN_OTHERWISE: readonly (readonly [RegExp, string])[] = [
   [/^(?:\s*>)+\s?/, ''],
   [/\\_/g, '_'],
   [/[`\u2018\u2019\u201a\u201b]|&#0*39;|&apos;|\\u0027/gi, "'"],
-  [/[\u201c\u201d\u201e]|[\u00ab]\s*|\s*[\u00bb]|&quot;|\\u0022/gi, '"'],
+  [/[\u201c\u201d\u201e]|[\u00ab]\s?|\s?[\u00bb]|&quot;|\\u0022/gi, '"'],
   // A code that was cut.
   [/(\bVERR_\w*_) (?=[A-Z0-9_]+\))/g, '$1'],
 ];
