@@ -1,11 +1,10 @@
 import fc from 'fast-check';
-import { Packr, Unpackr } from 'msgpackr';
+import { Packr } from 'msgpackr';
 import { describe, expect, it } from 'vitest';
 import { checkMessagePack, packMessage, unpackMessage } from './message-pack.ts';
 
 const LIMITS = { values: 1000, depth: 4 };
 const packr = new Packr({ useRecords: false });
-const unpackr = new Unpackr({ useRecords: false, mapsAsObjects: true });
 
 describe('checkMessagePack()', () => {
   it('takes what is packed of plain values', () => {
@@ -27,18 +26,16 @@ describe('checkMessagePack()', () => {
     fc.assert(fc.property(value, (plain) => checkMessagePack(packr.pack(plain), { values: 1e6, depth: 8 })));
   });
 
-  it('takes nothing that does not unpack', () => {
+  it('leaves nothing to the library that is not refused in the same words', () => {
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 40 }), (bytes) => {
         try {
-          checkMessagePack(bytes, LIMITS);
+          unpackMessage(bytes, LIMITS);
         } catch (error) {
           expect(error).toMatchObject({ code: 'bad-message' });
-          return;
         }
-        unpackr.unpack(bytes);
       }),
-      { numRuns: 2000 },
+      { numRuns: 2000, examples: [[Uint8Array.of(0x81, 0x91, 0, 0)]] },
     );
   });
 
