@@ -96,7 +96,7 @@ describe('savkit run', () => {
 
   it('--host-limit: a machine that needs more waits, says so, tries again when asked, and ends in its time', async () => {
     const run = start(
-      ...['run', '--ram', '16M', '--workload', 'scan', '--rate', '100000', '--host-limit', '4M', '--for', '3'],
+      ...['run', '--ram', '16M', '--workload', 'scan', '--rate', '100000', '--host-limit', '4M', '--for', '8'],
       ...['--socket', path('vm.sock')],
     );
     expect(await run.event('runtime-error')).toMatchObject({ error: 'HostMemoryLow' });
