@@ -4,25 +4,13 @@ import { AddressSpace } from './address-space.ts';
 import { overviewOf, PAGE_USES } from './mapped-areas.ts';
 import { mappingsOf } from './mappings-of.ts';
 import { FlatMemory } from './testing/flat-memory.ts';
-import {
-  fillTables,
-  Random,
-  randomRegisters,
-  type TableKind,
-  tamePointers,
-  writeEntry,
-} from './testing/random-tables.ts';
+import { randomSpace, type TableKind, writeEntry } from './testing/random-tables.ts';
 
 test.each(['32-bit', 'pae', 'long', 'la57'] as TableKind[])(
   'areas and uses of random %s tables are those of the list of all mappings',
   (kind) => {
     for (let seed = 1; seed <= 6; seed++) {
-      const random = new Random(seed * 7919);
-      const memory = new FlatMemory(new Uint8Array(32 * 4096));
-      fillTables(random, memory, kind);
-      const registers = randomRegisters(random, kind);
-      if (kind === 'pae') tamePointers(random, memory, registers.cr3);
-      const space = new AddressSpace(memory, registers);
+      const { space } = randomSpace(seed, kind);
       const end = 2 ** 24;
       const { runs, complete } = mappingsOf(space, { maxTables: 300 });
       const seen = overviewOf(space, { maxTables: 300, gap: 1, end, stretch: PAGE_SIZE });

@@ -8,14 +8,7 @@ import { mappingsOf, virtualAddressesOf } from './mappings-of.ts';
 import { compareWithTruth } from './testing/against-truth.ts';
 import { FlatMemory } from './testing/flat-memory.ts';
 import { naiveAccess } from './testing/naive-walk.ts';
-import {
-  fillTables,
-  Random,
-  randomRegisters,
-  type TableKind,
-  tamePointers,
-  writeEntry,
-} from './testing/random-tables.ts';
+import { randomSpace, type TableKind, writeEntry } from './testing/random-tables.ts';
 
 test.each(samplesIn(STATES_FOLDER).map((sample) => [sample.name, sample] as const))(
   '%s: the whole translation of each CPU and all patterns are those of the truth file, also through shadow tables',
@@ -50,12 +43,7 @@ test.each(['32-bit', 'pae', 'long', 'la57'] as TableKind[])(
   'every page of random %s tables is listed, and no other',
   (kind) => {
     for (let seed = 1; seed <= 6; seed++) {
-      const random = new Random(seed * 7919);
-      const memory = new FlatMemory(new Uint8Array(32 * 4096));
-      fillTables(random, memory, kind);
-      const registers = randomRegisters(random, kind);
-      if (kind === 'pae') tamePointers(random, memory, registers.cr3);
-      const space = new AddressSpace(memory, registers);
+      const { memory, registers, space } = randomSpace(seed, kind);
       const { runs, complete } = mappingsOf(space, { maxRuns: 5000, maxTables: 1000 });
       const view = new DataView(memory.bytes.buffer);
       const pdptes = Array.from({ length: 4 }, (_, i) =>

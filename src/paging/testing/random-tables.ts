@@ -1,5 +1,6 @@
 import { PAGE_SIZE } from '../../../formats/sizes.ts';
-import type { FlatMemory } from './flat-memory.ts';
+import { AddressSpace } from '../address-space.ts';
+import { FlatMemory } from './flat-memory.ts';
 
 /** A small, seeded source of numbers: xorshift32. */
 export class Random {
@@ -123,6 +124,16 @@ export function tamePointers(random: Random, memory: FlatMemory, cr3: bigint): v
     const page = 1 + random.below(TABLE_PAGES);
     if (random.chance(85)) writeEntry(memory, root + 8 * i, 8, BigInt(page << 12) | (random.chance(90) ? 1n : 0n));
   }
+}
+
+/** The virtual memory of a CPU with random tables and registers. */
+export function randomSpace(seed: number, kind: TableKind) {
+  const random = new Random(seed * 7919);
+  const memory = new FlatMemory(new Uint8Array(32 * PAGE_SIZE));
+  fillTables(random, memory, kind);
+  const registers = randomRegisters(random, kind);
+  if (kind === 'pae') tamePointers(random, memory, registers.cr3);
+  return { memory, registers, space: new AddressSpace(memory, registers) };
 }
 
 /** A random entry for some slot of some table, as the guest would write it. @param pages that entries name */
