@@ -79,6 +79,17 @@ export function barsOf(name: string, bars: readonly Bar[]): Html {
   )}</svg>`;
 }
 
+/**
+ * The kind that most values have, of those that are not 0; 0 only where all are.
+ * @param kinds values are below that
+ */
+export function majorityOf(values: Uint8Array, kinds: number): number {
+  const counts = new Array<number>(kinds).fill(0);
+  for (const value of values) counts[value]++;
+  const most = Math.max(...counts.slice(1));
+  return most === 0 ? 0 : counts.indexOf(most, 1);
+}
+
 const CELL = 14;
 /** Cells in a row. */
 const GRID_COLUMNS = 64;

@@ -40,6 +40,9 @@ export interface Column {
   isShort?: boolean;
 }
 
+/** Rows of a table of a state that a reader looks through; the rest is counted. */
+export const MOST_ROWS = 300;
+
 /** A table that the keyboard can scroll, with a name for screen readers. */
 export function tableOf(name: string, columns: readonly Column[], rows: readonly (readonly Piece[])[]): Html {
   const side = ({ isNumber, isShort }: Column) =>

@@ -1,6 +1,7 @@
 import type { ByteSink } from '../../formats/files/sink.ts';
 import { isZero } from '../../formats/kernels/zero.ts';
 import { MIB, PAGE_SIZE } from '../../formats/sizes.ts';
+import { majorityOf } from './charts.ts';
 
 /** What a page of RAM looks like. */
 export const PAGE_KINDS = ['zero', 'sparse', 'text', 'data', 'dense'] as const;
@@ -59,10 +60,7 @@ export class PageLooks implements ByteSink {
 
   /** The look that most pages of a stretch have; zeros only where all are. */
   lookOf(first: number, end: number): PageLook {
-    const counts = PAGE_KINDS.map(() => 0);
-    for (let i = first; i < Math.min(end, this.#count); i++) counts[this.#looks[i]]++;
-    const most = Math.max(...counts.slice(1));
-    return most === 0 ? 'zero' : PAGE_KINDS[counts.indexOf(most, 1)];
+    return PAGE_KINDS[majorityOf(this.#looks.subarray(first, Math.min(end, this.#count)), PAGE_KINDS.length)];
   }
 
   #add(page: Uint8Array): void {

@@ -7,11 +7,9 @@ import type { AddressSpace } from '../../src/paging/address-space.ts';
 import { type MappedArea, overviewOf, PAGE_USES, type PhysicalUses } from '../../src/paging/mapped-areas.ts';
 import { MODE_NAMES } from '../../src/paging/modes.ts';
 import { sizeText } from '../terminal/size-text.ts';
-import { gridOf, legendOf, MOST_CELLS, mapOf } from './charts.ts';
-import { type Html, html, NOTHING, tableOf } from './html.ts';
+import { gridOf, legendOf, MOST_CELLS, majorityOf, mapOf } from './charts.ts';
+import { type Html, html, MOST_ROWS, NOTHING, tableOf } from './html.ts';
 
-/** Rows of a table that somebody looks through. */
-const MOST_ROWS = 300;
 /** Rows that need no folding. */
 const FEW_ROWS = 16;
 /** Guest-physical memory is looked at in so many stretches at most. */
@@ -109,7 +107,7 @@ function areaTable(areas: readonly MappedArea[]): Html {
 function usePart({ uses, stretch }: PhysicalUses): Html {
   const perCell = Math.max(1, Math.ceil(uses.length / MOST_CELLS));
   const cells = Array.from({ length: Math.ceil(uses.length / perCell) }, (_, i) =>
-    mostOf(uses.subarray(i * perCell, (i + 1) * perCell)),
+    majorityOf(uses.subarray(i * perCell, (i + 1) * perCell), PAGE_USES.length),
   );
   const titleOf = (cell: number) => `${hex(cell * perCell * stretch)}: ${USE_WORDS[PAGE_USES[cells[cell]]]}`;
   return html`<h3>Guest-physical memory by who reaches it</h3>${gridOf(
@@ -117,12 +115,4 @@ function usePart({ uses, stretch }: PhysicalUses): Html {
     cells.map((use) => COLOURS[use]),
     titleOf,
   )}${legendOf(PAGE_USES.map((use, i) => [COLOURS[i], USE_WORDS[use]] as const))}<p class="note">By the page tables of CPU 0; a cell is ${sizeText(perCell * stretch)}, and shows the use that most of its mapped pages have. Of several mappings of a page all rights together count.</p>`;
-}
-
-/** The use of most stretches that are mapped; unmapped only where none is. */
-function mostOf(uses: Uint8Array): number {
-  const counts = PAGE_USES.map(() => 0);
-  for (const use of uses) counts[use]++;
-  const most = Math.max(...counts.slice(1));
-  return most === 0 ? 0 : counts.indexOf(most, 1);
 }

@@ -10,12 +10,10 @@ import type { MemoryRegion } from '../../src/saved-state/reading/memory-region.t
 import type { StateView } from '../../src/saved-state/reading/state-view.ts';
 import { sizeText } from '../terminal/size-text.ts';
 import { type Bar, barsOf, type ChartStretch, gridOf, legendOf, MOST_CELLS, mapOf } from './charts.ts';
-import { factsOf, type Html, html, NOTHING, tableOf } from './html.ts';
+import { factsOf, type Html, html, MOST_ROWS, NOTHING, tableOf } from './html.ts';
 import { LOOK_WORDS, PAGE_KINDS, PageLooks } from './page-kinds.ts';
 import { pagingSection } from './paging-section.ts';
 
-/** Findings and units that a reader looks through; the rest is counted. */
-const MOST_ROWS = 300;
 const MOST_MARKS = 100;
 const LOW_MEMORY = MIB;
 
