@@ -13,7 +13,8 @@ import type { QemuForm } from '../qemu-convert/forms.ts';
 
 // Has real QEMUs save machines of every kind, compares what savkit reads with memory and registers as QEMU tells them,
 // converts the states, and has QEMU load the results:
-// node dist/src/saved-state/families/qemu-made.campaign.js [--large] [--only WORDS]
+// npm run campaign -- qemu-made [--large] [--only WORDS] [--from WORDS]: rows whose names have the WORDS; from the first of
+// those on that has them.
 
 const SCRIPTS = resolve(process.env.SAVKIT_QEMU ?? '../shared/qemu');
 const LIMIT_MS = 10 * 60_000;
@@ -75,8 +76,19 @@ async function sourceOf(path: string, truth: QemuTruth): Promise<ByteSource> {
   });
 }
 
-async function judge(folder: string, [kind, qemu, options]: (typeof MADE)[number]): Promise<void> {
-  const name = [kind, `QEMU ${qemu}`, ...options].join(' ');
+function rowName([kind, qemu, options]: (typeof MADE)[number]): string {
+  return [kind, `QEMU ${qemu}`, ...options].join(' ');
+}
+
+/** What stands behind an option; nothing where it is not given. */
+function given(option: string): string {
+  const place = process.argv.indexOf(option);
+  return place < 0 ? '' : (process.argv[place + 1] ?? '');
+}
+
+async function judge(folder: string, row: (typeof MADE)[number]): Promise<void> {
+  const [kind, qemu, options] = row;
+  const name = rowName(row);
   const out = join(folder, 'made');
   const made = run('make-state.sh', [kind, out, '--qemu', qemu, ...options]);
   if (!made.ok) return tell(name, [made.output]);
@@ -127,10 +139,11 @@ if (!existsSync(join(SCRIPTS, 'make-state.sh'))) {
 }
 const folder = mkdtempSync(join(tmpdir(), 'savkit-qemu-made-'));
 try {
-  const only = process.argv.indexOf('--only');
-  const wanted = only < 0 ? '' : process.argv[only + 1];
-  for (const machine of process.argv.includes('--large') ? [...MADE, ...LARGE] : MADE)
-    if (machine.flat().join(' ').includes(wanted)) await judge(folder, machine);
+  const rows = process.argv.includes('--large') ? [...MADE, ...LARGE] : MADE;
+  const has = (row: (typeof MADE)[number], words: string) => rowName(row).includes(words);
+  const first = rows.findIndex((row) => has(row, given('--from')));
+  for (const row of rows.slice(first < 0 ? rows.length : first))
+    if (has(row, given('--only'))) await judge(folder, row);
 } finally {
   rmSync(folder, { recursive: true, force: true });
 }
