@@ -30,7 +30,7 @@ describe('where a description stands', () => {
   it('is soon known of many braces', () => {
     const since = performance.now();
     expect(findDescription(Buffer.alloc(32 * MIB, '{'))).toBeUndefined();
-    // Half a second on an idle host.
-    expect(performance.now() - since).toBeLessThan(5000);
+    // Half a second on an idle host; a search from each brace to the end would take hours.
+    expect(performance.now() - since).toBeLessThan(60_000);
   });
 });

@@ -125,7 +125,7 @@ export async function imageToChooseFrom(whole: ByteSource): Promise<Qcow2Image |
   const { head, source } = await peek(whole, HEAD_SIZE);
   if (qemuContainerOf(head) !== 'qcow2' || source.part !== undefined) return undefined;
   const image = await readImage(source);
-  return image.snapshots.filter(({ stateSize }) => stateSize > 0).length === 1 ? undefined : image;
+  return image.snapshots.filter(({ stateBytes }) => stateBytes > 0).length === 1 ? undefined : image;
 }
 
 /** A wrong table leads to clusters that hold nothing. */
@@ -144,7 +144,7 @@ async function readImage(source: ByteSource): Promise<Qcow2Image> {
 }
 
 function chooseSnapshot(snapshots: readonly Qcow2Snapshot[], wanted: string | undefined, file: string): Qcow2Snapshot {
-  const states = snapshots.filter(({ stateSize }) => stateSize > 0);
+  const states = snapshots.filter(({ stateBytes }) => stateBytes > 0);
   const names = states.map(({ name }) => JSON.stringify(name)).join(', ');
   if (wanted === undefined && states.length === 1) return states[0];
   const named = states.filter(({ name }) => name === wanted);

@@ -29,7 +29,7 @@ export async function visitClusters(
   const clusterSize = 2 ** image.clusterBits;
   const entries = 2 ** tableBitsOf(image);
   const first = stateStart(image, snapshot) / clusterSize;
-  const clusters = Math.ceil(snapshot.stateSize / clusterSize);
+  const clusters = Math.ceil(snapshot.stateBytes / clusterSize);
   for (let done = 0; done < clusters; ) {
     const index = (first + done) / entries;
     const count = Math.min(entries, clusters - done);
@@ -40,7 +40,7 @@ export async function visitClusters(
     if (table === 0) visitor.missing(done * clusterSize, count * clusterSize);
     else {
       await visitor.cluster(table, place);
-      await visitTable(source, image, { table, count, at: done * clusterSize, end: snapshot.stateSize }, visitor);
+      await visitTable(source, image, { table, count, at: done * clusterSize, end: snapshot.stateBytes }, visitor);
     }
     done += count;
   }

@@ -21,6 +21,8 @@ export interface Qcow2Snapshot {
   stateSize: number;
   /** The same as old versions read it: 0 where it does not fit. */
   shortStateSize: number;
+  /** Bytes to read: where both sizes differ, the larger of those that the tables reach. QEMU looks at neither. */
+  stateBytes: number;
   /** Bytes of the disk as it was then. */
   diskSize: number;
   /** Where in the image its L1 table lies. */
@@ -122,7 +124,10 @@ export async function readQcow2(source: ByteSource): Promise<Qcow2Image> {
       { offset: 64 },
       'Snapshot table offset invalid',
     );
-  const snapshots = await readSnapshots(source, table, count, image.diskSize);
+  const snapshots = (await readSnapshots(source, table, count, image.diskSize)).map((each) => ({
+    ...each,
+    stateBytes: bytesToRead(image, each),
+  }));
   for (const { name, l1Offset, l1Entries } of snapshots) {
     if (l1Entries === 0 || isPlace(source, l1Offset, 8 * l1Entries, clusterBits)) continue;
     const message =
@@ -137,13 +142,22 @@ function isPlace(source: ByteSource, offset: number, length: number, clusterBits
   return offset > 0 && offset % 2 ** clusterBits === 0 && offset + length <= (source.size ?? Number.POSITIVE_INFINITY);
 }
 
+/** A snapshot as its entry tells of it. */
+type SnapshotEntry = Omit<Qcow2Snapshot, 'stateBytes'>;
+
+function bytesToRead(image: Geometry, snapshot: SnapshotEntry): number {
+  const reach = snapshot.l1Entries * spanOfTable(image) - stateStart(image, snapshot);
+  const { stateSize, shortStateSize } = snapshot;
+  return Math.max(...[stateSize, shortStateSize].filter((size) => size <= reach), 0) || stateSize;
+}
+
 async function readSnapshots(
   source: ByteSource,
   start: number,
   count: number,
   diskSize: number,
-): Promise<Qcow2Snapshot[]> {
-  const snapshots: Qcow2Snapshot[] = [];
+): Promise<SnapshotEntry[]> {
+  const snapshots: SnapshotEntry[] = [];
   for (let at = start, i = 0; i < count; i++) {
     const head = await readAt(source, at, SNAPSHOT_HEAD, 'snapshot table');
     const [idLength, nameLength, extraSize] = [head.getUint16(12), head.getUint16(14), head.getUint32(36)];
@@ -189,14 +203,22 @@ async function readSnapshots(
 
 const utf8 = new TextDecoder();
 
+/** What tells how much of the image a table leads to. */
+type Geometry = Pick<Qcow2Image, 'clusterBits' | 'extendedL2'>;
+
 /** log2 of the entries of an L2 table. */
-export function tableBitsOf({ clusterBits, extendedL2 }: Qcow2Image): number {
+export function tableBitsOf({ clusterBits, extendedL2 }: Geometry): number {
   return clusterBits - (extendedL2 ? 4 : 3);
 }
 
+/** Bytes of the image that an L2 table leads to. */
+function spanOfTable(image: Geometry): number {
+  return 2 ** (image.clusterBits + tableBitsOf(image));
+}
+
 /** Where the machine's state begins in the guest's address space of the image: after the disk, with an L2 table. */
-export function stateStart(image: Qcow2Image, { diskSize }: Qcow2Snapshot): number {
-  const span = 2 ** (image.clusterBits + tableBitsOf(image));
+export function stateStart(image: Geometry, { diskSize }: Pick<Qcow2Snapshot, 'diskSize'>): number {
+  const span = spanOfTable(image);
   return Math.ceil(diskSize / span) * span;
 }
 
@@ -219,7 +241,7 @@ export class SnapshotSource implements ByteSource {
 
   constructor(source: ByteSource, image: Qcow2Image, snapshot: Qcow2Snapshot) {
     this.name = source.name;
-    this.size = snapshot.stateSize;
+    this.size = snapshot.stateBytes;
     this.#source = source;
     this.#image = image;
     this.#snapshot = snapshot;

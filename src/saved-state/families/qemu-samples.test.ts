@@ -19,6 +19,8 @@ const SAMPLES = [
   'snap-10.qcow2',
   'virsh-gzip-10.save',
   'no-vmdesc-7.state',
+  'long-7.state',
+  'virsh-raw-10.save',
 ];
 
 describe('a state of QEMU', () => {
