@@ -130,13 +130,10 @@ describe('savkit', () => {
     [['extract', plain, '-o', 'a', '-o', 'b'], 'savkit extract: -o is given twice\nTry: savkit extract --help\n'],
     [['extract', plain], 'savkit extract: expected --output, too\nTry: savkit extract --help\n'],
     [['diff', plain], 'savkit diff: expected savkit diff <a> <b>\nTry: savkit diff --help\n'],
-    [
-      ['diff', plain, plain, 'x'],
-      'savkit diff: too much is x; expected savkit diff <a> <b>\nTry: savkit diff --help\n',
-    ],
+    [['diff', plain, plain, 'x'], 'savkit diff: surplus: x; expected savkit diff <a> <b>\nTry: savkit diff --help\n'],
     [
       ['diff', plain, plain, 'k7dqm-k7dqm-k7dqm-k7dqm-k7dqm-k7'],
-      'savkit diff: too much is a pairing code, which is not repeated here; expected savkit diff <a> <b>\nTry: savkit diff --help\n',
+      'savkit diff: surplus: a pairing code, which is not repeated here; expected savkit diff <a> <b>\nTry: savkit diff --help\n',
     ],
     [
       ['control', 'vm.sock', 'stat'],

@@ -12,7 +12,7 @@ import { commandFirst, expectCommand, positionalsOf, refuse, refuseCodes, usageE
 const MOST_COLUMNS = 120;
 const DEFAULT_COLUMNS = 100;
 
-/** Runs what the words of a command line ask for. The exit code of the process says what came of it. */
+/** Runs the command that a command line names, and sets the exit code of the process. */
 export async function runCommandLine(given: readonly string[], version: string): Promise<void> {
   const words = commandFirst(given);
   try {
@@ -23,7 +23,7 @@ export async function runCommandLine(given: readonly string[], version: string):
   }
 }
 
-/** @throws UsageError for a command line that makes no sense */
+/** @throws UsageError for a wrong command line */
 async function parseAndRun(words: readonly string[], version: string): Promise<void> {
   const options = beforeDashes(words);
   const wantsHelp = options.includes('--help') || options.includes('-h');
@@ -57,7 +57,7 @@ async function parseAndRun(words: readonly string[], version: string): Promise<v
       throw error ?? usageError(message, words[0]);
     });
 
-  // yargs lays out the help text of a command once it has run; without wrapping that takes no time.
+  // yargs lays out the help text of a command even after it has run; without wrapping that takes no time.
   parser.middleware(() => {
     parser.wrap(null);
   });

@@ -17,12 +17,12 @@ export const COMMANDS: readonly LazyCommand[] = [
   {
     command: 'extract <file>',
     words: 'extract [files..]',
-    describe: 'Get guest memory, or one part of a state, out of a file',
+    describe: 'Write guest memory, or one part of a state, to a file',
     load: async () => (await import('./commands/states/extract.ts')).extractCommand,
   },
   {
     command: 'screenshot <state>',
-    describe: 'Get the picture of the screen out of a state, as PNG',
+    describe: 'Write the picture of the screen in a state to a PNG file',
     load: async () => (await import('./commands/states/screenshot.ts')).screenshotCommand,
   },
   {
@@ -43,7 +43,7 @@ export const COMMANDS: readonly LazyCommand[] = [
   },
   {
     command: 'wake <state>',
-    describe: 'Let a saved machine of VirtualBox go on in QEMU',
+    describe: 'Continue a saved machine of VirtualBox in QEMU',
     load: async () => (await import('./commands/states/wake.ts')).wakeCommand,
   },
   {
@@ -76,7 +76,7 @@ export const COMMANDS: readonly LazyCommand[] = [
   },
   {
     command: 'report <files..>',
-    describe: 'Make a page to look at, of states, archives and migrations',
+    describe: 'Make an HTML page about states, archives and migrations',
     load: async () => (await import('./commands/states/report.ts')).reportCommand,
   },
   {
@@ -86,7 +86,7 @@ export const COMMANDS: readonly LazyCommand[] = [
   },
   {
     command: 'send <state>',
-    describe: 'Start a saved state on another host, without copying it there first',
+    describe: 'Teleport the machine in a saved state to a VirtualBox on another host',
     load: async () => (await import('./commands/machines/send.ts')).sendCommand,
   },
   {
@@ -151,7 +151,7 @@ export const COMMANDS: readonly LazyCommand[] = [
   },
   {
     command: 'control <machine> <action> [argument]',
-    describe: 'Ask a running machine how it is, or have it do something',
+    describe: 'Show the status of a running machine, or give it a command',
     load: async () => (await import('./commands/machines/control.ts')).controlCommand,
   },
   {
@@ -166,7 +166,7 @@ export const COMMANDS: readonly LazyCommand[] = [
   },
   {
     command: 'history',
-    describe: 'List migrations from here and to here, as the records tell',
+    describe: 'List migrations from and to this host, out of their records',
     load: async () => (await import('./commands/machines/history.ts')).historyCommand,
   },
   {

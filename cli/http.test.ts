@@ -149,7 +149,7 @@ it.each<[string, (response: ServerResponse) => void, string]>([
   [
     'gives another range',
     (to) => to.writeHead(206, { 'content-range': 'bytes 5-9/10' }).end('56789'),
-    'another range than it was asked for',
+    'another range than was asked for',
   ],
 ])('says in words that a server %s', async (_, respond, words) => {
   answer = (_request, response) => respond(response);

@@ -14,8 +14,8 @@ import { line } from './terminal/terminal-text.ts';
 const NAMES = COMMANDS.map(({ command }) => nameOf(command));
 
 /**
- * The words of a command line with the command first: what belongs to options that stand before it the parser only
- * knows once it has the command. `help` and `version` are taken for the options of that name.
+ * The words of a command line with the command moved to the front: the parser needs the command to tell which options
+ * take a value. The words `help` and `version` count as the options of that name.
  */
 export function commandFirst(words: readonly string[]): readonly string[] {
   const [first, ...others] = words;
@@ -25,7 +25,7 @@ export function commandFirst(words: readonly string[]): readonly string[] {
   return at > 0 ? [words[at], ...words.slice(0, at), ...words.slice(at + 1)] : words;
 }
 
-/** @throws UsageError where the words name no command, or one that there is not */
+/** @throws UsageError where the words name no command, or an unknown one */
 export function expectCommand(words: readonly string[], wantsHelp: boolean): void {
   const first = words.find((word) => !word.startsWith('-'));
   if (first === undefined && wantsHelp) return;
@@ -43,10 +43,12 @@ export function expectCommand(words: readonly string[], wantsHelp: boolean): voi
   );
 }
 
-/** Commands whose people have a pairing code at hand. */
+/** Commands that ask for a pairing code. */
 const ASK_FOR_CODES = ['migrate', 'receive', 'relay'];
 
-/** @throws UsageError for a pairing code where no code belongs: errors would repeat it, and it is known by then */
+/**
+ * @throws UsageError for a pairing code among the words: other users can read it there, and messages would repeat it
+ */
 export function refuseCodes(words: readonly string[]): void {
   if (!ASK_FOR_CODES.includes(words[0])) return;
   const values = words.map((word) => word.replace(/^--[a-z-]+=/, ''));
@@ -58,7 +60,7 @@ export function refuseCodes(words: readonly string[]): void {
     );
 }
 
-/** Says what is wrong with a command line, and where to look it up; to programs as to people. */
+/** Tells the fault in a command line, and where its help is: as text, or as JSON where that was asked for. */
 export async function refuse(error: UsageError, words: readonly string[]): Promise<void> {
   const command = NAMES.includes(words[0]) ? words[0] : null;
   const about = command === null ? '' : ` ${command}`;
@@ -69,13 +71,13 @@ export async function refuse(error: UsageError, words: readonly string[]): Promi
   else tell(line`savkit${about}: ${error.message}\nTry: savkit${about} --help`);
 }
 
-/** Whether a switch is on: the parser may not have come so far. */
+/** Whether the words switch an option on; the parser may have failed before it came to the option. */
 function wants(option: string, words: readonly string[]): boolean {
   const last = beforeDashes(words).findLast((word) => new RegExp(`^--(no-)?${option}(=|$)`).test(word));
   return last === `--${option}` || last === `--${option}=true`;
 }
 
-/** What yargs says of the words of a command, in words that need no knowledge of it. */
+/** An error of savkit for a message of yargs about the words of a command. */
 export function usageError(said: string, command: string): UsageError {
   const message = withoutHiding(said);
   const { command: usage } = COMMANDS.find((each) => nameOf(each.command) === command) ?? { command };

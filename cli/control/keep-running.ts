@@ -13,8 +13,7 @@ import { isSocketPath } from './socket-path.ts';
 import { defaultSocketName, removeSocketsOfDead } from './stale-socket.ts';
 
 /**
- * Path of the control socket of a machine for which no path was given: in a folder that only the user can read, if the
- * system has one.
+ * Default path of a machine's control socket: in a folder that only the user can read, if the system has one.
  * @param number of the machine, in a process with several ones
  */
 export function defaultSocketPath(number?: number): string {
@@ -22,7 +21,7 @@ export function defaultSocketPath(number?: number): string {
   return paths.find(isSocketPath) ?? paths[0];
 }
 
-/** Folders for sockets for which no path was given, the first choice first. */
+/** Folders for sockets with a default path, the preferred one first. */
 export function defaultSocketFolders(): string[] {
   const own = process.env.XDG_RUNTIME_DIR ?? '';
   return [...(isAbsolute(own) && existsSync(own) ? [own] : []), tmpdir(), '/tmp'];
@@ -36,7 +35,7 @@ export interface KeepOptions {
   /** Stops the machine. */
   signal: AbortSignal;
   onReady?: () => void;
-  /** The machine is kept without a control socket where that can't be opened. */
+  /** Called where the socket can't be opened; the machine then runs without one. */
   onNoSocket?: (error: Error) => void;
 }
 
@@ -59,7 +58,7 @@ export async function keepRunning(
   });
   const release = custody.take(charge);
   const stop = () => {
-    // In the midst of a save, or of a hand-over, nothing can be switched off, but nothing has to be kept either.
+    // During a save or a hand-over the machine cannot be switched off, and need not be.
     if (TRANSITIONS[running.state]['power-off'] && !running.isHeld) running.stop();
     else running.release();
   };

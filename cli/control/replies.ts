@@ -20,7 +20,7 @@ import type { GuestCheck } from '../../src/running/guest.ts';
 import type { DescribedStatistic } from '../text/statistics-text.ts';
 import type { ControlCommand } from './requests.ts';
 
-// Whatever answers at a socket may say anything: of replies only what these shapes know is taken.
+// Any program may answer at a socket: only the fields of these shapes are taken from a reply.
 
 const LIST_LIMIT = 1_000_000;
 

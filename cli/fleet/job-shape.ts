@@ -11,7 +11,7 @@ export const OPERATIONS = ['verify', 'inspect', 'manifest', 'convert', 'check'] 
 /** Small files share a job. */
 export const MOST_FILES = 50;
 
-/** Options that are the worker's: which files there are, and where it tells of them. */
+/** Options that a worker sets itself: its files, and where results go. */
 const WORKERS_OWN = [
   ...['files-from', 'null', 'recursive', 'jobs', 'threads', 'journal', 'resume', 'metrics'],
   ...['ndjson', 'json', 'quiet', 'output', 'help', 'version'],

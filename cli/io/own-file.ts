@@ -5,8 +5,8 @@ import { EnvironmentError } from '../../formats/errors.ts';
 const MOST_BYTES = 80;
 
 /**
- * Whether nothing is lost at a path: no file, an empty one, or one of savkit's own, told by how it begins. What is no
- * file (a pipe) is not read. @throws EnvironmentError also where a new file cannot be made
+ * Whether writing to a path loses nothing: there is no file, an empty one, or one that savkit has written, known by its
+ * beginning. Pipes and devices are not read. @throws EnvironmentError also where a new file cannot be made
  */
 export async function isFreeOr(path: string, beginning: RegExp): Promise<boolean> {
   const there = await stat(path).catch(() => undefined);

@@ -8,9 +8,9 @@ import { stop, whenAborted } from './stop.ts';
 // Signatures of OpenSSH (PROTOCOL.sshsig): people have such keys, in files, agents and on tokens, and know how to
 // guard them.
 
-/** Of the file with a signature, after the name of the file that is signed. */
+/** The name of a file's signature is the name of the file with this ending. */
 export const SIGNATURE_ENDING = '.sig';
-/** What a signature is for: one that was made for something else does not count. */
+/** Namespace of our signatures: ssh-keygen refuses a signature that was made in another one. */
 const NAMESPACE = 'savkit-manifest';
 const OUTPUT_LIMIT = 65_536;
 
@@ -22,8 +22,8 @@ export async function signWithSsh(bytes: Uint8Array, key: string): Promise<Uint8
 }
 
 /**
- * Who has signed bytes, by a file as of ssh-keygen's ALLOWED SIGNERS.
- * @throws FormatError `bad-signature` where nobody in it has; EnvironmentError
+ * The signer of bytes, out of a file of allowed signers (see ssh-keygen, ALLOWED SIGNERS).
+ * @throws FormatError `bad-signature` where none of them has signed the bytes; EnvironmentError
  */
 export async function signerOf(
   bytes: Uint8Array,
@@ -51,7 +51,7 @@ export async function signerOf(
 interface Said {
   output: Buffer;
   exitCode: number | null;
-  /** Its last line of complaint. */
+  /** The last line that it has written to stderr. */
   said: string;
 }
 

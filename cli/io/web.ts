@@ -6,7 +6,7 @@ import type { ByteSource } from '../../formats/files/source.ts';
 import { world } from '../../formats/world/world.ts';
 import { stop } from './stop.ts';
 
-// Files that are fetched. What lets somebody in comes from the environment: a command line shows to everybody.
+// Files on servers. Credentials come from the environment: every user of the host can see command lines.
 
 const DEFAULT_REGION = 'us-east-1';
 
@@ -67,6 +67,6 @@ function addressOf(path: string): string {
     throw new UsageError('bad-url', 'Cannot use AWS_ENDPOINT_URL: expected https://HOST or http://HOST:PORT');
   if (endpoint) return `${endpoint.replace(/\/+$/, '')}/${encoded(bucket)}/${keyPath}`;
   const host = `s3.${regionOf()}.amazonaws.com`;
-  // A certificate is for one label: a bucket with dots in its name stands in the path.
+  // The server's wildcard certificate covers one label: a bucket with dots in its name goes into the path.
   return bucket.includes('.') ? `https://${host}/${bucket}/${keyPath}` : `https://${bucket}.${host}/${keyPath}`;
 }

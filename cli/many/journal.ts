@@ -25,7 +25,7 @@ import type { FileEvent } from './file-event.ts';
 /** Version of the journal; its first line names it. */
 const JOURNAL = 'savkit/journal/1';
 
-/** What makes a file the same one as before. */
+/** The facts by which a file counts as the same one as before. */
 export interface Identity {
   file: string;
   size: number | null;
@@ -61,12 +61,12 @@ const fileShape = record({
   error: orNull(findingShape),
 });
 const entryShape = oneKind('event', { begin: record(identity), file: fileShape });
-/** The same as it stands alone. */
+/** The line of a file that is done. */
 export const fileEventShape = oneKind('event', { file: fileShape });
 
 type Entry = ShapeValue<typeof entryShape>;
 
-/** The files that a command has been through, one event a line, so that another process can go on after a crash. */
+/** Lists the files that a command has finished, one event a line, so that another process can go on after a crash. */
 export class Journal {
   readonly #done = new Set<string>();
   readonly #begun = new Set<string>();
@@ -75,8 +75,8 @@ export class Journal {
   private constructor() {}
 
   /**
-   * @param operation what is done to each file: the same again, or the journal is of something else
-   * @param onDone called for each file that an earlier process was through with
+   * @param operation command and options for each file; they have to equal those in the journal
+   * @param onDone called for each file that an earlier process has finished
    * @throws UsageError `other-journal`, EnvironmentError `EEXIST` without `resume`
    */
   static async open(
@@ -96,7 +96,7 @@ export class Journal {
     return journal;
   }
 
-  /** Whether an earlier process was through with the file as it is now. */
+  /** Whether an earlier process has finished the file, and it has not changed since. */
   has(identity: Identity): boolean {
     return this.#done.has(keyOf(identity));
   }
@@ -122,7 +122,7 @@ export class Journal {
     const identity = keyOf(entry);
     if (entry.event === 'begin') return void this.#begun.add(identity);
     if (entry.error?.code !== 'worker-ended') this.#begun.delete(identity);
-    // What another try may change counts as not done.
+    // Files that may succeed at another try count as not done.
     if (!TRIED_AGAIN.includes(entry.exitCode) && !this.#done.has(identity)) {
       this.#done.add(identity);
       onDone(entry);
@@ -130,7 +130,7 @@ export class Journal {
   }
 }
 
-/** How a file is now; of what can't be looked at only the name is known. */
+/** Size and time of a file; null for each where it cannot be read. */
 export async function identityOf(file: string): Promise<Identity> {
   if (isUrl(file)) return { file, ...(await factsOfUrl(file).catch(() => UNKNOWN)) };
   const there = file === '-' ? undefined : await stat(file).catch(() => undefined);

@@ -38,7 +38,9 @@ export class WorkerPool {
     });
   }
 
-  /** Never fails: what fails is part of the answer. As many at once as there are jobs. */
+  /**
+   * Never rejects: failures are part of the result. To be called for at most as many files at a time as there are jobs.
+   */
   run(task: FileTask): Promise<Done> {
     const worker = this.#idle.pop() ?? this.#fork();
     return new Promise((resolve) => {
@@ -73,7 +75,7 @@ export class WorkerPool {
     };
     child.on('exit', (code, signal) => end(`has ended (${signal ?? `exit code ${code}`})`, code));
     child.on('error', (error) => {
-      // Else it was only not to be reached any more, and its end is told.
+      // A child with a PID was started: the error is about a message to it, and its exit follows.
       if (child.pid === undefined) end(`could not be started (${systemCodeOf(error)})`, null);
     });
     this.#all.add(child);

@@ -2,7 +2,7 @@ import type { Argv } from 'yargs';
 import { nearest } from './nearest.ts';
 import { typedName } from './option-name.ts';
 
-/** What the command line parser knows of the options of a command; each under all of its names. */
+/** The options of a command as yargs knows them, each under all of its names. */
 export interface KnownOptions {
   key: Record<string, unknown>;
   alias: Record<string, string[]>;
@@ -12,16 +12,16 @@ export interface KnownOptions {
   choices: Record<string, readonly unknown[]>;
 }
 
-/** What has been declared so far; the types of yargs leave that out. */
+/** Options declared so far; yargs has them, but not in its types. */
 export function knownOptions(argv: Argv): KnownOptions {
   return (argv as unknown as { getOptions(): KnownOptions }).getOptions();
 }
 
 /**
- * What is wrong with the options among the words of a command line, if anything is. The parser itself tells some faults
- * by what they lead to: the word after an option that does not exist counts as its value, and then a file is missing;
- * an option given twice becomes a list; text becomes NaN.
- * @param positionals names that the parser knows, too, but that are no options
+ * The fault in the options of a command line, if there is one. yargs itself reports some faults by their consequences:
+ * it takes the word after an unknown option for its value, and then misses a file; it makes a list of an option given
+ * twice, and NaN of a text.
+ * @param positionals names of arguments, which yargs lists among the options
  */
 export function optionFault(
   words: readonly string[],
@@ -61,7 +61,7 @@ function namesBeside(name: string, { alias }: KnownOptions): string[] {
 }
 
 /**
- * Of a switch that is given several times the last one counts; yargs makes a list of them. To be used as yargs
+ * Where a switch is given several times, the last one counts; yargs makes a list of them. To be used as yargs
  * middleware.
  */
 export function settleSwitches(options: Record<string, unknown>): void {
@@ -82,9 +82,9 @@ function choiceOf(value: unknown, allowed: readonly unknown[]): unknown {
 
 interface GivenOption {
   name: string;
-  /** As the user has written it. */
+  /** The option as the user has written it. */
   spelt: string;
-  /** Behind `=`. */
+  /** The part after `=`. */
   value: string | undefined;
 }
 

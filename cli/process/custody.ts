@@ -6,53 +6,53 @@ import { tell } from '../terminal/print.ts';
 import { indent, line, lines, NO_TEXT, type TerminalText } from '../terminal/terminal-text.ts';
 import { ExitCode } from './exit-codes.ts';
 
-/** Something that would be lost with this process: a machine of which there is no other copy. */
+/** A machine of which this process has the only copy. */
 export interface Charge {
-  /** Whether the end of the process would lose it, as things stand now. */
+  /** Whether the end of the process would lose it now. */
   isHeld(): boolean;
-  /** Only its terminal reaches it: where that is closed it is saved. */
+  /** It can be reached by the terminal only: it is saved when that is closed. */
   readonly needsTerminal?: boolean;
-  /** For people: where it is, what reaches it, and how to end it. */
+  /** Text for people: where the machine is, how to reach and how to end it. */
   ways(): TerminalText;
   /**
-   * Saves it to a file, and leaves it standing still; gives what is to be told. @throws Error when that fails: it goes
-   * on as it was
+   * Saves it to a file, and leaves it paused; returns a text for people. @throws Error when that fails: the machine
+   * goes on as it was
    */
   save?(): Promise<TerminalText>;
 }
 
-/** A second Ctrl-C counts as one for so long. */
+/** A Ctrl-C within this time after another one confirms it. */
 const CONFIRM_MS = 30_000;
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 type EndSignal = (typeof SIGNALS)[number];
 
 /**
- * The one place that knows whether this process has a machine, and decides what may end it. While a charge is held
- * nothing from outside does but SIGKILL: output that fails is dropped, a closed terminal (SIGHUP) changes nothing for
- * what can be reached without, the first Ctrl-C is answered with the ways out; the second one, and SIGTERM, have the
- * machine saved to a file first; an uncaught error is told. Without a charge the first signal ends the work cleanly,
- * the second kills, and nobody works for a reader that is gone.
+ * Knows whether this process has a machine, and decides what may end the process. While it has one, only SIGKILL ends
+ * it at once: failures of output are ignored; SIGHUP is ignored for a machine that can be reached without the terminal;
+ * the first Ctrl-C prints how to reach and end the machine; a second one, and SIGTERM, first save the machine to a
+ * file; an uncaught error is printed. Without a machine, the first signal ends the work cleanly, the second kills, and
+ * a closed output ends the process.
  */
 class Custody {
-  /** Of those without a way to save them the last one counts: it stands for the machine that the others waited for. */
+  /** Where several cannot be saved, the last one counts: the earlier ones only waited for its machine. */
   readonly #charges: Charge[] = [];
   #outputMatters = true;
   #askedAt = Number.NEGATIVE_INFINITY;
   #saving: Promise<void> | undefined;
-  /** Nothing is lost any more with the process. */
+  /** All machines have been saved. */
   #isSaved = false;
-  /** Somebody wants the process to end, as soon as the machine can be saved. */
+  /** The process was told to end as soon as the machine can be saved. */
   #isEndWanted = false;
   #stop: () => void = () => {};
   #isStopped = false;
 
-  /** Has signals handled, once, however many commands a process runs. @param stop ends its work cleanly */
+  /** Installs the handler of signals, once for all commands of a process. @param stop ends the work cleanly */
   watch(stop: () => void): void {
     this.#stop = stop;
     for (const signal of SIGNALS) process.off(signal, this.#onSignal).on(signal, this.#onSignal);
   }
 
-  /** What is done from here on counts for itself, whether or not anybody reads of it. */
+  /** From here on the work goes on even if its output cannot be written. */
   ignoreOutputFailures(): void {
     this.#outputMatters = false;
   }
@@ -66,7 +66,7 @@ class Custody {
     process.exit(ExitCode.ENVIRONMENT);
   }
 
-  /** Takes something into custody. @returns ends that */
+  /** Takes a machine into custody. @returns a function that ends the custody */
   take(charge: Charge): () => void {
     this.ignoreOutputFailures();
     this.#charges.push(charge);
@@ -74,19 +74,19 @@ class Custody {
     return () => {
       const at = this.#charges.indexOf(charge);
       if (at >= 0) this.#charges.splice(at, 1);
-      // It was waited for.
+      // The end of the process was waiting for this charge.
       if (at >= 0 && this.#isEndWanted && !this.#isSaved && !this.#saving) this.#saveAndStop();
     };
   }
 
-  /** Somebody wants the process to end, as soon as its machines can be saved: it is not to take any more. */
+  /** The process was told to end as soon as its machines can be saved: it must not take more. */
   get isEndWanted(): boolean {
     return this.#isEndWanted;
   }
 
   /**
-   * For whose input has ended: a closed terminal ends it, too, and its signal comes after that. Resolves when what it
-   * has saved is saved.
+   * To be awaited at the end of input: where a closed terminal has ended it, SIGHUP follows, and this resolves once the
+   * machine has been saved.
    */
   async heardHangUp(): Promise<void> {
     await setImmediate();
@@ -128,7 +128,7 @@ class Custody {
     else this.#saving = this.#save(held);
   }
 
-  /** Those that are saved stand still, should a later one fail. */
+  /** Machines that have been saved stay paused even if a later one fails. */
   async #save(held: readonly Charge[]): Promise<void> {
     let at: Charge | undefined;
     try {
@@ -149,7 +149,7 @@ class Custody {
     }
   }
 
-  /** To be called for errors that nobody has caught: their words may be those of a file, too. */
+  /** To be called for uncaught errors; their messages may hold text out of files, so they are escaped. */
   uncaught(error: unknown): void {
     const held = this.#held;
     const [first, ...others] = inspect(error).split('\n');

@@ -25,7 +25,7 @@ export interface SendFileOptions extends CommonOptions, LayoutOptions {
   maxDowntime: number;
 }
 
-/** Gives the machine in a saved state to a VirtualBox that waits for one. */
+/** Teleports the machine in a saved state to a VirtualBox that waits for it. */
 export async function sendFile(source: ByteSource, options: SendFileOptions, job: Job): Promise<Outcome> {
   const { signal, progress } = job;
   const endpoint = parseEndpoint(options.to);

@@ -1,12 +1,13 @@
 // Text that may reach a terminal is a type of its own: names in files and words of other hosts are plain strings, and
-// no plain string becomes such a text unescaped. What prints takes this type only (see `print.ts` of this folder).
+// no plain string becomes such a text unescaped. Functions that print take this type only (see `print.ts` of this
+// folder).
 
-/** A name in a file may have any length: of longer ones people see the beginning. */
+/** A name in a file may have any length: people see the beginning of longer ones. */
 const LONGEST_PIECE = 1024;
 
-/** What steers a terminal, changes the direction of writing, or is not to be seen at all. */
+/** Characters that control a terminal, change the direction of writing, or are invisible. */
 const UNPRINTABLE = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}]/gu;
-/** Marks heaped upon one letter cover the lines around it. */
+/** Combining marks beyond the fourth on a letter: more of them would cover the lines around it. */
 const HEAP_OF_MARKS = /(?<=\p{M}{4})\p{M}/gu;
 
 /** Text that is safe to print. Only the functions below make it, and the other files of this folder. */
@@ -17,7 +18,7 @@ export class TerminalText {
     this.#text = text;
   }
 
-  /** Takes text as it is. For the files of this folder; a test sees to that. */
+  /** Takes text without escaping. Only files of this folder may call it; a test makes sure. */
   static trusted(text: string): TerminalText {
     return new TerminalText(text);
   }
@@ -31,12 +32,12 @@ export class TerminalText {
   }
 }
 
-/** What a line may be put together of: all but ready text is escaped. */
+/** Parts of a line; all but `TerminalText` are escaped. */
 export type Piece = string | number | bigint | TerminalText;
 
 /**
- * A template for one line, or for more where ready text of several lines goes in: `` line`${file}: ${good('whole')}`
- * ``.
+ * A template for one line, or for several where a part is `TerminalText` of several lines: `` line`${file}:
+ * ${good('whole')}` ``.
  */
 export function line(literals: TemplateStringsArray, ...pieces: Piece[]): TerminalText {
   return TerminalText.trusted(
@@ -56,7 +57,7 @@ export function joined(pieces: readonly Piece[], separator: string): TerminalTex
   return TerminalText.trusted(pieces.map(safe).join(separator));
 }
 
-/** A plain string of which each line feed is meant: text of our own making, without names of others. */
+/** Takes a plain string with its line feeds: savkit's own words, without names from outside. */
 export function ownLines(text: string): TerminalText {
   return lines(text.split('\n'));
 }

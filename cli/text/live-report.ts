@@ -2,15 +2,15 @@ import { custody } from '../process/custody.ts';
 import { clearLine, redrawLine, redraws, showJson, tell, unreadBytes } from '../terminal/print.ts';
 import type { TerminalText } from '../terminal/terminal-text.ts';
 
-/** At most so many updates a second reach the terminal, or a program that reads events. */
+/** Most updates a second on the terminal, or for a program that reads events. */
 const UPDATES_PER_SECOND = 10;
 
-/** Bytes that may wait for a slow reader; beyond that updates are left out. */
+/** Most bytes that wait for a slow reader; beyond, updates are dropped. */
 const UNREAD_LIMIT = 1 << 20;
 
 /**
- * What a long-running command says while it runs: one line that changes, on a terminal; or events as JSON, one a line,
- * on stdout. Such a command does something that counts more than the report of it: it goes on without readers, too.
+ * Output of a long-running command while it runs: on a terminal one line that changes; or events as JSON, one a line,
+ * on stdout. The command's work counts more than its output: it goes on when nobody reads.
  */
 export class LiveReport {
   readonly #mode: 'events' | 'line' | 'silent';
@@ -25,21 +25,21 @@ export class LiveReport {
     this.#notes = !json && !quiet && !ndjson;
   }
 
-  /** Something that happened once; without a text it is of interest to programs only. */
+  /** An event; one without a text is for programs only. */
   note(event: string, text: TerminalText, data: object = {}): void {
     this.#clear();
     if (this.#mode === 'events') this.#emit(event, data);
     else if (this.#notes) tell(text);
   }
 
-  /** Shows a text without which nothing can go on, such as a pairing code, even where notes are not shown. */
+  /** Shows a text that the user needs to go on, such as a pairing code, even where notes are hidden. */
   ask(event: string, text: TerminalText, data: object): void {
     this.#clear();
     if (this.#mode === 'events') this.#emit(event, data);
     else tell(text);
   }
 
-  /** How far things are; may be called as often as one likes. */
+  /** Shows progress; may be called at any rate. */
   update(event: string, text: () => TerminalText, data: () => object): void {
     const now = performance.now();
     if (this.#mode === 'silent' || now - this.#updatedAt < 1000 / UPDATES_PER_SECOND) return;

@@ -1,4 +1,4 @@
-/** What savkit cannot do with bytes that may be good, by code: the codes of `UnsupportedError`. */
+/** The codes of `UnsupportedError`: the bytes may be good, but savkit does not support them. */
 export const UNSUPPORTED_CODES = {
   'other-architecture': 'the machine has CPUs of another architecture than x86',
   'bad-welcome': 'what listens there is no teleporter of a VirtualBox that savkit knows',
@@ -7,7 +7,7 @@ export const UNSUPPORTED_CODES = {
   encrypted: 'the disk image is encrypted',
   'external-data': 'the data of the disk image is in another file',
   'grew-too-big': 'the machine has got more memory while it was saved',
-  'layout-missing': 'not known where in memory everything belongs',
+  'layout-missing': 'the addresses of ROMs and device memory are not known',
   'libvirt-format': 'the image of libvirt is compressed in a way that savkit does not know',
   'libvirt-version': 'the image of libvirt has a version that savkit does not know',
   'live-save': 'the state was saved live, and has to be made plain first',
@@ -60,5 +60,5 @@ export const UNSUPPORTED_CODES = {
   'zlib-on-pipe': 'units compressed with zlib can be read from files only',
 } as const satisfies Record<string, string>;
 
-/** What is not supported, or does not fit; `savkit explain CODE` tells more. */
+/** Code of an `UnsupportedError`; `savkit explain CODE` tells more. */
 export type UnsupportedCode = keyof typeof UNSUPPORTED_CODES;

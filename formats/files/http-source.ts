@@ -4,19 +4,19 @@ import { MIB } from '../sizes.ts';
 import { badAnswer, bodyOf, type HttpOptions, type HttpPlace, httpPlace, request } from './http-request.ts';
 import { type ByteSource, streamSource } from './source.ts';
 
-/** A server is asked for so much at once. */
+/** Bytes in a request. */
 const BLOCK = MIB;
 /** Blocks that are kept: readers go back a little, and some look at the end of a file first. */
 const KEPT_BLOCKS = 8;
 
-/** Whether a path is of a web server: `https://…`, `http://…`. */
+/** Whether a path is the address of a file on a web server: `https://…`, `http://…`. */
 export function isHttp(path: string): boolean {
   return /^https?:\/\//i.test(path);
 }
 
 /**
- * A file on a web server, fetched in ranges as it is read; from a server that knows no ranges, as a stream. What was
- * changed meanwhile is noticed by the validator that came with the first range (RFC 9110, 13.1.5).
+ * A file on a web server, fetched in ranges as it is read; from a server that knows no ranges, as a stream. The
+ * validator of the first range shows whether the file has changed meanwhile (RFC 9110, 13.1.5).
  * @throws EnvironmentError `http-status`, `http-changed`, and what the network gives; UsageError for a bad address
  */
 export async function openHttp(url: string, options: HttpOptions = {}): Promise<ByteSource> {
@@ -25,7 +25,7 @@ export async function openHttp(url: string, options: HttpOptions = {}): Promise<
   const first = await request(place, { range: `bytes=0-${BLOCK - 1}` });
   if (first.status === 200) return streamSource(Readable.from(bodyOf(first, name)), name);
   const size = sizeOf(first);
-  // An empty file has no range that could be given; the server tells its size.
+  // For an empty file, servers answer 416 (no such range) with size 0.
   if (first.status === 416 && size === 0) return streamSource(Readable.from([]), name);
   if (first.status !== 206 || size === undefined) {
     await first.body?.cancel();
@@ -56,7 +56,7 @@ class HttpFile implements ByteSource {
   readonly size: number;
   readonly #place: HttpPlace;
   readonly #validator: string | undefined;
-  /** By number; the one that was used last stands last. */
+  /** By number, the least recently used one first. */
   readonly #blocks = new Map<number, Uint8Array>();
 
   constructor(place: HttpPlace, size: number, validator: string | undefined) {
@@ -103,14 +103,15 @@ class HttpFile implements ByteSource {
     const start = /^bytes (\d+)-/.exec(response.headers.get('content-range') ?? '')?.[1];
     const validator = validatorOf(response);
     const isOther = validator !== undefined && this.#validator !== undefined && validator !== this.#validator;
-    // The whole file in place of a range: it is another one by now. Not all servers care about `if-range`.
+    // Status 200 is the whole file in place of a range: the file has changed. Servers that ignore `if-range` are caught
+    // by size and validator.
     if (response.status === 200 || sizeOf(response) !== this.size || isOther) {
       await response.body?.cancel();
       throw new EnvironmentError('http-changed', `Cannot read ${this.name}: it has changed while it was read`);
     }
     if (response.status !== 206 || Number(start) !== number * BLOCK) {
       await response.body?.cancel();
-      throw badAnswer(this.name, 'the server gives another range than it was asked for');
+      throw badAnswer(this.name, 'the server answers with another range than was asked for');
     }
     const block = await bytesOf(response, expected, this.name);
     this.#blocks.set(number, block);
@@ -120,12 +121,12 @@ class HttpFile implements ByteSource {
   }
 }
 
-/** As many bytes as were asked for, and no memory for more. */
+/** Reads the expected number of bytes, and takes no memory for more. */
 async function bytesOf(response: Response, expected: number, name: string): Promise<Uint8Array> {
   const bytes = new Uint8Array(expected);
   let done = 0;
   for await (const piece of bodyOf(response, name)) {
-    if (done + piece.length > expected) throw badAnswer(name, 'the server sends more than it was asked for');
+    if (done + piece.length > expected) throw badAnswer(name, 'the server sends more bytes than were asked for');
     bytes.set(piece, done);
     done += piece.length;
   }
@@ -138,7 +139,7 @@ function sizeOf(response: Response): number | undefined {
   return Number.isSafeInteger(size) ? size : undefined;
 }
 
-/** A strong one: a weak one says that a file means the same, not that it has the same bytes. */
+/** A strong validator: equal weak ones do not promise equal bytes. */
 function validatorOf({ headers }: Response): string | undefined {
   const tag = headers.get('etag');
   return tag !== null && !tag.startsWith('W/') ? tag : (headers.get('last-modified') ?? undefined);

@@ -2,7 +2,10 @@ import { EnvironmentError } from '../errors.ts';
 import { world } from '../world/world.ts';
 import { openScratchFile } from './scratch-file.ts';
 
-/** Pages on disk for a while, to be read in another order than they come in. What is never written reads as zeros. */
+/**
+ * A temporary file of pages, which are read in another order than they are written. Parts that were never written read
+ * as zeros.
+ */
 export class Spool {
   readonly #file = openScratchFile();
 

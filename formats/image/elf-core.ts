@@ -11,15 +11,15 @@ import { qemuCpuState } from './qemu-cpu-state.ts';
 const NT_PRSTATUS = 1;
 /** Long mode is active. */
 const EFER_LMA = 1n << 10n;
-/** Of the notes QEMU and VMCOREINFO. */
+/** Type of the notes QEMU and VMCOREINFO. */
 const NO_TYPE = 0;
 
-/** A stretch of physical memory and one virtual address that it has. */
+/** A stretch of physical memory, and a virtual address at which it is mapped. */
 export interface MappedStretch extends MemoryRange {
   vaddr: bigint;
 }
 
-/** What the notes tell. */
+/** Contents of the notes. */
 export interface CoreNotes {
   cpus: readonly CpuRegisters[];
   /** The text in which a Linux kernel describes itself. */
@@ -65,7 +65,7 @@ export function elfCoreLayout(
   return layout;
 }
 
-/** Those of one kind after each other: readers count them to find a CPU's. */
+/** Groups notes by kind: the nth of a kind belongs to CPU n. */
 function writeNotes(
   cpus: readonly CpuRegisters[],
   prstatus: typeof prstatus64,

@@ -2,15 +2,15 @@ import { Writer } from '../binary/writer.ts';
 import type { GuestContext } from '../units/cpu/cpum-layouts.ts';
 
 // The registers of a CPU as Linux notes them in cores (core-dump.md 2.2). Source: elfcore.h, struct elf_prstatus;
-// user_64.h and user_32.h, struct user_regs_struct. What stands before the registers, signals and times of a process,
-// means nothing here but the process id.
+// user_64.h and user_32.h, struct user_regs_struct. Of the fields before the registers (signals and times of a
+// process), only the process id has a meaning here.
 
 const LAYOUT_64 = { pid: 32, registers: 112, size: 336 };
 const LAYOUT_32 = { pid: 24, registers: 72, size: 144 };
-/** "No system call": what stands in the place of `orig_rax`. */
+/** Value of `orig_rax` for "no system call". */
 const NO_SYSTEM_CALL = 0xffff_ffff_ffff_ffffn;
 
-/** @param id what debuggers call the CPU: they take 0 for none */
+/** @param id the thread number that debuggers show for the CPU; not 0, which means none */
 export function prstatus64(c: GuestContext, id: number): Uint8Array {
   const writer = new Writer();
   const general = [
@@ -45,7 +45,7 @@ export function prstatus64(c: GuestContext, id: number): Uint8Array {
   return descriptor(LAYOUT_64, id, writer.view());
 }
 
-/** The same of a CPU that is not in long mode: the lower halves of its registers. */
+/** The same for a CPU that is not in long mode: the lower halves of its registers. */
 export function prstatus32(c: GuestContext, id: number): Uint8Array {
   const writer = new Writer();
   const general = [

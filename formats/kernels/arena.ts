@@ -1,11 +1,11 @@
 import { kernels } from './wasm.ts';
 
 /**
- * A buffer for bytes that kernels are to work on: in their own memory as long as there is room, so that nothing has to
- * be copied; else anywhere. It may hold old bytes.
+ * A buffer for bytes that kernels will work on: in the kernels' own memory while there is room, so that nothing has to
+ * be copied; else outside. It may hold old bytes.
  */
 export function takeBuffer(size: number): Uint8Array {
-  // Unsafe is what is wanted: zeroing a window takes longer than reading a small file through it.
+  // Not zeroed on purpose: that would take longer than reading a small file through the buffer.
   return kernels?.lend(size) ?? new Uint8Array(Buffer.allocUnsafeSlow(size).buffer);
 }
 
@@ -20,7 +20,8 @@ export function copyBytes(source: Uint8Array, at: number, length: number, target
 }
 
 /**
- * Gives a buffer back; nobody may use it, or a part of it, afterwards. A forgotten one comes back when it is collected.
+ * Gives a buffer back; nobody may use it, or a part of it, afterwards. A buffer that was not given back is free again
+ * once it is garbage-collected.
  */
 export function returnBuffer(bytes: Uint8Array): void {
   kernels?.takeBack(bytes);

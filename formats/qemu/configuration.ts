@@ -3,7 +3,7 @@ import { COMMANDS, MAX_NAME, PartType, STREAM_MAGIC, STREAM_VERSION } from './co
 import { QemuFormatError } from './qemu-error.ts';
 import type { StreamBytes } from './stream-bytes.ts';
 
-/** What stands before the first section of a stream. */
+/** The configuration of a stream, before its first section. */
 export interface QemuConfiguration {
   /** Machine type such as `pc-i440fx-7.2`; absent from streams of machine types before 2.4. */
   machine?: string;
@@ -62,7 +62,7 @@ export async function readConfiguration(bytes: StreamBytes): Promise<QemuConfigu
   return configuration;
 }
 
-/** Of all parts that are known. */
+/** Version of all known parts. */
 export const PART_VERSION = 1;
 
 function unknownPart(what: string, offset: number): UnsupportedError {

@@ -15,21 +15,21 @@ export interface DeviceSection extends QemuSection {
   described?: DescribedDevice;
 }
 
-/** All that follows the RAM of a stream. */
+/** The part of a stream after RAM. */
 export interface DeviceSections {
-  /** In file order, as far as they could be told apart. */
+  /** In file order, up to damage that hides the borders of sections. */
   devices: DeviceSection[];
   /** The end mark was found. */
   ended: boolean;
-  /** Names, versions and fields of all devices, which stand at the end of most streams. */
+  /** Names, versions and fields of all devices; at the end of most streams. */
   description?: StreamDescription;
-  /** The description as it stands in the stream. */
+  /** The bytes of the description. */
   descriptionJson?: Uint8Array;
   /** Offset of the description in the file. */
   descriptionOffset?: number;
-  /** Bytes after the last part of the stream, for which nothing accounts. */
+  /** Number of bytes after the last part of the stream. */
   trailing: number;
-  /** How the bodies were told apart: by the description, or by a search for the marks after them. */
+  /** How the ends of bodies were found: by the description, or by a search for the marks after them. */
   split: 'description' | 'search';
 }
 
@@ -38,8 +38,8 @@ export interface DeviceSections {
  * without it the mark after each body, with the section's id, is searched for.
  * @param start offset of `bytes` in the file
  * @param onDamage gets damage after which the splitting goes on, and damage that ends it
- * @param hasMarks marks follow the sections before @throws UnsupportedError `unknown-section` with neither marks nor a
- * description
+ * @param hasMarks whether marks follow the earlier sections of the stream @throws UnsupportedError `unknown-section`
+ * with neither marks nor a description
  */
 export function splitDevices(bytes: Uint8Array, start: number, onDamage: OnDamage, hasMarks = true): DeviceSections {
   const splitter = new Splitter(bytes, start, onDamage);
@@ -70,8 +70,8 @@ interface SectionHead {
 }
 
 /**
- * Whether the name of a device in the description is wrong, and not that in the head of its section: the description
- * has the kind of the device, too, and the section's name is that, or ends with it.
+ * Where the two names of a device differ, whether the one in the description is wrong, and not the one in the section's
+ * head: the latter equals the kind of the device, or ends with it.
  */
 function isOtherInDescription(device: DescribedDevice | undefined, name: string): boolean {
   const isOfKind = (text: string) => text === device?.kind || text.endsWith(`/${device?.kind}`);
@@ -90,7 +90,7 @@ class Splitter {
   readonly #onDamage: OnDamage;
   /** Devices of the description that have not been met yet. */
   #expected: DescribedDevice[] = [];
-  /** Where the description begins, or the bytes end. */
+  /** Start of the description, or else end of the bytes. */
   #end: number;
   #at = 0;
 
@@ -189,8 +189,8 @@ class Splitter {
   }
 
   /**
-   * The entry of the description for a section. Sections stand in its order; one that is missing is passed, one whose
-   * name is damaged is taken for the next.
+   * The entry of the description for a section. Sections have the order of the entries; the entry of a missing section
+   * is skipped, and a section with a damaged name belongs to the next entry.
    */
   #descriptionOf({ name, instance }: SectionHead, offset: number): DescribedDevice | undefined {
     const is = (device: DescribedDevice) => device.name === name && device.instance === instance;
@@ -230,7 +230,8 @@ class Splitter {
   }
 
   /**
-   * Whether the section at the current place can be the described one: the mark with its id stands after so many bytes.
+   * Whether the section at the current place can be the described one: the mark with its id follows after the described
+   * size.
    */
   #standsAfter(device: DescribedDevice): boolean {
     const head = this.#head(this.#at);
@@ -258,7 +259,7 @@ class Splitter {
       if (!this.#isMark(at, head.id)) continue;
       if (at + 5 === this.#end) return at - head.bodyAt;
       const next = this.#bytes[at + 5];
-      // Of a volume, other bytes may follow the end of the stream.
+      // On a volume, other bytes may follow the end of the stream.
       if (next === PartType.END_MARK) return at - head.bodyAt;
       if (next === PartType.FULL && PRINTABLE.test(this.#head(at + 5)?.name ?? '')) return at - head.bodyAt;
     }

@@ -7,7 +7,7 @@ import { PAGE_SIZE } from '../sizes.ts';
 import { Encoding } from '../ssm/segments.ts';
 import { addPage, type RamBlock, type RamBlocks } from './ram-blocks.ts';
 
-/** The RAM of a machine that shares it with a file, and whose state leaves it there (`x-ignore-shared`). */
+/** The RAM of a machine that keeps it in a shared file; the state leaves RAM out (`x-ignore-shared`). */
 export class SharedRam {
   readonly batch: PageBatch;
   readonly #window: Window;

@@ -1,8 +1,8 @@
 import { randomBytes, randomInt } from 'node:crypto';
 
-/** What nobody can foresee. */
+/** Source of random values; a simulator puts one with a seed in its place. */
 export interface Chance {
-  /** So many random bytes. */
+  /** `count` random bytes. */
   bytes(count: number): Buffer;
   /** A number in [from, to). */
   integer(from: number, to: number): number;

@@ -2,18 +2,18 @@ import { createHash } from 'node:crypto';
 import { readFileSync, readlinkSync } from 'node:fs';
 import { hostname } from 'node:os';
 
-/** This process, and what it can tell of others of its host. */
+/** This process, and its view of other processes on the host. */
 export interface OwnProcess {
   /** Its number. */
   readonly pid: number;
   /**
-   * Where that number means something: this host, its present start, and its present space of process numbers; parts
-   * that the system does not tell are empty.
+   * The scope of process numbers, so that records of other hosts or boots are told apart: host, boot and PID namespace;
+   * parts that the system does not tell are empty.
    */
   place(): string;
   /**
-   * Whether a process of this number runs here, and has not ended; another one may have got the number of one that has
-   * ended.
+   * Whether a process with this number runs on this host. It may be another one than was meant: systems use numbers of
+   * ended processes again.
    */
   isRunning(pid: number): boolean;
 }
@@ -33,17 +33,17 @@ export const REAL_PROCESS: OwnProcess = {
   },
   isRunning(pid) {
     try {
-      return process.kill(pid, 0) && !isUnburied(pid);
+      return process.kill(pid, 0) && !isZombie(pid);
     } catch (error) {
-      // Those of other users run, too.
+      // EPERM: it runs, and belongs to another user.
       return (error as NodeJS.ErrnoException).code === 'EPERM';
     }
   },
 };
 let known: string | undefined;
 
-/** It has ended, and its parent has not asked how: the system keeps its number. */
-function isUnburied(pid: number): boolean {
+/** Whether a process is a zombie: it has ended, and its parent has not asked for its exit code yet. */
+function isZombie(pid: number): boolean {
   return /^\d+ \(.*\) [ZX] /s.test(told(() => readFileSync(`/proc/${pid}/stat`, 'utf8')));
 }
 

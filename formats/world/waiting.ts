@@ -1,7 +1,7 @@
 import type { TimerHandle } from './time.ts';
 import { world } from './world.ts';
 
-/** Milliseconds from some start; never goes back. */
+/** Milliseconds since an unspecified start; monotonic. */
 export function clock(): number {
   return world.time.now();
 }
@@ -21,7 +21,7 @@ export function stopTimer(timer: TimerHandle | undefined): void {
 }
 
 /**
- * Resolves later, or as soon as the signal says so: whoever cares about the difference looks at the signal.
+ * Resolves after a time, or when the signal aborts; callers that need to tell these apart look at the signal.
  * @param options.keepsAlive the process does not end before
  */
 export function sleep(
@@ -40,7 +40,7 @@ export function sleep(
   });
 }
 
-/** Resolves as soon as all that waits by now has had its turn. */
+/** Resolves after all callbacks that are already due. */
 export function turn(): Promise<void> {
   return new Promise((resolve) => world.time.turn(resolve));
 }

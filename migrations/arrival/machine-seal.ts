@@ -9,7 +9,10 @@ import type { Arrival } from './arrival.ts';
 import type { IncomingRounds } from './incoming-rounds.ts';
 import type { TargetCustody } from './target-custody.ts';
 
-/** What follows the pages: the rest of the machine, and the seal, which says that all of it has arrived as it was. */
+/**
+ * The end of an arrival, after the pages: the rest of the machine, and the seal, with hashes that prove that all has
+ * arrived unchanged.
+ */
 export class MachineSeal {
   readonly #custody: TargetCustody;
   readonly #arrival: Arrival;
@@ -27,7 +30,7 @@ export class MachineSeal {
     this.#channel = channel;
   }
 
-  /** Takes a piece of the rest; an empty one is the last. */
+  /** Takes a piece of the rest; an empty piece ends it. */
   takeRest(frame: Frame): void {
     this.#expectRest(false, 'the rest');
     this.#arrival.enter('rest');
@@ -44,7 +47,7 @@ export class MachineSeal {
       throw new MigrationError('unexpected', `Cannot take ${what}: it is not its turn`);
   }
 
-  /** Compares; if all is as it has to be, promises to run the machine when told. */
+  /** Compares hashes. If they are equal, loads the rest and promises the source to run the machine once it says so. */
   async takeSeal(frame: Frame): Promise<void> {
     this.#expectRest(true, 'the seal');
     this.#arrival.enter('seal');
@@ -60,7 +63,8 @@ export class MachineSeal {
       throw new MigrationError('bad-seal', 'Cannot take the seal: it does not fit what it seals');
     this.#arrival.isPaused = head.paused !== 0;
     this.#arrival.log.standsStill(this.#arrival.isPaused);
-    // The record reaches the disk meanwhile. Alone it decides nothing: the source does, after the frame ready.
+    // The record is written meanwhile. It does not decide yet who has the machine: the source does, after the frame
+    // ready.
     const written = this.#arrival.decide('ready');
     try {
       await machine.loadRest(rest);

@@ -6,8 +6,8 @@ import { linksOf, pathSeenBy } from './guest-process.ts';
 import type { RamPiece } from './memory/ram-files.ts';
 
 /**
- * Where the memory of a guest can be opened, backend by backend: its file; the file that QEMU has open, which needs no
- * name; or else the memory of QEMU's process.
+ * Finds a way to the memory of each backend of a guest: its file; the file that QEMU has open, which may have no name;
+ * else the memory of QEMU's process.
  * @throws MigrationError `ram-hidden`
  */
 export function locateMemory(facts: GuestFacts): RamPiece[] {
@@ -31,7 +31,7 @@ export const HIDDEN =
 /** The last version of QEMU that was seen to leave shared memory without a name out of its stream is 7.2. */
 const FIRST_TO_NEED_NAMES = 8;
 
-/** Whether QEMU leaves memory to who shares it; else all of it is in the stream of the devices. */
+/** Whether QEMU leaves shared memory out of its stream, as a file that both sides have. */
 export function isLeftOut({ isShared, type }: Backend, version: string): boolean {
   if (!isShared) return false;
   return (
@@ -44,10 +44,10 @@ function fileOf({ process }: GuestFacts, { path: named, type, bytes }: Backend):
   const path = named !== undefined && process !== undefined ? pathSeenBy(process.pid, named) : named;
   const isFile = type === 'memory-backend-file' && path !== undefined;
   if (isFile && !statSync(path, { throwIfNoEntry: false })?.isDirectory()) return path;
-  // In a folder QEMU makes a file, and takes its name away.
+  // In a folder QEMU creates a file, and unlinks it.
   const name = isFile ? path : '/memfd:memory-backend';
   const files = process === undefined ? [] : namelessFilesOf(process.pid, name, bytes);
-  // Of several that have the same size nobody can tell which one it is.
+  // Several files of the same size cannot be told apart.
   return files.length === 1 ? files[0] : undefined;
 }
 

@@ -3,11 +3,11 @@ import { isZero } from '../../formats/kernels/zero.ts';
 import { PAGE_SIZE } from '../../formats/sizes.ts';
 
 /**
- * A hash of 64 bits for each page; 0 stands for a page of zeros. Its two words, in the order of the host, beside the
- * BigInts: comparing these allocates nothing.
+ * A hash of 64 bits for each page; 0 stands for a page of zeros. Hashes are compared as pairs of 32-bit words, which,
+ * unlike BigInts, allocate nothing.
  */
 export class PageHashes {
-  /** Pages that there are. */
+  /** Number of pages. */
   readonly pageCount: number;
   /** Two for each page, the low one first. */
   readonly words: Uint32Array;
@@ -21,19 +21,19 @@ export class PageHashes {
     this.words = new Uint32Array(this.#hashes.buffer);
   }
 
-  /** Takes over hash `from` of `words`. */
+  /** Sets the hash of a page to hash number `from` in `words`. */
   set(page: number, words: Uint32Array, from: number): void {
     this.words[page * 2] = words[from * 2];
     this.words[page * 2 + 1] = words[from * 2 + 1];
   }
 
-  /** Makes a page one of zeros. */
+  /** Sets the hash of a page to that of zeros. */
   setZero(page: number): void {
     this.words[page * 2] = 0;
     this.words[page * 2 + 1] = 0;
   }
 
-  /** Whether a page has hash `from` of `words`. */
+  /** Whether the hash of a page equals hash number `from` in `words`. */
   is(page: number, words: Uint32Array, from: number): boolean {
     return this.words[page * 2] === words[from * 2] && this.words[page * 2 + 1] === words[from * 2 + 1];
   }
@@ -44,7 +44,7 @@ export class PageHashes {
   }
 }
 
-/** Where pages stand that lie one after the other from `start` on. */
+/** Offsets of `count` pages that lie one after the other from `start` on. */
 export function pageOffsets(count: number, start = 0): Uint32Array {
   return Uint32Array.from({ length: count }, (_, i) => start + i * PAGE_SIZE);
 }
@@ -53,7 +53,7 @@ export function pageOffsets(count: number, start = 0): Uint32Array {
 export class HashBatch {
   readonly words: Uint32Array;
   readonly #hashes: BigUint64Array;
-  /** Pages that are not zeros: which ones, and where they stand. */
+  /** Indices and offsets of the pages that are not zeros. */
   readonly #others: Uint32Array;
   readonly #at: Uint32Array;
 

@@ -8,13 +8,13 @@ import { MemoryHasher } from '../proof/memory-hasher.ts';
 import type { LookBack, ProofReport } from '../report/report.ts';
 import { endOfHashes, type Frame, readHashes, readHead } from '../wire/payload.ts';
 
-/** Pages named in the report; all are counted. */
+/** Most pages that the report names; it counts all. */
 const NAMED = 16;
 
-/** Looks at a changed page until it counts as lost: its write may have been noted in the meantime. */
+/** Tries until a changed page counts as lost: meanwhile, its write may have been noted. */
 const MAX_TRIES = 20;
 
-/** Finds pages that differ between machine and target, whatever the dirty tracking says. */
+/** Finds pages that differ between machine and target by comparing hashes, independently of dirty tracking. */
 export class MemoryProof {
   readonly report: ProofReport;
   readonly #machine: SourceMachine;
@@ -34,7 +34,7 @@ export class MemoryProof {
   async audit(pending: PageSet): Promise<PageSet> {
     let changed = await this.#compareMemory(true);
     await this.#machine.takeDirty(pending);
-    // A page that is written just while the dirty ones are gathered is named the next time.
+    // A page written while dirty pages are collected is in the next collection.
     for (let tries = 0; tries < MAX_TRIES && hasOthers(changed, pending); tries++) {
       changed = this.#stillDiffering(changed);
       await this.#machine.takeDirty(pending);
@@ -43,8 +43,8 @@ export class MemoryProof {
   }
 
   /**
-   * To be called when the machine stands still. A machine that compares all of its memory does this side's part of the
-   * proof here, also one whose tracking is lost at this moment.
+   * To be called when the machine is paused. A machine that finds dirty pages by comparing all memory does the source's
+   * part of the proof with that; a machine may come to this only now, when its tracking has failed.
    */
   async takeLastDirty(into: PageSet): Promise<void> {
     const start = clock();
@@ -55,8 +55,8 @@ export class MemoryProof {
   }
 
   /**
-   * To be called when the machine stands still and all dirty pages were sent: gives the pages that differ all the same.
-   * A machine that finds dirty pages by comparing has none.
+   * To be called when the machine is paused and all dirty pages were sent: gives the pages that differ all the same.
+   * There are none where a machine finds dirty pages by comparing.
    */
   async compareAll(): Promise<PageSet> {
     if (this.#machine.comparesMemory) return new PageSet(this.#space.pageCount);
@@ -81,7 +81,7 @@ export class MemoryProof {
     return this.report.afterwards;
   }
 
-  /** What memory has to be at the target. */
+  /** The hashes that the target's memory has to have. */
   seal(): { root: bigint; nodes: Uint32Array } {
     const nodes = nodesOf(this.#sent.hashes);
     const root = rootOf(nodes);
@@ -92,7 +92,7 @@ export class MemoryProof {
   /**
    * Takes the target's hashes of the pages below a node that differs. Pages that differ are added to `into`.
    * @param from the first page that may be named; a target that names pages again and again would never end
-   * @returns from where on the next frame may name pages; 0 when this was the last one
+   * @returns the first page that the next frame may name; 0 when this was the last frame
    */
   takeDifference(frame: Frame, from: number, into: PageSet): number {
     const { head, tail } = readHead(frame, 'differ');

@@ -106,7 +106,9 @@ export class MigrationAccount {
     Object.assign(this.#report, { outcome: 'undecided', because, code });
   }
 
-  /** Something failed that does not change what becomes of the machine. @throws what is no error of savkit */
+  /**
+   * Notes a failure that does not change which side has the machine. @throws any error that is not one of savkit's own
+   */
   failedBeside(error: unknown): void {
     if (!(error instanceof SavkitError)) throw error;
     this.#report.because = error.message;

@@ -6,7 +6,7 @@ import type { SourceMachine } from '../machine/machine.ts';
 import type { MigrationReport } from '../report/report.ts';
 import type { MigrationAccount } from './migration-account.ts';
 
-/** A disk that was full is tried again after so many ms. */
+/** Time after which a write to a full disk is tried again, in ms. */
 const WRITE_AGAIN_MS = 5000;
 
 /**
@@ -36,8 +36,8 @@ export class SourceCustody {
   }
 
   /**
-   * To be called before the machine may stand still. One that outlives this process would do so for good; the record
-   * tells whoever finds it how it was.
+   * Records whether the machine is paused; to be called before savkit pauses it. If savkit is killed then, the machine
+   * stays paused, and the record tells whether it has to run again.
    */
   async writeHowItWas(): Promise<void> {
     const { isPaused } = this.#machine;

@@ -18,7 +18,10 @@ import type { RateMeter } from './rate-meter.ts';
 import { receiveHello } from './target-hello.ts';
 
 export interface LinkOptions {
-  /** Opens a connection to the target, with whatever trust there is. @throws EnvironmentError */
+  /**
+   * Opens a connection to the target, authenticated where the migration has a key or certificates. @throws
+   * EnvironmentError
+   */
   connect: (signal?: AbortSignal) => Promise<Duplex>;
   signal?: AbortSignal | undefined;
   streams: number;
@@ -27,7 +30,7 @@ export interface LinkOptions {
   migration: string;
 }
 
-/** How long the last words of a target are waited for when its link breaks. */
+/** When a link breaks, how long the target's last messages are waited for. */
 const LAST_WORDS_MS = 300;
 
 /** Connections to a target that has accepted the machine, and is ready for pages. */
@@ -36,9 +39,9 @@ export class SourceLink {
   readonly capabilities: Capabilities;
   /** Whether the target runs the machine; otherwise it keeps the machine in a file. */
   readonly targetRuns: boolean;
-  /** Time that the machine's outline took, in ms. */
+  /** Time that it took to write the machine's outline, in ms. */
   readonly restMs: number;
-  /** Why a disk could not be carried; the first reason. */
+  /** The first failure to copy a disk. */
   diskFailure: SavkitError | undefined;
   readonly #options: LinkOptions;
   readonly #token: string;
@@ -138,7 +141,7 @@ export class SourceLink {
     return ownsPage(stream, this.streams.length);
   }
 
-  /** Why a link is really broken: the target may have said so before it closed. */
+  /** The cause of a broken link: the target may have told one before it closed the link. */
   async reasonFor(error: unknown): Promise<unknown> {
     if (!(error instanceof LinkError)) return error;
     const ends = this.streams.map(({ inbox }) => inbox.ended);

@@ -28,12 +28,12 @@ export interface SendOptions {
 }
 
 /**
- * How long a target gets to say why it has ended. VirtualBox's source waits for 1 ms; over a network a NACK takes
- * longer.
+ * How long to wait for the reason of a target that has ended the connection. VirtualBox's source waits for 1 ms; over a
+ * network a NACK takes longer.
  */
 const LAST_WORD_MS = 2000;
 
-/** Thrown by the frame sink when the target speaks up during the stream. */
+/** Thrown by the frame sink when the target answers during the stream. */
 class TargetSpoke extends Error {}
 
 /**
@@ -78,7 +78,7 @@ class SendSession {
     await this.#expectAck('password');
   }
 
-  /** A command that is answered at once. A cancel by the user is passed on instead. */
+  /** Sends a command that is answered at once; sends a cancel in its place where the user has cancelled. */
   async send(command: Command): Promise<void> {
     await this.#cancelIfAsked();
     const step = command === 'load' || command === 'lock-media' ? command : 'hand-over';
@@ -120,15 +120,15 @@ class SendSession {
     if (!reply.ack) throw refused(this.#peer, 'hand-over', reply);
   }
 
-  /** The answer to the hand-over; an interruption does not end the waiting for it, for its outcome must be known. */
+  /** Waits for the answer to the hand-over; an interruption does not end the wait, since the outcome must be known. */
   async #lastReply(): Promise<Reply | undefined> {
     const line = await this.#peer.line(REPLY_LIMIT + 1, { evenIfInterrupted: true });
     return line && parseReply(line.text);
   }
 
   /**
-   * What ended the stream: the target's refusal where it has sent one, else the error itself, after which the target is
-   * told to give up.
+   * The reason for the end of the stream: the target's refusal where it has sent one; else the error itself, and the
+   * target is told to give up.
    */
   async #streamFailed(error: unknown, frames: FrameSink): Promise<unknown> {
     const isSpoken =
@@ -176,7 +176,7 @@ class SendSession {
     throw new InterruptedError();
   }
 
-  /** The command has no answer. */
+  /** Sends a cancel, which has no answer. */
   async #sendCancel(): Promise<void> {
     await this.#peer.write(Buffer.from('cancel\n')).catch(() => {});
   }

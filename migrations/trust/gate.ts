@@ -13,18 +13,18 @@ import { type OnRefused, Refusals } from './refusals.ts';
 import { Strangers } from './strangers.ts';
 import { isKeyed, type SecureTrust, sourceFault, type Trust, targetTls } from './trust.ts';
 
-/** Connections at a time that are trusted: the streams of one migration, and whoever else has the key. */
+/** Most trusted connections at a time: the streams of one migration, and other peers that have the key. */
 const MAX_CONNECTIONS = 64;
 
-/** What a gate does with those who knock. */
+/** Callbacks of a gate. */
 export interface GateOptions {
   /** Gets each connection that is trusted. */
   onConnection: (socket: Socket, peer: string) => void;
-  /** Somebody was not let in; of many at once not each is told. */
+  /** Called after a refusal; after many at a time, not for each. */
   onRefused?: OnRefused;
 }
 
-/** Where a target listens: lets in who is trusted. */
+/** The port where a target listens: accepts connections of trusted peers. */
 export class Gate {
   /** Where it listens, with the port that was given for port 0. */
   readonly endpoint: Endpoint;
@@ -48,7 +48,7 @@ export class Gate {
     return new Gate(server, guard, { host, port: (server.address() as AddressInfo).port });
   }
 
-  /** Lets nobody in any more; who is in stays. */
+  /** Accepts no more connections; those that were accepted stay. */
   close(): void {
     this.#server.close();
     this.#guard.close();
@@ -60,7 +60,7 @@ interface Guard {
   close(): void;
 }
 
-/** Anybody may come in; of too many one that has said nothing yet makes room. */
+/** Accepts every connection; where there are too many, closes one that has sent nothing yet. */
 class OpenGuard implements Guard {
   readonly #options: GateOptions;
   readonly #inside = new Set<Socket>();
@@ -83,7 +83,7 @@ class OpenGuard implements Guard {
   close(): void {}
 }
 
-/** Lets those in who have shown that they are to be trusted, within a time, and slows down whoever guesses. */
+/** Accepts peers that prove in time that they are trusted, and slows down those that guess keys. */
 class SecureGuard implements Guard {
   readonly #trust: SecureTrust;
   readonly #options: GateOptions;
@@ -91,7 +91,7 @@ class SecureGuard implements Guard {
   readonly #strangers = new Strangers();
   readonly #guesses = new GuessLimit();
   readonly #refusals: Refusals;
-  /** Connections by their names, until they are trusted or gone: a TLS socket does not tell which one it stands on. */
+  /** Connections by their names, until they are trusted or gone: a TLS socket does not tell the TCP socket under it. */
   readonly #met = new Map<string, Socket>();
   readonly #timers = new WeakMap<Socket, TimerHandle>();
   #friends = 0;
@@ -134,7 +134,7 @@ class SecureGuard implements Guard {
     this.#strangers.clear();
   }
 
-  /** TLS is content; with a key both sides show it once more, over this very channel, before anything is said. */
+  /** The TLS handshake is done. With a key, both sides then prove that they have it, bound to this very channel. */
   async #onHandshake(secure: TLSSocket): Promise<void> {
     secure.on('error', () => {});
     const name = nameOf(secure);
@@ -160,7 +160,7 @@ class SecureGuard implements Guard {
   #onDistrust(secure: Socket, error: NodeJS.ErrnoException): void {
     const name = nameOf(secure);
     const socket = name === undefined ? undefined : this.#met.get(name);
-    // Whoever is gone, or silent, has guessed nothing.
+    // A peer that has gone, or sent nothing, has not guessed a key.
     if (!socket || name === undefined || !isGuess(error)) return;
     this.#met.delete(name);
     const address = socket.remoteAddress ?? '';

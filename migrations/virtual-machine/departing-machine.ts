@@ -17,10 +17,10 @@ import { MigrationError } from '../wire/migration-error.ts';
 import { DeviceMemory } from './device-memory.ts';
 import { MachinePages } from './machine-pages.ts';
 
-/** How often it is looked whether a save has ended, in ms. */
+/** Time between two looks whether a save has ended, in ms. */
 const SAVE_LOOK_MS = 5;
 
-/** A machine that is to go elsewhere: what runs it, if anything does, goes with it. */
+/** A machine that is to be migrated, with its `RunningMachine` where one executes it. */
 export class DepartingMachine implements SourceMachine {
   readonly description: VirtualBoxDescription;
   readonly #machine: Machine;
@@ -29,7 +29,7 @@ export class DepartingMachine implements SourceMachine {
   readonly #tracker: DirtyTracker;
   readonly #devices: DeviceMemory;
   #known = new PageHashes(0);
-  /** The machine stands still for the migration; before, it may have done so for another reason. */
+  /** Whether this migration has paused the machine. */
   #stopped = false;
   #isPaused = false;
   #pass = 0;
@@ -74,7 +74,7 @@ export class DepartingMachine implements SourceMachine {
   }
 
   async pause(): Promise<void> {
-    // A save under way has stopped the machine for itself only, and has to end before anybody holds it.
+    // A save under way pauses the machine, and resumes it at its end: that has to come first.
     while (this.#running?.state === 'saving') await sleep(SAVE_LOOK_MS);
     this.#isPaused = this.isPaused;
     this.#stopped = true;
@@ -134,10 +134,13 @@ export function describeMachine(
   };
 }
 
-/** All but the contents of pages, as a small saved state: the loader that reads it checks it as any other. */
+/**
+ * All but the contents of pages, as a small saved state, so that the target can read it with the usual loader and its
+ * checks.
+ */
 export async function saveWithoutPages(machine: Machine): Promise<Uint8Array> {
   const pieces: Uint8Array[] = [];
-  // Nothing here waits for anything but memory, so that a guest gets no turn meanwhile.
+  // Nothing here waits for I/O, so the guest does not run meanwhile.
   await saveState(machine, { write: async (bytes) => void pieces.push(bytes.slice()) }, { contents: false });
   return Buffer.concat(pieces);
 }

@@ -4,13 +4,14 @@ import { sleep } from '../../formats/world/waiting.ts';
 import { Template } from '../../src/wake/template/template.ts';
 import { WakingQemu } from './waking-qemu.ts';
 
-/** Long enough to see one in ten thousand. */
+/** Long enough for an accuracy of one in ten thousand. */
 const MEASURED_MS = 60;
 const NANOSECONDS = 1e9;
 
 /**
- * The rate of the host's time stamp counter, as guests of a QEMU without KVM see it, in Hz: QEMU itself counts it, and
- * nanoseconds beside it, while an empty machine runs. No file of the system tells it on every host.
+ * The rate of the host's time stamp counter, as guests of a QEMU without KVM see it, in Hz: an empty machine runs in
+ * QEMU, whose saved state holds the counter's ticks and the nanoseconds. No file of the system tells the rate on every
+ * host.
  */
 export async function hostTscHz(program: string, signal?: AbortSignal): Promise<number> {
   const words = '-machine none -nodefaults -no-user-config -accel tcg -display none'.split(' ');

@@ -10,7 +10,7 @@ import { LinkError } from './link-error.ts';
 import { PageBuffer } from './page-buffer.ts';
 import { encodeFrame, type Frame, writeFrameHeader } from './payload.ts';
 
-/** Frames of pages under way at once: one is filled while others are written. */
+/** Buffers for frames of pages: one is filled while the others are written. */
 const RING = 4;
 
 /** Frames over any duplex stream. */
@@ -24,7 +24,10 @@ export class FrameChannel {
   readonly #stream: Duplex;
   readonly #reader: FrameReader;
   readonly #free: PageBuffer[] = [];
-  /** A socket has copied what it has written; other streams may hand the bytes on as they are. */
+  /**
+   * Whether a buffer may be filled again after its write. A socket has copied the bytes by then; other streams may pass
+   * the buffer itself on.
+   */
   readonly #mayReuse: boolean;
   #slots = 0;
   #failure: SavkitError | undefined;
@@ -32,7 +35,7 @@ export class FrameChannel {
   /** Writes that the stream has not taken yet, and when one of them last went through. */
   #pending = 0;
   #lastWritten = 0;
-  /** Whoever waits for such a write; a stream that is destroyed in mid write does not always answer. */
+  /** Callers that wait for such a write; a stream that is destroyed in the middle of a write does not always answer. */
   readonly #writers = new Set<(error: SavkitError) => void>();
   readonly #watch: TimerHandle;
   #beats: TimerHandle | undefined;
@@ -89,7 +92,10 @@ export class FrameChannel {
     this.#freed?.();
   }
 
-  /** Most payload bytes of the next frames, whatever their types allow: how far the peer is trusted. */
+  /**
+   * Limit for the payloads of the next frames, in bytes, below the limits of their types: low while the peer is not
+   * trusted.
+   */
   set limit(bytes: number) {
     this.#reader.limit = bytes;
   }
@@ -114,7 +120,7 @@ export class FrameChannel {
   end(): void {
     this.#stream.end();
     this.#reader.drop();
-    // For a host that is gone the system would wait a quarter of an hour.
+    // The system would wait a quarter of an hour for a host that is gone.
     const patience = after(this.timeOuts.frame, () => this.#stream.destroy(), { keepsAlive: false });
     void this.closed.then(() => stopTimer(patience));
   }

@@ -11,7 +11,7 @@ import {
 } from '../../formats/values/shape.ts';
 import { MAX_STREAMS, MAX_WINDOW } from './limits.ts';
 
-// The messages in frames, MessagePack maps of these fields. What is not listed is left out when they are read.
+// The messages in frames, MessagePack maps of these fields. A reader drops fields that are not listed.
 
 export const PROTOCOL = 'savkit-migration';
 /** Versions of the protocol that this side speaks, the preferred one first. Version 1 knows no guests of QEMU. */
@@ -20,7 +20,7 @@ export const VERSIONS = [2, 1];
 export const KNOWS_QEMU = 2;
 
 const capabilities = record({
-  /** Expands, or produces, zstd. */
+  /** Whether this side can compress (source) or decompress (target) with zstd. */
   zstd: flag,
   streams: integer(1, MAX_STREAMS),
   /** Bytes of page frames that may be under way on each stream. */
@@ -31,7 +31,7 @@ export type Capabilities = ShapeValue<typeof capabilities>;
 export const targetHelloShape = record({
   protocol: oneOf(PROTOCOL),
   versions: list(integer(0, 65535), 16),
-  /** Fresh for each connection; must come back. */
+  /** Fresh for each connection; the source has to send it back. */
   nonce: hexText(16),
   capabilities,
   /** What it could take now; older versions do not tell. */
@@ -48,10 +48,10 @@ export interface TargetRoom {
 export const sourceHelloShape = record({
   protocol: oneOf(PROTOCOL),
   version: integer(0, 65535),
-  /** The target's nonce: what was said on another connection can't be said again. */
+  /** The target's nonce: a message recorded on another connection cannot be replayed. */
   nonce: hexText(16),
   migration: hexText(16),
-  /** 1, 2, …: goes up with each connection of a migration. */
+  /** Number of the connection within the migration: 1, 2, … */
   attempt: integer(1, 1_000_000),
   capabilities,
 });
@@ -60,7 +60,7 @@ export const joinShape = record({ nonce: hexText(16), token: hexText(16) });
 
 export const acceptShape = record({
   capabilities,
-  /** What further streams of this connection show. */
+  /** Proves that a further stream belongs to this connection. */
   token: hexText(16),
   /** The target has pages of the machine already; their hashes follow. */
   hasPages: flag,

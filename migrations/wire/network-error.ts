@@ -1,6 +1,6 @@
 import { EnvironmentError, systemCodeOf } from '../../formats/errors.ts';
 
-/** What a system's code means for who connects or listens, and what helps. */
+/** Meanings of the system's codes for people who connect or listen, with hints. */
 const WORDS: Readonly<Record<string, string>> = {
   ECONNREFUSED: 'nobody listens there; is the other side started, and is this its port?',
   ENOTFOUND: 'there is no host of this name',
@@ -12,10 +12,10 @@ const WORDS: Readonly<Record<string, string>> = {
   EPIPE: 'the other side has closed the connection',
   EADDRINUSE: 'another program listens there already; choose another port, or end it',
   EADDRNOTAVAIL: 'this host has no such address; :PORT listens on all that it has',
-  EACCES: 'this user may not; ports below 1024 are for root',
+  EACCES: 'this user is not allowed to; ports below 1024 are for root',
 };
 
-/** A failure of the network in words that need no knowledge of the system's codes. */
+/** A failure of the network in plain words. */
 export function networkWords(cause: unknown): string {
   const { code = '', message } = cause as NodeJS.ErrnoException;
   return WORDS[code] ?? EnvironmentError.wordsOf(cause) ?? message;
@@ -28,12 +28,12 @@ export function networkError(cause: unknown, doing: string): EnvironmentError {
   return error;
 }
 
-/** An error such as the system would give, for what this side has found out by itself. */
+/** An error like the system's, for a failure that savkit has detected itself. */
 export function systemError(code: 'ETIMEDOUT' | 'ECONNRESET'): Error {
   return errorWithCode(code, WORDS[code]);
 }
 
-/** An error such as those of the system and of TLS, which are told apart by their codes. */
+/** An error with a code, like those of the system and of TLS. */
 export function errorWithCode(code: string, message: string): NodeJS.ErrnoException {
   return Object.assign(new Error(message), { code });
 }

@@ -34,7 +34,7 @@ export class Console {
     }
   }
 
-  /** What a line could go on with, and the piece of it that these stand for: as `node:readline` wants it. */
+  /** Completions of a line, and the part of the line that they replace, in the form that `node:readline` expects. */
   complete(line: string): [string[], string] {
     const words = line.trimStart().split(/\s+/);
     const last = words.at(-1) ?? '';

@@ -3,14 +3,14 @@ import { digits8, digits16 } from './numbers.ts';
 // Lines of page tables in the columns of VirtualBox's debugger (console.md 3.1, 3.2).
 
 /**
- * What an entry is: of the last table, a large page, a directory entry for a table, an entry above directories, legacy
- * PAE's pointer.
+ * Kind of an entry: in a page table, a large page, a directory entry with a table, an entry of a higher level, a PAE
+ * page-directory pointer.
  */
 export type EntryShape = 'page' | 'large' | 'table' | 'upper' | 'pointer';
 
 export interface TableEntry {
   virtual: bigint;
-  /** Levels above. */
+  /** Number of levels above. */
   depth: number;
   shape: EntryShape;
   value: bigint;
@@ -42,7 +42,7 @@ export function headLines(cr3: bigint, cr4: bigint, isLong: boolean): string[] {
   return [title, ...LEGEND.map((line) => ' '.repeat(width + 8) + line), columns];
 }
 
-/** Set and clear texts of the fields of an entry, by shape. */
+/** Texts of an entry's fields, set and clear, by shape. */
 interface Fields {
   d: [string, string];
   g: [string, string];
@@ -61,7 +61,7 @@ const FIELDS: Readonly<Record<EntryShape, Fields>> = {
 };
 const FIRST_AVL_BIT = 9;
 
-/** @param plainBits the three available bits as 1 and 0: what they mean is the guest's own affair */
+/** @param plainBits show the three available bits as 1 and 0, since their meaning is the guest's own */
 export function entryLine(
   { virtual, depth, shape, value, wide }: TableEntry,
   isLong: boolean,

@@ -1,18 +1,15 @@
 import type { Chunk } from './chunk.ts';
 import { Slabs } from './slabs.ts';
 
-/** Where the bytes of chunks are. */
+/** Keeps the bytes of chunks, in memory or in a file. */
 export interface ChunkMapper {
-  /**
-   * Chunks in memory, the most there may be, and how often one had to be looked up or read that was not in use just
-   * before.
-   */
+  /** Number of chunks in memory. */
   readonly mapped: number;
   readonly maxMapped: number;
   readonly misses: number;
-  /** Bytes got from the system, touched or not. */
+  /** Address space reserved for chunks, in bytes, used or not. */
   readonly bytes: number;
-  /** Readies a new chunk; its bytes are zero. */
+  /** Makes a new chunk accessible; its bytes are zero. */
   add(chunk: Chunk): void;
   /** The bytes of a chunk that is not marked as just used. */
   map(chunk: Chunk): Uint8Array;

@@ -1,16 +1,17 @@
 import { CHUNK_ID_SHIFT, PAGES_PER_CHUNK } from './page-id.ts';
 
-// One word per page: its state in the top two bits, what belongs to the state below. Source: GMMR0.cpp, GMMPAGE.
+// One word per page: its state in the top two bits, a value that depends on the state below. Source: GMMR0.cpp,
+// GMMPAGE.
 const PRIVATE = 0;
 const SHARED = 1;
 const FREE = 3;
 const STATE_SHIFT = 30;
 const VALUE_MASK = 0x3fff_ffff;
-/** Of a free page: its bytes are zero already. */
+/** Bit of a free page: its bytes are zero already. */
 const ZEROED = 1 << 10;
 const NEXT_MASK = ZEROED - 1;
 
-/** Who may write a page of the host: one machine, none, nobody yet. */
+/** A page of the host belongs to one machine, is shared read-only, or is free. */
 export type HostPageState = 'private' | 'shared' | 'free';
 
 /** The age of a chunk that has been used since the last ageing. */
@@ -24,29 +25,26 @@ const FRESH_WORDS = Uint32Array.from(
 );
 const NO_BYTES = new Uint8Array(0);
 
-/**
- * 2 MiB of host memory, the unit in which it is got and given back, and what is known of its 512 pages: 4 bytes for
- * each.
- */
+/** 2 MiB of host memory, the unit of allocation, with a word of 4 bytes for each of its 512 pages. */
 export class Chunk {
   readonly id: number;
-  /** Account of the machine that it is dealt out to first; 0 = none. */
+  /** Account whose machine gets pages of this chunk first; 0 for none. */
   affinity = 0;
-  /** Pages that are free, and that are shared. */
+  /** Number of free pages. */
   freePages = PAGES_PER_CHUNK;
   sharedPages = 0;
-  /** Place in a ChunkSet. */
+  /** Index of its list in a ChunkSet. */
   list = -1;
   next: Chunk | undefined;
   previous: Chunk | undefined;
   /** Its bytes; empty when `age` is `NOT_MAPPED`. */
   bytes: Uint8Array = NO_BYTES;
   age = NOT_MAPPED;
-  /** Users whose borrowed bytes must stay valid (cRefs): it is not unmapped meanwhile. */
+  /** Number of users that have borrowed its bytes (cRefs): while there is one, it stays mapped. */
   pins = 0;
-  /** Is it being emptied? Then no page of it is dealt out. */
+  /** Whether it is being emptied; then none of its pages is allocated. */
   isLeaving = false;
-  /** Has the file older bytes of it? */
+  /** Whether the file holds an older copy of its bytes. */
   isInFile = false;
   readonly #words = FRESH_WORDS.slice();
   #firstFree = 0;
@@ -76,7 +74,7 @@ export class Chunk {
     return bytes;
   }
 
-  /** Was no page ever put back, so that all free ones are zero? */
+  /** Whether no page was ever freed, so that all free ones are zero. */
   get isFresh(): boolean {
     return !this.#hasUsedPages;
   }
@@ -90,7 +88,7 @@ export class Chunk {
     return index;
   }
 
-  /** Are the bytes of the page that `takePage` gives next known to be zero? */
+  /** Whether the next page of `takePage` is known to be zero. */
   get nextIsZeroed(): boolean {
     return (this.#words[this.#firstFree] & ZEROED) !== 0;
   }
@@ -109,7 +107,7 @@ export class Chunk {
     return state === SHARED ? 'shared' : 'private';
   }
 
-  /** Account of a private page, references of a shared one. */
+  /** Account of a private page; number of references to a shared one. */
   valueOf(index: number): number {
     return this.#words[index] & VALUE_MASK;
   }

@@ -64,7 +64,7 @@ export const MACHINE_EVENTS = [
   'fatal-error',
   'guru-meditation',
 ] as const;
-/** What can happen to a machine. */
+/** Events of a machine. */
 export type MachineEvent = (typeof MACHINE_EVENTS)[number];
 
 const trouble = { 'power-off': 'off', 'fatal-error': 'fatal-error', 'guru-meditation': 'guru-meditation' } as const;
@@ -74,7 +74,10 @@ const troubleLs = {
   'guru-meditation': 'guru-meditation-ls',
 } as const;
 
-/** Where each event leads; what is not listed is refused. Source: VM.cpp, vmR3TrySetState, and vmR3SaveTeleport. */
+/**
+ * The next state for each event; events that are not listed are refused. Source: VM.cpp, vmR3TrySetState, and
+ * vmR3SaveTeleport.
+ */
 export const TRANSITIONS: Readonly<Record<MachineState, Partial<Record<MachineEvent, MachineState>>>> = {
   running: {
     'live-save': 'running-ls',
@@ -160,7 +163,7 @@ export function isExecuting(state: MachineState): boolean {
   return state === 'running' || state === 'running-ls';
 }
 
-/** How the live part of a save ended, by the state that was found after it (live-save.md 7). */
+/** How the live part of a save ended, by the state of the machine after it (live-save.md 7). */
 export type LiveEnd = 'suspend' | 'go-on' | 'try-again' | { vboxCode: string };
 
 const LIVE_ENDS: Partial<Record<MachineState, LiveEnd>> = {

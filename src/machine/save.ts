@@ -19,29 +19,28 @@ import { writeOldMemory } from './save-old.ts';
 export interface SaveOptions {
   /** Stops the work. Then InterruptedError is thrown. */
   signal?: AbortSignal;
-  /** Called with the pages of memory written so far, and all that there are. */
+  /** Called with the number of pages written so far, and of all pages. */
   onProgress?: (done: number, total: number) => void;
   /**
-   * false: all but the contents of pages, and no word of RAM that is there as usual. Loads as a machine whose memory is
-   * zeros.
+   * false: no contents of pages, and no records of ordinary RAM. The result loads as a machine whose memory is zeros.
    */
   contents?: boolean;
   /**
-   * true: what the machine's own state leaves out of RAM, and is zero still, is left out again; else there is a record
-   * of each page, as VirtualBox writes it.
+   * true: RAM pages that the machine's own state has no record of, and that are still zero, get none again; else each
+   * page has a record, as VirtualBox writes it.
    */
   leavesOutAgain?: boolean;
 }
 
-/** What a container writer takes at once. */
+/** Bytes in a call of the container writer. */
 const PIECE = 64 * KIB;
-/** Pages that are looked at in some 50 ms, where nothing is to be written of them. */
+/** Pages that are skipped in about 50 ms. */
 const TURN_PAGES = 2 ** 22;
 const ZERO_PAGE = new Uint8Array(PAGE_SIZE);
 
 /**
- * Writes a machine as a plain saved state, in the container and the pgm version that it was loaded from; the units that
- * ride along keep their bytes. Meanwhile memory takes no writes.
+ * Writes a machine as a plain saved state, in the container and the pgm version that it was loaded from; units that
+ * savkit does not interpret keep their bytes. Meanwhile memory takes no writes.
  *
  * @throws UnsupportedError for V1.x on a stream
  */
@@ -66,7 +65,7 @@ class MachineWriter {
   readonly #options: SaveOptions;
   readonly #total: number;
   readonly #leavesOut: boolean;
-  /** Only pages that are marked as told get a record, where they are zero. */
+  /** Pages of zeros get a record only if they have the mark `TOLD`. */
   readonly #wantsMark: boolean;
   #done = 0;
 
@@ -151,7 +150,7 @@ class MachineWriter {
 
   async #putRam(pass: PgmPassWriter, balloonRecords: boolean): Promise<void> {
     const { memory } = this.#machine;
-    // A migration saves so while the machine stands still: a large one must not wait for a walk that tells nothing.
+    // A migration saves so while the machine is paused: a walk through all pages without a result would only take time.
     if (this.#leavesOut && memory.pages.counts.ballooned === 0) return;
     for (const range of memory.ranges) {
       if (range.kind !== 'ram') continue;
@@ -175,7 +174,7 @@ class MachineWriter {
     }
   }
 
-  /** Counts a page; true when the output has to be waited for. */
+  /** Counts a page; true when the output's buffer is full. */
   #isDue(): boolean {
     this.#done++;
     return this.#out.isFull;
@@ -183,7 +182,7 @@ class MachineWriter {
 
   async #breathe(): Promise<void> {
     await this.#out.flush();
-    // Files are written synchronously: others, and who cancels, get their turn here.
+    // Files are written synchronously: other work, and a cancel, get their turn here.
     await turn();
     if (this.#options.signal?.aborted) throw new InterruptedError();
     this.#options.onProgress?.(this.#done, this.#total);

@@ -7,7 +7,7 @@ import type { AddressSpaceMemory } from './address-space.ts';
 
 const NOTHING = 0xffffffff;
 
-/** 4 bytes of a guest table, at a multiple of 4, as a processor walks it: no handler sees that. */
+/** Reads 4 bytes of a guest's page table, at a multiple of 4, as a page walk does: handlers are not called. */
 export function readEntry(memory: GuestMemory, gcPhys: GuestPhys): number {
   const range = memory.ranges.find(gcPhys);
   if (range === undefined) return NOTHING;
@@ -21,9 +21,9 @@ export function readEntry(memory: GuestMemory, gcPhys: GuestPhys): number {
 
 /** A machine's memory as page walks of one CPU see it: all addresses pass the CPU's A20 gate. */
 export class GuestView implements AddressSpaceMemory {
-  /** The memory that is looked at. */
+  /** The guest memory under the view. */
   readonly memory: GuestMemory;
-  /** Whose addresses they are. */
+  /** The CPU whose A20 gate applies. */
   readonly cpu: number;
 
   /** @param memory guest memory; handlers don't see tables being read through the view */
@@ -32,7 +32,7 @@ export class GuestView implements AddressSpaceMemory {
     this.cpu = cpu;
   }
 
-  /** Where an address leads on the bus. */
+  /** The address on the bus, after the A20 gate. */
   physical(gcPhys: GuestPhys): GuestPhys {
     return this.memory.a20.pass(this.cpu, gcPhys);
   }
@@ -58,8 +58,8 @@ export class GuestView implements AddressSpaceMemory {
   }
 
   /**
-   * Sets accessed and dirty bits: a write that dirty tracking notices and handlers do not: those are not there to watch
-   * guest tables. Bits in ROM can't be set.
+   * Writes a table's entry, to set accessed and dirty bits. Dirty tracking notices the write; handlers are not called.
+   * Writes to ROM are ignored.
    */
   writeU32(gcPhys: GuestPhys, value: number): void {
     const address = this.physical(gcPhys);

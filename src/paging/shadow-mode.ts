@@ -77,7 +77,7 @@ export function hostPagingText({ host, hardware, nestedPaging }: HostPaging): st
 export interface ShadowChoice {
   /** Mode of the shadow tables. */
   shadow: ShadowMode;
-  /** Undefined: the one that is there stays. */
+  /** Undefined: the present one stays. */
   switcher: WorldSwitcher | undefined;
 }
 

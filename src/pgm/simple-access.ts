@@ -5,8 +5,8 @@ import type { GuestMemory } from './guest-memory.ts';
 import { PageType } from './pages/page-states.ts';
 import { pgmError } from './pages/pgm-errors.ts';
 
-// Accesses that pass handlers by and don't hide what can't be (PGMPhysSimpleReadGCPhys, PGMPhysSimpleWriteGCPhys): for
-// debuggers and loaders. Writes set the same dirty state as all others.
+// Accesses for debuggers and loaders, which call no handlers and fail where there is no memory
+// (PGMPhysSimpleReadGCPhys, PGMPhysSimpleWriteGCPhys). Writes mark pages dirty as all others do.
 
 /**
  * Fills `target` from `gcPhys` on. Pages before the first that can't be read have been copied when it throws.

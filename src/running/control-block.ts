@@ -10,8 +10,7 @@ const MAGIC_HIGH = 0x4c575449;
 const VERSION = 1;
 
 /**
- * What a workload knows of itself. It stands in guest memory, so that it goes where the memory goes, and continues
- * there.
+ * The state of a workload. It lies in guest memory, so that the workload moves with the memory, and continues there.
  */
 const controlBlock = defineStruct('Control block of a workload', 'savkit', {
   magicLow: { kind: u32, doc: '"SAVK"' },

@@ -12,9 +12,9 @@ import type { Places } from './places.ts';
 const EPOCH_STEPS = 64;
 /** Tables of all modes: directory and table; pointers, directory, two tables; four levels, two tables. */
 export const TABLE_PAGES = 11;
-/** What the last tables map: 4 MiB. */
+/** Pages that the last-level tables map: 4 MiB. */
 const SLOTS = 1024;
-/** The tables stand at the end of what they map. */
+/** The tables map themselves at the end of the 4 MiB. */
 export const MOST_PLACES = SLOTS - TABLE_PAGES;
 const SPAN = 4 * MIB;
 const ENTRY = 7n;
@@ -42,9 +42,9 @@ const MODES: readonly GuestMode[] = [
 ];
 
 /**
- * Pages of RAM that a guest with page tables of its own reaches by their virtual addresses. It changes its paging mode,
- * moves all of its pages to other addresses, and writes its tables where it has mapped them itself. All of its CPUs
- * take part in turn.
+ * Pages of RAM that a guest accesses by virtual addresses, through page tables of its own. The guest changes its paging
+ * mode, moves all of its pages to other addresses, and writes its tables through their own mapping. Its CPUs take
+ * turns.
  */
 export class PagingPlaces implements Places {
   readonly count: number;
@@ -89,7 +89,7 @@ export class PagingPlaces implements Places {
     };
   }
 
-  /** A page that can't be reached reads as bytes that no step writes. */
+  /** A page that is not mapped reads as bytes that no step writes. */
   read(place: number, target: Uint8Array): void {
     if (this.#nextCpu().read(this.#virtualOf(place), target) !== NO_FAULT) target.fill(0xee);
   }
@@ -125,13 +125,16 @@ export class PagingPlaces implements Places {
         cpu.invalidatePage(this.#baseIn(mode) + BigInt(slot * PAGE_SIZE));
   }
 
-  /** All entries zero but the one on the way to the base; the last level of them names one or two tables. */
+  /**
+   * A table of zeros but for the entry that leads to the base; at the last upper level, for the entries of one or two
+   * tables.
+   */
   #upperTable(mode: GuestMode, depth: number): Uint8Array {
     const { upper, last, shifts, entrySize } = mode;
     const below = depth + 1 < upper.length ? [upper[depth + 1]] : last;
     const index = Number((this.#baseIn(mode) >> BigInt(shifts[depth])) & (entrySize === 4 ? 1023n : 511n));
     const table = new Uint8Array(PAGE_SIZE);
-    // Legacy PAE's pointers have no rights.
+    // Page-directory pointers of PAE have no permission bits.
     const flags = mode.name === 'pae' && depth === 0 ? 1n : ENTRY;
     const first = mode.name === 'pae' && depth === 0 ? index & 3 : index;
     for (const [i, page] of below.entries()) putEntry(table, entrySize, first + i, BigInt(this.#tableAt(page)) | flags);
@@ -154,7 +157,7 @@ export class PagingPlaces implements Places {
     this.#cpus[0].write(BigInt(this.#tableAt(table)), bytes);
   }
 
-  /** What a slot of the last tables maps. */
+  /** The address that a slot of the last-level tables maps. */
   #mappedIn(slot: number): GuestPhys | undefined {
     if (slot >= MOST_PLACES) return this.#tableAt(slot - MOST_PLACES);
     return slot < this.count ? this.#physicalOf((slot + this.count - this.#rotation()) % this.count) : undefined;
@@ -174,7 +177,7 @@ export class PagingPlaces implements Places {
     return this.#modes[(epoch >>> 1) % this.#modes.length];
   }
 
-  /** Anywhere in 4 GiB: also where a hypervisor sits. */
+  /** A random base in 4 GiB, which may collide with a hypervisor's mapping. */
   #baseIn({ name }: GuestMode): GuestVirt {
     const base = BigInt((1 + (mix(this.#seed, this.#epoch >>> 1) % 1022)) * SPAN);
     return name === 'long' ? LONG_BASE + base : base;

@@ -7,13 +7,13 @@ import { CONTEXT_END, CONTEXT_SIZE, fpuState } from '../../formats/units/cpu/cpu
 export const RESET_CPUM_VERSION = 22;
 /** Where CR0 stands in a context (pgm-unit.md 10.2). */
 const CR0 = 280;
-/** After a reset only "extension type" is set: real mode. */
+/** CR0 after a reset, in real mode: only ET (extension type) is set. */
 const CR0_RESET = 0x10;
 /** CPUID: PSE, PAE, PGE, PSE-36; and NX, long mode. */
 const LEAF_1_EDX = (1 << 3) | (1 << 6) | (1 << 13) | (1 << 17);
 const LEAF_EXTENDED_1_EDX = (1 << 20) | (1 << 29);
 const ENTRY_WORDS = 8;
-/** Legacy PAE's four pointers. */
+/** The four page-directory pointers of PAE. */
 const NO_POINTERS = new Uint8Array(4 * 8);
 
 /** The payload of a unit cpum with VCPUs as after a reset, for machines that were never on. */
@@ -28,7 +28,7 @@ export function resetCpum(cpus: number): Uint8Array {
     writer.bytes(context);
     writer.bytes(emptyStruct(fpuState.size()));
     writer.bytes(NO_POINTERS);
-    // Nothing is in use, nothing has changed.
+    // Flags of parts in use, and of changed ones: none.
     writer.u32(0);
     writer.u32(0);
   }

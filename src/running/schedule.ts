@@ -2,12 +2,12 @@ import { TWO_32 } from '../../formats/sizes.ts';
 import { mix } from './pattern.ts';
 
 /**
- * What a workload does, described once; each is a pure function of the step's number, so that a check needs no memory
- * of its own.
+ * Workloads. The place of each step is a pure function of the step's number, so that a check needs no log of past
+ * steps.
  */
 export type WorkloadKind = 'idle' | 'counter' | 'hot' | 'random' | 'scan' | 'alloc' | 'device' | 'trace' | 'paging';
 
-/** What each workload does, for people. */
+/** Descriptions of workloads, for people. */
 export const WORKLOADS: Readonly<Record<WorkloadKind, string>> = {
   idle: 'does nothing but tick',
   counter: 'counts in one page',
@@ -22,12 +22,12 @@ export const WORKLOADS: Readonly<Record<WorkloadKind, string>> = {
 /** Their numbers in guest memory. */
 export const WORKLOAD_KINDS = Object.keys(WORKLOADS) as readonly WorkloadKind[];
 
-/** Which place each step works on, and what it does there. */
+/** Tells the place that each step works on, and whether the step frees it. */
 export interface Schedule {
   readonly places: number;
-  /** After so many steps the same places come again; infinite where steps go at random. */
+  /** Number of steps after which places repeat; infinite where they are random. */
   readonly period: number;
-  /** Below `places`, or `NOWHERE`. */
+  /** The place of a step, below `places`; or `NOWHERE`. */
   placeOf(step: number): number;
   /** Whether the step gives the place back, so that it reads as zeros. */
   frees(step: number): boolean;
@@ -35,7 +35,7 @@ export interface Schedule {
 
 const never = () => false;
 
-/** The place of a step that works on none: in a trace, the end of an interval. */
+/** Place of a step without one: in a trace, the end of an interval. */
 export const NOWHERE = 0xffff_ffff;
 
 /** @param trace places in their order, for `trace` */
@@ -83,7 +83,7 @@ function allocator(places: number): Schedule {
   };
 }
 
-/** A place whose last step is not known: no step has worked on it. */
+/** Stands for the last step of a place that no step has worked on. */
 export const UNTOUCHED = -1;
 
 /**

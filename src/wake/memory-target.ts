@@ -2,7 +2,7 @@ import type { ImageTarget } from '../saved-state/extract/extract.ts';
 
 const FIRST_SIZE = 1 << 20;
 
-/** An image in memory, as large as what is written to it. */
+/** An image in memory, which grows with each write. */
 export class Memory implements ImageTarget {
   #bytes = new Uint8Array(FIRST_SIZE);
 

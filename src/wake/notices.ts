@@ -12,7 +12,7 @@ import type { MachineUnits } from './units/machine-units.ts';
 import type { NoticeCode } from './wake-codes.ts';
 import type { WakeOptions } from './wake-options.ts';
 
-/** Something that a woken guest lacks, or does otherwise. */
+/** A device or function that a woken guest loses, or a risk to it. */
 export interface Notice {
   /** `lost`: a device or its state is gone. `warning`: the guest may have trouble. */
   kind: 'lost' | 'warning';
@@ -26,13 +26,13 @@ const warning = (code: NoticeCode, message: string): Notice => ({ kind: 'warning
 const KVM = 3;
 const MHZ = 1_000_000;
 
-/** All that is to be said of a state that can be woken. @param hostTscHz rate of the host's time stamp counter */
+/** All losses and risks of a state that can be woken. @param hostTscHz rate of the host's time stamp counter */
 export function noticesOf(units: MachineUnits, options: WakeOptions, hostTscHz?: number): Notice[] {
   const { state } = units.collected;
   const names = [...new Set(state.units.map(({ name }) => name))];
   const dropped = names.filter((name) => options.without.has(name));
   const notices = dropped.map((name) =>
-    lost('dropped', `device ${name}, by --without: its driver will find nothing there`),
+    lost('dropped', `device ${name}, left out by --without: its driver will find nothing there`),
   );
   if (names.includes('VMMDev'))
     notices.push(
@@ -129,7 +129,7 @@ function interruptNotices(units: MachineUnits, options: WakeOptions): Notice[] {
   ];
 }
 
-/** Formats of images with which QEMU writes its stream, and so gives a machine back. */
+/** Image formats with which QEMU can save a machine, so that it can go back to VirtualBox. */
 const FORMATS_WITH_WAY_BACK = ['raw', 'qcow2'];
 
 /** @param formats of the images, by place */

@@ -43,7 +43,7 @@ export const topCommand: CommandModule<object, Options> = {
       .option('interval', {
         type: 'number',
         requiresArg: true,
-        describe: 'Look every so many seconds; default: every second on a terminal, once elsewhere',
+        describe: 'Seconds between two looks; default: 1 on a terminal, a single look elsewhere',
       })
       .option('ndjson', { type: 'boolean', default: false, describe: 'Print each look as JSON, one a line' })
       .example('$0 top', 'Machines of yours, and their migrations, until Ctrl-C')
@@ -60,7 +60,7 @@ export const topCommand: CommandModule<object, Options> = {
   },
 };
 
-/** Looks until a signal comes; or once, where nobody watches. */
+/** Looks until a signal comes; once, if neither a terminal nor --interval asks for more. */
 async function top(options: Options, { signal }: Job): Promise<Outcome> {
   const { interval, machines, json, ndjson = false } = options;
   if (interval !== undefined && !(interval >= LEAST_SECONDS))
@@ -85,7 +85,7 @@ async function top(options: Options, { signal }: Job): Promise<Outcome> {
       await sleep((interval ?? DEFAULT_SECONDS) * 1000, { signal });
     }
   } catch (error) {
-    // That is how watching ends.
+    // A signal ends the watching, which is no failure.
     if (!signal.aborted) throw error;
     return { exitCode: ExitCode.OK, result: { rows }, text: NO_TEXT };
   }

@@ -77,12 +77,12 @@ const builder = (argv: Argv) =>
     .option('flatten', {
       type: 'boolean',
       default: false,
-      describe: 'Make one plain state of the passes of a live save',
+      describe: 'Merge the passes of a live save into one plain state',
     })
     .option('compression', {
       choices: ['lzf', 'none'] as const,
       default: 'lzf' as const,
-      describe: 'How to store what is written anew',
+      describe: 'How to compress blocks that cannot be copied as they are',
     })
     .option('recompress', {
       type: 'boolean',

@@ -27,13 +27,18 @@ const builder = (argv: Argv) =>
       describe: 'Guest-physical address; with --virt a virtual one',
     })
     .option('len', { type: 'string', default: '256', requiresArg: true, describe: 'Number of bytes' })
-    .option('raw', { type: 'boolean', default: false, describe: 'The bytes themselves, not their dump' })
+    .option('raw', { type: 'boolean', default: false, describe: 'Write the bytes themselves, not a dump' })
     .option('virt', {
       type: 'boolean',
       default: false,
       describe: 'The address is virtual: it is translated by the page tables of a CPU',
     })
-    .option('cpu', { type: 'number', default: 0, requiresArg: true, describe: 'With --virt: whose page tables' })
+    .option('cpu', {
+      type: 'number',
+      default: 0,
+      requiresArg: true,
+      describe: 'With --virt: number of the CPU whose page tables are used',
+    })
     .example('$0 peek machine.sav --at 0x7c00 --len 512', 'The boot sector, where the BIOS put it')
     .example('$0 peek machine.sav --at 0xf0000 --len 64K --raw | strings', 'Words in the BIOS')
     .example('$0 peek machine.sav --virt --at 0xffffffff80000000', "What the guest's kernel has there")

@@ -39,13 +39,13 @@ const builder = (argv: Argv) =>
     .option('trust', {
       type: 'boolean',
       default: false,
-      describe: 'Keep what can be read but does not have the CRC that was stored',
+      describe: 'Also keep units whose bytes do not match their stored CRC',
     })
     .option('repair', {
       type: 'boolean',
       default: false,
       describe:
-        'Flip back a single bit that explains a wrong CRC also in large units, where some bit may fit by accident',
+        'Also in large units, flip back the one bit that explains a wrong CRC; there, a bit may fit by accident',
     })
     .option('layout', {
       type: 'string',
@@ -150,7 +150,7 @@ function reportText(report: SalvageReport, output: string): TerminalText {
     ]);
     text.push(heading(`Pages missing: ${lostPages}`), table(['range', 'from', 'to', 'pages', ''], rows));
   }
-  if (untold) text.push(indent('more is missing: what names ROMs and device memory is lost, too'));
+  if (untold) text.push(indent('more is missing: the lists of ROMs and device memory are lost, too'));
   if (written.verdict !== 'whole')
     text.push(
       indent(line`What was written is ${written.verdict}: ${errorText(firstError(written.findings) ?? NO_ERROR)}`),
@@ -159,7 +159,7 @@ function reportText(report: SalvageReport, output: string): TerminalText {
   return lines(text);
 }
 
-/** What will come of the result in VirtualBox, as far as the file alone tells. */
+/** Tells whether VirtualBox will load the result, as far as the file alone shows. */
 function prospects({ loadable, written: { verdict, findings } }: SalvageReport): string {
   if (loadable) return 'Nothing in it keeps VirtualBox from loading it; missing pages are zeros or old copies.';
   if (findings.some(({ code }) => code === 'incomplete'))
@@ -168,7 +168,7 @@ function prospects({ loadable, written: { verdict, findings } }: SalvageReport):
   return 'VirtualBox will refuse to load it.';
 }
 
-/** How often some bit would fit by accident. */
+/** Tells how often a bit would fit by accident, unless that hardly ever happens. */
 function accident(chance: number): string {
-  return chance < 0.0001 ? '' : ` (by accident some bit does ${(chance * 100).toFixed(2)} times in 100)`;
+  return chance < 0.0001 ? '' : ` (a bit would fit by accident ${(chance * 100).toFixed(2)} times in 100)`;
 }

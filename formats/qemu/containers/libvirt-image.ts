@@ -7,7 +7,7 @@ import { readPart } from '../read-part.ts';
 export interface LibvirtImage {
   /** Version of the head: 1 or 2. */
   version: number;
-  /** `virsh restore` lets the machine run, unless told otherwise. */
+  /** The machine ran when it was saved; `virsh restore` then lets it run, by default. */
   wasRunning: boolean;
   /** Format of the stream after the head. */
   compression: LibvirtCompression;
@@ -21,7 +21,7 @@ export interface LibvirtImage {
   isComplete: boolean;
   /** The header as it stands in the file, and its numbers in the byte order of its writer. */
   header: Uint8Array;
-  /** What the header says of whether the machine ran; 0 and 1 are in use. */
+  /** The header's field for `wasRunning`, as stored; libvirt writes 0 or 1. */
   runningWord: number;
   /** Offset of the stream in the file. */
   streamStart: number;
@@ -35,7 +35,7 @@ export type LibvirtCompression = (typeof COMPRESSIONS)[number];
 export const LIBVIRT_MAGIC = 'LibvirtQemudSave';
 export const LIBVIRT_PART_MAGIC = 'LibvirtQemudPart';
 export const LIBVIRT_HEADER_SIZE = 92;
-/** From here on the header holds nothing yet. */
+/** The reserved rest of the header begins here. */
 export const LIBVIRT_UNUSED = 36;
 const VERSIONS = [1, 2];
 /** XML, cookie and padding: 64 KiB of padding and some KiB of XML have been seen. */
@@ -59,7 +59,7 @@ export async function readLibvirtImage(source: ByteSource, unfinished = false): 
     );
   }
   const view = new DataView(header.buffer, header.byteOffset, header.byteLength);
-  // The writer's byte order: a version that is only small the other way round tells.
+  // The header has the byte order of its writer: the version is a small number in one of both.
   const little = view.getUint32(16, true) <= 0xffff;
   const fields = [16, 20, 24, 28, 32].map((at) => view.getUint32(at, little));
   const [version, dataLength, wasRunning, format, cookieOffset] = fields;

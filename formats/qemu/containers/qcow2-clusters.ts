@@ -1,19 +1,22 @@
 import type { ByteSource } from '../../files/source.ts';
 import { OFFSET_BITS, type Qcow2Image, type Qcow2Snapshot, readAt, stateStart, tableBitsOf } from './qcow2.ts';
 
-/** Bits without a meaning in entries of tables that lead to tables, and of those that lead to parts of the state. */
+/** Reserved bits in entries of L1 tables, and of L2 tables. */
 const RESERVED_L1 = 0x7f00_0000_0000_01ffn;
 const RESERVED_L2 = 0x3f00_0000_0000_01fen;
-/** Where a block of counts lies. */
+/** Bits of a reference table's entry that hold the offset of a block of counts. */
 const COUNTS_OFFSET = 0xffff_ffff_ffff_fe00n;
-/** Parts of a cluster that extended entries tell of. */
+/** Subclusters of a cluster with an extended L2 entry. */
 const PARTS = 32;
 
-/** What the tables of a snapshot say of the clusters of a machine's state. */
+/** Callbacks of a walk through the tables of a snapshot. */
 export interface ClusterVisitor {
-  /** An L2 table, or a part of the state. @param host offset in the image @param place offset of its entry */
+  /**
+   * An L2 table, or a cluster of the state. @param host its offset in the image @param place offset of the entry that
+   * names it
+   */
   cluster(host: number, place: number): void | Promise<void>;
-  /** An entry has bits that have no meaning. @param place offset of the entry */
+  /** An entry has reserved bits set. @param place offset of the entry */
   reserved(place: number): void;
   /** Bytes of the state for which there is no cluster. @param at offset in the state */
   missing(at: number, size: number): void;
@@ -49,11 +52,11 @@ export async function visitClusters(
 interface Part {
   /** Offset of the L2 table. */
   table: number;
-  /** Entries that are of the state. */
+  /** Number of entries that belong to the state. */
   count: number;
-  /** Offset in the state of what the first entry is for. */
+  /** Offset in the state of the first entry's cluster. */
   at: number;
-  /** Bytes of the state. */
+  /** Size of the state, in bytes. */
   end: number;
 }
 
@@ -84,7 +87,7 @@ async function visitTable(
   }
 }
 
-/** Reads how often clusters of an image are used. */
+/** Reads the reference counts of clusters. */
 export class ClusterCounts {
   readonly #source: ByteSource;
   readonly #image: Qcow2Image;

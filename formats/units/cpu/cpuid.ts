@@ -80,8 +80,8 @@ export function findCpuidPart(payload: Uint8Array, version: number): number | un
 }
 
 /**
- * `u32 32, u32 count`, then entries of which the first is leaf 0 and all leaves ascend; what follows them ends with the
- * payload. That is asked for because the extended state before it holds bytes of the guest's choice.
+ * `u32 32, u32 count`, then entries with ascending leaves, the first of them leaf 0; the part after them ends with the
+ * payload. All of this is checked because the extended state before the part holds bytes that the guest chooses.
  */
 function findEntries(view: DataView, from: number): { at: number; leaves: Map<number, Leaf> } | undefined {
   for (let at = from; at + 8 + ENTRY_SIZE <= view.byteLength; at++) {

@@ -6,7 +6,7 @@ import { FormatError, hex } from '../../errors.ts';
 export const SCREENSHOT_UNIT = { name: 'DisplayScreenshot', instance: 1100 } as const;
 /** Versions 1.x, whose upper half is 1. */
 export const SCREENSHOT_MAJOR = 1;
-/** Far more than the screens of VirtualBox have, uncompressed. */
+/** Far more than an uncompressed picture of VirtualBox's largest screen. */
 export const SCREENSHOT_LIMIT = 64 * 1024 * 1024;
 
 /**
@@ -35,7 +35,7 @@ export function readScreenshot(payload: Uint8Array): Screenshot | undefined {
     for (let i = 0; i < count; i++) {
       const size = cursor.u32();
       const type = cursor.u32();
-      // Of a picture that there is not, neither width nor height is written, though the size counts them.
+      // For a missing picture, width and height are not written, though its size counts them.
       if (size <= SIZE_OF_SIZES) continue;
       const offset = cursor.at + SIZE_OF_SIZES;
       const block = cursor.view(size);

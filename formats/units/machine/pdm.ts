@@ -15,15 +15,13 @@ export interface PdmDevice {
   instance: number;
 }
 
-/** Ends the list. */
 const MAX_NAME = 32;
 const MAX_DEVICES = 1024;
 
 /**
- * The list `u32 number, u32 length and name, u32 instance`, ended by −1, which is the last thing in the unit. What
- * stands before it (per CPU 16 bytes in
- * 7.2) changed between releases, so the list is recognised by filling the rest exactly. Checked against the states of
- * 7.2.22.
+ * The list of devices: entries `u32 number, u32 length and name, u32 instance`, then −1, at the end of the unit. The
+ * part before the list (16 bytes a CPU in 7.2) changed between releases, so the list is found as the one that ends
+ * exactly with the unit. Checked against the states of 7.2.22.
  * @returns undefined where there is none
  */
 export function readPdmDevices(payload: Uint8Array): PdmDevice[] | undefined {
@@ -31,8 +29,8 @@ export function readPdmDevices(payload: Uint8Array): PdmDevice[] | undefined {
 }
 
 /**
- * The payload of pass 0 of a live save, which is the list alone, from that of the final pass; a piece of it. Undefined
- * where there is none.
+ * The payload for pass 0 of a live save, taken from that of the final pass: the list alone. Undefined where there is
+ * none.
  */
 function pdmLivePass(payload: Uint8Array): Uint8Array | undefined {
   const list = findList(payload);
@@ -64,7 +62,7 @@ function readList(payload: Uint8Array, view: DataView, start: number): PdmDevice
   return undefined;
 }
 
-/** Interrupts that a CPU has not taken yet, by whoever raised them. */
+/** Interrupts that a CPU has not taken yet, by source. */
 const pending = defineStruct('Pending interrupts of a CPU, pdm versions 3–5', 'units-compared.md', {
   apic: { kind: u32, doc: '1: the local APIC has an interrupt for the CPU' },
   pic: { kind: u32, doc: '1: the 8259 has one' },
@@ -80,7 +78,7 @@ const device = defineStruct('Device of the machine, pdm versions 3–5', 'units-
 
 const DMA_SIZE = 4;
 
-/** As many as stand before the list of devices, which nothing counts. */
+/** Repeats `kind` up to the list of devices; the unit holds no count. */
 function beforeList<T>(kind: Kind<T>): Kind<T[]> {
   return {
     ...fill(kind),

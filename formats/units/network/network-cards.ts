@@ -4,7 +4,7 @@ import type { DeviceConfig } from '../codec/device-config.ts';
 import { comparedRow, type Told, type UnitRow, versions } from '../codec/unit-row.ts';
 import { E1000_CHIPS, e1000, e1000Codec, macText, PCNET_TYPES, pcnet, pcnetCodec } from './codecs.ts';
 
-/** The same in versions 4 to 6. */
+/** The start of unit e1000, versions 4 to 6. */
 const e1000Head = startOf(e1000, 'chip');
 const pcnetHead = startOf(pcnet, 'type');
 

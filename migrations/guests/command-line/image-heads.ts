@@ -4,8 +4,9 @@ import { DISK_HEAD_SIZE, type DiskHead, readDiskHead } from '../../../formats/qe
 import type { QemuOption } from '../../../src/saved-state/qemu-check/command-words.ts';
 import { harmful, partsOfValue, type ValueParts } from './harmless-values.ts';
 
-// QEMU finds further files by the heads of images. A guest writes the head of its raw disk, and whoever sends a command
-// line says as what an image is to be read: an image is looked at before it is.
+// QEMU opens further files that the head of an image names. A guest can write such a head to its raw disk, and the
+// sender of a command line chooses the format in which QEMU reads the disk. So heads are checked before QEMU reads
+// them.
 
 const READ_BY_HEAD = 'qcow2';
 
@@ -31,7 +32,10 @@ export function checkImages(options: readonly QemuOption[]): void {
     }
 }
 
-/** What is read by its head, and whether the command line says what lies behind it. */
+/**
+ * The images of an option that QEMU reads by their heads, and whether the command line itself names their backing
+ * files.
+ */
 function formatsIn({ name, kind, parts }: ValueParts & { name: string }): { namesBacking: boolean }[] {
   const drivers = parts.filter(({ key, value }) => /(^|\.)(driver|format)$/.test(key) && value === READ_BY_HEAD);
   const nodes = [...(kind === READ_BY_HEAD ? [''] : []), ...drivers.map(({ key }) => key.replace(/\w+$/, ''))];

@@ -3,7 +3,7 @@ import type { PageSet } from '../../machine/page-set.ts';
 import { MemoryScan } from './memory-scan.ts';
 import type { RamFiles } from './ram-files.ts';
 
-/** The memory of a guest as both sides of a migration read it: files, and a scan of them in other threads. */
+/** The memory of a guest as both sides of a migration read it: out of files, also by scanning threads. */
 export abstract class GuestRam {
   protected readonly ram: RamFiles;
   protected readonly scan: MemoryScan;

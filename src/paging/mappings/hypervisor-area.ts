@@ -1,7 +1,7 @@
 import { MIB, PAGE_SIZE } from '../../../formats/sizes.ts';
 import { mappingError } from './mapping-errors.ts';
 
-/** What stands at an address of raw mode, and moves when the area does. */
+/** Uses of addresses in raw mode; those that move with the area are listed so. */
 export type ReservedFor =
   | 'cr3-area'
   | 'mode-data'
@@ -16,20 +16,20 @@ export type ReservedFor =
 
 /** A stretch of the area. */
 export interface Reservation {
-  /** What stands there. */
+  /** Use of the stretch. */
   readonly what: ReservedFor;
-  /** For people. */
+  /** One line for people. */
   readonly description: string;
-  /** Where raw mode sees it. */
+  /** Its address in raw mode. */
   address: number;
   /** Bytes. */
   readonly size: number;
 }
 
-/** One table of PAE maps so much. */
+/** Bytes that one PAE page table maps. */
 const BORDER = 2 * MIB;
 
-/** The addresses that the hypervisor has in the guest's address space, dealt out from front to back. */
+/** The hypervisor's stretch of the guest's address space, reserved from front to back. */
 export class HypervisorArea {
   readonly #end: number;
   readonly #reserved: Reservation[] = [];
@@ -61,7 +61,7 @@ export class HypervisorArea {
     return reservation;
   }
 
-  /** The same within 2 MiB: where the first place crosses a border it is given up, and the next one taken. */
+  /** Reserves within one 2 MiB border; where the next place crosses it, that place is skipped. */
   reserveWithin(what: ReservedFor, description: string, size: number): Reservation {
     const first = this.reserve(what, description, size);
     if (Math.floor(first.address / BORDER) === Math.floor((first.address + first.size - 1) / BORDER)) return first;
@@ -73,7 +73,7 @@ export class HypervisorArea {
     this.reserve('fence', 'fence', PAGE_SIZE);
   }
 
-  /** Moves all that is reserved for something. */
+  /** Moves all stretches of one use. */
   move(what: ReservedFor, delta: number): void {
     for (const reservation of this.#reserved) if (reservation.what === what) reservation.address += delta;
   }

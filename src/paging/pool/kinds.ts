@@ -1,15 +1,15 @@
-/** How the entries of a table look. */
+/** Layout of a table's entries. */
 export type EntryFormat = '32-bit' | 'pae' | 'ept';
 
-/** Which shadow entries a guest entry stands behind. */
+/** Maps the number of a guest entry to the shadow entries made from it. */
 export type SlotRule =
-  /** The one with the same number. */
+  /** The entry with the same number. */
   | 'same'
-  /** 512 of 1024: the table shadows that half of the guest's in which its key lies. */
+  /** The shadow table has 512 entries, the guest's 1024: it shadows the half in which its key lies. */
   | 'half'
-  /** Two each: the directory shadows the quarter with this number of the guest's. */
+  /** Two shadow entries for each: the shadow directory covers this quarter of the guest's. */
   | { quarter: number }
-  /** Four entries from the key on. */
+  /** Four guest entries from the key on. */
   | 'from-key';
 
 /** What a page of the pool is used for (PGMPOOLKIND). */
@@ -57,7 +57,7 @@ export const KINDS = {
   EPT_PDPT_PHYS: tables(26, 'EPT_PDPT_FOR_PHYS', 'ept', 'P'),
   EPT_PD_PHYS: tables(27, 'EPT_PD_FOR_PHYS', 'ept', 'P'),
   EPT_PT_PHYS: pages(28, 'EPT_PT_FOR_PHYS', 'ept', 'P'),
-  /** Of the host's own format: on 32-bit hosts its entries have 32 bits. */
+  /** In the host's own format: on 32-bit hosts its entries have 32 bits. */
   ROOT_NESTED: tables(29, 'ROOT_NESTED', 'pae'),
 } as const satisfies Record<string, PoolKind>;
 
@@ -67,7 +67,7 @@ export const KIND_BY_NUMBER: readonly (PoolKind | undefined)[] = Array.from({ le
 );
 export const FREE_KIND = 1;
 
-/** Whether a pool page of kind `old` for an address is given up when the same address is wanted as `wanted`. */
+/** Whether a pool page of kind `old` is freed because its guest page is now used as kind `wanted`. */
 export function isReuse(old: PoolKind, wanted: PoolKind): boolean {
   if (old.family === 'X') return wanted.family === 'Y' || wanted.family === 'P';
   if (old.family !== 'Y') return false;

@@ -4,7 +4,7 @@ import { canonical } from '../address-space.ts';
 import { NO_FAULT, PageFault } from '../page-fault.ts';
 import type { ShadowedCpu } from './shadow-state.ts';
 
-/** What `reach` gives where it has no host address. */
+/** Results of `reach` in place of a host address. */
 export const Reach = { EMULATE: -1, FAULT: -2 } as const;
 
 /**
@@ -22,7 +22,7 @@ export function readGuest(cpu: ShadowedCpu, address: GuestVirt, target: Uint8Arr
 export function writeGuest(cpu: ShadowedCpu, address: GuestVirt, source: Uint8Array, access: number): number {
   return eachPage(cpu, address, source.length, access | PageFault.WRITE, (host, from, to) => {
     const piece = source.subarray(from, to);
-    // Memory that is being saved for good refuses all writes.
+    // After the last pass of a save, all writes are refused; guest memory does that.
     if (host === Reach.EMULATE || cpu.paging.memory.noMorePhysWrites)
       emulate(cpu, 'write', address + BigInt(from), piece);
     else hostBytes(cpu, host, to - from).set(piece);
@@ -55,10 +55,10 @@ function eachPage(
   return NO_FAULT;
 }
 
-/** Through the door: the handlers of both kinds see the access. */
+/** Makes the access through guest memory, so that physical and virtual handlers see it. */
 function emulate(cpu: ShadowedCpu, access: 'read' | 'write', address: GuestVirt, bytes: Uint8Array): void {
   const { memory, rawMode } = cpu.paging;
-  // Raw mode's code sees a page of the guest only where it has mapped it.
+  // In raw mode, the hypervisor has to map the page into its own address space first.
   const host = rawMode ? memory.hostPageOf(cpu.gcPhys) : 0;
   if (host > 0) rawMode?.dynamicArea.map(host * PAGE_SIZE);
   cpu.paging.memory[access](cpu.gcPhys, bytes, cpu.id, address);

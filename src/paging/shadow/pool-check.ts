@@ -18,9 +18,9 @@ export const POOL_CONDITIONS = {
 /** What must hold in a pool of shadow tables. */
 export type PoolCondition = keyof typeof POOL_CONDITIONS;
 
-/** Something in the pool that must not be. */
+/** A condition that a table of the pool breaks. */
 export interface PoolBreach {
-  /** Which one does not hold. */
+  /** The condition. */
   condition: PoolCondition;
   /** Index of the table in the pool. */
   table: number;

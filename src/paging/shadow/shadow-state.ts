@@ -14,9 +14,9 @@ import type { CpuEvents, ShadowEvents } from './paging-events.ts';
 import type { ShadowPlan } from './plan.ts';
 import type { Tlb } from './tlb.ts';
 
-// What the parts of shadow paging know of each other.
+// Interfaces between the parts of shadow paging.
 
-/** Control registers of a CPU but CR2, which faults set. */
+/** Control registers of a CPU, without CR2, which faults set. */
 export type Registers = Omit<ControlRegisters, 'cr2'>;
 
 /** How a machine's paging is shadowed. */
@@ -41,11 +41,11 @@ export interface PoolOptions {
 export interface CpuCounts {
   /** Changes of the paging mode. */
   modeChanges: number;
-  /** Loads of CR3 that changed it, and that did not; those that flushed global pages, too. */
+  /** Loads of CR3 that changed it. */
   newCr3: number;
   /** Those that flushed global pages, too. */
   newCr3Global: number;
-  /** Loads of the value that was there. */
+  /** Loads of CR3 with the value that it had. */
   sameCr3: number;
   /** Those that flushed global pages, too. */
   sameCr3Global: number;
@@ -53,11 +53,11 @@ export interface CpuCounts {
   syncGlobal: number;
   /** Syncs that kept global pages. */
   syncNotGlobal: number;
-  /** Faults by what became of them. */
+  /** Page faults that the guest's own tables cause. */
   guestFaults: number;
-  /** Faults that only the shadow had. */
+  /** Page faults that only the shadow tables caused. */
   synced: number;
-  /** Accesses that no table can do: MMIO, handlers. */
+  /** Accesses that no table can map: MMIO, handlers. */
   emulated: number;
   /** Pages invalidated by INVLPG. */
   invalidated: number;
@@ -77,7 +77,7 @@ export type ModeChangeStatus =
   | 'switcher-refused'
   | 'not-combinable';
 
-/** All others that take part in mode changes. */
+/** Callbacks during mode changes. */
 export interface ModeChangeHooks {
   /** Raw mode: makes a world switcher current. False refuses the change. */
   selectSwitcher?(switcher: WorldSwitcher): boolean;
@@ -85,7 +85,7 @@ export interface ModeChangeHooks {
   notifyHardware?(shadow: ShadowMode | undefined, guest: PagingMode): void;
 }
 
-/** What a CPU, and what happens to it, needs of the machine: `ShadowPaging`. */
+/** The machine as shadowed CPUs see it; `ShadowPaging` implements it. */
 export interface ShadowedMachine {
   readonly events: ShadowEvents;
   readonly memory: GuestMemory;
@@ -99,13 +99,13 @@ export interface ShadowedMachine {
   readonly mappings: RootMappings;
 }
 
-/** What CPUs need of the hypervisor's mappings: `ShadowMappings`. */
+/** The hypervisor's mappings as CPUs see them; `ShadowMappings` implements it. */
 export interface RootMappings {
   insert(cpu: ShadowedCpu): void;
   remove(cpu: ShadowedCpu): void;
 }
 
-/** What syncs need of the handlers of virtual addresses: `VirtualHandlers`. */
+/** Handlers of virtual addresses as syncs see them; `VirtualHandlers` implements it. */
 export interface VirtualSync {
   stateOf(frame: number): number;
   update(cpu: ShadowedCpu, force: boolean): void;
@@ -113,7 +113,7 @@ export interface VirtualSync {
   findHypervisor(address: GuestVirt): object | undefined;
 }
 
-/** What mode changes, loads of CR3 and accesses need of a CPU: `ShadowCpu`. */
+/** A CPU as mode changes, loads of CR3 and accesses see it; `ShadowCpu` implements it. */
 export interface ShadowedCpu {
   readonly paging: ShadowedMachine;
   readonly id: number;
@@ -138,7 +138,7 @@ export interface ShadowedCpu {
   space(): AddressSpace;
 }
 
-/** What mode changes and handlers need of a CPU's root: `Cr3`. */
+/** A CPU's root table as mode changes and handlers see it; `Cr3` implements it. */
 export interface RootState {
   readonly flags: { updateVirtual: boolean; always: boolean; mapCr3: boolean };
   latched: readonly bigint[] | undefined;

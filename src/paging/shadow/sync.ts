@@ -15,9 +15,9 @@ import { indexIn, isReserved, tableAddress, type Walker } from '../walker.ts';
 import type { CpuEvents } from './paging-events.ts';
 import type { ShadowLevel, ShadowPlan } from './plan.ts';
 
-/** Pages that one fault brings in, where the guest's tables have them (`PGM_SYNC_NR_PAGES`). */
+/** Pages that are mapped after one fault, as far as the guest's tables map them (`PGM_SYNC_NR_PAGES`). */
 const SYNC_WINDOW = 32;
-/** What a shadow entry takes over from the guest's. */
+/** Bits that a shadow entry copies from the guest's entry. */
 const KEPT = P | RW | US | A | D | G;
 const KEPT_OF_TABLES = P | RW | US | A;
 const STAND_IN = P | RW | US | A | D;
@@ -27,15 +27,15 @@ const EPT_PAGE = 0b101 | (6 << 3) | (1 << 6);
 /** Pages whose number fills the low half of a wide entry. */
 const PAGES_OF_LOW_HALF = 2 ** 20;
 
-/** Key of directories that stand for none of the guest's: beyond all addresses. */
+/** Key of directories that shadow none of the guest's: beyond all addresses. */
 const NOWHERE = 2 ** 62;
 
-/** What the guest says about one page. */
+/** The guest's mapping of one page. */
 interface GuestPage {
   gcPhys: number;
   low: number;
   high: number;
-  /** Clean pages are tracked by their own entry, not by the directory's. */
+  /** Whether the page's own entry, and not the directory's, tracks the first write. */
   tracks: boolean;
 }
 
@@ -49,7 +49,7 @@ export class ShadowSync {
   readonly #plan: ShadowPlan;
   /** Ended at the address; undefined where the guest has no tables. */
   readonly #walker: Walker | undefined;
-  /** What virtual handlers ask of a page: a `HandlerState`. */
+  /** The `HandlerState` that virtual handlers need for a page. */
   readonly #virtualState: (frame: number) => number;
   readonly #events: CpuEvents;
 
@@ -69,7 +69,10 @@ export class ShadowSync {
     this.#virtualState = virtualState;
   }
 
-  /** The last table for an address, with all that leads to it; `NIL_INDEX` where one can't be had. */
+  /**
+   * The last-level table for an address, with all tables on the way to it; `NIL_INDEX` where the pool has no table
+   * left.
+   */
   tableFor(root: number, linear: number): number {
     const { levels } = this.#plan;
     let table = root;
@@ -87,8 +90,8 @@ export class ShadowSync {
   }
 
   /**
-   * The directory of PAE for an address, whatever the guest has there: a mapping of the hypervisor is to go into it.
-   * `NIL_INDEX` where one can't be had.
+   * The PAE directory for an address, into which a mapping of the hypervisor will go, whatever the guest has there.
+   * `NIL_INDEX` where the pool has no table left.
    */
   directoryFor(root: number, linear: number): number {
     const [level] = this.#plan.levels;
@@ -115,7 +118,7 @@ export class ShadowSync {
     return child;
   }
 
-  /** Lets `table` map the page at `linear`, and pages around it that cost nothing. */
+  /** Makes `table` map the page at `linear`, and neighbours that need no new memory. */
   fill(table: number, linear: number, access: number): void {
     const level = this.#plan.levels[this.#plan.levels.length - 1];
     const slot = slotOf(level, linear);
@@ -147,7 +150,7 @@ export class ShadowSync {
     return tableAddress(walker.entryLow[depth], walker.entryHigh[depth]);
   }
 
-  /** Takes the table that an entry is to name, and lets it. */
+  /** Takes a child table from the pool, and makes the entry point to it. */
   #hook(table: number, slot: number, level: ShadowLevel, linear: number): number {
     const walker = this.#walker;
     const leaf = walker && level.guest >= 0 ? walker.depth - 1 : Number.POSITIVE_INFINITY;
@@ -176,11 +179,11 @@ export class ShadowSync {
     return this.#pool.take(kind, this.#keyOf(level, slot, linear), { tag: this.#rulesTag() });
   }
 
-  /** A table of the pages of one large page, or of a part of it that one entry covers. */
+  /** Takes a table that splits a large page of the guest, or the part of it that one entry covers. */
   #takeBig(level: ShadowLevel, linear: number, walker: Walker): number {
     const span = 2 ** level.shift;
     const base = walker.gcPhys - (linear % walker.pageSize) + Math.floor((linear % walker.pageSize) / span) * span;
-    // A table for a part of which nothing is memory would stay empty.
+    // Where the part has no memory, the table would stay empty.
     if (!this.#memory.ranges.firstOverlap(base, base + span)) return NIL_INDEX;
     const kind = level.big as PoolKind;
     if (kind === KINDS.PD64_PHYS) return this.#pool.take(kind, base, { cached: false });
@@ -197,13 +200,16 @@ export class ShadowSync {
     return level.key === 'entry-half' ? address + (slot & 1) * (PAGE_SIZE / 2) : address;
   }
 
-  /** CPUs that understand entries differently don't share tables. */
+  /** Separates tables of CPUs that interpret entries differently (NXE, PSE). */
   #rulesTag(): number {
     const rules = this.#walker?.rules;
     return rules ? (rules.nxe ? 16 : 0) | (rules.pse ? 32 : 0) : 0;
   }
 
-  /** What the guest has at `near`, in the table of `slot`, which the walk found; undefined for nothing usable. */
+  /**
+   * The guest's mapping at `near`, which lies in the same table as the address of the walk; undefined where there is
+   * none.
+   */
   #guestPage(linear: number, slot: number, near: number): GuestPage | undefined {
     const walker = this.#walker;
     const level = this.#plan.levels[this.#plan.levels.length - 1];
@@ -254,7 +260,7 @@ export class ShadowSync {
     else this.#pool.setPage(table, slot, (lowHost | low) >>> 0, (highHost | (page.high & NX_HIGH)) >>> 0, frame);
   }
 
-  /** Gives a page memory of its own where it needs it. @returns false where it stays without */
+  /** Allocates the page's own memory where the access needs it. @returns false where the page has none */
   #makeUsable(
     range: RamRange,
     index: number,
@@ -286,7 +292,7 @@ export function activeState(state: number): number {
   return state === HandlerState.DISABLED ? HandlerState.NONE : state;
 }
 
-/** Whether the host's page may be written without anybody taking notice. */
+/** Whether the guest may write to the host's page directly: nothing monitors it. */
 function isWritable(range: RamRange, index: number): boolean {
   const type = range.type[index];
   return range.state[index] === PageState.ALLOCATED && (type === PageType.RAM || type === PageType.MMIO2);

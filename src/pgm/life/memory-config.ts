@@ -2,10 +2,10 @@ import { FOUR_GIB, MIB, PAGE_SIZE } from '../../../formats/sizes.ts';
 import type { HostPriority, OverCommitPolicy } from '../../gmm/host-account.ts';
 import { pgmError } from '../pages/pgm-errors.ts';
 
-/** What a machine's memory is configured by, as values of VirtualBox's configuration tree (guest-memory.md 1). */
+/** The configuration of a machine's memory, as values of VirtualBox's configuration tree (guest-memory.md 1). */
 export type ConfigValues = Readonly<Record<string, string | number | boolean | undefined>>;
 
-/** How a machine's memory is made. */
+/** The same, checked and with defaults. */
 export interface MemoryConfig {
   /** Bytes, whole pages. */
   ramSize: number;
@@ -15,19 +15,19 @@ export interface MemoryConfig {
   ramPreAlloc: boolean;
   /** Most chunks of host memory that are mapped at a time. */
   maxRing3Chunks: number;
-  /** Whether more may be promised than the host has. */
+  /** Whether machines together may reserve more memory than the host has. */
   policy: OverCommitPolicy;
-  /** Who is asked last to give memory back. */
+  /** How late the host asks this machine to give memory back. */
   priority: HostPriority;
   /** The pool of shadow tables, as `Machine.usePaging` takes it: tables, and lists of tables that map one page. */
   pool: { poolPages: number; extents: number };
 }
 
-/** On 64-bit hosts. */
+/** The largest RAM on 64-bit hosts. */
 const MAX_RAM_SIZE = 0x0000_0fff_ffff_0000;
 const HOLE = { default: 512 * MIB, above: 16 * MIB, upTo: 4032 * MIB, step: 4 * MIB };
 const POOL_PAGES = { default: 1024, from: 16, to: 0x3fff, step: 16 };
-/** One more means that a page has overflowed. */
+/** The next number marks a page that is mapped too often to list. */
 const MAX_EXTENTS = 0x3fff;
 const MAX_POOL_USERS = 32768;
 const PRIORITIES = ['low', 'normal', 'high'];
@@ -65,7 +65,7 @@ export function ramStretches({
   return stretches.filter(({ start, end }) => end > start);
 }
 
-/** The documented place is below `MM`, but VirtualBox's code asks the root; both are taken. */
+/** The key's documented place is below `MM`, but VirtualBox's code reads it at the root; savkit accepts both. */
 function readPolicy(values: ConfigValues): OverCommitPolicy {
   const policy = String(values['MM/Policy'] ?? values.Policy ?? 'no_oc').toLowerCase();
   if (policy === 'no_oc' || policy === 'no overcommitment') return 'no-over-commitment';
@@ -88,7 +88,7 @@ function readPool(values: ConfigValues): MemoryConfig['pool'] {
     throw invalid('PGM/Pool/MaxUsers', maxUsers, `${maxPages} to ${MAX_POOL_USERS}`);
   const maxPhysExts = number(values, 'PGM/Pool/MaxPhysExts', Math.max(maxPages * 2, 0x3fff));
   if (maxPhysExts < 16) throw invalid('PGM/Pool/MaxPhysExts', maxPhysExts, 'at least 16');
-  // Every table is found again: a pool without its cache would be slower, and no different.
+  // The key is checked only: savkit's pool always has its cache, which changes speed and nothing else.
   bool(values, 'PGM/Pool/CacheEnabled', true);
   return { poolPages: Math.min(maxPages, POOL_PAGES.to), extents: Math.min(maxPhysExts, MAX_EXTENTS) };
 }

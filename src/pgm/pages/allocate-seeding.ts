@@ -2,8 +2,8 @@ import type { AccountName, HostAccount } from '../../gmm/host-account.ts';
 import { HostMemoryError } from '../../gmm/host-memory-error.ts';
 
 /**
- * Fills `into` with IDs of private pages of zeros. A host that can't allocate chunks itself is given one whenever it
- * asks for that (VERR_GMM_SEED_ME).
+ * Fills `into` with IDs of private pages of zeros. Where the host cannot allocate chunks itself, and asks for one
+ * (VERR_GMM_SEED_ME), gives it one.
  * @throws HostMemoryError as `HostAccount.allocatePages`, except `seed-me`
  */
 export function allocateSeeding(account: HostAccount, name: AccountName, into: Uint32Array): void {

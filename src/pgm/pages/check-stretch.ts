@@ -6,7 +6,7 @@ import { pgmError } from './pgm-errors.ts';
 const GUEST_PHYS_END = 2 ** 44;
 
 /**
- * With an address that is no whole number, walks over pages would not come to an end.
+ * Refuses addresses that are no whole numbers: walks over pages would never end.
  * @throws UsageError VERR_INVALID_PARAMETER
  */
 export function checkAddress(gcPhys: GuestPhys): void {

@@ -9,7 +9,7 @@ export const HANDY_PAGES = 128;
 const WANTED_AT = 32;
 /** At or below, taking a page refills first (PGM_HANDY_PAGES_R3_ALLOC). */
 const REFILL_AT = 8;
-/** The least that a refill is content with (PGM_HANDY_PAGES_MIN). */
+/** A refill succeeds with at least this many in stock (PGM_HANDY_PAGES_MIN). */
 const LEAST_AFTER_REFILL = 32;
 
 /** Forced-action flags that the stock raises. */
@@ -60,8 +60,8 @@ export class HandyPages {
   }
 
   /**
-   * Fills the stock up. Where a limit of the machine or the host is in the way, with less.
-   * @throws HostMemoryError what else the host answers; flags are set then
+   * Fills the stock up; with fewer pages where a limit of the machine or the host allows no more.
+   * @throws HostMemoryError for other failures of the host; the flags are set then
    */
   refill(): RefillResult {
     try {
@@ -101,12 +101,12 @@ export class HandyPages {
   #add(count: number): void {
     const fresh = this.#stock.subarray(this.#count, this.#count + count);
     allocateSeeding(this.#account, 'base', fresh);
-    // They are taken from the end, and neighbours are to be taken in ascending order.
+    // Pages are taken from the end of the stock: reversed, neighbours are taken in ascending order.
     fresh.reverse();
     this.#count += count;
   }
 
-  /** A quarter, and again, but never so few that less than the least are in stock. */
+  /** Tries a quarter of the missing pages, then a quarter of that, down to the least number that a refill needs. */
   #addLess(): boolean {
     const least = LEAST_AFTER_REFILL - this.#count;
     for (let count = HANDY_PAGES - this.#count; count > least && least > 0; ) {

@@ -1,10 +1,7 @@
 import { type GuestPhys, PAGE_SIZE } from '../../../formats/sizes.ts';
 import { PageState, PageType } from './page-states.ts';
 
-/**
- * What a range was made for. Ranges that are not RAM are VirtualBox's ad-hoc ranges: they fill holes, and are not saved
- * as RAM.
- */
+/** Kind of a range. Ranges other than RAM are VirtualBox's ad-hoc ranges, which fill holes and are not saved as RAM. */
 export type RangeKind = 'ram' | 'rom' | 'mmio' | 'mmio2';
 
 /** Bits of `RamRange.flags`. */
@@ -14,7 +11,7 @@ export const PageFlag = {
   /** Two bits of `PdeType`. */
   PDE_SHIFT: 1,
   PDE_MASK: 0b110,
-  /** Of a machine whose state leaves RAM pages out: it does not leave out this one. */
+  /** The saved state holds this page; used where a state leaves RAM pages out. */
   TOLD: 8,
 } as const;
 
@@ -33,9 +30,8 @@ export const BlockMark = {
 export const BLOCK_PAGES = 512;
 
 /**
- * PGMRAMRANGE: a stretch of guest-physical memory and its page descriptors, in arrays by page: ten bytes a page, of
- * which the system gives only those that are written. Read them freely; only `GuestPages` and its neighbours write
- * them.
+ * PGMRAMRANGE: a stretch of guest-physical memory and its page descriptors, in arrays by page: ten bytes a page, which
+ * take memory of the host once they are written. Read them freely; only `GuestPages` and its neighbours write them.
  */
 export class RamRange {
   /** Guest-physical address, page aligned. */
@@ -44,9 +40,9 @@ export class RamRange {
   readonly end: GuestPhys;
   /** Pages of 4 KiB. */
   readonly pages: number;
-  /** What it was made for. */
+  /** Kind of the range. */
   readonly kind: RangeKind;
-  /** For people. */
+  /** One line for people. */
   readonly description: string;
   /** `PageType` */
   readonly type: Uint8Array;
@@ -118,7 +114,7 @@ export class RamRange {
 
   /** Marks the block of a page that is in another state now, or of another type. @internal */
   noteChange(page: number): void {
-    // To be armed is no change that anybody waits for.
+    // A page that has just been write-monitored has not changed.
     const isArmed = this.state[page] === PageState.WRITE_MONITORED;
     this.blocks[blockOf(page)] |= isArmed ? BlockMark.MONITORED : BlockMark.CHANGED;
   }

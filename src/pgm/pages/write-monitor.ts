@@ -9,8 +9,7 @@ import type { RangeList } from './range-list.ts';
 /**
  * Write monitoring, for one user at a time: `engage`, then `take` in rounds, at last `release`, also after a failure.
  *
- * A page that is armed is write-monitored until its first write, by whomever; then it is allocated and has its
- * written-to mark.
+ * An armed page is write-monitored until its first write; after that it is allocated, and has its written-to mark.
  */
 export class WriteMonitor {
   readonly #ranges: RangeList;
@@ -24,7 +23,7 @@ export class WriteMonitor {
     this.#pages = pages;
   }
 
-  /** Who uses the monitor now. */
+  /** Name of the present user. */
   get user(): string | undefined {
     return this.#user;
   }
@@ -40,12 +39,12 @@ export class WriteMonitor {
     this.rewind();
   }
 
-  /** Monitors a page from now on; nothing for pages that have no private memory. Only RAM is monitored. */
+  /** Monitors a page from now on. Ignores pages that are not RAM, or have no private memory. */
   arm(range: RamRange, page: number): void {
     this.#pages.apply('monitor', range, page);
   }
 
-  /** Notes that a page was written by other ways than `write`, through a mapping for instance. */
+  /** Notes that a page was written without `write`, for instance through a mapping. */
   note(range: RamRange, page: number): void {
     if (range.state[page] === PageState.WRITE_MONITORED) this.#pages.apply('make-writable', range, page);
   }
@@ -53,7 +52,8 @@ export class WriteMonitor {
   /**
    * Fills `frames` with page frames of RAM that may have changed since they were taken last (at first: all that have
    * memory), and arms each in the same step. A page that has become zero counts when it was monitored before.
-   * @returns how many; fewer than fit when all ranges have been gone through, and then the next call starts anew
+   * @returns the number of frames; fewer than fit at the end of all ranges, after which the next call starts from the
+   * beginning
    */
   take(frames: Uint32Array): number {
     const ranges = this.#ranges.all;
@@ -82,14 +82,14 @@ export class WriteMonitor {
     this.#page = 0;
   }
 
-  /** Ends the use: all pages are as if nobody had monitored them. Nothing for who is not the user. */
+  /** Ends the use: no page is monitored any more. Ignored for a caller that is not the user. */
   release(user: string): void {
     if (this.#user !== user) return;
     for (const block of this.#monitoredBlocks()) this.#releaseBlock(block);
     this.#user = undefined;
   }
 
-  /** The same, but lets the machine run on in between; until it is done nobody else may use the monitor. */
+  /** The same in small steps, between which the machine runs on; the monitor is in use until the end. */
   async releaseInTurns(user: string): Promise<void> {
     if (this.#user !== user) return;
     const turns = new Turns();
@@ -118,8 +118,8 @@ export class WriteMonitor {
 }
 
 /**
- * The next RAM page from `page` on that is not monitored though it has memory, was written, or may be by a device that
- * has it mapped. A block that has none is not looked into again before something of it changes.
+ * The next RAM page from `page` on that may have changed: it has memory and is not monitored, it was written, or a
+ * device has mapped it for writing. A block without such pages is skipped until one of its pages changes.
  */
 function nextChanged(range: RamRange, page: number): number {
   const { state, flags, type, writeLocks, pages } = range;

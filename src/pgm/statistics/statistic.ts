@@ -11,15 +11,15 @@ export type StatisticVisibility = 'always' | 'used';
  */
 export type StatisticRow = readonly [path: string, kind: StatisticKind, description: string];
 
-/** How often something was done, and how long it took. */
+/** How often an action was done, and how long it took, in ticks. */
 export interface Profile {
-  /** How often. */
+  /** Number of actions. */
   periods: number;
-  /** All periods together. */
+  /** Duration of all actions together. */
   ticks: number;
-  /** Of one period. */
+  /** Duration of the shortest action. */
   min: number;
-  /** Longest period, in ticks. */
+  /** Duration of the longest action. */
   max: number;
 }
 
@@ -32,21 +32,21 @@ export interface Statistic {
   readonly path: string;
   /** A count, a profile, or a value that others keep. */
   readonly kind: StatisticKind;
-  /** What one of it is. */
+  /** Unit of the value. */
   readonly unit: StatisticUnit;
   /** Whether it is listed while it is zero. */
   readonly visibility: StatisticVisibility;
-  /** For people. */
+  /** One line for people. */
   readonly description: string;
 }
 
 /** A statistic with its value at one moment. */
 export interface StatisticSample extends Statistic {
-  /** As of then. */
+  /** The value at that moment. */
   readonly value: StatisticValue;
 }
 
-/** Of something that was not done yet. */
+/** Profile of an action that was never done. */
 export const NO_PROFILE: Readonly<Profile> = { periods: 0, ticks: 0, min: 0, max: 0 };
 
 /** The statistics that rows stand for, with `cpus` CPUs. */

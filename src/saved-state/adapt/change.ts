@@ -15,5 +15,8 @@ export interface Change {
   message: string;
 }
 
-/** What a drive takes with it. Tried with Debian 6.1, which goes on with what it has in memory, and has writes fail. */
+/**
+ * Losses when a drive is removed. Tried with Debian (Linux 6.1): it goes on with the data that it has in memory, and
+ * its writes fail.
+ */
 export const LOST_WITH_DRIVE = 'commands in flight fail, and what the guest has not written there yet is lost';

@@ -9,19 +9,19 @@ import type { SavedState } from '../reading/state.ts';
 import { LOST_WITH_DRIVE } from './change.ts';
 import { type Merge, refused } from './merge.ts';
 
-/** Old units that today's loaders pass unread, whatever they hold. */
+/** Units of old releases; today's loaders skip them, whatever they hold. */
 const STUBS = ['rem', 'selm', 'CSAM', 'PATM'];
-/** What drives are attached to. */
+/** Devices that drives are attached to. */
 const CONTROLLERS: ReadonlySet<string> = new Set(Object.values(STORAGE));
-/** Units that are there in every machine of the releases that write them; older states do without. */
+/** Units of every machine, in states of the releases that write them; states of older releases load without them. */
 const ALWAYS_THERE = ['ConsoleData'];
 
-/** The list of devices becomes that of the machine; units of devices go and come with it. */
+/** Makes the state's list of devices that of the machine; units of devices are dropped and added to match. */
 export function mergeDevices(merge: Merge): void {
   const list = merge.value('pdm/1', pdmCodec);
   const wanted = merge.donorValue('pdm/1', pdmCodec);
   if (!list || !wanted)
-    throw refused(`the list of devices could not be read, of ${list ? merge.donor.name : merge.own.name}`);
+    throw refused(`the list of devices of ${list ? merge.donor.name : merge.own.name} could not be read`);
   findReplaced(merge);
   const own = new Set(list.devices.map(nameOf));
   const target = new Set(wanted.devices.map(nameOf));
@@ -98,7 +98,7 @@ function riskOfLosing(merge: Merge, device: string): string | undefined {
     return used ? 'and the guest takes its time from it: its clock would stand still' : undefined;
   }
   if (device.startsWith('iommu-')) return 'and a guest that translates addresses of devices by it would lose them all';
-  if (device === 'tpm/0') return 'and keys in it are not to be had any more';
+  if (device === 'tpm/0') return 'and the keys in it would be lost';
   return undefined;
 }
 
@@ -107,7 +107,7 @@ function takeDevice(merge: Merge, device: string, message: string): void {
   merge.note(device === 'vga/0' ? 'reset' : 'seen', device, message);
 }
 
-/** What has no handler is refused, device or not. */
+/** Drops units that the machine has no handler for: the loader would refuse the state. */
 function dropOtherUnits(merge: Merge, devices: ReadonlySet<string>): void {
   for (const [unit, { header }] of merge.own.units) {
     if (merge.donor.units.has(unit) || devices.has(unit) || STUBS.includes(header.name)) continue;

@@ -6,7 +6,7 @@ import { BUSES, compareBus } from './compare-bus.ts';
 import type { Comparison } from './comparison.ts';
 import { isOnPci } from './pci-places.ts';
 
-/** Compares which devices there are: the bus first, then each unit, then the list of devices. */
+/** Compares the devices of state and machine: the bus first, then each unit, then the list of devices. */
 export function compareDevices(comparison: Comparison): void {
   const { saved, target } = comparison;
   if (!target.devices) return;
@@ -19,10 +19,7 @@ export function compareDevices(comparison: Comparison): void {
   if (saved.devices) {
     refuseTwice(comparison, saved.devices);
     compareLists(comparison, saved.devices, target.devices, met);
-  } else
-    comparison.notJudged.push(
-      'devices that the machine has and the state has not: unit pdm does not list its devices as is known',
-    );
+  } else comparison.notJudged.push('devices that only the machine has: unit pdm lists devices in an unknown layout');
 }
 
 /** The loader takes each device out of its own list when it meets it. */
@@ -34,7 +31,7 @@ function refuseTwice(comparison: Comparison, devices: readonly PdmDevice[]): voi
   comparison.add('pdm', 'device-added', 'VERR_SSM_DATA_UNIT_FORMAT_CHANGED', message);
 }
 
-/** The list comes last, but in a live save first. */
+/** The list of devices is in the last unit; in a live save, in the first. */
 function compareLists(
   comparison: Comparison,
   saved: readonly PdmDevice[],
@@ -80,10 +77,10 @@ function compareLists(
   }
 }
 
-/** Devices that may come and go without a word. */
+/** Devices that the loader does not compare. */
 const NOT_COMPARED: readonly string[] = ['tpm-ppi', 'AudioSniffer'];
 
-/** Comes with the chipset, whose own unit tells of another one. */
+/** Devices that are part of a chipset: another chipset is found by its own unit. */
 function isChipset(name: string): boolean {
   return name === 'pci' || name === 'ich9pci' || name === 'lpc';
 }
@@ -98,7 +95,7 @@ function* unitsWithoutDevice({ state, target }: Comparison): Generator<{ name: s
   }
 }
 
-/** Whether the machine has somebody who loads such a unit. */
+/** Whether a device of the machine loads such a unit. */
 export function isUnitOf({ devices = [], usbDevices = [] }: MachineFacts, { name, instance }: PdmDevice): boolean {
   if (UNITS_OF_THE_VMM.includes(name)) return true;
   const owners = entryOf(DEVICES_OF_UNIT, name) ?? [name];

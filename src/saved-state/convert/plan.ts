@@ -17,11 +17,11 @@ export interface ConvertOptions {
   container?: ContainerFormat;
   /** Version of the pgm unit, 6 to 14. Default: that of the source. */
   pgm?: number;
-  /** Make one plain state of the passes of a live save. */
+  /** Merge the passes of a live save into one plain state. */
   flatten?: boolean;
   /** Default `lzf`. `none` stores everything as it is. */
   compression?: Compression;
-  /** Compress blocks anew that could pass as they are. */
+  /** Compress blocks again that could be copied as they are. */
   recompress?: boolean;
   /** Go on where the target version can't hold something; the report lists it. */
   allowLoss?: boolean;
@@ -47,7 +47,7 @@ export interface ConvertPlan {
   pageTypes: PageTypeNumbering;
   /** What the target can't hold. */
   losses: string[];
-  /** What was not in the source and is the same on every machine of its time. */
+  /** Values that the source does not hold; they were the same on every machine of its time. */
   assumptions: string[];
 }
 

@@ -3,17 +3,17 @@ import type { Fingerprint } from '../hashing/fingerprint.ts';
 import type { PageSpan } from '../hashing/span-hashes.ts';
 import type { PgmSummary } from '../reading/state.ts';
 
-/** One thing in which a written state differs from its source. */
+/** A difference between a written state and its source. */
 export interface ProofDifference {
-  /** What differs. */
+  /** Name of the part that differs. */
   what: string;
-  /** What the source has, for people. */
+  /** The part in the source, as text. */
   source: string;
-  /** What the result has, for people. */
+  /** The part in the result, as text. */
   written: string;
 }
 
-/** What reading back a conversion has shown. */
+/** Result of reading a converted state back. */
 export interface Proof {
   /** Nothing differs but what the conversion was asked to change. */
   equal: boolean;
@@ -21,7 +21,7 @@ export interface Proof {
   ranges: number;
   /** Units that were compared byte for byte. */
   units: number;
-  /** None where all is as it was. */
+  /** Empty where nothing else differs. */
   differences: ProofDifference[];
 }
 

@@ -1,7 +1,7 @@
 const LINE = 16;
 
 /**
- * Lines of 16 bytes in which two pieces of memory differ, each as it was and as it is. `address` is that of the first
+ * The lines of 16 bytes in which two pieces of memory differ, each before and after. `address` is that of the first
  * byte.
  */
 export function hexDifference(a: Uint8Array, b: Uint8Array, address: number): string {

@@ -4,9 +4,9 @@ import type { SavedState } from '../reading/state.ts';
 import { type WalkOptions, walkState } from '../reading/walk.ts';
 
 /**
- * Reads all that a state says of itself. Structure and CRCs are checked on the way, compressed page contents are not
- * looked at. Goes on after damage where the format allows it.
- * @throws FormatError when not even the file header makes sense; EnvironmentError, InterruptedError
+ * Reads a state without the contents of its pages. Checks structure and CRCs on the way, and goes on after damage where
+ * the format allows it.
+ * @throws FormatError when even the file header is bad; EnvironmentError, InterruptedError
  */
 export async function inspect(
   source: ByteSource,

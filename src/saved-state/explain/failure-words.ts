@@ -4,7 +4,7 @@ import { placeIn } from './log-places.ts';
 import type { LogRecord } from './log-records.ts';
 import { explainQemu } from './qemu-messages.ts';
 
-// Which words tell that saving or loading has failed.
+// Recognises lines which tell that saving or loading has failed.
 
 const CODE = /\bV(?:ERR|INF|WRN)_[A-Z0-9_]*[A-Z0-9]\b/gi;
 const NUMBER = /(?:\b(?:v?rc|status|error|code|NACK)\s*[=:]?\s*|\()(-\d{1,5})\b(?!\.)/i;
@@ -16,19 +16,19 @@ const SAVED_STATE = /\bsaved[ -]?(?:VM[ -]|machine[ -])?state/i;
 const SAYS_FAILED =
   /fail|error|could not|couldn't|can ?not|can't|unable|invalid|refus|abort|missing|mismatch|corrupt|not (?:found|supported|available)|unsupported|denied|\brc=|\bvrc=/i;
 const OTHER_LOADING = /\b(?:module|driver|library|plug-?in|extension pack|image|medi(?:um|a)|DLL|symbol)\b/i;
-/** States and snapshots in the languages that VirtualBox speaks besides. */
+/** Words for states and snapshots in languages of VirtualBox other than English. */
 const ABOUT_STATES_ELSEWHERE =
   /zustand|sicherungspunkt|wiederherst|sauvegard|instantané|restaur|\bestado|instantánea|\bstato|istantanea|ripristin|\bstanu?\b|migawk|состояни|снимок|снимк|сохран|восстанов|状态|狀態|快照|恢复|還原|保存|状態|スナップショット|復元|상태|스냅샷|복원/i;
 const FAILED_ELSEWHERE =
   /nicht|ungültig|fehl|échec|échou|impossible|invalide|no se (?:pudo|puede)|fall[óo]|imposible|non (?:è|riuscit)|errore|não|falh|nie (?:można|udało)|не удалось|невозможно|ошибка|无法|不能|失败|無法|失敗|无效|できません|실패|없습니다/i;
-/** A code in brackets is the reason of a message, whatever its words are. */
+/** A code in brackets gives the reason of a message in any language. */
 const REASON = /[(\uff08]VERR_\w+[)\uff09]/i;
-/** Words that VirtualBox has for nothing else, also where the end of a line, with its code, is lost. */
+/** Words that VirtualBox uses only for failures; they count where the end of the line, with its code, is lost. */
 const ONLY_FAILURES =
   /\b(?:Load|Save)Exec failed for '|\bFailed to load unit '|Found no handler for unit '|Unsupported version \d+ of data unit|: Device in slot 0x\w+ has been removed|: New device in slot|: Config mismatch - |VM is missing a \w+ on port|USB [23]\.0 controller not found|\berror: (?=[\w-]*[a-z])[\w-]+#\d+: /i;
 type Words = readonly (readonly [RegExp, string])[];
 
-/** Words that have no code, and are of a failure wherever they stand. */
+/** Words without a code that tell of a failure in logs and messages. */
 const WITHOUT_CODE: Words = [
   [/to 'LOAD_FAILURE'/, 'load-failed'],
   [
@@ -36,7 +36,10 @@ const WITHOUT_CODE: Words = [
     'start-failed',
   ],
 ];
-/** The same of messages. A log has codes where it matters, and tells of everyday troubles in such words. */
+/**
+ * Words without a code that tell of a failure in messages only: in logs they stand for everyday troubles, and failures
+ * have codes.
+ */
 const MESSAGES_WITHOUT_CODE: Words = [
   [/\b(?:could not|cannot|unable to) (?:find|open|read)\b.{0,40}\b(?:saved state|state file)\b/i, 'load-failed'],
   [/\b(?:saved[ -]?state|state file|snapshot)\b.{0,300}\b(?:invalid|corrupt(?:ed)?|damaged)\b/i, 'load-failed'],
@@ -50,7 +53,7 @@ const MESSAGES_WITHOUT_CODE: Words = [
   ],
 ];
 
-/** What a line says has failed; undefined where it tells of no failure. */
+/** Explains the failure of which a line tells; undefined where it tells of none. */
 export function failureIn(text: string): Explanation | undefined {
   const names = (text.match(CODE) ?? []).map((name) => name.toUpperCase()).filter((name) => name.startsWith('VERR_'));
   const isAbout = isAboutStates(text);
@@ -62,19 +65,19 @@ export function failureIn(text: string): Explanation | undefined {
   return number === undefined ? undefined : explanationOfNumber(Number(number));
 }
 
-/** Whether words are about a saved state, and about no other thing that is loaded or saved. */
+/** Whether a line is about a saved state, and not about another thing that is loaded or saved. */
 export function isAboutStates(text: string): boolean {
   if (ABOUT_STATES.test(text))
     return !OTHER_LOADING.test(text) || SAVED_STATE.test(text) || placeIn(text).unit !== undefined;
   return ABOUT_SAVING.test(text) && !OTHER_SAVING.test(text);
 }
 
-/** Whether words that have no code can be of a failure only. */
+/** Whether a line without a code tells of a failure beyond doubt. */
 export function isCertainFailure(text: string): boolean {
   return ONLY_FAILURES.test(text);
 }
 
-/** What words tell where nothing else does. */
+/** Explains a failure by its words alone, for records without a code. */
 export function failureWithoutCode({ text, isLog }: LogRecord): Explanation | undefined {
   const known = [...WITHOUT_CODE, ...(isLog ? [] : MESSAGES_WITHOUT_CODE)].find(([words]) => words.test(text))?.[1];
   const name =

@@ -8,16 +8,15 @@ import type { MemoryRegion } from '../reading/memory-region.ts';
 /** Pages that are kept: 64 MiB. The page tables of a kernel take less. */
 const MAX_PAGES = 16384;
 /**
- * Work asks for more after each reading: one level of page tables, one text that an address leads to. More rounds are
- * not believed.
+ * Each round finds out which pages the next one needs: a level of page tables, or a text at an address. Real kernels
+ * need fewer rounds.
  */
 const MAX_ROUNDS = 8;
 const ZEROS = new Uint8Array(PAGE_SIZE);
 
 /**
- * Some pages of a state's RAM, read from the file when they are asked for. A state can be read from front to back only,
- * so work that reads pages is done again and again, each time with the pages that it missed before, until it misses
- * none.
+ * Some pages of a state's RAM, read from the file on demand. A state can be read from front to back only, so a
+ * computation is repeated, each time with the pages that it missed before, until it misses none.
  */
 export class RereadPages extends PageReader {
   readonly #source: ByteSource;
@@ -34,7 +33,7 @@ export class RereadPages extends PageReader {
     this.#signal = signal;
   }
 
-  /** @returns what the work gives with all pages that it reads; undefined where it wants too many */
+  /** @returns the result of `work` with all pages that it reads; undefined where it reads too many */
   async settle<T>(work: () => T): Promise<T | undefined> {
     for (let round = 0; round < MAX_ROUNDS; round++) {
       this.#missed.clear();

@@ -27,7 +27,7 @@ function emptyLeaves(count: number): CpuidRegisters[] {
   return Array.from({ length: count }, () => ({ eax: 0, ebx: 0, ecx: 0, edx: 0 }));
 }
 
-/** A line of the dump: of guest or host, leaf and sub-leaf unless they are those of the line before, registers. */
+/** A line of the dump: guest or host; leaf and sub-leaf, unless they are those of the line before; registers. */
 const LOG_LINE =
   /\b(Gst|Hst): +(?:([0-9a-f]{8})(?:\/([0-9a-f]{4}))? +)?([0-9a-f]{8}) ([0-9a-f]{8}) ([0-9a-f]{8}) ([0-9a-f]{8})\b/g;
 

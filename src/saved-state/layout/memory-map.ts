@@ -7,8 +7,8 @@ import type { PgmSummary, SavedState } from '../reading/state.ts';
 import { pciMmio, pciRegion } from './pci-mmio.ts';
 
 /**
- * Where the guest finds its memory, ascending. What the state does not place (unmapped MMIO2; MMIO of PCI devices up to
- * 5.1, whose states do not tell its size) is missing.
+ * The guest's physical memory map, ascending. Ranges without a known place are missing: unmapped MMIO2, and MMIO of PCI
+ * devices up to 5.1, whose states do not tell its size.
  */
 export function memoryMap(state: SavedState): MemoryRegion[] {
   const { pgm } = state;
@@ -21,8 +21,8 @@ export function memoryMap(state: SavedState): MemoryRegion[] {
 }
 
 /**
- * RAM as the configuration has it. Since 6.1 there is none from 0xA0000 to 0xFFFFF; before, what is no ROM or device
- * there is RAM.
+ * RAM as the configuration has it. Since 6.1 there is none from 0xA0000 to 0xFFFFF; before, all that is no ROM or
+ * device memory there is RAM.
  */
 function ramRegions(pgm: PgmSummary): MemoryRegion[] {
   const { ramSize, ramHole } = ramConfigOf(pgm);
@@ -126,7 +126,7 @@ export function ramConfigOf({ config, ramSize, oldRanges }: PgmSummary): { ramSi
   };
 }
 
-/** What starts at 0 is RAM, even where devices cover all of it. */
+/** A range that starts at 0 is RAM, even where devices cover all of it. */
 function isRamRange({ start, ownMemory, runs }: OldRange): boolean {
   return !ownMemory && (start === 0 || runs.some(({ type }) => type === OldPageType.RAM));
 }

@@ -24,7 +24,7 @@ const ALONE = new Set(
 /**
  * Words of a file: separated by zeros as in `/proc/PID/cmdline`, or as a shell takes them, with quotes, backslashes and
  * comments; line ends separate words.
- * @throws UsageError `bad-command-line` for quotes without an end, and for what only a shell could work out
+ * @throws UsageError `bad-command-line` for quotes without an end, and for words that only a shell could expand
  */
 export function wordsOf(text: string): string[] {
   if (text.includes('\0')) return text.replace(/\0+$/, '').split('\0');
@@ -61,8 +61,8 @@ function badWord(piece: string, why: string): UsageError {
 }
 
 /**
- * Takes a command line apart. @throws UsageError `bad-command-line` for what is no option, or lacks its value, and
- * where no word is
+ * Takes a command line apart. @throws UsageError `bad-command-line` for a word that is no option, for an option without
+ * its value, and where there are no words
  */
 export function parseCommand(words: readonly string[]): CommandLine {
   if (words.length === 0)
@@ -93,9 +93,9 @@ export function wordsOfOptions(options: readonly QemuOption[]): string[] {
   return options.flatMap(({ name, value }) => (value === undefined ? [`-${name}`] : [`-${name}`, value]));
 }
 
-/** The parts of a value, `a,b=c`; a comma that belongs to one is written twice. */
+/** The parts of a value, `a,b=c`; a comma within a part is written twice. */
 export function partsOf(value: string): { key: string; value: string }[] {
-  // No argument of a program holds a zero.
+  // No argument of a program holds a NUL byte, so one can stand for a doubled comma.
   const parts = value.replaceAll(',,', '\0').split(',');
   return parts.map((part) => {
     const [, key, text] = /^([^=]*)=([\s\S]*)$/.exec(part) ?? [undefined, '', part];

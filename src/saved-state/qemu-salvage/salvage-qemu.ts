@@ -37,9 +37,9 @@ export interface QemuSalvageReport {
   lostPages: number;
   /** Without a description nothing tells whether all sections are there. */
   hasDescription: boolean;
-  /** The list of blocks ends early: whole blocks of memory are lost, their names, too. */
+  /** The list of blocks ends early: whole blocks of memory are lost with their names. */
   untold: boolean;
-  /** Memory was not read to its end: of a machine that was saved while it ran, pages may have come once more. */
+  /** Memory was not read to its end: where the machine ran while it was saved, newer copies of pages may be lost. */
   mayBeOld: boolean;
   /** Findings in the damaged file. */
   findings: Finding[];

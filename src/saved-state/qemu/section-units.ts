@@ -11,8 +11,8 @@ export function deviceUnit(section: DeviceSection): UnitSummary {
 }
 
 /**
- * Sections in parts as passes of units: of RAM 0 for the list of blocks, then the rounds, `'final'` for the last. The
- * place of a mapped-ram file's first section reaches over all pages.
+ * Units for sections in parts, whose parts become passes: in RAM, pass 0 is the list of blocks, the rounds follow, and
+ * the last one is `'final'`. In a mapped-ram file, the first section's place includes all pages.
  * @param sections ascending @param end where the last of them ends in the file
  */
 export function partedUnits(sections: readonly QemuSection[], end: number): UnitSummary[] {

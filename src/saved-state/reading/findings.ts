@@ -4,9 +4,7 @@ import { FormatError, type Place, type SavkitError, UnsupportedError } from '../
 
 /** One thing that is wrong with a state, as a plain value. */
 export interface Finding {
-  /**
-   * `error`: the file is not whole or can't be read; `warning`: it is, but a loader may refuse it, or something is odd.
-   */
+  /** `error`: the file is damaged or cannot be read; `warning`: it is whole, but odd, or a loader may refuse it. */
   severity: 'error' | 'warning';
   /** As `SavkitError.code`; of warnings a `FormatCode`. */
   code: string;
@@ -18,7 +16,7 @@ export interface Finding {
   message: string;
   /** Where in the file. */
   place: Place;
-  /** savkit can't judge this, which says nothing about the file. */
+  /** savkit does not support this part, which is no fault of the file. */
   unsupported?: true;
 }
 
@@ -56,14 +54,14 @@ export function findingOf(error: SavkitError): Finding {
   return finding;
 }
 
-/** The error that a finding of `verify` was, or would be. */
+/** The error for a finding of `verify`. */
 export function errorOf({ code, message, place, vboxCode, unsupported }: Finding): FormatError | UnsupportedError {
   return unsupported
     ? new UnsupportedError(code as UnsupportedCode, message, place, vboxCode)
     : new FormatError(code as FormatCode, message, place, vboxCode);
 }
 
-/** The first error in the order in which a loader would meet them. */
+/** The error that a loader would meet first. */
 export function firstError(findings: readonly Finding[]): Finding | undefined {
   const errors = findings.filter((finding) => finding.severity === 'error');
   // V1.x: the loader checks the CRC of the whole file before it looks at any unit.

@@ -1,28 +1,28 @@
 import type { UnsupportedError } from '../../../formats/errors.ts';
 import { isZero } from '../../../formats/kernels/zero.ts';
 
-/** Numbers that share a stretch of memory: 4 KiB for 32768. */
+/** Numbers in a chunk; its bitmap takes 4 KiB. */
 export const CHUNK = 1 << 15;
 const CHUNK_BYTES = CHUNK / 8;
-/** Numbers of a block, as `blockStarts` lists them. */
+/** Numbers in a block of `blockStarts`. */
 export const BLOCK = 256;
 const BLOCK_BYTES = BLOCK / 8;
 /** 64 MiB of memory. */
 const MAX_CHUNKS = 2 ** 14;
 
-/** One bit for each of neighbouring numbers. */
+/** A bitmap of neighbouring numbers. */
 interface Chunk {
   bits: Uint8Array;
-  /** How many are set. */
+  /** Number of set bits. */
   count: number;
 }
 
-/** Bits that all full chunks share. */
+/** The bitmap of every full chunk. */
 const FULL = new Uint8Array(CHUNK_BYTES).fill(0xff);
 
 /**
- * A set of numbers from 0 on, of which neighbours come together: one bit a number, memory only for chunks that have
- * some and lack others; so a file that names all pages of a guest may be as large as it likes.
+ * A set of numbers from 0 on, for numbers that mostly come in runs. Only chunks that are partly filled take memory, one
+ * bit a number; so a guest whose file names all pages may be of any size.
  */
 export class NumberSet {
   size = 0;
@@ -35,7 +35,7 @@ export class NumberSet {
 
   /**
    * @param tooFarApart makes the error for numbers that would take too much memory
-   * @param maxChunks of 32768 numbers each, that have some and lack others
+   * @param maxChunks most chunks that are partly filled
    */
   constructor(tooFarApart: () => UnsupportedError, maxChunks = MAX_CHUNKS) {
     this.#tooFarApart = tooFarApart;
@@ -69,7 +69,7 @@ export class NumberSet {
     this.size--;
   }
 
-  /** First numbers of the blocks that hold any. */
+  /** First numbers of the blocks that are not empty. */
   blockStarts(): number[] {
     const starts: number[] = [];
     for (const [key, { bits }] of this.#chunks)

@@ -6,11 +6,11 @@ import type { DirectoryEntry } from '../../../formats/ssm/layouts.ts';
 import type { UnitFacts } from '../../../formats/units/table.ts';
 import type { Finding } from './findings.ts';
 
-/** What a reading of a whole saved state gives, but for the contents of memory. */
+/** Result of reading a whole saved state, without the contents of memory. */
 export interface SavedState extends UnitFacts {
-  /** What the file's header says. */
+  /** The header of the file. */
   header: ContainerHeader;
-  /** Bytes of the file, as far as it was read. */
+  /** Number of bytes of the file that were read. */
   size: number;
   /** In file order; in a live save the same unit comes in several passes. */
   units: UnitSummary[];
@@ -26,11 +26,11 @@ export interface UnitSummary extends UnitHeader {
   size: number;
   /** Bytes of the decoded payload. */
   payloadSize: number;
-  /** Damage in it. */
+  /** Damage in the unit. */
   findings: Finding[];
 }
 
-/** What the units of guest memory tell. */
+/** Facts from the units of guest memory. */
 export interface PgmSummary {
   /** Version of the units. */
   version: number;
@@ -40,7 +40,7 @@ export interface PgmSummary {
   config?: PgmConfig;
   /** Versions 6 to 9. */
   oldRanges: readonly OldRange[];
-  /** Versions 7 to 9: which numbers the file has for page types. */
+  /** Versions 7 to 9: the numbering of page types in the file. */
   pageTypes: PageTypeNumbering;
   /** Bytes of guest RAM; absent where no unit tells. */
   ramSize?: number;

@@ -39,13 +39,13 @@ export function expectedPages(
 
 const NO_PGM = { config: undefined, oldRanges: [], ramSize: undefined };
 
-/** What lies among the RAM of versions 6 to 9, as their releases wrote them, from 0xA0000 to 0xFFFFF. */
+/** The pages from 0xA0000 to 0xFFFFF, which releases that wrote versions 6 to 9 listed among the RAM. */
 function lowHoleOf({ pgm }: SavedState, size: number): ExpectedPages[] {
   const isOld = pgm !== undefined && pgmVersion(pgm.version)?.pages !== 'records' && pgm.pageTypes === 'original';
   return isOld && size >= LOW_HOLE_END ? pagesFrom('unknown', 'RAM range 0', LOW_HOLE_START, LOW_HOLE_END) : [];
 }
 
-/** Of RAM what no range holds. A range holds a whole stretch of RAM, or more. */
+/** The part of a stretch of RAM that no range covers. A range covers a whole stretch, or more. */
 function outsideOf(ram: ExpectedPages, ranges: readonly OldRange[]): ExpectedPages[] {
   let { start } = ram;
   const end = start + ram.count;

@@ -6,13 +6,13 @@ import type { PageWork } from './page-work.ts';
 
 /** Gets batches in the order in which they came. */
 export interface BatchUser {
-  /** What a thread has made of one; borrowed until the promise is fulfilled. */
+  /** A thread's result for a batch; borrowed until the promise is fulfilled. */
   takeDone(job: PageJob): Promise<void>;
-  /** One that no thread has taken, as it was read. */
+  /** A batch that no thread has worked on, as it was read. */
   takeUndone(batch: PageBatch, targets: Float64Array | undefined): Promise<void>;
 }
 
-/** Has several threads work on batches, and hands these on in the order in which they came. */
+/** Spreads batches over several threads, and hands the results on in the order of the batches. */
 export class BatchQueue {
   readonly #crew: Crew;
   readonly #user: BatchUser;
@@ -25,7 +25,7 @@ export class BatchQueue {
 
   /**
    * @param targets where each page belongs; borrowed as the batch is
-   * @throws FormatError for damage in a batch that came before, and whatever its user throws
+   * @throws FormatError for damage in an earlier batch, and errors of the `BatchUser`
    */
   async put(batch: PageBatch, targets?: Float64Array): Promise<void> {
     let job = this.#crew.give(batch, targets);
@@ -40,7 +40,7 @@ export class BatchQueue {
     }
   }
 
-  /** Hands on all that is left. */
+  /** Waits for all results, and hands them on. */
   async drain(): Promise<void> {
     while (this.#jobs.length > 0) await this.#handOn();
   }

@@ -2,9 +2,9 @@ import { availableParallelism, loadavg } from 'node:os';
 import type { ByteSource } from '../../../formats/files/source.ts';
 import { MIB } from '../../../formats/sizes.ts';
 
-/** Below this a thread takes longer to start than it saves. */
+/** In smaller files a thread saves less time than its start takes. */
 const WORTHWHILE = 400 * MIB;
-/** The thread that computes the CRC is the bound from there on. */
+/** More threads would wait for the one that computes the CRC. */
 const USEFUL = 2;
 const MAX_THREADS = 16;
 

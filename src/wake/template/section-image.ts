@@ -2,15 +2,15 @@ import { hex, UnsupportedError } from '../../../formats/errors.ts';
 import { type DeviceField, fieldsOf } from '../../../formats/qemu/device-fields.ts';
 import type { DeviceSection } from '../../../formats/qemu/device-sections.ts';
 
-/** What a field of QEMU holds: a number of up to 64 bits, or bytes. */
+/** Value of a field: a number of up to 64 bits, or bytes. */
 export type FieldValue = bigint | Uint8Array;
 
 /** Types of fields that are numbers; all others are bytes. */
 const NUMBER = /^(u?int(8|16|32|64)|bool|timer)( |$)/;
 
 /**
- * A device's section whose fields are read and written by the names of the stream's own description. What is not
- * written stays as QEMU wrote it.
+ * A device's section whose fields are read and written by their names in the stream's own description. Other fields
+ * stay as QEMU wrote them.
  */
 export class SectionImage {
   readonly section: DeviceSection;
@@ -25,7 +25,7 @@ export class SectionImage {
     if (section.described) for (const field of fieldsOf(section.described)) this.#add(field);
   }
 
-  /** Of several fields of one name, later ones are called `name#2` and so on. */
+  /** Adds a field; where several have one name, later ones are called `name#2` and so on. */
   #add(field: DeviceField): void {
     let path = field.path;
     for (let n = 2; this.#fields.has(path); n++) path = `${field.path}#${n}`;
@@ -42,7 +42,7 @@ export class SectionImage {
     return this.#fields.has(path) || this.#owners().has(path);
   }
 
-  /** Paths that have fields within them. */
+  /** Paths of structures, which contain fields. */
   #owners(): ReadonlySet<string> {
     if (!this.#ownersFound) {
       this.#ownersFound = new Set();
@@ -52,9 +52,7 @@ export class SectionImage {
     return this.#ownersFound;
   }
 
-  /**
-   * Whether QEMU has written a part that it does not always write, by its name, of the device or of something in it.
-   */
+  /** Whether the section has an optional part (subsection) of this name, in the device or in a structure of it. */
   hasPart(name: string): boolean {
     for (const path of this.#fields.keys()) if (path.includes(`${name}.`)) return true;
     return false;
@@ -72,7 +70,7 @@ export class SectionImage {
   /** Bytes of a field, or of an array of bytes: a copy. @throws UnsupportedError `other-qemu` */
   bytes(path: string): Uint8Array {
     const { offset, size } = this.#stretch(path);
-    // Of a Buffer, slice would be no copy.
+    // `slice` of a Buffer would be no copy.
     return new Uint8Array(this.section.body.subarray(offset, offset + size));
   }
 
@@ -98,7 +96,10 @@ export class SectionImage {
     this.section.body.set(value, offset);
   }
 
-  /** Where byte `i`, of the highest first, of a number stands: what is "le" is in the order of the host. */
+  /**
+   * Offset of byte `i` of a number, counted from the highest: fields with "le" in their type have the host's byte
+   * order.
+   */
   #place(type: string, offset: number, size: number, i: number): number {
     return offset + (type.endsWith(' le') ? size - 1 - i : i);
   }

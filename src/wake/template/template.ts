@@ -7,12 +7,12 @@ import { QemuStreamReader } from '../../../formats/qemu/stream-reader.ts';
 import { PAGE_SIZE } from '../../../formats/sizes.ts';
 import { SectionImage } from './section-image.ts';
 
-/** Type and length. */
+/** Bytes of the description's head: type and length. */
 const DESCRIPTION_HEAD = 5;
 
 /**
- * The stream that the target QEMU itself wrote of the machine: it tells which devices there are and, by its
- * description, where each of their fields stands. Nothing of that is known here beforehand.
+ * A stream that the target QEMU has written of the new machine: it shows the machine's devices and, by its description,
+ * the place of each field. savkit itself knows no layouts of QEMU's devices.
  */
 export class Template {
   readonly configuration: QemuConfiguration;
@@ -92,10 +92,10 @@ export class Template {
   }
 }
 
-/** A page of a block that is no RAM. */
+/** A page of a block other than RAM. */
 export interface FirmwarePage {
   block: number;
-  /** In the block. */
+  /** Offset in the block. */
   offset: number;
   bytes: Uint8Array;
 }

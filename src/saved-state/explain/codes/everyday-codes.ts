@@ -1,6 +1,9 @@
 import type { CodeRow } from './kinds.ts';
 
-/** Codes of which logs are full, whatever happens: failures only where a line says that loading or saving failed. */
+/**
+ * Codes that stand in logs of healthy machines, too: they count as failures only in a line about loading or saving that
+ * failed.
+ */
 export const EVERYDAY_CODES: readonly CodeRow[] = [
   ['VERR_FILE_NOT_FOUND', -102, 'file-missing', 'there is no file of that name'],
   ['VERR_PATH_NOT_FOUND', -103, 'file-missing', 'a folder on the way to the file is missing'],

@@ -1,4 +1,4 @@
-/** What people can do about a code depends on what kind of trouble it stands for. */
+/** Kinds of trouble that a code stands for; advice depends on the kind. */
 export type Trouble = keyof typeof KINDS;
 
 /** A status code of VirtualBox, as far as saved states and guest memory are concerned. */
@@ -6,7 +6,7 @@ export interface CodeFacts {
   name: string;
   /** Absent where no source tells. */
   number?: number;
-  /** VirtualBox 3.0 and older numbered some differently. */
+  /** Its number in VirtualBox 3.0 and older, where that was another one. */
   numberIn30?: number;
   kind: Trouble;
   means: string;
@@ -22,9 +22,9 @@ export type CodeRow = readonly [
 ];
 
 export interface KindFacts {
-  /** In plain words. */
+  /** Data that is lost, in plain words. */
   lost: string;
-  /** What to do, the best first. */
+  /** Advice, the best first. */
   next: readonly string[];
 }
 
@@ -150,7 +150,7 @@ export const KINDS = {
     ],
   },
   'live-save': {
-    lost: 'The save or migration; the machine itself goes on, or was ended by something else.',
+    lost: 'The save or migration; the machine itself goes on, or has ended for another reason.',
     next: [
       'Look in VBox.log for what came before.',
       'Save again: paused rather than live, where the guest changes its memory faster than it can be written.',

@@ -73,7 +73,7 @@ const PGM: readonly CodeRow[] = [
     'VERR_PGM_UNEXPECTED_PAGE_STATE',
     -1656,
     'unit-contradicts',
-    'a zero page comes where the machine has something that cannot become one',
+    'the state has a page of zeros where the machine has a page that cannot become one',
   ],
   [
     'VERR_PGM_SAVED_MMIO2_RANGE_NOT_FOUND',

@@ -10,7 +10,7 @@ export const SSM_CODES: readonly CodeRow[] = [
     'no unit of this name and instance is registered, or in the file',
     -1801,
   ],
-  ['VERR_SSM_UNIT_NOT_OWNER', -1802, 'program-error', 'the unit belongs to somebody else', -1802],
+  ['VERR_SSM_UNIT_NOT_OWNER', -1802, 'program-error', 'the unit was registered by another component', -1802],
   [
     'VERR_SSM_INTEGRITY',
     -1810,
@@ -97,7 +97,7 @@ export const SSM_CODES: readonly CodeRow[] = [
     'VERR_SSM_LOAD_CPUID_MISMATCH',
     -1842,
     'machine-differs',
-    'this host or machine has a CPU without features that the guest has been using',
+    'the CPU of this host or machine lacks features that the guest has been using',
     -1825,
   ],
   ['VERR_SSM_LOAD_MEMORY_SIZE_MISMATCH', -1843, 'machine-differs', 'the machine has another RAM size', -1826],

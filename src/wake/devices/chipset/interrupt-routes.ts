@@ -3,9 +3,9 @@ import type { Template } from '../../template/template.ts';
 import { type BusDevice, holdPin, pinOf } from './pci.ts';
 
 /**
- * VirtualBox gives interrupts of PCI devices to lines 16 to 23 of the I/O APIC; boards of QEMU have others for them. So
- * a line of QEMU's becomes the twin of the one that the guest has set up: the same vector and the same processor. The
- * guest ends an interrupt by its vector, and does not notice.
+ * VirtualBox routes interrupts of PCI devices to lines 16 to 23 of the I/O APIC, boards of QEMU route them to other
+ * lines. So QEMU's line gets the entry of the line that the guest has set up: the same vector and the same processor.
+ * The guest ends an interrupt by its vector, and does not notice.
  */
 export interface Twin {
   device: BusDevice;
@@ -19,14 +19,14 @@ export interface Routes<T extends Twin = Twin> {
   twins: T[];
   /** Devices whose line the guest has not set up yet: their interrupts will not arrive. */
   unrouted: BusDevice[];
-  /** Devices that find no line. */
+  /** Devices for which no line of QEMU's is free. */
   homeless: BusDevice[];
 }
 
 /** First line of the I/O APIC for PCI; there are 8. */
 export const PCI_LINES = 16;
 const PCI_LINE_COUNT = 8;
-/** Bits of an entry. */
+/** Bits of an entry of the redirection table. */
 export const MASKED = 0x10000n;
 const REMOTE_IRR = 0x4000n;
 
@@ -42,27 +42,27 @@ export function isMasked({ redirections }: IoApic, line: number): boolean {
 
 const IRR = 'irr';
 
-/** Puts the twins into the I/O APIC, whose section has been filled before. */
+/** Copies entries to the twins, in an I/O APIC whose section has been filled before. */
 export function wakeTwins(template: Template, { twins }: Routes): void {
   const ioApic = template.section('ioapic');
   const entries = twins.map(({ from }) => ioApic.number(`ioredtbl[${from}]`) & ~REMOTE_IRR);
   for (const [i, { device, from, to }] of twins.entries()) {
     ioApic.set(`ioredtbl[${to}]`, entries[i]);
-    // Nothing drives the old line any more; left raised it would interrupt for ever.
+    // No device drives the old line any more: if it stayed raised, it would interrupt for ever.
     let irr = ioApic.number(IRR) & ~(1n << BigInt(from));
     if (device.pinLevel !== 0) irr |= 1n << BigInt(to);
     ioApic.set(IRR, irr);
   }
 }
 
-/** Tells the bus that a device holds its line. @param route of the bus: which of its outputs the pin belongs to */
+/** Notes in the bus's state that a device raises an interrupt. @param route the bus's output to which the pin leads */
 export function holdOnBus(template: Template, section: string, pin: number, route: number): void {
   holdPin(template.section(section), pin);
   const bus = template.section('PCIBUS');
   bus.set(`irq_count[${route}]`, bus.number(`irq_count[${route}]`) + 1n);
 }
 
-/** The pin that a device holds; undefined where it holds none. */
+/** The interrupt pin that a device raises; undefined where it raises none. */
 export function heldPin(device: BusDevice): number | undefined {
   return device.pinLevel === 0 ? undefined : pinOf(device);
 }

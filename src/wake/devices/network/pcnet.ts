@@ -8,13 +8,13 @@ import {
   type UnitPart,
 } from '../../template/correspondence.ts';
 
-/** Registers of the bus that both keep. */
+/** Bus configuration registers that VirtualBox and QEMU both save. */
 const BUS_REGISTERS = 32;
 const REGISTERS = 128;
 /** Bit of register 0: the card is stopped. */
 const STOPPED = 4;
 
-/** Unit pcnet, of the cards for PCI. What the PHY tells, QEMU makes up by itself. */
+/** Unit pcnet, of PCI cards. QEMU computes registers of the PHY itself. */
 export const pcnet: readonly Correspondence[] = [
   ...sameEach('state.', '', [
     ['rap', 'rap'],
@@ -26,7 +26,7 @@ export const pcnet: readonly Correspondence[] = [
   sameBytes('state.prom', 'prom'),
   ...sameList('state.csr', 'csr', REGISTERS),
   ...sameList('state.bcr', 'bcr', BUS_REGISTERS),
-  // A card that works looks at its rings again and again: at once, and from then on by itself.
+  // A running card polls its descriptor rings: the first time at once, after that by its own timer.
   computed('state.poll_timer', (part: UnitPart, { now }) =>
     ((part as unknown as Pcnet).csr[0] & STOPPED) !== 0 ? -1n : now,
   ),
