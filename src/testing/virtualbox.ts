@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { existsSync } from 'node:fs';
+import { appendFileSync, existsSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { STATES_FOLDER, samplesIn } from './states.ts';
 
@@ -100,10 +100,25 @@ export function runProgram(
   });
 }
 
-/** Counts what came of the steps of a campaign, says it, and sets the exit code. */
+/**
+ * Counts what came of the steps of a campaign, says it, and sets the exit code. With SAVKIT_JOURNAL=FILE a campaign that
+ * was stopped goes on: parts that passed stand in that file, and are not tried again.
+ */
 export class Score {
   #passed = 0;
   #failed = 0;
+  #passedBefore = 0;
+  readonly #journal = process.env.SAVKIT_JOURNAL;
+  /** How many checks passed in each part of earlier runs. */
+  readonly #parts = new Map<string, number>();
+
+  constructor() {
+    if (this.#journal === undefined || !existsSync(this.#journal)) return;
+    for (const line of readFileSync(this.#journal, 'utf8').split('\n')) {
+      const [name, passed] = line.split('\t');
+      if (passed !== undefined) this.#parts.set(name, Number(passed));
+    }
+  }
 
   check(what: string, ok: boolean, details = ''): boolean {
     if (ok) this.#passed++;
@@ -112,8 +127,22 @@ export class Score {
     return ok;
   }
 
+  /** Runs a part of the campaign, unless it passed in an earlier run. @param name no other part has it */
+  async part(name: string, run: () => Promise<void>): Promise<void> {
+    const before = this.#parts.get(name);
+    if (before !== undefined) {
+      this.#passedBefore += before;
+      return;
+    }
+    const [passed, failed] = [this.#passed, this.#failed];
+    await run();
+    if (this.#journal !== undefined && this.#failed === failed && this.#passed > passed)
+      appendFileSync(this.#journal, `${name}\t${this.#passed - passed}\n`);
+  }
+
   close(): void {
-    console.log(`${this.#passed} passed, ${this.#failed} failed`);
-    process.exitCode = this.#failed > 0 || this.#passed === 0 ? 1 : 0;
+    const before = this.#passedBefore === 0 ? '' : ` and ${this.#passedBefore} in earlier runs`;
+    console.log(`${this.#passed} passed${before}, ${this.#failed} failed`);
+    process.exitCode = this.#failed > 0 || this.#passed + this.#passedBefore === 0 ? 1 : 0;
   }
 }

@@ -21,7 +21,7 @@ import { pciIds, registersOfCore, registersOfState } from './testing/naive-machi
 // `samples`: the cases of SAVKIT_ADAPT_SAMPLES, else ../shared/samples/adapt, which also has the guest; `table`: all
 // pairs of test-vectors/machines/forecasts.tsv that are refused; `settings`: the same by the machines' settings,
 // without donor, where those do; `releases`: units of a state in versions of older releases, which 7.2 reads, too. With
-// names only what has one of them. An hour and a half.
+// names only what has one of them. An hour and a half; SAVKIT_JOURNAL=FILE lets it go on where it was stopped.
 
 const COUNTER = 0x1000;
 const PROBE = 0x2400;
@@ -91,7 +91,11 @@ async function tryReleases(): Promise<void> {
     }
 }
 
-async function judged(
+function judged(...args: Parameters<typeof judgedNow>): Promise<void> {
+  return score.part(args[0], () => judgedNow(...args));
+}
+
+async function judgedNow(
   what: string,
   into: string,
   get: () => Promise<{ state: Buffer; donor: Buffer }>,

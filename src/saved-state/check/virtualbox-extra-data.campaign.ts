@@ -9,7 +9,7 @@ import { MachinePark } from './testing/machine-park.ts';
 // npm run campaign -- virtualbox-extra-data [WORD]: machines whose extra data change VirtualBox's parts past all
 // settings, and the same machines without; the real VirtualBox is asked whether a state of one loads in the other. check
 // must have foretold its answer, or say that the setting is not judged; of settings that are known to have no effect it
-// must judge. Needs mkown.sh; five minutes.
+// must judge. Needs mkown.sh; five minutes. SAVKIT_JOURNAL=FILE lets it go on where it was stopped.
 
 /** By name below VBoxInternal; `judged`: it has no effect, and check knows that. */
 const SETTINGS: readonly { name: string; value: string; judged?: true; also?: Change[] }[] = [
@@ -59,7 +59,8 @@ try {
     const full = `VBoxInternal/${name}`;
     if (!name.includes(word)) continue;
     try {
-      await tryPair(full, also, [...also, ['setextradata', '@', full, value]], judged === true);
+      const extra = [...also, ['setextradata', '@', full, value]];
+      await score.part(full, () => tryPair(full, also, extra, judged === true));
     } catch (error) {
       // Not every value starts: that says nothing about check.
       console.log(`not tried: ${full}: ${(error as Error).message.trim().slice(0, 200)}`);
