@@ -105,7 +105,7 @@ export function explanationNamed(name: string): Explanation {
     facts ?? {
       name,
       kind: 'not-known',
-      means: 'a code that savkit does not know; VirtualBox gave it as the reason why saving or loading failed',
+      means: 'a code that savkit does not know; VirtualBox gave it as the reason of the failure',
     },
   );
 }

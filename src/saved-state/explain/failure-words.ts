@@ -7,6 +7,8 @@ import { explainQemu } from './qemu-messages.ts';
 // Recognises lines which tell that saving or loading has failed.
 
 const CODE = /\bV(?:ERR|INF|WRN)_[A-Z0-9_]*[A-Z0-9]\b/gi;
+/** Negative numbers as 32 bits. */
+const HEXADECIMAL = /\b0x(?=ffff)[0-9a-f]{8}\b/i;
 const NUMBER = /(?:\b(?:v?rc|status|error|code|NACK)\s*[=:]?\s*|\()(-\d{1,5})\b(?!\.)/i;
 const ABOUT_STATES =
   /\b(?:SSM|LoadExec|SaveExec|saved[ -]?(?:VM[ -]|machine[ -])?states?|state file|savestate|restor(?:e|ed|ing)|snapshots?|teleport\w*|data unit|load(?:ing)? (?:the |a )?(?:unit|state|saved|VM|machine)|VMR3(?:Load|Save|Teleport)\w*|\.sav\b|Power up failed)/i;
@@ -18,9 +20,14 @@ const SAYS_FAILED =
 const OTHER_LOADING = /\b(?:module|driver|library|plug-?in|extension pack|image|medi(?:um|a)|DLL|symbol)\b/i;
 /** Words for states and snapshots in languages of VirtualBox other than English. */
 const ABOUT_STATES_ELSEWHERE =
-  /zustand|sicherungspunkt|wiederherst|sauvegard|instantané|restaur|\bestado|instantánea|\bstato|istantanea|ripristin|\bstanu?\b|migawk|состояни|снимок|снимк|сохран|восстанов|状态|狀態|快照|恢复|還原|保存|状態|スナップショット|復元|상태|스냅샷|복원/i;
+  /zustand|sicherungspunkt|wiederherst|sauvegard|instantané|restaur|\bestado|instantánea|\bstato|istantanea|ripristin|\bstanu?\b|migawk|toestand|momentopname|\bstavu?\b|snímk?|tillstånd|ögonblicksbild|tilstand|pillanatfelv|állapot|anlık görüntü|\bdurum|состояни|снимок|снимк|сохран|восстанов|знімок|знімк|відновл|状态|狀態|快照|恢复|還原|保存|状態|スナップショット|復元|상태|스냅샷|복원/i;
+/** Words for the session that could not be opened, in titles of windows about machines that do not start. */
+const ABOUT_SESSIONS_ELSEWHERE =
+  /sitzung|session|sesión|sessão|sesj[iaę]|relac[ie]|sezení|sessie|munkamenet|istunto|oturum|sesiune|сесси|сеанс|сесі|会话|會話|工作階段|任务|セッション|세션/i;
 const FAILED_ELSEWHERE =
-  /nicht|ungültig|fehl|échec|échou|impossible|invalide|no se (?:pudo|puede)|fall[óo]|imposible|non (?:è|riuscit)|errore|não|falh|nie (?:można|udało)|не удалось|невозможно|ошибка|无法|不能|失败|無法|失敗|无效|できません|실패|없습니다/i;
+  /nicht|keine|ungültig|fehl|échec|échou|impossib|invalide|no se (?:pudo|puede)|fall[óo]|imposible|non (?:è|riuscit)|errore|não|falh|nie (?:można|udało)|mislukt|niet|nepoda|nelze|selhal|misslyck|kunde inte|kunne ikke|mislyk|epäonnist|nem siker|sikertelen|açılamadı|başarısız|nu s-a putut|e[șş]uat|не удалось|невозможно|ошибка|не вдалося|помилка|无法|不能|失败|無法|失敗|无效|できません|ませんでした|실패|없습니다/i;
+/** Codes of VirtualBox's interfaces, and the word with which its command line begins an error. */
+const OF_AN_INTERFACE = /\b(?:VBOX_E_\w+|E_FAIL|NS_ERROR_\w+)\b|^VBoxManage(?:\.exe)?: error: /;
 /** A code in brackets gives the reason of a message in any language. */
 const REASON = /[(\uff08]VERR_\w+[)\uff09]/i;
 /** Words that VirtualBox uses only for failures; they count where the end of the line, with its code, is lost. */
@@ -32,9 +39,10 @@ type Words = readonly (readonly [RegExp, string])[];
 const WITHOUT_CODE: Words = [
   [/to 'LOAD_FAILURE'/, 'load-failed'],
   [
-    /session was closed before any attempt to power it on|has terminated (?:unexpectedly|abnormally) during startup|VM session was aborted|Failed to open a session for the virtual machine|keine neue Sitzung eröffnet|打开一个新任务/i,
+    /session was closed before any attempt to power it on|has terminated (?:unexpectedly|abnormally) during startup|VM session was aborted|Failed to open a session\b/i,
     'start-failed',
   ],
+  [/is already locked (?:by|for) a session/i, 'machine-in-use'],
 ];
 /**
  * Words without a code that tell of a failure in messages only: in logs they stand for everyday troubles, and failures
@@ -55,14 +63,35 @@ const MESSAGES_WITHOUT_CODE: Words = [
 
 /** Explains the failure of which a line tells; undefined where it tells of none. */
 export function failureIn(text: string): Explanation | undefined {
-  const names = (text.match(CODE) ?? []).map((name) => name.toUpperCase()).filter((name) => name.startsWith('VERR_'));
+  const names = codesIn(text);
   const isAbout = isAboutStates(text);
   const says = (isAbout && SAYS_FAILED.test(text)) || (REASON.test(text) && ABOUT_STATES_ELSEWHERE.test(text));
   const name =
     names.find((own) => TELLING_CODES.has(own)) ?? (says || placeIn(text).version !== undefined ? names[0] : undefined);
   if (name !== undefined) return explanationNamed(name);
-  const number = says || /PGM|save|NACK/i.test(text) ? NUMBER.exec(text)?.[1] : undefined;
+  if (!says && !/PGM|save|NACK/i.test(text)) return;
+  const hexadecimal = HEXADECIMAL.exec(text)?.[0];
+  const number = NUMBER.exec(text)?.[1] ?? (hexadecimal === undefined ? undefined : Number(hexadecimal) | 0);
   return number === undefined ? undefined : explanationOfNumber(Number(number));
+}
+
+/** Explains the code that a later paragraph of a message names; undefined where it names none. */
+export function reasonIn(text: string): Explanation | undefined {
+  const [name] = codesIn(text);
+  return name === undefined ? undefined : explanationNamed(name);
+}
+
+function codesIn(text: string): string[] {
+  const names = (text.match(CODE) ?? []).map((name) => name.toUpperCase()).filter((name) => name.startsWith('VERR_'));
+  const last = names.at(-1);
+  if (last !== undefined && text.toUpperCase().endsWith(last)) names[names.length - 1] = wholeOf(last);
+  return names;
+}
+
+/** Completes a code whose end was cut off, where only one code has that beginning. */
+function wholeOf(cut: string): string {
+  const whole = TELLING_CODES.has(cut) ? [] : [...TELLING_CODES].filter((name) => name.startsWith(cut));
+  return whole.length === 1 ? whole[0] : cut;
 }
 
 /** Whether a line is about a saved state, and not about another thing that is loaded or saved. */
@@ -80,7 +109,13 @@ export function isCertainFailure(text: string): boolean {
 /** Explains a failure by its words alone, for records without a code. */
 export function failureWithoutCode({ text, isLog }: LogRecord): Explanation | undefined {
   const known = [...WITHOUT_CODE, ...(isLog ? [] : MESSAGES_WITHOUT_CODE)].find(([words]) => words.test(text))?.[1];
-  const name =
-    known ?? (!isLog && ABOUT_STATES_ELSEWHERE.test(text) && FAILED_ELSEWHERE.test(text) ? 'state-failed' : undefined);
+  const name = known ?? (isLog ? undefined : failureOfMessage(text));
   return name !== undefined && explainQemu(text).length === 0 ? explanationNamed(name) : undefined;
+}
+
+function failureOfMessage(text: string): string | undefined {
+  const saysElsewhere = FAILED_ELSEWHERE.test(text);
+  if (saysElsewhere && ABOUT_STATES_ELSEWHERE.test(text)) return 'state-failed';
+  if (OF_AN_INTERFACE.test(text) && SAYS_FAILED.test(text) && isAboutStates(text)) return 'state-failed';
+  return saysElsewhere && ABOUT_SESSIONS_ELSEWHERE.test(text) ? 'start-failed' : undefined;
 }

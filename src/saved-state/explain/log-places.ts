@@ -18,12 +18,13 @@ const PASS = 'pass (?<pass>0x[0-9a-f]+|\\w+)';
 const WORDS = [
   new RegExp(`LoadExec failed for ${UNIT} ${INSTANCE} \\(${VERSION}, ${PASS}\\)`, 'i'),
   new RegExp(`Unsupported ${VERSION} of data unit ${UNIT} \\(${INSTANCE}, ${PASS}\\)`, 'i'),
-  /\bunit '(?<unit>[^']+)' instance #(?<instance>\d+)/i,
+  /\bunit (?:name )?'(?<unit>[^']+)' instance #?(?<instance>\d+)/i,
   /\bunit '(?<unit>[^']+)' \(instance #(?<instance>\d+)/i,
   /\bunit '(?<unit>[^']+)'\/#?(?<instance>\d+)/i,
   /\bfailed for '(?<unit>[^']+)' instance #(?<instance>\d+)/i,
   /\b(?:Load|Save)Exec failed for '(?<unit>[^']+)'/i,
-  /\bunit ['"](?<unit>[^'"]+)['"]/i,
+  /\bunit ['"](?<unit>[^'"/\\]+)['"]/i,
+  /\bload unit (?<unit>[\w-]+)\W+VERR_/i,
   /(?<![\w/.-])(?=[\w-]*[a-zA-Z])(?<unit>[\w-]+)#(?<instance>\d+): /,
 ] as const;
 /** What devices' messages end with. */

@@ -1,5 +1,5 @@
 import { type Explanation, explanationNamed } from './explain.ts';
-import { failureIn, failureWithoutCode, isAboutStates, isCertainFailure } from './failure-words.ts';
+import { failureIn, failureWithoutCode, isAboutStates, isCertainFailure, reasonIn } from './failure-words.ts';
 import { adviceFor, type Releases } from './hints.ts';
 import { type LogPlace, placeIn } from './log-places.ts';
 import { type LogRecord, RecordAssembler } from './log-records.ts';
@@ -29,6 +29,8 @@ const SET_ERROR = /VMSetError: (.*)$/;
 const IN_SOURCE = /^\S+\(\d+\) /;
 /** Lines that name places, for those who look for faults of VirtualBox; its words for people stand elsewhere. */
 const OF_THE_LOG = /^(?:SSM|VMSetError): /;
+/** What the loader meets while it shows the rest of a unit that has failed already. */
+const OF_A_DUMP = /^SSM: offCur=/;
 const CRASH = /Guru Meditation (-?\d+)? ?(?:\((V\w+)\))?|to 'GURU_MEDITATION(?:_LS)?'/;
 const RELEASE = /^(?:Oracle )?VirtualBox VM (\d+\.\d+\.\d+)/;
 const WRITER = /^SSM: File header: .*VirtualBox Version (\d+\.\d+\.\d+)/;
@@ -41,8 +43,7 @@ export class LogReader {
   readonly #records = new RecordAssembler((record) => this.#take(record));
   readonly #progress = new LoggedMachine();
   readonly #findings: Kept[] = [];
-  /** By code, and by code, unit and instance: where the next one belongs. */
-  readonly #first = new Map<string, Kept>();
+  /** The first by code, by code and unit, by code, unit and instance. */
   readonly #byPlace = new Map<string, Kept>();
   readonly #releases: Releases = {};
   /** VirtualBox's words that have no code yet. */
@@ -82,7 +83,9 @@ export class LogReader {
     this.#lastLine = last;
     this.#releases.runs ??= RELEASE.exec(text)?.[1];
     this.#releases.wrote ??= WRITER.exec(text)?.[1];
-    this.#progress.take(text, first);
+    // What the loader has noted on its way did not keep it from loading.
+    if (this.#progress.take(text, first)) this.#words = [];
+    if (OF_A_DUMP.test(text) && this.#findings.length > 0) return;
     if (CRASH.test(text)) this.#addCrash(record);
     else this.#takeWords(record);
   }
@@ -90,12 +93,16 @@ export class LogReader {
   #takeWords(record: LogRecord): void {
     const { text } = record;
     const spoken = SET_ERROR.exec(text)?.[1];
-    if (spoken !== undefined && !IN_SOURCE.test(spoken) && this.#words.length < MAX_MESSAGES)
-      this.#words.push({ ...record, text: spoken });
-    const explanation = failureIn(text);
+    if (spoken !== undefined && !IN_SOURCE.test(spoken)) this.#keepWords({ ...record, text: spoken });
+    const explanation = failureIn(text) ?? (this.#vague && !record.isLog ? reasonIn(text) : undefined);
     if (explanation) this.#addFailure(explanation, record);
-    else if (spoken === undefined && isCertainFailure(text)) this.#addFailure(explanationNamed('load-failed'), record);
+    else if (spoken === undefined && isCertainFailure(text)) this.#keepWords({ ...record, text: wordsOf(text) });
     else this.#takeVagueWords(record);
+  }
+
+  /** The code of what they tell comes mostly after them. */
+  #keepWords(words: LogRecord): void {
+    if (this.#words.length < MAX_MESSAGES) this.#words.push(words);
   }
 
   /** Kept for a log or message in which nothing else names a reason. */
@@ -116,7 +123,7 @@ export class LogReader {
   }
 
   #addCrash({ text, first }: LogRecord): void {
-    if (this.#first.has('guru-meditation')) return;
+    if (this.#byPlace.has('guru-meditation')) return;
     const explanation = explanationNamed(this.#progress.hasLoaded ? 'guru-meditation' : 'guru-meditation-alone');
     this.#add({ lines: [first], messages: [wordsOf(text)], explanation }, text, 'guru-meditation');
   }
@@ -136,19 +143,23 @@ export class LogReader {
   }
 
   #add(finding: LogFinding, said: string, code = finding.explanation.name): void {
-    const place = `${code} ${finding.unit}`;
-    const first = this.#first.get(code);
-    const same =
-      finding.unit === undefined || first?.unit === undefined
-        ? first
-        : (this.#byPlace.get(`${place}/${finding.instance}`) ?? this.#byPlace.get(place));
+    const same = this.#sameAs(finding, code);
     if (!same && this.#findings.length >= MAX_FINDINGS) return;
     const kept = same ?? { ...finding, messages: [], said };
     if (!same) this.#findings.push(kept);
-    if (!first) this.#first.set(code, kept);
     merge(kept, finding);
-    this.#byPlace.set(`${place}/${finding.instance}`, kept);
-    if (finding.instance === undefined || kept.instance === undefined) this.#byPlace.set(place, kept);
+    const { unit, instance } = kept;
+    for (const key of [code, `${code} ${unit}`, `${code} ${unit}/${instance}`])
+      if (!this.#byPlace.has(key)) this.#byPlace.set(key, kept);
+  }
+
+  /** Later words often name less of the place: the unit without its number, or no unit at all. */
+  #sameAs({ unit, instance }: LogFinding, code: string): Kept | undefined {
+    const ofCode = this.#byPlace.get(code);
+    if (unit === undefined || ofCode?.unit === undefined) return ofCode;
+    const ofUnit = this.#byPlace.get(`${code} ${unit}`);
+    if (instance === undefined || ofUnit?.instance === undefined) return ofUnit;
+    return this.#byPlace.get(`${code} ${unit}/${instance}`);
   }
 }
 

@@ -21,6 +21,8 @@ const WRITTEN_OTHERWISE: readonly (readonly [RegExp, string])[] = [
   [/[\u00a0\u202f]/g, ' '],
   [/^(?:\s*>)+\s?/, ''],
   [/\\_/g, '_'],
+  [/<\/?(?:b|i|em|strong|code|tt|span|nobr|u)(?: [^<>]*)?>/gi, ''],
+  [/<\/?(?:br|p|div|td|th|tr|table|li|pre|html|body|qt)(?: [^<>]*)?\/?>/gi, ' '],
   [/[`\u2018\u2019\u201a\u201b]|&#0*39;|&apos;|\\u0027/gi, "'"],
   [/[\u201c\u201d\u201e]|[\u00ab]\s?|\s?[\u00bb]|&quot;|\\u0022/gi, '"'],
   // A code that was cut.

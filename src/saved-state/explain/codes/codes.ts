@@ -33,6 +33,11 @@ export const WITHOUT_CODE: readonly CodeFacts[] = [
     means: 'the machine ended while it was started, or its state loaded; the message does not say why',
   },
   {
+    name: 'machine-in-use',
+    kind: 'in-use',
+    means: 'another program has the machine, or has not let go of it yet, so it was neither started nor changed',
+  },
+  {
     name: 'guru-meditation',
     kind: 'crashed',
     means: 'the state was loaded, and the machine crashed afterwards: VirtualBox could not go on with the guest',

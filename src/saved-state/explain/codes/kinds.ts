@@ -115,6 +115,15 @@ export const KINDS = {
         'fits.',
     ],
   },
+  'in-use': {
+    lost: 'Nothing: neither the machine nor its state was touched.',
+    next: [
+      'Wait some seconds and try again: VirtualBox lets go of a machine a little after its end.',
+      '`VBoxManage list runningvms` and `VBoxManage showvminfo NAME` tell whether it runs, or is being saved still.',
+      'Where it does not: look for a process VBoxHeadless or VirtualBoxVM of it that hangs, and for the window of ' +
+        'its settings. Leave the state file alone meanwhile.',
+    ],
+  },
   crashed: {
     lost: 'What the guest had in memory since the state was saved; the state itself is not changed by that.',
     next: [
