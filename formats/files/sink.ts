@@ -1,7 +1,7 @@
 import { basename, dirname } from 'node:path';
 import type { Writable } from 'node:stream';
 import { EnvironmentError } from '../errors.ts';
-import { MIB } from '../sizes.ts';
+import { KIB, MIB } from '../sizes.ts';
 import type { DiskFile } from '../world/disk.ts';
 import { world } from '../world/world.ts';
 import { alreadyThere, checkStillFree, type OutputOptions, outputPlace } from './output-place.ts';
@@ -88,6 +88,9 @@ export async function writeFileSink<T>(
 /** So much is on its way to the disk at most: else the end of a long work would have to wait for all of it. */
 const UNSYNCED_LIMIT = 64 * MIB;
 
+/** Bytes from which on a handover to Node's thread pool pays: the caller makes the next ones meanwhile. */
+const WORTH_A_HANDOVER = 128 * KIB;
+
 class TemporaryFile extends WrittenFile implements FileSink {
   readonly #place: string;
   readonly #temporary: string;
@@ -122,6 +125,13 @@ class TemporaryFile extends WrittenFile implements FileSink {
     this.#syncing = this.#file.datasync();
     // Told by whoever waits for it.
     this.#syncing.catch(() => {});
+  }
+
+  /** A file is closed after all that it was handed, so that none of it goes where its number leads afterwards. */
+  protected override writeSome(bytes: Uint8Array, at: number, position: number): number | Promise<number> {
+    const length = bytes.length - at;
+    if (length < WORTH_A_HANDOVER) return super.writeSome(bytes, at, position);
+    return this.#file.write(bytes, at, length, position).then(({ bytesWritten }) => bytesWritten);
   }
 
   async sync(): Promise<void> {

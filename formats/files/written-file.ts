@@ -29,8 +29,7 @@ export class WrittenFile {
     await this.attempt(async () => {
       for (let done = 0; done < bytes.length; ) {
         this.#expectOpen();
-        // Synchronously, for the reason that `FileSource` gives.
-        done += world.disk.writeSync(this.fd, bytes, done, bytes.length - done, position + done);
+        done += await this.writeSome(bytes, done, position + done);
       }
     });
     if (this.#turns.areDue) await this.#turns.give();
@@ -49,6 +48,12 @@ export class WrittenFile {
       const { size } = world.disk.fstatSync(this.fd);
       return sharedFile({ fd: this.fd, name: this.name, size }, () => this.isOpen);
     });
+  }
+
+  /** Writes `bytes` from index `at` on; gives the number of bytes written. */
+  protected writeSome(bytes: Uint8Array, at: number, position: number): number | Promise<number> {
+    // Synchronously, for the reason that `FileSource` gives.
+    return world.disk.writeSync(this.fd, bytes, at, bytes.length - at, position);
   }
 
   #expectOpen(): void {

@@ -35,6 +35,10 @@ export function faultyDisk({ fault, onUnsynced }: Watcher): Disk {
     fd: file.fd,
     stat: (options) => file.stat(options) as Promise<BigIntStats>,
     read: (target, at, length, position) => file.read(target, at, length, position),
+    async write(bytes, at, length, position) {
+      wrote(file.fd);
+      return file.write(bytes, at, length, position);
+    },
     async writeFile(text) {
       wrote(file.fd);
       await file.writeFile(text);

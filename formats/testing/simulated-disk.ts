@@ -76,6 +76,8 @@ export class SimulatedDisk {
       read: async (target, at, length, position) => ({
         bytesRead: this.#read(fd, target, at, length, position ?? 0),
       }),
+      write: (bytes, at, length, position) =>
+        later(() => ({ bytesWritten: this.#write(fd, bytes.subarray(at, at + length), position) })),
       writeFile: (text) => {
         const bytes = Buffer.from(text);
         return later(() => {

@@ -17,6 +17,7 @@ export interface DiskFile {
   readonly fd: number;
   stat(options: { bigint: true }): Promise<BigIntStats>;
   read(target: Uint8Array, at: number, length: number, position: number | null): Promise<{ bytesRead: number }>;
+  write(bytes: Uint8Array, at: number, length: number, position: number): Promise<{ bytesWritten: number }>;
   writeFile(text: string): Promise<void>;
   /** Makes its bytes durable. */
   sync(): Promise<void>;

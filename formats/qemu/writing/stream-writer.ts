@@ -254,6 +254,6 @@ export class QemuStreamWriter implements PageSink {
   }
 
   async #ensureRoom(): Promise<void> {
-    if (!this.#out.hasRoom(HEAD_ROOM)) await this.#out.flush();
+    if (!this.#out.hasRoom(HEAD_ROOM)) await this.#out.makeRoom();
   }
 }

@@ -1,10 +1,14 @@
 import type { SeekableSink } from '../../files/sink.ts';
-import { returnBuffer, takeBuffer } from '../../kernels/arena.ts';
-import { MIB, PAGE_SIZE } from '../../sizes.ts';
+import { TurnedBuffers } from '../../files/turned-buffers.ts';
+import { KIB, PAGE_SIZE } from '../../sizes.ts';
+
+const CAPACITY = 512 * KIB;
 
 /** Pages that are neighbours in a file, to be written together. */
 export class WrittenRun {
-  readonly bytes = takeBuffer(MIB);
+  readonly #buffers = new TurnedBuffers(CAPACITY);
+  /** Another one after each `makeRoom` and `flush`. */
+  bytes = this.#buffers.bytes;
   /** Bytes in use. */
   length = 0;
   readonly #sink: SeekableSink;
@@ -15,9 +19,9 @@ export class WrittenRun {
     this.#sink = sink;
   }
 
-  /** Whether a page with this offset in the file can be added without `flush`. */
+  /** Whether a page with this offset in the file can be added without `makeRoom`. */
   continuesAt(offset: number): boolean {
-    return this.length === 0 || (offset === this.#start + this.length && this.length < MIB);
+    return this.length === 0 || (offset === this.#start + this.length && this.length < CAPACITY);
   }
 
   /** Adds the page that stands at the end of `bytes`. */
@@ -26,14 +30,24 @@ export class WrittenRun {
     this.length += PAGE_SIZE;
   }
 
-  async flush(): Promise<void> {
+  /** Begins to write the pages. @throws whatever writing those before has thrown */
+  async makeRoom(): Promise<void> {
     const { length } = this;
+    const start = this.#start;
     this.length = 0;
-    if (length > 0) await this.#sink.writeAt(this.bytes.subarray(0, length), this.#start);
+    if (length === 0) return;
+    await this.#buffers.write((bytes) => this.#sink.writeAt(bytes.subarray(0, length), start));
+    this.bytes = this.#buffers.bytes;
+  }
+
+  /** Writes the pages. */
+  async flush(): Promise<void> {
+    await this.makeRoom();
+    await this.#buffers.settle();
   }
 
   /** Gives the memory back. */
   release(): void {
-    returnBuffer(this.bytes);
+    this.#buffers.release();
   }
 }

@@ -1,6 +1,7 @@
 import { crc32, crcShift } from '../../binary/crc32.ts';
 import type { ByteSink } from '../../files/sink.ts';
-import { copyBytes, returnBuffer, takeBuffer } from '../../kernels/arena.ts';
+import { TurnedBuffers } from '../../files/turned-buffers.ts';
+import { copyBytes } from '../../kernels/arena.ts';
 import { KIB } from '../../sizes.ts';
 
 /** Bytes leave for the sink in pieces of about this size. */
@@ -10,7 +11,9 @@ const STEP_LIMIT = 256 * KIB;
 
 /** Gathers a container's bytes on their way to a sink, with their position and CRC. */
 export class OutputBuffer {
-  readonly bytes = takeBuffer(FLUSH_SIZE + STEP_LIMIT);
+  readonly #buffers = new TurnedBuffers(FLUSH_SIZE + STEP_LIMIT);
+  /** Another one after each `makeRoom` and `flush`. */
+  bytes = this.#buffers.bytes;
   length = 0;
   readonly #sink: ByteSink;
   /** File offset of `bytes[0]`. */
@@ -28,7 +31,7 @@ export class OutputBuffer {
     return this.#base + this.length;
   }
 
-  /** Time to flush: less than `STEP_LIMIT` is free. */
+  /** Time to make room: less than `STEP_LIMIT` is free. */
   get isFull(): boolean {
     return this.length >= FLUSH_SIZE;
   }
@@ -89,18 +92,28 @@ export class OutputBuffer {
 
   /** Gives the memory back, after the last flush. */
   release(): void {
-    returnBuffer(this.bytes);
+    this.#buffers.release();
   }
 
-  /** Hands all but the last `keep` bytes to the sink. */
-  async flush(keep = 0): Promise<void> {
+  /**
+   * Begins to hand all but the last `keep` bytes to the sink, once it has those before. @throws whatever it threw then
+   */
+  async makeRoom(keep = 0): Promise<void> {
     const count = this.length - keep;
     if (count <= 0) return;
     this.crc(keep);
-    await this.#sink.write(this.bytes.subarray(0, count));
-    this.bytes.copyWithin(0, count, this.length);
+    const kept = this.bytes.subarray(count, this.length);
+    await this.#buffers.write((bytes) => this.#sink.write(bytes.subarray(0, count)));
+    this.bytes = this.#buffers.bytes;
+    this.bytes.set(kept);
     this.#base += count;
     this.length = keep;
     this.#crcLength -= count;
+  }
+
+  /** Hands all but the last `keep` bytes to the sink, and waits until it has them. */
+  async flush(keep = 0): Promise<void> {
+    await this.makeRoom(keep);
+    await this.#buffers.settle();
   }
 }

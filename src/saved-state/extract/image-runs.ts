@@ -1,4 +1,4 @@
-import { returnBuffer, takeBuffer } from '../../../formats/kernels/arena.ts';
+import { TurnedBuffers } from '../../../formats/files/turned-buffers.ts';
 import type { PageBatch } from '../../../formats/pgm/page-batch.ts';
 import { MIB, PAGE_SIZE } from '../../../formats/sizes.ts';
 import { NOWHERE } from '../layout/placement.ts';
@@ -16,7 +16,7 @@ export const RUN_SIZE = MIB / 2;
 export class ImageRuns {
   readonly #target: RandomSink;
   readonly #size: number;
-  readonly #run = takeBuffer(RUN_SIZE);
+  readonly #runs = new TurnedBuffers(RUN_SIZE);
   #offset = 0;
   #length = 0;
 
@@ -32,10 +32,10 @@ export class ImageRuns {
       const offset = targets[i];
       if (offset === NOWHERE) continue;
       if (offset !== this.#offset + this.#length || this.#length === RUN_SIZE) {
-        await this.flush();
+        await this.#writeRun();
         this.#offset = offset;
       }
-      batch.decode(i, this.#run, this.#length);
+      batch.decode(i, this.#runs.bytes, this.#length);
       this.#length += PAGE_SIZE;
     }
   }
@@ -43,40 +43,53 @@ export class ImageRuns {
   /**
    * The same of pages that stand decoded one after the other: those that have a target.
    * @param count entries of `targets`
+   * @param pages borrowed until the next call has returned
    */
   async putDecoded(count: number, targets: Float64Array, pages: Uint8Array): Promise<void> {
-    await this.flush();
+    await this.#writeRun();
     let start = 0;
     let end = 0;
     for (let i = 0; i < count; i++) {
       const offset = targets[i];
       if (offset === NOWHERE) continue;
       if (offset !== this.#offset + (end - start) || end - start === RUN_SIZE) {
-        await this.#write(this.#offset, pages.subarray(start, end));
+        await this.#writeBeside(pages.subarray(start, end));
         start = end;
         this.#offset = offset;
       }
       end += PAGE_SIZE;
     }
-    await this.#write(this.#offset, pages.subarray(start, end));
+    await this.#writeBeside(pages.subarray(start, end));
   }
 
   /** Writes up to `RUN_SIZE` zeros. */
   async putZeros(offset: number, length: number): Promise<void> {
     await this.flush();
-    this.#run.fill(0, 0, length);
-    await this.#write(offset, this.#run.subarray(0, length));
+    this.#runs.bytes.fill(0, 0, length);
+    await this.#write(offset, this.#runs.bytes.subarray(0, length));
   }
 
   /** Writes what was gathered. */
   async flush(): Promise<void> {
-    await this.#write(this.#offset, this.#run.subarray(0, this.#length));
-    this.#length = 0;
+    await this.#writeRun();
+    await this.#runs.settle();
   }
 
   /** Gives the memory back, after the last flush. */
   release(): void {
-    returnBuffer(this.#run);
+    this.#runs.release();
+  }
+
+  /** Begins to write what was gathered. */
+  async #writeRun(): Promise<void> {
+    const [offset, length] = [this.#offset, this.#length];
+    this.#length = 0;
+    if (length > 0) await this.#runs.write((run) => this.#write(offset, run.subarray(0, length)));
+  }
+
+  async #writeBeside(pages: Uint8Array): Promise<void> {
+    const offset = this.#offset;
+    await this.#runs.writeBeside(() => this.#write(offset, pages));
   }
 
   /** Writes bytes as far as they lie inside of the image. */

@@ -65,7 +65,7 @@ async function putLosses(
   const bytes = Buffer.from(JSON.stringify({ dropped, cut, unproven, lost }));
   for (let at = 0; at < bytes.length; at += ITEM_LIMIT) {
     out.put(bytes.subarray(at, at + ITEM_LIMIT));
-    if (out.isFull) await out.flush();
+    if (out.isFull) await out.makeRoom();
   }
   out.endUnit();
 }
@@ -126,7 +126,7 @@ class SurvivorWriter {
       if (this.#isZeroInLowHole(batch, i)) this.#writer.putPage(PageKind.RAM_ZERO, place.page, place.id, 0);
       else if (HAS_CONTENT.includes(kind)) this.#writer.put(kind, place.page, place.id, batch.protection[i], batch, i);
       else this.#writer.putPage(kind, place.page, place.id, batch.protection[i]);
-      if (this.#out.isFull) await this.#out.flush();
+      if (this.#out.isFull) await this.#out.makeRoom();
     }
   };
 
@@ -157,7 +157,7 @@ class SurvivorWriter {
     this.#out.beginUnit(unit);
     await copyPayload(container, this.#out, false, () => {});
     this.#out.endUnit();
-    if (this.#out.isFull) await this.#out.flush();
+    if (this.#out.isFull) await this.#out.makeRoom();
   }
 
   /** Zeros in place of missing pages, where the caller wants them. */
@@ -169,7 +169,7 @@ class SurvivorWriter {
       if (run.what === 'stale' && fill === 'older') continue;
       for (let page = run.first; page <= run.last; page++) {
         this.#putZero(writer, run.group, page);
-        if (this.#out.isFull) await this.#out.flush();
+        if (this.#out.isFull) await this.#out.makeRoom();
         if (page % PAGES_A_LOOK === 0 && turns.areDue) await turns.give();
       }
     }

@@ -6,7 +6,7 @@ import type { PageWork } from './page-work.ts';
 
 /** Gets batches in the order in which they came. */
 export interface BatchUser {
-  /** A thread's result for a batch; borrowed until the promise is fulfilled. */
+  /** A thread's result for a batch; borrowed until the next call of this has returned. */
   takeDone(job: PageJob): Promise<void>;
   /** A batch that no thread has worked on, as it was read. */
   takeUndone(batch: PageBatch, targets: Float64Array | undefined): Promise<void>;
@@ -17,6 +17,8 @@ export class BatchQueue {
   readonly #crew: Crew;
   readonly #user: BatchUser;
   readonly #jobs: PageJob[] = [];
+  /** The one whose result the user may still have. */
+  #lent: PageJob | undefined;
 
   constructor(source: ByteSource, threads: number, work: Exclude<PageWork, 'walk'>, user: BatchUser) {
     this.#crew = new Crew(source, threads, work);
@@ -53,8 +55,13 @@ export class BatchQueue {
   async #handOn(): Promise<void> {
     const job = this.#jobs.shift();
     if (!job) return;
-    if (await this.#crew.isDone(job)) await this.#user.takeDone(job);
-    else await this.#user.takeUndone(await this.#crew.reread(job), job.targets);
-    job.free();
+    if (await this.#crew.isDone(job)) {
+      await this.#user.takeDone(job);
+      this.#lent?.free();
+      this.#lent = job;
+    } else {
+      await this.#user.takeUndone(await this.#crew.reread(job), job.targets);
+      job.free();
+    }
   }
 }
