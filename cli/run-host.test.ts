@@ -1,6 +1,5 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it, vi } from 'vitest';
 import { writeFileSink } from '../formats/files/sink.ts';
@@ -8,15 +7,13 @@ import { MIB } from '../formats/sizes.ts';
 import { saveState } from '../src/machine/save.ts';
 import { emptyMachine } from '../src/running/empty-machine.ts';
 import { RunningMachine } from '../src/running/running-machine.ts';
-import { keepRunning } from './control/keep-running.ts';
 import type { MachineStatus } from './control/replies.ts';
 import { runHere } from './testing/run-here.ts';
 import { savkitFile } from './testing/savkit-json.ts';
 import { testGround } from './testing/test-ground.ts';
 
-const { folder, ending, start } = testGround('run-host');
+const { path, ending, start, keep } = testGround('run-host');
 const main = fileURLToPath(new URL('../dist/bin/savkit.js', import.meta.url));
-const path = (name: string) => join(folder, name);
 
 type Ran = MachineStatus & { check: { faults: object[]; pages: number } };
 
@@ -25,15 +22,6 @@ async function ran(...options: string[]): Promise<Ran> {
   const { exitCode, result } = await savkitFile<Ran>('run', ...options, '--socket', path('own.sock'), '--for', '0.3');
   expect([exitCode, result.state, result.check.faults]).toEqual([0, 'off', []]);
   return result;
-}
-
-/** A machine that is kept in this process. */
-async function keptMachine(running: RunningMachine, socket: string): Promise<void> {
-  const stop = new AbortController();
-  ending.push(() => stop.abort());
-  await new Promise<void>((onReady) => {
-    void keepRunning({ name: 'vm', running }, { socket, signal: stop.signal, onReady });
-  });
 }
 
 describe('savkit run', () => {
@@ -94,18 +82,27 @@ describe('savkit run', () => {
     expect(await again.ended).toMatchObject({ exitCode: 0, result: { check: { faults: [] } } });
   });
 
-  it('--host-limit: a machine that needs more waits, says so, tries again when asked, and ends in its time', async () => {
-    const run = start(
-      ...['run', '--ram', '16M', '--workload', 'scan', '--rate', '100000', '--host-limit', '4M', '--for', '8'],
-      ...['--socket', path('vm.sock')],
-    );
-    expect(await run.event('runtime-error')).toMatchObject({ error: 'HostMemoryLow' });
-    const status = () => savkitFile<MachineStatus>('control', path('vm.sock'), 'status');
-    const { stdout } = await runHere('control', path('vm.sock'), 'status');
-    expect(stdout).toContain('the host has no memory left for it (HostMemoryLow); resume tries again');
-    expect((await status()).result).toMatchObject({ state: 'suspended', runtimeError: 'HostMemoryLow' });
-    await runHere('control', path('vm.sock'), 'resume');
-    expect((await run.ended).exitCode).toBe(0);
+  describe('--host-limit: a machine that needs more', () => {
+    const needy = ['--ram', '16M', '--workload', 'scan', '--rate', '100000', '--host-limit', '4M'];
+
+    it('waits, says so, and tries again when asked', async () => {
+      const run = start('run', ...needy, '--socket', path('vm.sock'));
+      expect(await run.event('runtime-error')).toMatchObject({ error: 'HostMemoryLow' });
+      const { stdout } = await runHere('control', path('vm.sock'), 'status');
+      expect(stdout).toContain('the host has no memory left for it (HostMemoryLow); resume tries again');
+      const { result } = await savkitFile<MachineStatus>('control', path('vm.sock'), 'status');
+      expect(result).toMatchObject({ state: 'suspended', runtimeError: 'HostMemoryLow' });
+      const before = run.events.length;
+      await runHere('control', path('vm.sock'), 'resume');
+      await vi.waitUntil(() => run.events.slice(before).some(({ event }) => event === 'runtime-error'), 30_000);
+      await runHere('control', path('vm.sock'), 'stop');
+      expect((await run.ended).exitCode).toBe(0);
+    });
+
+    it('ends in its time', async () => {
+      const { exitCode, both } = await runHere('run', ...needy, '--for', '0.5', '--socket', path('own.sock'));
+      expect([exitCode, both]).toEqual([0, expect.stringContaining('the host has no memory left for it')]);
+    });
   });
 
   it.each([
@@ -126,7 +123,7 @@ describe('receive --shadow', () => {
     const running = RunningMachine.of(machine, { kind: 'paging', rate: 500, pages: 30 });
     running.runSteps(100);
     running.resume();
-    await keptMachine(running, path('source.sock'));
+    await keep({ name: 'vm', running }, path('source.sock'));
     const target = start(
       ...['receive', '--listen', '127.0.0.1:0', '--insecure', '--records', path('t'), '--control', path('vm.sock')],
       ...['--shadow', 'AMD64+NX,nested'],
@@ -134,6 +131,8 @@ describe('receive --shadow', () => {
     const to = `127.0.0.1:${await target.port()}`;
     const words = ['migrate', path('source.sock'), '--to', to, '--insecure', '--records', path('s')];
     expect((await start(...words).ended).exitCode).toBe(0);
+    // The machine runs there before its control socket is open.
+    await target.event('control');
     const { cpus, host } = (await savkitFile<MachineStatus>('control', path('vm.sock'), 'status')).result;
     expect([host?.paging, cpus?.map(({ shadowMode }) => shadowMode)]).toEqual([
       'AMD64+NX,nested',
@@ -149,7 +148,7 @@ describe('stats --watch', () => {
   it('shows what has changed since the last look, until it is interrupted', async () => {
     const running = RunningMachine.of(await emptyMachine(4 * MIB), { kind: 'hot', rate: 1000, pages: 10 });
     running.resume();
-    await keptMachine(running, path('vm.sock'));
+    await keep({ name: 'vm', running }, path('vm.sock'));
     const words = ['stats', path('vm.sock'), '/PGM/R3/Phys/Write*', '--watch', '0.1'];
     const watching = spawn(process.execPath, [main, ...words], { stdio: ['ignore', 'pipe', 'ignore'] });
     ending.push(() => watching.kill('SIGKILL'));

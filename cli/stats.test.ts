@@ -1,17 +1,16 @@
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it, vi } from 'vitest';
 import { MIB } from '../formats/sizes.ts';
 import { emptyMachine } from '../src/running/empty-machine.ts';
 import { RunningMachine } from '../src/running/running-machine.ts';
 import { STATES_FOLDER } from '../src/testing/states.ts';
-import { keepRunning } from './control/keep-running.ts';
 import { runningStatistics } from './control/running-statistics.ts';
 import { NO_TEXT } from './terminal/terminal-text.ts';
 import { runHere } from './testing/run-here.ts';
 import { savkitFile } from './testing/savkit-json.ts';
+import { testGround } from './testing/test-ground.ts';
 
+const { path, keep } = testGround('stats');
 const state = join(STATES_FOLDER, 'own-pae.sav');
 
 async function statistics(...args: string[]): Promise<Record<string, unknown>> {
@@ -34,16 +33,11 @@ describe('savkit stats', () => {
   });
 
   it('shows those of a running machine, and what changes there', async () => {
-    const folder = mkdtempSync(join(tmpdir(), 'savkit-stats-'));
-    const socket = join(folder, 'vm.sock');
+    const socket = path('vm.sock');
     const machine = await emptyMachine(4 * MIB);
     machine.usePaging();
     const running = RunningMachine.of(machine, { kind: 'paging', rate: 500, pages: 20 });
-    const stop = new AbortController();
-    const ready = new Promise<void>((resolve) => {
-      void keepRunning({ name: 'vm', running }, { socket, signal: stop.signal, onReady: resolve });
-    });
-    await ready;
+    await keep({ name: 'vm', running }, socket);
     running.runSteps(300);
     const { result } = await savkitFile<{ statistics: { path: string; value: { periods: number } }[] }>(
       'stats',
@@ -62,8 +56,6 @@ describe('savkit stats', () => {
     }) as never);
     const watched = runningStatistics(watcher, socket, { watch: 60, json: false });
     expect(await watched.finally(() => shown.mockRestore())).toMatchObject({ exitCode: 0, text: NO_TEXT });
-    stop.abort();
-    rmSync(folder, { recursive: true });
   });
 
   it('says why a statistic stays 0, where nothing can move it', async () => {

@@ -1,6 +1,8 @@
 import { type Duplex, duplexPair } from 'node:stream';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { after, clock, every, stopTimer } from '../formats/world/waiting.ts';
+import { useIdleTime } from './simulation/idle-time.ts';
 import { mixedMachine } from './testing/mixed-machine.ts';
 import { Pair, SHORT } from './testing/pair.ts';
 import type { PlainMachine } from './testing/plain-machine.ts';
@@ -10,6 +12,8 @@ import { FRAME_HEADER_SIZE, type FrameName } from './wire/frames.ts';
 import { MAX_ROUNDS } from './wire/limits.ts';
 import { PROTOCOL, VERSIONS } from './wire/messages.ts';
 import { encodeFrame } from './wire/payload.ts';
+
+useIdleTime();
 
 const capabilities = { zstd: true, streams: 1, window: 1 << 20 };
 
@@ -172,12 +176,12 @@ describe('a target', () => {
     const { channel, end } = await receivingTarget();
     const frame = pagesFrame([{ page: 3, codec: 1, length: 4096 }], page);
     let at = 0;
-    const drip = setInterval(() => end.write(frame.subarray(at, ++at)), 20);
+    const drip = every(20, () => end.write(frame.subarray(at, ++at)));
     // The whole frame would take more than a minute.
-    const start = performance.now();
+    const start = clock();
     expect(await answerOf(channel)).toBe('closed');
-    expect(performance.now() - start).toBeLessThan(20_000);
-    clearInterval(drip);
+    expect(clock() - start).toBeLessThan(20_000);
+    stopTimer(drip);
   });
 
   it('takes any bytes as a refusal, whatever they are', async () => {
@@ -264,7 +268,7 @@ describe('a source', () => {
           changed[Math.floor((frame.length - 1) * share)] ^= 0x10;
           return changed;
         };
-        const stop = setTimeout(() => abort.abort(), 400);
+        const stop = after(400, () => abort.abort());
         await pair
           .migrate(machine, {
             resumeWithinMs: 50,
@@ -272,7 +276,7 @@ describe('a source', () => {
             timeOuts: { frame: 200, hello: 100, beat: 50 },
           })
           .catch(() => {});
-        clearTimeout(stop);
+        stopTimer(stop);
         const arrived = pair.host.machine as PlainMachine | undefined;
         expect(machine.isRunning && arrived?.isRunning, `frame ${at} at ${share}`).not.toBe(true);
         if (arrived?.isRunning) expect(Buffer.compare(arrived.memory, machine.memory)).toBe(0);

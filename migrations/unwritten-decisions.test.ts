@@ -1,8 +1,12 @@
 import { expect, it } from 'vitest';
 import { EnvironmentError } from '../formats/errors.ts';
+import { after } from '../formats/world/waiting.ts';
 import type { Decision, DecisionMemory } from './hand-over/decision-record.ts';
+import { useIdleTime } from './simulation/idle-time.ts';
 import { mixedMachine } from './testing/mixed-machine.ts';
 import { Pair } from './testing/pair.ts';
+
+useIdleTime();
 
 /** A disk that is full for a while: it takes a decision only after so many attempts. */
 function refuse(log: DecisionMemory, decision: Decision, times: number): void {
@@ -20,9 +24,10 @@ async function runsWithout(side: 'source' | 'target', decision: Decision, times:
   const pair = await Pair.create({ keepMs: 30 });
   const machine = mixedMachine(100);
   refuse(side === 'source' ? pair.sourceLog : pair.targetLog, decision, times);
-  const stop = AbortSignal.timeout(times > 1 ? 300 : 5000);
+  const stop = new AbortController();
+  after(5000, () => stop.abort());
   const { outcome } = await pair
-    .migrate(machine, { resumeWithinMs: 50, stopAsking: stop })
+    .migrate(machine, { resumeWithinMs: 50, stopAsking: stop.signal })
     .catch(() => ({ outcome: 'kept' }));
   return {
     outcome,

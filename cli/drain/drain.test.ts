@@ -8,7 +8,6 @@ import { type Decision, type MigrationSide, writeRecord } from '../../migrations
 import { MIGRATION_CODES } from '../../migrations/wire/migration-error.ts';
 import { emptyMachine } from '../../src/running/empty-machine.ts';
 import { RunningMachine } from '../../src/running/running-machine.ts';
-import { keepRunning } from '../control/keep-running.ts';
 import type { KeptMachine } from '../control/kept-machine.ts';
 import { expectSchema } from '../testing/savkit-json.ts';
 import { testGround } from '../testing/test-ground.ts';
@@ -20,9 +19,7 @@ import { readPlan } from './plan.ts';
 import { consequenceOf } from './reasons.ts';
 import { DrainTarget } from './targets.ts';
 
-const { folder, ending, start } = testGround('drain');
-let count = 0;
-const path = (...names: string[]) => join(folder, String(count), ...names);
+const { folder, path, start, keep } = testGround('drain');
 
 /** A machine of this process with a control socket in the folder of machines. */
 async function keepMachine(name: string): Promise<KeptMachine> {
@@ -30,11 +27,7 @@ async function keepMachine(name: string): Promise<KeptMachine> {
   running.runSteps(100);
   running.resume();
   const kept: KeptMachine = { name, running };
-  const stop = new AbortController();
-  ending.push(() => stop.abort());
-  await new Promise<void>(
-    (onReady) => void keepRunning(kept, { socket: path('vms', `${name}.sock`), signal: stop.signal, onReady }),
-  );
+  await keep(kept, path('vms', `${name}.sock`));
   return kept;
 }
 
@@ -58,7 +51,6 @@ interface Result {
 
 describe('drain', () => {
   it('moves each machine to exactly one target; what does not fit, or is refused, goes elsewhere or stays', async () => {
-    count++;
     mkdirSync(path('vms'), { recursive: true });
     await Promise.all(['one', 'two'].map(keepMachine));
     const [roomy, full] = await Promise.all([startTarget('roomy'), startTarget('full', '--max-memory', '1M')]);
@@ -108,7 +100,6 @@ describe('drain', () => {
   });
 
   it('leaves machines here, with the reason, where no target takes them; and they run on', async () => {
-    count++;
     mkdirSync(path('vms'), { recursive: true });
     const { running } = await keepMachine('one');
     const { exitCode, result } = await drain(['127.0.0.1:1'], path('vms', 'one.sock'), path('vms', 'none.sock')).ended;
@@ -121,7 +112,6 @@ describe('drain', () => {
   });
 
   it('sends nothing off that it cannot note before, and tells of all machines', async () => {
-    count++;
     mkdirSync(path('vms'), { recursive: true });
     const { running } = await keepMachine('one');
     const journal = await DrainJournal.open(undefined, false);

@@ -10,15 +10,12 @@ import { offsetInChunk } from '../../src/gmm/page-id.ts';
 import { emptyMachine } from '../../src/running/empty-machine.ts';
 import { RunningMachine } from '../../src/running/running-machine.ts';
 import { askMachine } from '../control/control-client.ts';
-import { keepRunning } from '../control/keep-running.ts';
 import type { KeptMachine } from '../control/kept-machine.ts';
 import { FrameProxy } from '../testing/frame-proxy.ts';
 import { savkitJson } from '../testing/savkit-json.ts';
 import { testGround } from '../testing/test-ground.ts';
 
-const { folder, ending, start } = testGround('migrate');
-let count = 0;
-const path = (name: string) => join(folder, `${count}-${name}`);
+const { path, ending, start, keep } = testGround('migrate');
 const ask = (socket: string, command: 'status' | 'check' | 'stop') =>
   askMachine(socket, { command }, () => {}, AbortSignal.timeout(10_000));
 const migrateArguments = (port: number) => [
@@ -33,16 +30,11 @@ const migrateArguments = (port: number) => [
 
 /** A machine with a control socket, of whose pages so many have been written. */
 async function runningMachine(pages: number): Promise<{ kept: KeptMachine; running: RunningMachine }> {
-  count++;
   const running = RunningMachine.of(await emptyMachine(16 * MIB), { kind: 'random', rate: 100, patternSize: 4096 });
   running.runSteps(pages);
   running.resume();
-  const stop = new AbortController();
   const kept: KeptMachine = { name: 'vm', running };
-  await new Promise<void>(
-    (onReady) => void keepRunning(kept, { socket: path('vm.sock'), signal: stop.signal, onReady }),
-  );
-  ending.push(() => stop.abort());
+  await keep(kept, path('vm.sock'));
   return { kept, running };
 }
 
@@ -177,7 +169,6 @@ describe('migrate', () => {
   });
 
   it('tells what the record says when the process of the machine ends', async () => {
-    count++;
     const source = start(
       'run',
       '--ram',
@@ -276,7 +267,6 @@ describe('migrate --resolve', () => {
   });
 
   it('writes nothing while the source is still at it', async () => {
-    count++;
     const record = {
       format: 'savkit-migration/1' as const,
       migration: 'ab'.repeat(16),

@@ -8,13 +8,12 @@ import { FakeQmp } from '../../migrations/testing/fake-qmp.ts';
 import { writeFakeVirsh } from '../../migrations/testing/fake-virsh.ts';
 import { emptyMachine } from '../../src/running/empty-machine.ts';
 import { RunningMachine } from '../../src/running/running-machine.ts';
-import { keepRunning } from '../control/keep-running.ts';
 import type { KeptMachine } from '../control/kept-machine.ts';
 import { runHere } from '../testing/run-here.ts';
 import { expectSchema } from '../testing/savkit-json.ts';
 import { testGround } from '../testing/test-ground.ts';
 
-const { folder, ending, start } = testGround('top');
+const { folder, ending, start, keep } = testGround('top');
 
 describe('top', () => {
   it('shows machines, their migrations, and what is on record as open; plain where nobody watches', async () => {
@@ -23,11 +22,7 @@ describe('top', () => {
     const running = RunningMachine.of(await emptyMachine(4 * MIB), { kind: 'idle' });
     const figures = { round: 2, ofRound: 0.5, total: 0.25, bytes: 1000, rate: 2 * MIB, dirtyRate: 100, downtimeMs: 20 };
     const kept: KeptMachine = { name: 'one', running };
-    const stop = new AbortController();
-    ending.push(() => stop.abort());
-    await new Promise<void>(
-      (onReady) => void keepRunning(kept, { socket: join(vms, 'one.sock'), signal: stop.signal, onReady }),
-    );
+    await keep(kept, join(vms, 'one.sock'));
     const look = (...words: string[]) => runHere('top', vms, '--records', records, ...words);
     expect((await look()).stdout).not.toContain('phase');
     kept.migration = { to: 'b:7000', phase: 'sends', since: 0, progress: { ...figures, leftMs: [1000, 2000] } };

@@ -13,7 +13,8 @@ export class SavkitProcess {
   readonly events: SavkitEvent[] = [];
   readonly ended: Promise<{ exitCode: number | null; result: Record<string, unknown>; error: string; stderr: string }>;
   readonly child: ChildProcess;
-  #wake = () => {};
+  #isOver = false;
+  #waiting: (() => void)[] = [];
 
   constructor(...args: string[]) {
     const env = { ...process.env, SAVKIT_TELEPORTER_PASSWORD: 'x' };
@@ -38,6 +39,7 @@ export class SavkitProcess {
           error: { message: string } | null;
         }[];
         resolve({ exitCode, result: files[0]?.result ?? {}, error: files[0]?.error?.message ?? '', stderr });
+        this.#isOver = true;
         this.#wake();
       });
     });
@@ -61,12 +63,15 @@ export class SavkitProcess {
     for (;;) {
       const event = this.events.find((candidate) => candidate.event === name);
       if (event) return event;
-      if (this.child.exitCode !== null || this.events.at(-1)?.event === 'end')
-        throw new Error(`no ${name}: ${JSON.stringify(await this.ended)}`);
+      if (this.#isOver) throw new Error(`no ${name}: ${JSON.stringify(await this.ended)}`);
       await new Promise<void>((resolve) => {
-        this.#wake = resolve;
+        this.#waiting.push(resolve);
       });
     }
+  }
+
+  #wake(): void {
+    for (const resolve of this.#waiting.splice(0)) resolve();
   }
 
   /** The port that the command listens on. */

@@ -1,0 +1,71 @@
+import { setImmediate } from 'node:timers/promises';
+import { afterEach, beforeEach } from 'vitest';
+import { REAL_TIME, type Time } from '../../formats/world/time.ts';
+import { enterWorld, REAL_WORLD } from '../../formats/world/world.ts';
+import { type Happening, Timeline } from './timeline.ts';
+
+/** Of the event loop. What streams and promises have to do takes fewer, as nothing here waits for the system. */
+const QUIET_TURNS = 10;
+/** So much time passes at once where nobody waits for a moment of it. */
+const STEP_MS = 1000;
+
+/**
+ * In the tests to come, here or in this `describe`, time passes only as all are waiting: a busy host makes nobody late,
+ * and no wait takes time. For what goes on in this process alone, without sockets, files and threads.
+ */
+export function useIdleTime(): void {
+  let leave: () => Promise<void>;
+  beforeEach(() => {
+    leave = enterIdleTime();
+  });
+  afterEach(() => leave());
+}
+
+/** @returns leaves it again */
+function enterIdleTime(): () => Promise<void> {
+  const timeline = new Timeline();
+  let turns = 0;
+  let isOver = false;
+  const add = (ms: number, act: () => void) => timeline.add(Math.max(1, ms), undefined, act);
+  const time: Time = {
+    ...REAL_TIME,
+    now: () => timeline.look(),
+    after: add,
+    every(ms, act) {
+      const timer: { next?: Happening } = {};
+      const again = () => {
+        timer.next = add(ms, () => {
+          again();
+          act();
+        });
+      };
+      again();
+      return timer;
+    },
+    stop(timer = {}) {
+      const happening = 'next' in timer ? (timer.next as Happening) : (timer as Happening);
+      happening.isOff = true;
+    },
+    turn(act) {
+      turns = 0;
+      REAL_TIME.turn(act);
+    },
+    busyShare: () => () => 0,
+  };
+  const pass = async () => {
+    for (turns = 0; !isOver; turns++) {
+      await setImmediate();
+      if (turns < QUIET_TURNS) continue;
+      turns = 0;
+      const { happened } = timeline;
+      await timeline.run(() => isOver || timeline.happened > happened, STEP_MS);
+    }
+  };
+  const before = enterWorld({ ...REAL_WORLD, time });
+  const passing = pass();
+  return async () => {
+    isOver = true;
+    await passing;
+    enterWorld(before);
+  };
+}
