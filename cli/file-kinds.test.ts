@@ -137,3 +137,27 @@ describe('a state that can no longer be known by its start', () => {
     expect([exitCode, stdout]).toEqual([1, expect.stringContaining('VERR_SSM_INTEGRITY_MAGIC')]);
   });
 });
+
+describe('what is no log', () => {
+  it.each([
+    ['a saved state of VirtualBox', state, /it is a saved state of VirtualBox; savkit verify FILE/],
+    ['a QEMU migration stream', placed(0, 'QEVM\0\0\0\x03'), /it is a QEMU migration stream; savkit verify FILE/],
+    ['a packed one', gzipSync(state), /it is a saved state of VirtualBox/],
+    ['a disk', placed(0, 'QFI\xfb\0\0\0\x03'), /it is a disk image \(qcow2\), and no log/],
+    ['anything', Buffer.from([1, 2, 3, 200, 5, 0]), /it is no text, and so no log/],
+  ])('explain says so: %s', async (_, bytes, said) => {
+    writeFileSync(file, bytes);
+    const { exitCode, stderr } = await runHere('explain', file);
+    expect([exitCode, stderr]).toEqual([5, expect.stringMatching(said)]);
+  });
+
+  it.each([
+    ['an empty file', ''],
+    ['colours', '\x1b[32m00:00:01 VirtualBox VM 7.0.10\x1b[0m\r\n'],
+    ['UTF-16', '\ufeff00:00:01 VirtualBox VM 7.0.10\r\n'],
+  ])('a log without failures is none of those: %s', async (name, log) => {
+    writeFileSync(file, log, name === 'UTF-16' ? 'utf16le' : 'utf8');
+    const { exitCode, stdout } = await runHere('explain', file);
+    expect([exitCode, stdout]).toEqual([0, expect.stringContaining('no failure')]);
+  });
+});

@@ -192,16 +192,32 @@ function decoderFor([first, second]: Uint8Array): InstanceType<typeof TextDecode
 /** A line that is longer is cut: a text has none. */
 const MAX_LINE = 64 * 1024;
 
+/** How a file begins. */
+export interface TextStart {
+  bytes: Uint8Array;
+  text: string;
+}
+
+/** Bytes of a file's start that are kept, to tell its kind by. */
+const START_SIZE = 4096;
+
 /**
  * Gives the lines of a text, or stdin for `-`, in UTF-8 or UTF-16, which may be a log that grows on; holds one line at
- * most. @throws EnvironmentError
+ * most.
+ * @returns how the file begins, which may turn out to be no text
+ * @throws EnvironmentError
  */
-export async function readLines(path: string, take: (line: string) => void): Promise<void> {
+export async function readLines(path: string, take: (line: string) => void): Promise<TextStart> {
   let decoder: InstanceType<typeof TextDecoder> | undefined;
+  let start: TextStart = { bytes: new Uint8Array(0), text: '' };
   let rest = '';
   const takeLines = async (source: ByteSource) => {
     for await (const piece of chunksOf(source)) {
-      decoder ??= decoderFor(piece);
+      if (!decoder) {
+        decoder = decoderFor(piece);
+        const bytes = Uint8Array.from(piece.subarray(0, START_SIZE));
+        start = { bytes, text: decoderFor(bytes).decode(bytes) };
+      }
       const lines = `${rest}${decoder.decode(piece, { stream: true })}`.split('\n');
       rest = lines.pop()?.slice(0, MAX_LINE) ?? '';
       for (const line of lines) take(line);
@@ -209,4 +225,5 @@ export async function readLines(path: string, take: (line: string) => void): Pro
   };
   await withInput(path, takeLines, { mayGrow: true });
   if (rest !== '') take(rest);
+  return start;
 }

@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs';
 import type { Argv } from 'yargs';
 import { type Explanation, explainCode } from '../../../src/saved-state/explain/explain.ts';
 import { explainLog, type LogFinding, LogReader } from '../../../src/saved-state/explain/log-reader.ts';
+import { notALog } from '../../../src/saved-state/explain/not-a-log.ts';
 import { explainQemu } from '../../../src/saved-state/explain/qemu-messages.ts';
 import { readLines } from '../../io/input.ts';
 import { command, type OptionsOf } from '../../parsing/options-of.ts';
@@ -27,7 +28,9 @@ const builder = (argv: Argv) =>
     .example('$0 explain "apic#0: Config mismatch … (VERR_SSM_LOAD_CONFIG_MISMATCH)"', 'A whole message')
     .example('$0 explain "load of migration failed: Invalid argument"', 'A message of QEMU')
     .example('$0 explain "VirtualBox VMs/box/Logs/VBox.log"', 'Which unit failed, and why?')
-    .epilogue('Exit codes: 0 explained, or a log without failures; 2 not known; 4 the log cannot be read.');
+    .epilogue(
+      'Exit codes: 0 explained, or a log without failures; 2 not known; 4 the log cannot be read; 5 the file is no log.',
+    );
 type Options = OptionsOf<typeof builder>;
 
 export const explainCommand = command(builder, async (options) => {
@@ -56,12 +59,16 @@ function codesOutcome(codes: readonly Explanation[], quiet: boolean): Outcome {
 async function explainFile(path: string, quiet: boolean): Promise<Outcome> {
   const reader = new LogReader();
   const said = new Map<string, Explanation>();
-  await readLines(path, (text) => {
+  const start = await readLines(path, (text) => {
     reader.line(text);
     for (const explanation of explainQemu(text)) said.set(explanation.name, explanation);
   });
   const told = reader.end();
-  return told.length === 0 && said.size > 0 ? codesOutcome([...said.values()], quiet) : outcomeOf(told, path, quiet);
+  if (told.length > 0) return outcomeOf(told, path, quiet);
+  if (said.size > 0) return codesOutcome([...said.values()], quiet);
+  const refusal = notALog(start.bytes, start.text);
+  if (refusal) throw refusal;
+  return outcomeOf(told, path, quiet);
 }
 
 function outcomeOf(log: readonly LogFinding[], what: string, quiet: boolean): Outcome {
