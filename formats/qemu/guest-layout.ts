@@ -76,16 +76,20 @@ export function isPc(machine: string | undefined): boolean {
 }
 
 /**
- * Where the RAM of a machine lies. The stream does not tell it; it follows from machine type and size, or from the name
- * of the only block of RAM.
+ * Where the RAM of a machine lies. It follows from machine type and size, or from the name of the only block of RAM.
+ * @param lowRam bytes below 4 GiB, where the state tells them: users of PCs can choose others than the type has
  */
-export function guestLayout(machine: string | undefined, ramSize: number, name = ''): QemuRamLayout {
+export function guestLayout(
+  machine: string | undefined,
+  ramSize: number,
+  name = '',
+  lowRam: number | undefined = undefined,
+): QemuRamLayout {
   const base = BASES[name] ?? BASES_BY_TYPE.find((each) => machine !== undefined && each.machine.test(machine))?.gcPhys;
   if (base !== undefined) return { stretches: [{ offset: 0, size: ramSize, gcPhys: base }], known: true };
   const split = SPLITS.find((each) => machine !== undefined && each.machine.test(machine));
-  if (!split || ramSize < split.splitFrom)
-    return { stretches: [{ offset: 0, size: ramSize, gcPhys: 0 }], known: split !== undefined };
-  const { low } = split;
+  const low = (split && lowRam) ?? (split && ramSize >= split.splitFrom ? split.low : ramSize);
+  if (low >= ramSize) return { stretches: [{ offset: 0, size: ramSize, gcPhys: 0 }], known: split !== undefined };
   return {
     stretches: [
       { offset: 0, size: low, gcPhys: 0 },

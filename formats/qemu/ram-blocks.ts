@@ -46,16 +46,21 @@ export class RamBlocks {
     return block;
   }
 
-  /** To be called when the list is complete. */
-  settle(machine: string | undefined): void {
+  /** Bytes of the machine's own RAM, without DIMMs and the like. */
+  get ownRamSize(): number {
+    return orderOfRam(this.all.filter(({ isRam }) => isRam)).own.reduce((sum, { size }) => sum + size, 0);
+  }
+
+  /** To be called when the list is complete. @param lowRam bytes below 4 GiB, where the state tells them */
+  settle(machine: string | undefined, lowRam?: number): void {
     const { own, plugged, known } = orderOfRam(this.all.filter(({ isRam }) => isRam));
     let end = 0;
     for (const block of [...own, ...plugged]) {
       block.ramOffset = end;
       end += block.size;
     }
-    const offset = own.reduce((sum, { size }) => sum + size, 0);
-    const layout = guestLayout(machine, offset, own[0]?.name);
+    const offset = this.ownRamSize;
+    const layout = guestLayout(machine, offset, own[0]?.name, lowRam);
     const stretches = [...layout.stretches];
     if (plugged.length > 0) stretches.push({ offset, size: end - offset, gcPhys: pluggedFrom(machine, layout) });
     this.layout = { stretches, known: layout.known && known };

@@ -7,6 +7,7 @@ import { type QemuCommand, type QemuConfiguration, readConfiguration, readStream
 import { IGNORE_SHARED, MAPPED_RAM, MAX_TAIL, PartType } from './constants.ts';
 import { splitDevices } from './device-sections.ts';
 import { findDescription } from './find-description.ts';
+import { findLowRam } from './low-ram.ts';
 import { MappedRam } from './mapped-ram.ts';
 import { type PageChanges, PageHistory } from './page-history.ts';
 import { QemuFormatError } from './qemu-error.ts';
@@ -43,6 +44,8 @@ export class QemuStreamReader {
   configuration: QemuConfiguration = { capabilities: [] };
   /** Pages are named without their contents: of mapped RAM, which then need not be read. */
   leavesContents = false;
+  /** Bytes of RAM below 4 GiB, where an earlier reading has found them, and the source cannot be read from its end. */
+  lowRam: number | undefined;
   readonly #window: Window;
   readonly #bytes: StreamBytes;
   readonly #records: RamRecords;
@@ -207,7 +210,11 @@ export class QemuStreamReader {
       this.#mapped.push(new MappedRam(this.#window, this.blocks, block, block.mapped));
       if (this.#blocksLeft > 0) await this.#window.seek(block.mapped.pagesOffset + block.size);
     }
-    if (this.#blocksLeft === 0) this.blocks.settle(this.configuration.machine);
+    if (this.#blocksLeft === 0)
+      this.blocks.settle(
+        this.configuration.machine,
+        (await findLowRam(this.#source, this.blocks.ownRamSize)) ?? this.lowRam,
+      );
     return false;
   }
 

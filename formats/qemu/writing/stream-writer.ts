@@ -4,6 +4,7 @@ import type { PageSink } from '../../pgm/page-sink.ts';
 import { MIB } from '../../sizes.ts';
 import type { QemuCommand, QemuConfiguration } from '../configuration.ts';
 import { IGNORE_SHARED, MAPPED_RAM, MAX_NAME, PartType, RAM_SECTION, RAM_VERSION, RamFlag } from '../constants.ts';
+import type { QemuRamLayout } from '../guest-layout.ts';
 import { bitmapBytes, MAPPED_HEADER_SIZE, writeMappedHeader } from '../mapped-header.ts';
 import { type RamBlock, RamBlocks } from '../ram-blocks.ts';
 import type { PartedSection } from '../sections.ts';
@@ -24,6 +25,8 @@ export interface QemuStreamPlan {
   commands?: readonly QemuCommand[];
   /** In the order of the list. `gcPhys` goes into streams with `x-ignore-shared`. */
   blocks: readonly { name: string; size: number; gcPhys?: number }[];
+  /** Where the guest has these blocks; default: as its machine type has them. */
+  layout?: QemuRamLayout;
   /** Id of section `ram`; that of each device is another. */
   ramId: number;
   /** Marks after sections; machine types before 2.4 have none. Default: true. */
@@ -82,6 +85,7 @@ export class QemuStreamWriter implements PageSink {
       if (gcPhys !== undefined) block.gcPhys = gcPhys;
     }
     this.blocks.settle(machine);
+    if (plan.layout) this.blocks.layout = plan.layout;
     this.#finder = new PageFinder(this.blocks);
   }
 

@@ -17,7 +17,7 @@ import type { QemuForm } from '../qemu-convert/forms.ts';
 // those on that has them.
 
 const SCRIPTS = resolve(process.env.SAVKIT_QEMU ?? '../shared/qemu');
-const LIMIT_MS = 10 * 60_000;
+const LIMIT_MS = 30 * 60_000;
 
 /** Kind of state, version of QEMU, options of the machine. */
 const MADE: [string, string, string[]][] = [
@@ -44,6 +44,8 @@ const MADE: [string, string, string[]][] = [
   ['qcow2', '10', ['--guest', 'mini-pae', '--sets', '3', '--cluster', '2097152']],
   ['qcow2', '7', ['--guest', 'mini-smp', '--cpus', '2', '--sets', '2', '--cluster', '512']],
   ['qcow2', '7', ['--guest', 'mini-prot', '--qcow2-options', ',extended_l2=on', '--cluster', '131072']],
+  ['stream', '7', ['--guest', 'mini-long', '--ram', '256', '--', '-machine', 'max-ram-below-4g=128M']],
+  ['mapped', '10', ['--guest', 'mini-long', '--ram', '256', '--', '-machine', 'max-ram-below-4g=128M']],
   ['postcopy', '10', ['--guest', 'mini-long']],
   ['xbzrle', '10', ['--guest', 'mini-noise', '--ram', '32']],
   ['xbzrle', '10', ['--guest', 'mini-smp', '--cpus', '2']],

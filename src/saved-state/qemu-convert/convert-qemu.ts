@@ -86,6 +86,7 @@ export async function convertQemu(
   const { plan, report } = await prepareQemuConversion(source, options);
   const { ramSink } = options;
   await writeQemuState(source, sink, plan, { ...stepOf(options, 'writing'), ramSink });
-  if (options.proof !== false) report.proof = await proveQemu(source, sink, ramSink, stepOf(options, 'proving'));
+  const beside = { ramSink, layout: plan.stream.layout };
+  if (options.proof !== false) report.proof = await proveQemu(source, sink, beside, stepOf(options, 'proving'));
   return report;
 }

@@ -97,6 +97,7 @@ function streamOf(
       const gcPhys = addressOf(block, layout);
       return { name: block.name, size: block.size, gcPhys };
     }),
+    layout,
     ramId: ramSections[0]?.id ?? 0,
     footers: ramSections[0]?.footer ?? true,
   };

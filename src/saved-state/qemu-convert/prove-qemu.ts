@@ -1,5 +1,6 @@
 import type { ReadableSink } from '../../../formats/files/sink.ts';
 import { type ByteSource, withBeside } from '../../../formats/files/source.ts';
+import type { QemuRamLayout } from '../../../formats/qemu/guest-layout.ts';
 import { compareFields, compareMemory, compareUnits, type Proof } from '../convert/proof.ts';
 import { fingerprint, sameIds } from '../hashing/fingerprint.ts';
 import type { QemuState } from '../qemu/qemu-state.ts';
@@ -10,16 +11,19 @@ import type { WalkOptions } from '../reading/walk.ts';
 export async function proveQemu(
   source: ByteSource,
   sink: ReadableSink,
-  ramSink: ReadableSink | undefined,
+  { ramSink, layout }: { ramSink?: ReadableSink; layout?: QemuRamLayout },
   { onProgress, signal }: Pick<WalkOptions, 'onProgress' | 'signal'>,
 ): Promise<Proof> {
   const state = await sink.readBack();
   const ram = await ramSink?.readBack();
   try {
     const written = withBeside(state, { ram });
+    // Whether an image may be taken that libvirt has not finished was decided before.
+    const reading = (from: ByteSource, options: WalkOptions) =>
+      readQemuState(from, { ...options, layout, unfinished: from === source });
     const common = { naming: sameIds, of: 'content' as const, signal };
-    const own = await fingerprint(readWhatIsThere, source, { ...common, onProgress });
-    const other = await fingerprint(readQemuState, written, { ...common, like: own.memory });
+    const own = await fingerprint(reading, source, { ...common, onProgress });
+    const other = await fingerprint(reading, written, { ...common, like: own.memory });
     const differences = [
       ...compareMemory(own.memory, other.memory),
       ...compareUnits(own.units, other.units),
@@ -31,11 +35,6 @@ export async function proveQemu(
     await ram?.close();
     await state.close();
   }
-}
-
-/** Whether an image may be taken that libvirt has not finished was decided before. */
-function readWhatIsThere(source: ByteSource, options: WalkOptions): Promise<QemuState> {
-  return readQemuState(source, { ...options, unfinished: true });
 }
 
 function fieldsOf({ configuration, blocks, runState, ended, trailing }: QemuState): Map<string, string> {

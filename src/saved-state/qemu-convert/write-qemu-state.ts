@@ -57,7 +57,10 @@ async function writeStream(
   const writer = await QemuStreamWriter.begin(sink, { ...stream, leftOut: files }, start);
   try {
     const pages = { take: (batch: PageBatch) => writer.take(batch) };
-    const state: QemuState = await readQemuState(source, { ...options, sink: pages, unfinished: true });
+    const state: QemuState = await readQemuState(source, {
+      ...{ ...options, sink: pages, unfinished: true },
+      layout: stream.layout,
+    });
     await writer.endMemory(state.otherSections);
     for (const device of state.devices) await writer.device(device);
     await writer.end(keepsDescription ? state.descriptionJson : undefined);

@@ -23,7 +23,7 @@ export async function writeSalvagedQemu(
   { state, kept, description }: QemuSurvey,
   { filled = [], marker, ...options }: WriteSalvagedOptions,
 ): Promise<void> {
-  const { configuration, blocks, ramSections } = state;
+  const { configuration, blocks, layout, ramSections } = state;
   const others = keptOthers(state);
   const capabilities = configuration.capabilities.filter((name) => name !== MAPPED_RAM);
   const ramId = ramSections[0]?.id ?? 0;
@@ -31,11 +31,12 @@ export async function writeSalvagedQemu(
   const writer = await QemuStreamWriter.begin(sink, {
     configuration: { ...configuration, capabilities },
     blocks,
+    layout,
     ramId,
   });
   try {
     const pages = { take: (batch: PageBatch) => writer.take(batch) };
-    await readQemuState(source, { ...options, sink: pages, unfinished: true, onDamage: () => {} });
+    await readQemuState(source, { ...options, layout, sink: pages, unfinished: true, onDamage: () => {} });
     for (const { block: name, first, last } of filled) {
       const block = writer.blocks.find(name);
       for (let page = first; block && page <= last; page++) await writer.put(block, page * PAGE_SIZE);

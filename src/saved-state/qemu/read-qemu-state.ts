@@ -1,8 +1,10 @@
-import { FormatError, SavkitError, throwDamage, UnsupportedError } from '../../../formats/errors.ts';
+import { FormatError, hex, SavkitError, throwDamage, UnsupportedError } from '../../../formats/errors.ts';
 import type { ByteSource } from '../../../formats/files/source.ts';
 import { type OpenedQemuState, type OpenQemuOptions, openQemuState } from '../../../formats/qemu/containers/open.ts';
 import { CPU_SECTION, readCpu } from '../../../formats/qemu/cpu.ts';
 import { splitDevices } from '../../../formats/qemu/device-sections.ts';
+import type { QemuRamLayout } from '../../../formats/qemu/guest-layout.ts';
+import { lowRamOf } from '../../../formats/qemu/low-ram.ts';
 import { SharedRam } from '../../../formats/qemu/shared-ram.ts';
 import type { QemuStreamReader } from '../../../formats/qemu/stream-reader.ts';
 import { Turns } from '../../../formats/turns.ts';
@@ -14,14 +16,16 @@ import type { QemuState } from './qemu-state.ts';
 import { readRunState } from './run-state.ts';
 import { deviceUnit, partedUnits } from './section-units.ts';
 
+export interface QemuReadOptions extends WalkOptions, OpenQemuOptions {
+  /** Where RAM goes on above 4 GiB, as an earlier reading of the same state has found it. */
+  layout?: QemuRamLayout;
+}
+
 /**
  * Reads a state of QEMU from front to back. Devices are known after it, and so is which blocks of memory came whole.
  * @throws SavkitError; with `onDamage` only what ends all reading: a container or a head that makes no sense
  */
-export async function readQemuState(
-  source: ByteSource,
-  options: WalkOptions & OpenQemuOptions = {},
-): Promise<QemuState> {
+export async function readQemuState(source: ByteSource, options: QemuReadOptions = {}): Promise<QemuState> {
   const opened = await openQemuState(source, options);
   try {
     return await new Reading(opened, source, options).run();
@@ -43,12 +47,13 @@ class Reading {
   readonly #findings = new Map<string, Finding[]>();
   #reported = 0;
 
-  constructor(opened: OpenedQemuState, source: ByteSource, options: WalkOptions) {
+  constructor(opened: OpenedQemuState, source: ByteSource, options: QemuReadOptions) {
     this.#opened = opened;
     this.#source = source;
     this.#reader = opened.reader;
     this.#options = options;
     this.#reader.leavesContents = !options.sink && !options.deep;
+    this.#reader.lowRam = options.layout?.stretches[0]?.size;
     this.#census = new BlockCensus(this.#reader);
     this.#turns = Turns.rare(options.signal);
   }
@@ -114,6 +119,7 @@ class Reading {
     if (!split) return;
     const { devices } = split;
     Object.assign(state, split);
+    this.#placeRam(state);
     state.trailing += tail.left;
     state.size = tail.offset + tail.bytes.length + tail.left;
     state.cpus = devices.filter(({ name }) => name === CPU_SECTION).flatMap((device) => readCpu(device) ?? []);
@@ -122,6 +128,24 @@ class Reading {
     for (const [i, unit] of partedUnits(state.otherSections, tail.offset).entries())
       await this.#passOn(unit, state.otherSections[i].body);
     for (const device of devices) await this.#passOn(deviceUnit(device), device.body);
+  }
+
+  /** In a file this was known before its pages; what is read once, front to back, tells it behind them. */
+  #placeRam(state: QemuState): void {
+    const { blocks, configuration } = this.#reader;
+    const low = lowRamOf(state.devices, blocks.ownRamSize);
+    const [{ size: placed }] = blocks.layout.stretches;
+    if (low === undefined) return;
+    blocks.settle(configuration.machine, low);
+    const [{ size }] = blocks.layout.stretches;
+    if (size === placed) return;
+    state.layout = blocks.layout;
+    state.blocks = this.#census.summaries();
+    if (!this.#options.sink) return;
+    const message =
+      `Cannot place memory: ${hex(size)} bytes of RAM are below 4 GiB (max-ram-below-4g), as the end of the state ` +
+      'tells, which was not found before its pages; savkit convert makes a plain file of a volume or an image';
+    this.#report(new UnsupportedError('not-seekable', message));
   }
 
   /** @returns undefined where nothing tells the sections apart, which was reported */
