@@ -1,4 +1,4 @@
-import { resolve } from 'node:path';
+import { join, resolve } from 'node:path';
 import { UsageError } from '../../formats/errors.ts';
 import { type GuestFacts, learnFacts } from '../../migrations/guests/guest-facts.ts';
 import { type Hindrance, hindrancesOf } from '../../migrations/guests/hindrances.ts';
@@ -14,6 +14,7 @@ import type { Job, Outcome } from '../process/run-command.ts';
 import { line, ownLines } from '../terminal/terminal-text.ts';
 import { LiveReport } from '../text/live-report.ts';
 import { guestCheckText } from './guest-text.ts';
+import { keepGuest } from './keep-guest.ts';
 import { watchOver } from './watchdog.ts';
 
 /** Begins the name of a guest of QEMU: `qmp:/run/vm.qmp`; one of libvirt has a scheme of its own. */
@@ -92,7 +93,10 @@ async function moveGuest(
       });
     const { process, settings } = facts;
     const guest = { pid: process?.pid ?? 0, qmp: addressOfGuest(file), ram: source.ramPaths, settings };
-    const departing = { name: facts.name, source, key: source, guest, watch: watchOver };
+    const departing = {
+      ...{ name: facts.name, source, key: source, guest, watch: (path: string) => watchOver(path) },
+      keepAsItWas: (migration: string) => keepGuest(source, join(request.records, `${migration}.state`)),
+    };
     const moved = await carryAway(request, departing, (event) => tellEvent(report, event), signal, signal);
     if (moved.outcome === 'handed-over' && isOfLibvirt(guest.qmp)) report.note('libvirt', AFTER_LIBVIRT, {});
     return outcomeOf(moved, options);

@@ -37,7 +37,7 @@ export async function receiveGuest(options: ReceiveGuestOptions, { signal }: Job
   const command = await commandFor(options);
   const { maxMemory } = options;
   return receiveOne(options, signal, {
-    watch: watchOver,
+    watch: (path) => watchOver(path),
     hostFor: (onMade) =>
       new QemuHost({
         command,

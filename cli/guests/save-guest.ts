@@ -1,9 +1,6 @@
 import { truncateSync, writeFileSync } from 'node:fs';
-import { basename, dirname } from 'node:path';
 import { countText } from '../../formats/amounts.ts';
-import { EnvironmentError, UsageError } from '../../formats/errors.ts';
-import { openFile, withBeside } from '../../formats/files/source.ts';
-import { withTemporaryFile } from '../../formats/files/temporary-files.ts';
+import { UsageError } from '../../formats/errors.ts';
 import { PAGE_SIZE } from '../../formats/sizes.ts';
 import { shellWord } from '../../formats/values/shell-word.ts';
 import { copyGuest } from '../../migrations/guests/copy-guest.ts';
@@ -16,14 +13,12 @@ import { reachGuest } from '../../migrations/guests/reach-guest.ts';
 import { asOfSharedMemory } from '../../migrations/guests/strip-devices.ts';
 import { DecisionFile, type GuestRecord } from '../../migrations/hand-over/decision-record.ts';
 import { newMigrationId } from '../../migrations/source/migration.ts';
-import { convertQemu } from '../../src/saved-state/qemu-convert/convert-qemu.ts';
-import { withOutput } from '../io/output.ts';
 import { secondsText } from '../migration/migration-text.ts';
-import { ExitCode } from '../process/exit-codes.ts';
 import type { CommonOptions, Outcome } from '../process/run-command.ts';
 import { indent, line, lines, NO_TEXT } from '../terminal/terminal-text.ts';
 import { LiveReport } from '../text/live-report.ts';
 import { addressOfGuest, refusal } from './migrate-guest.ts';
+import { putTogether, withPartBeside } from './put-together.ts';
 import { watchOver } from './watchdog.ts';
 
 export interface SaveGuestOptions extends CommonOptions {
@@ -102,54 +97,21 @@ async function whileWatched<T>(
   guest: GuestRecord,
   work: (beforeStop: (isPaused: boolean) => Promise<void>) => Promise<T>,
 ): Promise<T> {
-  const folder = privateFolder();
-  const log = new DecisionFile(folder, { side: 'source', migration: newMigrationId(), machine, peer: '', guest });
-  let unwatch = () => {};
+  let end = () => {};
   try {
     return await work(async (isPaused) => {
+      const folder = privateFolder();
+      const log = new DecisionFile(folder, { side: 'source', migration: newMigrationId(), machine, peer: '', guest });
+      end = () => removeFolder(folder);
       log.standsStill(isPaused);
       await log.write('migrating', 0);
-      unwatch = watchOver(log.path);
+      const unwatch = watchOver(log.path, folder);
+      end = () => {
+        unwatch();
+        removeFolder(folder);
+      };
     });
   } finally {
-    unwatch();
-    removeFolder(folder);
+    end();
   }
-}
-
-/** Devices and memory as one plain stream, read back and compared. */
-function putTogether(
-  statePath: string,
-  ramPath: string,
-  output: string,
-  force: boolean,
-  signal: AbortSignal,
-): Promise<ExitCode> {
-  return withOutput(output, { force }, async (sink) => {
-    const state = await openFile(statePath);
-    const ram = await openFile(ramPath);
-    try {
-      const source = withBeside(state, { ram });
-      const { proof } = await convertQemu(source, sink, { to: 'plain', description: true, signal });
-      const keep = proof?.equal !== false;
-      return { keep, value: keep ? ExitCode.OK : ExitCode.BAD_FILE };
-    } finally {
-      await ram.close();
-      await state.close();
-    }
-  });
-}
-
-/**
- * An empty file beside the output, for as long as it is needed: memory takes as much room there as the output itself.
- */
-function withPartBeside<T>(output: string, use: (path: string) => Promise<T>): Promise<T> {
-  return withTemporaryFile(dirname(output), basename(output), (path) => {
-    try {
-      writeFileSync(path, '', { flag: 'wx', mode: 0o600 });
-    } catch (error) {
-      throw EnvironmentError.from(error, `write beside ${output}`);
-    }
-    return use(path);
-  });
 }

@@ -1,4 +1,4 @@
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it, vi } from 'vitest';
@@ -11,6 +11,16 @@ import { Gate } from '../../migrations/trust/gate.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'savkit-watchdog-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+/** Folders of savkit that hold a record of a guest. */
+function recordsOf(qmp: string): string[] {
+  const folders = readdirSync(tmpdir()).filter((name) => name.startsWith('savkit-guest-'));
+  return folders.filter((name) => {
+    const path = join(tmpdir(), name);
+    const files = existsSync(path) ? readdirSync(path).filter((file) => file.endsWith('.json')) : [];
+    return files.some((file) => readFileSync(join(path, file), 'utf8').includes(qmp));
+  });
+}
 
 describe.skipIf(!existsSync('/proc/self/fd'))('the watchdog of a guest', () => {
   it('lets a guest go on that stands still when savkit is killed', async () => {
@@ -46,10 +56,13 @@ describe.skipIf(!existsSync('/proc/self/fd'))('the watchdog of a guest', () => {
     const savkit = new SavkitProcess('live-save', `qmp:${fake.path}`, join(folder, 'saved'));
     try {
       await vi.waitUntil(() => fake.asked.includes('migrate'), { timeout: 60_000 });
+      expect(recordsOf(fake.path)).toHaveLength(1);
       savkit.child.kill('SIGKILL');
       const after = () => fake.asked.slice(fake.asked.indexOf('migrate') + 1);
       await vi.waitUntil(() => after().includes('migrate-set-capabilities'), { timeout: 60_000 });
       expect(after()).toContain('cont');
+      // The record was of use to the watchdog only.
+      await vi.waitUntil(() => recordsOf(fake.path).length === 0, { timeout: 60_000 });
     } finally {
       savkit.child.kill('SIGKILL');
       fake.close();

@@ -87,6 +87,13 @@ function isEnough(rounds: readonly number[], lastMs: number, maxDowntimeMs: numb
   return (rounds.length > 1 && (lastMs <= maxDowntimeMs || last > before * WORTHWHILE)) || rounds.length >= MOST_ROUNDS;
 }
 
+/** Copies all of memory to files that hold zeros. */
+export function copyMemory(source: QemuSource, copy: RamFiles): void {
+  const pages = new PageSet(copy.pageCount);
+  pages.addAll();
+  copyPages(source, copy, pages, new PageHashes(copy.pageCount));
+}
+
 function copyPages(source: QemuSource, copy: RamFiles, pages: PageSet, known: PageHashes): void {
   const bytes = new Uint8Array(BATCH * PAGE_SIZE);
   const list = new Uint32Array(BATCH);

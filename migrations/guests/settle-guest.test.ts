@@ -51,16 +51,20 @@ describe.skipIf(!existsSync('/proc/self/fd'))('settleGuest()', () => {
     expect(fake.asked.filter((word) => ['cont', 'quit', 'announce-self', 'stop'].includes(word))).toEqual(asked);
   });
 
-  it.each([{ status: 'postmigrate' }, { status: 'running' }])(
-    'gives QEMU its settings for migrations back: %j',
-    async (options) => {
-      const fake = await qemu(options);
-      const settings = { capabilities: [{ capability: 'xbzrle', state: true }], bandwidth: 7, downtime: 8 };
-      const guest = { pid: process.pid, qmp: fake.path, ram: [], settings };
-      expect(await settleGuest(recordOf(fake.path, { guest }), true, true)).toMatchObject({ message: '' });
-      expect(fake.asked.slice(-2)).toEqual(['migrate-set-capabilities', 'migrate-set-parameters']);
-    },
-  );
+  it.each([
+    [{ status: 'postmigrate', bandwidth: 2 ** 40 }, true],
+    [{ status: 'running', bandwidth: 2 ** 40 }, true],
+    // Its owner has set it since, or it was never set by savkit.
+    [{ status: 'running', bandwidth: 12_345_678 }, false],
+    [{ status: 'postmigrate', bandwidth: 12_345_678 }, false],
+  ])('gives QEMU its settings for migrations back where it still has those of savkit: %j', async (options, isOurs) => {
+    const fake = await qemu(options);
+    const settings = { capabilities: [{ capability: 'xbzrle', state: true }], bandwidth: 7, downtime: 8 };
+    const guest = { pid: process.pid, qmp: fake.path, ram: [], settings };
+    expect(await settleGuest(recordOf(fake.path, { guest }), true, true)).toMatchObject({ message: '' });
+    const set = fake.asked.filter((word) => word.startsWith('migrate-set'));
+    expect(set).toEqual(isOurs ? ['migrate-set-capabilities', 'migrate-set-parameters'] : []);
+  });
 
   it.each(['source', 'target'] as const)('ends the QEMU of a %s that does not have the guest', async (side) => {
     const fake = await qemu();

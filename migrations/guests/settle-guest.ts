@@ -1,7 +1,7 @@
 import { SavkitError } from '../../formats/errors.ts';
 import { isAlive } from '../../formats/world/place.ts';
 import type { Decision, DecisionRecord, GuestRecord } from '../hand-over/decision-record.ts';
-import { putBack } from '../qmp/migration-settings.ts';
+import { putBackIfLeft } from '../qmp/migration-settings.ts';
 import type { QmpClient } from '../qmp/qmp-client.ts';
 import { statusOf } from './guest-facts.ts';
 import { endsSoon, type GuestProcess, processBehind } from './guest-process.ts';
@@ -86,7 +86,7 @@ async function settle(decided: DecisionRecord, guest: GuestRecord, isSurvivor: b
     const status = await statusOf(reached.qmp);
     if (!isSurvivor) return await end(reached.qmp, status, decided, guest);
     const settlement = await letRun(reached.qmp, status, decided);
-    if (guest.settings) await putBack(reached.qmp, guest.settings);
+    if (guest.settings) await putBackIfLeft(reached.qmp, guest.settings);
     return settlement;
   } finally {
     reached.close();

@@ -25,6 +25,11 @@ export interface ForecastFigures {
   bytesPerPage: number;
   /** Time of the processor for one page, on average. */
   msPerPage: number;
+  /**
+   * How long it takes to find the pages that are dirty: where nobody notes writes, all of memory is looked through.
+   * What the guest writes meanwhile is left for the next look, and in the end for the stop.
+   */
+  lookMs: number;
   /** What standing still takes besides pages: hashing of all memory, where there is time for it, and all else. */
   hashMs: number;
   /** Standing still for all else: round trips, devices. */
@@ -51,7 +56,7 @@ const MAX_ROUNDS = 200;
 
 /** Plays a migration through with the policy that decides real ones; a pure function. */
 export function forecast(figures: ForecastFigures, limits: MigrationLimits): MigrationForecast {
-  const { bytesPerPage, msPerPage, hashMs, otherMs, pageCount, curve } = figures;
+  const { bytesPerPage, msPerPage, lookMs, hashMs, otherMs, pageCount, curve } = figures;
   const isFull = fullProofFits({ hashMs, otherMs, allowedMs: limits.maxDowntimeMs });
   const fixedMs = otherMs + (isFull ? hashMs : 0);
   const link = Math.min(figures.rate, limits.bandwidth);
@@ -62,9 +67,9 @@ export function forecast(figures: ForecastFigures, limits: MigrationLimits): Mig
   let [totalMs, bytes, guestShare] = [0, 0, 1];
   for (let round = 0; ; round++) {
     const roundMs = ((pages * bytesPerPage) / rate) * 1000;
-    totalMs += roundMs;
+    totalMs += roundMs + lookMs;
     bytes += pages * bytesPerPage;
-    const dirtyPages = Math.round(Math.min(pageCount, pagesWithin(curve, roundMs * guestShare)));
+    const dirtyPages = Math.round(Math.min(pageCount, pagesWithin(curve, (roundMs + lookMs) * guestShare)));
     const dirtyBytes = dirtyPages * bytesPerPage;
     const decision = decideRound(
       { round, elapsedMs: totalMs, dirtyPages, dirtyBytes, rate, fixedMs, history, guestShare },

@@ -138,9 +138,19 @@ describe('forecast()', () => {
     rate: 100 * MB,
     bytesPerPage: 4100,
     msPerPage: 0.001,
+    lookMs: 0,
     hashMs: 10,
     otherMs: 10,
   };
+
+  it('counts what is written while all of memory is looked through: rounds do not make it less', () => {
+    const never = limits({ maxDowntimeMs: 1, stalledDowntimeMs: 1e4, timeLimitMs: 1e9 });
+    const busy = { ...about, hashMs: 0, curve: guest(10_000) };
+    const [noted, compared] = [0, 500].map((lookMs) => forecast({ ...busy, lookMs }, never).downtimeMs);
+    // 10 000 pages a second for half a second, 4100 bytes each, at 100 MB/s; and what is written while those are sent.
+    expect(compared - noted).toBeGreaterThan(5000 * (4100 / 100e3));
+    expect(compared).toBeLessThan(10 + 2 * 5000 * (4100 / 100e3));
+  });
 
   it('foretells that an idle machine takes one round', () => {
     expect(forecast({ ...about, curve: guest(0) }, limits())).toMatchObject({

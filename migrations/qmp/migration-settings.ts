@@ -50,14 +50,24 @@ export async function setForDevicesOnly(
   memory: 'left-out' | 'stripped',
 ): Promise<void> {
   const wanted = memory === 'left-out' ? IGNORE_SHARED : PAUSE;
+  const downtime = memory === 'stripped' ? { 'downtime-limit': NEVER } : {};
+  // First: by the bandwidth whoever finds this QEMU later knows whose settings it has.
+  await qmp.execute('migrate-set-parameters', { 'max-bandwidth': UNLIMITED, ...downtime });
   await setCapabilities(
     qmp,
     capabilities
       .filter(({ capability, state }) => state !== (capability === wanted))
       .map(({ capability, state }) => ({ capability, state: !state })),
   );
-  const downtime = memory === 'stripped' ? { 'downtime-limit': NEVER } : {};
-  await qmp.execute('migrate-set-parameters', { 'max-bandwidth': UNLIMITED, ...downtime });
+}
+
+/**
+ * The same as `putBack` for a QEMU that a savkit of before has left: only where it still has savkit's settings. Its
+ * owner may have set others since.
+ */
+export async function putBackIfLeft(qmp: QmpClient, former: MigrationSettings): Promise<void> {
+  const { bandwidth } = await learnSettings((command, shape) => qmp.ask(command, shape));
+  if (bandwidth === UNLIMITED) await putBack(qmp, former);
 }
 
 /** Sets a QEMU that waits for a guest to expect the memory that its stream has. */

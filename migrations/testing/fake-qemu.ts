@@ -16,8 +16,12 @@ export interface FakeGuestOptions {
   onStop?: (fake: FakeQmp) => void;
   /** What it has switched on for migrations of its own; as a test may change it. */
   switchedOn?: string[];
+  /** Its bandwidth for migrations of its own, in bytes per second, until it is set. */
+  bandwidth?: number;
   /** Called with what is to be switched on and off. */
   onSet?: (capabilities: unknown) => void;
+  /** What it saves as its devices; default: `DEVICES`. */
+  devices?: Uint8Array;
   /** Begins to save devices while it runs, with this stream, and waits to be told before it ends. */
   handsOut?: Uint8Array;
 }
@@ -26,6 +30,7 @@ export interface FakeGuestOptions {
 export async function fakeQemu(ram: string, options: FakeGuestOptions = {}): Promise<FakeQmp> {
   let { status = 'running' } = options;
   let migration = 'none';
+  const parameters = { 'max-bandwidth': options.bandwidth ?? 134217728 };
   const fake: FakeQmp = await FakeQmp.open(async (command, args) => {
     if (command === options.refuses) throw new Error('it is blocked');
     if (command === options.hangsAt) return undefined;
@@ -68,7 +73,10 @@ export async function fakeQemu(ram: string, options: FakeGuestOptions = {}): Pro
         options.onSet?.(args.capabilities);
         return {};
       case 'query-migrate-parameters':
-        return { 'max-bandwidth': 134217728 };
+        return parameters;
+      case 'migrate-set-parameters':
+        Object.assign(parameters, args);
+        return {};
       case 'stop':
         status = 'paused';
         options.onStop?.(fake);
@@ -79,7 +87,7 @@ export async function fakeQemu(ram: string, options: FakeGuestOptions = {}): Pro
         status = 'running';
         return {};
       case 'migrate':
-        connect(String(args.uri).slice('unix:'.length)).end(options.handsOut ?? DEVICES);
+        connect(String(args.uri).slice('unix:'.length)).end(options.handsOut ?? options.devices ?? DEVICES);
         migration = options.handsOut ? 'active' : 'completed';
         return {};
       default:

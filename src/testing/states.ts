@@ -72,6 +72,9 @@ export function sha256(bytes: Uint8Array): string {
   return createHash('sha256').update(bytes).digest('hex');
 }
 
+/** Bytes that one array can have in any Node. */
+const MOST_ROOM = 2 ** 32;
+
 /** An image in memory. */
 export class MemoryTarget implements ImageTarget {
   bytes: Uint8Array = new Uint8Array(0);
@@ -85,10 +88,18 @@ export class MemoryTarget implements ImageTarget {
     this.#resize(size);
   }
 
+  /** Room is made for twice as much: images of 2 GiB grow piece by piece, too. */
   #resize(size: number): void {
-    const bytes = new Uint8Array(size);
-    bytes.set(this.bytes.subarray(0, size));
-    this.bytes = bytes;
+    const { buffer, length } = this.bytes;
+    if (size > buffer.byteLength) {
+      const larger = new Uint8Array(Math.max(size, Math.min(2 * buffer.byteLength, MOST_ROOM)));
+      larger.set(this.bytes);
+      this.bytes = larger.subarray(0, size);
+    } else {
+      this.bytes = new Uint8Array(buffer, 0, size);
+      // What was cut off must not come back.
+      if (size > length) this.bytes.fill(0, length);
+    }
   }
 }
 

@@ -1,0 +1,38 @@
+import { truncateSync, writeFileSync } from 'node:fs';
+import { UnsupportedError } from '../../formats/errors.ts';
+import { PAGE_SIZE } from '../../formats/sizes.ts';
+import { copyMemory } from '../../migrations/guests/copy-guest.ts';
+import { RamFiles } from '../../migrations/guests/memory/ram-files.ts';
+import type { QemuSource } from '../../migrations/guests/qemu-source.ts';
+import { asOfSharedMemory } from '../../migrations/guests/strip-devices.ts';
+import { MigrationError } from '../../migrations/wire/migration-error.ts';
+import { ExitCode } from '../process/exit-codes.ts';
+import { putTogether, withPartBeside } from './put-together.ts';
+
+/**
+ * Writes a guest that stands still, its devices already saved, to a state that QEMU loads: its memory here holds what
+ * its target lacks. @returns the path @throws SavkitError
+ */
+export async function keepGuest(source: QemuSource, output: string): Promise<string> {
+  const { regions } = source.description;
+  const pieces = new Set(regions.map(({ name }) => name)).size;
+  if (pieces !== 1)
+    throw new UnsupportedError('unsupported', `Cannot keep the guest: it has ${pieces} pieces of memory`);
+  const pages = regions.reduce((sum, region) => sum + region.pages, 0);
+  const devices = await source.saveRest();
+  await withPartBeside(output, (ramPath) =>
+    withPartBeside(output, async (statePath) => {
+      truncateSync(ramPath, pages * PAGE_SIZE);
+      const copy = RamFiles.open([{ path: ramPath, offset: 0, pages }], 'r+');
+      try {
+        copyMemory(source, copy);
+      } finally {
+        copy.close();
+      }
+      writeFileSync(statePath, source.isHandedOut ? await asOfSharedMemory(devices) : devices);
+      const kept = await putTogether(statePath, ramPath, output, false, new AbortController().signal);
+      if (kept !== ExitCode.OK) throw new MigrationError('devices-failed', `Cannot keep the guest in ${output}`);
+    }),
+  );
+  return output;
+}

@@ -1,0 +1,45 @@
+import { writeFileSync } from 'node:fs';
+import { basename, dirname } from 'node:path';
+import { EnvironmentError } from '../../formats/errors.ts';
+import { openFile, withBeside } from '../../formats/files/source.ts';
+import { withTemporaryFile } from '../../formats/files/temporary-files.ts';
+import { convertQemu } from '../../src/saved-state/qemu-convert/convert-qemu.ts';
+import { withOutput } from '../io/output.ts';
+import { ExitCode } from '../process/exit-codes.ts';
+
+/**
+ * An empty file beside the output, for as long as it is needed: memory takes as much room there as the output itself.
+ */
+export function withPartBeside<T>(output: string, use: (path: string) => Promise<T>): Promise<T> {
+  return withTemporaryFile(dirname(output), basename(output), (path) => {
+    try {
+      writeFileSync(path, '', { flag: 'wx', mode: 0o600 });
+    } catch (error) {
+      throw EnvironmentError.from(error, `write beside ${output}`);
+    }
+    return use(path);
+  });
+}
+
+/** Devices and memory as one plain stream, read back and compared. */
+export function putTogether(
+  statePath: string,
+  ramPath: string,
+  output: string,
+  force: boolean,
+  signal: AbortSignal,
+): Promise<ExitCode> {
+  return withOutput(output, { force }, async (sink) => {
+    const state = await openFile(statePath);
+    const ram = await openFile(ramPath);
+    try {
+      const source = withBeside(state, { ram });
+      const { proof } = await convertQemu(source, sink, { to: 'plain', description: true, signal });
+      const keep = proof?.equal !== false;
+      return { keep, value: keep ? ExitCode.OK : ExitCode.BAD_FILE };
+    } finally {
+      await ram.close();
+      await state.close();
+    }
+  });
+}
