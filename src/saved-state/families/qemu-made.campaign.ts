@@ -13,8 +13,8 @@ import type { QemuForm } from '../qemu-convert/forms.ts';
 
 // Has real QEMUs save machines of every kind, compares what savkit reads with memory and registers as QEMU tells them,
 // converts the states, and has QEMU load the results:
-// npm run campaign -- qemu-made [--large] [--only WORDS] [--from WORDS]: rows whose names have the WORDS; from the first of
-// those on that has them.
+// npm run campaign -- qemu-made [--large] [--only WORDS] [--from WORDS]: rows whose names have the WORDS of --only, from
+// the first row on that has those of --from.
 
 const SCRIPTS = resolve(process.env.SAVKIT_QEMU ?? '../shared/qemu');
 const LIMIT_MS = 30 * 60_000;
