@@ -38,14 +38,14 @@ export class VirtualBox {
     this.folder = folder;
   }
 
-  /** Runs a script of the folder to its end. */
-  run(script: string, args: readonly string[]): Promise<ScriptRun> {
-    return runProgram(join(this.folder, script), args);
+  /** Runs a script of the folder to its end; given up after so many seconds. */
+  run(script: string, args: readonly string[], limit = '3600'): Promise<ScriptRun> {
+    return this.#withService(['-k', '5', limit, join(this.folder, script), ...args]);
   }
 
   /** Runs bash with the functions of common.sh; given up after so many seconds. */
   bash(script: string, args: readonly string[] = [], limit = '3600'): Promise<ScriptRun> {
-    return runProgram('timeout', [
+    return this.#withService([
       '-k',
       '5',
       limit,
@@ -56,7 +56,20 @@ export class VirtualBox {
       ...args,
     ]);
   }
+
+  /** Where VBoxSVC has crashed, one that VBoxManage started then is in the way of that of the scripts. */
+  async #withService(args: readonly string[]): Promise<ScriptRun> {
+    const result = await runProgram('timeout', args);
+    if (result.ok || !result.output.includes('VBoxSVC does not start')) return result;
+    await runProgram('bash', ['-c', END_STRAY_SERVICE, join(this.folder, 'common.sh')]);
+    return runProgram('timeout', args);
+  }
 }
+
+const END_STRAY_SERVICE = `
+  . "$0"; for pid in $(inside); do
+    grep -q 'VBoxSVC.--auto-shutdown' "/proc/$pid/cmdline" && kill "$pid" && wait_gone "$pid" 10
+  done`;
 
 /** The machines that the bundled states were saved from. */
 const MACHINES: Readonly<Record<string, string>> = {

@@ -22,15 +22,16 @@ export interface AttachedDevices {
   configs: Map<string, DeviceConfig>;
 }
 
-export function attachedDevices(machine: Element, hardware: Element): AttachedDevices {
+export function attachedDevices(hardware: Element): AttachedDevices {
   const list = new DeviceList();
-  addStorage(list, { ...child(machine, 'StorageControllers'), ...child(hardware, 'StorageControllers') });
+  addStorage(list, child(hardware, 'StorageControllers'));
   for (const { enabled, type, slot } of children(child(hardware, 'Network'), 'Adapter')) {
     const model = textOf(type, names.DEFAULT_NETWORK);
     if (flag(enabled, false))
       list.add(entryOf(names.NETWORK, model) ?? model, networkCardConfig(model), number(slot, 0));
   }
-  for (const name of usbControllers(hardware)) list.add(name);
+  for (const { type } of children(child(child(hardware, 'USB'), 'Controllers'), 'Controller'))
+    list.add(entryOf(names.USB, textOf(type, '')));
   const { enabled, controller } = child(hardware, 'AudioAdapter');
   const audio = entryOf(names.AUDIO, textOf(controller, names.DEFAULT_AUDIO));
   if (flag(enabled, false)) list.add(audio, audio === names.AUDIO.SB16 ? sb16Config() : undefined);
@@ -70,46 +71,37 @@ function addStorage(list: DeviceList, controllers: Element): void {
   }
 }
 
+/** Of any controller whose settings do not tell. */
+const DEFAULT_PORTS = 2;
+
 /** Ports, and what is attached to them: a drive counts without a medium, too. */
 function storageConfig(type: string, controller: Element): DeviceConfig | undefined {
   const attached = children(controller, 'AttachedDevice').map(({ port, device, hotpluggable }) => {
     return { port: number(port, 0), device: number(device, 0), hotPluggable: flag(hotpluggable, false) };
   });
-  const ports = (missing: number) => number(controller.PortCount, missing);
+  const ports = number(controller.PortCount, DEFAULT_PORTS);
   const taken = new Set(attached.map(({ port }) => port));
   switch (entryOf(names.STORAGE, type)) {
     case 'ahci':
-      return ahciConfig(ports(30), new Map(attached.map(({ port, hotPluggable }) => [port, hotPluggable])));
+      return ahciConfig(ports, new Map(attached.map(({ port, hotPluggable }) => [port, hotPluggable])));
     case 'piix3ide':
       return ideConfig(type, new Set(attached.map(({ port, device }) => 2 * port + device)));
     case 'lsilogicsas':
-      return scsiConfig(ports(8), taken);
+      return scsiConfig(ports, taken);
     case 'lsilogicscsi':
     case 'buslogic':
       return scsiConfig(SCSI_DEVICES, taken);
     case 'nvme':
-      return nvmeConfig(ports(1), taken);
+      return nvmeConfig(ports, taken);
     case 'virtio-scsi':
-      return virtioScsiConfig(ports(1), taken.size);
+      return virtioScsiConfig(ports, taken.size);
     default:
       return undefined;
   }
 }
 
-/** Since 4.3 each controller has an element, before the one that there was had attributes. */
-function usbControllers(hardware: Element): string[] {
-  const today = children(child(child(hardware, 'USB'), 'Controllers'), 'Controller').flatMap(
-    ({ type }) => entryOf(names.USB, textOf(type, '')) ?? [],
-  );
-  const { enabled, enabledEhci } = child(hardware, 'USBController');
-  if (!flag(enabled, false)) return today;
-  return [...today, names.USB.OHCI, ...(flag(enabledEhci, false) ? [names.USB.EHCI] : [])];
-}
-
 function addPorts(list: DeviceList, hardware: Element): void {
-  // Up to 1.9 of the settings, VirtualBox 3.1, the element had another capital letter.
-  const serial = [...children(child(hardware, 'UART'), 'Port'), ...children(child(hardware, 'Uart'), 'Port')];
-  for (const { enabled, slot, IOAddress, IOBase, IRQ, uartType } of serial) {
+  for (const { enabled, slot, IOAddress, IOBase, IRQ, uartType } of children(child(hardware, 'UART'), 'Port')) {
     const instance = number(slot, 0);
     const { port, irq } = names.SERIAL_PORTS[instance] ?? names.SERIAL_PORTS[0];
     if (flag(enabled, false))
@@ -119,8 +111,7 @@ function addPorts(list: DeviceList, hardware: Element): void {
         instance,
       );
   }
-  const parallel = [...children(child(hardware, 'LPT'), 'Port'), ...children(child(hardware, 'Lpt'), 'Port')];
-  for (const { enabled, slot, IOAddress, IOBase, IRQ } of parallel) {
+  for (const { enabled, slot, IOAddress, IOBase, IRQ } of children(child(hardware, 'LPT'), 'Port')) {
     const instance = number(slot, 0);
     const { port, irq } = names.PARALLEL_PORTS[instance] ?? names.PARALLEL_PORTS[0];
     if (flag(enabled, false))

@@ -12,6 +12,7 @@ import * as names from './device-names.ts';
 import { internalSettings } from './extra-data.ts';
 import { effectiveParavirtualisation } from './guest-types.ts';
 import type { MachineFacts } from './machine-facts.ts';
+import { inTodaysForm, settingsVersion } from './settings-ages.ts';
 import { attachedDevices } from './settings-devices.ts';
 import { child, type Element, flag, number, parseSettings, textOf } from './settings-xml.ts';
 
@@ -50,7 +51,7 @@ export interface SettingsFile {
 
 /** @param own the machine, or one of its snapshots, which has settings of its own */
 export function settingsOf({ text, root, machine }: SettingsFile, own: Element, name: string): MachineFacts {
-  const hardware = child(own, 'Hardware');
+  const hardware = child(inTodaysForm(own, settingsVersion(root)), 'Hardware');
   // Since 1.20 (VirtualBox 7.1) chipset and CPUs stand in <Platform>, before in <Hardware>.
   const platform = { ...hardware, ...child(own, 'Platform') };
   const firmware = child(hardware, 'Firmware');
@@ -64,7 +65,7 @@ export function settingsOf({ text, root, machine }: SettingsFile, own: Element, 
   const isMac = MACOS.test(textOf(machine.OSType, ''));
   const hasIoApic = chipset === 'ich9' || flag(child(switches, 'IOAPIC').enabled, false);
   const hasAcpi = flag(child(switches, 'ACPI').enabled, true);
-  const provider = textOf(child(hardware, 'Paravirt').provider, isBefore5(root) ? 'Legacy' : 'Default');
+  const provider = textOf(child(hardware, 'Paravirt').provider, 'Default');
   const paravirtualisation =
     entryOf(PARAVIRTUALISATION, provider) ?? effectiveParavirtualisation(textOf(machine.OSType, ''), provider);
   const vramSize = number(child(hardware, 'Display').VRAMSize, DEFAULTS.vramMiB) * MIB;
@@ -83,14 +84,14 @@ export function settingsOf({ text, root, machine }: SettingsFile, own: Element, 
   if (paravirtualisation !== undefined && paravirtualisation !== 'none') devices.push(first('GIMDev'));
   if (isMac) devices.push(first('smc'));
   if (isMac || chipset === 'ich9') devices.push(first('lpc'));
-  const attached = attachedDevices(own, hardware);
+  const attached = attachedDevices(hardware);
   devices.push(...attached.devices);
   const iommu = entryOf(names.IOMMU, textOf(child(platform, 'Iommu').type, ''));
   if (iommu !== undefined) devices.push(first(iommu));
   const cpu = { ...child(hardware, 'CPU'), ...child(platform, 'CPU'), ...child(platformX86, 'CPU') };
   const configs = new Map(attached.configs);
   configs.set('apic/0', apicConfig(hasIoApic, flag(child(cpu, 'X2APIC').enabled, false) ? 'x2APIC' : 'APIC'));
-  const monitors = number(child(hardware, 'Display').monitorCount, number(child(hardware, 'Display').MonitorCount, 1));
+  const monitors = number(child(hardware, 'Display').monitorCount, 1);
   if (hasVga) configs.set('vga/0', monitorsConfig(monitors));
   configs.set('DisplayData/0', monitorsConfig(monitors));
   configs.set('VMMDev/0', vmmDevConfig());
@@ -111,7 +112,8 @@ export function settingsOf({ text, root, machine }: SettingsFile, own: Element, 
       ? {
           vga: graphics.toUpperCase() === 'VMSVGA' ? ('vmsvga' as const) : ('vboxvga' as const),
           vramSize,
-          has3d: flag(child(hardware, 'Display').accelerate3D, false),
+          // VBoxVGA has had none since 6.1.
+          has3d: graphics !== DEFAULTS.graphics && flag(child(hardware, 'Display').accelerate3D, false),
         }
       : {}),
     roms: [
@@ -129,12 +131,6 @@ export function settingsOf({ text, root, machine }: SettingsFile, own: Element, 
     configs,
     internalSettings: internalSettings(machine),
   };
-}
-
-/** Settings of versions before 1.15, which VirtualBox 5.0 began to write. */
-function isBefore5(root: Element): boolean {
-  const version = /^1\.(\d+)/.exec(textOf(root.version, ''));
-  return version !== null && Number(version[1]) < 15;
 }
 
 function first(name: string): PdmDevice {

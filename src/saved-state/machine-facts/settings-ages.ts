@@ -1,0 +1,93 @@
+import { child, children, type Element, flag, textOf } from './settings-xml.ts';
+
+// Settings of older releases, as they are written today. Such files were given to 7.2.22, and this does what it made of
+// them (test-vectors/machines/old-settings.json).
+
+/** In which version of settings each of these came to be as it is today: VirtualBox 3.0, 3.2, 5.1. */
+const VERSIONS = { attachments: 7, drives: 9, defaults: 16 } as const;
+const IDE_CHIPS = ['PIIX3', 'PIIX4', 'ICH6'];
+/** Without a word about the model. */
+const OLD_NETWORK = 'Am79C970A';
+/** Where the only DVD drive was. */
+const DVD = { port: '1', device: '0' } as const;
+
+/** Minor number of the version of settings, 20 for `1.20-linux`. */
+export function settingsVersion(root: Element): number {
+  const minor = /^1\.(\d+)/.exec(textOf(root.version, ''))?.[1];
+  return minor === undefined ? Number.POSITIVE_INFINITY : Number(minor);
+}
+
+/** @param own a machine, or one of its snapshots */
+export function inTodaysForm(own: Element, version: number): Element {
+  const hardware = child(own, 'Hardware');
+  const display = child(hardware, 'Display');
+  return {
+    ...own,
+    Hardware: {
+      ...hardware,
+      ...(version < VERSIONS.defaults ? olderDefaults(hardware) : {}),
+      Display: { ...display, monitorCount: display.monitorCount ?? display.MonitorCount },
+      UART: ports(hardware, 'UART', 'Uart'),
+      LPT: ports(hardware, 'LPT', 'Lpt'),
+      USB: { Controllers: { Controller: usbControllers(hardware) } },
+      StorageControllers: { StorageController: storageControllers(own, hardware, version) },
+    },
+  };
+}
+
+function olderDefaults(hardware: Element): Element {
+  const adapters = children(child(hardware, 'Network'), 'Adapter');
+  return {
+    Paravirt: { provider: 'Legacy', ...child(hardware, 'Paravirt') },
+    AudioAdapter: { enabled: 'true', ...child(hardware, 'AudioAdapter') },
+    Network: { Adapter: adapters.map((adapter) => ({ type: OLD_NETWORK, ...adapter })) },
+  };
+}
+
+/** Up to 1.9, VirtualBox 3.1, elements had other capital letters. */
+function ports(hardware: Element, name: string, oldName: string): Element {
+  return { Port: [...children(child(hardware, name), 'Port'), ...children(child(hardware, oldName), 'Port')] };
+}
+
+/** Since 4.3 each controller has an element, before the one that there was had attributes. */
+function usbControllers(hardware: Element): Element[] {
+  const today = children(child(child(hardware, 'USB'), 'Controllers'), 'Controller');
+  const { enabled, enabledEhci } = child(hardware, 'USBController');
+  if (!flag(enabled, false)) return today;
+  return [...today, { type: 'OHCI' }, ...(flag(enabledEhci, false) ? [{ type: 'EHCI' }] : [])];
+}
+
+function storageControllers(own: Element, hardware: Element, version: number): Element[] {
+  const controllers = [own, hardware].flatMap((place) =>
+    children(child(place, 'StorageControllers'), 'StorageController'),
+  );
+  if (version < VERSIONS.attachments) controllers.push(...controllersOfAttachments(own, hardware));
+  return version < VERSIONS.drives ? withDrives(controllers, hardware) : controllers;
+}
+
+/** Before 3.0 disks stood beside the hardware, and told their bus. */
+function controllersOfAttachments(own: Element, hardware: Element): Element[] {
+  const disks = children(child(own, 'HardDiskAttachments'), 'HardDiskAttachment');
+  const ide = child(child(hardware, 'BIOS'), 'IDEController').type;
+  const sata = child(hardware, 'SATAController');
+  const on = (bus: string) => disks.filter((disk) => textOf(disk.bus, 'IDE').toUpperCase() === bus);
+  const devices = (bus: string) => on(bus).map(({ channel, device }) => ({ port: channel, device }));
+  return [
+    ...(ide === undefined ? [] : [{ type: ide, AttachedDevice: devices('IDE') }]),
+    ...(flag(sata.enabled, false)
+      ? [{ type: 'AHCI', PortCount: sata.PortCount, AttachedDevice: devices('SATA') }]
+      : []),
+  ];
+}
+
+/** Before 3.2 drives stood in the hardware. */
+function withDrives(controllers: readonly Element[], hardware: Element): Element[] {
+  const ide = controllers.find(({ type }) => IDE_CHIPS.includes(textOf(type, '')));
+  const attached = controllers.map((controller) =>
+    controller === ide && 'DVDDrive' in hardware
+      ? { ...controller, AttachedDevice: [...children(controller, 'AttachedDevice'), DVD] }
+      : controller,
+  );
+  const hasFloppy = flag(child(hardware, 'FloppyDrive').enabled, false);
+  return hasFloppy ? [...attached, { type: 'I82078' }] : attached;
+}
