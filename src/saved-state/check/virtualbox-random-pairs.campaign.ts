@@ -12,7 +12,7 @@ import { alteredMachine, changesOf, nameOf, randomMachine } from './testing/rand
 const [seed = '1', count = '20'] = process.argv.slice(2);
 const virtualBox = await VirtualBox.find();
 const score = new Score();
-const park = new MachinePark(virtualBox);
+const park = new MachinePark(virtualBox, { prefix: 'savkit-random-' });
 const random = new Random(Number(seed));
 
 const WAYS = [

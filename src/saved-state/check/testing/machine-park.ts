@@ -45,7 +45,7 @@ export class MachinePark {
     const known = this.#settings.get(name);
     if (known !== undefined) return known;
     const machine = this.machine(name);
-    await this.#makePlain(name);
+    await this.#makePlain(name, isEfi(changes));
     for (const change of joined(changes))
       await expectOk(this.#run('vb', ['VBoxManage', ...change.map((word) => word.replaceAll('@', machine))]));
     const { output } = await expectOk(this.#virtualBox.bash('cat "$MACHINES/$1/$1.vbox"', [machine]));
@@ -54,7 +54,7 @@ export class MachinePark {
   }
 
   /** A copy of one that mkown.sh has made: that takes it dozens of commands. */
-  async #makePlain(name: string): Promise<void> {
+  async #makePlain(name: string, hasOwnFirmware: boolean): Promise<void> {
     const template = this.machine(TEMPLATE);
     if (!this.#made.has(TEMPLATE)) {
       await this.bash(REMOVE, [template]);
@@ -65,7 +65,8 @@ export class MachinePark {
     }
     await this.bash(REMOVE, [this.machine(name)]);
     this.#made.add(name);
-    await expectOk(this.bash(COPY, [template, this.machine(name), randomUUID()]));
+    const left = hasOwnFirmware ? '/VBoxInternal.Devices.pcbios/d' : '';
+    await expectOk(this.bash(COPY, [template, this.machine(name), randomUUID(), left]));
   }
 
   /**
@@ -148,7 +149,7 @@ const TEMPLATE = 'template';
 
 const COPY = `
   mkdir -p "$MACHINES/$2"; own="s/\\(<Machine uuid=\\"{\\)[^}]*/\\1$3/; s/ name=\\"$1\\"/ name=\\"$2\\"/"
-  sed "$own" "$MACHINES/$1/$1.vbox" > "$MACHINES/$2/$2.vbox"
+  sed "$own; $4" "$MACHINES/$1/$1.vbox" > "$MACHINES/$2/$2.vbox"
   manage registervm "/vm/machines/$2/$2.vbox"`;
 
 /** Ends the machine's process, where it has one still. */
@@ -157,6 +158,11 @@ const REMOVE = `
   manage controlvm "$1" poweroff >/dev/null 2>&1 || true
   for pid in $(pgrep -xf "VBoxHeadless --startvm $1( .*)?"); do wait_gone "$pid" 10 || kill -9 "$pid"; done
   make_idle "$1"; manage unregistervm "$1" --delete`;
+
+/** Extra data of the BIOS would be a device of its own there, which does not start. */
+function isEfi(changes: readonly Change[]): boolean {
+  return changes.some((change) => change.includes('efi64') || change.includes('efi32'));
+}
 
 /** Settings that follow each other are made by one command. */
 function joined(changes: readonly Change[]): Change[] {

@@ -5,6 +5,7 @@ const { ahci, audio, buslogic, card, disk, drive, graphics, ide, lsi, modify, nv
 const COM1 = ['0x3f8', '4'] as const;
 const ohci = modify('--usb-ohci', 'on');
 const ich9 = modify('--chipset', 'ich9');
+const efi = modify('--firmware', 'efi64', '--memory', '64');
 const imageInDrive = change.attach('floppy', '0', 'fdd', '/vm/img/long.img');
 
 /**
@@ -82,6 +83,22 @@ export const PAIR_MACHINES: Readonly<Record<string, readonly change.Change[]>> =
   acpiioapic: [modify('--acpi', 'on', '--ioapic', 'on')],
   tpm12: [modify('--tpm-type', '1.2')],
   tpm20: [modify('--tpm-type', '2.0')],
+  // Firmware. EFI needs more memory than the other machines have.
+  bios64: [modify('--memory', '64')],
+  biosfull64: [modify('--memory', '64', '--acpi', 'on'), graphics('vboxvga', 8)],
+  efi: [efi],
+  efi32: [modify('--firmware', 'efi32', '--memory', '64')],
+  efiacpi: [efi, modify('--acpi', 'on', '--ioapic', 'on')],
+  efifull: [efi, modify('--acpi', 'on'), graphics('vboxvga', 8), ahci(1), card('82540EM')],
+  efitpm: [efi, modify('--acpi', 'on', '--tpm-type', '2.0')],
+  efinvram: [efi, ['modifynvram', '@', 'inituefivarstore']],
+  efisecure: [
+    efi,
+    ['modifynvram', '@', 'inituefivarstore'],
+    ['modifynvram', '@', 'enrollorclpk'],
+    ['modifynvram', '@', 'secureboot', '--enable'],
+  ],
+  efiich9: [efi, ich9],
   // Ports
   uart1: [uart(1, ...COM1)],
   uart1b: [uart(1, '0x2f8', '3')],
@@ -230,6 +247,18 @@ export const FAMILIES: Readonly<Record<string, readonly string[]>> = {
   screen: ['vga8', 'vga1', 'vga16', 'vga2mon', 'svga8', 'svga16', 'svga2mon', 'bsvga8', 'bsvga16'],
   usb: ['ohci', 'ehci', 'xhci', 'tablet', 'usbkbd', 'cardreader', 'usbms', 'usbms2', 'usbms3', 'usbdvd', 'usbempty'],
   audio: ['hda', 'ac97', 'sb16'],
+  firmware: [
+    'bios64',
+    'biosfull64',
+    'efi',
+    'efi32',
+    'efiacpi',
+    'efifull',
+    'efitpm',
+    'efinvram',
+    'efisecure',
+    'efiich9',
+  ],
   board: [
     'ich9',
     'ich9nohpet',

@@ -91,6 +91,7 @@ const FEATURES: Readonly<Record<string, Choices>> = {
     plugged: [modify('--cpus', '2', '--ioapic', 'on', '--cpu-hotplug', 'on')],
   },
   ram: valuesOf('--memory', '4', '8', '16', '4000'),
+  firmware: { bios: [], efi: [modify('--firmware', 'efi64', '--memory', '64')] },
   ioapic: flagOf('--ioapic', 'on'),
   x2apic: flagOf('--x2apic', 'on'),
   acpi: flagOf('--acpi', 'on'),
