@@ -45,10 +45,22 @@ describe('a queue', () => {
     // As a worker's own process prints it.
     const { stdout } = await runHere('verify', file.file, '--hash', '--ndjson');
     const lines = [JSON.parse(stdout.split('\n')[0])];
-    const [line] = await resultsOf(queueOf(jobOf(work, lines)));
+    const {
+      lines: [line],
+    } = await resultsOf(queueOf(jobOf(work, lines)));
     expect(line).toMatchObject({ event: 'file', outcome: 'whole', exitCode: 0, file: file.file });
-    const lying = [{ ...lines[0], exitCode: 77 }];
-    await expect(resultsOf(queueOf(jobOf(work, lying)))).rejects.toMatchObject({ code: 'bad-job' });
-    await expect(resultsOf(queueOf(jobOf({})))).rejects.toMatchObject({ code: 'bad-job' });
+    const lying = await resultsOf(queueOf(jobOf(work, [{ ...lines[0], exitCode: 77 }])));
+    expect(lying.lines).toMatchObject([{ exitCode: 4, outcome: 'not read or written', file: file.file }]);
+    expect(lying.lines[0].error).toMatchObject({ message: expect.stringContaining('not of savkit: [0].exitCode') });
+  });
+
+  it('hides no results behind jobs of others, and tells how many these are', async () => {
+    const { stdout } = await runHere('verify', file.file, '--hash', '--ndjson');
+    const ours = jobOf(work, [JSON.parse(stdout.split('\n')[0])]);
+    const others = [undefined, {}, 'x', { ...work, files: [] as unknown[], operation: 'rm' }].map((data) =>
+      jobOf(data),
+    );
+    const { lines, strangers } = await resultsOf(queueOf(...others, ours, ...others));
+    expect([lines.length, lines[0].outcome, strangers]).toEqual([1, 'whole', 8]);
   });
 });

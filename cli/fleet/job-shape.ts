@@ -1,7 +1,7 @@
 import { FormatError, UsageError } from '../../formats/errors.ts';
 import { checkShape, count, flag, list, oneOf, orNull, record, text } from '../../formats/values/shape.ts';
 import { typedName } from '../parsing/option-name.ts';
-import type { Work } from './engine.ts';
+import type { FleetJob, Work } from './engine.ts';
 
 // A queue is a server that others write to as well: what comes from there is checked like a file.
 
@@ -33,6 +33,15 @@ export function checkWork(value: unknown): Work {
   const unfit = unfitOption(work.options);
   if (unfit !== undefined) throw refuse(`its option ${unfit} is for workers to give`);
   return work;
+}
+
+/** Undefined for a job that is none of ours. */
+export function workIn({ data }: Pick<FleetJob, 'data'>): Work | undefined {
+  try {
+    return checkWork(data);
+  } catch {
+    return undefined;
+  }
 }
 
 /** @throws UsageError for options that no job can have */

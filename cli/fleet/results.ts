@@ -2,22 +2,36 @@ import { FormatError } from '../../formats/errors.ts';
 import { checkShape, list } from '../../formats/values/shape.ts';
 import { fileEventShape } from '../many/journal.ts';
 import { keyOf } from './add.ts';
-import type { FileLine, FleetJob, FleetQueue, QueuedJobState } from './engine.ts';
-import { checkWork, MOST_FILES } from './job-shape.ts';
+import type { FileLine, FleetJob, FleetQueue, QueuedJobState, Work } from './engine.ts';
+import { MOST_FILES, workIn } from './job-shape.ts';
 
 const PAGE = 100;
 const STATES: readonly QueuedJobState[] = ['completed', 'failed'];
 
-/** The result of each file, once: the last one where work was done several times; the reason where a job failed. */
-export async function resultsOf(queue: FleetQueue): Promise<FileLine[]> {
+/** What a queue tells of the work that was done. */
+export interface Results {
+  /** The result of each file, once: the last one where work was done several times; the reason where a job failed. */
+  lines: FileLine[];
+  /** Jobs that savkit did not put there. */
+  strangers: number;
+}
+
+/** Reads all that is done; what others have put into the queue hides nothing. */
+export async function resultsOf(queue: FleetQueue): Promise<Results> {
   const results = new Map<string, FileLine>();
+  let strangers = 0;
   for (const state of STATES)
-    for await (const job of jobsOf(queue, state))
-      for (const [key, line] of linesOf(job)) {
-        const before = results.get(key);
-        if (!before || String(before.time ?? '') <= String(line.time ?? '')) results.set(key, line);
-      }
-  return [...results.values()].sort((a, b) => (String(a.file) < String(b.file) ? -1 : 1));
+    for await (const job of jobsOf(queue, state)) {
+      const work = workIn(job);
+      if (!work) strangers++;
+      else
+        for (const [key, line] of linesOf(work, job)) {
+          const before = results.get(key);
+          if (!before || String(before.time ?? '') <= String(line.time ?? '')) results.set(key, line);
+        }
+    }
+  const lines = [...results.values()].sort((a, b) => (String(a.file) < String(b.file) ? -1 : 1));
+  return { lines, strangers };
 }
 
 async function* jobsOf(queue: FleetQueue, state: QueuedJobState): AsyncGenerator<FleetJob> {
@@ -28,20 +42,24 @@ async function* jobsOf(queue: FleetQueue, state: QueuedJobState): AsyncGenerator
   }
 }
 
-/** @throws FormatError `bad-job` for a job of a kind that savkit does not know */
-function linesOf({ data, returnvalue, failedReason }: FleetJob): [string, FileLine][] {
-  const work = checkWork(data);
-  const told = new Map(linesIn(returnvalue).map((line) => [line.file, line]));
+function linesOf(work: Work, { returnvalue, failedReason }: FleetJob): [string, FileLine][] {
+  const told = linesIn(returnvalue);
+  const byFile = typeof told === 'string' ? undefined : new Map(told.map((line) => [line.file, line]));
+  const why = typeof told === 'string' ? told : String(failedReason ?? '');
   return work.files.map((file) => {
-    const line = told.get(file.file) ?? failedLine(work.operation, file, String(failedReason ?? ''));
+    const line = byFile?.get(file.file) ?? failedLine(work.operation, file, why);
     return [keyOf(work, file), { ...line, isFound: file.isFound }];
   });
 }
 
-function linesIn(value: unknown): FileLine[] {
+/** @returns what is wrong with it where it is none of savkit's */
+function linesIn(value: unknown): FileLine[] | string {
   if (value === null || value === undefined) return [];
-  const refuse = (why: string) => new FormatError('bad-job', `Cannot read the result of a job: ${why}`);
-  return checkShape(value, list(fileEventShape, MOST_FILES), refuse);
+  try {
+    return checkShape(value, list(fileEventShape, MOST_FILES), (why) => new FormatError('bad-job', why));
+  } catch (error) {
+    return `the result in the queue is not of savkit: ${(error as FormatError).message}`;
+  }
 }
 
 /** As `--ndjson` prints a file that could not be read. */

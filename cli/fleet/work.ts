@@ -2,7 +2,7 @@ import { setTimeout } from 'node:timers/promises';
 import { TRIED_AGAIN } from '../process/exit-codes.ts';
 import { runOwnProcess } from '../process/own-process.ts';
 import type { FileLine, Fleet, FleetJob, Work } from './engine.ts';
-import { checkWork } from './job-shape.ts';
+import { checkWork, workIn } from './job-shape.ts';
 
 const LOOK_MS = 500;
 
@@ -62,15 +62,6 @@ export async function workLong(
   } finally {
     await worker.close();
     await queue.close();
-  }
-}
-
-/** Undefined for a job that is none of ours. */
-function workIn({ data }: FleetJob): Work | undefined {
-  try {
-    return checkWork(data);
-  } catch {
-    return undefined;
   }
 }
 

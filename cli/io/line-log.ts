@@ -4,6 +4,7 @@ import { EnvironmentError, FormatError, InterruptedError, SavkitError, UsageErro
 import { MIB } from '../../formats/sizes.ts';
 import { parseJson } from '../../formats/values/json-text.ts';
 import { anything, checkShape, record } from '../../formats/values/shape.ts';
+import { holdAlone } from './held-alone.ts';
 import { stop } from './stop.ts';
 
 /** Bytes: an entry is much shorter. */
@@ -29,24 +30,32 @@ export interface LineLogOptions {
 export class LineLog {
   readonly #file: FileHandle;
   readonly #path: string;
+  readonly #letGo: () => void;
   /** Entries are written one after the other. */
   #last: Promise<unknown> = Promise.resolve();
 
-  private constructor(file: FileHandle, path: string) {
+  private constructor(file: FileHandle, path: string, letGo: () => void) {
     this.#file = file;
     this.#path = path;
+    this.#letGo = letGo;
   }
 
   /**
+   * No other process has the file until it is closed.
    * @throws UsageError `other-journal` where the first line of the file there is another one, EnvironmentError `EEXIST`
-   * without `resume`, FormatError `bad-record`
+   * without `resume`, `EBUSY` where another process is at work with it, FormatError `bad-record`
    */
   static async open(path: string, { head, resume, onEntry }: LineLogOptions): Promise<LineLog> {
+    const letGo = await holdAlone(path);
+    let file: FileHandle | undefined;
     try {
-      const log = new LineLog(await open(path, resume ? 'a+' : 'ax+', 0o600), path);
+      file = await open(path, resume ? 'a+' : 'ax+', 0o600);
+      const log = new LineLog(file, path, letGo);
       if (!(await log.#readBack(path, head, onEntry))) await log.append(head);
       return log;
     } catch (error) {
+      await file?.close();
+      letGo();
       if ((error as NodeJS.ErrnoException).code === 'EEXIST')
         throw new EnvironmentError('EEXIST', `Cannot write ${path}: it is there already; --resume goes on with it`);
       throw error instanceof SavkitError ? error : EnvironmentError.from(error, `write ${path}`);
@@ -75,6 +84,7 @@ export class LineLog {
   async close(): Promise<void> {
     await this.#file.datasync().catch(() => {});
     await this.#file.close();
+    this.#letGo();
   }
 
   /**

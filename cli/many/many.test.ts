@@ -17,6 +17,7 @@ import { dirname, join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { STATES_FOLDER } from '../../src/testing/states.ts';
+import { holdAlone } from '../io/held-alone.ts';
 import { runHere } from '../testing/run-here.ts';
 import { MAIN, runSavkit } from '../testing/run-savkit.ts';
 import { expectSchema } from '../testing/savkit-json.ts';
@@ -212,6 +213,19 @@ describe('a journal', () => {
     expect(exitCode).toBe(1);
     expect(new Set(filesIn().map(({ file }) => file)).size).toBe(6);
     expect(filesIn()).toHaveLength(6);
+  });
+
+  it('is of one process at a time, which no other one disturbs', async () => {
+    const own = join(folder, 'shared.ndjson');
+    const letGo = await holdAlone(own);
+    const words = ['verify', '-r', folder, '--journal', own, '--resume'];
+    const { exitCode, stderr } = await runHere(...words);
+    expect([exitCode, stderr]).toEqual([4, expect.stringContaining('is at work with it')]);
+    expect(existsSync(own)).toBe(false);
+    letGo();
+    const { stdout } = await runHere('verify', '-r', states, '--journal', join(states, 'j'), '--ndjson');
+    expect(linesOf(stdout).at(-1)?.summary).toMatchObject({ files: 6 });
+    rmSync(join(states, 'j'));
   });
 
   it('has a file that was changed again, and one that could not be read', async () => {

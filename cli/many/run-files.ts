@@ -1,6 +1,7 @@
 import { lstatSync } from 'node:fs';
 import type { SavkitError } from '../../formats/errors.ts';
 import { findingOf } from '../../src/saved-state/reading/findings.ts';
+import { lockOf } from '../io/held-alone.ts';
 import { forgetInputs } from '../io/input.ts';
 import { stop } from '../io/stop.ts';
 import { ExitCode, exitCodeOf } from '../process/exit-codes.ts';
@@ -113,8 +114,12 @@ class FileRun<T extends FileOptions> {
   /** What is to be done, without what is done already. */
   async *#entries(): AsyncGenerator<Entry> {
     const { files, journal, into } = this.#options;
+    const leaveOut = [
+      ...(journal === undefined ? [] : [journal, lockOf(journal)]),
+      ...(into === undefined ? [] : [into]),
+    ];
     let number = 0;
-    for await (const given of givenFiles(files, this.#options, [journal ?? [], into ?? []].flat())) {
+    for await (const given of givenFiles(files, this.#options, leaveOut)) {
       const identity = await identityOf(given.file);
       number++;
       if (!this.#journal?.has(identity)) yield { ...given, number, identity };

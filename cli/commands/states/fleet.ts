@@ -1,4 +1,5 @@
 import type { Argv, CommandModule } from 'yargs';
+import { countText } from '../../../formats/amounts.ts';
 import { EnvironmentError, SavkitError, UsageError } from '../../../formats/errors.ts';
 import { addFiles } from '../../fleet/add.ts';
 import { type FileLine, Fleet, type FleetJob, type Work } from '../../fleet/engine.ts';
@@ -8,7 +9,7 @@ import { csvOf, resultsOf } from '../../fleet/results.ts';
 import { workLong } from '../../fleet/work.ts';
 import { summaryText, Tally } from '../../many/summary.ts';
 import { expectWholeNumber } from '../../parsing/whole-number.ts';
-import { ExitCode } from '../../process/exit-codes.ts';
+import { ExitCode, gravest } from '../../process/exit-codes.ts';
 import {
   type CommonOptions,
   type Job,
@@ -17,7 +18,7 @@ import {
   runCommand,
   withCommonOptions,
 } from '../../process/run-command.ts';
-import { show, showJson } from '../../terminal/print.ts';
+import { show, showJson, tell } from '../../terminal/print.ts';
 import { sizeText } from '../../terminal/size-text.ts';
 import { table } from '../../terminal/table.ts';
 import { line, lines, NO_TEXT, ownLines } from '../../terminal/terminal-text.ts';
@@ -98,8 +99,8 @@ export const fleetCommand: CommandModule<object, Options> = {
       .example('$0 fleet work --jobs 4 --queue redis://queue', 'On each host')
       .example('$0 fleet report --ndjson --queue redis://queue > results.ndjson', 'For savkit report, too')
       .epilogue(
-        'Exit codes: of report the gravest of the files, as with the operation itself; 4 the queue is not to ' +
-          'be had; 130 a signal has ended it (the usual end of work).',
+        'Exit codes: of report the gravest of the files, as with the operation itself, or 3 where jobs in the queue ' +
+          'are not of savkit; 4 the queue is not to be had; 130 a signal has ended it (the usual end of work).',
       ) as unknown as Argv<Options>,
   handler: async (options) => {
     process.exitCode = await runCommand('fleet', [options.action], options, (job) => fleet(options, job));
@@ -188,7 +189,7 @@ async function work(own: Fleet, options: Options, { signal }: Job): Promise<Outc
 }
 
 async function report(queue: ReturnType<Fleet['queue']>, options: Options): Promise<Outcome> {
-  const results = await resultsOf(queue);
+  const { lines: results, strangers } = await resultsOf(queue);
   const tally = new Tally();
   for (const { exitCode, outcome, isFound } of results) {
     // As in the operation itself, a file of a folder that is no saved state does not change the exit code.
@@ -203,9 +204,18 @@ async function report(queue: ReturnType<Fleet['queue']>, options: Options): Prom
     typeof size === 'number' ? sizeText(size) : '',
     (error as { message?: string } | null)?.message ?? '',
   ]);
+  if (strangers > 0 && !options.quiet && !options.json)
+    tell(line`${countText(strangers, 'job')} in the queue, not of savkit: left out`);
   const text = lines([table(['file', '', 'size', ''], rows), summaryText(tally.summary)]);
-  const result = { action: 'fleet-report', ...tally.summary, results: options.ndjson ? [] : results.map(shortened) };
-  return { exitCode: tally.exitCode, result, text: options.csv || options.quiet ? NO_TEXT : text };
+  const result = {
+    action: 'fleet-report',
+    ...tally.summary,
+    strangers,
+    results: options.ndjson ? [] : results.map(shortened),
+  };
+  // One of them may have been ours before somebody changed it.
+  const exitCode = gravest([tally.exitCode, strangers > 0 ? ExitCode.PARTLY : ExitCode.OK]);
+  return { exitCode, result, text: options.csv || options.quiet ? NO_TEXT : text };
 }
 
 /** The document has the outcome of each file; `--ndjson` has all that was found. */
