@@ -309,4 +309,11 @@ describe('a machine that copies its disks', () => {
     const report = await pair.migrate(machineWithDisks(disk, () => {}));
     expect(report).toMatchObject({ outcome: 'kept', code: 'bad-stream', rounds: [] });
   });
+
+  it('stays where the disk of the target answers nothing: the guest here would wait for it', async () => {
+    const pair = await Pair.create();
+    pair.host.onCreate = (made) => Object.assign(made, { openDisk: async () => duplexPair()[0].resume() });
+    const report = await pair.migrate(machineWithDisks(0, () => {}));
+    expect(report).toMatchObject({ outcome: 'kept', code: 'disk-failed', rounds: [] });
+  });
 });

@@ -113,7 +113,7 @@ export class TargetSession {
     const stream = await machine.openDisk(disk);
     this.#disks.push(channel);
     await this.#acceptStream(channel);
-    await carryBytes(channel, stream, () => this.#noteSign());
+    await carryBytes(channel, stream, { onBytes: () => this.#noteSign() });
   }
 
   async #acceptStream(channel: FrameChannel): Promise<void> {

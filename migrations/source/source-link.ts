@@ -158,7 +158,10 @@ export class SourceLink {
   carryDisk(disk: number, stream: Duplex): void {
     this.#carryDisk(disk, stream).catch((error: SavkitError) => {
       stream.destroy();
-      if (!this.#isOver) this.diskFailure ??= error;
+      if (this.#isOver) return;
+      this.diskFailure ??= error;
+      // No round is worth its time any more.
+      if (!(error instanceof LinkError)) this.interrupt(error);
     });
   }
 
@@ -172,7 +175,7 @@ export class SourceLink {
       await channel.send('disk', { disk }, { nonce, token: this.#token });
       await receiveOnly(channel, 'accept');
       channel.startBeats();
-      await carryBytes(channel, stream);
+      await carryBytes(channel, stream, { answerWithin: timeOuts.frame });
     } finally {
       this.#disks.delete(channel);
       channel.destroy();

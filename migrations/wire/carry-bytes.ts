@@ -1,39 +1,90 @@
 import type { Duplex } from 'node:stream';
 import { SavkitError } from '../../formats/errors.ts';
+import type { TimerHandle } from '../../formats/world/time.ts';
+import { after, stopTimer } from '../../formats/world/waiting.ts';
 import type { FrameChannel } from './frame-channel.ts';
 import { throwReason } from './inbox.ts';
 import { MAX_DISK_PIECE } from './limits.ts';
 import { LinkError } from './link-error.ts';
 import { MigrationError } from './migration-error.ts';
 
+export interface CarryOptions {
+  /** Called for what has come over the channel. */
+  onBytes?: () => void;
+  /** What came out of the stream is answered over the channel within this time, in ms: a guest waits for it. */
+  answerWithin?: number;
+}
+
 /**
  * Carries what two hypervisors say to each other about a disk: all that comes out of a stream goes into the channel,
  * and the other way round, until either ends; both have ended then.
- * @param onBytes called for what has come over the channel
  * @throws LinkError where the channel broke before the stream had ended, PeerError, MigrationError
  */
-export async function carryBytes(channel: FrameChannel, stream: Duplex, onBytes: () => void = () => {}): Promise<void> {
+export async function carryBytes(
+  channel: FrameChannel,
+  stream: Duplex,
+  { onBytes = () => {}, answerWithin = Number.POSITIVE_INFINITY }: CarryOptions = {},
+): Promise<void> {
   stream.on('error', () => {});
+  const answer = new AwaitedAnswer(answerWithin);
   let hasEnded = false;
   stream.once('close', () => {
     hasEnded = true;
     channel.end();
   });
   try {
-    await Promise.race([sendAll(stream, channel), takeAll(channel, stream, onBytes)]);
+    const onAnswer = () => {
+      answer.hasCome();
+      onBytes();
+    };
+    const asked = sendAll(stream, channel, () => answer.isAwaited());
+    await Promise.race([asked, takeAll(channel, stream, onAnswer), answer.missing]);
   } catch (error) {
     if (!hasEnded || !(error instanceof LinkError)) throw error;
   } finally {
+    answer.hasCome();
     stream.destroy();
     channel.end();
   }
 }
 
-async function sendAll(stream: Duplex, channel: FrameChannel): Promise<void> {
+/** A hypervisor that answers nothing is alive, as its host is, and stalls the guest at the other one. */
+class AwaitedAnswer {
+  /** Rejects when an answer has not come in time. */
+  readonly missing: Promise<never>;
+  readonly #within: number;
+  #timer: TimerHandle | undefined;
+  #fail: (error: MigrationError) => void = () => {};
+
+  constructor(within: number) {
+    this.#within = within;
+    this.missing = new Promise((_, reject) => {
+      this.#fail = reject;
+    });
+    this.missing.catch(() => {});
+  }
+
+  isAwaited(): void {
+    if (this.#timer || !Number.isFinite(this.#within)) return;
+    const seconds = this.#within / 1000;
+    this.#timer = after(this.#within, () =>
+      this.#fail(new MigrationError('disk-failed', `Cannot copy disks: the target's takes nothing for ${seconds} s`)),
+    );
+  }
+
+  hasCome(): void {
+    stopTimer(this.#timer);
+    this.#timer = undefined;
+  }
+}
+
+async function sendAll(stream: Duplex, channel: FrameChannel, onPiece: () => void): Promise<void> {
   try {
-    for await (const piece of stream as AsyncIterable<Buffer>)
+    for await (const piece of stream as AsyncIterable<Buffer>) {
+      onPiece();
       for (let at = 0; at < piece.length; at += MAX_DISK_PIECE)
         await channel.send('bytes', {}, piece.subarray(at, at + MAX_DISK_PIECE));
+    }
   } catch (error) {
     if (error instanceof SavkitError) throw error;
     // A hypervisor that is gone has ended its stream.
