@@ -18,17 +18,32 @@ const LOOK_MS = 10;
 /** `/proc/net/unix`: flag of a socket that listens. */
 const LISTENS = '00010000';
 
-/** The process that listens on a Unix socket; undefined where that can't be told, as for a process of another user. */
+/**
+ * The process that listens on a Unix socket; undefined where that can't be told, as for a process of another user, or
+ * where several seem to: any user can give a socket of their own the name of another one.
+ */
 export function processBehind(socketPath: string): GuestProcess | undefined {
+  return only(processesBehind(socketPath));
+}
+
+/** All processes that seem to listen on a Unix socket. */
+export function processesBehind(socketPath: string): GuestProcess[] {
   const own = told(() => basename(realpathSync(socketPath)), '');
-  for (const { link, name } of listeners()) {
-    // A process names a socket as it sees it: from its own working directory, and in its own file system.
-    if (basename(name) !== own) continue;
-    const pid = processWithFile(link);
-    if (pid !== undefined && isSameFile(pathSeenBy(pid, name), socketPath))
-      return { pid, commandLine: commandLineOf(pid) };
-  }
-  return undefined;
+  // A process names a socket as it sees it: from its own working directory, and in its own file system.
+  const names = new Map(listeners().flatMap(({ link, name }) => (basename(name) === own ? [[link, name]] : [])));
+  if (names.size === 0) return [];
+  const isBehind = (pid: number) =>
+    linksOf(pid).some(({ target }) => {
+      const name = names.get(target);
+      return name !== undefined && isSameFile(pathSeenBy(pid, name), socketPath);
+    });
+  return numbered('/proc')
+    .filter(isBehind)
+    .map((pid) => ({ pid, commandLine: commandLineOf(pid) }));
+}
+
+function only<T>(found: readonly T[]): T | undefined {
+  return found.length === 1 ? found[0] : undefined;
 }
 
 /** Where this process finds a file that another one names: that may have another root, or another working directory. */
@@ -64,14 +79,14 @@ export function linksOf(pid: number): { path: string; target: string }[] {
   });
 }
 
-/** The process whose arguments have these words one after the other. */
+/** The one process whose arguments have these words one after the other; of several nobody can tell which is meant. */
 export function processWithWords(...words: readonly string[]): GuestProcess | undefined {
-  for (const pid of numbered('/proc')) {
-    const commandLine = commandLineOf(pid);
-    const at = commandLine.indexOf(words[0]);
-    if (at >= 0 && words.every((word, i) => commandLine[at + i] === word)) return { pid, commandLine };
-  }
-  return undefined;
+  const all = numbered('/proc').map((pid) => ({ pid, commandLine: commandLineOf(pid) }));
+  return only(all.filter(({ commandLine }) => hasInOrder(commandLine, words)));
+}
+
+function hasInOrder(commandLine: readonly string[], words: readonly string[]): boolean {
+  return commandLine.some((_, at) => words.every((word, i) => commandLine[at + i] === word));
 }
 
 /** Where a process sees the file system, and as whom; this process's own, where that is not told. */

@@ -4,7 +4,7 @@ import type { Decision, DecisionRecord, GuestRecord } from '../hand-over/decisio
 import { putBackIfLeft } from '../qmp/migration-settings.ts';
 import type { QmpClient } from '../qmp/qmp-client.ts';
 import { statusOf } from './guest-facts.ts';
-import { endsSoon, type GuestProcess, processBehind } from './guest-process.ts';
+import { endsSoon, type GuestProcess, processesBehind } from './guest-process.ts';
 import { emptyMemory } from './memory-in-use.ts';
 import { ANNOUNCE } from './qemu-target.ts';
 import { isOfLibvirt, reachGuest } from './reach-guest.ts';
@@ -77,12 +77,12 @@ export async function settleGuest(
 
 async function settle(decided: DecisionRecord, guest: GuestRecord, isSurvivor: boolean): Promise<Settlement> {
   const isPath = !isOfLibvirt(guest.qmp);
-  const here = isPath ? processBehind(guest.qmp) : undefined;
-  if (isPath && here === undefined && guest.pid !== 0 && (await endsSoon(guest.pid))) return 'ended';
+  const here = isPath ? processesBehind(guest.qmp) : [];
+  if (isPath && here.length === 0 && guest.pid !== 0 && (await endsSoon(guest.pid))) return 'ended';
   if (isAnother(here, guest)) return 'another';
   const reached = await reachGuest(guest.qmp);
   try {
-    if (isAnother(reached.process, guest)) return 'another';
+    if (isAnother(reached.process ? [reached.process] : [], guest)) return 'another';
     const status = await statusOf(reached.qmp);
     if (!isSurvivor) return await end(reached.qmp, status, decided, guest);
     const settlement = await letRun(reached.qmp, status, decided);
@@ -100,8 +100,8 @@ function isOpenBeside(other: DecisionRecord, { migration, place, guest }: Decisi
   return other.decision === 'handed-over' || (!SETTLED.includes(other.decision) && isAlive(other, true) === true);
 }
 
-function isAnother(found: GuestProcess | undefined, { pid }: GuestRecord): boolean {
-  return found !== undefined && pid !== 0 && found.pid !== pid;
+function isAnother(found: readonly GuestProcess[], { pid }: GuestRecord): boolean {
+  return found.length > 0 && pid !== 0 && found.every((each) => each.pid !== pid);
 }
 
 /**
