@@ -5,7 +5,7 @@ import { bufferSource } from '../../../formats/files/source.ts';
 import { extract } from '../../saved-state/extract/extract.ts';
 import { walkState } from '../../saved-state/reading/walk.ts';
 import { MemoryTarget, STATES_FOLDER, sha256, type Truth } from '../../testing/states.ts';
-import { woken } from '../testing/woken.ts';
+import { folderOf, ICH9_STATE, woken } from '../testing/woken.ts';
 import { bringBack } from './back.ts';
 
 const like = () => bufferSource(readFileSync(join(STATES_FOLDER, 'own-prot32.sav')), 'own-prot32.sav');
@@ -54,6 +54,15 @@ describe('bringBack()', () => {
       expect(sha256(ram.bytes)).toBe(truth.ram.low.sha256);
     },
   );
+
+  it('says plainly that a machine with ICH9 does not come back, whichever side has it', async () => {
+    const sink = { write: async () => expect.unreachable() };
+    const q35 = (await woken(ICH9_STATE, 'pc-q35-10.0')).stream;
+    await expect(bringBack(q35, like(), sink)).rejects.toThrow(/machine of QEMU is a pc-q35-10.0; only .* PIIX3/);
+    const ich9 = bufferSource(readFileSync(join(folderOf(ICH9_STATE), `${ICH9_STATE}.sav`)));
+    const { stream } = await woken('own-long', 'pc-i440fx-10.0');
+    await expect(bringBack(stream, ich9, sink)).rejects.toThrow(/template is of a machine with the chipset ICH9; only/);
+  });
 
   it('refuses a template that is no state', async () => {
     const { stream } = await woken('own-long', 'pc-i440fx-7.2');
