@@ -79,7 +79,11 @@ function renderMemory({ memory }: QemuStateDescription): TerminalText {
   ]);
   const layout = memory.layoutKnown
     ? []
-    : [indent('The layout of this machine type is not known: all RAM is shown from address 0 on')];
+    : [
+        indent(
+          'Not known where all of it lies: blocks are shown one after the other, DIMMs and the like from a whole GiB on',
+        ),
+      ];
   return section(
     'Memory',
     lines([

@@ -18,6 +18,8 @@ export interface QemuRamLayout {
   /** Ascending. */
   stretches: readonly RamStretch[];
   /** The machine type is one whose layout is known; else all RAM is taken to begin at 0, in one piece. */
+  ofType: boolean;
+  /** So is the place of each block: there are no DIMMs and the like besides. */
   known: boolean;
 }
 
@@ -86,21 +88,23 @@ export function guestLayout(
   lowRam: number | undefined = undefined,
 ): QemuRamLayout {
   const base = BASES[name] ?? BASES_BY_TYPE.find((each) => machine !== undefined && each.machine.test(machine))?.gcPhys;
-  if (base !== undefined) return { stretches: [{ offset: 0, size: ramSize, gcPhys: base }], known: true };
+  if (base !== undefined) return { stretches: [{ offset: 0, size: ramSize, gcPhys: base }], ofType: true, known: true };
   const split = SPLITS.find((each) => machine !== undefined && each.machine.test(machine));
   const low = (split && lowRam) ?? (split && ramSize >= split.splitFrom ? split.low : ramSize);
-  if (low >= ramSize) return { stretches: [{ offset: 0, size: ramSize, gcPhys: 0 }], known: split !== undefined };
+  const isKnown = split !== undefined;
+  if (low >= ramSize) return { stretches: [{ offset: 0, size: ramSize, gcPhys: 0 }], ofType: isKnown, known: isKnown };
   return {
     stretches: [
       { offset: 0, size: low, gcPhys: 0 },
       { offset: low, size: ramSize - low, gcPhys: FOUR_GIB },
     ],
+    ofType: true,
     known: true,
   };
 }
 
-/** The firmware of pc and q35 machines: it ends with the first 4 GiB, where a CPU starts. */
-const FIRMWARE = 'pc.bios';
+/** The firmware of pc and q35 machines, a file or flash memory: it ends with the first 4 GiB, where a CPU starts. */
+const FIRMWARE = ['pc.bios', 'system.flash0'];
 
 /** A guest-physical stretch of a block, from `offset` in the block on. */
 export interface BlockRange {
@@ -112,10 +116,10 @@ export interface BlockRange {
 /** Guest-physical stretches of a block, ascending; none where it is not known. */
 export function rangesOf(
   block: { name: string; size: number; isRam: boolean; ramOffset: number; gcPhys?: number },
-  { stretches, known }: QemuRamLayout,
+  { stretches, ofType }: QemuRamLayout,
 ): BlockRange[] {
   if (!block.isRam) {
-    const start = block.gcPhys ?? (block.name === FIRMWARE && known ? FOUR_GIB - block.size : undefined);
+    const start = block.gcPhys ?? (FIRMWARE.includes(block.name) && ofType ? FOUR_GIB - block.size : undefined);
     return start === undefined ? [] : [{ start, end: start + block.size, offset: 0 }];
   }
   const end = block.ramOffset + block.size;
@@ -135,5 +139,5 @@ const OPTION_ROMS = { name: 'pc.rom', gcPhys: 0xc0000 };
 /** The address that streams with `x-ignore-shared` tell of a block; undefined where it is not known. */
 export function addressOf(block: Parameters<typeof rangesOf>[0], layout: QemuRamLayout): number | undefined {
   if (block.gcPhys !== undefined) return block.gcPhys;
-  return block.name === OPTION_ROMS.name && layout.known ? OPTION_ROMS.gcPhys : rangesOf(block, layout)[0]?.start;
+  return block.name === OPTION_ROMS.name && layout.ofType ? OPTION_ROMS.gcPhys : rangesOf(block, layout)[0]?.start;
 }

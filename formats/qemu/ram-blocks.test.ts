@@ -1,5 +1,6 @@
 import { expect, it } from 'vitest';
 import { FOUR_GIB, GIB, MIB } from '../sizes.ts';
+import { rangesOf } from './guest-layout.ts';
 import { RamBlocks } from './ram-blocks.ts';
 
 /** Blocks as QEMU 7.2 has them for its machines `virt`; the device tree was seen at the start of aarch64's RAM. */
@@ -16,7 +17,7 @@ it.each([
   const block = blocks.add(ram, 64 * MIB);
   for (const name of others) expect(blocks.add(name, MIB).isRam).toBe(false);
   blocks.settle(machine);
-  expect(blocks.layout).toEqual({ stretches: [{ offset: 0, size: 64 * MIB, gcPhys }], known });
+  expect(blocks.layout).toEqual({ stretches: [{ offset: 0, size: 64 * MIB, gcPhys }], ofType: known, known });
   expect(blocks.gcPhysOf(block, MIB)).toBe(gcPhys + MIB);
 });
 
@@ -62,3 +63,17 @@ it.each<[string, [string, number][], Record<string, [offset: number, gcPhys: num
       expect(blocks.ramBlockAt(gcPhys / 4096)).toBe(block.id);
     }
 });
+
+/** As `info mtree` of QEMU 10 shows them, of a q35 with `pflash0` and of one with a DIMM. */
+it.each(['system.flash0', 'pc.bios'])(
+  'the firmware of a PC, %s, ends with the first 4 GiB, whatever else is plugged',
+  (name) => {
+    const blocks = new RamBlocks();
+    for (const ram of ['pc.ram', 'dimm']) blocks.add(ram, 64 * MIB);
+    const firmware = blocks.add(name, MIB);
+    blocks.settle('pc-q35-10.0');
+    expect(blocks.layout.known).toBe(false);
+    expect(rangesOf(firmware, blocks.layout)).toEqual([{ start: FOUR_GIB - MIB, end: FOUR_GIB, offset: 0 }]);
+    expect(rangesOf(firmware, { ...blocks.layout, ofType: false })).toEqual([]);
+  },
+);

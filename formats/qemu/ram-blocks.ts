@@ -63,7 +63,7 @@ export class RamBlocks {
     const layout = guestLayout(machine, offset, own[0]?.name, lowRam);
     const stretches = [...layout.stretches];
     if (plugged.length > 0) stretches.push({ offset, size: end - offset, gcPhys: pluggedFrom(machine, layout) });
-    this.layout = { stretches, known: layout.known && known };
+    this.layout = { stretches, ofType: layout.ofType, known: layout.known && known };
   }
 
   /** Id of the RAM block that a guest-physical page frame lies in; -1 for a frame of none. */

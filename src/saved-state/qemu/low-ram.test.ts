@@ -25,7 +25,7 @@ const WHOLE = [{ offset: 0, size: 16 * MIB, gcPhys: 0 }];
 
 it('RAM lies where the clock of the machine says, not where its type has it', async () => {
   const { layout, blocks } = await readQemuState(bufferSource(withLowRam()));
-  expect(layout).toEqual({ stretches: SPLIT, known: true });
+  expect(layout).toEqual({ stretches: SPLIT, ofType: true, known: true });
   expect(blocks[0]).toMatchObject({ name: 'pc.ram', ranges: [{ start: 0 }, { start: FOUR_GIB, offset: 8 * MIB }] });
 });
 
