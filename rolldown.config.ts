@@ -1,9 +1,9 @@
 import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'rolldown';
 
-// Puts the built command line together into few files, dist/bin: reading a hundred small ones takes longer than most
-// commands. They are CommonJS, which Node loads in less time. Stack traces stay readable; the library in dist stays as
-// it is.
+// Bundles the command line into few files, dist/bin: reading a hundred small ones takes longer than most commands. They
+// are CommonJS, which Node loads faster. Nothing is minified, so stack traces stay readable; the library in dist is not
+// bundled.
 
 export default defineConfig({
   input: {
@@ -14,9 +14,9 @@ export default defineConfig({
   },
   platform: 'node',
   resolve: { alias: { 'string-width': fileURLToPath(new URL('dist/cli/text/text-width.js', import.meta.url)) } },
-  // yargs asks where to find modules that options name; ours name none.
+  // yargs uses `import.meta.resolve` for modules that options name; savkit's options name none.
   transform: { define: { 'import.meta.resolve': 'undefined' } },
-  // What only some commands need.
+  // Packages that only some commands need.
   external: ['msgpackr', 'fast-xml-parser', 'cli-table3', 'cli-progress'],
   output: {
     dir: 'dist/bin',

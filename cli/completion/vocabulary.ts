@@ -15,7 +15,7 @@ export interface WordOption {
   choices: readonly string[];
 }
 
-/** Of names that only the file itself tells. */
+/** Kinds of names that are completed out of the state itself. */
 export const NAME_KINDS = ['unit', 'rom', 'mmio2'] as const;
 export type NameKind = (typeof NAME_KINDS)[number];
 
@@ -24,7 +24,7 @@ export interface CommandWords {
   name: string;
   meaning: string;
   options: readonly WordOption[];
-  /** What the arguments may be, where that is known; else files. */
+  /** Words that arguments may be; files where there are none. */
   choices: readonly string[];
 }
 

@@ -3,23 +3,23 @@ import type { PageSharing } from '../../src/pgm/sharing/page-sharing.ts';
 import type { RunningMachine } from '../../src/running/running-machine.ts';
 import type { MigrationStatus } from './migration-status.ts';
 
-/** A machine that is kept, as its operations see it. */
+/** A machine that this process keeps, as control operations see it. */
 export interface KeptMachine {
   readonly name: string;
   readonly running: RunningMachine;
-  /** What its host does for it; absent where nothing was asked for. */
+  /** The host's page sharing; absent where it was not asked for. */
   readonly host?: { readonly sharing: PageSharing | undefined };
-  /** Answers the debugger's commands; made by the first one. */
+  /** The debugger's console; made for the first command. */
   console?: Console;
-  /** HOST:PORT of where it lives now, once it was handed over. */
+  /** HOST:PORT of the target, after a hand-over. */
   movedTo?: string;
   /** Its migration, while that is under way. */
   migration?: MigrationStatus | undefined;
   /** The file that it was saved to when its process was told to end. */
   savedTo?: string;
-  /** It was handed over, but who may run it was not known when it was saved. */
+  /** When it was saved, a hand-over was under way whose outcome was not known. */
   isUndecided?: boolean;
-  /** Ends the asking of a target that does not answer after a hand-over. */
+  /** Stops asking a target that does not answer after a hand-over. */
   stopAsking?: AbortSignal;
 }
 

@@ -24,7 +24,7 @@ type Operation<C extends ControlCommand> = (
   signal: AbortSignal,
 ) => Promise<object> | object;
 
-/** What each command of a control socket does. */
+/** The commands of a control socket. */
 const OPERATIONS: { readonly [C in ControlCommand]: Operation<C> } = {
   status: (kept) => ({ ...machineDescription(kept), migration: kept.migration ?? null }),
   stats: ({ running }, { pattern }) => ({ statistics: listStatistics(running.machine.statistics, pattern) }),
@@ -73,21 +73,21 @@ export function operate<C extends ControlCommand>(
   return OPERATIONS[command](kept, request, onEvent, signal);
 }
 
-/** Commands that need a machine that stands still, or write files of this process. */
+/** Commands of the console that need a paused machine, or write files as this process. */
 const NOT_WHILE_RUNNING = ['save', 'pgmphystofile'];
 
 /** One line of the debugger's console. */
 async function runLine(kept: KeptMachine, { line }: RequestOf<'console'>): Promise<object> {
   const [name = ''] = line.trim().replace(/^\./, '').split(/\s/);
   if (NOT_WHILE_RUNNING.includes(name))
-    throw new UsageError('bad-request', `Cannot carry out request: ${name} is for machines that stand still`);
+    throw new UsageError('bad-request', `Cannot carry out request: ${name} is for paused machines`);
   kept.console ??= new Console(kept.running.machine);
   const { text, rows, error } = await kept.console.run(line);
   if (error) throw error;
   return { command: line, text, rows: rows ?? null };
 }
 
-/** In slices: others are to get their answers, and the machine its time, however much memory there is. */
+/** In slices, so that other requests are answered and the machine runs, however much memory there is. */
 async function check(
   { running }: KeptMachine,
   _request: object,
@@ -103,7 +103,7 @@ async function check(
   }
 }
 
-/** What `status` says. */
+/** The answer to `status`. */
 export function machineDescription({ name, running, host }: KeptMachine): MachineStatus {
   const { guest, machine, memory, figures, state, throttle, runtimeError = null } = running;
   const { seed, rate, places, patternSize, steps, ticks } = guest.block;
@@ -144,7 +144,7 @@ async function migrateAway(
     if (word === 'running' || word === 'arrived') kept.movedTo = request.to;
     onEvent(word, data);
   };
-  // Of two at a time the second one is refused; the first one goes on to be shown.
+  // A second migration at the same time is refused, and the status stays that of the first.
   kept.migration ??= status;
   const own = { name, machine: running.machine, running };
   return carryOut(request, own, tell, signal, kept.stopAsking).finally(() => {

@@ -16,7 +16,7 @@ const entryShape = record({
   because: optional(words),
 });
 
-/** A machine that was sent off. */
+/** Entry for a migration that was begun. */
 export interface Begun {
   machine: string;
   name: string;
@@ -24,7 +24,7 @@ export interface Begun {
   to: string;
 }
 
-/** What came of it. */
+/** Entry for its end. */
 export interface Ended {
   outcome: 'moved' | 'stayed' | 'unknown';
   because: string;
@@ -32,15 +32,18 @@ export interface Ended {
   downtimeMs?: number | undefined;
 }
 
-/** What a drain does, on disk before it is done: after a crash another process asks the records of each migration. */
+/**
+ * Journal of a drain. Each step is on disk before it begins: after a crash another process finds its result in the
+ * records of the migration.
+ */
 export class DrainJournal {
-  /** Of earlier processes, by machine: the last thing that was begun, and what came of it, if that is known. */
+  /** By machine, the last migration that earlier processes have begun, with its end if that is known. */
   readonly before = new Map<string, Begun & Partial<Ended>>();
   #log: LineLog | undefined;
 
   private constructor() {}
 
-  /** @param path undefined: nothing outlives this process @throws UsageError, EnvironmentError, FormatError */
+  /** @param path undefined: no journal is kept @throws UsageError, EnvironmentError, FormatError */
   static async open(path: string | undefined, resume: boolean): Promise<DrainJournal> {
     const journal = new DrainJournal();
     const head = { journal: JOURNAL, tool: `savkit ${version()}` };
@@ -53,7 +56,7 @@ export class DrainJournal {
     return journal;
   }
 
-  /** Resolves when it would survive a crash. */
+  /** Resolves when the entry is safely on disk. */
   async begin(begun: Begun): Promise<void> {
     await this.#append({ event: 'begin', ...begun });
   }

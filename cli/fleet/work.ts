@@ -7,8 +7,10 @@ import { checkWork, workIn } from './job-shape.ts';
 const LOOK_MS = 500;
 
 /**
- * Does a job by the command line, as a process of its own: a blocked event loop could not keep the job.
- * @throws Error for what is to be tried again, FormatError for a job that workers do not take
+ * Does a job in a process of its own, by the command line: in this process, a busy event loop would lose the lock on
+ * the job.
+ * @throws Error for a failure that may pass, so that the job is tried again; FormatError for a job that workers do not
+ * take
  */
 export async function workOff(job: FleetJob, signal: AbortSignal): Promise<FileLine[]> {
   const { operation, options, files } = checkWork(job.data);
@@ -30,15 +32,15 @@ export async function workOff(job: FleetJob, signal: AbortSignal): Promise<FileL
   return lines;
 }
 
-/** What is told of work in progress. */
+/** Callbacks about work in progress. */
 export interface WorkReport {
   /** A job is done, or was given back with an error. */
   onDone(job: FleetJob, work: Work | undefined, error: Error | undefined): void;
-  /** The server does not do as it should; it is tried again. */
+  /** The server fails; the worker tries again. */
   onTrouble(error: Error): void;
 }
 
-/** Works until a signal comes; or until nothing is left to be done. */
+/** Works until a signal comes, or until no jobs are left. */
 export async function workLong(
   fleet: Fleet,
   { jobs, untilEmpty }: { jobs: number; untilEmpty: boolean },

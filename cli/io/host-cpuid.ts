@@ -16,9 +16,9 @@ export const HOST_CPUID_OPTION = {
   describe: "The host's CPU: its /proc/cpuinfo, a VBox.log of it, or a state that VirtualBox saved there",
 } as const;
 
-/** @throws FormatError `no-cpuid` for a file that tells of no CPU */
+/** @throws FormatError `no-cpuid` for a file without CPUID of a host */
 export async function readHost(path: string, signal: AbortSignal): Promise<CpuidPart> {
-  // The log of a machine that runs.
+  // The file may be the log of a running machine.
   const log = { mayGrow: true };
   const hasMagic = async (source: ByteSource) => {
     const head = new Uint8Array(MAGIC.length);

@@ -12,7 +12,7 @@ import { stop, whenAborted } from './stop.ts';
 
 /** An output that takes bytes front to back only: stdout, a pipe, a device. */
 export interface OutputStream extends ByteSink {
-  /** Waits until all bytes are through. */
+  /** Waits until all bytes are written. */
   close(): Promise<void>;
 }
 
@@ -20,7 +20,7 @@ export interface OutputStream extends ByteSink {
 const READER_POLL = 50;
 
 /**
- * Opens an output that is no file of its own: `-`, a pipe, a character device, or what the shell has opened already
+ * Opens an output that is no regular file: `-`, a pipe, a character device, or a descriptor that the shell has opened
  * (`/dev/stdout`, `/dev/fd/3`, `>(command)`). Undefined for all others.
  * @throws UsageError `same-file` where it is the input; EnvironmentError
  */
@@ -52,14 +52,16 @@ async function findStream(path: string): Promise<{ fd: number | undefined; there
   return there?.isFIFO() || there?.isCharacterDevice() ? { fd, there } : undefined;
 }
 
-/** Bytes written after those of an input would be read again, without end; a pipe would wait for itself. */
+/**
+ * Refuses the input as output: bytes appended to it would be read again without end, and a pipe would wait for itself.
+ */
 function checkNotInput(name: string, there: BigIntStats): void {
   const input = there.isFile() || there.isFIFO() ? nameOfHeldFile(there) : undefined;
   if (input !== undefined)
     throw new UsageError('same-file', `Cannot write ${name}: it is the same file as the input ${input}`);
 }
 
-/** A pipe is opened without waiting in the system for its reader: no signal could end that. */
+/** Opens a pipe without blocking until it has a reader: no signal could end that. */
 async function openForWriting(path: string, there: BigIntStats): Promise<number> {
   if (!there.isFIFO()) return openSync(path, 'w');
   for (;;) {
@@ -81,7 +83,7 @@ function toWritable(fd: number, there: BigIntStats): Writable {
 }
 
 function closable(stream: Writable, name: string): OutputStream {
-  // Told by the write that fails.
+  // Errors reach the caller by the write that fails.
   stream.on('error', () => {});
   const forget = whenAborted(stop.signal, () => stream.destroy(new InterruptedError()));
   const sink = streamSink(stream, name);

@@ -4,7 +4,7 @@ import type { Declaration } from './declaration.ts';
 /** Every command has these; a page says so once, at its end. */
 export const COMMON = ['json', 'quiet'];
 
-/** The parts of a command's page in docs/commands that its declaration gives, by their name in the page's markers. */
+/** The generated parts of a command's page in docs/commands, by their names in the page's markers. */
 export function partsOf(declaration: Declaration): Record<string, string> {
   return {
     synopsis: `${sentence(declaration.describe)}\n\n    savkit ${declaration.command} [options]`,

@@ -13,8 +13,11 @@ export interface FileCommand<T extends FileOptions = FileOptions> {
   name: string;
   builder: Builder;
   handler(options: T): Promise<void>;
-  /** What is done to one file. With `--into`, `output` in the options is the file's own. */
+  /** Works on one file. With `--into`, `output` in the options is the output for this file. */
   perFile(job: Job, options: T): Promise<Outcome>;
-  /** Of outputs in the folder of `--into`: `.manifest`; none where they keep the name of their input. */
+  /**
+   * Ending that outputs in the folder of `--into` get, such as `.manifest`; absent where they keep the name of their
+   * input.
+   */
   extension?(options: T): string;
 }

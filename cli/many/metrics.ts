@@ -5,7 +5,7 @@ import { familyText, type Sample } from '../metrics/exposition.ts';
 import type { ExitCode } from '../process/exit-codes.ts';
 import type { Summary } from './summary.ts';
 
-/** What a run over files has come to, as Prometheus reads it. */
+/** Results of a run over files, in the format of Prometheus. */
 export function metricsText(command: string, summary: Summary, exitCode: ExitCode, seconds: number, now: Date): string {
   const gauge = (name: string, help: string, samples: readonly Sample[]) =>
     familyText(name, { help, type: 'gauge' }, samples);
@@ -23,14 +23,15 @@ export function metricsText(command: string, summary: Summary, exitCode: ExitCod
   ].join('');
 }
 
-/** Only metrics are replaced by metrics. @throws EnvironmentError `EEXIST` */
+/** Refuses to overwrite a file that is not one of metrics. @throws EnvironmentError `EEXIST` */
 export async function expectMetrics(path: string): Promise<void> {
   if (!(await isFreeOr(path, /^# HELP savkit_/)))
     throw new EnvironmentError('EEXIST', `Cannot replace ${path}: it is there already, and no file of --metrics`);
 }
 
 /**
- * Puts the file in place in one step: a collector, which is another user, never reads half of it.
+ * Replaces the file atomically, so that a collector never reads half of it. It is readable for all, since collectors
+ * run as other users.
  * @throws EnvironmentError
  */
 export async function writeMetrics(path: string, text: string): Promise<void> {

@@ -40,7 +40,7 @@ export interface ReceiveMachineOptions extends ReceiveOneOptions, ArrivedOptions
   shadow?: string;
 }
 
-/** Waits for a machine, runs it, and at the end says how it was. */
+/** Waits for a machine, runs it, and reports at the end. */
 export async function receiveMachine(options: ReceiveMachineOptions, { signal }: Job): Promise<Outcome> {
   const { maxMemory, safe, output } = options;
   const shadow = options.shadow === undefined ? undefined : parseHostPaging(options.shadow);
@@ -55,7 +55,7 @@ export async function receiveMachine(options: ReceiveMachineOptions, { signal }:
   if (options.control !== undefined) await checkSocketPath(options.control);
   const seed = options.seed === undefined ? undefined : await openFile(options.seed);
   try {
-    // Once the seed is open, as no file may be the seed.
+    // After the seed was opened, since the output must not be the seed.
     if (file !== undefined) await tryFile(file, { force: options.force });
     await checkKeepFile(options);
     return await receiveOne(options, signal, {
@@ -74,20 +74,20 @@ export async function receiveMachine(options: ReceiveMachineOptions, { signal }:
   }
 }
 
-/** What differs from kind to kind of machine. */
+/** Parts of receiving that depend on the kind of machine. */
 export interface Reception<M extends TargetMachine> {
   /**
-   * Looks after the process that runs the machine should this one be killed, by the record of a path. @returns ends
-   * that
+   * Starts a guard for the process that runs the machine, should this one be killed; it reads the record. @returns ends
+   * the guard
    */
   watch?(recordPath: string): () => void;
   /** @param onMade to be called with the process that runs the machine, where that is another one */
   hostFor(onMade: (guest: GuestRecord) => void): TargetHost<M>;
-  /** The machine is here. */
+  /** Called when the machine has arrived. */
   keep(machine: M, how: { report: LiveReport; wasPaused: boolean }): Promise<Outcome>;
 }
 
-/** Waits for one machine, of whatever kind. */
+/** Waits for one machine of any kind. */
 export async function receiveOne<M extends TargetMachine>(
   options: ReceiveOneOptions,
   signal: AbortSignal,
@@ -138,7 +138,7 @@ export async function receiveOne<M extends TargetMachine>(
   }
 }
 
-/** Opens the door, and tells who was not let in. @throws EnvironmentError */
+/** Listens for connections, and reports refused ones. @throws EnvironmentError */
 export function openGate(
   endpoint: Endpoint,
   trust: Trust,
@@ -147,11 +147,11 @@ export function openGate(
 ): Promise<Gate> {
   return Gate.open(endpoint, trust, {
     onConnection,
-    onRefused: (from, why) => report.note('refused', line`${from} did not get in: ${why}`, { from, why }),
+    onRefused: (from, why) => report.note('refused', line`${from} was refused: ${why}`, { from, why }),
   });
 }
 
-/** @param goodFor what the code is for */
+/** @param goodFor the use that the code is good for */
 export function tellWhere(gate: Gate, shownCode: string | undefined, goodFor: string, report: LiveReport): void {
   const at = endpointText(gate.endpoint);
   report.note('listening', line`Waiting for a machine on ${at}`, { at, pid: process.pid });
@@ -159,7 +159,7 @@ export function tellWhere(gate: Gate, shownCode: string | undefined, goodFor: st
     report.ask('code', line`Pairing code, good for ${goodFor}: ${shownCode}`, { code: shownCode });
 }
 
-/** A machine that has been promised to the source, though nobody can say yet whether it is this side's. */
+/** Custody of a machine that this side has promised to run, while the source has not decided yet. */
 export function promised(receiver: { hasPromised: boolean }, records: string): Charge {
   return {
     isHeld: () => receiver.hasPromised,
@@ -187,8 +187,8 @@ async function awaitMachine<M extends TargetMachine>(
   );
   if (signal.aborted) throw new InterruptedError();
   const late = over?.then(async () => {
-    // A machine that is under way by then is not turned away.
-    if (receiver.isIdle) throw new EnvironmentError('timed-out', 'Cannot receive: no machine came in time');
+    // A machine that is arriving by then is not refused.
+    if (receiver.isIdle) throw new EnvironmentError('timed-out', 'Cannot receive: no machine arrived in time');
     return receiver.arrived;
   });
   late?.catch(() => {});

@@ -6,9 +6,9 @@ import { indent, line, lines } from '../terminal/terminal-text.ts';
 import type { LiveReport } from '../text/live-report.ts';
 import { resolveRecords } from './resolve-records.ts';
 
-// Where a machine is when the process that runs it was not there to tell.
+// Finds out where a machine is when the process that ran it cannot tell.
 
-/** A cancelled migration has come to its end by then, if it does. */
+/** Time in which a cancelled migration ends, unless it is stuck. */
 const WAIT_MS = 3000;
 const LOOK_MS = 50;
 
@@ -20,7 +20,7 @@ const WORDS: Readonly<Partial<Record<SourceDecision, string>>> = {
   'handed-over': 'Too late to cancel: the machine was handed over, and stands still here until the target answers',
 };
 
-/** Says where a machine is whose migration the user has cancelled. */
+/** Tells where a machine is after the user has cancelled its migration. */
 export async function tellAfterCancel(
   report: LiveReport,
   records: string,
@@ -45,7 +45,7 @@ async function lastDecision(path: string): Promise<string> {
   }
 }
 
-/** What the record tells of a machine whose process has ended, or fallen silent, in the midst of a migration. */
+/** The record's statement about a machine whose process has ended, or fallen silent, during a migration. */
 export async function outcomeFromRecord(
   records: string,
   migration: string,

@@ -10,9 +10,9 @@ import { sizeText } from '../terminal/size-text.ts';
 import { gridOf, legendOf, MOST_CELLS, majorityOf, mapOf } from './charts.ts';
 import { type Html, html, MOST_ROWS, NOTHING, tableOf } from './html.ts';
 
-/** Rows that need no folding. */
+/** Most rows that are shown unfolded. */
 const FEW_ROWS = 16;
-/** Guest-physical memory is looked at in so many stretches at most. */
+/** Most stretches into which guest-physical memory is divided. */
 const MOST_STRETCHES = 1 << 20;
 
 const COLOURS = ['hole', 'sparse', 'data', 'text', 'dense'] as const;
@@ -24,7 +24,7 @@ const USE_WORDS: Readonly<Record<(typeof PAGE_USES)[number], string>> = {
   'user code': 'open to user mode, executable',
 };
 
-/** A map of what the first CPU's page tables make of memory; nothing where there are none. */
+/** A map of the first CPU's virtual memory; nothing where it has no page tables. */
 export async function pagingSection(
   source: ByteSource,
   end: number,

@@ -4,7 +4,7 @@ import { sizeText } from '../terminal/size-text.ts';
 import { type Cell, table } from '../terminal/table.ts';
 import { line, type TerminalText } from '../terminal/terminal-text.ts';
 
-/** One line: which pass, what came, how fast. */
+/** One line: pass, amount, rate. */
 export function figuresLine({ bytes, seconds, passes }: StreamFigures): TerminalText {
   const pages = passes.reduce((sum, pass) => sum + pass.pages, 0);
   const now = passes.at(-1);
@@ -13,7 +13,7 @@ export function figuresLine({ bytes, seconds, passes }: StreamFigures): Terminal
   return line`pass ${now?.pass ?? 0}: ${ofPass} · in all ${ofAll}`;
 }
 
-/** One row per pass; neighbours that carried no pages share one. */
+/** One row per pass; neighbouring passes without pages share one. */
 export function passTable(passes: readonly PassFigures[]): TerminalText {
   const rows: Cell[][] = [];
   for (let first = 0; first < passes.length; ) {

@@ -46,7 +46,7 @@ export async function receiveFile(options: ReceiveFileOptions, { signal }: Job):
       signal,
       onListening: (at) =>
         report.note('listening', line`Waiting for a source on ${endpointText(at)}`, { at: endpointText(at) }),
-      onRefused: (from, why) => report.note('refused', line`${from} did not get in: ${why}`, { from, why }),
+      onRefused: (from, why) => report.note('refused', line`${from} was refused: ${why}`, { from, why }),
     });
     report.note('connected', line`${peer.name} teleports a machine`, { from: peer.name });
     try {

@@ -117,7 +117,7 @@ class Carrier {
       key: this.#keys.in,
       onRefused: (from, why) => {
         this.#counts.refused++;
-        this.#report.note('refused', line`${from} did not get in: ${why}`, { from, why });
+        this.#report.note('refused', line`${from} was refused: ${why}`, { from, why });
       },
     });
     const [at, to] = [endpointText(door.endpoint), endpointText(this.#to)];

@@ -1,6 +1,6 @@
 import { countText } from '../../formats/amounts.ts';
 
-/** What a machine's look at its own memory has come to. */
+/** The result of a workload's check of its own memory. */
 export function heldText(pages: number): string {
   return `${countText(pages, 'page')} ${pages === 1 ? 'holds what it' : 'hold what they'} must`;
 }

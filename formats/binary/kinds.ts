@@ -2,19 +2,19 @@ import { FormatError, hex } from '../errors.ts';
 import type { Cursor, Widths } from './cursor.ts';
 import type { Writer } from './writer.ts';
 
-/** How one kind of field stands in a file. */
+/** Encoding of one kind of field. */
 export interface Kind<T> {
-  /** As the tables of FORMAT.md name it. */
+  /** Name in the tables of FORMAT.md. */
   readonly name: string;
-  /** Bytes that a value takes; NaN where that depends on the value. */
+  /** Size of a value in bytes; NaN where it depends on the value. */
   size(widths: Widths): number;
-  /** The value that stands next. @throws OutOfBytes */
+  /** Reads a value. @throws OutOfBytes */
   read(cursor: Cursor): T;
   /** Appends a value. */
   write(writer: Writer, value: T): void;
-  /** A value as people read it, where that is not the value itself. */
+  /** A value as text for people; absent where the value itself will do. */
   show?(value: T): string;
-  /** Of what a composite value consists, in file order. */
+  /** The parts of a composite value, in file order. */
   parts?(value: T): readonly ValuePart[];
 }
 
@@ -24,7 +24,7 @@ export interface ValuePart {
   name?: string;
   /** Meaning; empty where the name says enough. */
   doc: string;
-  /** How the value stands in the file. */
+  /** Encoding of the value. */
   kind: Kind<unknown>;
   /** As `kind` reads it. */
   value: unknown;
@@ -64,7 +64,7 @@ export const gcPhys: Kind<number> = {
   write: (w, v) => (w.widths.gcPhys === 8 ? w.u64(v) : w.u32(v)),
 };
 
-/** Guest-physical bit mask. A 4-byte one is widened with ones, as its meaning demands. */
+/** Guest-physical bit mask. A 4-byte mask is widened with ones. */
 export const gcPhysMask: Kind<bigint> = {
   name: 'GCPhys',
   size: (widths) => widths.gcPhys,
@@ -101,7 +101,8 @@ export function array<T>(kind: Kind<T>, count: number): Kind<T[]> {
 const utf8 = new TextDecoder();
 
 /**
- * `u32` length and so many bytes of text, no NUL. `limit`: the loader's buffer, which the text must be shorter than.
+ * `u32` length, then text of that many bytes, without NUL. @param limit size of the loader's buffer; the text must be
+ * shorter
  */
 export function text(limit: number): Kind<string> {
   return {
@@ -126,7 +127,7 @@ export function text(limit: number): Kind<string> {
   };
 }
 
-/** A constant that must stand here; it is checked and left out of the value. */
+/** A required constant; it is checked, and no part of the value. */
 export function marker(value: number, vboxCode: string): Kind<void> {
   return {
     name: `u32 = ${hex(value)}`,

@@ -2,7 +2,7 @@ import { WIDE, type Widths } from './cursor.ts';
 
 /** Collects little-endian values in a buffer that grows. For headers and small structures, not for page contents. */
 export class Writer {
-  /** Bytes that addresses take. */
+  /** Sizes of addresses in bytes. */
   readonly widths: Widths;
   /** Bytes written so far. */
   length = 0;
@@ -46,7 +46,7 @@ export class Writer {
     this.#bytes.set(source, at);
   }
 
-  /** What was written so far; borrowed until the next write. */
+  /** The bytes written so far; borrowed until the next write. */
   view(): Uint8Array {
     return this.#bytes.subarray(0, this.length);
   }

@@ -1,6 +1,6 @@
 /**
- * In what a good state can differ from the machine, CPU, release or manifest that it is compared with, by code: the
- * codes of the findings of `check` and `verify --manifest` that no error has.
+ * Differences between a good state and the machine, CPU, release or manifest that it is compared with, by code:
+ * findings of `check` and `verify --manifest` have these codes beside those of errors.
  */
 export const DIFFERENCE_CODES = {
   '3d': 'the state was saved with 3D acceleration that the machine does not have, or the other way round',
@@ -41,5 +41,5 @@ export const DIFFERENCE_CODES = {
   'vram-size': 'the machine has another amount of graphics memory',
 } as const satisfies Record<string, string>;
 
-/** In what a good state differs from what it is compared with; `savkit explain CODE` tells more. */
+/** Code of a difference; `savkit explain CODE` tells more. */
 export type DifferenceCode = keyof typeof DIFFERENCE_CODES;

@@ -1,14 +1,14 @@
-/** What can be wrong with a file, by code: the codes of `FormatError`, and of what `verify` finds. */
+/** Faults of files, by code: the codes of `FormatError`, and of findings of `verify`. */
 export const FORMAT_CODES = {
-  'bad-signature': 'the signature is not by somebody who may sign, or of other bytes',
+  'bad-signature': 'the signature is by none of the allowed signers, or of other bytes',
   'bad-block': 'a compressed block, or a block of RAM, has an impossible size or name',
-  'bad-compression': 'compressed data is damaged, or says that it is compressed in a way that does not exist',
+  'bad-compression': 'compressed data is damaged, or names a way of compression that does not exist',
   'bad-cpum': 'the unit with the CPUs contradicts itself',
   'bad-crc': 'the checksum of a header does not fit its bytes',
   'bad-description': 'the description of the devices in a stream of QEMU cannot be read',
   'bad-directory': 'the directory at the end of a saved state does not name the units that are there',
   'bad-file-crc': 'the checksum over all bytes of the file is not the one in its header',
-  'bad-footer': 'the end of the file, or of a section, does not look as an end has to',
+  'bad-footer': 'the end of the file, or of a section, is not what an end has to be',
   'bad-header': 'the header of the file holds impossible values',
   'bad-json': 'a text that should be JSON is none, or is nested too deep',
   'bad-layout': 'a layout of the machine holds values that no machine has',
@@ -19,8 +19,8 @@ export const FORMAT_CODES = {
   'bad-message': 'bytes that should be MessagePack are none, or claim more values than are allowed',
   'bad-page': 'the record of a page of memory holds impossible values',
   'bad-pgm': 'the head of the unit with guest memory contradicts itself',
-  'bad-job': 'a job of the queue is none that savkit puts there, or workers take',
-  'bad-plan': 'the plan of a drain is none',
+  'bad-job': 'a job of the queue was not made by savkit, or is of a kind that workers do not take',
+  'bad-plan': 'the file is no plan of a drain',
   'bad-png': 'the picture of the screen is no whole PNG',
   'bad-qcow2': 'the disk image contradicts itself',
   'bad-record': 'a record in a unit, or the record of a migration, is not one',
@@ -35,7 +35,7 @@ export const FORMAT_CODES = {
   'bad-trace': 'a line of a trace cannot be read',
   'bad-unit': 'the header of a unit holds impossible values',
   'bad-unit-magic': 'no unit starts where one has to',
-  'bad-version': 'the file begins like a saved state, but says no version that there ever was',
+  'bad-version': 'the file begins like a saved state, but names a version that never existed',
   'bad-version-fields': "the release in the file's header is impossible",
   'bad-widths': "the address widths in the file's header are impossible",
   'bad-workload': 'the workload in memory is not one that savkit has put there',
@@ -52,7 +52,7 @@ export const FORMAT_CODES = {
   'missing-section': 'a device of the machine has no section in the stream',
   more: 'there are more findings than are listed',
   'more-zeros': 'there are more places with nothing but zeros than are listed',
-  'no-cpuid': 'the file does not tell what CPUID says on a host',
+  'no-cpuid': 'the file does not tell the CPUID of a host',
   'no-cpum': 'the state has no unit with the CPUs',
   'no-description': 'the stream has no description of its devices, so their sections cannot be checked',
   'no-pgm': 'the state has no complete guest memory',
@@ -81,5 +81,5 @@ export const FORMAT_CODES = {
     'the file holds nothing but zeros from some place to its end: it was not copied or written to the end',
 } as const satisfies Record<string, string>;
 
-/** What is wrong with a file; `savkit explain CODE` tells more. */
+/** Code of a fault in a file; `savkit explain CODE` tells more. */
 export type FormatCode = keyof typeof FORMAT_CODES;

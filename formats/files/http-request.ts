@@ -6,13 +6,13 @@ export interface HttpOptions {
   authorization?: string | undefined;
   /** Gives further headers that sign a request with these headers. */
   sign?: (method: string, url: string, headers: Readonly<Record<string, string>>) => Record<string, string>;
-  /** What the file is called; else its address without what may be secret. */
+  /** Name of the file in messages; by default its address without parts that may be secret. */
   name?: string;
   /** Ends requests that are under way. */
   signal?: AbortSignal;
 }
 
-/** An address on the web, and what is said of it: its name has nothing that may be secret. */
+/** An address on the web, with its options and a name that holds no secrets. */
 export interface HttpPlace extends HttpOptions {
   readonly url: string;
   /** Without user, password and query, which signs some links. */
@@ -32,7 +32,7 @@ export function httpPlace(given: string, options: HttpOptions): HttpPlace {
   const bare = given.replace(/[?#].*$/s, '').replace(/\/\/[^/]*@/, '//');
   if (!URL.canParse(given)) throw new UsageError('bad-url', `Cannot read ${bare}: it is no address on the web`);
   const { username, password, protocol, host, pathname, href } = new URL(given);
-  // Addresses are repeated in what is told and kept of files.
+  // Addresses appear in messages, journals and reports.
   if (username + password !== '')
     throw new UsageError(
       'bad-url',
@@ -41,7 +41,7 @@ export function httpPlace(given: string, options: HttpOptions): HttpPlace {
   return { ...options, url: href, name: options.name ?? `${protocol}//${host}${pathname}` };
 }
 
-/** Asks until the server answers, some times. @throws EnvironmentError */
+/** Sends a request; repeats it some times after failures that may pass. @throws EnvironmentError */
 export async function request(
   { url, name, authorization, sign, signal }: HttpPlace,
   headers: Record<string, string>,
@@ -53,7 +53,7 @@ export async function request(
     try {
       const ends = [silence.signal, ...(signal ? [signal] : [])];
       const own: Record<string, string> = authorization === undefined ? {} : { authorization };
-      // Ranges are of the file itself, and never of a packed form that only the connection has.
+      // Ranges have to count bytes of the file, not of a compressed transfer.
       const all = { 'accept-encoding': 'identity', ...headers, ...own, ...sign?.(method, url, headers) };
       const redirect = sign ? 'manual' : 'follow';
       const response = await fetch(url, { method, headers: all, redirect, signal: AbortSignal.any(ends) });
@@ -72,7 +72,7 @@ export async function request(
 }
 
 /**
- * What was signed for one server is none of another's business, and what was asked for over TLS comes over TLS. @throws
+ * Refuses redirects that would pass a signature to another server, or lead from TLS to plain HTTP. @throws
  * EnvironmentError
  */
 async function expectSamePlace(
@@ -85,14 +85,12 @@ async function expectSamePlace(
   throw badAnswer(
     name,
     leadsElsewhere
-      ? `the server sends us elsewhere (status ${status}): the region, or the address of the server, is another one`
-      : 'the server sends us to a place without encryption',
+      ? `the server redirects to another place (status ${status}): is the region, or the address, wrong?`
+      : 'the server redirects to a place without encryption',
   );
 }
 
-/**
- * The bytes of an answer; a server may take as long as it likes for them, but not be silent. @throws EnvironmentError
- */
+/** The body of a response; it may take any time, but the server must not fall silent. @throws EnvironmentError */
 export async function* bodyOf(response: Response, name: string): AsyncGenerator<Uint8Array> {
   const reader = response.body?.getReader();
   try {
@@ -128,10 +126,10 @@ export function badAnswer(name: string, why: string): EnvironmentError {
 }
 
 function silentServer(name: string): EnvironmentError {
-  return badAnswer(name, `the server has said nothing for ${SILENCE_MS / 1000} s`);
+  return badAnswer(name, `the server has sent nothing for ${SILENCE_MS / 1000} s`);
 }
 
-/** Node's own words, by the code of its HTTP client. */
+/** Errors of Node's HTTP client in plain words, by code. */
 const WORDS: Readonly<Record<string, string>> = {
   UND_ERR_SOCKET: 'the server has ended the connection too early',
   UND_ERR_RES_CONTENT_LENGTH_MISMATCH: 'the server sends another number of bytes than it says',

@@ -3,9 +3,9 @@ import { EnvironmentError } from '../errors.ts';
 import { world } from '../world/world.ts';
 import { forgetTemporaryFile, nameTemporaryFile, removeLeftovers } from './temporary-files.ts';
 
-/** A file for bytes on their way, which nobody but this process can open and which is gone with it. */
+/** A temporary file that only this process can open, and that is gone with it. */
 export interface ScratchFile {
-  /** For errors: with its folder, whose disk may be full. */
+  /** Its name for error messages, with its folder, whose disk may be full. */
   readonly name: string;
   /** For reading and writing anywhere. */
   readonly descriptor: number;
@@ -25,8 +25,8 @@ export function openScratchFile(parent = tmpdir()): ScratchFile {
     forgetTemporaryFile(path);
     throw EnvironmentError.from(cause, `make ${name}`);
   }
-  // The file lives on under its descriptor, and a killed process leaves nothing behind. Where the system keeps the
-  // names of open files, leftovers are possible.
+  // Unlinked, the file lives on under its descriptor, and a killed process leaves nothing behind. Systems that cannot
+  // unlink open files may keep leftovers.
   if (!unlinked(path)) removeLeftovers(parent, PURPOSE);
   return {
     name,

@@ -5,9 +5,9 @@ import type { PgmBasic, PgmConfig } from './head.ts';
 import { basicV6, basicV7, cpuStruct, END_ID, mapping, mmio2Entry, pgmStruct, ramConfig, romEntry } from './layouts.ts';
 import type { PgmVersion } from './versions.ts';
 
-// The mirror image of head.ts.
+// Writes the parts that head.ts reads.
 
-/** The basic part of a final pass. Versions with one VCPU take the first. */
+/** The basic part of a final pass. Versions that hold one VCPU get the first. */
 export function writeBasic(basic: PgmBasic, version: PgmVersion, widths: Widths): Uint8Array {
   const writer = new Writer(widths);
   const [cpu] = basic.cpus;

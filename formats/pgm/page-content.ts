@@ -5,17 +5,14 @@ import type { PageBatch } from './page-batch.ts';
 
 /**
  * Takes page contents from a payload into a batch: as a reference where a page is one segment, or a part of a RAW one;
- * put together in a spill slot where writers cut it otherwise (records of 1 byte or 32 KiB are all legal).
+ * assembled in a spill slot where segments cut it (writers may make records of any size).
  */
 export class PageContent {
-  /** Bytes of a page that was begun; it waits in `#partial` for the next segments. */
+  /** Number of bytes in `#partial`, which holds the beginning of a page until the next segments arrive. */
   #have = 0;
   readonly #partial = new Uint8Array(PAGE_SIZE);
 
-  /**
-   * Gives the record added last its 4096 bytes; false when the segments don't suffice, to be called again after more
-   * came.
-   */
+  /** Gives the last record its 4096 bytes; false when the segments don't suffice: to be called again with more. */
   take(payload: PayloadReader, batch: PageBatch): boolean {
     if (this.#have === 0) {
       if (payload.runAt === payload.runEnd) {
@@ -35,10 +32,7 @@ export class PageContent {
     return this.#assemble(payload, batch);
   }
 
-  /**
-   * Passes 4096 bytes that no record is made of; false when the segments don't suffice. Takes no spill slot: such pages
-   * don't fill a batch.
-   */
+  /** Skips the 4096 bytes of a page without a record; false when the segments don't suffice. Takes no spill slot. */
   pass(payload: PayloadReader): boolean {
     while (this.#have < PAGE_SIZE) {
       if (payload.runAt === payload.runEnd) {

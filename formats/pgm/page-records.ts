@@ -13,11 +13,11 @@ import { FRAME_LIMIT, isInLowHole, type KnownRanges } from './ranges.ts';
 const WITH_ADDRESS = 0x80;
 export type PageStop = 'full' | 'more' | 'end';
 
-/** By record type: what follows type byte and address. */
+/** By record type: whether a protection byte follows. */
 const HAS_PROTECTION = [false, false, false, false, true, true, true, true, false];
 const HAS_CONTENT = [false, true, true, false, true, true, false, false, false];
 
-/** The state that un-addressed records go on from. It starts afresh with each pass. */
+/** Start of a pass for records without an address, which continue after the last page. */
 const FIRST = { frame: Number.NaN, id: 0xff, page: 0xfffffff5 };
 
 export interface RecordRules {
@@ -40,21 +40,21 @@ export class PageRecords {
   #protection = 0;
   /** The content of the last record has not arrived as a whole. */
   #waiting = false;
-  /** Where records lie is not known before one has an address. */
+  /** After a gap, the address of records is not known until one has an address. */
   #floating = false;
 
   constructor(rules: RecordRules) {
     this.#rules = rules;
   }
 
-  /** Goes on after a gap with the RAM page `frame`, or not knowing where. */
+  /** Continues after a gap, with RAM page `frame`, or without a known address. */
   resume(frame: number | undefined): void {
     this.#floating = frame === undefined;
     this.#frame = (frame ?? 0) - 1;
   }
 
   /**
-   * Adds records to `batch` from where `payload` stands.
+   * Adds records to `batch` from the position of `payload` on.
    * @returns `full`: no room in the batch; `more`: the next record is incomplete, fetch more payload; `end`: the pass
    * is complete
    * @throws FormatError with the code of VirtualBox's loader
@@ -132,8 +132,8 @@ export class PageRecords {
   }
 
   /**
-   * ROM and MMIO2 records share id and page, as the loader has it. Erratum 1: a protection record leaves the RAM
-   * address at the ROM page's.
+   * ROM and MMIO2 records share id and page, as in the loader. Erratum 1: a protection record sets the RAM address to
+   * that of the ROM page.
    */
   #stepRange(kind: number, id: number, page: number, payload: PayloadReader): void {
     this.#id = id;

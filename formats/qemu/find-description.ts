@@ -4,25 +4,25 @@ import { PartType } from './constants.ts';
 
 const OPEN_BRACE = 0x7b;
 const HEAD_SIZE = 5;
-/** The first word of each description, whatever its writer. */
+/** The first key of a description: one of these, depending on its writer. */
 const FIRST_KEYS = ['"configuration"', '"page_size"', '"devices"'].map((key) => Buffer.from(key));
 const QUOTE = 0x22;
-/** A blank; so are tabs and the ends of lines, which come before it. */
+/** Bytes up to this one are blanks: tabs, ends of lines, spaces. */
 const BLANK = 0x20;
-/** Before the first word. */
+/** Most blanks before the first key. */
 const MOST_BLANKS = 40;
 
 /** Where a description stands, head included, as indices. */
 export interface FoundDescription {
   at: number;
   end: number;
-  /** Its head does not say where it ends: it is cut off, or the head is damaged. */
+  /** The length in its head is wrong: the description is cut off, or the head is damaged. */
   isTorn?: true;
 }
 
 /**
- * Where the description stands in the end of a stream, head included, as indices into `bytes`: the last part, whose
- * length reaches to the end of the bytes. On a volume, which is larger than its stream, other bytes follow it.
+ * Finds the description in the last bytes of a stream, head included, as indices into `bytes`: it is the last part, and
+ * its length reaches to the end of the bytes. On a volume, which is larger than its stream, other bytes follow it.
  */
 export function findDescription(bytes: Uint8Array): FoundDescription | undefined {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
@@ -43,7 +43,7 @@ function findTorn(bytes: Uint8Array): FoundDescription | undefined {
   return undefined;
 }
 
-/** Whether a brace is that of a description. Asked of each brace in what may be 64 MiB of them. */
+/** Whether a brace begins a description. Has to be fast: the bytes may be 64 MiB of braces. */
 function isBeginning(bytes: Uint8Array, brace: number): boolean {
   let at = brace + 1;
   while (bytes[at] <= BLANK && at <= brace + MOST_BLANKS) at++;
@@ -55,7 +55,7 @@ function hasAt(bytes: Uint8Array, at: number, key: Uint8Array): boolean {
   return true;
 }
 
-/** As QEMU writes them, without spaces. */
+/** First words as QEMU writes them, without spaces. */
 const FIRST_WORDS = ['{"configuration"', '{"page_size"', '{"devices"'];
 /** Longer than the head and the first word of a description. */
 const OVERLAP = 64;

@@ -1,7 +1,7 @@
 import type { FormatCode } from '../codes/format-codes.ts';
 import { FormatError, type Place } from '../errors.ts';
 
-/** QEMU's words for a section that the machine has no device for. */
+/** QEMU's message for a section without a device in the machine. */
 export function unknownSection(name: string, instance: number): string {
   return (
     `Unknown savevm section or instance '${name}' ${instance}. Make sure that your current VM ` +

@@ -16,12 +16,12 @@ import { type OddRecord, RamRecords, type RamStop } from './ram-records.ts';
 import { type PartedSection, PartedSections, type QemuSection } from './sections.ts';
 import { StreamBytes } from './stream-bytes.ts';
 
-/** Bytes of devices and description that suffice for most states, where more follow. */
+/** Bytes that hold the devices and description of most states; more are read on demand. */
 const FIRST_TAIL = 4 * MIB;
 
 /**
- * Whether the end of the stream is in these bytes, the first of those that follow RAM. @throws UnsupportedError where
- * they are too many without it
+ * Whether the first bytes after RAM hold the end of the stream. @throws UnsupportedError for more bytes than are
+ * allowed without one
  */
 function hasEnd(bytes: Uint8Array, offset: number): boolean {
   const found = findDescription(bytes);
@@ -42,7 +42,7 @@ export class QemuStreamReader {
   readonly blocks = new RamBlocks();
   /** Machine type and capabilities. */
   configuration: QemuConfiguration = { capabilities: [] };
-  /** Pages are named without their contents: of mapped RAM, which then need not be read. */
+  /** Whether batches of mapped RAM come without contents, which are then not read. */
   leavesContents = false;
   /** Bytes of RAM below 4 GiB, where an earlier reading has found them, and the source cannot be read from its end. */
   lowRam: number | undefined;
@@ -50,13 +50,13 @@ export class QemuStreamReader {
   readonly #bytes: StreamBytes;
   readonly #records: RamRecords;
   #parted: PartedSections;
-  /** Bytes of blocks that the list has still to name. */
+  /** Total size of the blocks that the list still has to name. */
   #blocksLeft = 0;
-  /** Blocks of mapped RAM whose pages are to be read; the list comes first. */
+  /** Blocks of mapped RAM whose pages are still to be read, after the list. */
   readonly #mapped: MappedRam[] = [];
   readonly #source: ByteSource;
   readonly #streamStart: number;
-  /** Reads only as far as pages come whole. */
+  /** Whether reading ends at the first page that comes as changes. */
   #endsAtChanges = false;
 
   private constructor(source: ByteSource, start: number) {
@@ -112,7 +112,7 @@ export class QemuStreamReader {
     return this.#records.total;
   }
 
-  /** Records of RAM that no QEMU writes, the first of them. */
+  /** The first records of RAM that no QEMU writes. */
   get oddRecords(): readonly OddRecord[] {
     return this.#records.odd;
   }
@@ -218,7 +218,7 @@ export class QemuStreamReader {
     return false;
   }
 
-  /** Puts a page together that a record tells the changes of. */
+  /** Applies the changes in a record to their page. */
   async #change(): Promise<void> {
     const records = this.#records;
     const changes = records.changes as PageChanges;
@@ -228,7 +228,7 @@ export class QemuStreamReader {
     records.addChanged(this.#window, this.batch, page);
   }
 
-  /** Looks once more at all pages before the first one that only comes as changes. */
+  /** Reads the file again, for the pages before the first record of changes. */
   async #readHistory(offset: number): Promise<PageHistory> {
     if (!this.#source.seekable)
       throw new UnsupportedError(
@@ -253,7 +253,7 @@ export class QemuStreamReader {
     }
   }
 
-  /** Damage is told when the pages before it have been taken. */
+  /** Scans records; damage is thrown after the pages before it have been taken. */
   #scan(): RamStop {
     try {
       return this.#records.scan(this.#window, this.batch);

@@ -17,8 +17,8 @@ const UNIT_HEADER_SIZE = unitHeaderV2.size();
 const MAX_NAME_SIZE = 48;
 
 /**
- * Reads a V2.0 container (ssm-container.md 3). Checks stand in the loader's order (section 4); numbers in comments are
- * its rows.
+ * Reads a V2.0 container (ssm-container.md 3). Checks have the loader's order (section 4); "rows" in comments are those
+ * of its table.
  */
 export class V2Reader implements Container {
   readonly header: ContainerHeader;
@@ -33,7 +33,7 @@ export class V2Reader implements Container {
   readonly #recovery: V2Recovery;
   readonly #end: V2FileEnd;
   #unitMark: { offset: number; crc: number } | undefined;
-  /** Inside of a unit's records. */
+  /** Whether it is within a unit's records. */
   #inUnit = false;
 
   static async open(window: Window, onDamage: OnDamage, options: OpenOptions = {}): Promise<V2Reader> {
@@ -106,7 +106,7 @@ export class V2Reader implements Container {
     const finding = judgeUnitHeader(raw, fields, isEnd, offset);
     const crcAgrees = !this.header.streamCrc || this.#crc.agrees(start, fields.streamCrc);
     const hasMoved = finding?.place.field === 'offset';
-    // All else of a header that has moved is good, so its unit is judged by its own bytes.
+    // The offset alone is wrong in a header that has moved, so its unit can be read.
     if (hasMoved) this.#onDamage(finding);
     else if (finding) {
       this.#report(finding);

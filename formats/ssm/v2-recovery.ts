@@ -15,7 +15,7 @@ const SIGHT = 128 * KIB;
 /** Finds a place in a damaged V2.0 file from which it can be read on. */
 export class V2Recovery {
   readonly #window: Window;
-  /** Read when damage makes it needed. */
+  /** Read only after damage. */
   #moved: MovedHeaders | undefined;
 
   constructor(window: Window) {
@@ -51,9 +51,9 @@ export class V2Recovery {
 }
 
 /**
- * Knows unit headers again that stand elsewhere than they claim, since bytes were lost or put in before them. A right
- * CRC alone proves nothing: guest memory may hold pieces of saved states. The directory must list it, or it must have
- * moved as far as the end of the file.
+ * Recognises unit headers that are not at the offset that they claim, since bytes before them were lost or inserted. A
+ * right CRC alone is no proof: guest memory may hold pieces of saved states. So the directory must list the header, or
+ * it must have moved as far as the end of the file.
  */
 class MovedHeaders {
   /** By claimed offset: instance and CRC of the name. */
@@ -86,7 +86,7 @@ class MovedHeaders {
     return new MovedHeaders(new Map(listed.map((entry) => [entry.offset, entry])), claimed - (size - FOOTER_SIZE));
   }
 
-  /** A unit header that can be trusted stands at the window's position, whether at its own place or moved. */
+  /** Whether the window is at a unit header that can be trusted, moved or not. */
   isUnitHeader(window: HeaderPlace): boolean {
     if (isUnitHeaderV2(window)) return true;
     if (!hasRightCrc(window)) return false;

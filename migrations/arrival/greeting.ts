@@ -18,14 +18,16 @@ import { MigrationError, reasonOf } from '../wire/migration-error.ts';
 import { readHead, readMessage } from '../wire/payload.ts';
 import { PeerError } from '../wire/peer-error.ts';
 
-/** With what a source has opened a connection: a link of a migration, or one more stream of such a link, or a disk. */
+/**
+ * Purpose of a connection, by its first frames: the link of a migration, a further stream of such a link, or a disk.
+ */
 export type Greeting = { channel: FrameChannel } & (
   | { kind: 'hello'; hello: ShapeValue<typeof sourceHelloShape> }
   | { kind: 'join'; stream: number; token: string }
   | { kind: 'disk'; disk: number; token: string }
 );
 
-/** What a side that is connected to does with a connection. */
+/** Callbacks of the side that accepts connections. */
 export interface Welcome {
   capabilities: Capabilities;
   room: TargetRoom;
@@ -49,7 +51,7 @@ export async function welcome(
     await serve(greeting);
     channel.end();
   } catch (error) {
-    // A source that only asks what this side could take says goodbye.
+    // A source that only asks for this side's capabilities ends the connection here.
     if (!greeting && error instanceof LinkError && error.isFarewell) return channel.end();
     onRefused((error as SavkitError).message);
     if (error instanceof LinkError || error instanceof PeerError) return channel.destroy();
@@ -58,7 +60,7 @@ export async function welcome(
   }
 }
 
-/** @throws MigrationError for what was said on another connection, and for other versions */
+/** @throws MigrationError for messages replayed from another connection, and for other versions */
 async function exchangeGreetings(
   channel: FrameChannel,
   capabilities: Capabilities,
@@ -87,7 +89,7 @@ async function exchangeGreetings(
   return { channel, kind: 'hello', hello };
 }
 
-/** A stream that shows the token of no link. */
+/** The error for a stream whose token belongs to no link. */
 export function strayStream(): MigrationError {
   return new MigrationError('bad-token', 'Cannot take stream: it does not belong to a migration under way');
 }

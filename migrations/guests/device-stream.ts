@@ -13,13 +13,13 @@ import { startListening } from '../wire/start-listening.ts';
 import { surroundingsOf } from './guest-process.ts';
 import { privateFolder, removeFolder, sharedFolder } from './memory/private-folder.ts';
 
-// Devices go in and out of QEMU as its own migration does, over a socket of this process.
+// Saves and loads a guest's devices by QEMU's own migration, over a socket of this process.
 
-/** A guest whose devices take longer hangs. */
+/** Longest time for devices; a QEMU that takes longer hangs. */
 const PATIENCE_MS = 60_000;
 const LOOK_MS = 1;
 
-/** Memory is out, the guest stands still, and `migrate-continue` is waited for. */
+/** Status in which memory is sent, the guest is stopped, and QEMU waits for `migrate-continue`. */
 const WAITING = 'pre-switchover';
 
 const migrationShape = record({
@@ -28,23 +28,23 @@ const migrationShape = record({
   ram: withDefault(record({ 'dirty-sync-count': count }), { 'dirty-sync-count': 0 }),
 });
 
-/** How devices are saved. */
+/** Options for saving devices. */
 export interface DeviceSaveOptions {
-  /** Of QEMU, where that is known: it may have another user, and another root. */
+  /** QEMU's process, where it is known: it may have another user, and another root folder. */
   pid?: number | undefined;
-  /** Makes devices of the stream that QEMU writes. */
+  /** Takes the devices out of QEMU's stream; by default the stream is the devices. */
   take?: (stream: Socket) => Promise<Uint8Array>;
   /** Called when QEMU has begun. */
   onBegun?: () => void;
-  /** ms that QEMU may take. */
+  /** Longest time for QEMU, in ms. */
   patienceMs?: number;
-  /** QEMU that waits before it goes on to the devices (`pause-before-switchover`) does so until this is fulfilled. */
+  /** A QEMU that pauses before the devices (`pause-before-switchover`) continues once this is fulfilled. */
   mayEnd?: Promise<void>;
 }
 
 /**
- * Saves the devices of a guest. It stands still; or it runs, and QEMU hands out memory until it stands still. Its state
- * is `postmigrate` then.
+ * Saves the devices of a guest. A guest that runs is stopped by QEMU, after it has sent memory. The guest's state is
+ * `postmigrate` afterwards.
  * @throws SavkitError in QEMU's words
  */
 export async function saveDevices(
@@ -62,7 +62,7 @@ export async function saveDevices(
     await qmp.execute('migrate', { uri: `unix:${join(folder.there, 'out')}` });
     onBegun?.();
     const ended = untilMigrated(qmp, patienceMs, mayEnd);
-    // QEMU that fails before it connects leaves nothing to be read.
+    // If QEMU fails before it connects, there is no stream to read.
     const bytes = await Promise.race([stream, ended.then(() => stream)]);
     await ended;
     return bytes;
@@ -73,8 +73,8 @@ export async function saveDevices(
 }
 
 /**
- * Resolves when a save of a guest that runs has handed out all memory once, and only what is written meanwhile is left;
- * or when it has ended.
+ * Resolves when the save of a running guest has sent all memory once, so that only pages written meanwhile are left; or
+ * when it has ended.
  */
 export async function untilHandedOut(qmp: QmpClient): Promise<void> {
   for (; ; await setTimeout(LOOK_MS)) {
@@ -83,7 +83,7 @@ export async function untilHandedOut(qmp: QmpClient): Promise<void> {
   }
 }
 
-/** Has a QEMU that waits for a migration load devices. @throws SavkitError in QEMU's words */
+/** Makes a QEMU that waits for a migration load devices. @throws SavkitError with QEMU's message */
 export async function loadDevices(qmp: QmpClient, bytes: Uint8Array): Promise<void> {
   const folder = privateFolder();
   const path = join(folder, 'in');
@@ -92,7 +92,7 @@ export async function loadDevices(qmp: QmpClient, bytes: Uint8Array): Promise<vo
     await qmp.execute('migrate-incoming', { uri: `unix:${path}` });
     const socket = connect({ path });
     socket.on('error', () => {});
-    // QEMU that refuses them closes the socket in the midst of it; why, it tells when asked.
+    // A QEMU that refuses devices closes the socket early; `query-migrate` tells the reason.
     const isSent = new Promise<void>((resolve) => socket.once('close', resolve).end(bytes, resolve));
     await Promise.race([isSent, qmp.closed]);
     await untilMigrated(qmp);
@@ -101,7 +101,7 @@ export async function loadDevices(qmp: QmpClient, bytes: Uint8Array): Promise<vo
   }
 }
 
-/** @throws FormatError for what is no stream of QEMU */
+/** @throws FormatError for bytes that are no stream of QEMU */
 async function capabilitiesOf(bytes: Uint8Array): Promise<string[]> {
   const reader = await QemuStreamReader.open(bufferSource(bytes, 'the devices'));
   const { capabilities } = reader.configuration;

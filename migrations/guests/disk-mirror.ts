@@ -10,10 +10,11 @@ import { exportOf } from './disk-exports.ts';
 import type { GuestDisk } from './guest-disks.ts';
 import { privateFolder, removeFolder } from './memory/private-folder.ts';
 
-// Disks are copied by QEMU itself, over NBD: each write of the guest goes to both images from then on. QEMU talks to a
-// socket of this process, which carries it to the target's QEMU over the connections of the migration.
+// QEMU itself mirrors disks over NBD: from the start of the copy, each write of the guest goes to both images. QEMU
+// connects to a socket of this process, which forwards the data to the target's QEMU over the connections of the
+// migration.
 
-/** What QEMU tells of a copy in its background. */
+/** QEMU's answer about its background jobs. */
 const size = integer(0, Number.MAX_SAFE_INTEGER);
 const jobsShape = list(
   record({ device: text(1024), len: size, offset: size, ready: withDefault(flag, false), status: text(64) }),
@@ -22,7 +23,7 @@ const jobsShape = list(
 const endShape = record({ device: text(1024), error: withDefault(text(65_536), '') });
 const LOOK_MS = 100;
 const END_LOOK_MS = 2;
-/** A copy that is ready ends within milliseconds; a target's disk may be slow. */
+/** Longest wait for the end of a ready copy, which takes milliseconds unless the target's disk is slow. */
 const END_MS = 30_000;
 
 /** Copies of all disks of a guest, from `start` on. */
@@ -33,7 +34,7 @@ export class DiskMirror {
   readonly #folder = privateFolder();
   readonly #servers: Server[] = [];
   readonly #unwatch: () => void;
-  /** Why copies have ended that QEMU has given up, by job. */
+  /** QEMU's reasons for copies that it has given up, by job. */
   readonly #errors = new Map<string, string>();
 
   constructor(qmp: QmpClient, disks: readonly GuestDisk[], way: DiskWay) {
@@ -47,7 +48,7 @@ export class DiskMirror {
     });
   }
 
-  /** Resolves when both sides of each disk are equal, and stay so. @throws SavkitError */
+  /** Resolves when both images of each disk are equal; from then on they stay equal. @throws SavkitError */
   async start(): Promise<void> {
     for (const [i, disk] of this.#disks.entries()) {
       const path = join(this.#folder, exportOf(i));
@@ -73,7 +74,7 @@ export class DiskMirror {
     }
   }
 
-  /** Ends the copies of a guest that stands still: both images are equal then. @throws SavkitError */
+  /** Ends the copies after the guest was stopped; both images are equal then. @throws SavkitError */
   async finish(): Promise<void> {
     for (const { device, ready } of await this.#jobs()) {
       if (!ready) throw new MigrationError('disk-failed', `Cannot hand over: ${device} is not equal on both sides`);
@@ -86,7 +87,7 @@ export class DiskMirror {
     await this.abandon();
   }
 
-  /** Gives up what is under way, and all that it needed. */
+  /** Cancels the copies, and removes all that they needed. */
   async abandon(): Promise<void> {
     const jobs = await this.#list().catch(() => []);
     for (const { device } of jobs) await this.#qmp.execute('block-job-cancel', { device, force: true }).catch(() => {});
@@ -105,7 +106,7 @@ export class DiskMirror {
     await startListening(server, { path });
   }
 
-  /** All of them. @throws SavkitError where one has ended */
+  /** The jobs of all disks. @throws SavkitError where one has ended */
   async #jobs(): Promise<ReturnType<typeof jobsShape>> {
     const jobs = await this.#list();
     const broken = this.#way.failure();
@@ -131,7 +132,7 @@ function jobOf(disk: number): string {
   return `${JOB}${disk}`;
 }
 
-/** The node that stands for the target's disk. */
+/** Name of the block node for the target's disk. */
 function awayOf(disk: number): string {
   return `savkit-away${disk}`;
 }

@@ -20,20 +20,20 @@ import type { ReservedMemory } from './memory/reserved-memory.ts';
 import { emptyMemory } from './memory-in-use.ts';
 
 const ZEROS = new Uint8Array(PAGE_SIZE);
-/** Requests that tell switches where the guest is now: five, within a second. */
+/** Announcements to network switches that the guest has moved: five, within a second. */
 export const ANNOUNCE = { initial: 50, max: 550, rounds: 5, step: 50 };
 
-/** What a QEMU that waits for a guest consists of. */
+/** Parts of a `QemuTarget`. */
 interface TargetParts {
   process: QemuProcess;
   qmp: QmpClient;
   ram: RamFiles;
   reserved: ReservedMemory;
-  /** Those that the guest writes to, in the order of the description. */
+  /** Disks that the guest writes to, in the order of the description. */
   disks: readonly GuestDisk[];
-  /** For sockets and log. */
+  /** Folder for sockets and log. */
   folder: string;
-  /** QEMU gets them back with its guest. */
+  /** Settings of migration to restore once QEMU has its guest. */
   settings: MigrationSettings;
 }
 
@@ -46,13 +46,13 @@ export class QemuTarget extends GuestRam implements TargetMachine {
   readonly qmp: QmpClient;
   /** Holds its sockets and its log. */
   readonly #folder: string;
-  /** Pages that are not zeros any more: fresh memory is. */
+  /** Pages that were written; fresh memory is zero. */
   readonly #written: PageSet;
   readonly #disks: DiskExports;
   readonly #reserved: ReservedMemory;
-  /** Settings that QEMU gets back with its guest. */
+  /** Settings of migration to restore once QEMU has its guest. */
   readonly settings: MigrationSettings;
-  /** QEMU has its settings back. */
+  /** Resolves once the settings are restored. */
   #isPutBack: Promise<void> = Promise.resolve();
 
   constructor(description: QemuDescription, parts: TargetParts) {
@@ -76,7 +76,7 @@ export class QemuTarget extends GuestRam implements TargetMachine {
     if (this.#written.has(page)) this.ram.writePages(Uint32Array.of(page), 1, ZEROS, 0);
   }
 
-  /** All of its memory is taken by then. */
+  /** Hashes memory, after all of it has arrived. */
   override async hashMemory(hashes: PageHashes): Promise<void> {
     await this.#reserved.done;
     await super.hashMemory(hashes);
@@ -90,26 +90,26 @@ export class QemuTarget extends GuestRam implements TargetMachine {
     return this.#disks.connect(disk);
   }
 
-  /** All of memory is there by now: devices read their queues in it. */
+  /** Loads devices, after all of memory: they read their queues there. */
   async loadRest(rest: Uint8Array): Promise<void> {
     await this.#reserved.done;
     await this.#disks.close();
     try {
       await loadDevices(this.qmp, rest);
     } catch (error) {
-      // Most versions end when they can't load.
+      // Most versions of QEMU exit when they cannot load.
       throw (await this.process.hasEnded()) ? this.process.whyEnded() : error;
     }
     if ((await statusOf(this.qmp)) === 'running')
       throw new MigrationError('runs-already', 'Cannot take guest: QEMU runs it before its source has said so');
-    // With x-ignore-shared left on, no other QEMU would take the guest from this one. Commands go one after the other:
-    // nobody has to wait for these.
+    // Left on, x-ignore-shared would prevent the guest's next migration to another QEMU. Later commands queue after
+    // these, so nothing waits for them.
     this.#isPutBack = putBack(this.qmp, this.settings).catch(() => {});
   }
 
   async start(): Promise<void> {
     await this.qmp.execute('cont');
-    // The guest runs: nobody has to wait for that.
+    // The guest runs already, so nothing waits for the announcements.
     this.qmp.execute('announce-self', ANNOUNCE).catch(() => {});
   }
 

@@ -6,13 +6,13 @@ import { world } from '../../formats/world/world.ts';
 import { readRecord, recordPath, TARGET_DECISIONS, type TargetDecision, writeRecord } from './decision-record.ts';
 import { withRecordLock } from './record-lock.ts';
 
-/** The user's folder for what programs remember from one run to the next. @throws EnvironmentError `no-home` */
+/** The user's folder for persistent state of programs. @throws EnvironmentError `no-home` */
 export function stateFolder(): string {
   const own = process.env.XDG_STATE_HOME ?? '';
   return join(isAbsolute(own) ? own : join(homeFolder(), '.local', 'state'), 'savkit');
 }
 
-/** Not every user has one: a container may run as a number that no list of users holds. */
+/** A user may have none: containers run as user numbers without an entry in the list of users. */
 function homeFolder(): string {
   try {
     const found = homedir();
@@ -27,7 +27,7 @@ function homeFolder(): string {
 }
 
 /**
- * Where records of migrations are kept: in a folder that the user has named, or in one of the user's own. @throws
+ * The folder for records of migrations: the one that was named, or the default below the user's home. @throws
  * EnvironmentError `no-home`
  */
 export function recordFolder(named: string | undefined): string {
@@ -45,8 +45,8 @@ export async function ensureFolder(folder: string): Promise<void> {
 }
 
 /**
- * What a target's record says of a migration that this process did not take part in. A process that is gone has taken
- * its memory along: what it had not started, nobody will start, which is written down.
+ * The decision in a target's record of a migration that another process has taken. If that process has ended without
+ * starting the machine, the machine's memory is lost with it: this is written into the record as a final decision.
  */
 export async function recallTarget(folder: string, migration: string): Promise<TargetDecision | 'unknown'> {
   const path = recordPath(folder, migration, 'target');

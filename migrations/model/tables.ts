@@ -2,7 +2,8 @@ import { SOURCE_DECISIONS, TARGET_DECISIONS } from '../hand-over/decision-record
 import { resolve } from '../hand-over/resolve.ts';
 import { SOURCE_STATES, TARGET_STATES, type TransitionTable } from '../hand-over/states.ts';
 
-// The tables of the hand-over as Promela, for hand-over.pml: made from the code, so that the model can't say otherwise.
+// Translates the tables of the hand-over into Promela, for hand-over.pml, so that the model cannot differ from the
+// code.
 
 const ALIVE = [true, false, 'unknown'] as const;
 type Alive = (typeof ALIVE)[number];
@@ -109,7 +110,7 @@ function answer({ source, sourceAlive, target, targetAlive }: Case): string {
     return decision === undefined ? 'nothing' : `d_${word(decision)}`;
   };
   const first = write[0]?.side === 'source' ? 'true' : 'false';
-  // Whoever hears that it is too early has been told nothing yet.
+  // Where it is too early for an answer, the outcome is undecided.
   const told = notYet === undefined ? survivor : 'undecided';
   return `survivor = is_${told}; toSource = ${into('source')}; toTarget = ${into('target')}; sourceFirst = ${first}`;
 }

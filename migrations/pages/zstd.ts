@@ -1,21 +1,22 @@
 import * as zlib from 'node:zlib';
 
-/** Compresses and expands with zstd; level 1, which is what links need. */
+/** Compresses and expands with zstd; level 1, which is fast enough for links. */
 export interface Zstd {
   compress(bytes: Uint8Array): Uint8Array;
   /**
-   * @returns `size` bytes at most, whatever is claimed. @throws Error for what is no zstd, and for what expands to more
+   * @returns `size` bytes at most, whatever the frame claims. @throws Error for bytes that are no zstd, or expand to
+   * more
    */
   decompress(bytes: Uint8Array, size: number): Uint8Array;
 }
 
-/** Who may have zstd here, the best first. */
+/** Implementations of zstd, the preferred one first. */
 export const ZSTD_SOURCES: Record<'node' | 'zstd-napi', () => Promise<Zstd | undefined>> = {
   node: zstdOfNode,
   'zstd-napi': zstdOfPackage,
 };
 
-/** Undefined where nobody has it: pages go as they are then. */
+/** Undefined where there is none: pages are then sent uncompressed. */
 export async function loadZstd(sources = Object.values(ZSTD_SOURCES)): Promise<Zstd | undefined> {
   for (const source of sources) {
     const zstd = await source();
@@ -28,7 +29,7 @@ const LEVEL = 1;
 /** Frames may ask for a window of 8 MiB, as RFC 8878 wants it (3.1.1.1.2), and for no more. */
 const WINDOW_LOG_MAX = 23;
 
-/** What Node has since 22.15 and 23.8, and the types of Node 20 do not know. */
+/** Functions of Node 22.15, 23.8 and later, which the types of Node 20 lack. */
 interface ZlibWithZstd {
   zstdCompressSync?(bytes: Uint8Array, options: ZstdOptions): Uint8Array;
   zstdDecompressSync?(bytes: Uint8Array, options: ZstdOptions): Uint8Array;
@@ -47,7 +48,8 @@ export async function zstdOfNode(from: unknown = zlib): Promise<Zstd | undefined
   if (!zstdCompressSync || !zstdDecompressSync) return undefined;
   const packing = { [constants.ZSTD_c_compressionLevel]: LEVEL };
   const expanding = { [constants.ZSTD_d_windowLogMax]: WINDOW_LOG_MAX };
-  // With chunks as large as the whole Node has nothing to join, which takes longer than zstd; 64 is the least it takes.
+  // With a chunk as large as the result, Node need not join chunks, which takes longer than zstd; 64 is the smallest
+  // chunk.
   const chunk = (size: number) => Math.max(size, 64);
   return {
     compress: (bytes) => zstdCompressSync(bytes, { params: packing, chunkSize: chunk(bytes.length) }),
@@ -56,10 +58,7 @@ export async function zstdOfNode(from: unknown = zlib): Promise<Zstd | undefined
   };
 }
 
-/**
- * The part of zstd-napi's binding that is used; types of its own, since the package may be missing where this is
- * compiled.
- */
+/** The part of zstd-napi's binding that is used; declared here, since the package may be missing at compile time. */
 interface ZstdBinding {
   CCtx: new () => { compress(to: Uint8Array, from: Uint8Array, level: number): number };
   DCtx: new () => { decompress(to: Uint8Array, from: Uint8Array): number };
@@ -84,7 +83,7 @@ async function zstdOfPackage(): Promise<Zstd | undefined> {
   }
 }
 
-/** Looked for once: where it is missing, that takes longer than a small machine. */
+/** Looked for once: a search in vain takes longer than the migration of a small machine. */
 let binding: Promise<ZstdBinding> | undefined;
 
 function filled(size: number, fill: (to: Uint8Array) => number): Uint8Array {
@@ -98,7 +97,7 @@ const SIZE_BYTES = [1, 2, 4, 8];
 
 /**
  * The size that a zstd frame claims to expand to (RFC 8878, 3.1.1.1); undefined for other bytes, and for frames that do
- * not tell. To be checked before a frame of a stranger is expanded.
+ * not tell. To be checked before a frame of a peer is expanded.
  */
 export function zstdContentSize(bytes: Uint8Array): number | undefined {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);

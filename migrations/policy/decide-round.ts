@@ -1,60 +1,60 @@
 import type { MigrationLimits } from './limits.ts';
 
-/** What is known after a round. */
+/** Figures after a round. */
 export interface RoundFigures {
   /** From 0. */
   round: number;
   /** Since the migration began. */
   elapsedMs: number;
-  /** Pages that the next round would send, and what they would take on the wire, in bytes. */
+  /** Pages that the next round would send. */
   dirtyPages: number;
-  /** Bytes on the wire of those pages. */
+  /** Bytes of these pages on the wire. */
   dirtyBytes: number;
-  /** Bytes per second that the link takes. */
+  /** Throughput of the link, in bytes per second. */
   rate: number;
-  /** What standing still takes besides pages: round trips, proof, the rest. */
+  /** Part of the downtime that does not depend on pages: round trips, proof, devices. */
   fixedMs: number;
   /** `dirtyPages` after each round before this one. */
   history: readonly number[];
-  /** The share of its time that the guest has now, in (0, 1]. */
+  /** Share of time that the guest may execute, in (0, 1]. */
   guestShare: number;
 }
 
-/** What a policy can decide after a round. */
+/** Possible decisions after a round. */
 export const VERDICTS = ['another-round', 'switch-over', 'throttle', 'cancel'] as const;
 /** One of them. */
 export type RoundVerdict = (typeof VERDICTS)[number];
 
-/** What to do after a round. */
+/** Decision after a round. */
 export interface RoundDecision {
-  /** What to do. */
+  /** The decision. */
   verdict: RoundVerdict;
-  /** How long the machine would stand still if it were stopped now. */
+  /** Downtime if the machine were stopped now. */
   downtimeMs: number;
   /** One line for people. */
   because: string;
-  /** With `throttle`: the guest's share from now on. */
+  /** With `throttle`: the guest's new share. */
   guestShare?: number;
 }
 
-/** So many rounds without a new minimum, and things will not get better by waiting. */
+/** Rounds without a new minimum of dirty pages, after which waiting is in vain. */
 const STALLED_AFTER = 6;
-/** A new minimum is one that is lower by this share at least. */
+/** A new minimum has to be lower by this share. */
 const IMPROVEMENT = 0.05;
-/** Pages take no more than this share of what standing still takes besides them: fewer would not be noticed. */
+/** Where pages take less than this share of the fixed downtime, fewer pages would not be noticed. */
 const NEGLIGIBLE = 0.1;
-/** Of its time a guest keeps at least so much. */
+/** Smallest share of time of a throttled guest. */
 export const MIN_GUEST_SHARE = 1 / 64;
 
 /**
- * Why a round is to be broken off; undefined while it may go on. Whoever goes at the time limit ends the round first:
- * that makes the stop shorter.
+ * Reason to break a round off; undefined while it may go on. Where the time limit leads to a switch-over, the round is
+ * completed first, which makes the downtime shorter.
  */
 export function whyBreakOff(elapsedMs: number, limits: MigrationLimits): string | undefined {
   return limits.onTimeLimit === 'cancel' && elapsedMs >= limits.timeLimitMs ? timeIsOver(limits) : undefined;
 }
 
-/** Whether to go on sending what gets dirty, or to stop the machine and send the rest; a pure function. */
+/** Decides whether to send another round of dirty pages, or to stop the machine and send the rest; a pure function. */
 export function decideRound(figures: RoundFigures, limits: MigrationLimits): RoundDecision {
   const { elapsedMs, dirtyPages, dirtyBytes, fixedMs, history } = figures;
   const rate = Math.min(figures.rate, limits.bandwidth);
@@ -68,8 +68,8 @@ export function decideRound(figures: RoundFigures, limits: MigrationLimits): Rou
   if (downtimeMs <= limits.maxDowntimeMs) return decide('switch-over', `the rest fits into ${limits.maxDowntimeMs} ms`);
   if (elapsedMs >= limits.timeLimitMs) return atTimeLimit(figures, limits, decide);
   if (downtimeMs <= limits.stalledDowntimeMs) {
-    if (dirtyPages === 0) return decide('switch-over', 'nothing is dirty: another round brings nothing');
-    // After the first round figures are those of a start. Where pages alone are in the way of the limit, fewer count.
+    if (dirtyPages === 0) return decide('switch-over', 'no pages are dirty: another round would be in vain');
+    // The first round's figures say little. Where the fixed part alone exceeds the limit, fewer pages are in vain.
     const isInVain = history.length > 0 && fixedMs > limits.maxDowntimeMs;
     if (isInVain && downtimeMs - fixedMs <= fixedMs * NEGLIGIBLE)
       return decide(
@@ -80,7 +80,7 @@ export function decideRound(figures: RoundFigures, limits: MigrationLimits): Rou
   if (isStalled(history, dirtyPages)) {
     const isLow = dirtyPages <= Math.min(...history.slice(-STALLED_AFTER)) * (1 + IMPROVEMENT);
     if (isLow && downtimeMs <= limits.stalledDowntimeMs)
-      return decide('switch-over', `${STALLED_AFTER} rounds have brought nothing, and this is a minimum`);
+      return decide('switch-over', `${STALLED_AFTER} rounds have brought no progress, and this is a minimum`);
     return decide('another-round', isLow ? 'stalled, and too much is dirty' : 'stalled: waits for a minimum');
   }
   return decide(
@@ -89,7 +89,7 @@ export function decideRound(figures: RoundFigures, limits: MigrationLimits): Rou
   );
 }
 
-/** Says so. */
+/** The reason for decisions at the time limit. */
 export function timeIsOver({ timeLimitMs }: MigrationLimits): string {
   return `the time limit of ${timeLimitMs / 1000} s is over`;
 }

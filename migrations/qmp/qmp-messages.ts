@@ -1,7 +1,7 @@
 import { anything, checkShape, integer, object, record, type Shape, text } from '../../formats/values/shape.ts';
 import { MigrationError } from '../wire/migration-error.ts';
 
-// Messages of QEMU's machine protocol, as they come.
+// Parsers for messages of QEMU's machine protocol (QMP).
 
 const part = integer(0, 9999);
 const greetingShape = record({
@@ -18,13 +18,13 @@ const eventShape = record({
 });
 const refusalShape = record({ class: text(256), desc: text(65_536) });
 
-/** Something that has happened in QEMU. */
+/** An event of QEMU. */
 export interface QmpEvent {
   /** Its name: `STOP`. */
   name: string;
-  /** When, in ms since 1970 as QEMU's host tells. */
+  /** Time in ms since 1970, by the clock of QEMU's host. */
   at: number;
-  /** What comes with it, unchecked. */
+  /** Its data, unchecked. */
   data: unknown;
 }
 
@@ -32,13 +32,13 @@ export interface QmpEvent {
 export interface QmpAnswer {
   /** Number of the command. */
   id: number;
-  /** What it returns, unchecked. */
+  /** Its result, unchecked. */
   value?: unknown;
-  /** Why it was not carried out, in QEMU's words. */
+  /** QEMU's reason for not carrying the command out. */
   refusal?: string;
 }
 
-/** What comes from a QMP socket is not what QEMU says. @param why completes "Cannot talk to QEMU: …" */
+/** The error for a message that is not QMP. @param why completes "Cannot talk to QEMU: …" */
 export function badQmp(why: string, field = ''): MigrationError {
   return new MigrationError('bad-qmp', `Cannot talk to QEMU: ${why}`, field === '' ? {} : { field });
 }

@@ -1,18 +1,18 @@
-/** So many links in a row may break without having brought more than those before. */
+/** Links in a row that may break without progress. */
 const MAX_VAIN_LINKS = 3;
 
 /**
- * The time of a migration that goes on beyond its time limit, as it is not to be cancelled then: over links that break
- * it would go on for ever, unless each brings more pages than the ones before.
+ * Ends a migration that goes on beyond its time limit, because it is not to be cancelled then, but makes no progress:
+ * over links that break, it could go on for ever.
  */
 export class Overtime {
   #most = 0;
   #vainLinks = 0;
 
   /**
-   * A link has broken after the time limit.
-   * @param pages so many have gone over it, those that the target had already included
-   * @returns whether further ones are in vain, too
+   * To be called when a link has broken after the time limit.
+   * @param pages pages that the target has now
+   * @returns whether further links are in vain
    */
   linkLost(pages: number): boolean {
     this.#vainLinks = pages > this.#most ? 0 : this.#vainLinks + 1;
@@ -20,7 +20,7 @@ export class Overtime {
     return this.#vainLinks >= MAX_VAIN_LINKS;
   }
 
-  /** How many links were. */
+  /** Number of links in a row without progress. */
   get vainLinks(): number {
     return this.#vainLinks;
   }

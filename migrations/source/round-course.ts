@@ -11,10 +11,10 @@ import type { Departure } from './departure.ts';
 import { PageRounds, type RoundCounts } from './page-rounds.ts';
 import type { SourceLink } from './source-link.ts';
 
-/** Assumed before anything was measured, in bytes per second. */
+/** Throughput assumed before the first measurement, in bytes per second. */
 const GUESSED_RATE = 100e6;
 
-/** What a round is for: the machine runs on, runs for the last time, or stands still. */
+/** Purpose of a round: the machine runs on, is stopped after it, or is stopped already. */
 type Purpose = 'another-round' | 'switch-over' | 'seal' | 'resend';
 
 /** The rounds of one link: sends the pages of each, measures it, and asks the policy for the next step. */
@@ -45,14 +45,14 @@ export class RoundCourse {
     return this.#round;
   }
 
-  /** Leaves the guest a share of its time. */
+  /** Throttles the guest to a share of its time. */
   throttle(share: number): void {
     this.#guestShare = share;
     this.#departure.facts.machine.throttle(share);
   }
 
   /**
-   * Sends the pending pages, notes those that got dirty meanwhile, and decides on the next step.
+   * Sends the pending pages, collects those that got dirty meanwhile, and decides on the next step.
    * @param after what follows the round (`AfterRound`)
    * @param meanwhile runs after the last page has left
    */
@@ -60,7 +60,8 @@ export class RoundCourse {
     const { facts, transfer, account, costs } = this.#departure;
     const { pending, meter } = transfer;
     const isPaused = purpose === 'seal' || purpose === 'resend';
-    // Looking through all of memory would bring what the look after the round before has left, and no more.
+    // Where dirty pages are found by comparing all memory, a second look right after the last one is not worth its
+    // time.
     if (!isPaused && !facts.machine.comparesMemory) await facts.machine.takeDirty(pending);
     const pages = new PageSet(pending.pageCount);
     pages.union(pending);
@@ -75,7 +76,7 @@ export class RoundCourse {
     const counts = await this.#rounds.send(this.#round, pages, after, onFrame, meanwhile);
     const ms = clock() - start;
     if (after === AfterRound.ANOTHER) costs.noteSettled(counts.settleMs);
-    // What the last round leaves is found when the machine stands still.
+    // Pages that get dirty in the last round are collected after the stop.
     if (!isPaused && purpose !== 'switch-over') {
       await facts.machine.takeDirty(pending);
       await costs.measure();
@@ -94,7 +95,7 @@ export class RoundCourse {
   #decide(counts: RoundCounts, dirtyPages: number, ms: number): RoundDecision {
     const { facts, limits, transfer, costs } = this.#departure;
     const { meter } = transfer;
-    // What gets dirty again and again is sent as deltas; the last round that sent anything shows what a page takes.
+    // Pages that get dirty again are sent as deltas; so the last round that sent any shows the bytes per page.
     this.#bytesPerPage = counts.pages > 0 ? counts.bytes / counts.pages : this.#bytesPerPage;
     const rate =
       ms > 0 && counts.bytes > 1e6
@@ -112,7 +113,7 @@ export class RoundCourse {
     return decideRound({ ...figures, history: this.#history, guestShare: this.#guestShare }, limits.now);
   }
 
-  /** @throws SavkitError where a round is not to be waited for */
+  /** @throws SavkitError where the time limit breaks the round off */
   #checkTime(): void {
     const { facts, limits } = this.#departure;
     const why = whyBreakOff(clock() - facts.start, limits.now);
@@ -150,7 +151,7 @@ export class RoundCourse {
   }
 }
 
-/** The time that a migration may take is over. */
+/** The error at the time limit of a migration. */
 export function timeLimit(because: string): SavkitError {
   return new MigrationError('time-limit', `Cannot go on: ${because}`);
 }

@@ -11,14 +11,14 @@ import { type SendOptions, sendMachine } from './sender.ts';
 export interface TeleportOptions extends Pick<SendOptions, 'password' | 'signal' | 'onStep'> {
   /** Leave the machine paused at the target; one that is suspended here is paused there in any case. */
   paused?: boolean;
-  /** What the passes aim at; default 250 ms. */
+  /** Downtime that the passes aim at; default 250 ms. */
   maxDowntimeMs?: number;
   onPass?: (pass: PassReport) => void;
 }
 
 export interface TeleportReport {
   passes: PassReport[];
-  /** Milliseconds from the stop here to the target's answer; 0 for a machine that stood before. */
+  /** Milliseconds from the stop here to the target's answer; 0 for a machine that was suspended before. */
   downtimeMs: number;
   paused: boolean;
 }
@@ -27,8 +27,8 @@ export interface TeleportReport {
  * Hands a machine that savkit runs over to a target, passing memory live. Its device units are those of the state that
  * it was started from.
  *
- * Afterwards the machine is released here. When the target does not take it, it goes on here as if nothing had been;
- * only after `hand-over-unknown` it stays suspended, for the target may run it.
+ * Afterwards the machine is released here. When the target refuses it, it goes on here; only after `hand-over-unknown`
+ * it stays suspended, for the target may run it.
  * @throws as `sendMachine` and `liveSave` do
  */
 export async function teleportRunning(
@@ -92,7 +92,7 @@ class Departure {
     this.#stoppedAt = clock() - report.downtimeMs;
   }
 
-  /** Undoes our suspending. */
+  /** Resumes the machine where this side has suspended it. */
   goOn(): void {
     if (this.#suspendedByUs && this.#running.state === 'suspended') this.#running.resume();
   }

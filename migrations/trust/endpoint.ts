@@ -1,6 +1,6 @@
 import { UsageError } from '../../formats/errors.ts';
 
-/** Where something listens, or where to connect to. */
+/** Address to listen on, or to connect to. */
 export interface Endpoint {
   /** Name or address, without brackets. */
   host: string;
@@ -11,7 +11,7 @@ export interface Endpoint {
 const ENDPOINT = /^(?:\[([0-9a-fA-F:.%]+)\]|([^:[\]/\s]*)):(\d{1,5})$/;
 const HIGHEST_PORT = 65535;
 
-/** Reads where to connect to: `HOST:PORT`, `[IPV6]:PORT`, or `:PORT` for this host. @throws UsageError */
+/** Parses an address to connect to: `HOST:PORT`, `[IPV6]:PORT`, or `:PORT` for this host. @throws UsageError */
 export function parseEndpoint(text: string): Endpoint {
   const endpoint = parse(text);
   if (!endpoint || endpoint.port === 0) throw badAddress(text, hintFor(text));
@@ -19,9 +19,9 @@ export function parseEndpoint(text: string): Endpoint {
 }
 
 /**
- * Reads where to listen: as above, where `:PORT`, or `PORT` alone, stands for all addresses of this host. Port 0 asks
+ * Parses an address to listen on: the same, but `:PORT`, or `PORT` alone, means all addresses of this host. Port 0 asks
  * for a free one.
- * @param ofPort words for what `:PORT` stands for, where it is not all addresses
+ * @param ofPort for messages: the meaning of `:PORT`, where it is not all addresses
  * @throws UsageError
  */
 export function parseListenEndpoint(text: string, ofPort = 'all addresses of this host'): Endpoint {
@@ -32,7 +32,7 @@ export function parseListenEndpoint(text: string, ofPort = 'all addresses of thi
 
 /** `host:port`, with brackets around an IPv6 address. */
 export function endpointText({ host: given, port }: Endpoint): string {
-  // A socket for both kinds of addresses gives those of version 4 in the form of version 6.
+  // Dual-stack sockets give IPv4 addresses in the form of IPv6.
   const host = given.replace(/^::ffff:(?=[\d.]+$)/, '');
   return host.includes(':') ? `[${host}]:${port}` : `${host === '' ? '*' : host}:${port}`;
 }
@@ -43,7 +43,7 @@ function parse(text: string): Endpoint | undefined {
   return match && port <= HIGHEST_PORT ? { host: match[1] ?? match[2] ?? '', port } : undefined;
 }
 
-/** What was probably meant. */
+/** A hint at the address that was probably meant. */
 function hintFor(text: string): string {
   if (/^\d+$/.test(text)) return `expected HOST:PORT, e.g. localhost:${text}`;
   if (/:\d+$/.test(text) && !/:.*:/.test(text)) return `its port is not from 1 to ${HIGHEST_PORT}`;

@@ -4,9 +4,9 @@ import type { TLSSocket } from 'node:tls';
 import { errorWithCode } from '../wire/network-error.ts';
 import { NO_PROOF } from './distrust.ts';
 
-// TLS has used the key already, but this proof does not rely on that. Each side shows, before anything else is said,
-// that it has the key, and that it is at the other end of this very channel (RFC 5705, RFC 9266 in spirit): a proof
-// that was seen on one channel is worth nothing on another.
+// A proof on top of TLS-PSK, which does not rely on it. Before any other message, each side proves that it has the key
+// and is the end of this very TLS channel (channel binding, after RFC 5705 and RFC 9266): a proof recorded on one
+// channel is worthless on another.
 
 type Side = 'source' | 'target';
 
@@ -14,15 +14,15 @@ const PROOF_SIZE = 32;
 const LABEL = 'EXPORTER-savkit-key-proof';
 
 /**
- * The target proves first: a stranger in its place learns nothing from the source. @throws Error `NO_PROOF_OF_KEY`, or
- * what broke the connection
+ * The target proves first, so that an impostor gets no proof from the source. @throws Error `NO_PROOF_OF_KEY`, or the
+ * error of the connection
  */
 export async function proveToTarget(socket: TLSSocket, key: Uint8Array): Promise<void> {
   await checkProof(socket, key, 'target');
   socket.write(proofOf(socket, key, 'source'));
 }
 
-/** The same at the other side. */
+/** The target's part. */
 export async function proveToSource(socket: TLSSocket, key: Uint8Array): Promise<void> {
   socket.write(proofOf(socket, key, 'target'));
   await checkProof(socket, key, 'source');
@@ -42,7 +42,7 @@ async function checkProof(socket: TLSSocket, key: Uint8Array, side: Side): Promi
     throw errorWithCode(NO_PROOF, 'the other side does not prove that it has the key');
 }
 
-/** The next bytes of a socket that nobody reads yet; what follows them stays for whoever does. */
+/** Reads the next bytes of a socket that has no reader yet, and leaves the rest in it. */
 async function readExactly(socket: Socket, count: number): Promise<Buffer> {
   let take: () => void = () => {};
   let fail: (error?: Error) => void = () => {};
@@ -59,7 +59,7 @@ async function readExactly(socket: Socket, count: number): Promise<Buffer> {
     });
   } finally {
     socket.off('readable', take).off('end', fail).off('close', fail).off('error', fail);
-    // The stream notes only then that nobody waits for `readable` any more.
+    // The stream takes until then to notice that the listener for `readable` is gone.
     await new Promise(process.nextTick);
   }
 }

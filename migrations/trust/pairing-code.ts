@@ -3,8 +3,8 @@ import { UsageError } from '../../formats/errors.ts';
 import { world } from '../../formats/world/world.ts';
 import { ALPHABET, isPairingCode, LENGTH, plainCode } from './code-form.ts';
 
-// A code that a target shows and a source is told, in place of certificates. It is the key of the handshake, so it has
-// to withstand being guessed by somebody who has recorded one: 130 bits.
+// A code that a target shows and the user gives to the source, in place of certificates. It is the key of the
+// handshake, and must withstand offline guessing by an eavesdropper: 130 bits.
 
 const GROUP = 5;
 
@@ -14,7 +14,7 @@ export function newPairingCode(): string {
   return (characters.match(new RegExp(`.{1,${GROUP}}`, 'g')) ?? []).join('-');
 }
 
-/** The key that a code stands for; case, blanks and dashes don't matter. @throws UsageError for what is no code */
+/** Derives the key from a code; case, blanks and dashes don't matter. @throws UsageError for text that is no code */
 export function keyOfCode(code: string): Uint8Array {
   const plain = plainCode(code);
   if (!isPairingCode(code))

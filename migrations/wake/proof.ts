@@ -6,7 +6,7 @@ import { expectedRegisters, readRegisters } from '../../src/wake/shown-registers
 import type { CpuState } from '../../src/wake/units/cpu-state.ts';
 import type { WakingQemu } from './waking-qemu.ts';
 
-/** What a stopped QEMU has, compared with the state before the first instruction. */
+/** Comparison of a stopped QEMU with the state, before the first instruction. */
 export interface WakeProof {
   /** Nothing differs. */
   holds: boolean;
@@ -18,7 +18,7 @@ export interface WakeProof {
 
 /** Bytes that QEMU writes to a file at once. */
 const PIECE = 64 * MIB;
-/** Differences that are told one by one. */
+/** Most differences that are listed. */
 const SHOWN = 20;
 const TEXT_LIMIT = MIB;
 
@@ -97,7 +97,7 @@ async function compareRegisters(qemu: WakingQemu, cpus: readonly CpuState[], dif
   return registers;
 }
 
-/** A CPU that is not in 64-bit code is shown with the lower halves of its registers. */
+/** For a CPU outside of 64-bit code, QEMU shows the lower halves of registers. */
 function widthOf(name: string, shown: ReadonlyMap<string, bigint>): number {
   return shown.has('isWide') || name.startsWith('XMM') || name === 'EFER' ? 128 : 32;
 }

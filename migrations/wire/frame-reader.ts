@@ -8,25 +8,25 @@ import { MigrationError } from './migration-error.ts';
 import type { Frame } from './payload.ts';
 import { readInto } from './read-into.ts';
 
-/** So much may lie here unread before the stream is told to wait. */
+/** Most bytes that wait here before the stream is paused. */
 const HIGH_WATER = MIB;
-/** What comes while no frame is wanted goes here: a TLS record. */
+/** Size of the buffer for bytes that arrive while no frame is being read: a TLS record. */
 const SPARE = 16384;
 
 /** Cuts a stream into frames. One reader at a time. */
 export class FrameReader {
   readonly #stream: Duplex;
-  /** The stream writes into the frame itself. */
+  /** Whether the stream writes directly into the frame's buffer. */
   readonly #isDirect: boolean;
   readonly #assembler = new FrameAssembler();
   readonly #spare = new Uint8Array(SPARE);
-  /** The spare memory that the next bytes are to stand in, if they are not to be in the frame. */
+  /** The spare buffer for the next bytes, while they do not go into the frame. */
   #besides: Uint8Array | undefined;
   readonly #chunks: Uint8Array[] = [];
   #queued = 0;
-  /** Why nothing more comes: what came before may still be read. */
+  /** Reason for the end of the stream; bytes that arrived before may still be read. */
   #end: SavkitError | undefined;
-  /** What has come is no frame. */
+  /** The error for bytes that are no frame. */
   #fault: SavkitError | undefined;
   #isDropping = false;
   #wake: (() => void) | undefined;
@@ -43,7 +43,7 @@ export class FrameReader {
   /**
    * The next frame; borrowed until the next call.
    * @param timeOut ms until the whole frame has to be here
-   * @throws LinkError when the stream has ended or the time is over; MigrationError for what is no frame
+   * @throws LinkError when the stream has ended or the time is over; MigrationError for bytes that are no frame
    */
   async read(timeOut: number, expected: string): Promise<Frame> {
     if (this.#wake) throw new MigrationError('two-readers', 'Cannot read frame: another read is under way');
@@ -55,7 +55,7 @@ export class FrameReader {
     throw this.#fault ?? this.#end ?? LinkError.silent(timeOut, expected);
   }
 
-  /** Payload bytes of the next frames at most, whatever their types allow. */
+  /** Limit for the payloads of the next frames, in bytes, below the limits of their types. */
   set limit(bytes: number) {
     this.#assembler.limit = bytes;
   }
@@ -65,7 +65,7 @@ export class FrameReader {
     this.#wake?.();
   }
 
-  /** Nothing is read any more: what still comes is dropped, so that the end of the stream is noticed. */
+  /** Ends reading: further bytes are dropped, so that the end of the stream is noticed. */
   drop(): void {
     this.#isDropping = true;
     this.#chunks.length = 0;
@@ -90,7 +90,7 @@ export class FrameReader {
   }
 
   #space(): Uint8Array {
-    // A socket that is told to wait may still hand out what it has decrypted already.
+    // A paused socket may still deliver bytes that it has decrypted before.
     if (this.#wantsMore && !this.#isDropping && this.#chunks.length === 0) this.#besides = undefined;
     else this.#besides = this.#chunks.length === 0 ? this.#spare : new Uint8Array(SPARE);
     return this.#besides ?? this.#assembler.space();
@@ -116,7 +116,7 @@ export class FrameReader {
     if (this.#wake) this.#drain();
   }
 
-  /** Puts chunks together until a frame is whole. */
+  /** Assembles chunks until a frame is whole. */
   #drain(): void {
     while (this.#wantsMore && this.#chunks.length > 0) {
       const chunk = this.#chunks[0];

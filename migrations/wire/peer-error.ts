@@ -1,7 +1,7 @@
 import type { Reason } from './messages.ts';
 import { MIGRATION_CODES, type MigrationCode, MigrationError } from './migration-error.ts';
 
-/** The other side does not go on, and says why; it tries no more. */
+/** The other side has given up, and has sent a reason. */
 export class PeerError extends MigrationError {
   static refused({ code, message }: Reason): PeerError {
     return new PeerError(isKnown(code) ? code : 'peer-refused', `The other side refuses: ${message}`);

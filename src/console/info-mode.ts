@@ -3,8 +3,8 @@ import { type Answer, linesOf } from './answer.ts';
 import type { ConsoleSession } from './session.ts';
 
 /**
- * `info mode [all|guest|shadow|host]`, in the form of VirtualBox 7.2 (console.md 1.6). How often a mode has changed is
- * not in a saved state; what is counted is counted here.
+ * `info mode [all|guest|shadow|host]`, in the form of VirtualBox 7.2 (console.md 1.6). A saved state does not hold the
+ * numbers of mode changes: those since loading are shown.
  */
 export function infoMode(session: ConsoleSession, words: readonly string[]): Answer {
   const argument = words.join(' ');

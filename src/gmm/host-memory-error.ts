@@ -1,7 +1,7 @@
 import { SavkitError } from '../../formats/errors.ts';
 
 /**
- * What the host's memory answers when it refuses, with the status of VirtualBox's global memory manager for the same.
+ * Reasons for which the host's memory refuses a request, with the status codes of VirtualBox's global memory manager.
  * Source: VBox/err.h.
  */
 const VBOX_CODES = {
@@ -21,10 +21,10 @@ const VBOX_CODES = {
   'not-page-owner': 'VERR_GMM_NOT_PAGE_OWNER',
 } as const;
 
-/** What a host can refuse. */
+/** Reason for a refusal. */
 export type HostMemoryCode = keyof typeof VBOX_CODES;
 
-/** What a host can refuse, by code, for people. */
+/** The same reasons as text for people. */
 export const HOST_MEMORY_CODES: Readonly<Record<HostMemoryCode, string>> = {
   'invalid-parameter': 'a number of pages is impossible',
   'wrong-order': 'memory has to be reserved once, before it is used',
@@ -42,7 +42,7 @@ export const HOST_MEMORY_CODES: Readonly<Record<HostMemoryCode, string>> = {
   'not-page-owner': 'the page belongs to another machine',
 };
 
-/** The host's memory refuses a request; nothing of it was done, except where a method's doc says so. */
+/** The host's memory refuses a request. Nothing of the request was done, unless a method's doc says otherwise. */
 export class HostMemoryError extends SavkitError<HostMemoryCode> {
   /** @param message one line for people */
   constructor(code: HostMemoryCode, message: string) {

@@ -12,17 +12,17 @@ export interface AddressRange {
   end: GuestPhys;
 }
 
-/** Bytes that were read, and where there are none. */
+/** Bytes of guest memory, and the gaps in them. */
 export interface Peeked {
-  /** What was read; zeros where there is nothing. */
+  /** The bytes; 0xff where there is no memory, as a guest would read it. */
   bytes: Uint8Array;
-  /** Where there is no memory: bytes there are 0xff, as a guest would read them. */
+  /** Stretches without memory. */
   unassigned: AddressRange[];
 }
 
 /**
  * Bytes of guest memory as a device reads them: ROM or its shadow, mapped device memory, RAM.
- * @throws UsageError VERR_PGM_INVALID_GC_PHYSICAL_ADDRESS where there is nothing in all of the stretch
+ * @throws UsageError VERR_PGM_INVALID_GC_PHYSICAL_ADDRESS where the whole stretch has no memory
  */
 export function peek(memory: GuestMemory, at: GuestPhys, length: number): Peeked {
   const unassigned = gapsIn(memory, at, at + length);
@@ -36,8 +36,8 @@ export function peek(memory: GuestMemory, at: GuestPhys, length: number): Peeked
 }
 
 /**
- * Writes bytes where they stay: into RAM, mapped device memory, shadows of ROMs that take writes.
- * @throws UsageError naming the first address that keeps no writes; then nothing was written
+ * Writes bytes into memory that keeps them: RAM, mapped device memory, writable shadows of ROMs.
+ * @throws UsageError naming the first address that keeps no writes; then no byte was written
  */
 export function poke(memory: GuestMemory, at: GuestPhys, bytes: Uint8Array): void {
   for (let done = 0; done < bytes.length; done += PAGE_SIZE - ((at + done) % PAGE_SIZE)) {

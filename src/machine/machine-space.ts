@@ -4,7 +4,7 @@ import { registersNote } from '../saved-state/reading/registers-note.ts';
 import type { Machine } from './machine.ts';
 
 /**
- * The virtual memory of one CPU of a machine, as its registers have it.
+ * The virtual memory of one CPU of a machine, as set by its registers.
  * @param cr3 another root than the CPU's
  * @throws UsageError `no-registers`, `no-such-cpu`
  */

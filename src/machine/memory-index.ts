@@ -16,10 +16,10 @@ import type { WalkOptions } from '../saved-state/reading/walk.ts';
 import { PageIndex } from './page-index.ts';
 import { SeenMemory } from './seen-memory.ts';
 
-/** A page in the file takes less than this. */
+/** Most bytes of a page in the file. */
 const PAGE_ROOM = 2 * PAGE_SIZE;
 
-/** The memory of a state as the guest sees it, read from the state's own file when it is wanted. */
+/** The memory of a state as the guest sees it, read on demand from the state's file. */
 export class MemoryIndex extends SeenMemory {
   readonly #fd: number;
   readonly #places: PlaceFinder;
@@ -32,8 +32,8 @@ export class MemoryIndex extends SeenMemory {
   }
 
   /**
-   * Reads and checks the contents of all pages, and notes where they stand.
-   * @returns undefined where they can't be read again one by one: in many states of older versions, and in packed files
+   * Reads and checks all pages, and notes their places in the file.
+   * @returns undefined where pages cannot be read one by one: in many states of older versions, and in compressed files
    */
   static async open(
     source: ByteSource,
@@ -66,7 +66,7 @@ export class MemoryIndex extends SeenMemory {
     return page;
   }
 
-  /** @throws FormatError where the file is no longer what it was when it was checked */
+  /** @throws FormatError where the file has changed since the check */
   #read(at: number, length: number): void {
     try {
       for (let done = 0; done < length; ) {
@@ -82,12 +82,12 @@ export class MemoryIndex extends SeenMemory {
   }
 }
 
-/** Notes where the contents of pages stand. Of a page the last record counts. */
+/** Notes the places of pages; the last record of a page counts. */
 class PlaceFinder implements PageSink {
   readonly index = new PageIndex();
   /** Frames that the machine has given back to the host. */
   readonly ballooned = new FrameSet();
-  /** All contents stand in the file as they are. */
+  /** Whether each page has a place in the file from which it can be decoded. */
   isComplete = true;
   readonly #source: ByteSource;
   readonly #placement: GuestViewPlacement;

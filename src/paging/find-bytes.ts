@@ -3,13 +3,13 @@ import { type GuestVirt, PAGE_SIZE } from '../../formats/sizes.ts';
 import type { AddressSpace } from './address-space.ts';
 import { mappingsOf, type VirtualRun } from './mappings-of.ts';
 
-/** Where to look. */
+/** Limits of a search. */
 export interface FindOptions {
-  /** Where to begin and to end, `[from, to)`; default everywhere. */
+  /** The search covers `[from, to)`; default everywhere. */
   from?: GuestVirt;
   /** Exclusive; the end of memory by default. */
   to?: GuestVirt;
-  /** More hits are not looked for; default 1000. */
+  /** The search ends after this many hits; default 1000. */
   maxHits?: number;
   /** Bytes to look through; default 64 GiB: hostile tables show the same memory without end. */
   maxBytes?: number;
@@ -17,7 +17,7 @@ export interface FindOptions {
   maxRuns?: number;
 }
 
-/** Where bytes were found. */
+/** Result of a search. */
 export interface Found {
   /** Ascending. */
   addresses: GuestVirt[];
@@ -29,9 +29,9 @@ export interface Found {
 const MAX_PATTERN = PAGE_SIZE;
 
 /**
- * Where a pattern stands in virtual memory, also across pages that are no neighbours in physical memory. Addresses
- * without RAM or ROM behind them are passed over.
- * @throws UsageError `bad-pattern` for one of no byte or of more than `MAX_PATTERN`
+ * Finds a pattern in virtual memory, also across pages that are no neighbours in physical memory. Addresses without RAM
+ * or ROM are skipped.
+ * @throws UsageError `bad-pattern` for an empty pattern, or one of more than `MAX_PATTERN` bytes
  */
 export function findBytes(space: AddressSpace, pattern: Uint8Array, options: FindOptions = {}): Found {
   if (pattern.length === 0 || pattern.length > MAX_PATTERN) {
@@ -51,10 +51,10 @@ class Search {
   readonly #to: bigint;
   readonly #maxHits: number;
   #bytesLeft: number;
-  /** The end of what precedes, then a page. */
+  /** The last bytes of the preceding page, then a page. */
   readonly #window: Buffer;
   #carried = 0;
-  /** The address that the carried bytes lead up to. */
+  /** The address after the carried bytes. */
   #next = -1n;
 
   constructor(

@@ -10,13 +10,13 @@ import type { WorkloadOptions } from './workload.ts';
 
 /** Time between two slices. */
 const SLICE_MS = 4;
-/** Most time in a slice; others wait for so long. */
+/** Longest slice; other work of the process waits that long. */
 const SLICE_LIMIT_MS = 4;
 /** Steps between two looks at the clock. */
 const STEPS_AT_ONCE = 64;
 const MAX_THROTTLE = 0.99;
 
-/** What a machine has done since it was started here. */
+/** Figures of a machine since it was started here. */
 export interface RunFigures {
   /** Milliseconds for which it executed. */
   runMs: number;
@@ -24,14 +24,14 @@ export interface RunFigures {
   steps: number;
   /** Time slices of the guest. */
   ticks: number;
-  /** Longest time between two slices while it executed: what a guest would notice of saving and sending. */
+  /** Longest time between two slices while it executed: the delay that a guest would notice of a save or migration. */
   longestGapMs: number;
   /** Milliseconds of the last pause. */
   lastPauseMs: number;
 }
 
 /**
- * A machine that executes a workload, in time slices of the event loop: whoever awaits lets it run on. Pausing takes
+ * A machine that executes a workload, in time slices of the event loop: it runs while other code awaits. Pausing takes
  * effect at once, between two slices.
  */
 export class RunningMachine {
@@ -49,15 +49,15 @@ export class RunningMachine {
   #held = false;
   #runtimeError: 'HostMemoryLow' | undefined;
   #end: (failure?: unknown) => void = () => {};
-  /** Fulfilled when the machine is off or was handed over, with what its guest failed of, if it did. */
+  /** Fulfilled when the machine is off or was handed over, with the error of its guest, if there was one. */
   readonly ended = new Promise<unknown>((resolve) => {
     this.#end = resolve;
   });
 
-  /** Told when it suspends itself. */
+  /** Called when it suspends itself. */
   onRuntimeError: ((error: 'HostMemoryLow') => void) | undefined;
 
-  /** What the host does beside it, in small pieces, once a slice. */
+  /** Background work of the host, called once a slice for a small piece of it. */
   background: (() => void) | undefined;
 
   /** Suspended at first; `resume()` starts it. */
@@ -81,7 +81,7 @@ export class RunningMachine {
     return new RunningMachine(machine, guest);
   }
 
-  /** Why it suspended itself: the host has no memory for it. Gone when `resume` has got some. */
+  /** Reason why it suspended itself: the host has no memory for it. Cleared when `resume` has got some. */
   get runtimeError(): 'HostMemoryLow' | undefined {
     return this.#runtimeError;
   }
@@ -147,7 +147,7 @@ export class RunningMachine {
     this.dispatch(wasExecuting ? 'reset-to-running' : 'reset-to-suspended');
   }
 
-  /** Keeps its state as it is, whoever asks for another, until `letGo`: it may run elsewhere soon. */
+  /** Refuses all changes of its state until `letGo`: it may run on another host soon. */
   hold(): void {
     this.#held = true;
   }
@@ -160,21 +160,21 @@ export class RunningMachine {
     return this.#held;
   }
 
-  /** It runs elsewhere now, and never again here. */
+  /** Ends it for good: it runs on another host now. */
   release(): void {
     this.#halt();
     this.#released = true;
     this.#end();
   }
 
-  /** Executes so many steps at once, whatever the time: for tests and measurements. */
+  /** Executes `steps` steps at once, without time slices: for tests and measurements. */
   runSteps(steps: number): void {
     this.guest.tick(steps);
     this.figures.steps += steps;
     this.figures.ticks++;
   }
 
-  /** Compares the workload's memory with what it must be. */
+  /** Checks the workload's memory. */
   selfCheck(): GuestCheck {
     return this.guest.check();
   }
@@ -201,7 +201,7 @@ export class RunningMachine {
     figures.longestGapMs = Math.max(figures.longestGapMs, now - this.#sliceEnd);
     figures.runMs += now - this.#sliceEnd;
     try {
-      // What others want of its pages is done while no CPU runs.
+      // Requests about its pages are handled while no CPU runs.
       this.memory.requests.run();
       this.background?.();
       if (this.#hasMemory()) this.#runDue(this.#pacer.due(now), now + SLICE_LIMIT_MS);
@@ -228,8 +228,8 @@ export class RunningMachine {
   }
 
   /**
-   * A guest that asks for more than there is time for gets less. A step takes two new pages at most, so the stock lasts
-   * from one look at it to the next.
+   * Executes the steps that are due, or fewer where the slice ends before. A step takes two new pages at most, so the
+   * stock lasts from one look at it to the next.
    */
   #runDue(due: number, until: number): void {
     const { guest, figures } = this;

@@ -42,7 +42,7 @@ export function putState(units: MachineUnits, template: Template, options: WakeO
   goOn(template);
 }
 
-/** Whether a device is in QEMU, too. @param unit `name/instance` */
+/** Whether the device exists in QEMU as well. @param unit `name/instance` */
 function goesOn(unit: string, units: MachineUnits, { without }: WakeOptions): boolean {
   return unit === 'hpet/0' ? hpetThatGoesOn(units, without) !== undefined : !without.has(unit.split('/')[0]);
 }
@@ -62,10 +62,10 @@ function put(
   wakeSection(table, unit, template.section(...section), moment);
 }
 
-/** QEMU's name of what a machine does, with the zero that ends it. */
+/** QEMU's name of the run state, with its NUL. */
 const RUNNING = Buffer.from('running\0');
 
-/** The machine goes on by itself, unless QEMU is told otherwise. */
+/** Stores that the machine was running, so that QEMU starts it, unless told otherwise. */
 function goOn(template: Template): void {
   const section = template.section('globalstate');
   const text = section.bytes('runstate').fill(0);
@@ -92,7 +92,7 @@ function putCpus(units: MachineUnits, template: Template, moment: Moment): void 
   port.set('outport', (port.number('outport') & ~A20) | (isOpen ? A20 : 0n));
 }
 
-/** Whether the first 8259 raises its output. */
+/** Whether the master 8259 raises its output. */
 function wantsPic({ master, slave }: I8259): boolean {
   const waits = ({ irr, imr, isr, specialMask, priorityAdd }: I8259['master'], cascaded = 0) => {
     const requests = (irr | cascaded) & ~imr;
@@ -107,15 +107,16 @@ function wantsPic({ master, slave }: I8259): boolean {
   return waits(master, waits(slave) ? CASCADE : 0);
 }
 
-/** What QEMU's `interrupt_request` calls an interrupt of a device. */
+/** Bit of QEMU's `interrupt_request` for an interrupt of a device (CPU_INTERRUPT_HARD). */
 const HARDWARE = 2n;
-/** Numbers of KVM for what a CPU does. */
+/** KVM's numbers for the run state of a CPU (KVM_MP_STATE). */
 const RunState = { runs: 0n, 'waits-for-start': 1n, halted: 3n } as const;
 
 function putRunState({ run }: CpuState, template: Template, i: number, isInterrupted: boolean): void {
   const common = template.section('cpu_common', i);
   common.set('halted', run === 'runs' ? 0n : 1n);
-  // Nobody raises again what was raised before; raised without a cause it is a spurious interrupt.
+  // An interrupt that was pending is not raised again by its device, so it is raised here; without a cause it is a
+  // spurious one.
   common.set('interrupt_request', isInterrupted ? HARDWARE : 0n);
   template.section('cpu', i).set('env.mp_state', RunState[run]);
 }

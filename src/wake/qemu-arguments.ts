@@ -20,12 +20,12 @@ const SECTOR = 512;
 /** Where the graphics adapter is, in both machines. */
 const GRAPHICS_PLACE = '02.0';
 
-/** Memory that QEMU's VGA has at least. */
+/** Smallest video memory of QEMU's VGA. */
 const MIN_VIDEO_MEMORY = MIB;
 
 /**
- * How the disks are to be opened: as they are; so that nothing is written to them; or not at all, with empty ones of
- * their sizes in their places, as QEMU does not write its stream with images of every format.
+ * How disks are opened: for writing; as snapshots, so that nothing is written to them; or not at all, with empty disks
+ * of their sizes in their place, since QEMU cannot save a stream with images of every format.
  */
 export type DiskUse = 'disks' | 'snapshots' | 'stand-ins';
 
@@ -67,12 +67,12 @@ export function qemuArguments(
   ];
 }
 
-/** KVM can have the time stamp counter run on at the rate that the guest has measured; TCG's runs at the host's. */
+/** With KVM the time stamp counter can keep the rate that the guest has measured; with TCG it has the host's. */
 function processor(units: MachineUnits, { accelerator }: WakeOptions): string {
   return accelerator === 'kvm' ? `max,tsc-frequency=${units.need<Tm>('tm/1').tscHz}` : 'max';
 }
 
-/** RAM that QEMU's board has no room for is memory of devices, which stand at the same addresses. */
+/** RAM that QEMU's board has no room for becomes device memory at the same addresses. */
 function gapArguments(index: number, size: number): string[] {
   const id = gapMemory(index);
   const first = index === 0 ? ',multifunction=on' : '';
@@ -143,7 +143,7 @@ function networkModel(units: MachineUnits, { kind, unit }: Card): { model: strin
   return { model: CARD_MODELS[E1000_CHIPS[chip]], mac };
 }
 
-/** The image of a disk beside the machine, to be looked at: the name of the node, and QEMU's words for it. */
+/** A block node for a disk's image that no device uses, for inspection: its name, and its argument. */
 export function imageNode(place: string, file: string, format: string): { node: string; words: string } {
   const node = `image-${place.replace(':', '-')}`;
   return {

@@ -19,11 +19,11 @@ const builder = (argv: Argv) =>
       default: false,
       describe: 'Only migrations that are under way, or not settled',
     })
-    .example('$0 history', 'What has moved from here, and to here?')
-    .example('$0 history --open', 'Which migrations need to be looked at?')
+    .example('$0 history', 'Machines that left or reached this host')
+    .example('$0 history --open', 'Migrations that need attention')
     .epilogue(
-      'Exit codes: 0 listed, 3 some are not settled, or a record cannot be read. What --resolve would decide ' +
-        'is not decided here.',
+      'Exit codes: 0 listed, 3 some are not settled, or a record cannot be read. History only lists; ' +
+        'savkit migrate --resolve settles them.',
     );
 type Options = OptionsOf<typeof builder>;
 
@@ -58,7 +58,7 @@ async function history(folder: string, { machine, open }: Options): Promise<Outc
         : line`${folder}: no such migrations`,
       ...unsettled.map(({ machine: name, sides }) => {
         const help = line`savkit migrate --resolve ${sides[0].record}`;
-        return line`${name}: not settled, and no process that can be seen from here is at it: ${help}`;
+        return line`${name}: not settled, and no process of this host works on it: ${help}`;
       }),
       ...findings.map(({ message }) => bad(indent(message))),
     ]),

@@ -45,7 +45,7 @@ export function isMachine(path: string): boolean {
   try {
     return readdirSync(path).some((name) => name.endsWith('.vbox'));
   } catch {
-    // A file, or nothing: whoever opens it says so.
+    // Neither: opening it will tell the error.
     return false;
   }
 }
@@ -58,7 +58,7 @@ function isFolder(path: string): boolean {
   }
 }
 
-/** Exit code by what became of a state. */
+/** Exit codes by the fate of a state. */
 const CODES: Readonly<Record<StateFate, ExitCode>> = {
   none: ExitCode.OK,
   fits: ExitCode.OK,
@@ -70,7 +70,7 @@ const CODES: Readonly<Record<StateFate, ExitCode>> = {
   refused: ExitCode.UNSUPPORTED,
 };
 
-/** Tells of all states of a machine and its snapshots. */
+/** Checks all states of a machine and its snapshots. */
 export async function runCheckMachine(
   { file, signal, progress }: Job,
   { release, hostFile }: { release?: ReleaseNumbers | undefined; hostFile?: string | undefined },
@@ -89,7 +89,7 @@ export async function runCheckMachine(
 const WORDS: Readonly<Record<StateFate, string>> = {
   none: 'no state, the machine was off',
   fits: 'state is whole and fits',
-  'fits-so-far': 'state is whole, and nothing that was judged keeps it from loading',
+  'fits-so-far': 'state is whole; no obstacle was found, but not all could be judged',
   orphaned: 'belongs to no snapshot',
   missing: 'state is missing',
   unreadable: 'state cannot be read',

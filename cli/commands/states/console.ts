@@ -21,7 +21,7 @@ import { type Job, type Outcome, runCommand, stepsOf, withCommonOptions } from '
 import { drawingStreams, show } from '../../terminal/print.ts';
 import { line, NO_TEXT, ownLines } from '../../terminal/terminal-text.ts';
 
-/** Bytes; commands with their arguments are far shorter. */
+/** Longest line in bytes; commands with their arguments are far shorter. */
 const MAX_LINE = 64 * KIB;
 
 const builder = (argv: Argv) =>
@@ -68,8 +68,7 @@ function changesOf({ session }: Console, state: string): Charge {
   return {
     isHeld: () => session.hasChanges,
     needsTerminal: true,
-    ways: () =>
-      line`Memory has changed: save FILE writes it; once more Ctrl-C, or SIGTERM, saves it to ${path} and ends`,
+    ways: () => line`Memory has changed: save FILE writes it; another Ctrl-C, or SIGTERM, saves it to ${path} and ends`,
     save: async () => {
       await ensureFolder(dirname(path));
       await save(session, path);
@@ -106,7 +105,7 @@ function print({ text }: Answer): Promise<void> {
 
 /** Reads lines from the terminal, with history and completion, or as they come from elsewhere. */
 async function talk(console: Console, { signal }: Job, options: Options): Promise<Outcome> {
-  // An abort that came while the state was loaded would be missed below.
+  // The listener below would miss a signal that came while the state was loaded.
   if (signal.aborted) throw new InterruptedError();
   if (process.stdin.isTTY !== true) return runLines(console, linesOfStdin(signal), options);
   const lines = createInterface({
@@ -132,8 +131,8 @@ function linesOfStdin(signal: AbortSignal): AsyncIterable<string> {
 }
 
 /**
- * Ends with `quit`, Ctrl-C on an empty line or Ctrl-D; where memory has changed it says so first, or with Ctrl-D, which
- * can't be taken back, at last.
+ * Ends with `quit`, Ctrl-C on an empty line, or Ctrl-D. Where memory has changed, the first two warn once; Ctrl-D
+ * cannot be repeated, so the loss is told.
  */
 async function converse(console: Console, lines: ReturnType<typeof createInterface>): Promise<void> {
   let hasWarned = false;

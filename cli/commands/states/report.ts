@@ -34,8 +34,8 @@ const builder = (argv: Argv) =>
       describe: 'Title of the page; default: the name of the first file',
     })
     .option('force', FORCE)
-    .example('$0 report machine.sav -o report.html', 'A state to look at: memory map, kinds of pages, units, screen')
-    .example('$0 report checked.ndjson -o archive.html', 'What came of many files')
+    .example('$0 report machine.sav -o report.html', 'A page about a state: memory map, kinds of pages, units, screen')
+    .example('$0 report checked.ndjson -o archive.html', 'Results for many files')
     .epilogue(
       'Exit codes: 0 written, also for damaged states, which the page tells; 4 a file cannot be read or written.',
     );

@@ -27,10 +27,10 @@ import { table } from '../../terminal/table.ts';
 import { indent, line, lines, NO_TEXT, type Piece, type TerminalText } from '../../terminal/terminal-text.ts';
 import { findingText } from '../../text/finding-text.ts';
 
-/** What verify says of a file, with its hash where that was asked for. */
+/** Report about a file, with its hash where that was asked for. */
 interface Checked extends StateReport {
   sha256?: string;
-  /** Who has signed the manifest. */
+  /** Signer of the manifest. */
   signer?: string;
 }
 
@@ -42,7 +42,7 @@ const EXIT_CODES = {
   'not-a-state': ExitCode.UNSUPPORTED,
 } as const;
 
-/** What can be said of a state that nothing is wrong with: no checksum proves more. */
+/** The verdict on a good state of QEMU, which has no checksums. */
 const NO_CHECKSUM =
   "no damage found; QEMU's format has no checksum, so a changed page or register cannot be seen (a manifest " +
   'can tell later)';
@@ -66,12 +66,12 @@ const builder = (argv: Argv) =>
     .option('manifest', {
       type: 'string',
       requiresArg: true,
-      describe: 'Name what has changed since this manifest was made',
+      describe: 'List all that has changed since this manifest was made',
     })
     .option('signers', {
       type: 'string',
       requiresArg: true,
-      describe: 'With --manifest: it must be signed by one of these (a file as ssh-keygen takes it, ALLOWED SIGNERS)',
+      describe: 'With --manifest: it must be signed by one of these (file of allowed signers, see ssh-keygen)',
     })
     .option('hash', {
       type: 'boolean',
@@ -120,7 +120,7 @@ async function signerOfManifest(path: string, bytes: Uint8Array, signers: string
 
 const SIGNATURE_LIMIT = 65_536;
 
-/** What verify finds, and what has changed since the manifest was made. */
+/** The report of `verify`, with changes since the manifest was made. */
 async function checkAgainst(path: string, source: ByteSource, job: Job, options: Options): Promise<Checked> {
   const { compareWithManifest } = await import('../../../src/saved-state/manifest/compare-manifest.ts');
   const { decodeManifest, MANIFEST_LIMIT } = await import('../../../src/saved-state/manifest/manifest-file.ts');
@@ -203,7 +203,7 @@ function findingLines(findings: readonly Finding[], dropped: number): Piece[] {
   return dropped > 0 ? [...shown, indent(`… and ${dropped} more`)] : shown;
 }
 
-/** The verdict of each unit: of all on request, of the good ones in a word when there are bad ones. */
+/** Verdicts of units: of all on request; else of the bad ones, with the number of good ones. */
 function unitLines({ state, verdict }: StateReport, options: Options): Piece[] {
   if (!state) return [];
   const goodUnits = state.units.filter((unit) => unit.findings.length === 0);

@@ -1,4 +1,4 @@
-// LZF compression: the twin of lzf-encode-plain.ts, which says what it does. Results are the same, byte for byte.
+// LZF compression: the twin of lzf-encode-plain.ts, which explains the algorithm. Results are the same, byte for byte.
 
 import { TABLE } from './memory';
 
@@ -18,22 +18,24 @@ function slotOf(word: u32): usize {
 }
 
 /**
- * The highest number that the table may hold: of a position in a block before. Clearing the table for each page would
- * take a tenth of the time.
+ * The highest position that the table may hold from earlier blocks. Positions go on from there, since clearing the
+ * table for each page would take a tenth of the time.
  */
 let past: usize = 0;
 
 /**
- * Compresses `length` bytes at `at` to `to`; 0 where that would take more than `limit` bytes. What costs is what a
- * processor can't guess: so there is one branch for what is no match, whatever the reason, and none for how long
- * literals and tokens are.
+ * Compresses `length` bytes at `at` to `to`; 0 where that would take more than `limit` bytes. Time goes into
+ * mispredicted branches: so one branch rejects all kinds of mismatches, and none depends on the lengths of literals and
+ * tokens.
  */
 export function lzfEncode(at: usize, length: usize, to: usize, limit: usize): usize {
   if (past + length > 0xffff) {
     memory.fill(TABLE, 0, TABLE_SIZE);
     past = 0;
   }
-  /** Positions are numbered from here on; the first one is `past + 1`, lower numbers lead before `at`. */
+  /**
+   * Positions are numbered from here on; the first one is `past + 1`, lower numbers are positions of earlier blocks.
+   */
   const base = at - 1 - past;
   past += length;
   const end = at + length;

@@ -1,10 +1,10 @@
-// LZF: the twin of lzf-plain.ts, which says what it does. Results are the same, byte for byte.
+// LZF decompression: the twin of lzf-plain.ts, which explains the algorithm. Results are the same, byte for byte.
 //
-// Copies go in steps of 8 bytes and may read past the block, but write only where the result belongs. Whether
-// literals stand before a copy comes in no order that a processor could guess. So each step takes both, of literals
-// perhaps none, and masks do what branches would: `run` is all ones where a token is a run of literals, `long` where a
-// copy's length has a byte of its own. What stands after a block can be read; it leads beyond the end, which is
-// noticed there.
+// Copies go in steps of 8 bytes and may read past the block, but write only within the result. Whether literals precede
+// a copy is unpredictable for a processor's branch predictor. So each step handles both, with perhaps no literals, and
+// masks replace branches: `run` is all ones where a token is a run of literals, `long` where a copy's length has a byte
+// of its own. Bytes after the block may be taken for tokens; their results would lie beyond the end, which is checked
+// there.
 
 import { BATCH_AT, BATCH_LENGTH } from './memory';
 
@@ -52,7 +52,7 @@ export function lzfDecode(at: usize, length: usize, to: usize, size: usize): boo
   return decodeRest(input, end, output, limit, start);
 }
 
-/** The same token by token, to the last byte of the block and of the result. */
+/** Decodes token by token up to the last byte of the block and of the result. */
 function decodeRest(input: i32, end: i32, output: i32, limit: i32, start: i32): bool {
   while (input < end) {
     const control = <i32>load<u8>(input);
@@ -75,7 +75,7 @@ function decodeRest(input: i32, end: i32, output: i32, limit: i32, start: i32): 
   return input === end && output === limit;
 }
 
-/** Copies what does not overlap, or at a distance of at least 8. */
+/** Copies bytes that do not overlap, or at a distance of at least 8. */
 // @ts-ignore: decorators are AssemblyScript's
 @inline
 function copy(from: i32, output: i32, stop: i32, limit: i32): void {
@@ -84,7 +84,7 @@ function copy(from: i32, output: i32, stop: i32, limit: i32): void {
 }
 
 /**
- * By distances below 8: what multiplies that many bytes to a whole word of them, and how many of its bytes are whole
+ * By distance below 8: the factor that repeats that many bytes to fill a word, and the number of bytes in whole
  * repetitions.
  */
 const REPEAT = memory.data<u64>([
@@ -93,7 +93,7 @@ const REPEAT = memory.data<u64>([
 ]);
 const REPEATED = memory.data<u8>([0, 8, 8, 6, 8, 5, 6, 7]);
 
-/** Copies what the result holds already, which may overlap: then what is copied repeats. */
+/** Copies bytes of the result, which may overlap the target: then they repeat. */
 // @ts-ignore: decorators are AssemblyScript's
 @inline
 function copyWithin(from: i32, output: i32, stop: i32, limit: i32): void {

@@ -29,7 +29,7 @@ const i8259 = defineStruct('Unit i8259, version 1', 'device-units.md', {
 const REDIRECTIONS = 24;
 
 const ioapic = defineStruct('Unit ioapic, versions 1–3', 'device-units.md', {
-  irr: { kind: x32, doc: 'lines that wait', since: 2 },
+  irr: { kind: x32, doc: 'pending lines', since: 2 },
   id: { kind: u8, doc: '' },
   index: { kind: u8, doc: 'register that the guest has chosen' },
   redirections: { kind: list(x64, REDIRECTIONS), doc: 'by line: vector, how it is delivered; bit 16: masked' },

@@ -31,9 +31,9 @@ const IDS: Readonly<Record<string, readonly { vendorId: number; deviceIds: reado
   lsilogicsas: [{ vendorId: 0x1000, deviceIds: [0x0054] }],
 };
 
-/** Where network cards sit, by instance, whichever kind they are: 8 × device. */
+/** Slots of network cards of any kind, by instance: 8 × device. */
 export const NETWORK_CARD_PLACES: readonly number[] = [0x18, 0x40, 0x48, 0x50, 0x80, 0x88, 0x90, 0x98];
-/** The first network card of this model sits elsewhere, as it does at VMware. */
+/** The first network card of this model has another slot, as in VMware. */
 export const SERVER_CARD = { model: '82545EM', deviceId: 0x100f, place: 0x88 } as const;
 
 /** VirtualBox's name of the device with these ids; undefined for bridges and others. */
@@ -43,19 +43,22 @@ export function pciName(vendorId: number, deviceId: number): string | undefined 
   )?.[0];
 }
 
-/** Vendor of a device; of graphics that of VirtualBox's own adapters. Undefined for what is not on the PCI bus. */
+/**
+ * Vendor of a device; for graphics, that of VirtualBox's own adapters. Undefined for devices that are not on the PCI
+ * bus.
+ */
 export function pciVendor(device: string): number | undefined {
   return entryOf(IDS, device)?.[0].vendorId;
 }
 
-/** Of VMSVGA. */
+/** Vendor of VMSVGA. */
 export const VMWARE = 0x15ad;
 
 export function isNetworkCard(device: string): boolean {
   return ['e1000', 'pcnet', 'virtio-net'].includes(device);
 }
 
-/** The instance of a device that sits there; others than network cards come once. */
+/** The instance of the device in a slot; all but network cards exist once. */
 export function pciInstance(device: string, devfn: number, deviceId: number): number {
   if (!isNetworkCard(device) || (deviceId === SERVER_CARD.deviceId && devfn === SERVER_CARD.place)) return 0;
   return Math.max(0, NETWORK_CARD_PLACES.indexOf(devfn));

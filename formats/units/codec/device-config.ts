@@ -1,9 +1,6 @@
 import { hex } from '../../errors.ts';
 
-/**
- * What the loader of a unit compares with the machine's configuration, by the name of each value, in the order in which
- * it does so.
- */
+/** Values that the loader of a unit compares with the machine's configuration, by name, in the loader's order. */
 export type DeviceConfig = Readonly<Record<string, number | string | boolean>>;
 
 const ATTACHED = 'attached';
@@ -14,7 +11,7 @@ export function placesConfig(names: readonly string[], isAttached: (place: numbe
   return Object.fromEntries(names.map((name, place) => [name, isAttached(place) ? ATTACHED : EMPTY]));
 }
 
-/** What is compared of a device on the ISA bus. */
+/** Values compared for a device on the ISA bus. */
 export function isaConfig(interrupt: number, port: number) {
   return { interrupt, 'I/O port': hex(port) };
 }

@@ -19,12 +19,12 @@ import { CONTEXT_6, CONTEXT_8, CONTEXT_14, type OldContext } from './cpum-old-la
 
 export type { ControlRegisters };
 
-/** Unit "cpum", instance 1: registers of the virtual CPUs and what CPUID tells the guest (pgm-unit.md 10.2). */
+/** Unit "cpum", instance 1: registers of the virtual CPUs, and the guest's CPUID (pgm-unit.md 10.2). */
 export const CPUM_UNIT = { name: 'cpum', instance: 1 } as const;
 
 /** Registers of one CPU. */
 export interface CpuRegisters extends ControlRegisters {
-  /** All registers; of versions before 17 XCR0 is what VirtualBox loads them with. */
+  /** All registers; in versions before 17, XCR0 is the value with which VirtualBox loads them. */
   context?: GuestContext;
   /** The first 416 bytes of an FXSAVE image. */
   fxsave?: Uint8Array;
@@ -34,7 +34,7 @@ export interface CpuRegisters extends ControlRegisters {
   tscAux?: bigint;
 }
 
-/** What unit cpum tells. */
+/** Decoded unit cpum. */
 export interface Cpum {
   /** By number of the CPU. */
   cpus: CpuRegisters[];
@@ -51,11 +51,11 @@ export interface Cpum {
 /** Versions that any release read or wrote. */
 export const CPUM_VERSIONS = [6, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24];
 const X_STATE_SIZE = xStateHeader.size();
-/** Largest payload that is looked at: 512 VCPUs with all of their extended state. */
+/** Largest payload that is decoded: 512 VCPUs with all of their extended state. */
 export const CPUM_LIMIT = 16 * 1024 * 1024;
 
 const MAX_CPUS = 512;
-/** From this version on, structures with markers, in an order that has stayed. */
+/** From this version on, structures with markers, in an order that has not changed since. */
 const FIRST_MODERN = 17;
 /** From this version on, structures with markers. */
 const FIRST_STRUCTURED = 14;
@@ -65,7 +65,7 @@ const PAE_POINTERS_SIZE = 4 * 8;
 /** This version put two bytes in front. */
 const FIRST_WITH_PREFIX = 24;
 
-/** Registers in the payload of a final pass. @throws FormatError when they are not where the version has them */
+/** Reads the payload of a final pass. @throws FormatError for one that does not fit its version */
 export function readCpum(payload: Uint8Array, version: number): Cpum {
   try {
     const { cpus, end } = readCpus(payload, version);
@@ -91,7 +91,7 @@ export function readCpum(payload: Uint8Array, version: number): Cpum {
   }
 }
 
-/** What a CPU's registers are to be. */
+/** New values for a CPU's registers. */
 export interface NewRegisters extends ControlRegisters {
   /** Legacy PAE: the four latched pointers. */
   paePointers?: readonly bigint[] | undefined;
@@ -120,8 +120,8 @@ export function withControlRegisters(
 }
 
 /**
- * The payload of pass 0 of a live save, which is the CPUID part alone, from that of the final pass. Versions 15 and
- * later. Undefined where it can't be told. Source: CPUM.cpp, cpumR3LiveExec.
+ * The payload for pass 0 of a live save, taken from that of the final pass: the CPUID part alone. Versions 15 and
+ * later. Undefined where it is not found. Source: CPUM.cpp, cpumR3LiveExec.
  */
 function cpumLivePass(payload: Uint8Array, version: number): Uint8Array | undefined {
   const at = findCpuidPart(payload, version);
@@ -135,7 +135,7 @@ function cpumLivePass(payload: Uint8Array, version: number): Uint8Array | undefi
 
 interface Found {
   cpus: CpuRegisters[];
-  /** Where the control registers of each stand, and the pointers of legacy PAE, where the version has them. */
+  /** By CPU: offsets of its control registers, and of PAE's page-directory pointers where the version has them. */
   places: { context: number; offsets: ControlOffsets; paePointers?: number }[];
   /** Where the CPUID part starts. */
   end: number;
@@ -148,7 +148,7 @@ function readCpus(payload: Uint8Array, version: number): Found {
   return version >= FIRST_STRUCTURED ? readStructured(payload, view) : readV9to13(payload, view, version);
 }
 
-/** Behind each context: what has been used of the FPU, what has changed. */
+/** Flags after each context: use of the FPU, changed parts. */
 const FLAGS_SIZE = 8;
 
 /** One hypervisor context, one guest context. */
@@ -161,7 +161,7 @@ function readFirst(payload: Uint8Array, layout: OldContext): Found {
   };
 }
 
-/** One hypervisor context, or one per VCPU, precedes the count; the count itself tells which. */
+/** The count comes after one hypervisor context, or after one for each VCPU; the value found there tells which. */
 function readV9to13(payload: Uint8Array, view: DataView, version: number): Found {
   const { size } = CONTEXT_8;
   let count = view.getUint32(size, true);
@@ -247,7 +247,7 @@ function readModern(payload: Uint8Array, view: DataView, version: number): Found
   return { cpus, places, end: at + 8 + msrSize };
 }
 
-/** Whether a structure of so many bytes, markers included, stands there. */
+/** Whether there is a structure of `size` bytes, markers included. */
 function isMarked(view: DataView, at: number, size: number): boolean {
   return (
     at + size <= view.byteLength &&

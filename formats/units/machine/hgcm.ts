@@ -7,13 +7,13 @@ import { hgcmCodec } from './codecs.ts';
 const name = text(256);
 const MAX_SERVICES = 64;
 
-/** Names of services, up to the first one that has clients: those are laid out as the service likes. */
+/** Names of services, up to the first one with clients, whose layout depends on the service. */
 export function readHgcmServices(cursor: Cursor): string[] {
   const names: string[] = [];
   cursor.u32();
   const count = Math.min(cursor.u32(), MAX_SERVICES);
   for (let i = 0; i < count; i++) {
-    // The length with its NUL comes first, the loader's buffer for the name.
+    // The size of the loader's buffer for the name comes first.
     cursor.u32();
     names.push(name.read(cursor));
     if (cursor.u32() > 0) break;
@@ -21,7 +21,7 @@ export function readHgcmServices(cursor: Cursor): string[] {
   return names;
 }
 
-/** Shared folders and clipboards are small, what a clipboard holds is not. */
+/** The contents of a clipboard can be large. */
 const HGCM_LIMIT = 64 * MIB;
 
 /** Of the services up to the first one that has clients. */

@@ -4,7 +4,7 @@ import { defineStruct, type StructValue } from '../../binary/struct.ts';
 import { codecOf } from '../codec/codec.ts';
 import { fields, led, nested, oneOf, x8, x32, x64 } from '../codec/kinds.ts';
 
-/** Ports that a unit has an entry for, whatever the controller has. */
+/** Entries for ports in a unit, however many the controller has. */
 export const AHCI_PORTS = 30;
 
 const NAMES = {
@@ -14,7 +14,7 @@ const NAMES = {
 };
 const ATTACHED = { kind: bool, doc: 'a disk or drive is attached; compared with the machine' };
 
-export const ahciDevice = defineStruct('What is attached to a port, ahci version 9', 'units-compared.md', {
+export const ahciDevice = defineStruct('Device at a port, ahci version 9', 'units-compared.md', {
   attached: ATTACHED,
   hotPluggable: { kind: bool, doc: 'it may be taken out while the machine runs; compared with the machine' },
   ...NAMES,
@@ -53,7 +53,7 @@ const ahciPort = defineStruct('Port of an AHCI controller, ahci version 9', 'uni
 const ahci = defineStruct('Unit ahci, version 9', 'units-compared.md', {
   ports: { kind: u32, doc: 'ports; compared with the machine' },
   devices: { kind: array(nested(ahciDevice), AHCI_PORTS), doc: '' },
-  idePorts: { kind: array(u32, 4), doc: 'ports that an IDE controller would show' },
+  idePorts: { kind: array(u32, 4), doc: 'ports that are also shown as IDE ports' },
   ...fields(x32, [
     'capabilities',
     'control',
@@ -63,7 +63,7 @@ const ahci = defineStruct('Unit ahci, version 9', 'units-compared.md', {
     'coalescingControl',
     'coalescingPorts',
   ]),
-  unknown: { kind: bytes(26), doc: 'coalescing of interrupts, reset; not known more closely' },
+  unknown: { kind: bytes(26), doc: 'coalescing of interrupts, reset; details are not known' },
   port: { kind: array(nested(ahciPort), AHCI_PORTS), doc: '' },
   separator,
 });
@@ -113,7 +113,7 @@ const ideDrive = defineStruct('State of an IDE drive, piix3ide version 22', 'dev
   bufferSize: { kind: u32, doc: 'bytes; 0 without a drive' },
   buffer: {
     kind: ({ bufferSize }: { bufferSize: number }) => bytes(bufferSize),
-    doc: 'what is on its way to or from the guest',
+    doc: 'data on its way to or from the guest',
   },
 });
 

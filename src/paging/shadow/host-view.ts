@@ -10,14 +10,14 @@ import type { ShadowCpu } from './shadow-cpu.ts';
 import type { ShadowedMachine } from './shadow-state.ts';
 
 const POOL_BASE = POOL_BASE_HIGH * TWO_32;
-/** The root as registers of a mode have it: PG and PE; PAE; LME, LMA and NXE. */
+/** Control registers for the host's paging modes: PG and PE; PAE; LME, LMA and NXE. */
 const CR0 = 0x80000001n;
 const EFER_LONG = EFER_LME | EFER_LMA | EFER_NXE;
 
 /**
  * Host-physical memory as shadow tables see it: guest pages at page ID × 4096, tables of the pool from 2^40 on. Tables
- * of 32-bit entries name pool tables by the low half of their address, so with `narrow` those stand at the bottom.
- * Nobody writes here.
+ * with 32-bit entries hold the low half of a pool table's address, so with `narrow` pool tables are at the bottom. It
+ * is read-only.
  */
 class HostView implements AddressSpaceMemory {
   readonly #paging: ShadowedMachine;
@@ -71,9 +71,8 @@ class HostView implements AddressSpaceMemory {
 }
 
 /**
- * The tables that a CPU runs on, as an address space: its translations are host-physical, and it can be listed and
- * walked like the guest's. Undefined while there are none. EPT's entries are read as if they were long mode's: read,
- * write, execute appear as P, RW, US.
+ * A CPU's shadow tables as an address space with host-physical translations, to be listed and walked like the guest's.
+ * Undefined while there are none. EPT entries are read as those of long mode: read, write, execute appear as P, RW, US.
  */
 export function shadowSpace(cpu: ShadowCpu): AddressSpace | undefined {
   const { paging, plan, root } = cpu;
@@ -87,7 +86,7 @@ export function shadowSpace(cpu: ShadowCpu): AddressSpace | undefined {
     efer: plan.levels.length === 4 ? EFER_LONG : EFER_NXE,
   };
   if (plan.levels.length !== 3) return new AddressSpace(view, registers);
-  // A real host has the root of such tables below 4 GiB, where CR3 reaches.
+  // The root of PAE tables has to be below 4 GiB, as CR3 has 32 bits: its entries are taken over one by one.
   const pdptes = Array.from(
     { length: 4 },
     (_, i) => (BigInt(view.readU32(address + 8 * i + 4)) << 32n) | BigInt(view.readU32(address + 8 * i)),

@@ -12,7 +12,7 @@ import {
 } from './paging-events.ts';
 import type { ShadowPaging } from './shadow-paging.ts';
 
-/** Shows what the CPUs' paging has done in the statistics of their machine, which knows as many CPUs or fewer. */
+/** Adds the figures of the CPUs' paging to the statistics of their machine, which may list fewer CPUs. */
 export function bindPagingStatistics(statistics: StatTree, { cpus, events, virtualHandlers }: ShadowPaging): void {
   events.bindTo(
     statistics,

@@ -8,7 +8,7 @@ import { RamRange } from '../pages/ram-range.ts';
 import { DeviceRanges } from './device-ranges.ts';
 import { findOverlaid, freeOverlaid } from './overlay.ts';
 
-/** PGMMMIO2RANGE: memory of a device. It exists whether the guest has mapped it or not. */
+/** PGMMMIO2RANGE: memory of a device, such as video memory; it exists also while the guest has not mapped it. */
 export interface Mmio2Range {
   /** VirtualBox's name of the device. */
   readonly device: string;
@@ -22,11 +22,11 @@ export interface Mmio2Range {
   readonly pages: number;
   /** Page of the host's memory, by page. */
   readonly pageId: Uint32Array;
-  /** Where it is mapped. */
+  /** Address at which it is mapped; undefined while it is not. */
   readonly address: GuestPhys | undefined;
 }
 
-/** Memory of a device that is to be. */
+/** Device memory to be registered. */
 export interface NewMmio2 {
   /** VirtualBox's name of the device. */
   device: string;
@@ -47,7 +47,7 @@ const MAX_PAGES = 0x3fffffff;
 
 interface Registered extends Mmio2Range {
   address: GuestPhys | undefined;
-  /** The range that its pages stand in while it is mapped. */
+  /** The range of guest memory that holds its pages while it is mapped. */
   within?: RamRange;
 }
 
@@ -65,7 +65,7 @@ export class Mmio2Ranges extends DeviceRanges {
     return this.#get(device, instance, region);
   }
 
-  /** What is mapped at an address. */
+  /** The MMIO2 range that is mapped at an address. */
   at(gcPhys: GuestPhys): Mmio2Range | undefined {
     return this.#registered.find(
       ({ address, pages }) => address !== undefined && gcPhys >= address && gcPhys < address + pages * PAGE_SIZE,

@@ -9,7 +9,7 @@ import { type MemoryConfig, ramStretches } from './memory-config.ts';
 // reset; `GuestMemory.close` ends it.
 
 /**
- * Memory as the configuration wants it, all zero.
+ * Makes memory as the configuration demands it, all zero.
  * @throws HostMemoryError where the host declines the reservation
  */
 export function setUpMemory(config: MemoryConfig, host = new HostMemory(hostOptions(config))): GuestMemory {
@@ -28,7 +28,8 @@ function hostOptions({ maxRing3Chunks }: MemoryConfig): { maxMappedChunks?: numb
 }
 
 /**
- * When ROM and devices are there: allocates all RAM where that is wanted. @throws EnvironmentError VERR_EM_NO_MEMORY
+ * To be called when ROM and devices are registered: allocates all RAM where that is configured. @throws
+ * EnvironmentError VERR_EM_NO_MEMORY
  */
 export function finaliseMemory(memory: GuestMemory, { ramPreAlloc }: Pick<MemoryConfig, 'ramPreAlloc'>): void {
   if (!ramPreAlloc) return;
@@ -41,7 +42,7 @@ export function finaliseMemory(memory: GuestMemory, { ramPreAlloc }: Pick<Memory
 }
 
 /**
- * As at power-on, before the devices are reset: RAM is zero, aliases end. Device memory, its mappings and handlers
+ * Resets RAM, before the devices are reset: RAM becomes zero, aliases end. Device memory, its mappings and handlers
  * stay.
  */
 export function resetRam(memory: GuestMemory, { ramPreAlloc }: Pick<MemoryConfig, 'ramPreAlloc'>): void {
@@ -55,7 +56,7 @@ export function resetRam(memory: GuestMemory, { ramPreAlloc }: Pick<MemoryConfig
   memory.pages.flush();
 }
 
-/** Large pages stay in one piece, and devices keep what they have mapped. */
+/** Whether a page keeps its memory: large pages stay in one piece, and devices keep pages that they have mapped. */
 function keepsMemory(range: RamRange, page: number): boolean {
   return range.pdeType(page) === PdeType.LARGE || range.readLocks[page] > 0 || range.writeLocks[page] > 0;
 }

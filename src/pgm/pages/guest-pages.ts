@@ -12,18 +12,18 @@ import { PageFlag, type RamRange } from './ram-range.ts';
 
 /** Pages are given back to the host in batches of this many (`GMMFREEPAGES_…`). */
 const FREE_BATCH = 128;
-/** What pages without memory hold. Nobody writes it. */
+/** Contents of pages without memory; never written. */
 const ZERO_PAGE = new Uint8Array(PAGE_SIZE);
 
 /** The pages of a machine: changes their states by the one table, and keeps the counts. */
 export class GuestPages {
   readonly backing: HostBacking;
   readonly counts: PageCounts = noPages();
-  /** How often a page was taken in place of the zero page, and of a shared page. */
+  /** Numbers of pages that were allocated in place of the zero page, and of a shared page. */
   readonly replaced = { zero: 0, shared: 0 };
-  /** Called after type, state, page or handlers of a page have changed: what is derived from it is out of date. */
+  /** Called after type, state, host page or handlers of a page have changed, so that caches can follow. */
   onChange: ((range: RamRange, page: number) => void) | undefined;
-  /** Tries to allocate the whole 2 MiB around a page that is written first; true when it did. */
+  /** Tries to allocate the whole 2 MiB around a page at its first write; true when it did. */
   allocateLarge: ((range: RamRange, page: number) => boolean) | undefined;
   readonly #freed = new Uint32Array(FREE_BATCH);
   #freedCount = 0;
@@ -44,13 +44,13 @@ export class GuestPages {
     const transition = rule.rows[from];
     if (transition.error) throw this.#refusal(event, transition.error, range, page);
     if (transition.effect && !this.#takeEffect(transition.effect, range, page)) return;
-    // Memory of descriptors that was never written is not to be taken.
+    // Descriptors that were never written take no memory: so nothing is written without need.
     if (transition.to !== from) range.state[page] = transition.to;
     this.#count(transition, range, page);
     if (transition.to !== from || transition.effect) this.changed(range, page);
   }
 
-  /** What memory holds at a page, without handlers: 4096 bytes, borrowed until the next call. */
+  /** Contents of a page, without calls of handlers: 4096 bytes, borrowed until the next call. */
   contentOf(range: RamRange, page: number): Uint8Array {
     const id = range.pageId[page];
     return id === NIL_PAGE_ID ? ZERO_PAGE : this.backing.pageBytes(id);
@@ -81,8 +81,8 @@ export class GuestPages {
   }
 
   /**
-   * Gives what was freed back to the host, and tells it how many are ballooned now. Ends each operation that frees or
-   * balloons pages.
+   * Gives freed pages back to the host, and reports the number of ballooned ones. To be called at the end of each
+   * operation that frees or balloons pages.
    */
   flush(): void {
     this.#freeBatch();
@@ -96,7 +96,7 @@ export class GuestPages {
     this.backing.freePages('base', ids);
   }
 
-  /** Tells that something else of a page has changed: its type, its handlers. */
+  /** To be called after the type or handlers of a page have changed. */
   changed(range: RamRange, page: number): void {
     range.noteChange(page);
     if (range.pdeType(page) === PdeType.LARGE) suspendLargePage(range, page);
@@ -120,7 +120,7 @@ export class GuestPages {
     if (writtenTo) this.markWritten(range, page, writtenTo === 'set');
   }
 
-  /** @returns false when a large page was allocated, which has changed all that was to change */
+  /** @returns false when a large page was allocated, which leaves nothing to do */
   #takeEffect(effect: BackingEffect, range: RamRange, page: number): boolean {
     const { pageId } = range;
     switch (effect) {

@@ -21,20 +21,20 @@ import { donorOfSettings } from './settings-donor.ts';
 /** A unit of the result. */
 export interface PlannedUnit {
   header: Pick<UnitHeader, 'name' | 'instance' | 'version' | 'pass'>;
-  /** What it holds; absent for a unit of the state that passes as it is. */
+  /** New payload; absent for a unit that is copied from the state. */
   payload?: Uint8Array;
 }
 
-/** What a state is to fit. */
+/** Target of an adaptation. */
 export type AdaptTarget =
   /** A state of the machine, saved right after power-on. */
   | { donor: ByteSource }
-  /** What its settings tell, and CPUID of the host, where it is not the one that saved the state. */
+  /** The machine of a settings file, and CPUID of the host where it is not the one that saved the state. */
   | { machine: MachineFacts; host?: CpuidPart }
   /** The machine that it was saved from: only the release is another one. */
   | 'unchanged';
 
-/** How an adaptation is planned. */
+/** Options of a plan. */
 export interface PlanOptions {
   /** The VirtualBox that is to load the result; absent for one that reads the same versions of units. */
   release?: ReleaseNumbers | undefined;
@@ -46,7 +46,7 @@ export interface AdaptPlan {
   donor: CollectedState;
   /** The machine that is to load the result. */
   machine: MachineFacts;
-  /** Whose CPU is to run it; absent where the donor tells, or nobody does. */
+  /** CPUID of the target host; absent where the donor has it, or it is not known. */
   host?: CpuidPart;
   changes: readonly Change[];
   /** In the order of the result. */
@@ -117,7 +117,7 @@ async function machineFor(own: CollectedState, target: AdaptTarget, walk: { sign
   return { donor, machine };
 }
 
-/** Unit mm says how much RAM there is; what becomes of it is told with unit pgm. */
+/** Merges unit mm, which holds the size of RAM; changes of it are reported with unit pgm. */
 function mergeSizes(merge: Merge): void {
   const own = merge.value('mm/1', mmCodec);
   const donor = merge.donorValue('mm/1', mmCodec);
@@ -125,7 +125,7 @@ function mergeSizes(merge: Merge): void {
   Object.assign(own, { ramSize: donor.ramSize, pages: donor.pages });
 }
 
-/** Those of the state in their order; the machine's own after the unit that they follow in its state. */
+/** Units of the state in their order; a unit of the donor alone goes after the unit that it follows there. */
 function unitsOf(merge: Merge): PlannedUnit[] {
   const changed = merge.changedPayloads();
   const units: PlannedUnit[] = [];

@@ -16,48 +16,46 @@ import type { Difference } from './difference.ts';
 import { type ReleaseNumbers, releaseName, releaseOf } from './unit-versions.ts';
 import { unitsLaidOutOtherwise } from './units-as-laid-out.ts';
 
-/** What is checked, and who is told. */
+/** Options of a check: targets and callbacks. */
 export interface CheckOptions extends Pick<WalkOptions, 'onProgress' | 'signal'> {
-  /** What it is to be loaded into. */
+  /** The machine that the state is to be loaded into. */
   machine?: MachineFacts;
   /** The VirtualBox that is to load it. Default: the one that wrote the machine's settings. */
   release?: ReleaseNumbers;
-  /** CPUID of the host that is to load it; absent where only the host knows. */
+  /** CPUID of the host that is to load it; absent where it is not known. */
   host?: CpuidPart;
 }
 
-/** What VirtualBox would say first. */
+/** VirtualBox's first error. */
 export interface LoadForecast {
   /** VirtualBox's name for it. */
   vboxCode: string;
-  /** `name/instance`; absent for what it finds before it looks at units. */
+  /** `name/instance`; absent for errors before the first unit. */
   unit?: string;
   /** One line for people. */
   message: string;
 }
 
-/** What loading a state into a machine would come to. */
+/** Forecast of loading a state into a machine. */
 export interface CheckReport {
   /** Nothing was found that keeps the state from loading. */
   loads: boolean;
-  /** Where it does not. */
+  /** The loader's first error, where something keeps it from loading. */
   forecast?: LoadForecast;
   /** In the order in which a loader would meet them; it stops at the first error. */
   findings: Finding[];
-  /** What was compared with: machine, release. */
+  /** Names of the targets: machine, release. */
   against: string[];
-  /**
-   * What was not compared, since neither side tells, or savkit does not know the unit: the state may be refused there.
-   */
+  /** Parts that were not compared: unknown on both sides, or to savkit. VirtualBox may refuse the state for them. */
   notJudged: string[];
-  /** What was taken for granted, since only the host that loads the state can tell. */
+  /** Assumptions about the host that loads the state. */
   assumed: string[];
   /** The state is damaged. */
   damaged: boolean;
 }
 
 /**
- * Says whether a state will load in a machine or in a release, and if not, with which error. @throws EnvironmentError,
+ * Tells whether a state will load in a machine or in a release, and if not, with which error. @throws EnvironmentError,
  * InterruptedError
  */
 export async function check(
@@ -84,7 +82,7 @@ export async function check(
     .filter(({ severity }) => severity === 'error')
     .map((finding) => (state ? placeOf(state, finding) : { at: BEFORE_UNITS, finding }));
   if (state) {
-    // As a literal: there may be more than a call takes as arguments.
+    // A literal, since `push` would take too many arguments.
     differences = [
       ...differences,
       ...(machine
@@ -123,7 +121,7 @@ function onHost(machine: MachineFacts, { guest, rawBasic, rawExtended }: CpuidPa
   return { ...machine, cpuid: { guest: machine.cpuid?.guest ?? guest, rawBasic, rawExtended } };
 }
 
-/** What only the host that loads the state can tell, or the profile of its machine, neither settings nor release. */
+/** Assumptions where only the target's host, or the CPU profile of its machine, could tell. */
 function assumedOf({ cpus }: Cpum, known: CpuidPart | undefined): string[] {
   const mask = cpus.reduce((all, { context }) => all | (context?.xStateMask ?? 0n), 0n);
   const parts = mask === 0n ? '' : `extended state 0x${mask.toString(16)}`;
@@ -132,14 +130,11 @@ function assumedOf({ cpus }: Cpum, known: CpuidPart | undefined): string[] {
   return known.guest.length > 0 || parts === '' ? [] : [`the machine lets its guest have ${parts}`];
 }
 
-/**
- * Header and footer are looked at first, then the API looks for a unit of its own in the directory, then come the
- * units.
- */
+/** Positions in the loader's order before the first unit: header and footer, then the API's search for its own unit. */
 const AT_FIRST = -2;
 const BEFORE_UNITS = -1;
 
-/** When the loader meets damage, and with which code. */
+/** The position in the loader's order at which it meets damage, and its code. */
 function placeOf({ units, directory, size }: SavedState, finding: Finding): Difference {
   const { place, code } = finding;
   if (place.unit !== undefined) {
@@ -148,7 +143,7 @@ function placeOf({ units, directory, size }: SavedState, finding: Finding): Diff
     );
     return { at, finding };
   }
-  // All bytes have the CRC that the footer claims: that is asked last.
+  // The CRC of all bytes, in the footer, is checked last.
   if (code === 'bad-stream-crc') return { at: units.length, finding };
   const offset = place.offset ?? 0;
   const isOfDirectory =
@@ -161,12 +156,12 @@ function placeOf({ units, directory, size }: SavedState, finding: Finding): Diff
   if (isOfDirectory)
     return { at: BEFORE_UNITS, finding: { ...finding, vboxCode: 'VERR_SSM_UNSUPPORTED_DATA_UNIT_VERSION' } };
   if (offset === 0 || code === 'bad-footer' || offset === size - FOOTER_SIZE) return { at: AT_FIRST, finding };
-  // In a header it is met before what the unit says; elsewhere between the units.
+  // Damage in a header comes before the unit's contents, other damage between units.
   const at = units.findLastIndex((unit) => unit.offset <= offset);
   return { at: units[at]?.offset === offset ? at - 0.5 : at + 0.5, finding };
 }
 
-/** What salvage could not keep is told by a unit that no VirtualBox knows. */
+/** The unit in which salvage lists what it could not keep; no VirtualBox knows it. */
 function incompleteUnits(units: readonly UnitSummary[]): Difference[] {
   const at = units.findIndex(({ name }) => name === INCOMPLETE_UNIT.name);
   if (at < 0) return [];
@@ -186,7 +181,7 @@ function incompleteUnits(units: readonly UnitSummary[]): Difference[] {
   ];
 }
 
-/** What every state must have, whatever the machine. */
+/** Units that every state must have. */
 function missingUnits(units: readonly UnitSummary[]): Difference[] {
   const differences: Difference[] = [];
   const add = (at: number, code: DifferenceCode, vboxCode: string, message: string, place: Finding['place'] = {}) =>

@@ -5,10 +5,10 @@ import type { MachineFacts } from '../machine-facts/machine-facts.ts';
 import type { Comparison } from './comparison.ts';
 import { pciPlace } from './pci-places.ts';
 
-/** Units of chipsets: a machine knows only that of its own. */
+/** Units of PCI buses, one for each chipset; a machine knows only its own. */
 export const BUSES: readonly string[] = ['pci', 'ich9pci'];
 
-/** A place on the bus and what sits there. */
+/** A slot of the bus, with its device. */
 export interface BusSlot {
   devfn: number;
   vendorId: number;
@@ -17,8 +17,8 @@ export interface BusSlot {
 }
 
 /**
- * Compares what sits on the first PCI bus, as the loader of its unit does: by place and vendor, and no further than the
- * last place of the state. @returns names of devices that were met here, and so are not met again
+ * Compares the devices of the first PCI bus as the loader of its unit does: by slot and vendor, up to the state's last
+ * slot. @returns names of devices that were reported here, so that later comparisons skip them
  */
 export function compareBus(comparison: Comparison): Set<string> {
   const { state, target } = comparison;

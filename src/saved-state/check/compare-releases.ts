@@ -25,7 +25,7 @@ import {
   versionText,
 } from './unit-versions.ts';
 
-/** What a release cannot read of a state. @param notJudged gets the units of which nothing is known */
+/** Lists the parts of a state that a release cannot read. @param notJudged gets units whose versions are not known */
 export function compareReleases(
   { header, units }: SavedState,
   target: ReleaseNumbers,

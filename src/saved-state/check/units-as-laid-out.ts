@@ -3,18 +3,18 @@ import type { ByteSource } from '../../../formats/files/source.ts';
 import { codecFor } from '../../../formats/units/table.ts';
 import { collectPayloads } from '../reading/collect-units.ts';
 
-/** Units that are as long as the machine has CPUs, and say nowhere how many. */
+/** Units with an entry for each CPU, and without a count. */
 const OF_EACH_CPU = new Set(['em', 'trpm']);
 
-/** Values that savkit decodes, and whose effect on a loader it does not know. 7.2.22 refuses them. */
+/** Decoded values that 7.2.22 refuses; it is not known which values loaders take. */
 const UNUSUAL: ReadonlyMap<string, (value: Record<string, unknown>) => string | undefined> = new Map([
   ['pdm', ({ dma }) => (Number(dma) > 1 ? `a DMA transfer waits, ${dma}` : undefined)],
   ['HWACCM', ({ patches }) => (Number(patches) > 0 ? `${patches} instructions of the guest are patched` : undefined)],
 ]);
 
 /**
- * Units whose bytes are not laid out as savkit knows their version: the loader may refuse them, or know more. Nothing
- * is told of units that savkit does not know, nor of a source that can't be read twice.
+ * Units whose bytes do not fit the layout that savkit knows for their version: the loader may refuse them, or know
+ * more. Units without a known layout are left out, and so is a source that can't be read twice.
  */
 export async function unitsLaidOutOtherwise(
   source: ByteSource,

@@ -20,11 +20,11 @@ export interface PageDifference extends PageSpan {
   mapped: boolean;
 }
 
-/** How one range of memory differs. */
+/** Differences in one range of memory. */
 export interface RangeDifference {
   /** Name of the range. */
   range: string;
-  /** Pages by what became of them. */
+  /** Pages with other contents. */
   changed: number;
   /** Pages that were zeros. */
   filled: number;
@@ -36,7 +36,7 @@ export interface RangeDifference {
   onlyIn?: 'a' | 'b';
 }
 
-/** How two states differ. */
+/** Differences between two states. */
 export interface StateDiff {
   /** Nothing that was compared differs. */
   equal: boolean;
@@ -46,22 +46,22 @@ export interface StateDiff {
   fields: FieldDifference[];
   /** Ranges that differ. */
   memory: RangeDifference[];
-  /** What was not compared, and why. */
+  /** Parts that were not compared, with reasons. */
   notes: string[];
 }
 
 /** Runs listed for each range; counts go on. */
 const MAX_RUNS = 10_000;
 
-/** Who is told how far a comparison is. */
+/** Options of a comparison. */
 export interface DiffOptions extends Pick<WalkOptions, 'signal'> {
   /** Called with the state that is being read, and the offset reached in it. */
   onProgress?: (which: 'a' | 'b', offset: number) => void;
 }
 
 /**
- * Compares what two states hold, whatever their containers and versions: memory page by page, units byte for byte,
- * decoded fields.
+ * Compares the contents of two states of any containers and versions: memory page by page, units byte for byte, decoded
+ * fields.
  * @throws FormatError when either is damaged
  */
 export async function diffStates(a: ByteSource, b: ByteSource, options: DiffOptions = {}): Promise<StateDiff> {
@@ -77,7 +77,7 @@ export async function diffStates(a: ByteSource, b: ByteSource, options: DiffOpti
   const [fields, untold] = split(
     differingFields(comparableFields(own.state, alike), comparableFields(other.state, alike)),
   );
-  if (untold.length > 0) notes.push(`told by one of the states only: ${untold.map(({ field }) => field).join(', ')}`);
+  if (untold.length > 0) notes.push(`only in one of the states: ${untold.map(({ field }) => field).join(', ')}`);
   const equal = units.added.length + units.gone.length + units.changed.length + fields.length + memory.length === 0;
   return { equal, units, fields, memory, notes };
 }
@@ -96,7 +96,10 @@ function comparableFields(state: StateView, alike: boolean): Map<string, string>
   return alike ? fields : new Map([...fields].filter(([name]) => /^cpus\[\d+\]\.registers\./.test(name)));
 }
 
-/** A field that is told by one state only is no difference: the version of the other may have no place for it. */
+/**
+ * Separates fields that only one state has, which are no differences: the version of the other may have no place for
+ * them.
+ */
 function split(differences: FieldDifference[]): [FieldDifference[], FieldDifference[]] {
   const isTold = ({ a, b }: FieldDifference) => a !== undefined && b !== undefined;
   return [differences.filter(isTold), differences.filter((difference) => !isTold(difference))];

@@ -4,7 +4,7 @@ import { describeState } from './describe.ts';
 /** Decoded values of a state by name, such as `cpus[0].registers.rip`, as text. */
 export type Fields = Map<string, string>;
 
-/** How a state is written down, and what the directory of the file says: not what it holds. */
+/** Fields about the file's format and directory, not about the machine. */
 const FORM = [
   'units',
   'container.format',
@@ -14,7 +14,7 @@ const FORM = [
   'container.size',
   'container.directoryEntries',
 ];
-/** Told by lists of ranges and by page records, which are compared themselves. */
+/** Fields out of lists of ranges and page records, which are compared themselves. */
 const RANGES = [
   'memory.pgmVersion',
   'memory.ramPages',
@@ -25,7 +25,7 @@ const RANGES = [
   'memory.passes',
 ];
 
-/** All values that savkit understands, but for memory and for how the file is written. */
+/** All decoded values, without memory and the file's format. */
 export function fieldsOf(state: SavedState): Fields {
   const fields: Fields = new Map();
   flatten(describeState(state), '', fields);
@@ -45,7 +45,7 @@ function flatten(value: unknown, name: string, fields: Fields): void {
 export interface FieldDifference {
   /** Path of the field. */
   field: string;
-  /** Value in the first state, for people. Absent where one side does not tell. */
+  /** Value in the first state, for people. Absent where the state has none. */
   a?: string;
   /** Value in the second state, for people. */
   b?: string;

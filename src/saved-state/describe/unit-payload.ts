@@ -4,11 +4,11 @@ import { MIB } from '../../../formats/sizes.ts';
 import { type UnitHeader, unitLabel } from '../../../formats/ssm/container.ts';
 import { type WalkOptions, walkState } from '../reading/walk.ts';
 
-/** Units of devices are smaller. */
+/** Largest payload that is decoded; units of devices are smaller. */
 const LIMIT = 256 * MIB;
 
 /**
- * The decoded payload of one unit of a state that was walked already; pages go to `sink` where one is asked for.
+ * The decoded payload of one unit of a state that was read before; its pages go to `sink`, if that is given.
  * @throws UnsupportedError `too-long`
  */
 export async function payloadOf(

@@ -1,4 +1,4 @@
-/** Where in a state something went wrong, as far as VirtualBox's words tell. */
+/** The place of a failure in a state, as far as VirtualBox's message names it. */
 export interface LogPlace {
   /** Name of the unit. */
   unit?: string;
@@ -14,7 +14,7 @@ const UNIT = "'(?<unit>[^']+)'";
 const INSTANCE = 'instance #(?<instance>\\d+)';
 const VERSION = 'version (?<version>\\d+)';
 const PASS = 'pass (?<pass>0x[0-9a-f]+|\\w+)';
-// Each with named groups. All releases since 3.1, whatever stands before the words.
+// Patterns of all releases since 3.1, with named groups; any text may precede.
 const WORDS = [
   new RegExp(`LoadExec failed for ${UNIT} ${INSTANCE} \\(${VERSION}, ${PASS}\\)`, 'i'),
   new RegExp(`Unsupported ${VERSION} of data unit ${UNIT} \\(${INSTANCE}, ${PASS}\\)`, 'i'),
@@ -27,11 +27,11 @@ const WORDS = [
   /\bload unit (?<unit>[\w-]+)\W+VERR_/i,
   /(?<![\w/.-])(?=[\w-]*[a-zA-Z])(?<unit>[\w-]+)#(?<instance>\d+): /,
 ] as const;
-/** What devices' messages end with. */
+/** The end of messages of devices. */
 const VERSION_AND_PASS = /\[ver=(?<version>\d+) pass=#?(?<pass>\w+)\]/;
 const FINAL = /^(?:0xffffffff|final)$/i;
 
-/** The unit that VirtualBox's words name; empty where they name none. */
+/** The unit that a message of VirtualBox names; empty where it names none. */
 export function placeIn(text: string): LogPlace {
   for (const words of WORDS) {
     const groups = words.exec(text)?.groups;

@@ -10,8 +10,8 @@ import { BatchQueue } from '../threads/batch-queue.ts';
 import { ImageRuns, type RandomSink, RUN_SIZE } from './image-runs.ts';
 
 /**
- * Pages of zeros between others that are written rather than left out: file systems take long to remove a file of very
- * many small holes, and as long to write it.
+ * Longest run of zero pages that is written rather than left as a hole: file systems are slow with files of very many
+ * small holes.
  */
 const SMALL_HOLE = (64 * KIB) / PAGE_SIZE;
 
@@ -21,16 +21,16 @@ export class ImageSink implements PageSink {
   readonly #zeros: 'write' | 'skip';
   readonly #queue: BatchQueue | undefined;
   readonly #runs: ImageRuns;
-  /** By entry of a batch: where its page belongs, and where it is written. */
+  /** By entry of a batch: the place of its page in the image. */
   readonly #places = new Float64Array(BATCH_CAPACITY);
   readonly #targets = new Float64Array(BATCH_CAPACITY);
   /** Pages of the image that were written, by `slotOf`. */
   readonly #written = new FrameSet();
 
   /**
-   * @param size bytes of the image; what would stand outside is left out
+   * @param size bytes of the image; pages beyond are left out
    * @param zeros whether pages of zeros are written or left as holes
-   * @param readers where other threads are to decode: the state, and how many threads in all
+   * @param readers for decoding by other threads: the state, and the number of threads
    */
   constructor(
     target: RandomSink,
@@ -73,7 +73,7 @@ export class ImageSink implements PageSink {
       let length = 0;
       while (length < RUN_SIZE && offset + length < end && !this.#written.has(slotOf(offset + length)))
         length += PAGE_SIZE;
-      // Most pages have been written: to wait for nothing a quarter million times costs memory.
+      // Mostly, no zeros are missing: a quarter million awaits of nothing would cost memory.
       if (length > 0) await this.#runs.putZeros(offset, length);
       offset += Math.max(length, PAGE_SIZE);
       if (!turns.areDue) continue;
@@ -82,7 +82,7 @@ export class ImageSink implements PageSink {
     }
   }
 
-  /** Writes what is left. */
+  /** Writes the remaining pages. */
   async flush(): Promise<void> {
     await this.#queue?.drain();
     await this.#runs.flush();
@@ -94,18 +94,20 @@ export class ImageSink implements PageSink {
     this.#runs.release();
   }
 
-  /** Finds out where record `i` is to be written, and notes that it is; `NOWHERE` where it is not. */
+  /**
+   * Determines the place of record `i` in the image, and marks its page as written; `NOWHERE` where it is not written.
+   */
   #place(batch: PageBatch, i: number): void {
     const offset = this.#placement.offsetOf(batch, i);
     const isZero = batch.encoding[i] === Encoding.NONE || batch.encoding[i] === Encoding.ZERO;
-    // A later pass may turn a page that was written before into zeros.
+    // A later pass may turn a written page into zeros, which must then be written.
     const isHole = isZero && this.#zeros === 'skip' && offset !== NOWHERE && !this.#written.has(slotOf(offset));
     this.#places[i] = offset;
     this.#targets[i] = isHole ? NOWHERE : offset;
     if (this.#targets[i] !== NOWHERE) this.#written.add(slotOf(offset));
   }
 
-  /** Of pages that follow each other in the file and in the image. */
+  /** Turns small holes between neighbouring pages into zeros to be written. */
   #closeSmallHoles(count: number): void {
     const [places, targets] = [this.#places, this.#targets];
     let holes = SMALL_HOLE;

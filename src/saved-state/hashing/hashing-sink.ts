@@ -10,8 +10,8 @@ import type { NamedPage, RangeNaming } from '../reading/state-view.ts';
 import { SpanHashes } from './span-hashes.ts';
 
 /**
- * `content`: hashes of pages. `encoded`: hashes of pages as they are stored, which is faster and means as much where
- * both are equal.
+ * `content`: hashes of pages. `encoded`: hashes of pages as they are stored, which is faster; where they are equal,
+ * pages are equal.
  */
 export type Hashed = 'content' | 'encoded';
 
@@ -21,7 +21,7 @@ export type PagesByRange = ReadonlyMap<string, FrameSet>;
 /** Pages that are decoded before they are hashed together. */
 const GROUP = MIB / PAGE_SIZE;
 
-/** Hashes the pages of a state, of the same page the last one counts. */
+/** Hashes the pages of a state; where a page comes several times, the last one counts. */
 export class HashingSink implements PageSink {
   /** By name of the range. */
   readonly memory = new Map<string, SpanHashes>();
@@ -35,7 +35,7 @@ export class HashingSink implements PageSink {
   readonly #at = new Uint32Array(GROUP);
   readonly #length = new Uint32Array(GROUP);
   readonly #hashes = new BigUint64Array(GROUP);
-  /** The same: two words each. */
+  /** The hashes again, as pairs of words. */
   readonly #words = new Uint32Array(this.#hashes.buffer);
   /** By entry of the batch, two words each; 0 for zeros. */
   readonly #results = new Uint32Array(2 * BATCH_CAPACITY);
@@ -44,7 +44,7 @@ export class HashingSink implements PageSink {
   #last = new SpanHashes();
 
   /**
-   * @param like what the memory is expected to equal mostly: it then takes little room
+   * @param like hashes of similar memory: equal ones then take no room
    * @param only pages that are hashed; the others count as zeros
    */
   constructor(naming: RangeNaming, of: Hashed, like?: ReadonlyMap<string, SpanHashes>, only?: PagesByRange) {
@@ -86,7 +86,7 @@ export class HashingSink implements PageSink {
     return !named || !this.#only.get(named.range)?.has(named.page);
   }
 
-  /** Lets record `i` wait for its hash, unless it holds zeros. */
+  /** Queues record `i` for hashing, unless it holds zeros. */
   #place(batch: PageBatch, i: number): void {
     const due = this.#due;
     if (this.#of === 'encoded') {
@@ -108,7 +108,7 @@ export class HashingSink implements PageSink {
     else xxh64Batch(this.#pages, this.#at, PAGE_SIZE, this.#due, this.#hashes);
     for (let k = 0; k < this.#due; k++) {
       const i = this.#entries[k];
-      // Only a block that is as long as a page could be taken for the same bytes stored raw.
+      // A compressed block as long as a page must not have the same hash as these bytes stored raw.
       const isAsLong = encoded && batch.encoding[i] !== Encoding.RAW && this.#length[k] === PAGE_SIZE;
       this.#results[2 * i] = isAsLong ? this.#words[2 * k] ^ 1 : this.#words[2 * k];
       this.#results[2 * i + 1] = this.#words[2 * k + 1];

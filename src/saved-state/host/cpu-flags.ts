@@ -1,4 +1,4 @@
-// Words of `flags` in Linux's /proc/cpuinfo, by the bit of CPUID that each tells.
+// Words of `flags` in Linux's /proc/cpuinfo, and the CPUID bits that they stand for.
 
 type Names = Readonly<Record<string, number>>;
 

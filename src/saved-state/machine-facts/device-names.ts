@@ -1,11 +1,11 @@
 import { LIVE_CONTROL } from '../../../formats/ssm/layouts.ts';
-// How settings files call devices, and how VirtualBox's device and unit names are. Seen in states and settings of
-// 7.2.22; names not seen there are from the documentation of the settings and marked so.
+// Names of devices in settings files, and VirtualBox's names of devices and units. Taken from states and settings of
+// 7.2.22; names from the documentation of the settings alone are marked.
 
-/** Units of parts that VirtualBox no longer has; 6.1 and later pass them unread. */
+/** Units of removed parts of VirtualBox; 6.1 and later skip them. */
 export const STUBS: readonly string[] = ['rem', 'selm', 'CSAM', 'PATM'];
 
-/** Units that every machine can load, whatever its devices. Source: what registers with SSM outside of devices. */
+/** Units that every machine can load, whatever its devices. Source: registrations with SSM outside of devices. */
 export const UNITS_OF_THE_VMM: readonly string[] = [
   'SSM',
   LIVE_CONTROL,
@@ -25,8 +25,7 @@ export const UNITS_OF_THE_VMM: readonly string[] = [
   'ConsoleData',
   'DisplayData',
   'DisplayScreenshot',
-  // Of the recompiler and of raw mode, which releases from 6.1 on have not: they pass these units, whatever they hold.
-  // Tried with 7.2.22.
+  // Units of the recompiler and of raw mode: releases from 6.1 on skip them, whatever they hold. Tried with 7.2.22.
   ...STUBS,
 ];
 
@@ -73,7 +72,7 @@ export const DEFAULT_AUDIO = 'AC97';
 /** `Iommu type` → device. */
 export const IOMMU: Record<string, string> = { Intel: 'iommu-intel', AMD: 'iommu-amd' };
 
-/** Addresses and interrupts of serial ports, by slot, that settings may leave out. */
+/** Default addresses and interrupts of serial ports, by slot. */
 export const SERIAL_PORTS = [
   { port: 0x3f8, irq: 4 },
   { port: 0x2f8, irq: 3 },
@@ -81,24 +80,24 @@ export const SERIAL_PORTS = [
   { port: 0x2e8, irq: 3 },
 ] as const;
 export const DEFAULT_UART = '16550A';
-/** The same of parallel ports. */
+/** The same for parallel ports. */
 export const PARALLEL_PORTS = [
   { port: 0x378, irq: 7 },
   { port: 0x278, irq: 5 },
 ] as const;
 
-/** Units that are not called like a device, and the devices of which any brings them. */
+/** Units with other names than devices, and the devices each of which brings them. */
 export const DEVICES_OF_UNIT: Record<string, readonly string[]> = { NvramStore: ['efi', 'tpm'], 'tpm-ppi': ['tpm'] };
-/** Devices with state only in other units. */
+/** Devices whose state is in other units. */
 export const FIRMWARE_DEVICES = { BIOS: 'pcbios', EFI: 'efi' } as const;
 
-/** Devices that settings decide about; all others come with every machine, or with its chipset or firmware. */
+/** Devices that settings switch on or off; all others come with every machine, or with its chipset or firmware. */
 export const IN_SETTINGS: ReadonlySet<string> = new Set([
   ...[STORAGE, NETWORK, USB, AUDIO, IOMMU].flatMap((table) => Object.values(table)),
   ...['serial', 'parallel', 'vga', 'acpi', 'hpet', 'ioapic', 'GIMDev', 'tpm'],
 ]);
 
-/** ROMs by where they come from. The loader compares only these names. */
+/** Names of ROMs, by their origin. The loader compares only the names. */
 export const BIOS_ROMS = ['PC BIOS - 0xfffff', 'PC BIOS - 0xffffffff', 'Net Boot ROM'] as const;
 export const EFI_ROMS = /^EFI Firmware Volume/;
 export const DMI_ROM = 'DMI tables';

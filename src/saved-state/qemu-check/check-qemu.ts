@@ -10,7 +10,7 @@ import { chipsetOf, type ExpectedMachine, expectedOf } from './expected-machine.
 import type { GuestSettings } from './guest-settings.ts';
 import type { CpuModel, MachineType } from './qemu-facts.ts';
 
-/** What a state of QEMU is compared with, and who is told. */
+/** Options of a check of a state of QEMU: target and callbacks. */
 export interface CheckQemuOptions extends Pick<WalkOptions, 'onProgress' | 'signal'> {
   /** A command line, or libvirt's settings. */
   settings?: GuestSettings;
@@ -24,37 +24,36 @@ export interface CheckQemuOptions extends Pick<WalkOptions, 'onProgress' | 'sign
   cpu?: CpuModel;
 }
 
-/** What QEMU would say first. */
+/** QEMU's first error. */
 export interface QemuForecast {
-  /** Its own words, where savkit knows them. */
+  /** Its message, where savkit knows it. */
   qemuSays?: string;
-  /** `name/instance` of the section; absent for what is found before sections. */
+  /** `name/instance` of the section; absent for errors before the first section. */
   unit?: string;
   /** One line for people. */
   message: string;
 }
 
-/** What loading a state into a machine of QEMU would come to. */
+/** Forecast of loading a state into a machine of QEMU. */
 export interface QemuCheckReport {
-  /** QEMU would not refuse it, as far as that was judged. */
+  /** Nothing was found for which QEMU would refuse it. */
   loads: boolean;
-  /** Where it does not: what QEMU would say first. */
+  /** QEMU's first error, where it would refuse the state. */
   forecast?: QemuForecast;
-  /** In the order in which QEMU would meet them, then what it says nothing about. */
+  /** Errors in QEMU's order, then differences that QEMU does not notice. */
   findings: Finding[];
-  /** What was compared with. */
+  /** Names of the targets. */
   against: string[];
-  /** What was not compared, since neither side tells, or savkit does not know it. */
+  /** Parts that were not compared: unknown on both sides, or to savkit. */
   notJudged: string[];
-  /** What was taken for granted. */
+  /** Assumptions about the target. */
   assumed: string[];
   /** The state is damaged, whether QEMU notices it or not. */
   damaged: boolean;
 }
 
 /**
- * Says whether QEMU will load a state, and if not, with which words. @throws EnvironmentError, InterruptedError,
- * UsageError
+ * Tells whether QEMU will load a state, and if not, its message. @throws EnvironmentError, InterruptedError, UsageError
  */
 export async function checkQemu(source: ByteSource, options: CheckQemuOptions): Promise<QemuCheckReport> {
   const { settings, other, release, machineTypes, cpu, ...walk } = options;
@@ -89,9 +88,7 @@ export async function checkQemu(source: ByteSource, options: CheckQemuOptions): 
   return report;
 }
 
-/**
- * Damage that QEMU loads without a word where it has none, as tried with 7.2.22 and 10.0.2. Source: qemu-stream.md 10.
- */
+/** Codes of damage that QEMU loads without an error, as tried with 7.2.22 and 10.0.2. Source: qemu-stream.md 10. */
 const SILENT = new Set([
   'missing-section',
   'twice',
@@ -120,7 +117,7 @@ function againstOf({ settings, other, release, machineTypes, cpu }: CheckQemuOpt
   ];
 }
 
-/** What has to be set at the target before it loads the state: no command line tells it. */
+/** Capabilities that have to be set at the target before it loads the state; command lines do not show them. */
 function assumedOf({ configuration, commands }: QemuState): string[] {
   const named = configuration.capabilities.filter((name) => name === MAPPED_RAM || name === IGNORE_SHARED);
   const advised = commands.some(({ number }) => number === POSTCOPY_ADVISE) ? ['postcopy-ram'] : [];
@@ -129,7 +126,7 @@ function assumedOf({ configuration, commands }: QemuState): string[] {
 
 const POSTCOPY_ADVISE = 3;
 
-/** Without a place of its own damage is met where its section is. */
+/** Offset at which QEMU meets a finding; without one, the offset of its section. */
 function placeOf({ place }: Finding, state: QemuState | undefined): number {
   if (place.offset !== undefined) return place.offset;
   const unit = state?.units.find(
@@ -153,7 +150,7 @@ function typeOf({ machineType }: GuestSettings, { machineTypes, release }: Check
   return `pc-${chipset.alias === 'pc' ? 'i440fx' : 'q35'}-${release.slice(0, 2).join('.')}`;
 }
 
-/** A QEMU does not even start with a machine type that it has not. */
+/** The finding for a machine type that this QEMU lacks: it does not even start. */
 function missingType(
   { configuration: { machine } }: QemuState,
   target: ExpectedMachine | undefined,

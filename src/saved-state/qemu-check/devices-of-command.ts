@@ -1,7 +1,7 @@
 import { type GivenOptions, type Properties, propertiesOf } from './given-options.ts';
 import type { GuestDevice } from './guest-settings.ts';
 
-/** Stands for the card that the machine type has by default. */
+/** Type of the default network card, which depends on the machine type. */
 export const DEFAULT_CARD = 'default-nic';
 
 const GRAPHICS: Readonly<Record<string, string>> = {
@@ -11,7 +11,7 @@ const GRAPHICS: Readonly<Record<string, string>> = {
   vmware: 'vmware-svga',
   virtio: 'virtio-vga',
 };
-/** With one of them QEMU adds no graphics of its own. */
+/** Graphics adapters: with one of these, QEMU adds no default one. */
 const DISPLAYS = new Set(
   'VGA isa-vga cirrus-vga isa-cirrus-vga vmware-svga qxl-vga virtio-vga virtio-vga-gl vhost-user-vga ati-vga'.split(
     ' ',
@@ -41,8 +41,8 @@ const USB_KINDS: Readonly<Record<string, string>> = {
 };
 
 /**
- * Devices that a command line makes, in QEMU's order: what the machine itself has, then USB of the old kind, then
- * `-device`, JSON ones last.
+ * Devices of a command line, in the order in which QEMU makes them: those of the machine, then of `-usbdevice`, then of
+ * `-device`, those in JSON last.
  */
 export function devicesOfCommand(options: GivenOptions): GuestDevice[] {
   return new Devices(options).all();
@@ -118,7 +118,7 @@ class Devices {
     return models.map((model) => (model === undefined ? device(DEFAULT_CARD) : device(MODELS[model] ?? model)));
   }
 
-  /** Networks of QEMU's own have a section, too. */
+  /** QEMU's own networks have a section, too. */
   #network(): GuestDevice[] {
     const kinds = [
       ...this.#nics(),

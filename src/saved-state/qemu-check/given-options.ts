@@ -19,7 +19,7 @@ export class GivenOptions {
     return this.all.flatMap((option) => (option.name === name ? [option.value ?? ''] : []));
   }
 
-  /** The value that counts of an option that is given more than once. */
+  /** The last value of an option, which counts where it is given more than once. */
   last(name: string): string | undefined {
     return this.values(name).at(-1);
   }
@@ -55,7 +55,7 @@ function jsonProperties(text: string): [string, string][] {
   ]);
 }
 
-/** `1G`, `0x100000`, `512` of a unit. @throws UsageError */
+/** Parses a size: `1G`, `0x100000`, or `512` times `unit`. @throws UsageError */
 export function bytesOf(text: string, unit: number): number {
   const [, digits, suffix] = /^(0x[\da-f]+|[\d.]+)([bkmgtp]?)b?$/i.exec(text) ?? [];
   const size = Number(digits) * (suffix ? 1024 ** 'bkmgtp'.indexOf(suffix.toLowerCase()) : unit);

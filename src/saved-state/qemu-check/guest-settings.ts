@@ -4,7 +4,7 @@ import { FormatError } from '../../../formats/errors.ts';
 export interface GuestDevice {
   /** QEMU's name of its kind: `virtio-net-pci`. */
   type: string;
-  /** All else that is said of it: `id`, `bus`, `addr`. */
+  /** Its other properties: `id`, `bus`, `addr`. */
   properties: ReadonlyMap<string, string>;
 }
 
@@ -15,17 +15,17 @@ export interface MemorySettings {
   size?: number;
 }
 
-/** A machine as its settings tell it: a command line, or libvirt's settings of a domain. */
+/** A machine as described by a command line, or by libvirt's settings of a domain. */
 export interface GuestSettings {
   /** Where they come from, for people. */
   name: string;
-  /** As it is written there, such as `pc` or `pc-i440fx-7.2`; absent: QEMU's default. */
+  /** As in the settings, such as `pc` or `pc-i440fx-7.2`; absent: QEMU's default. */
   machineType?: string;
   /** Properties of the machine, `acpi=off`. */
   machine: ReadonlyMap<string, string>;
   /** Blocks that make up the RAM. */
   ram: MemorySettings[];
-  /** Absent: the one that QEMU brings along. */
+  /** Absent: QEMU's default firmware. */
   firmware?: MemorySettings[];
   /** Numbers of the local APICs, one for each CPU. */
   apics: number[];
@@ -33,7 +33,7 @@ export interface GuestSettings {
   cpuModel?: string;
   /** In the order in which QEMU makes them. */
   devices: GuestDevice[];
-  /** What savkit does not know, and what may add devices to the machine or change them. */
+  /** Settings that savkit does not know; they may add or change devices. */
   unknown: string[];
 }
 
@@ -51,7 +51,7 @@ const MAX_CPUS = 4096;
 
 /**
  * Numbers of the local APICs: bits for thread, core, die, socket, each field wide enough for its largest number. CPUs
- * of which no topology is told are cores of one socket.
+ * without a topology are cores of one socket.
  * @throws FormatError `bad-settings` for more CPUs than there can be
  */
 export function apicsOf({ cpus, sockets, dies = 1, cores, threads = 1 }: Topology): number[] {

@@ -3,8 +3,8 @@ import type { Findings } from '../reading/findings.ts';
 import type { QemuState } from './qemu-state.ts';
 
 /**
- * Whether the description agrees with itself: sizes of structs with their parts, numbers of elements, versions of one
- * layout at several places. QEMU does not look at it, and savkit tells fields by it.
+ * Checks a description for contradictions: sizes of structs against their parts, numbers of elements, versions of one
+ * layout in several places. QEMU ignores the description, but savkit finds fields by it.
  */
 export function checkDescription({ description }: QemuState, findings: Findings): void {
   const check = new DescriptionCheck(findings);
@@ -21,7 +21,7 @@ class DescriptionCheck {
   }
 
   part({ fields, subsections }: DescribedPart, where: string): void {
-    /** By name of an array: the number that its next element has. */
+    /** By name of an array: the expected number of its next element. */
     const next = new Map<string, number>();
     for (const field of fields) {
       this.#element(field, next, where);

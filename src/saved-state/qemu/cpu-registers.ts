@@ -6,7 +6,7 @@ import type { GuestContext, Selector } from '../../../formats/units/cpu/cpum-lay
 const VALID = 1;
 const NO_SEGMENT: QemuSegment = { selector: 0, base: 0n, limit: 0, flags: 0 };
 
-/** Registers of a CPU of QEMU in the form that all of savkit's readers of registers take. */
+/** Registers of a CPU of QEMU in savkit's common form. */
 export function cpuRegisters({ registers: r, segments: s }: QemuCpu): CpuRegisters {
   const of = (name: string) => r[name] ?? 0n;
   const control = { cr0: of('cr0'), cr2: of('cr2'), cr3: of('cr3'), cr4: of('cr4'), efer: of('efer') };

@@ -1,9 +1,9 @@
 import type { DeviceField } from '../../../formats/qemu/device-fields.ts';
 
-/** Types of memory, as range registers have them. */
+/** Types of memory in MTRRs. */
 const MEMORY_TYPES = [0, 1, 4, 5, 6];
 
-/** Bits of a field that are never set, in whatever state of the device; what the field holds is another matter. */
+/** Largest values that fields can have in any state of the device. */
 const LIMITS: readonly [section: string, path: RegExp, most: bigint][] = [
   ['cpu', /^env\.(segs\[\d\]|ldt|tr)\.selector$/, 0xffffn],
   ['cpu', /^env\.(gdt|idt)\.limit$/, 0xffffn],
@@ -15,7 +15,7 @@ const LIMITS: readonly [section: string, path: RegExp, most: bigint][] = [
   ['cpu', /^env\.mp_state$/, 10n],
   ['i8259', /^(read_reg_select|poll|special_mask|auto_eoi|rotate_on_auto_eoi|special_fully_nested_mode)$/, 1n],
   ['i8259', /^init4$/, 1n],
-  // A bit as the first word of initialisation has it.
+  // The bit as in the first initialisation word (ICW1).
   ['i8259', /^single_mode$/, 2n],
   ['i8259', /^init_state$/, 3n],
   ['i8259', /^priority_add$/, 7n],

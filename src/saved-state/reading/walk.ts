@@ -12,7 +12,7 @@ import { type Finding, findingOf, MAX_FINDINGS } from './findings.ts';
 import { PageCensus } from './page-census.ts';
 import type { SavedState, UnitSummary } from './state.ts';
 
-/** What is done on the way through a state. */
+/** Options of a walk through a state. */
 export interface WalkOptions extends OpenOptions {
   /** Gets damage that the walk goes on after. Default: it is thrown, and the walk ends. */
   onDamage?: OnDamage;
@@ -20,31 +20,31 @@ export interface WalkOptions extends OpenOptions {
   deep?: boolean;
   /** Gets all pages. */
   sink?: PageSink;
-  /** End at the first page record, when all that stands before it is known. */
+  /** End at the first page record, after all that precedes it. */
   untilPages?: boolean;
   /** Takes the decoded payload of units that it wants, piece by piece; a piece is borrowed until the call returns. */
   payload?: { wants(unit: UnitHeader): boolean; take(piece: Uint8Array): void | Promise<void> };
   /** Called with each unit before it is read. */
   onUnit?: (unit: UnitHeader) => void;
   /**
-   * With `onDamage`: report blocks that can't be decompressed and read them as bytes of this value, so that all after
-   * them stays readable.
+   * With `onDamage`: report blocks that can't be decompressed, and read them as bytes of this value, so that the data
+   * after them stays readable.
    */
   patchWith?: number;
-  /** Of live saves: read passes also where the lists of ROMs and device memory are lost. */
+  /** In live saves, read passes even where the lists of ROMs and device memory are lost. */
   listsMayBeLost?: boolean;
   /** Interpret no unit: payloads are only passed on, or checked. */
   opaque?: boolean;
-  /** Called now and then with the file offset reached. */
+  /** Called from time to time with the file offset reached. */
   onProgress?: (offset: number) => void;
   /** Stops the work. Then InterruptedError is thrown. */
   signal?: AbortSignal;
 }
 
-/** Live saves of a million passes are possible, files of more units than this are not believed. */
+/** Most units of a file; even long live saves have fewer. */
 const MAX_UNITS = 131072;
 
-/** Stands for findings that are not kept. */
+/** Counts for findings that are not kept. */
 const MANY_MORE: Finding = { severity: 'error', code: 'more', message: 'One of very many findings', place: {} };
 
 /**
@@ -74,7 +74,7 @@ class Walk {
   readonly #census: PageCensus;
   readonly #state: SavedState;
   readonly #turns: Turns;
-  /** The unit that is being read: findings are about it. */
+  /** The unit that is being read, to which findings belong. */
   #unit: UnitSummary | undefined;
   /** Findings in the header of a unit, which is not known yet. */
   #headerFindings: Finding[] = [];
@@ -130,20 +130,20 @@ class Walk {
     return inStep || this.#container.resync();
   }
 
-  /** Reports what a unit's reader met and passes the rest of the unit; false when the container itself can't go on. */
+  /** Reports damage and skips the rest of the unit; false when the container itself cannot go on. */
   async #passDamaged(error: unknown): Promise<boolean> {
     this.report(error);
     try {
       while (await this.#container.nextSegments()) await this.#tick();
       return true;
     } catch (next) {
-      // Whoever reads on meets the same broken record or block again.
+      // Skipping meets the same broken record or block again.
       if ((next as Error).message !== (error as Error).message) this.report(next);
       return false;
     }
   }
 
-  /** Takes what a reader met. @throws all that is no damage, and damage where the caller wants it thrown */
+  /** Records damage. @throws other errors, and damage where the caller has no `onDamage` */
   report(error: unknown): void {
     const judged = error instanceof FormatError || error instanceof UnsupportedError;
     if (!judged || !this.#options.onDamage) throw error;

@@ -3,7 +3,7 @@ import { type Correspondence, same, type UnitPart } from '../../template/corresp
 
 type Controller = Dma['controllers'][number];
 
-/** Where the page registers of channels 0 to 3 stand. */
+/** Indices of the page registers of channels 0 to 3. */
 const PAGES = [7, 3, 1, 2];
 
 /**

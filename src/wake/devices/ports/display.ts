@@ -1,9 +1,9 @@
 import { type Correspondence, same, sameBytes, sameEach, sameList } from '../../template/correspondence.ts';
 
-/** Registers of VBE that both have. */
+/** Registers of VBE that VirtualBox and QEMU have. */
 const VBE_REGISTERS = 10;
 
-/** Unit vga, but for video memory and what is VirtualBox's own. */
+/** Unit vga, without video memory and VirtualBox's own fields. */
 export const display: readonly Correspondence[] = [
   same('vga.latch', 'latch'),
   same('vga.sr_index', 'sequencerIndex'),

@@ -6,7 +6,7 @@ export const QEMU_AHCI_PORTS = 6;
 
 const unitOf = (part: UnitPart) => part as unknown as Ahci;
 
-/** Bit of a port's command: it takes frames from its drive. */
+/** Bit of a port's command register: FIS receive enable. */
 const RECEIVES = 0x10;
 
 const PORT_REGISTERS = [
@@ -24,7 +24,7 @@ const PORT_REGISTERS = [
   ['scr_err', 'sataError'],
 ] as const;
 
-/** Unit ahci. What a controller can do is QEMU's, what the guest has set is the state's. */
+/** Unit ahci. Capabilities stay QEMU's; registers that the guest sets come from the state. */
 export const ahci: readonly Correspondence[] = [
   same('ahci.control_regs.ghc', 'control'),
   same('ahci.control_regs.irqstatus', 'interruptStatus'),
@@ -39,7 +39,7 @@ function portTable(port: number): Correspondence[] {
     ...sameEach(`${qemu}port_regs.`, vbox, PORT_REGISTERS),
     pending(`${qemu}port_regs.cmd_issue`, port, 'commandIssue', 'finished'),
     pending(`${qemu}port_regs.scr_act`, port, 'sataActive', 'finishedQueued'),
-    // VirtualBox has told the guest by then which drive there is.
+    // Once FIS reception is on, VirtualBox has sent the guest the drive's signature.
     computed(`${qemu}init_d2h_sent`, (part) => ((unitOf(part).port[port].command & RECEIVES) !== 0 ? 1n : 0n)),
     same(`${qemu}port.ifs[0].mult_sectors`, `${vbox}multiSectors`),
     computed(`${qemu}port.ifs[0].status`, (part) => BigInt(task(part) & 0xff)),
@@ -51,7 +51,7 @@ function portTable(port: number): Correspondence[] {
   ];
 }
 
-/** Commands that are not done: VirtualBox takes those that are done out of its register when the guest looks at it. */
+/** Pending commands: VirtualBox clears finished ones in its register only when the guest reads it. */
 function pending(
   qemu: string,
   port: number,
@@ -68,7 +68,7 @@ function pending(
   };
 }
 
-/** VirtualBox keeps addresses also as a whole. */
+/** Sets VirtualBox's 64-bit copies of addresses that registers hold in halves. */
 function joinAddresses(port: Ahci['port'][number]): void {
   const whole = (high: number, low: number) => (BigInt(high) << 32n) | BigInt(low);
   port.commandListAddress = whole(port.commandListHigh, port.commandList);
