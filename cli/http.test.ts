@@ -165,9 +165,9 @@ it('waits as long as bytes come, and not for ever where none do', async () => {
     };
     const source = await openHttp(`${base}/s.sav`);
     expect(await source.read(Buffer.alloc(4), 0)).toBe(4);
-    await expect(source.read(Buffer.alloc(4), 4)).rejects.toThrow('has said nothing for 60 s');
+    await expect(source.read(Buffer.alloc(4), 4)).rejects.toThrow('has sent nothing for 60 s');
     answer = () => {};
-    await expect(openHttp(`${base}/s.sav`)).rejects.toThrow('has said nothing for 60 s');
+    await expect(openHttp(`${base}/s.sav`)).rejects.toThrow('has sent nothing for 60 s');
   } finally {
     enterWorld(before);
   }

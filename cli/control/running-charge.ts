@@ -46,7 +46,7 @@ export class RunningCharge implements Charge {
       socket === undefined
         ? ''
         : line`; \`savkit live-save ${socket} FILE\` saves it while it runs, \`savkit control ${socket} stop\` ends it`;
-    const ends = line`Once more Ctrl-C, or SIGTERM, saves it to ${this.#file.path} and ends`;
+    const ends = line`Another Ctrl-C, or SIGTERM, saves it to ${this.#file.path} and ends`;
     return line`${this.#kept.name} is in this process only (${process.pid})${reached}. ${ends}`;
   }
 

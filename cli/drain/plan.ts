@@ -16,9 +16,9 @@ import { readSmallText } from '../io/input.ts';
 const MOST_MACHINES = 10_000;
 const MOST_TARGETS = 1000;
 
-/** Migrations at the same time, in all or to one target. */
+/** Most migrations at the same time, in total or to one target. */
 export const MOST_SLOTS = 64;
-/** What a plan calls its format. */
+/** Name of the format, in each plan. */
 export const PLAN_FORMAT = 'savkit/drain/1';
 
 const planShape = record({
@@ -28,17 +28,17 @@ const planShape = record({
   jobs: optional(integer(1, MOST_SLOTS)),
   perTarget: optional(integer(1, MOST_SLOTS)),
 });
-/** What is to go where, as a file has it. */
+/** Machines and their targets, in the form of a plan's file. */
 export type Plan = ShapeValue<typeof planShape>;
 
-/** Whether a word names a file with a plan, no machine. */
+/** Whether an argument names a plan, not a machine. */
 export function isPlan(word: string): boolean {
   return word.endsWith('.json');
 }
 
 /**
  * Reads a plan, or the document of `drain --dry-run --json` that holds one.
- * @throws FormatError for what is no plan, EnvironmentError
+ * @throws FormatError for a file that is no plan, EnvironmentError
  */
 export async function readPlan(path: string): Promise<Plan> {
   const refuse = (why: string) => new FormatError('bad-plan', `Cannot read the plan ${path}: ${why}`);

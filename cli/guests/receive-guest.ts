@@ -25,11 +25,11 @@ export interface ReceiveGuestOptions extends ReceiveMachineOptions {
   qemuArgs?: string;
   /** Folder below which the files of guests lie. */
   qemu?: string;
-  /** What the command line begins with that the source does not tell. */
+  /** Beginning of the command line, which the source does not know. */
   qemuProgram?: string;
 }
 
-/** Waits for a guest of QEMU, and ends when it runs here: its QEMU goes on by itself. */
+/** Waits for a guest of QEMU, and ends when it runs here; its QEMU goes on alone. */
 export async function receiveGuest(options: ReceiveGuestOptions, { signal }: Job): Promise<Outcome> {
   for (const name of ['output', 'safe', 'seed', 'control', 'keepIn', 'runFor'] as const)
     if (options[name] !== undefined)
@@ -52,7 +52,7 @@ async function commandFor(options: ReceiveGuestOptions): Promise<QemuHostOptions
   const { qemuArgs, qemu: folder = '.', qemuProgram = '' } = options;
   if (qemuArgs !== undefined) {
     const command = await readCommand(qemuArgs);
-    // Looked at again for each guest that comes.
+    // Checked again for each guest.
     await checkMemoryIsFree(command);
     return command;
   }
@@ -75,7 +75,7 @@ export function guestOf({ process: { pid, qmpPath: qmp }, ramPaths: ram, setting
   return { pid, qmp, ram, settings };
 }
 
-/** Lets go of a guest that runs here, and tells of it. */
+/** Releases a guest that runs here, and reports it. */
 export function outcomeOfGuest(target: QemuTarget, isPaused: boolean, quiet: boolean): Outcome {
   const { description, process } = target;
   const { pid, qmp, ram } = guestOf(target);

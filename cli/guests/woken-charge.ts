@@ -7,9 +7,9 @@ import type { KeepFile } from '../control/keep-file.ts';
 import type { Charge } from '../process/custody.ts';
 import { indent, line, lines, NO_TEXT, type TerminalText } from '../terminal/terminal-text.ts';
 
-const LOADED_BY = 'This loads it, paused, with its disks as they are now; `cont`, typed there, lets it go on:';
+const LOADED_BY = 'This command loads it, paused, with its disks as they are now; type `cont` there to continue it:';
 
-/** A machine that was woken and runs in a QEMU of this process, as `custody` sees it: it stands nowhere else. */
+/** Custody of a woken machine that runs in a QEMU of this process: there is no other copy. */
 export class WokenCharge implements Charge {
   readonly #qemu: WakingQemu;
   readonly #file: KeepFile;
@@ -28,7 +28,7 @@ export class WokenCharge implements Charge {
 
   ways(): TerminalText {
     const { pid } = this.#qemu;
-    const saves = line`Once more Ctrl-C, or SIGTERM, saves it to ${this.#file.path} and ends`;
+    const saves = line`Another Ctrl-C, or SIGTERM, saves it to ${this.#file.path} and ends`;
     return line`The machine runs in QEMU, process ${pid}; \`kill ${pid}\` ends it. ${saves}`;
   }
 

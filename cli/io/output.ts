@@ -7,7 +7,7 @@ import { MIB } from '../../formats/sizes.ts';
 import { isOutputStream, type OutputStream, openOutputStream } from './output-stream.ts';
 import { stop } from './stop.ts';
 
-/** What a writing has come to, and whether its output is to be kept. */
+/** Result of writing an output, and whether to keep the output. */
 export interface Written<T> {
   value: T;
   keep: boolean;
@@ -17,10 +17,10 @@ export interface Written<T> {
 export type Output = ReadableSink & { readonly fd: number };
 
 /**
- * Opens an output file, or stdout for `-`, or a pipe. The file appears when `use` has returned, and a stream gets its
- * bytes then; after an error nothing of it stays.
- * @param stream what goes straight into a stream, if the output is one; undefined, and nothing written, where that
- * can't be done: `use` does it then
+ * Opens an output file, or stdout for `-`, or a pipe. The file appears, or the stream gets its bytes, after `use` has
+ * returned; an error leaves nothing behind.
+ * @param stream writes directly to an output that is a stream; if it gives undefined, it has written nothing, and `use`
+ * is called
  */
 export async function withOutput<T>(
   path: string,
@@ -41,7 +41,7 @@ export async function withOutput<T>(
   }
 }
 
-/** Closes a stream unless it is still needed. */
+/** Closes a stream after `work`, unless its result asks to keep it open. */
 async function closing<T>(
   direct: OutputStream,
   stream: ((sink: ByteSink) => Promise<T | undefined>) | undefined,
@@ -65,18 +65,18 @@ async function sinkFor(stream: OutputStream | undefined, path: string, options: 
   return stream ? new StreamedFile(path, openScratchFile(), stream) : openFileSink(path, options);
 }
 
-/** Says before long work what would keep an output from being written at its end. @throws as `openOutput` does */
+/** To be called before long work: throws if the output could not be written at its end. @throws as `openOutput` does */
 export async function tryOutput(path: string, options: OutputOptions): Promise<void> {
   if (!(await isOutputStream(path))) await tryFile(path, options);
 }
 
-/** The same for what has to be a file. @throws as `openFileSink` does */
+/** The same for an output that has to be a file. @throws as `openFileSink` does */
 export async function tryFile(path: string, options: OutputOptions): Promise<void> {
   const sink = await openFileSink(path, options);
   await sink.abort();
 }
 
-/** Kept in a file that nobody else sees, and copied to a stream when it is complete. */
+/** A temporary file whose bytes are copied to a stream when it is complete. */
 class StreamedFile extends WrittenFile implements FileSink {
   readonly #file: ScratchFile;
   readonly #stream: OutputStream;

@@ -8,11 +8,14 @@ import { stop, whenAborted } from './stop.ts';
 // Signatures of OpenSSH (PROTOCOL.sshsig): people have such keys, in files, agents and on tokens, and know how to
 // guard them.
 
-/** The name of a file's signature is the name of the file with this ending. */
-export const SIGNATURE_ENDING = '.sig';
 /** Namespace of our signatures: ssh-keygen refuses a signature that was made in another one. */
 const NAMESPACE = 'savkit-manifest';
 const OUTPUT_LIMIT = 65_536;
+
+/** Path of the signature of a file. */
+export function signatureOf(path: string): string {
+  return `${path}.sig`;
+}
 
 /** Signs bytes with a key, or by the agent where the file holds a public key. @throws EnvironmentError `ssh-keygen` */
 export async function signWithSsh(bytes: Uint8Array, key: string): Promise<Uint8Array> {

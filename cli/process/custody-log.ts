@@ -1,9 +1,11 @@
+import type { BigIntStats } from 'node:fs';
 import { appendFile, open, readFile, realpath, stat } from 'node:fs/promises';
 import { hostname, userInfo } from 'node:os';
 import { resolve } from 'node:path';
 import type { Argv } from 'yargs';
 import { EnvironmentError, UsageError } from '../../formats/errors.ts';
 import { hashedSource } from '../../formats/files/hashed-source.ts';
+import { changeOf } from '../../formats/files/watched-file.ts';
 import { storedFileOf, withStoredFile } from '../io/input.ts';
 import { isOutputStream } from '../io/output-stream.ts';
 import { isFreeOr } from '../io/own-file.ts';
@@ -66,15 +68,14 @@ export async function noted<T>(job: Job, lists: Lists, making: Making, work: () 
   const stored = read.map(storedFileOf);
   await expectFiles(read, output);
   await expectLists(lists, [...stored, output, ...besides.filter((path) => path !== undefined)]);
-  const [before, earlier] = [await identitiesOf(stored), await identityOf(output)];
+  const [before, earlier] = [await Promise.all(stored.map(statusOf)), await statusOf(output)];
   if (sums !== undefined) await expectUnlisted(sums, output);
   const [input, ...beside] = await Promise.all(read.map((path) => hashed(path, job)));
   const value = await work();
-  const made = await identityOf(output);
-  if (made === undefined || made === earlier) return value;
+  const made = await statusOf(output);
+  if (!made || (earlier && !changeOf(earlier, made))) return value;
   const isInPlace = (await placeOf(stored[0])) === (await placeOf(output));
-  if (!isInPlace && (await identitiesOf(stored)) !== before)
-    throw new EnvironmentError('changed', `Cannot note ${output} in the lists: its input has changed meanwhile`);
+  if (!isInPlace) await expectUnchanged(stored, before, output);
   const files = { input, output: await hashed(output, job), ...(beside.length > 0 ? { beside } : {}) };
   if (sums !== undefined) await noteSums(sums, [...(isInPlace ? [] : [input]), ...beside, files.output]);
   if (custody !== undefined) await noteCustody(custody, { tool: `savkit ${version()}`, command, ...files });
@@ -125,14 +126,25 @@ async function placeOf(path: string): Promise<string> {
   return realpath(path).catch(() => resolve(path));
 }
 
-/** Changes when the file does, or when another one takes its name; undefined where there is none. */
-async function identityOf(path: string): Promise<string | undefined> {
-  const there = await stat(path, { bigint: true }).catch(() => undefined);
-  return there && [there.dev, there.ino, there.size, there.mtimeNs].join();
+function statusOf(path: string): Promise<BigIntStats | undefined> {
+  return stat(path, { bigint: true }).catch(() => undefined);
 }
 
-async function identitiesOf(paths: readonly string[]): Promise<string> {
-  return (await Promise.all(paths.map(identityOf))).join(' ');
+/** @throws EnvironmentError `changed` for an input that is not as it was before */
+async function expectUnchanged(
+  inputs: readonly string[],
+  before: readonly (BigIntStats | undefined)[],
+  output: string,
+): Promise<void> {
+  for (const [i, path] of inputs.entries()) {
+    const [earlier, now] = [before[i], await statusOf(path)];
+    const how = earlier ? changeOf(earlier, now) : now && 'it was not there before';
+    if (how !== undefined)
+      throw new EnvironmentError(
+        'changed',
+        `Cannot note ${output} in the lists: its input ${path} has changed: ${how}`,
+      );
+  }
 }
 
 function hashed(path: string, { signal, progress }: Job): Promise<HashedFile> {

@@ -2,7 +2,7 @@ import type { Widths } from '../binary/cursor.ts';
 import { WIDE } from '../binary/cursor.ts';
 import type { Field, Struct } from '../binary/struct.ts';
 
-/** Rows of a FORMAT.md table: offset, size, field, rule. Offsets end where a text makes them depend on the value. */
+/** Rows of a FORMAT.md table: offset, size, field, rule. Offsets after a field of variable size are left out. */
 export function structTable(struct: Struct<unknown>, widths: Widths = WIDE): string {
   const lines = [
     `**${struct.name}** (source: ${struct.source})`,
@@ -32,7 +32,7 @@ function meaning({ doc, since, until }: Field<unknown>): string {
 }
 
 /**
- * Replaces what stands between `<!-- table NAME -->` and `<!-- end -->` by the table of that name. @throws Error for a
+ * Replaces the lines between `<!-- table NAME -->` and `<!-- end -->` by the table of that name. @throws Error for a
  * name without table
  */
 export function fillTables(text: string, tables: Record<string, string>): string {

@@ -36,12 +36,8 @@ export class WatchedFile {
       this.#file.stat({ bigint: true }),
       world.disk.stat(this.#path, { bigint: true }).catch(() => undefined),
     ]);
-    const { size, mtimeNs, dev, ino } = this.#asOpened;
-    if (now.size !== size) throw changed(this.#path, `it has ${now.size} bytes, and had ${size}`);
-    if (now.mtimeNs !== mtimeNs) throw changed(this.#path, 'it was written to');
-    if (this.#mayBeReplaced) return;
-    if (there?.dev !== dev || there.ino !== ino)
-      throw changed(this.#path, there ? 'another file has taken its place' : 'it is not there any more');
+    const how = changeOf(this.#asOpened, now) ?? (this.#mayBeReplaced ? undefined : changeOf(this.#asOpened, there));
+    if (how !== undefined) throw changed(this.#path, how);
   }
 
   forget(): void {
@@ -49,7 +45,15 @@ export class WatchedFile {
   }
 }
 
-/** What was read of a file does not belong together, or is not what is there now. */
+/** How a file has changed since an earlier look at it; undefined where it has not. */
+export function changeOf(before: BigIntStats, now: BigIntStats | undefined): string | undefined {
+  if (!now) return 'it is not there any more';
+  if (now.dev !== before.dev || now.ino !== before.ino) return 'another file has taken its place';
+  if (now.size !== before.size) return `it has ${now.size} bytes, and had ${before.size}`;
+  return now.mtimeNs === before.mtimeNs ? undefined : 'it was written to';
+}
+
+/** The error for a file that has changed while it was read. */
 export function changed(path: string, how: string): EnvironmentError {
   return new EnvironmentError('changed', `Cannot trust what was read of ${path}: ${how}`);
 }

@@ -2,8 +2,8 @@ import { Writer } from '../binary/writer.ts';
 import type { CpuRegisters } from '../units/cpu/cpum.ts';
 import type { GuestContext, Selector } from '../units/cpu/cpum-layouts.ts';
 
-// All registers of a CPU as QEMU's `dump-guest-memory` notes them (core-dump.md 2.2). `crash` looks for the registers
-// of CPUs that did not crash only where such notes are.
+// The note with all registers of a CPU, as in QEMU's `dump-guest-memory` (core-dump.md 2.2). `crash` reads registers of
+// CPUs that did not crash only from such notes.
 
 const VERSION = 1;
 const SIZE = 440;
@@ -39,7 +39,7 @@ export function qemuCpuState({ cr0, cr2, cr3, cr4 }: CpuRegisters, c: GuestConte
   return writer.view().slice();
 }
 
-/** The attributes stand where a descriptor has them, in its second half. */
+/** The attributes have their place in the second word of a descriptor. */
 function writeSegment(
   writer: Writer,
   { selector, limit, attributes, base }: Pick<Selector, 'selector' | 'limit' | 'attributes' | 'base'>,

@@ -10,14 +10,13 @@ import { OldPageType, type OldRange, type PageTypeNumbering } from './old-ranges
 import type { PgmVersion } from './versions.ts';
 
 /**
- * Numbers that loaders since 4.3 want, by `OldPageType`: MMIO2 counts as RAM. A shadowed ROM page fails there under any
- * number but 0, "invalid", which they compare with nothing (pgm-unit.md 5.1); of it they take one content.
+ * Numbers that loaders since 4.3 expect, by `OldPageType`: MMIO2 counts as RAM. They refuse a shadowed ROM page under
+ * any number but 0, "invalid", which they do not compare (pgm-unit.md 5.1); then they read one content for it.
  */
 const TYPES_OF_4_3 = [0, 1, 1, 2, 0, 4, 5];
 
 /**
- * Flags of version 6, by `OldPageType`; what is in dynamically allocated RAM has `DYNAMIC`, too. Source:
- * MM_RAM_FLAGS_*.
+ * Flags of version 6, by `OldPageType`; pages of dynamically allocated RAM have `DYNAMIC`, too. Source: MM_RAM_FLAGS_*.
  */
 const FLAGS = [0x001, 0x000, 0x008, 0x004, 0x002, 0x002, 0x004];
 const FLAG_DYNAMIC = 0x800;
@@ -82,7 +81,7 @@ export class OldPgmWriter {
     if (writer.length > 0) this.#out.put(writer.view());
   }
 
-  /** Version 6: whether the 1 MiB that follows is there. */
+  /** Version 6: whether the next 1 MiB is allocated. */
   putPresence(present: boolean): void {
     this.#putByte(present ? 1 : 0);
   }
@@ -92,7 +91,10 @@ export class OldPgmWriter {
     this.#out.put(content);
   }
 
-  /** @param separator 7.2 does not read the one that ends the list, and so does not load a file that has it */
+  /**
+   * @param separator whether to write the separator that ends the list; 7.2 does not read it, and refuses files that
+   * have it
+   */
   end(separator: boolean): void {
     if (!separator) return;
     const writer = new Writer();

@@ -19,7 +19,7 @@ export const PartType = {
 } as const;
 
 export const RAM_SECTION = 'ram';
-/** Sections in parts for PCs that cannot be read: contents of disks, and devices that QEMU does not emulate. */
+/** Sections in parts, of PCs, that savkit cannot read: contents of disks, and devices that QEMU does not emulate. */
 export const OTHER_PARTED = /^(block|dirty-bitmap|pbs-state)$|\/vfio$/;
 /** The only version of section `ram` in use. */
 export const RAM_VERSION = 4;
@@ -49,12 +49,15 @@ export const COMMANDS: Record<number, string> = {
 /** Capabilities that change the layout of the stream, and that the configuration names. */
 export const MAPPED_RAM = 'mapped-ram';
 export const IGNORE_SHARED = 'x-ignore-shared';
-/** All that QEMU names there. */
+/** All capabilities that a configuration can name. */
 export const NAMED_CAPABILITIES: readonly string[] = [MAPPED_RAM, IGNORE_SHARED];
 
-/** A domain of a thousand devices has some hundred names; a list of more blocks is not believed. */
+/** Most blocks in a list; a domain of a thousand devices has some hundred. */
 export const MAX_BLOCKS = 4096;
-/** Bytes of a machine type or of the name of a capability. */
+/** Most bytes of a machine type, or of the name of a capability. */
 export const MAX_NAME = 255;
-/** Devices and description together: 40 to 200 KB in real states, some MiB with graphics memory of devices. */
+/**
+ * Most bytes of devices and description together: real states have 40 to 200 KB, some MiB with graphics memory of
+ * devices.
+ */
 export const MAX_TAIL = 64 * 1024 * 1024;

@@ -1,7 +1,7 @@
 import { bytes, u8, u16, u32, u64 } from '../binary/kinds.ts';
 import { defineStruct, type StructValue } from '../binary/struct.ts';
 
-// The fixed parts of the container. Offsets and rules: FORMAT.md, whose tables are made from these declarations.
+// The fixed parts of the container. The tables of FORMAT.md are made from these declarations.
 
 export const MAGIC_SIZE = 32;
 export const MAGIC_BASE = '\x7fVirtualBox SavedState ';
@@ -100,7 +100,7 @@ export const directoryEntry = defineStruct('Directory entry, V2.0', 'SSM.cpp, SS
   instance: { kind: u32, doc: 'unit instance' },
   nameCrc: { kind: u32, doc: 'CRC-32 of the name without its NUL' },
 });
-/** Where the directory says that a unit stands; the table in FORMAT.md tells the fields. */
+/** An entry of the directory: the place of a unit. FORMAT.md lists the fields. */
 export type DirectoryEntry = StructValue<typeof directoryEntry>;
 
 export const footer = defineStruct('Footer, V2.0', 'SSM.cpp, SSMFILEFTR', {
@@ -113,6 +113,6 @@ export const footer = defineStruct('Footer, V2.0', 'SSM.cpp, SSMFILEFTR', {
 });
 
 /**
- * The unit that tells how far a live save is: it stands before each pass. Source: SSM.cpp, ssmR3LiveControlLoadExec.
+ * The unit with the progress of a live save; there is one before each pass. Source: SSM.cpp, ssmR3LiveControlLoadExec.
  */
 export const LIVE_CONTROL = 'SSMLiveControl';

@@ -27,10 +27,15 @@ export class PayloadReader {
   #runInWindow = false;
   #gathered = NOTHING;
   #ended = false;
+  readonly #onDecoded: ((bytes: Uint8Array) => void) | undefined;
 
-  /** Reads the unit that `container.nextUnit` gave last. */
-  constructor(container: Container) {
+  /**
+   * Reads the unit that `container.nextUnit` gave last.
+   * @param onDecoded sees all decoded bytes, in order, whoever takes them; borrowed. Pages of unit pgm may pass it by
+   */
+  constructor(container: Container, onDecoded?: (bytes: Uint8Array) => void) {
     this.container = container;
+    this.#onDecoded = onDecoded;
     this.#runBytes = this.#gathered;
     container.segments.count = 0;
   }
@@ -104,6 +109,7 @@ export class PayloadReader {
       segments.decode(i, this.#gathered, 0);
       this.#runEnd = segments.size[i];
     }
+    this.#onDecoded?.(this.#runBytes.subarray(this.#runAt, this.#runEnd));
     return true;
   }
 
@@ -235,6 +241,7 @@ export class PayloadReader {
     const i = this.#next;
     this.#ownRun(segments.size[i]);
     segments.decode(i, this.#gathered, this.#runEnd);
+    this.#onDecoded?.(this.#gathered.subarray(this.#runEnd, this.#runEnd + segments.size[i]));
     this.#runEnd += segments.size[i];
     this.#next++;
     return true;

@@ -2,17 +2,17 @@ import { writableDisks } from './describe-guest.ts';
 import type { GuestFacts } from './guest-facts.ts';
 import { HIDDEN, isLeftOut } from './locate-memory.ts';
 
-/** Why a guest can't be moved, or what somebody has to see to. */
+/** A reason why a guest cannot be moved, or a warning. */
 export interface Hindrance {
   /** One word: `private-memory`. */
   code: string;
-  /** Whether it is refused; else it is only told. */
+  /** Whether the migration is refused; otherwise it is a warning. */
   isFatal: boolean;
   /** One line for people, with what helps. */
   message: string;
 }
 
-/** What is known of a guest's disks besides what its QEMU tells. */
+/** The user's options about a guest's disks. */
 export interface DiskWishes {
   /** Both hosts see the same images. */
   areShared: boolean;
@@ -24,7 +24,7 @@ const MOVABLE = ['running', 'paused', 'prelaunch'];
 /** QEMU's names for the files of `-snapshot`. */
 const SNAPSHOT_FILE = /\/vl\.\w{6}"?/;
 
-/** Everything that stands in the way of a guest, before anything happens to it; a pure function. */
+/** All hindrances for a guest, before the migration touches it; a pure function. */
 export function hindrancesOf(facts: GuestFacts, disks: DiskWishes): Hindrance[] {
   return [...ofState(facts), ...ofMemory(facts), ...ofDevices(facts), ...ofDisks(facts, disks), ...ofVersions(facts)];
 }
@@ -36,7 +36,7 @@ function fatal(code: string, message: string): Hindrance {
 function ofState({ status, blockers }: GuestFacts): Hindrance[] {
   const words: Readonly<Record<string, string>> = {
     inmigrate: 'it waits for a migration to come in',
-    postmigrate: 'it was handed over before; where it shall run here again, QMP cont has it do so',
+    postmigrate: 'it was handed over before; to run it here again, use QMP cont',
     'io-error': 'an error of its disk has stopped it',
     shutdown: 'it has shut down',
   };
@@ -46,14 +46,14 @@ function ofState({ status, blockers }: GuestFacts): Hindrance[] {
       : [
           fatal(
             'bad-state',
-            `the guest is in state ${status}: ${words[status] ?? 'only one that runs or is paused can be moved'}`,
+            `the guest is in state ${status}: ${words[status] ?? 'only a running or paused guest can be moved'}`,
           ),
         ]),
     ...blockers.map((reason) => fatal('blocked', `QEMU itself would not migrate it: ${reason}`)),
   ];
 }
 
-/** Kinds of memory that are nothing but memory. */
+/** Kinds of memory backends that savkit can read. */
 const READABLE = new Set(['file', 'memfd', 'ram', 'shm'].map((kind) => `memory-backend-${kind}`));
 
 function ofMemory({ backends, version, process }: GuestFacts): Hindrance[] {
@@ -93,7 +93,7 @@ function ofDisks(facts: GuestFacts, { areShared, areMirrored }: DiskWishes): Hin
     return [
       fatal(
         'snapshot',
-        'it was started with -snapshot: what it has written since then stands in a nameless file, and would be lost',
+        'it was started with -snapshot: its writes since then are in a nameless file, and would be lost',
       ),
     ];
   if (areShared || areMirrored) return [];
@@ -119,7 +119,7 @@ function ofVersions({ machineType, accelerator, process }: GuestFacts): Hindranc
     hindrances.push({
       code: 'no-process',
       isFatal: false,
-      message: 'the process of QEMU is not to be found: its end would show only as a silent socket',
+      message: 'the process of QEMU was not found: its end would show only as a silent socket',
     });
   if (
     accelerator === 'kvm' &&

@@ -8,10 +8,10 @@ import type { MigrationLimits } from '../policy/limits.ts';
 import { DEFAULT_LIMITS } from '../policy/limits.ts';
 import type { MigrationReport } from '../report/report.ts';
 import { migrate } from '../source/migration.ts';
-import { FRAME_HEADER_SIZE, type FrameName, frameHeader, frameOfType } from '../wire/frames.ts';
+import { IncidentClock } from './incident-clock.ts';
 import { Network } from './network.ts';
 import { type Ground, Operators } from './operators.ts';
-import type { HostName, Incident, IncidentTime, Scenario } from './scenario.ts';
+import type { HostName, Incident, Scenario } from './scenario.ts';
 import { type SafeFile, SimulatedGuest, SimulatedMachine } from './simulated-machine.ts';
 import { RECORDS, SimulatedHost, type SimulatedProcess, type Surroundings } from './simulated-process.ts';
 import { Timeline } from './timeline.ts';
@@ -48,9 +48,7 @@ export class Play implements Surroundings, Ground {
   readonly log: string[] = [];
   readonly #limits: Partial<MigrationLimits>;
   readonly #cancel = new AbortController();
-  readonly #counts = { happenings: 0, frames: 0, disk: { source: 0, target: 0 } };
-  readonly #framesOf = new Map<FrameName, number>();
-  readonly #left: Set<Incident>;
+  readonly #incidents: IncidentClock;
   /** The process that migrates the machine. */
   #migrating: SimulatedProcess | undefined;
   #disk: Extract<Incident, { kind: 'disk' }> | undefined;
@@ -60,14 +58,14 @@ export class Play implements Surroundings, Ground {
     this.scenario = scenario;
     this.random = new Random(scenario.seed);
     this.#limits = { ...scenario.limits };
-    this.#left = new Set(scenario.troubles);
+    this.#incidents = new IncidentClock(scenario.troubles, (trouble) => this.#onDue(trouble));
     this.hosts = { source: new SimulatedHost('source', this), target: new SimulatedHost('target', this) };
     this.guest = new SimulatedGuest(scenario, this.random);
     this.started = { memory: Buffer.from(this.guest.truth), ticks: 0 };
     this.network = new Network(this.timeline, this.random, scenario.link);
     this.operators = new Operators(this);
-    this.timeline.onHappened = () => this.#note('happenings');
-    this.network.onFrame = (bytes) => this.#noteFrame(bytes);
+    this.timeline.onHappened = () => this.#incidents.noteHappening();
+    this.network.onFrame = (bytes) => this.#incidents.noteFrame(bytes);
   }
 
   get migration(): string {
@@ -86,7 +84,7 @@ export class Play implements Surroundings, Ground {
   async run(): Promise<void> {
     this.startTarget();
     this.startSource(this.started, true);
-    await this.timeline.run(() => this.isSourceDone && this.#left.size === 0, this.random.pick([3000, 90_000]));
+    await this.timeline.run(() => this.isSourceDone && this.#incidents.areOver, this.random.pick([3000, 90_000]));
     await this.#settle();
   }
 
@@ -206,8 +204,7 @@ export class Play implements Surroundings, Ground {
   }
 
   diskFault(host: SimulatedHost, work: DiskWork, _path: string): string | undefined {
-    this.#counts.disk[host.name]++;
-    this.#noteDisk(host.name);
+    this.#incidents.noteDiskWork(host.name);
     const disk = this.#disk;
     if (this.isCalm || !disk || disk.host !== host.name || this.#diskWorks === 0) return undefined;
     if (disk.only !== 'all' ? work !== disk.only : work === 'read' || work === 'unlink') return undefined;
@@ -217,43 +214,10 @@ export class Play implements Surroundings, Ground {
     return disk.code;
   }
 
-  #note(what: 'happenings' | 'frames'): void {
-    const count = ++this.#counts[what];
-    if (this.#left.size > 0) this.#fire((at) => at.after === what && at.count === count);
-  }
-
-  #noteFrame(bytes: Buffer): void {
-    this.#note('frames');
-    if (bytes.length < FRAME_HEADER_SIZE || this.#left.size === 0) return;
-    const name = frameOfType(bytes[frameHeader.offsets.type]);
-    if (name === undefined) return;
-    const count = (this.#framesOf.get(name) ?? 0) + 1;
-    this.#framesOf.set(name, count);
-    this.#fire((at) => at.after === 'frame' && at.name === name && at.count === count);
-    for (const trouble of this.#left) {
-      const { at } = trouble;
-      if (at.after !== 'work' || at.name !== name || at.count !== count) continue;
-      this.#left.delete(trouble);
-      this.#left.add({
-        ...trouble,
-        at: { after: 'disk', host: at.host, count: this.#counts.disk[at.host] + at.works },
-      });
-    }
-  }
-
-  #noteDisk(host: HostName): void {
-    const count = this.#counts.disk[host];
-    if (this.#left.size > 0) this.#fire((at) => at.after === 'disk' && at.host === host && at.count === count);
-  }
-
-  #fire(isNow: (at: IncidentTime) => boolean): void {
-    for (const trouble of this.#left) {
-      if (!isNow(trouble.at)) continue;
-      this.#left.delete(trouble);
-      if (this.isCalm) continue;
-      const ms = trouble.at.after === 'frame' ? trouble.at.ms : 0;
-      this.timeline.add(ms, undefined, () => this.#cause(trouble));
-    }
+  #onDue(trouble: Incident): void {
+    if (this.isCalm) return;
+    const ms = trouble.at.after === 'frame' ? trouble.at.ms : 0;
+    this.timeline.add(ms, undefined, () => this.#cause(trouble));
   }
 
   #cause(trouble: Incident): unknown {

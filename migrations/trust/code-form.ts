@@ -1,6 +1,7 @@
-// How pairing codes look: apart from their use, so that a command line can know one without loading that.
+// The form of pairing codes. In a file of its own, so that the command line recognises codes without loading the
+// cryptography.
 
-/** Without letters that are taken for others. */
+/** Without letters and digits that are easily confused. */
 export const ALPHABET = 'abcdefghjkmnpqrstuvwxyz23456789';
 export const LENGTH = 27;
 

@@ -13,7 +13,7 @@ interface RegionPages {
   region: PageRegion;
   /** Page id of the host's memory; 0 where there is none. */
   idOf(page: number): number;
-  /** Makes a page one of the machine's own; its page id is known afterwards. */
+  /** Allocates memory for a page, if it has none of its own; afterwards it has a page id. */
   makeWritable(page: number): void;
   clear(page: number): void;
 }
@@ -26,7 +26,7 @@ export class MachinePages {
   readonly space: PageSpace;
   readonly #memory: GuestMemory;
   readonly #parts: RegionPages[];
-  /** Part that was used last, and the numbers of its pages: neighbours come one after the other. */
+  /** The part that was used last, and its range of page numbers: most accesses are to neighbours. */
   #part: RegionPages;
   #start = 0;
   #end = 0;
@@ -50,7 +50,7 @@ export class MachinePages {
       held[i++] = first === NIL_PAGE_ID ? 0 : 1;
       if (first === NIL_PAGE_ID) continue;
       let next = first + 1;
-      // Pages without memory in between do not end a run.
+      // Pages without memory do not end a run.
       for (; i < count && isInChunk(next); i++) {
         const id = this.#idOf(pages[i]);
         if (id !== next && id !== NIL_PAGE_ID) break;
@@ -81,7 +81,7 @@ export class MachinePages {
     if (part.idOf(page - this.#start) !== NIL_PAGE_ID) part.clear(page - this.#start);
   }
 
-  /** The number of a page that a record of a saved state names; −1 where there is none. */
+  /** The number of the page that a record of a saved state names; −1 where the machine has no such page. */
   numberOf(kind: PageRegion['kind'], id: number, page: number): number {
     if (!isNamed(this.#named, kind, id, page)) {
       const index = this.space.regions.findIndex((region) => isNamed(region, kind, id, page));
@@ -113,7 +113,7 @@ export class MachinePages {
   }
 }
 
-/** Whether a page id is not the first of a chunk, so that what lies before it may lie in one piece with it. */
+/** Whether a page id is not the first of its chunk, so that it may be contiguous with the page before. */
 function isInChunk(id: number): boolean {
   return (id & PAGE_INDEX_MASK) !== 0;
 }
@@ -152,7 +152,7 @@ function ramPart({ pages }: GuestMemory, range: RamRange, id: number): RegionPag
   const { pageId, type, state } = range;
   return {
     region: { kind: 'ram', name: range.description, id, firstFrame: range.start / PAGE_SIZE, pages: range.pages },
-    // Where a ROM lies over RAM, its pages are its own.
+    // Pages that a ROM covers belong to the ROM.
     idOf: (page) => (type[page] === PageType.RAM ? pageId[page] : NIL_PAGE_ID),
     makeWritable: (page) => {
       if (state[page] === PageState.ALLOCATED && type[page] === PageType.RAM) return;
@@ -160,7 +160,7 @@ function ramPart({ pages }: GuestMemory, range: RamRange, id: number): RegionPag
         throw new MigrationError('misplaced-page', `Cannot write page ${page} of ${range.description}: it is not RAM`);
       if (state[page] === PageState.BALLOONED) {
         pages.apply('deflate', range, page);
-        // Of a machine whose memory is full the host has no page before it knows of this one.
+        // Give freed pages back first: a machine at its limit gets no page otherwise.
         pages.flush();
       }
       pages.apply('make-writable', range, page);

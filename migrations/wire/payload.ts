@@ -7,7 +7,7 @@ import { FRAME_HEADER_SIZE, FRAMES, type FrameHead, type FrameName, frameHeader,
 import { MAX_NESTING, MAX_VALUES } from './limits.ts';
 import { fromPeer, MigrationError } from './migration-error.ts';
 
-/** A frame as it came: borrowed until the next one is read. */
+/** A received frame; borrowed until the next one is read. */
 export interface Frame {
   name: FrameName;
   payload: Uint8Array;
@@ -55,8 +55,8 @@ export function writeFrameHeader(frame: Uint8Array, type: number, length: number
 }
 
 /**
- * The fixed part of a frame, and what follows it; borrowed. @throws MigrationError when it is not what the frame's name
- * says
+ * The fixed part of a frame, and the bytes after it; borrowed. @throws MigrationError for a payload that does not fit
+ * the frame's type
  */
 export function readHead<N extends FrameName>({ payload }: Frame, name: N): { head: FrameHead<N>; tail: Uint8Array } {
   const { head, tail } = FRAMES[name];
@@ -110,9 +110,10 @@ export function hashBytes(words: Uint32Array, first: number, count: number): Uin
 }
 
 /**
- * Where a run of hashes ends, one of several that go up.
- * @param from where the run before it ended
- * @throws MigrationError for pages that the machine does not have, or that came before: a peer could go on so for ever
+ * The end of a run of hashes; runs ascend.
+ * @param from the end of the run before
+ * @throws MigrationError for pages that the machine does not have, or that came before, with which a peer could go on
+ * for ever
  */
 export function endOfHashes(
   { first, count }: { first: number; count: number },

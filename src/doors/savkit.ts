@@ -1,5 +1,5 @@
-// What scripts import from 'savkit': files, what can be done with saved states, and the reports of that. Options, and
-// the types of the parts of reports, are in 'savkit/states'.
+// Exports of 'savkit': files, operations on saved states, and their reports. Options, and types of the parts of
+// reports, are in 'savkit/states'.
 
 export {
   EnvironmentError,

@@ -1,5 +1,5 @@
-// What scripts import from 'savkit/states': the options of what 'savkit' does, the parts of its reports, files, layouts
-// of machines, codes of errors.
+// Exports of 'savkit/states': options of the operations in 'savkit', parts of their reports, files, layouts of
+// machines, codes of errors.
 
 export type { EnvironmentCode, SystemCode } from '../../formats/codes/environment-codes.ts';
 export type { FormatCode } from '../../formats/codes/format-codes.ts';

@@ -5,61 +5,10 @@ import { Turns } from '../../formats/turns.ts';
 import { offsetInChunk } from '../gmm/page-id.ts';
 import type { GuestMemory } from '../pgm/guest-memory.ts';
 import { PageState, PageType } from '../pgm/pages/page-states.ts';
-import { BLOCK_PAGES, BlockMark, blockOf, type RamRange } from '../pgm/pages/ram-range.ts';
+import { BlockMark, blockOf, type RamRange } from '../pgm/pages/ram-range.ts';
 import type { LiveCounts } from './live-counters.ts';
 import type { PageTaker } from './page-taker.ts';
-
-/**
- * Bits of a page's entry; the upper 24 count how often it became dirty again. Source: PGMInternal.h,
- * PGMLIVESAVERAMPAGE.
- */
-const Live = {
-  DIRTY: 1,
-  /** Never sent: no RAM. */
-  IGNORE: 2,
-  ZERO: 4,
-  SHARED: 8,
-  MONITORED: 16,
-  /** The last scan has put it under monitoring: it has not been quiet for a whole pass yet. */
-  MONITORED_JUST_NOW: 32,
-  /** It was in the balloon when it was looked at last, and has been marked dirty for that. */
-  BALLOONED: 64,
-} as const;
-
-/** What is known of RAM by its `PageState` when it is looked at first. */
-const FIRST_ENTRY = Uint8Array.of(
-  Live.DIRTY | Live.ZERO,
-  Live.DIRTY,
-  Live.DIRTY,
-  Live.DIRTY | Live.SHARED,
-  Live.DIRTY | Live.ZERO | Live.BALLOONED,
-);
-
-/** What a block of pages has for the passes to come. */
-const Pending = {
-  NOTHING: 0,
-  /** Pages that any pass may take. */
-  PAGES: 1,
-  /** Pages that are for the final pass, but for an eager one: ballooned ones, and what may be RAM again by then. */
-  LEFT: 2,
-  /** Nobody has looked into it yet: its entries are still to be made. */
-  UNKNOWN: 4,
-} as const;
-
-/** A range and what is known of its pages. */
-interface TrackedRange {
-  range: RamRange;
-  /** `Live`, by page. */
-  entries: Uint8Array;
-  /** `Pending`, by block of `BLOCK_PAGES`: what `take` has to look into. */
-  pending: Uint8Array;
-}
-
-/** Pages `[first, end)` of a range: one block. */
-interface Block extends TrackedRange {
-  first: number;
-  end: number;
-}
+import { type Block, Live, notePending, Pending, TrackedRam } from './tracked-ram.ts';
 
 /**
  * Dirty tracking of RAM by write monitoring (live-save.md 4.1, 4.2): which pages are to be sent, and which have stood
@@ -68,12 +17,12 @@ interface Block extends TrackedRange {
 export class RamTracker {
   readonly #memory: GuestMemory;
   readonly #counts: LiveCounts;
-  readonly #tracked = new Map<RamRange, TrackedRange>();
+  readonly #tracked: TrackedRam;
 
   constructor(memory: GuestMemory, counts: LiveCounts) {
     this.#memory = memory;
     this.#counts = counts;
-    for (const range of memory.ranges) this.#trackedOf(range);
+    this.#tracked = new TrackedRam(memory.ranges, counts);
   }
 
   /**
@@ -82,7 +31,7 @@ export class RamTracker {
    */
   async scan(pass: Pass): Promise<void> {
     const turns = new Turns();
-    for (const block of this.#blocks((tracked, page) => nextOf(tracked, BlockMark.CHANGED, Pending.UNKNOWN, page))) {
+    for (const block of this.#tracked.blocks(BlockMark.CHANGED, Pending.UNKNOWN)) {
       if (block.range.blocks[blockOf(block.first)] & BlockMark.CHANGED) this.#scan(block);
       if (pass !== 'final' && turns.areDue) await turns.give();
     }
@@ -96,7 +45,7 @@ export class RamTracker {
   async take(pass: Pass, taker: PageTaker, eager: boolean): Promise<void> {
     const waits = eager ? 0 : Live.MONITORED_JUST_NOW | Live.BALLOONED;
     const wanted = Pending.UNKNOWN | Pending.PAGES | (pass === 'final' || eager ? Pending.LEFT : Pending.NOTHING);
-    for (const block of this.#blocks((tracked, page) => nextOf(tracked, 0, wanted, page))) {
+    for (const block of this.#tracked.blocks(0, wanted)) {
       let page = block.first;
       while (page < block.end) {
         page = pass === 'final' ? this.#takeFinal(block, page, taker) : this.#takeQuiet(block, page, taker, waits);
@@ -110,7 +59,7 @@ export class RamTracker {
   /** Marks a page as still to be sent that has been taken. @param frame page frame */
   putBack(frame: number): void {
     const range = this.#memory.ranges.find(frame * PAGE_SIZE);
-    const tracked = range && this.#tracked.get(range);
+    const tracked = range && this.#tracked.of(range);
     if (!tracked) return;
     const page = range.pageOf(frame * PAGE_SIZE);
     const entry = tracked.entries[page];
@@ -118,51 +67,6 @@ export class RamTracker {
     this.#unready(entry);
     tracked.entries[page] = entry | Live.DIRTY;
     tracked.pending[blockOf(page)] |= Pending.PAGES;
-  }
-
-  /**
-   * Blocks of the RAM ranges that `next` finds from a page on, ascending. Ranges may change between two of them; the
-   * walk then goes on with the whole block that holds the same address.
-   */
-  *#blocks(next: (tracked: TrackedRange, page: number) => number): Generator<Block> {
-    const { ranges } = this.#memory;
-    let address = 0;
-    for (let range = ranges.atOrAbove(address); range; range = ranges.atOrAbove(address)) {
-      const tracked = this.#trackedOf(range);
-      const from = blockOf(Math.max(0, range.pageOf(address))) * BLOCK_PAGES;
-      const first = tracked ? next(tracked, from) : range.pages;
-      const end = first < range.pages ? range.blockEnd(first) : range.pages;
-      if (tracked && first < end)
-        yield this.#known({ range, entries: tracked.entries, pending: tracked.pending, first, end });
-      address = range.addressOf(end);
-    }
-  }
-
-  #trackedOf(range: RamRange): TrackedRange | undefined {
-    if (range.kind !== 'ram') return undefined;
-    const known = this.#tracked.get(range);
-    if (known) return known;
-    const pending = new Uint8Array(range.blocks.length).fill(Pending.UNKNOWN);
-    const tracked = { range, entries: new Uint8Array(range.pages), pending };
-    this.#tracked.set(range, tracked);
-    return tracked;
-  }
-
-  /** Makes the entries of a block that is looked into for the first time: all that is RAM is to be sent. */
-  #known(block: Block): Block {
-    const { range, entries, pending, first, end } = block;
-    if (!(pending[blockOf(first)] & Pending.UNKNOWN)) return block;
-    const { type, state } = range;
-    let ignored = 0;
-    for (let page = first; page < end; page++) {
-      const isRam = type[page] === PageType.RAM;
-      entries[page] = isRam ? FIRST_ENTRY[state[page]] : Live.IGNORE;
-      if (!isRam) ignored++;
-    }
-    this.#counts.ignored += ignored;
-    this.#counts.ram.dirty += end - first - ignored;
-    notePending(block);
-    return block;
   }
 
   #scan(block: Block): void {
@@ -296,26 +200,4 @@ export class RamTracker {
     ram.ready++;
     if (entry & Live.ZERO) ram.zero++;
   }
-}
-
-/** Notes what a block has for the passes to come. */
-function notePending({ entries, pending, first, end }: Block): void {
-  let left: number = Pending.NOTHING;
-  for (let page = first; page < end; page++) {
-    const entry = entries[page];
-    if (entry & Live.DIRTY) left |= entry & Live.BALLOONED ? Pending.LEFT : Pending.PAGES;
-    else if (entry & Live.IGNORE) left |= Pending.LEFT;
-  }
-  pending[blockOf(first)] = left;
-}
-
-/**
- * Where the first block from `page` on begins that has one of the marks, or something pending that is wanted; the end
- * of the range without one.
- */
-function nextOf({ range, pending }: TrackedRange, marks: number, wanted: number, page: number): number {
-  const { blocks } = range;
-  for (let block = blockOf(page); block < pending.length; block++)
-    if (blocks[block] & marks || pending[block] & wanted) return block * BLOCK_PAGES;
-  return range.pages;
 }

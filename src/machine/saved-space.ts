@@ -8,8 +8,8 @@ import { savedPointers } from './machine-cpu.ts';
 const A20 = 2 ** 20;
 
 /**
- * The virtual memory of one CPU of a state of VirtualBox, as its registers have it: the same as `addressSpaceOf` gives
- * of a loaded machine.
+ * The virtual memory of one CPU in a state of VirtualBox, as set by its registers: equal to `addressSpaceOf` of the
+ * loaded machine.
  * @param cr3 another root than the CPU's
  * @throws UsageError `no-registers`, `no-such-cpu`
  */

@@ -18,13 +18,13 @@ import type { MachineUnits } from './units/machine-units.ts';
 import type { RefusalCode } from './wake-codes.ts';
 import type { WakeOptions } from './wake-options.ts';
 
-/** Why a state can't be woken, and what helps. */
+/** A reason why a state cannot be woken, with a remedy. */
 export interface Refusal {
-  /** One word for programs. */
+  /** Code for programs. */
   code: RefusalCode;
   reason: string;
   remedy: string;
-  /** Unit of the device that could be given up. */
+  /** Unit of a device that could be dropped. */
   device?: string;
 }
 
@@ -34,18 +34,18 @@ const refusal = (code: RefusalCode, reason: string, remedy: string): Refusal => 
 const ANOTHER_GUEST = 'there is no way for this guest';
 const ANOTHER_MOMENT = 'load it in VirtualBox, let it run for a moment and save it again';
 
-/** All reasons that the state itself gives, before any QEMU is started. */
+/** All reasons in the state itself, before any QEMU is started. */
 export function refusalsOf(units: MachineUnits, options: WakeOptions): Refusal[] {
   const refusals: Refusal[] = [];
   for (const rule of RULES) {
     refusals.push(...rule(units, options));
-    // The other rules would look for the units that are missing.
+    // The other rules need these units.
     if (rule === neededUnits && refusals.length > 0) break;
   }
   return refusals;
 }
 
-/** Without these, there is nothing that could go on. */
+/** Units without which no machine can continue. */
 const NEEDED = ['cpum/1', 'tm/1', 'em/0', 'apic/0', 'i8259/0', 'i8254/0', 'mc146818/0'];
 
 const neededUnits: Rule = (units) => {
@@ -56,7 +56,7 @@ const neededUnits: Rule = (units) => {
 };
 
 function dropped(device: string): Refusal {
-  const reason = `device ${device} has no counterpart that its state can be put into`;
+  const reason = `device ${device} has no counterpart in QEMU that can take its state`;
   return { ...refusal('device', reason, `--without ${device} drops it`), device };
 }
 
@@ -79,7 +79,7 @@ const RULES: readonly Rule[] = [
         return [
           refusal(
             'disks',
-            `device ${name} has no counterpart that its state can be put into`,
+            `device ${name} has no counterpart in QEMU that can take its state`,
             `--without ${name} drops it, and the guest loses its disks and drives`,
           ),
         ];
@@ -125,7 +125,7 @@ const RULES: readonly Rule[] = [
         refusal('port', `QEMU’s controller has no port for the drive at ${place}`, 'attach it to one of the first six'),
       ),
       ...((unit.coalescingControl & COALESCES) !== 0
-        ? [refusal('coalescing', 'the guest has interrupts of its AHCI controller put together', ANOTHER_GUEST)]
+        ? [refusal('coalescing', 'the guest uses interrupt coalescing of its AHCI controller', ANOTHER_GUEST)]
         : []),
     ];
   },
@@ -268,7 +268,7 @@ function processorRefusals({ context }: CpuState, i: number, isNested: boolean):
 const GRAPHICS_SLOT = 0x10;
 const VMWARE = 0x15ad;
 
-/** Whether the screen is in a mode of VMSVGA. The unit tells that only by VGA registers that fit no VGA mode. */
+/** Whether the screen is in a mode of VMSVGA. The unit shows that only by VGA registers that fit no VGA mode. */
 function usesSvga(units: MachineUnits, { vbe, sequencer }: Vga): boolean {
   const adapter = units.collected.state.pciSlots?.find(({ devfn }) => devfn === GRAPHICS_SLOT);
   const isOff = ((vbe[4] ?? 0) & 1) === 0;

@@ -2,7 +2,7 @@
 export const REFUSAL_CODES = {
   'busy-disk': 'a transfer of a disk controller is under way',
   'busy-floppy': 'a command of the floppy controller is under way',
-  coalescing: 'the guest has interrupts of its AHCI controller put together, which QEMU does not',
+  coalescing: 'the guest uses interrupt coalescing of its AHCI controller, which QEMU does not',
   chipset: 'the machine has a chipset that cannot be woken',
   device: 'a device has no counterpart in QEMU that its state can be put into',
   disks: 'a controller of disks has no counterpart in QEMU that its state can be put into',

@@ -37,11 +37,11 @@ const builder = (argv: Argv) =>
     .example('$0 inspect machine.sav --unit apic', 'Registers of the interrupt controllers')
     .example('$0 inspect --wake machine.sav', 'Whether it could go on in QEMU, and what it would lose')
     .example('$0 inspect guest.state --unit cpu/0', 'Every field of a device of QEMU')
-    .example('$0 inspect "VirtualBox VMs/box"', 'The snapshots of a machine, and what became of their states')
+    .example('$0 inspect "VirtualBox VMs/box"', 'The snapshots of a machine, and the condition of their states')
     .epilogue(
-      'Structure and CRCs are checked on the way, compressed data is not: that is for verify. Settings of a machine ' +
-        '(NAME.vbox), or its folder without -r: the tree of its snapshots, with their states, as check --machine ' +
-        'tells it.',
+      'Structure and CRCs are checked on the way, compressed data is not; verify does that. Settings of a machine ' +
+        '(NAME.vbox), or its folder without -r: the tree of its snapshots, with their states, as with check ' +
+        '--machine.',
     );
 type Options = FileOptionsOf<typeof builder>;
 
@@ -57,7 +57,7 @@ export const inspectCommand = fileCommand({
   },
 });
 
-/** Of a state that was not saved for it: whether it can be woken. */
+/** Reports whether a state can be woken, without doing so. */
 async function inspectWake(source: ByteSource, { file, signal, progress }: Job): Promise<Outcome> {
   const onProgress = (done: number) => progress.update(done, source.size);
   const foreseen = await foreseeWake(source, { signal, onProgress });

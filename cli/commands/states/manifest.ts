@@ -5,7 +5,7 @@ import { makeManifest } from '../../../src/saved-state/manifest/manifest.ts';
 import { encodeManifest } from '../../../src/saved-state/manifest/manifest-file.ts';
 import { withSource } from '../../io/input.ts';
 import { withOutput } from '../../io/output.ts';
-import { SIGNATURE_ENDING, signWithSsh } from '../../io/ssh-signature.ts';
+import { signatureOf, signWithSsh } from '../../io/ssh-signature.ts';
 import { fileCommand } from '../../many/command-of.ts';
 import type { FileOptionsOf } from '../../many/file-command.ts';
 import { withInto, withManyFiles } from '../../many/options.ts';
@@ -59,8 +59,8 @@ export const manifestCommand = fileCommand({
   extension: ({ format }) => (format === 'msgpack' ? '.msgpack' : '.manifest'),
   perFile: (job, options) => {
     const output = outputOf(options);
-    const signature = options.sign === undefined ? undefined : `${output}${SIGNATURE_ENDING}`;
-    return noted(job, options, { command: 'manifest', output, others: [options.ram], besides: [signature] }, () =>
+    const besides = options.sign === undefined ? [] : [signatureOf(output)];
+    return noted(job, options, { command: 'manifest', output, others: [options.ram], besides }, () =>
       withSource(job, (source) => runManifest(source, job, options), options),
     );
   },
@@ -91,7 +91,7 @@ async function runManifest(source: ByteSource, job: Job, options: Options): Prom
 
 /** Writes the signature of a manifest; gives its path. */
 function signedBeside(output: string, bytes: Uint8Array, { sign = '', force }: Options): Promise<string> {
-  const place = `${output}${SIGNATURE_ENDING}`;
+  const place = signatureOf(output);
   return withOutput(place, { force }, async (sink) => {
     await sink.write(await signWithSsh(bytes, sign));
     return { keep: true, value: place };

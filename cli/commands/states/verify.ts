@@ -113,8 +113,8 @@ async function check(source: ByteSource, { signal, progress }: Job, options: Opt
 }
 
 async function signerOfManifest(path: string, bytes: Uint8Array, signers: string): Promise<string> {
-  const { SIGNATURE_ENDING, signerOf } = await import('../../io/ssh-signature.ts');
-  const signature = await readSmallFile(`${path}${SIGNATURE_ENDING}`, SIGNATURE_LIMIT);
+  const { signatureOf, signerOf } = await import('../../io/ssh-signature.ts');
+  const signature = await readSmallFile(signatureOf(path), SIGNATURE_LIMIT);
   return signerOf(bytes, signature, signers, path);
 }
 

@@ -33,12 +33,12 @@ const builder = (argv: Argv) =>
     .option('run', {
       type: 'boolean',
       default: false,
-      describe: 'Start QEMU with the state, and let the machine go on',
+      describe: 'Start QEMU with the state, and continue the machine',
     })
     .option('proof', {
       type: 'boolean',
       default: true,
-      describe: 'Compare all memory and the registers in the stopped QEMU with the state (--no-proof: do not)',
+      describe: 'Compare all memory and registers of the stopped QEMU with the state (--no-proof: do not)',
     })
     .option('qemu', {
       type: 'string',
@@ -67,15 +67,15 @@ const builder = (argv: Argv) =>
       describe: 'With --back: state of a machine of VirtualBox with the same devices',
     })
     .option('force', FORCE)
-    .example('$0 wake old.sav --disk ide0:0=disk.vdi -o machine.qemu', 'Write it for QEMU, and tell the command line')
+    .example('$0 wake old.sav --disk ide0:0=disk.vdi -o machine.qemu', 'Write it for QEMU, and print the command line')
     .example(
       '$0 wake old.sav --disk ide0:0=disk.vdi --run --qemu-options="-display gtk"',
-      'Let the machine go on in QEMU',
+      'Continue the machine in QEMU',
     )
     .example('$0 wake --back machine.qemu --like template.sav -o new.sav', 'A stopped QEMU machine for VirtualBox')
     .epilogue(
-      'Nothing is written where something is refused: exit code 5, the reason, and what helps. With -o the ' +
-        'disks are only looked at; with --run the guest writes to them.',
+      'If the state is refused, nothing is written: exit code 5, with reasons and remedies. With -o the ' +
+        'disks are only read; with --run the guest writes to them.',
     );
 type Options = OptionsOf<typeof builder>;
 

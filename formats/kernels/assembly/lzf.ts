@@ -114,8 +114,8 @@ export function lzfWalk(at: usize, length: usize, size: usize): bool {
 }
 
 /**
- * Whether `lzfWalk` would succeed for each block of the batch. Two of them take turns: what comes next in a block
- * depends on what came before, so one alone keeps a processor waiting.
+ * Whether `lzfWalk` would succeed for each block of the batch. Two blocks take turns: each step in a block depends on
+ * the one before, so a single block would keep the processor waiting.
  */
 export function lzfWalkBatch(count: usize, size: i32): bool {
   let next: usize = 0;
@@ -167,11 +167,11 @@ export function lzfWalkBatch(count: usize, size: i32): bool {
     }
     next++;
   }
-  // AssemblyScript wants it.
+  // Never reached; AssemblyScript demands a value.
   return false;
 }
 
-/** The same for a block of which `output` bytes have been expanded. */
+/** Walks the rest of a block of which `output` bytes have been expanded. */
 function walkRest(input: i32, end: i32, output: i32, size: i32): bool {
   let bad = 0;
   while (input < end) {
@@ -201,7 +201,7 @@ function longMask(control: i32): i32 {
   return (0xdf - control) >> 31;
 }
 
-/** Bytes that a copy gives. */
+/** Number of bytes that a copy produces. */
 // @ts-ignore: decorators are AssemblyScript's
 @inline
 function copied(input: i32, control: i32, long: i32): i32 {

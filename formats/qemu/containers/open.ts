@@ -7,7 +7,8 @@ import { STREAM_MAGIC } from '../constants.ts';
 import { QemuFormatError } from '../qemu-error.ts';
 import { QemuStreamReader } from '../stream-reader.ts';
 import { LIBVIRT_MAGIC, LIBVIRT_PART_MAGIC, type LibvirtImage, readLibvirtImage } from './libvirt-image.ts';
-import { QCOW2_MAGIC, type Qcow2Image, type Qcow2Snapshot, readQcow2, SnapshotSource } from './qcow2.ts';
+import { QCOW2_MAGIC, type Qcow2Image, type Qcow2Snapshot, readQcow2 } from './qcow2.ts';
+import { SnapshotSource } from './snapshot-source.ts';
 
 /** What QEMU's stream lies in. */
 export type QemuContainer =

@@ -15,7 +15,7 @@ export function writeStreamHeader(out: BigEndianOutput): void {
   out.u32(STREAM_VERSION);
 }
 
-/** Of a machine type before 2.4, which has no configuration, nothing is written. */
+/** Writes nothing for machine types before 2.4, which have no configuration. */
 export async function writeConfiguration(out: BigEndianOutput, configuration: QemuConfiguration): Promise<void> {
   const { machine, capabilities, pageBits, uuid } = configuration;
   if (machine === undefined) return;

@@ -17,7 +17,7 @@ import { PlacedSink } from './placed-sink.ts';
 import { StreamedPages } from './streamed-pages.ts';
 import { WrittenRun } from './written-run.ts';
 
-/** A stream to be written, but for its pages and devices. */
+/** A stream to be written, without its pages and devices. */
 export interface QemuStreamPlan {
   /** Its capabilities decide the layout: `mapped-ram`, `x-ignore-shared`. */
   configuration: QemuConfiguration;
@@ -33,7 +33,7 @@ export interface QemuStreamPlan {
   footers?: boolean;
   /** By name of a block that the stream leaves out (`x-ignore-shared`): the file that gets its pages. */
   leftOut?: ReadonlyMap<string, SeekableSink>;
-  /** Names of blocks whose pages go nowhere: whoever loads the stream has them already. */
+  /** Names of blocks whose pages are dropped: the loader of the stream has them already. */
   dropped?: ReadonlySet<string>;
 }
 
@@ -54,7 +54,7 @@ export interface WrittenSection {
 /** Pages of mapped RAM begin at multiples of this. */
 const MAPPED_ALIGNMENT = MIB;
 const NOWHERE: PageWriter = { put: () => undefined, finish: async () => {} };
-/** Any head of a part fits. */
+/** Room for any head of a part. */
 const HEAD_ROOM = 4 * MAX_NAME;
 
 /**
@@ -62,17 +62,17 @@ const HEAD_ROOM = 4 * MAX_NAME;
  * plain stream goes to any sink, front to back; mapped RAM needs one with places. Source: qemu-stream.md 2, 3, 5.
  */
 export class QemuStreamWriter implements PageSink {
-  /** The blocks, and where they lie for the guest. */
+  /** The blocks, with their guest-physical addresses. */
   readonly blocks = new RamBlocks();
   readonly #out: BigEndianOutput;
-  /** Of mapped RAM: the file, and the pages on their way to it. */
+  /** For mapped RAM: the file, with a buffer of pages. */
   readonly #file: PlacedSink | undefined;
   readonly #runs = new Map<SeekableSink, WrittenRun>();
   readonly #plan: QemuStreamPlan;
   readonly #finder: PageFinder;
   /** By id of the block. */
   readonly #places: PageWriter[] = [];
-  /** What is written when all pages are there. */
+  /** Bitmaps, which are written after all pages. */
   readonly #bitmaps: { pages: PlacedPages; offset: number }[] = [];
 
   private constructor(sink: ByteSink | SeekableSink, plan: QemuStreamPlan, start: number) {
@@ -90,8 +90,8 @@ export class QemuStreamWriter implements PageSink {
   }
 
   /**
-   * Writes head and list of blocks. @param start offset of the stream in the file of a sink with places; any other is
-   * written to from where it stands
+   * Writes head and list of blocks. @param start offset of the stream in a sink that takes bytes at any place; other
+   * sinks continue at their position
    */
   static async begin(sink: ByteSink | SeekableSink, plan: QemuStreamPlan, start = 0): Promise<QemuStreamWriter> {
     const writer = new QemuStreamWriter(sink, plan, start);
@@ -115,7 +115,7 @@ export class QemuStreamWriter implements PageSink {
     }
   }
 
-  /** Takes a page of a block; without content one of zeros. @param offset of the page in the block */
+  /** Takes a page of a block; a page of zeros if there is no content. @param offset of the page in the block */
   async put(block: RamBlock, offset: number, content?: WritablePage): Promise<void> {
     await this.#places[block.id].put(block, offset, content, 0);
   }
@@ -155,15 +155,15 @@ export class QemuStreamWriter implements PageSink {
     this.#putFooter(id);
   }
 
-  /** Ends the stream with devices and end mark as another stream has them. */
+  /** Ends the stream with the devices and end mark of another stream. */
   async endWith(tail: Uint8Array): Promise<void> {
     await this.#out.bytes(tail);
     await this.#out.flush();
   }
 
   /**
-   * Writes the end of the stream. @param description JSON that tells the sections apart. QEMU itself only misses it: it
-   * complains, and goes on
+   * Writes the end of the stream. @param description JSON that describes the sections. Without it, QEMU only prints a
+   * warning
    */
   async end(description?: Uint8Array): Promise<void> {
     await this.#ensureRoom();
@@ -176,7 +176,7 @@ export class QemuStreamWriter implements PageSink {
     await this.#out.flush();
   }
 
-  /** Gives memory back; to be called in any case. */
+  /** Gives memory back; to be called also after errors. */
   release(): void {
     this.#out.release();
     for (const run of this.#runs.values()) run.release();
@@ -219,7 +219,7 @@ export class QemuStreamWriter implements PageSink {
     return run;
   }
 
-  /** Leaves room for the bitmap of a block and for its pages. */
+  /** Reserves room for the bitmap of a block and for its pages. */
   async #placePages(block: RamBlock, file: PlacedSink): Promise<PlacedPages> {
     await this.#out.flush();
     const bitmapOffset = file.position + MAPPED_HEADER_SIZE;

@@ -3,7 +3,7 @@ import { TWO_32 } from '../../sizes.ts';
 export const PCI_UNITS = ['pci', 'ich9pci'] as const;
 export const PCI_LIMIT = 4 * 1024 * 1024;
 
-/** A PCI device, as far as its configuration space tells. */
+/** A PCI device, as described by its configuration space. */
 export interface PciDevice {
   /** Of the configuration space, 16 bits. */
   vendorId: number;
@@ -24,11 +24,7 @@ const DEVICE_IDS: Record<string, readonly number[]> = {
 const REGION_COUNT = 6;
 const BAR_OFFSET = 0x10;
 const COMMAND_MEMORY = 2;
-/**
- * What the writer puts right before a configuration space: the device's address on the bus, and in newer releases the
- * size.
- */
-/** Bytes of configuration space, by the devices that have it. */
+/** Bytes of a configuration space. */
 export const PCI_CONFIG_SIZE = 256;
 export const EXTENDED_CONFIG_SIZE = 4096;
 const CONFIG_SIZES = [PCI_CONFIG_SIZE, EXTENDED_CONFIG_SIZE];
@@ -51,6 +47,7 @@ export function findPciDevices(payload: Uint8Array): Map<string, PciDevice> {
   return devices;
 }
 
+/** Whether a device's bus address, and in newer releases the size, precedes a configuration space. */
 function hasBusAddress(view: DataView, at: number): boolean {
   const before = view.getUint32(at - 4, true);
   return before < 256 || (CONFIG_SIZES.includes(before) && view.getUint32(at - 8, true) < 256);

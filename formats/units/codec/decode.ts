@@ -7,15 +7,15 @@ import { nested } from './kinds.ts';
 
 /** One field of a decoded unit, or one element of a list in it. */
 export interface UnitField {
-  /** Such as `ports[3].command`. */
+  /** Path of the field, such as `ports[3].command`. */
   path: string;
   /** Bytes from the start of the payload. */
   offset: number;
   /** Bytes. */
   size: number;
-  /** Numbers of 64 bits as hexadecimal text, bytes as pairs of digits, of long ones the first. */
+  /** The value; numbers of 64 bits as hexadecimal text, bytes as pairs of digits, cut after the first `SHOWN_BYTES`. */
   value: number | string | boolean;
-  /** As people read it. */
+  /** The value as text for people. */
   text: string;
   /** Meaning; empty where the name says enough. */
   doc: string;
@@ -25,7 +25,7 @@ export interface UnitField {
 
 /**
  * Reads a whole payload, and makes sure that the value, written back, gives the same bytes.
- * @throws FormatError `not-as-laid-out` for a payload that is laid out otherwise
+ * @throws FormatError `not-as-laid-out` for a payload that does not fit the layout
  */
 export function decodeWhole<T>(layout: Struct<T>, payload: Uint8Array, version: number): T {
   const value = readWhole(layout, payload, version);
@@ -79,7 +79,7 @@ function visit(
     return at;
   }
   const size = sizeOf(kind, value);
-  // Marks that are always the same tell nothing.
+  // Markers have no value, and are not listed.
   if (value !== undefined)
     found.push({
       path,
@@ -105,7 +105,7 @@ function textOf(kind: Kind<unknown>, value: unknown): string {
   return kind.show?.(value) ?? String(plain(value));
 }
 
-/** The most bytes of a field that are shown. */
+/** Most bytes of a field that are shown. */
 const SHOWN_BYTES = 64;
 
 function plain(value: unknown): UnitField['value'] {

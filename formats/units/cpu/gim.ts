@@ -11,7 +11,7 @@ const GIM_PROVIDERS = ['none', 'minimal', 'hyperv', 'kvm'] as const;
 export type GimProvider = (typeof GIM_PROVIDERS)[number];
 
 const kvmCpu = defineStruct('Clock of KVM for one CPU, GIM version 1', 'device-units.md', {
-  systemTimeMsr: { kind: x64, doc: 'where the guest wants its clock; bit 0: it uses it' },
+  systemTimeMsr: { kind: x64, doc: 'address of the clock, as the guest has set it; bit 0: the clock is in use' },
   tsc: { kind: x64, doc: 'time stamp counter when the clock was written' },
   virtualNs: { kind: x64, doc: 'and the virtual clock, in ns' },
   systemTime: { kind: x64, doc: 'guest-physical address of the clock' },
@@ -25,12 +25,12 @@ const KVM_TAIL = 12;
 const kvm = defineStruct('Part of KVM, GIM version 1', 'device-units.md', {
   version: { kind: u32, doc: 'of this part' },
   cpus: { kind: fill(nested(kvmCpu), KVM_TAIL), doc: 'by CPU' },
-  wallClockMsr: { kind: x64, doc: 'where the guest wants the time of day' },
-  features: { kind: x32, doc: 'what CPUID tells of KVM' },
+  wallClockMsr: { kind: x64, doc: 'address of the time of day, as the guest has set it' },
+  features: { kind: x32, doc: 'features of KVM in CPUID' },
 });
 
 const KVM = 3;
-/** They have a number and a version, and nothing more. */
+/** Providers without a part of their own. */
 const WITHOUT_PARTS = [0, 1];
 
 const gim = defineStruct('Unit GIM, version 1', 'device-units.md', {
@@ -47,7 +47,7 @@ const gim = defineStruct('Unit GIM, version 1', 'device-units.md', {
 export type Gim = StructValue<typeof gim>;
 export const gimCodec = codecOf(gim);
 
-/** The first field; nothing for a number that has no name. */
+/** The provider; absent for a number without a name. */
 function readProvider(cursor: Cursor): { gimProvider?: GimProvider } {
   const provider = GIM_PROVIDERS[cursor.u32()];
   return provider ? { gimProvider: provider } : {};

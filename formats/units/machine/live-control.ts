@@ -38,7 +38,7 @@ export const liveControlRow: UnitRow = {
   }),
 };
 
-/** Share of a save's progress that ending it takes. */
+/** Share of a save's progress that VirtualBox counts for ending it. */
 const DONE_PERCENT = 2;
 
 /** Writes the unit between two others. @param percent of the whole save; stored as a part of 9800 */

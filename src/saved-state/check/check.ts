@@ -13,8 +13,8 @@ import { verify } from '../verify/verify.ts';
 import { compareHost, compareMachines } from './compare-machines.ts';
 import { compareReleases } from './compare-releases.ts';
 import type { Difference } from './difference.ts';
+import { UnitLayouts } from './unit-layouts.ts';
 import { type ReleaseNumbers, releaseName, releaseOf } from './unit-versions.ts';
-import { unitsLaidOutOtherwise } from './units-as-laid-out.ts';
 
 /** Options of a check: targets and callbacks. */
 export interface CheckOptions extends Pick<WalkOptions, 'onProgress' | 'signal'> {
@@ -63,7 +63,8 @@ export async function check(
   { machine: asked, release, host, ...options }: CheckOptions,
 ): Promise<CheckReport> {
   const machine = asked && host ? onHost(asked, host) : asked;
-  const { verdict, findings: damage, state } = await verify(source, options);
+  const layouts = new UnitLayouts();
+  const { verdict, findings: damage, state } = await verify(source, { ...options, observer: layouts });
   const target = release ?? (machine?.release && releaseOf(machine.release));
   const against = [
     ...(machine ? [machine.name] : []),
@@ -94,10 +95,7 @@ export async function check(
       ...missingUnits(state.units),
       ...incompleteUnits(state.units),
     ];
-    if (verdict === 'whole') {
-      const cpus = state.cpum?.cpus.length;
-      report.notJudged.push(...(await unitsLaidOutOtherwise(source, { cpus, signal: options.signal })));
-    }
+    if (verdict === 'whole') report.notJudged.push(...layouts.notJudged(state.cpum?.cpus.length));
   }
   if (state?.cpum) report.assumed.push(...assumedOf(state.cpum, machine?.cpuid ?? host));
   differences.sort((a, b) => a.at - b.at);

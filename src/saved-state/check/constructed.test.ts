@@ -1,10 +1,12 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { Readable } from 'node:stream';
 import { describe, expect, it } from 'vitest';
-import { bufferSource } from '../../../formats/files/source.ts';
+import { bufferSource, streamSource, withBeside } from '../../../formats/files/source.ts';
 import type { CpuidPart } from '../../../formats/units/cpu/cpuid-leaves.ts';
 import { STATES_FOLDER } from '../../testing/states.ts';
 import { walkState } from '../reading/walk.ts';
+import { verify } from '../verify/verify.ts';
 import { check } from './check.ts';
 import { constructedStates } from './testing/constructed-states.ts';
 import { realSettings } from './testing/real-machines.ts';
@@ -68,7 +70,29 @@ describe('check() of units that fit no machine', () => {
     const [unit] = name.split(':');
     expect((await judge(name)).notJudged.join()).toMatch(new RegExp(`${unit}/\\d, what it holds`));
   });
+
+  it('reads a file no more than verify() does, and judges a pipe alike', async () => {
+    const bytes = states.get('HWACCM: a patch')?.() ?? Buffer.alloc(0);
+    const verified = counting(bytes);
+    await verify(verified.source);
+    const checked = counting(bytes);
+    const { notJudged } = await check(checked.source, { machine, host });
+    expect(checked.count()).toBe(verified.count());
+    const pipe = streamSource(Readable.from([bytes]), 'a pipe');
+    expect((await check(pipe, { machine, host })).notJudged).toEqual(notJudged);
+  });
 });
+
+function counting(bytes: Buffer) {
+  let count = 0;
+  const file = bufferSource(bytes);
+  const read = async (target: Uint8Array, position: number) => {
+    const size = await file.read(target, position);
+    count += size;
+    return size;
+  };
+  return { source: { ...withBeside(file, {}), read }, count: () => count };
+}
 
 function judge(name: string) {
   return check(bufferSource(states.get(name)?.() ?? Buffer.alloc(0)), { machine, host });

@@ -17,22 +17,22 @@ import type { PgmSummary, SavedState } from '../reading/state.ts';
 import type { LastPasses } from './last-pass.ts';
 import type { ConvertPlan } from './plan.ts';
 
-/** A pgm unit of version 10 or later, written anew page by page. */
+/** Plan for a pgm unit of version 10 or later that is written anew, page by page. */
 export interface Rewriting {
   does: 'rewrite';
   version: PgmVersion;
   /** Lists of ROMs and MMIO2 of the target. */
   config: PgmConfig;
-  /** Where the ROM and MMIO2 pages of an old source belong in these lists. */
+  /** Maps ROM and MMIO2 pages of an old source to these lists. */
   placeOf: PlaceOfPage | undefined;
   /** For a live save whose passes become one. */
   lastPasses: LastPasses | undefined;
 }
 
-/** What becomes of the pgm unit: it stays byte for byte, is written anew, or becomes one of versions 6 to 9. */
+/** Way of converting the pgm unit: copied byte for byte, written anew, or written as one of versions 6 to 9. */
 export type PgmStep = { does: 'keep' } | Rewriting | { does: 'write-old'; target: OldTarget };
 
-/** What the pages of a conversion come from and go to. */
+/** Inputs and output of a conversion of pages. */
 export interface RewriteWork {
   source: ByteSource;
   state: SavedState;
@@ -62,7 +62,10 @@ export class PgmRewriter {
     this.#step = step;
   }
 
-  /** One plain pgm unit of all passes: read from the start of the source once more, taking of each page what counts. */
+  /**
+   * Writes one plain pgm unit from all passes: reads the source again from its start, and takes the last record of each
+   * page.
+   */
   async writeFlat(final: UnitHeader): Promise<void> {
     const writer = this.#passWriter('final');
     const container = await openContainer(this.#work.source, undefined, { skipCrc: true });
@@ -83,7 +86,7 @@ export class PgmRewriter {
     writer.end();
   }
 
-  /** Protections of ROM pages that no other record names. */
+  /** Writes protections of ROM pages that have no other record. */
   #putProtections(writer: PgmPassWriter): void {
     for (const [id, pages] of this.#work.state.pgm?.romProtection ?? []) {
       for (const [page, protection] of pages.entries()) {
@@ -93,7 +96,7 @@ export class PgmRewriter {
     }
   }
 
-  /** One pass as it comes. @param pass its number among the passes of the unit */
+  /** Writes one pass. @param pass its number among the passes of the unit */
   async writePass(pgm: PgmReader, unit: UnitHeader, pass: number): Promise<void> {
     const { plan, threads } = this.#work;
     const writer = this.#passWriter(unit.pass);
@@ -121,7 +124,7 @@ export class PgmRewriter {
   }
 
   async #putPages(pgm: PgmReader, unit: UnitHeader, pass: number, writer: PgmPassWriter): Promise<void> {
-    // Pages that a V2.0 container holds raw did not get smaller when its writer tried to compress them.
+    // In a V2.0 container, raw pages are those that compression did not make smaller.
     const anew = this.#work.plan.recompress ? 'all' : this.#work.state.header.format === '2.0' ? 'none' : 'raw';
     await pgm.begin(unit);
     while (await pgm.nextPages()) {

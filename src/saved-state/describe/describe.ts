@@ -29,7 +29,7 @@ export interface UnitDescription {
   payloadSize: number;
 }
 
-/** What a state holds. */
+/** Contents of a state. */
 export interface StateDescription {
   /** The file as a whole. */
   container: {
@@ -44,25 +44,25 @@ export interface StateDescription {
     size: number;
     directoryEntries?: number;
   };
-  /** What unit SSM tells of the build, by name. */
+  /** Facts from unit SSM about the build, by name. */
   build: Record<string, string>;
   /** In the order of the file. */
   units: UnitDescription[];
   /** Guest memory; absent where there is no such unit. */
   memory?: MemoryDescription;
-  /** What units tell of the machine. */
+  /** Facts from units about the machine. */
   machine: SavedMachine;
   /** By number. */
   cpus: CpuDescription[];
-  /** Why there are no registers; absent where there are. */
+  /** Reason for missing registers; absent where there are registers. */
   registersMissing?: string;
-  /** What paging can do, by CPUID; absent where that is not known. */
+  /** Paging features in CPUID; absent where they are not known. */
   features?: PagingFeatures;
-  /** What the guest's real-time clock showed. */
+  /** Time of the guest's real-time clock. */
   clock?: GuestClock;
 }
 
-/** What `inspect` shows. */
+/** The description that `inspect` shows. */
 export function describeState(state: SavedState): StateDescription {
   const description: StateDescription = {
     container: describeContainer(state),

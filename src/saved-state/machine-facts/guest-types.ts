@@ -1,7 +1,7 @@
 import type { GimProvider } from '../../../formats/units/cpu/gim.ts';
 
-// Which paravirtualisation "Default" is, by the type of guest that the settings name. Asked of 7.2.22 for each of its
-// 196 types for x86.
+// The paravirtualisation that "Default" means, by the guest type in the settings. Found by asking 7.2.22 for each of
+// its 196 types for x86.
 
 const HYPERV = /^Windows(?:Vista|[78]|81|10|11|2008|201\d|202\d)(?:_64)?$/;
 const MINIMAL = /^MacOS/;
@@ -11,8 +11,8 @@ const KVM = new RegExp(
 );
 
 /**
- * @param provider as settings call it: `Default`, or `Legacy`, which releases before 5.0 did @returns undefined for
- * another word
+ * @param provider the word in the settings; also `Default`, and `Legacy` of releases before 5.0 @returns undefined for
+ * an unknown word
  */
 export function effectiveParavirtualisation(guestType: string, provider: string): GimProvider | undefined {
   if (provider === 'Legacy') return MINIMAL.test(guestType) ? 'minimal' : 'none';

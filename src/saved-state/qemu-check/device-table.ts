@@ -1,19 +1,19 @@
 import { KIB } from '../../../formats/sizes.ts';
 
-// Which sections and blocks of memory each kind of device has, as QEMU 7.2.22 and 10.0.2 saved them in a machine of its
-// own.
+// Sections and blocks of memory of each kind of device, as QEMU 7.2.22 and 10.0.2 saved them in a machine with that
+// device alone.
 
-/** Where a device sits, which names its sections. */
+/** The bus of a device; names of sections contain the place on it. */
 type BusKind = 'pci' | 'usb' | 'scsi' | 'none';
 
 interface Details {
   /** Device and vendor of a PCI device. */
   id?: number;
-  /** Sections whose names do not tell a place. */
+  /** Sections whose names contain no place. */
   apart?: string;
   /** Blocks of memory at the device's place, in KiB. */
   blocks?: Readonly<Record<string, number>>;
-  /** Blocks whose names do not tell a place. */
+  /** Blocks whose names contain no place. */
   blocksApart?: Readonly<Record<string, number>>;
   /** Another PCI bus behind it; a port has room for one device. */
   hasBus?: 'bus' | 'port';

@@ -1,14 +1,14 @@
 import { isOn } from './guest-settings.ts';
 
-// What pc and q35 machines of QEMU have by themselves, as QEMU 7.2.22 and 10.0.2 saved them (TCG, no device added).
+// Sections of QEMU's machine types pc and q35 without any added device, as QEMU 7.2.22 and 10.0.2 saved them (TCG).
 
 /** A chipset of QEMU's x86 machines. */
 export interface QemuChipset {
-  /** Name without a version, which stands for the newest one. */
+  /** Name without a version, for the newest version. */
   alias: string;
-  /** Machine types of this chipset: with the version as the first group. */
+  /** Pattern of its machine types, with the version as the first group. */
   types: RegExp;
-  /** Sections that all of its machines have; those of several instances as often as there are. */
+  /** Sections that all of its machines have; one with several instances is listed as many times. */
   sections: readonly string[];
   /** Slots of the PCI bus that are taken. */
   slots: readonly number[];
@@ -52,9 +52,9 @@ export const CHIPSETS: readonly QemuChipset[] = [
 
 /** Sections and blocks of memory that go with a property of the machine. */
 export interface MachinePart {
-  /** Is on where nothing is said. */
+  /** Property that switches the part; on by default. */
   property: string;
-  /** Of machines of this chipset only. */
+  /** Only machines of this chipset have it. */
   chipset?: string;
   sections: RegExp;
   blocks?: RegExp;
@@ -72,14 +72,14 @@ export const PARTS: readonly MachinePart[] = [
   { property: 'i8042', sections: /^(ps2kbd|ps2mouse|pckbd|vmmouse|port92)$/ },
 ];
 
-/** Properties of the machine that change nothing of what its state holds. */
+/** Properties of the machine that do not change the contents of its state. */
 export const WITHOUT_EFFECT = new Set(
   `type accel memory-backend graphics smm suppress-vmdesc default-bus-bypass-iommu kernel-irqchip dump-guest-core
    mem-merge usb nvdimm smbus sata max-ram-below-4g firmware pflash0 pflash1 smbios-entry-point-type kernel initrd
    append dtb phandle-start enforce-aligned-dimm hmat size max-fw-size`.split(/\s+/),
 );
 
-/** Whether the machine has this part of itself. */
+/** Whether the machine has this part. */
 export function hasPart(
   { property, chipset }: MachinePart,
   { alias }: QemuChipset,

@@ -43,7 +43,7 @@ export async function collectUnits(
  * The payloads of the final pass, by `name/instance`, but for pgm.
  * @throws UnsupportedError for units that are too large
  */
-export async function collectPayloads(
+async function collectPayloads(
   source: ByteSource,
   walk: Pick<WalkOptions, 'signal'> = {},
 ): Promise<Map<string, CollectedUnit>> {

@@ -10,6 +10,7 @@ import { Turns } from '../../../formats/turns.ts';
 import { noFacts, readFacts } from '../../../formats/units/table.ts';
 import { type Finding, findingOf, MAX_FINDINGS } from './findings.ts';
 import { PageCensus } from './page-census.ts';
+import { PayloadCopy, type PayloadObserver } from './payload-observer.ts';
 import type { SavedState, UnitSummary } from './state.ts';
 
 /** Options of a walk through a state. */
@@ -24,6 +25,8 @@ export interface WalkOptions extends OpenOptions {
   untilPages?: boolean;
   /** Takes the decoded payload of units that it wants, piece by piece; a piece is borrowed until the call returns. */
   payload?: { wants(unit: UnitHeader): boolean; take(piece: Uint8Array): void | Promise<void> };
+  /** With `deep`: sees the payloads of units beside their reading. */
+  observer?: PayloadObserver;
   /** Called with each unit before it is read. */
   onUnit?: (unit: UnitHeader) => void;
   /**
@@ -155,12 +158,14 @@ class Walk {
 
   async #readUnit(unit: UnitHeader): Promise<void> {
     if (this.#options.payload?.wants(unit)) return this.#passOn(this.#options.payload);
-    const { opaque } = this.#options;
+    const { opaque, deep, observer } = this.#options;
     if (isPgm(unit) && !opaque) return this.#readPgm(unit);
-    const payload = new PayloadReader(this.#container);
+    const copy = deep && observer?.wants(unit) ? new PayloadCopy() : undefined;
+    const payload = new PayloadReader(this.#container, copy?.add);
     if (!opaque) await readFacts(unit, payload, this.#state);
-    if (this.#options.deep) await payload.drain();
+    if (deep) await payload.drain();
     else while (await this.#container.nextSegments()) await this.#tick();
+    if (copy) observer?.take(unit, copy.whole());
   }
 
   async #readPgm(unit: UnitHeader): Promise<void> {

@@ -12,7 +12,7 @@ import { Crew } from './crew.ts';
 export async function walkTogether(
   source: ByteSource,
   threads: number,
-  options: Pick<WalkOptions, 'onProgress' | 'onUnit' | 'signal'>,
+  options: Pick<WalkOptions, 'onProgress' | 'onUnit' | 'observer' | 'signal'>,
 ): Promise<SavedState | undefined> {
   const crew = new Crew(source, threads, 'walk');
   const take = (batch: PageBatch) => {

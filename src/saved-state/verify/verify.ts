@@ -30,7 +30,7 @@ export interface VerifyReport {
 }
 
 /** What is verified, and who is told. */
-export interface VerifyOptions extends Pick<WalkOptions, 'onProgress' | 'onUnit' | 'signal'> {
+export interface VerifyOptions extends Pick<WalkOptions, 'onProgress' | 'onUnit' | 'observer' | 'signal'> {
   /** End at the first damage: for a stream whose sender wants to know at once. */
   stopAtDamage?: boolean;
   /** Sees the pages of each batch once they have been checked. */

@@ -9,14 +9,13 @@ export interface ZeroStretch {
   end: number;
 }
 
-/** Stretches that are listed; a disk that fails can leave thousands. */
+/** Most stretches that are listed; a failing disk can leave thousands. */
 const MOST = 8;
 
 /**
- * Where a file has blocks of nothing but zeros, which a save had not written when the host crashed, or a copy lost:
- * file systems keep blocks of 4 KiB, at multiples of 4 KiB, and no state has such by itself, because pages of zeros
- * take no room in it. Zeros on both sides of the blocks count with them. Sources that can't be read twice have none to
- * tell.
+ * Finds 4 KiB blocks of zeros, at multiples of 4 KiB, together with zeros on both sides of them. File systems have such
+ * blocks where a save had not written them when the host crashed, or where a copy has lost them; no whole state has
+ * any, since pages of zeros take no room in it. Sources that cannot be read twice give none.
  * @throws InterruptedError
  */
 export async function zeroStretches(
@@ -42,7 +41,7 @@ async function* blocksOfZeros(source: ByteSource, turns: Turns): AsyncGenerator<
     if (turns.areDue) await turns.give();
     for (let block = 0; block < count; block += PAGE_SIZE) {
       const isWhole = block + PAGE_SIZE <= count;
-      // A last block that is not whole only ends what began before it.
+      // A last block that is not whole cannot begin a stretch, only end one.
       const counts = isWhole || start !== undefined;
       if (counts && isZero(piece, block, Math.min(PAGE_SIZE, count - block))) start ??= at + block;
       else if (start !== undefined) {

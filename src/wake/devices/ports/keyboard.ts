@@ -4,13 +4,13 @@ import type { FieldValue, SectionImage } from '../../template/section-image.ts';
 
 const unitOf = (part: UnitPart) => part as unknown as Pckbd;
 
-/** Bytes of a queue of QEMU's, of which a guest of this age gets the first 16. */
+/** Bytes of a queue in QEMU's state; QEMU uses the first 16 for a guest. */
 const QUEUE_SIZE = 256;
 const QUEUE_LIMIT = 16;
-/** Bits for who has bytes that wait. */
+/** Bits of QEMU's `pending`: the keyboard or the mouse has bytes for the guest. */
 const KEYBOARD_WAITS = 1n;
 const MOUSE_WAITS = 2n;
-/** Bit of the controller's mode: codes of keys are translated. */
+/** Bit of the controller's mode: scan codes are translated. */
 const TRANSLATES = 0x40;
 
 type Waiting = (unit: Pckbd) => Uint8Array;
@@ -35,7 +35,7 @@ export const keyboardController: readonly Correspondence[] = [
   }),
 ];
 
-/** What a PS/2 device has for the guest. */
+/** The queue of bytes from a PS/2 device to the guest. */
 function queue(waiting: Waiting, put: (unit: Pckbd, bytes: Uint8Array) => void): Correspondence[] {
   const field = (name: string) => `parent_obj.queue.${name}`;
   const count = (part: UnitPart): FieldValue => BigInt(waiting(unitOf(part)).length);
@@ -62,7 +62,7 @@ function queued(fields: SectionImage): Uint8Array {
   return Uint8Array.from({ length: count }, (_, i) => data[(number('rptr') + i) % QUEUE_SIZE]);
 }
 
-/** The command whose parameter a device waits for: 0 for none here, −1 there. */
+/** The command whose parameter a device expects; VirtualBox has 0 for none, QEMU −1. */
 function command(path: 'keyboard' | 'mouse'): Correspondence {
   const qemu = 'parent_obj.write_cmd';
   return {
@@ -86,7 +86,7 @@ export const keyboard: readonly Correspondence[] = [
   computed('translate', (part) => ((unitOf(part).mode & TRANSLATES) !== 0 ? 1n : 0n)),
 ];
 
-/** Mice that both know: PS/2, with a wheel, with five buttons. */
+/** Types of mice that VirtualBox and QEMU know: PS/2, with a wheel, with five buttons. */
 const MOST_MOUSE = 4;
 
 /** Unit pckbd: the mouse. */

@@ -1,0 +1,66 @@
+import { FRAME_HEADER_SIZE, type FrameName, frameHeader, frameOfType } from '../wire/frames.ts';
+import type { HostName, Incident, IncidentTime } from './scenario.ts';
+
+/** Counts happenings, frames and disk operations of a play, and reports each incident when its count is reached. */
+export class IncidentClock {
+  readonly #counts = { happenings: 0, frames: 0, disk: { source: 0, target: 0 } };
+  readonly #framesOf = new Map<FrameName, number>();
+  readonly #left: Set<Incident>;
+  readonly #onDue: (incident: Incident) => void;
+
+  constructor(incidents: Iterable<Incident>, onDue: (incident: Incident) => void) {
+    this.#left = new Set(incidents);
+    this.#onDue = onDue;
+  }
+
+  /** All incidents have been reported. */
+  get areOver(): boolean {
+    return this.#left.size === 0;
+  }
+
+  noteHappening(): void {
+    this.#note('happenings');
+  }
+
+  noteFrame(bytes: Buffer): void {
+    this.#note('frames');
+    if (bytes.length < FRAME_HEADER_SIZE || this.#left.size === 0) return;
+    const name = frameOfType(bytes[frameHeader.offsets.type]);
+    if (name === undefined) return;
+    const count = (this.#framesOf.get(name) ?? 0) + 1;
+    this.#framesOf.set(name, count);
+    this.#report((at) => at.after === 'frame' && at.name === name && at.count === count);
+    this.#scheduleWorks(name, count);
+  }
+
+  noteDiskWork(host: HostName): void {
+    const count = ++this.#counts.disk[host];
+    if (this.#left.size > 0) this.#report((at) => at.after === 'disk' && at.host === host && at.count === count);
+  }
+
+  #note(what: 'happenings' | 'frames'): void {
+    const count = ++this.#counts[what];
+    if (this.#left.size > 0) this.#report((at) => at.after === what && at.count === count);
+  }
+
+  /** Incidents some disk operations after a frame get their absolute count when the frame comes. */
+  #scheduleWorks(name: FrameName, count: number): void {
+    for (const incident of this.#left) {
+      const { at } = incident;
+      if (at.after !== 'work' || at.name !== name || at.count !== count) continue;
+      this.#left.delete(incident);
+      this.#left.add({
+        ...incident,
+        at: { after: 'disk', host: at.host, count: this.#counts.disk[at.host] + at.works },
+      });
+    }
+  }
+
+  #report(isNow: (at: IncidentTime) => boolean): void {
+    for (const incident of this.#left) {
+      if (!isNow(incident.at)) continue;
+      this.#left.delete(incident);
+      this.#onDue(incident);
+    }
+  }
+}
