@@ -243,7 +243,7 @@ describe('a source', () => {
     const pair = await Pair.create();
     const silent = async () => duplexPair()[0];
     await expect(pair.migrate(machine, { connect: silent, timeOuts: { ...SHORT, hello: 100 } })).rejects.toThrow(
-      'nothing complete has come',
+      'no complete message has come',
     );
     expect(machine.isRunning).toBe(true);
   });

@@ -23,15 +23,15 @@ import type { ForetellRequest, LimitsInJson, MigrateRequest } from './requests.t
 export interface Departing {
   name: string;
   source: SourceMachine;
-  /** Changes its limits while it is on its way. */
+  /** Key under which the limits of its migration can be changed. */
   key: object;
   /** See `MigrateOptions`. */
   keepAsItWas?: (migration: string) => Promise<string>;
-  /** The process that runs it, where that is another one. */
+  /** The process that runs it, if not this one. */
   guest?: GuestRecord;
   /**
-   * Starts a watchdog that looks after the machine, by the record at a path, if this process is killed. @returns ends
-   * the watchdog
+   * Starts a watchdog, which takes care of the machine if this process is killed; it reads the record at the path.
+   * @returns ends the watchdog
    */
   watch?: (recordPath: string) => () => void;
 }
@@ -40,12 +40,12 @@ export interface Departing {
 export interface OwnMachine {
   name: string;
   machine: Machine;
-  /** What runs it, if anything does. */
+  /** Executes it, if it runs. */
   running?: RunningMachine;
 }
 
 /**
- * All limits; in JSON null stands for infinity. @param otherwise those that hold where none is given
+ * All limits; in JSON null stands for infinity. @param otherwise defaults for missing ones
  * @throws UsageError `bad-limit`
  */
 export function limitsOf(json: LimitsInJson, otherwise: Partial<MigrationLimits> = {}): MigrationLimits {
@@ -74,7 +74,8 @@ export function carryOut(
 
 /**
  * Migrates a machine.
- * @param stopAsking see `MigrateOptions`; without it a machine whose fate is unknown stands still until it is known
+ * @param stopAsking see `MigrateOptions`; without it, a machine whose hand-over is undecided stays paused until the
+ * decision is known
  * @throws SavkitError when the target can't be reached, or refuses: the machine runs on here
  */
 export async function carryAway(
@@ -108,7 +109,7 @@ export async function carryAway(
   }
 }
 
-/** Writes a machine that stands still to a file; gives its path. @throws EnvironmentError */
+/** Writes a paused machine to a file; returns its path. @throws EnvironmentError */
 async function keepState(machine: Machine, path: string): Promise<string> {
   const sink = await openFileSink(path, { force: false });
   try {
@@ -126,7 +127,7 @@ const underWay = new WeakMap<object, MigrationLimits>();
 
 /**
  * Changes limits of the migration of a machine while it runs; gives all of them. @throws UsageError when there is none,
- * or for what is no limit
+ * or for a bad limit
  */
 export function changeLimits(machine: object, changes: LimitsInJson): MigrationLimits {
   const limits = underWay.get(machine);
@@ -134,7 +135,7 @@ export function changeLimits(machine: object, changes: LimitsInJson): MigrationL
   return Object.assign(limits, limitsOf(changes, limits));
 }
 
-/** Measures a machine of this process, which runs on, and foretells its migration. */
+/** Measures a machine of this process while it runs on, and makes a forecast of its migration. */
 export function foretell(
   own: OwnMachine,
   request: ForetellRequest,
@@ -142,7 +143,7 @@ export function foretell(
   return foretellOf(new DepartingMachine(own.name, own.machine, own.running), request);
 }
 
-/** Measures a machine that runs on, and foretells its migration. */
+/** Measures a machine while it runs on, and makes a forecast of its migration. */
 export async function foretellOf(
   source: SourceMachine,
   { limits, rate, compression }: ForetellRequest,

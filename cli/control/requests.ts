@@ -19,7 +19,7 @@ const words = text(65_536);
 const path = such(words, (value) => value !== '' && !value.includes('\0'), 'a path');
 const amount = such(number, (value) => value >= 0, 'a number from 0');
 
-/** JSON knows no infinity: null stands for it; what is missing has its default. */
+/** A limit: null stands for infinity, which JSON lacks; a missing one has its default. */
 const limit = withDefault<number | null | undefined>(orNull(amount), undefined);
 const limits = exact({
   maxDowntimeMs: limit,
@@ -51,7 +51,7 @@ const migration = exact({
   migration: optional(hexText(16)),
 });
 
-/** What each command of a control socket takes. */
+/** Requests of a control socket, by command. */
 export const REQUESTS = {
   status: exact({}),
   stats: exact({ pattern: optional(words) }),
@@ -73,20 +73,18 @@ export const REQUESTS = {
   limits: exact({ request: limits }),
   /** The rate is that of the link, in bytes per second. */
   foretell: exact({ request: exact({ limits, rate: amount, compression }) }),
-  /**
-   * The password in the form in which it goes over the wire. Only the owner of the socket can read what passes here.
-   */
+  /** The password is in the form of the wire. Only the socket's owner can connect to it, and read this. */
   teleport: exact({ request: exact({ to: words, password: words, paused: flag, maxDowntimeMs: amount }) }),
 } satisfies Record<string, Shape<object>>;
 
 export type ControlCommand = keyof typeof REQUESTS;
 export const CONTROL_COMMANDS = Object.keys(REQUESTS) as readonly ControlCommand[];
-/** What a command takes. */
+/** The request of a command. */
 export type RequestOf<C extends ControlCommand> = ShapeValue<(typeof REQUESTS)[C]>;
 
 export type LimitsInJson = ShapeValue<typeof limits>;
-/** What `savkit migrate` asks of the process that runs the machine. */
+/** The request of `savkit migrate` to the process that runs the machine. */
 export type MigrateRequest = ShapeValue<typeof migration>;
 export type ForetellRequest = RequestOf<'foretell'>['request'];
-/** What `savkit send` asks of the process that runs a machine. */
+/** The request of `savkit send` to the process that runs a machine. */
 export type TeleportRequest = RequestOf<'teleport'>['request'];

@@ -1,9 +1,9 @@
 import { createRequire } from 'node:module';
 import { EnvironmentError, UsageError } from '../../formats/errors.ts';
 
-// BullMQ as far as it is used here. It is an optional package: who works on one host does not have it.
+// The parts of BullMQ that savkit uses. It is an optional package, which only work on several hosts needs.
 
-/** What a job is about. */
+/** Contents of a job. */
 export interface Work {
   /** Command of savkit. */
   operation: string;
@@ -13,12 +13,12 @@ export interface Work {
 }
 
 export interface WorkFile {
-  /** Full path or URL, as workers open it. */
+  /** Full path, or URL, that workers can open. */
   file: string;
   size: number | null;
-  /** When it was last written; ISO 8601. */
+  /** Time of its last change; ISO 8601. */
   modified: string | null;
-  /** Found in a folder, not named: it may be anything. */
+  /** It was found in a folder, not named, so it may be no saved state. */
   isFound: boolean;
 }
 
@@ -60,7 +60,7 @@ interface Engine {
   createPostgresBackend: unknown;
 }
 
-/** All of savkit's jobs are in a queue of this name. */
+/** Name of the queue. */
 const QUEUE = 'savkit';
 
 /** A queue on a server, by its URL. */
@@ -69,7 +69,7 @@ export class Fleet {
   readonly #connection: unknown;
   readonly #backend: unknown;
 
-  /** @throws UsageError for no URL of a server, EnvironmentError `no-queue` where the packages are not installed */
+  /** @throws UsageError for another kind of URL, EnvironmentError `no-queue` where the packages are not installed */
   constructor(url: string) {
     const isRedis = /^rediss?:\/\//.test(url);
     if ((!isRedis && !/^postgres(ql)?:\/\//.test(url)) || !URL.canParse(url))
@@ -78,7 +78,7 @@ export class Fleet {
         'Cannot use --queue: expected redis://HOST:PORT or postgres://HOST:PORT/DATABASE',
       );
     this.#engine = load<Engine>('bullmq', isRedis ? 'ioredis' : 'pg');
-    // In a database that has no tables of the queue yet, they are made.
+    // `migrate` makes the queue's tables in a database without them.
     this.#connection = isRedis ? { url, maxRetriesPerRequest: null } : { connectionString: url, migrate: true };
     this.#backend = isRedis ? undefined : this.#engine.createPostgresBackend;
   }
@@ -87,9 +87,9 @@ export class Fleet {
     return new this.#engine.Queue(QUEUE, { connection: this.#connection }, ...this.#last);
   }
 
-  /** Takes jobs, so many at a time, until it is closed. */
+  /** Takes up to `jobs` jobs at a time, until it is closed. */
   worker(work: (job: FleetJob) => Promise<FileLine[]>, jobs: number): FleetWorker {
-    // A worker that is killed is noticed within some seconds; its jobs go to others, however often that happens.
+    // The death of a worker is noticed within seconds, and its jobs go to other workers, any number of times.
     const takeOver = { lockDuration: 10_000, stalledInterval: 5000, maxStalledCount: 1000 };
     const options = { connection: this.#connection, concurrency: jobs, ...takeOver };
     return new this.#engine.Worker(QUEUE, work, options, ...this.#last);

@@ -1,7 +1,7 @@
 import type { Argv, Options, PositionalOptions } from 'yargs';
 import type { LazyCommand } from '../parsing/lazy-command.ts';
 
-/** All that a command declares of itself for its users. */
+/** A command's name, arguments, options and examples, as declared in its builder. */
 export interface Declaration {
   /** With its positional arguments, as in the help: `verify <files..>`. */
   readonly command: string;
@@ -10,11 +10,11 @@ export interface Declaration {
   readonly options: ReadonlyMap<string, Options>;
   /** Calls, where `$0` stands for savkit, with their meaning. */
   readonly examples: readonly { call: string; meaning: string }[];
-  /** What the help says after the options; empty where it says nothing. */
+  /** Text of the help after the options; may be empty. */
   readonly epilogue: string;
 }
 
-/** Asks the builder of a command what it declares. No argument is parsed. */
+/** Runs the builder of a command to get its declaration, without parsing arguments. */
 export async function declarationOf({ command, describe, load }: LazyCommand): Promise<Declaration> {
   const positionals = new Map<string, PositionalOptions>();
   const options = new Map<string, Options>();

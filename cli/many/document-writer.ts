@@ -6,7 +6,7 @@ import { showJson, showJsonPart } from '../terminal/print.ts';
 import type { FileEvent } from './file-event.ts';
 import type { Summary } from './summary.ts';
 
-/** Prints results for programs as they come, as events or as parts of one document; keeps none of them. */
+/** Prints results for programs one by one, as events or as parts of one document, without keeping them. */
 export class DocumentWriter {
   readonly #command: string;
   readonly #mode: 'events' | 'document' | 'none';
@@ -23,7 +23,7 @@ export class DocumentWriter {
   async file(event: FileEvent, result: FileResult): Promise<void> {
     if (this.#mode === 'events') await showJson(event, { isEvent: true });
     if (this.#mode !== 'document') return;
-    // stdout may take the bytes of a file; that is one file then.
+    // With `--output -`, stdout takes the bytes of a file, so the document goes to stderr.
     if (this.#files++ === 0) this.#beside = this.#output === '-' && result.exitCode !== ExitCode.USAGE;
     const head = this.#files === 1 ? '{\n  "files": [\n' : ',\n';
     await showJsonPart(`${head}${indented(result, 4)}`, this.#beside);

@@ -21,7 +21,7 @@ export function withManyFiles<T>(argv: Argv<T>) {
       type: 'boolean',
       alias: '0',
       default: false,
-      describe: 'Names in the list end with a zero byte, as of find -print0',
+      describe: 'Names in the list end with a NUL byte, as of find -print0',
     })
     .option('ndjson', {
       type: 'boolean',

@@ -26,7 +26,7 @@ export function takeOutput(options: FileOptions, usage: string): void {
   options.files = files.slice(0, 1);
 }
 
-/** Settled by one of these, or by `--into`. */
+/** The output of a file, set by one of the functions above, or from `--into`. */
 export function outputOf({ output }: Pick<FileOptions, 'output'>): string {
   if (output === undefined) throw new UsageError('missing-option', 'expected an output, too');
   return output;

@@ -1,10 +1,10 @@
-/** What is told of a metric wherever it is used. */
+/** Help text and type of a metric. */
 export interface MetricHead {
   help: string;
   type: 'gauge' | 'counter';
 }
 
-/** One value, with the labels that tell it from others. */
+/** A value with its labels. */
 export interface Sample {
   labels?: Readonly<Record<string, string>>;
   value: number;

@@ -18,8 +18,8 @@ export interface ResolveOptions {
 }
 
 /**
- * Says who may run the machine of a migration that broke, and writes it into the records at hand; processes that wait
- * read it there. Guests of QEMU that outlived their savkit process are let run, or ended.
+ * Decides which side may run the machine of an interrupted migration, and writes the decision into the records at hand,
+ * where waiting processes read it. Guests of QEMU that have outlived their savkit process are continued, or ended.
  */
 export async function resolveRecords({ resolve: path, peerRecord, peerEnded }: ResolveOptions): Promise<Outcome> {
   const { own, peer, resolution } = await resolveRecordFiles({ path, peerPath: peerRecord, peerEnded });
@@ -61,9 +61,9 @@ const DONE: readonly Settlement[] = ['let-run', 'quit', 'as-it-was', 'ended'];
 
 function guestLine({ side, pid, qmp, settlement, message }: SettledGuest): TerminalText {
   const words: Record<Settlement, Piece> = {
-    'let-run': good('was let run'),
-    quit: 'stood still, and was ended',
-    'as-it-was': 'is as it has to be',
+    'let-run': good('was continued'),
+    quit: 'was paused, and was ended',
+    'as-it-was': 'needs no change',
     ended: 'has ended already',
     another: bad('is gone: another process listens at its socket, and was left alone'),
     'moves-on': bad('is left as it is: another migration of it is open'),

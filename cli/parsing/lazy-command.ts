@@ -1,10 +1,10 @@
 import type { Argv, CommandModule } from 'yargs';
 
-/** A command, whose file is loaded when it is asked for: loading is most of what short commands take. */
+/** A command whose file is loaded on demand: loading takes most of the time of short commands. */
 export interface LazyCommand {
-  /** As people see it: `diff <a> <b>`. */
+  /** Usage for people: `diff <a> <b>`. */
   command: string;
-  /** As it is parsed, where options take the place of arguments, or allow more of them: `diff [files..]`. */
+  /** Usage for the parser, where options replace arguments, or allow more of them: `diff [files..]`. */
   words?: string;
   describe: string;
   load(): Promise<LoadedCommand>;
@@ -16,9 +16,9 @@ interface LoadedCommand {
 }
 
 /**
- * What yargs gets to know: the command that `words` begin with, or without one all of them, by name only; and the end
- * of the one that runs.
- * @param onOptions called when the options of the one that runs are known, before they are read
+ * Declares commands to yargs: the one that `words` begin with, else the names of all. Also passes on the end of the one
+ * that runs.
+ * @param onOptions called when the options of the command are declared, before they are parsed
  */
 export async function loadCommands(
   commands: readonly LazyCommand[],

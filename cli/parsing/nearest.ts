@@ -1,5 +1,6 @@
 /**
- * The word that was probably meant by one that is not there: one that it begins, or that a slip or two turn into it.
+ * The known word that an unknown one probably means: one that it abbreviates, or that differs by one or two typing
+ * errors.
  */
 export function nearest(word: string, words: readonly string[]): string | undefined {
   const begun = words.filter((each) => word.length > 1 && each.startsWith(word));
@@ -10,8 +11,8 @@ export function nearest(word: string, words: readonly string[]): string | undefi
 }
 
 /**
- * Letters to be added, dropped, changed or swapped with their neighbour to get from one word to another (optimal string
- * alignment).
+ * Number of letters to add, drop, change or swap with their neighbour between two words (optimal string alignment
+ * distance).
  */
 function slips(from: string, to: string): number {
   let [before, last] = [[] as number[], Array.from({ length: to.length + 1 }, (_, i) => i)];

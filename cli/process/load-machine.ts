@@ -11,7 +11,7 @@ export interface CpuOptions extends RamOptions {
   cr3?: string;
 }
 
-/** The machine of a saved state, which is closed when `use` is done. */
+/** Loads the machine of a saved state for `use`, and closes it afterwards. */
 export function withMachine<T>(
   { file, signal, progress }: Job,
   options: RamOptions,

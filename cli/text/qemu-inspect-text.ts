@@ -63,7 +63,7 @@ export function renderSnapshots(
 function renderSections({ sections, split }: QemuStateDescription): TerminalText {
   const rows = sections.map((each) => [each.pass, each.name, each.instance, each.version, each.offset, each.size]);
   const body = table(['part', 'name', 'instance', 'version', 'offset', 'bytes'], rows);
-  const note = indent('There is no description: where sections end is a guess');
+  const note = indent('There is no description: the ends of sections are a guess');
   return section(`Sections (${sections.length})`, split === 'search' ? lines([body, note]) : body);
 }
 

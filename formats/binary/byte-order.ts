@@ -1,11 +1,11 @@
 import { endianness } from 'node:os';
 
-// Files, frames and guests hold little-endian numbers; typed arrays hold those of the host. Where one is a view of the
-// other, these stand in between: they cost nothing where both are the same.
+// Files, frames and guests hold little-endian numbers; typed arrays hold those of the host. These functions convert
+// where one is a view of the other; on little-endian hosts they do nothing.
 
 const HOST = endianness();
 
-/** Where the halves of a number of 8 bytes stand when it is seen as two words of the host. */
+/** Indices of the low and the high half of an 8-byte number, seen as two words of the host. */
 export const [LOW_WORD, HIGH_WORD] = HOST === 'BE' ? [1, 0] : [0, 1];
 
 /** Turns little-endian numbers of 4 bytes into those of the host, or back, in place; returns the same bytes. */

@@ -11,7 +11,7 @@ const SIGNATURE = Buffer.from('89504e470d0a1a0a', 'hex');
 /** Length, type, CRC. */
 const FRAME = 12;
 const HEADER_LENGTH = 13;
-/** The largest width or height that a PNG can tell. */
+/** Largest width or height of a PNG. */
 const MAX_SIDE = 0x7fffffff;
 
 /**

@@ -1,5 +1,6 @@
 /**
- * LZF blocks (spec: ssm-container.md 5). Plain TypeScript: the fallback and the oracle of any faster kernel.
+ * LZF blocks (spec: ssm-container.md 5). Plain TypeScript: the fallback for the WebAssembly kernel, and the reference
+ * in its tests.
  *
  * Control byte c < 0x20: the next c + 1 bytes are literal. Otherwise a copy: length (c >> 5) + 2, with one more byte
  * added when c >> 5 is 7; distance ((c & 0x1F) << 8 | next byte) + 1; source and destination may overlap.

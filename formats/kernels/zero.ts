@@ -6,7 +6,7 @@ const ZEROS = Buffer.alloc(PAGE_SIZE);
 /** Whether `bytes[at, at + length)` are all zero. */
 export function isZero(bytes: Uint8Array, at = 0, length = bytes.length - at): boolean {
   if (length === 0) return true;
-  // Most content shows it in its first byte.
+  // Most pages with content differ in their first byte.
   if (bytes[at] !== 0) return false;
   if (kernels?.holds(bytes)) return kernels.wasm.isZero(bytes.byteOffset + at, length) !== 0;
   for (let done = 0; done < length; done += ZEROS.length) {

@@ -1,10 +1,10 @@
 import { OldPageType, type OldRange, type PageTypeNumbering } from './old-ranges.ts';
 
-/** Names of RAM that only exist since 6.1, and so only in files made for today's loaders. */
+/** Names of RAM ranges since 6.1; in these versions, only files converted for today's loaders have them. */
 const MODERN_RAM = /^(Conventional RAM|Extended RAM)/;
 /**
- * What loaders since 4.3 call 0, 1, 2 …; RAM stands for MMIO2, too, and 0 for what is to be compared with nothing: a
- * shadowed ROM.
+ * Page types by number for loaders since 4.3. The number of RAM is used for MMIO2, too, and 0 for shadowed ROM, which
+ * they then do not compare.
  */
 const OF_4_3 = [
   OldPageType.ROM,
@@ -19,7 +19,7 @@ const OF_4_3 = [
 export class PageTypes {
   numbering: PageTypeNumbering | undefined;
 
-  /** Looks at the head of a range before its pages. */
+  /** To be called at the head of a range, before its pages. */
   beginRange({ description }: OldRange): void {
     if (this.numbering === undefined && MODERN_RAM.test(description)) this.numbering = '4.3';
   }
@@ -36,7 +36,10 @@ export class PageTypes {
   }
 }
 
-/** On a PC the first page that is no RAM is the VGA window at 0xA0000: MMIO, state zero. */
+/**
+ * Guesses the numbering: on a PC the first page that is no RAM is the VGA window at 0xA0000, which is MMIO in state
+ * zero.
+ */
 function guess(type: number, next: number, range: OldRange): PageTypeNumbering | undefined {
   if (type === OldPageType.RAM) return range.ownMemory ? '4.3' : undefined;
   if (type === 3) return '4.3';

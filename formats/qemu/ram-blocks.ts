@@ -30,7 +30,7 @@ export class RamBlocks {
   /** In the order of the list. */
   readonly all: RamBlock[] = [];
   readonly #byName = new Map<string, RamBlock>();
-  /** Where RAM lies for the guest. */
+  /** Guest-physical layout of RAM. */
   layout: QemuRamLayout = guestLayout(undefined, 0);
 
   /** The block of a name; undefined where there is none. */
@@ -66,7 +66,7 @@ export class RamBlocks {
     this.layout = { stretches, ofType: layout.ofType, known: layout.known && known };
   }
 
-  /** Id of the RAM block that a guest-physical page frame lies in; -1 for a frame of none. */
+  /** Id of the RAM block with a guest-physical page frame; -1 for a frame outside of RAM. */
   ramBlockAt(frame: number): number {
     const address = frame * PAGE_SIZE;
     const stretch = this.layout.stretches.find(({ gcPhys, size }) => address >= gcPhys && address < gcPhys + size);
@@ -90,23 +90,23 @@ export class RamBlocks {
 }
 
 /**
- * ROMs, tables for the firmware, and memory of PCI devices, whose blocks have the path of their device; the name of a
- * RAM block is the user's.
+ * Whether a block is RAM, by its name: false for ROMs, firmware tables, and memory of PCI devices, whose blocks are
+ * named by the device's path. Users may name RAM blocks.
  */
 function isGuestRam(name: string): boolean {
   return !/^\/rom@|\.(bios|m?rom|flash\d*|vram|vgamem)\b|^[0-9a-f]{4}:[0-9a-f]{2}:|\//.test(name);
 }
 
-/** What each entry of the list holds besides name and size. */
+/** Fields of the list's entries besides name and size. */
 export interface BlockListForm {
   mapped: boolean;
   ignoreShared: boolean;
 }
 
 /**
- * Reads one entry of the list. @param left bytes of all blocks that the entries so far leave
- * @throws QemuFormatError where the entry is larger than what is left, has no whole pages, or a name that was there
- * before
+ * Reads one entry of the list. @param left total size of the blocks that the list still has to name
+ * @throws QemuFormatError where the entry is larger than what is left, has no whole pages, or the name of an earlier
+ * one
  */
 export async function readBlock(
   bytes: StreamBytes,

@@ -21,7 +21,7 @@ export class PayloadStream {
   readonly #window: Window;
   readonly #end: number;
   #type = 0;
-  /** Type 3 only: the inflated bytes come through a window of their own. */
+  /** Type 3 only: a window for the inflated bytes. */
   #inflated: Window | undefined;
 
   constructor(window: Window, segments: SegmentTable, end: number) {
@@ -69,7 +69,7 @@ export class PayloadStream {
     return table.count > 0;
   }
 
-  /** Blocks before a damaged one are good, and handed out first. */
+  /** Size of the next block; undefined before a damaged one, if good blocks have to be handed out first. */
   #sizeOrDamage(hasBlocks: boolean): number | undefined {
     try {
       return this.#blockSize();
@@ -79,7 +79,7 @@ export class PayloadStream {
     }
   }
 
-  /** Bytes of the block at the window's position; undefined where it is not in the window as a whole. */
+  /** Size of the block at the window's position; undefined where the window does not hold all of it. */
   #blockSize(): number | undefined {
     const window = this.#window;
     const { offset } = window;
@@ -105,7 +105,7 @@ export class PayloadStream {
     return true;
   }
 
-  /** The inflated bytes get a window of their own; the file's window passes the unit later, for the file's CRC. */
+  /** Inflates into a window of its own; the file's window skips the unit later, for the file's CRC. */
   #startInflating(): Promise<boolean> {
     const { source, offset } = this.#window;
     if (!source.seekable)
@@ -142,7 +142,7 @@ export class PayloadStream {
     this.#inflated?.release();
   }
 
-  /** Ends what works in the background. */
+  /** Ends inflating in the background. */
   async close(): Promise<void> {
     await this.#inflated?.source.close();
     this.release();

@@ -1,10 +1,10 @@
-/** Text as a word that a POSIX shell, or fish, reads as nothing else. */
+/** Quotes text as one word for a POSIX shell, or fish. */
 export function shellWord(text: string): string {
   return /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`;
 }
 
 /**
- * Whether text out of a file can stand on a command line, whatever the shell: of what most names are made, and no
+ * Whether text out of a file is safe as a word of a command line in any shell: common characters of names only, and no
  * option.
  */
 export function isPlainName(text: string): boolean {

@@ -8,12 +8,12 @@ import type { PageSet } from '../machine/page-set.ts';
 import { PageSpace } from '../machine/page-space.ts';
 import { MemoryHasher } from '../proof/memory-hasher.ts';
 
-/** A machine on its way in: what outlives links. */
+/** State of an arriving machine that outlives links. */
 export class Arrival {
   state: TargetState = 'waiting';
   readonly migration: string;
   readonly log: DecisionLog;
-  /** The highest number of a connection so far: older ones are not heard any more. */
+  /** The highest connection number so far; older connections are ignored. */
   attempt = 0;
   description: MachineDescription | undefined;
   machine: TargetMachine | undefined;
@@ -21,15 +21,15 @@ export class Arrival {
   hashes: PageHashes | undefined;
   /** It was paused at the source, and stays paused. */
   isPaused = false;
-  /** It runs here, or is here for good in another way. */
+  /** It has been started here, or stored for good. */
   isLaunched = false;
-  /** After an audit of memory: pages that have arrived since they were last hashed. */
+  /** After an audit: pages that have arrived since memory was hashed. */
   written: PageSet | undefined;
-  /** The source knows that the machine runs here, or has given up asking in good order: nobody comes again. */
+  /** The source knows that the machine runs here, or has ended its questions: it will not connect again. */
   isKnownToRun = false;
-  /** The process that held the machine has ended before it ran: it never will. */
+  /** The error of a process that has ended before it ran the machine, which is lost. */
   failure: SavkitError | undefined;
-  /** It was given up after it had been promised, and the source has not asked yet. */
+  /** It was given up after the promise to run it, and the source has not asked yet. */
   owesAnswer = false;
   /** Bytes of page frames so far. */
   bytes = 0;
@@ -52,7 +52,7 @@ export class Arrival {
     return this.#decision;
   }
 
-  /** Writes a decision down, after all earlier ones are written: of two the later one has to stand in the end. */
+  /** Writes a decision to the record, after all earlier ones, so that the last decision remains. */
   decide(decision: TargetDecision): Promise<void> {
     const write = async () => {
       await this.log.write(decision, this.attempt);
@@ -65,7 +65,7 @@ export class Arrival {
   }
   #written: Promise<void> = Promise.resolve();
 
-  /** Takes the machine in, and hashes the memory that it has already. */
+  /** Begins with a new machine, and hashes the memory that it has already. */
   async take(description: MachineDescription, machine: TargetMachine): Promise<void> {
     this.description = description;
     this.machine = machine;
@@ -74,14 +74,14 @@ export class Arrival {
     if (machine.isSeeded) await this.refreshHashes();
   }
 
-  /** Makes the hashes those of memory as it is. */
+  /** Updates the hashes from present memory. */
   async refreshHashes(): Promise<void> {
     if (this.machine && this.hashes) await new MemoryHasher(this.machine).refresh(this.hashes);
   }
 
   /**
-   * The same for the pages that have arrived since the audit: hashes are of memory as it is, not of the bytes that were
-   * written to it.
+   * The same for the pages that have arrived since the audit. Hashes are computed from memory, not from the received
+   * bytes.
    */
   refreshWritten(): void {
     if (!this.machine || !this.hashes || !this.written) return;

@@ -9,7 +9,7 @@ import { PageIntake } from './page-intake.ts';
 import { RoundBarrier } from './round-barrier.ts';
 import type { TargetCustody } from './target-custody.ts';
 
-/** The rounds of pages that come over all streams of a link. */
+/** Rounds of pages, which arrive over all streams of a link. */
 export class IncomingRounds {
   readonly #custody: TargetCustody;
   readonly #arrival: Arrival;
@@ -26,33 +26,33 @@ export class IncomingRounds {
     this.#zstd = zstd;
   }
 
-  /** One of `AfterRound`: what the source has said to do after the last round that has ended. */
+  /** The next step after the last round, as announced by the source (`AfterRound`). */
   get after(): number {
     return this.#after;
   }
 
-  /** No round has ended yet. */
+  /** Whether no round has ended yet. */
   get isFirst(): boolean {
     return this.#barrier.round === 0;
   }
 
-  /** One more stream carries pages, from the first round on. */
+  /** Counts a further stream with pages, from the first round on. */
   addStream(): void {
     this.#barrier.streams++;
   }
 
-  /** Takes pages of one stream. To be made when its first page comes: the number of streams is known then. */
+  /** Makes the intake for one stream. To be called at its first page, when the number of streams is known. */
   intakeOf(channel: FrameChannel, stream: number): PageIntake {
     const isOwn = ownsPage(stream, this.#barrier.streams);
     return new PageIntake(channel, this.#arrival, this.#barrier, this.#zstd, isOwn, (after) => this.#endRound(after));
   }
 
-  /** No round will end any more. */
+  /** Ends all waiting for rounds. */
   abandon(): void {
     this.#barrier.abandon();
   }
 
-  /** All pages of a round are in memory. */
+  /** Called when all pages of a round are in memory. */
   async #endRound(after: number): Promise<void> {
     if (after > AfterRound.SEAL)
       throw new MigrationError(

@@ -14,17 +14,17 @@ import { type Greeting, strayStream, welcome } from './greeting.ts';
 import { type CustodyOptions, TargetCustody } from './target-custody.ts';
 import { TargetSession } from './target-session.ts';
 
-/** How a machine is received. */
+/** Options for receiving a machine. */
 export interface ReceiverOptions extends CustodyOptions {
-  /** Where this side writes its decisions about a migration. */
+  /** Makes the log of this side's decisions about a migration. */
   logFor: (migration: string) => DecisionLog;
   /** Streams of one link at most; 4 by default. */
   streams?: number;
-  /** How long this side waits for what. */
+  /** Time-outs of this side. */
   timeOuts?: TimeOuts;
 }
 
-/** How long a receiver that is closed stays for its source. */
+/** How long a closed receiver waits for its source. */
 const FAREWELL_MS = 10_000;
 const FAREWELL_LOOK_MS = 10;
 
@@ -36,9 +36,9 @@ export class Receiver<M extends TargetMachine = TargetMachine> {
   readonly #custody: TargetCustody<M>;
   #arrival: Arrival | undefined;
   #session: TargetSession | undefined;
-  /** Settles when the link of the session has ended, and what follows from that is done. */
+  /** Settles when the link of the session has ended, with all consequences. */
   #served: Promise<void> = Promise.resolve();
-  /** No machine is waited for any more, but for one that is under way. */
+  /** Only a machine that is arriving already is accepted. */
   #isClosed = false;
 
   private constructor(host: TargetHost<M>, options: ReceiverOptions, zstd: Zstd | undefined) {
@@ -48,7 +48,7 @@ export class Receiver<M extends TargetMachine = TargetMachine> {
     this.#custody = new TargetCustody(host, options, () => this.#endLink());
   }
 
-  /** Makes ready for one machine. @param host makes the machine that takes what arrives */
+  /** Prepares for one machine. @param host makes the machine that takes the arriving pages */
   static async create<M extends TargetMachine>(host: TargetHost<M>, options: ReceiverOptions): Promise<Receiver<M>> {
     return Receiver.createWith(host, options, await loadZstd());
   }
@@ -62,7 +62,7 @@ export class Receiver<M extends TargetMachine = TargetMachine> {
     return new Receiver(host, options, zstd);
   }
 
-  /** The machine, when it is this side's. Rejects when it will not come: cancelled, or given up. */
+  /** Resolves with the machine once it is this side's; rejects if it was cancelled or given up. */
   get arrived(): Promise<M> {
     return this.#custody.arrived;
   }
@@ -72,22 +72,22 @@ export class Receiver<M extends TargetMachine = TargetMachine> {
     return this.#arrival === undefined || this.#arrival.state === 'waiting' || this.#arrival.state === 'greeted';
   }
 
-  /** Pages of a machine come, or are about to. A machine whose link is lost is kept, but takes nobody's turn. */
+  /**
+   * Whether a machine is arriving over a link. A machine whose link is lost is kept, but does not block another one.
+   */
   get isBusy(): boolean {
     return this.isIdle || this.#arrival?.state === 'receiving';
   }
 
   /**
-   * A machine is whole here, and runs as soon as its source says so: nobody but the source, or who knows what it has
-   * decided, can take that back.
+   * Whether this side has promised to run a machine that has arrived whole. Only the source's decision, also out of its
+   * record, can end the promise.
    */
   get hasPromised(): boolean {
     return this.#arrival?.state === 'ready' || this.#arrival?.state === 'in-doubt';
   }
 
-  /**
-   * Takes a connection, which has shown that it is trusted. Resolves at its end; never rejects for what the peer does.
-   */
+  /** Serves a trusted connection. Resolves at its end; never rejects for faults of the peer. */
   async accept(stream: Duplex, peer: string): Promise<void> {
     await welcome(stream, {
       capabilities: capabilitiesOf(this.#options, this.#zstd),
@@ -98,7 +98,7 @@ export class Receiver<M extends TargetMachine = TargetMachine> {
     });
   }
 
-  /** Serves a connection that has opened with such a greeting, until its end. @internal */
+  /** Serves a connection after its greeting, until its end. @internal */
   serve(greeting: Greeting, peer: string): Promise<void> {
     if (greeting.kind === 'disk') return this.#takeDisk(greeting);
     return greeting.kind === 'join' ? this.#join(greeting) : this.#greet(greeting, peer);
@@ -110,23 +110,23 @@ export class Receiver<M extends TargetMachine = TargetMachine> {
   }
 
   /**
-   * Ends the waiting: a machine that is not whole is given up. A source that still has to decide, or to hear that its
-   * machine runs here, is waited for: it would ask for ever. For it to come again after a broken link, connections have
-   * to be accepted until this resolves.
-   * @param withinMs waits so long at most; a machine that is ready then waits for its answer on record
+   * Ends receiving: a machine that is not whole is given up. Waits for a source that has still to decide, or to learn
+   * that its machine runs here; otherwise it would ask for ever. Connections have to be accepted until this resolves,
+   * so that the source can connect again.
+   * @param withinMs longest wait; afterwards, the answer about a ready machine is in the record only
    */
   async close(withinMs = FAREWELL_MS): Promise<void> {
     this.#isClosed = true;
     for (const end = clock() + withinMs; this.#isAwaited && clock() < end; ) await sleep(FAREWELL_LOOK_MS);
-    // What is under way comes to its end first.
+    // The present link ends first.
     await this.#endLink();
     if (!this.#arrival) this.#custody.fail(new InterruptedError());
     else if (this.#arrival.may('give-up') && this.#arrival.state !== 'in-doubt')
-      // What cannot be written down any more stands there already, as `receiving`.
+      // If this cannot be written, the record still says `receiving`.
       await this.#custody.giveUp(this.#arrival, new InterruptedError()).catch(() => {});
   }
 
-  /** The source needs this side to go on. */
+  /** Whether the source needs an answer of this side. */
   get #isAwaited(): boolean {
     const isOwed = this.#arrival?.state === 'ended' && this.#arrival.owesAnswer;
     return this.hasPromised || isOwed || (this.#arrival?.state === 'running' && !this.#arrival.isKnownToRun);
@@ -169,8 +169,8 @@ export class Receiver<M extends TargetMachine = TargetMachine> {
   }
 
   /**
-   * A source that comes again has seen the end of its last link; this side may not have, or may still be busy with what
-   * came over it.
+   * Ends the old link: a source that connects again has seen its end; this side may not have, or still handles data of
+   * it.
    */
   async #endLink(): Promise<void> {
     this.#session?.destroy();
@@ -179,9 +179,9 @@ export class Receiver<M extends TargetMachine = TargetMachine> {
 
   #arrivalOf(migration: string): Arrival {
     const isFree = this.#arrival === undefined || this.#arrival.state === 'waiting';
-    // Connections that were made before may only now say what they want.
+    // Connections that were made before the end may send their greeting only now.
     if (isFree && this.#isClosed)
-      throw new MigrationError('closed', 'Cannot take this machine: this side waits for none any more');
+      throw new MigrationError('closed', 'Cannot take this machine: this side takes no more machines');
     if (isFree && this.#arrival?.migration !== migration)
       this.#arrival = new Arrival(migration, this.#options.logFor(migration));
     if (this.#arrival?.migration !== migration)
@@ -195,7 +195,7 @@ export class Receiver<M extends TargetMachine = TargetMachine> {
     throw strayStream();
   }
 
-  /** Its end is the hypervisors' matter: a copy that breaks off shows at the source. */
+  /** Passes on a disk. If the copy breaks off, the source's QEMU reports it. */
   async #takeDisk({ channel, disk, token }: Greeting & { kind: 'disk' }): Promise<void> {
     const session = this.#sessionOf(token);
     channel.limit = MAX_DISK_PIECE;
@@ -213,14 +213,14 @@ export class Receiver<M extends TargetMachine = TargetMachine> {
       await session.runStream(channel, stream);
     } catch (error) {
       if (!(error instanceof LinkError)) await channel.send('refuse', {}, reasonOf(error)).catch(() => {});
-      // Without one of its streams a link is of no use.
+      // A link is useless without one of its streams.
       if (this.#arrival?.state !== 'running') session.destroy();
       throw error;
     }
   }
 }
 
-/** What a target can do, as it says in its greeting. */
+/** Capabilities of a target, as sent in its greeting. */
 export function capabilitiesOf(
   { streams = 4 }: Pick<ReceiverOptions, 'streams'>,
   zstd: Zstd | undefined,

@@ -110,7 +110,7 @@ export class Receivers<M extends TargetMachine = TargetMachine> {
 
   #begin(migration: string): Incoming {
     if (this.#isClosed)
-      throw new MigrationError('closed', 'Cannot take this machine: this side waits for none any more');
+      throw new MigrationError('closed', 'Cannot take this machine: this side takes no more machines');
     const { arriving } = this;
     if (arriving >= this.#options.maxIncoming)
       throw new MigrationError(

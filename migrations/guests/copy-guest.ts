@@ -8,35 +8,35 @@ import type { QemuSource } from './qemu-source.ts';
 /** Pages copied at a time: 1 MiB. */
 const BATCH = 256;
 const SLOTS = pageOffsets(BATCH);
-/** Rounds that bring no less than this share less are the last ones. */
+/** A round with more than this share of the pages of the one before is the last. */
 const WORTHWHILE = 0.9;
 const MOST_ROUNDS = 30;
 
-/** How a guest was copied. */
+/** Report of a copy. */
 export interface CopyReport {
-  /** Pages by round; the last one while the guest stood still. */
+  /** Pages by round; the guest was paused in the last one. */
   rounds: number[];
-  /** How long it stood still, in ms. */
+  /** Downtime in ms. */
   downtimeMs: number;
   totalMs: number;
-  /** It was paused before, and is so again. */
+  /** The guest was paused before, and has stayed so. */
   paused: boolean;
 }
 
-/** What copying goes by. */
+/** Options of a copy. */
 export interface CopyOptions {
-  /** How long the guest may stand still, in ms: aimed at, not promised. */
+  /** Longest downtime in ms, as an aim. */
   maxDowntimeMs: number;
   signal: AbortSignal;
   /** Called after each round with its pages. */
   onRound?: (pages: number) => void;
-  /** Called before the guest may stand still, which it does no sooner than this resolves. */
+  /** Called before the guest is paused, and awaited. */
   beforeStop?: (isPaused: boolean) => Promise<void>;
 }
 
 /**
- * Copies a guest that runs, as it is at one moment: memory to files that hold zeros, devices as QEMU saves them. It
- * stands still for the last pages and its devices, and then goes on, whatever fails.
+ * Copies a running guest at one moment: memory to files of zeros, devices as QEMU saves them. The guest is paused for
+ * its last pages and devices, and then goes on, even after a failure.
  * @throws SavkitError
  */
 export async function copyGuest(
@@ -81,7 +81,7 @@ export async function copyGuest(
   }
 }
 
-/** Whether another round would not make the stop shorter, or it is short enough. */
+/** Whether the downtime is short enough, or another round would not shorten it. */
 function isEnough(rounds: readonly number[], lastMs: number, maxDowntimeMs: number): boolean {
   const [before = 0, last] = rounds.slice(-2);
   return (rounds.length > 1 && (lastMs <= maxDowntimeMs || last > before * WORTHWHILE)) || rounds.length >= MOST_ROUNDS;
@@ -105,7 +105,7 @@ function copyPages(source: QemuSource, copy: RamFiles, pages: PageSet, known: Pa
     source.readPages(list, count, bytes, 0, held);
     batch.hash(bytes, SLOTS, count);
     copy.writePages(list, count, bytes, 0);
-    // What stands in the copy counts, not what was seen before.
+    // The hashes have to be those of the copied bytes.
     for (let i = 0; i < count; i++) known.set(list[i], batch.words, i);
   }
 }

@@ -1,13 +1,13 @@
 import { sleep } from '../../formats/world/waiting.ts';
 import { world } from '../../formats/world/world.ts';
 
-/** Locks are held for some milliseconds; an older one was left behind by a process that is gone. */
+/** Locks are held for milliseconds; an older one was left behind by a process that has ended. */
 const STALE_MS = 10_000;
 const LOOK_MS = 20;
 
 /**
- * Does what reads a record and then writes it, alone: of two that judge a record whose process has ended the second
- * reads what the first has written. Where no lock can be made nothing can be written either.
+ * Runs work that reads and then writes a record, one process at a time: if two judge the record of a process that has
+ * ended, the second reads the result of the first. Where no lock can be made, nothing could be written either.
  */
 export async function withRecordLock<T>(path: string, work: () => Promise<T>): Promise<T> {
   const lock = `${path}.lock`;
@@ -31,7 +31,10 @@ async function take(lock: string): Promise<boolean> {
   }
 }
 
-/** In one go: else the lock that is ended might be the new one of somebody who has ended the stale one meanwhile. */
+/**
+ * Removes a stale lock. Synchronous, so that it cannot remove the new lock of a process that has just replaced the
+ * stale one.
+ */
 function endIfStale(lock: string): boolean {
   try {
     if (Math.abs(world.time.date() - world.disk.statSync(lock).mtimeMs) <= STALE_MS) return false;

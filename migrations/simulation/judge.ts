@@ -7,24 +7,24 @@ import { Play } from './play.ts';
 import type { HostName, Scenario } from './scenario.ts';
 import { RECORDS } from './simulated-process.ts';
 
-/** What a run has come to. */
+/** Result of a simulated run. */
 export interface Judgement {
-  /** What must not be; empty where all is well. */
+  /** Violations; empty where all is well. */
   faults: string[];
-  /** The troubles that came about, and when. */
+  /** Incidents that happened, with their times. */
   log: string[];
   /** Where the machine is in the end. */
   survivor: HostName | 'lost';
-  /** Of the source's last migration, where that came to one. */
+  /** Proof of the source's last migration, if it reached one. */
   proof?: ProofMode | undefined;
-  /** Things that have happened, and when the last one did: equal in two runs of one scenario. */
+  /** Number of events; equal in two runs of one scenario. */
   happened: number;
   endedAt: number;
 }
 
-/** Plays a scenario, and looks whether all is as it has to be. */
+/** Plays a scenario, and checks the result. */
 export async function judge(scenario: Scenario): Promise<Judgement> {
-  // It is loaded from the real disk, once.
+  // Loaded from the real disk, before the simulated one takes its place.
   await loadZstd();
   const play = new Play(scenario);
   const unhandled = (error: unknown) =>
@@ -59,12 +59,12 @@ function survivorOf({ guest }: Play): HostName | 'lost' {
   return owners.length === 1 ? owners[0].process.host.name : 'lost';
 }
 
-/** What somebody was told has to be so. */
+/** Checks that all reports about the machine are true. */
 function toldFaults(play: Play, survivor: HostName | 'lost'): string[] {
   const { report, refusal, had, operators, guest } = play;
   const faults: string[] = [];
   const mayBeLost = had.has('kill') || had.has('crash');
-  // A process that was killed after it had taken the machine over takes it along; what is left is its safe file.
+  // A process that is killed after it has taken over the machine loses it; its safe file is left.
   const isTakenAlong =
     mayBeLost && (guest.hasRunThere || (operators.told[0] === 'target' && operators.hasEnded('target')));
   if (survivor === 'lost' && !isTakenAlong && !had.has('lie')) faults.push('nobody has the machine');
@@ -80,9 +80,10 @@ function toldFaults(play: Play, survivor: HostName | 'lost'): string[] {
       faults.push(`${who} was told that the ${name} has the machine, and the ${survivor} has it`);
   const { proof } = report ?? {};
   const lost = (proof?.lostPages ?? 0) + (proof?.afterwards?.lostPages ?? 0);
-  // What a fault of the tracking loses the proof finds: but there is none here.
+  // Without simulated tracking faults, no write may be lost.
   if (lost > 0 && play.scenario.missedWrites === 0 && !had.has('lie')) faults.push('writes of the guest were lost');
-  // Nobody can wait for the end of a frame that has vanished on its way; a network does not do that.
+  // A lie of the network drops a frame without breaking the link, which real networks do not do: endless waits are
+  // allowed then.
   if (had.has('lie')) return faults;
   if (!play.isSourceDone) faults.push('the source comes to no end');
   if (play.receiver?.hasPromised && !play.target?.isGone) faults.push('the target comes to no end');
@@ -90,7 +91,7 @@ function toldFaults(play: Play, survivor: HostName | 'lost'): string[] {
   return faults;
 }
 
-/** Nothing stays open or behind. */
+/** Checks that nothing stays open, and no temporary file is left. */
 function leftFaults(play: Play): string[] {
   const faults: string[] = [];
   for (const name of ['source', 'target'] as const) {
@@ -134,10 +135,7 @@ async function recordFaults(play: Play): Promise<string[]> {
   return faults;
 }
 
-/**
- * An audit lets a write pass that the tracking has missed, and names it afterwards; where the source is gone by then
- * nobody can.
- */
+/** An audit lets a missed write pass, and reports it afterwards; a source that has ended by then cannot. */
 function forgiven({ scenario, report, source }: Play, faults: string[]): string[] {
   const isNamed = (report?.proof?.afterwards?.lostPages ?? 0) > 0 || source?.isGone === true;
   const isAudited = report ? report.proof?.mode === 'audited' : scenario.proof !== 'full' && !scenario.compares;

@@ -1,12 +1,12 @@
 import { clock } from '../../formats/world/waiting.ts';
 
-/** Refusals that are told one by one; after that one a second. */
+/** Refusals that are reported one by one; after these, one a second. */
 const AT_ONCE = 20;
 
-/** Called for a connection that is not let in. @param why one line for people */
+/** Called for a refused connection. @param why one line for people */
 export type OnRefused = (peer: string, why: string) => void;
 
-/** Tells who was not let in; of a flood only that it is one. */
+/** Reports refused connections; limits the reports in a flood. */
 export class Refusals {
   readonly #tell: OnRefused | undefined;
   #left = AT_ONCE;
@@ -27,7 +27,7 @@ export class Refusals {
       return;
     }
     this.#left--;
-    const others = this.#untold > 0 ? ` (and ${this.#untold} others were not let in before)` : '';
+    const others = this.#untold > 0 ? ` (and ${this.#untold} others before)` : '';
     this.#untold = 0;
     this.#tell?.(peer, `${why}${others}`);
   }

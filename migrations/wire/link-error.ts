@@ -1,11 +1,9 @@
 import { EnvironmentError } from '../../formats/errors.ts';
 import { networkWords } from './network-error.ts';
 
-/**
- * The connection is gone, or the peer has fallen silent: trying again with a new one may go on where this one ended.
- */
+/** The connection is lost, or the peer has fallen silent: a new connection may continue from there. */
 export class LinkError extends EnvironmentError {
-  /** The other side has said that it says nothing more: it has not just gone. */
+  /** The other side has ended the connection in an orderly way. */
   isFarewell = false;
 
   static ended(): LinkError {
@@ -14,7 +12,7 @@ export class LinkError extends EnvironmentError {
 
   static lost(cause?: unknown): LinkError {
     const code = (cause as NodeJS.ErrnoException | undefined)?.code ?? '';
-    // With TLS 1.3 a certificate is refused only after the handshake has ended for the side that showed it.
+    // With TLS 1.3, a refusal of this side's certificate comes after its handshake has ended.
     const isRefusal = code.startsWith('ERR_SSL') && code.includes('ALERT');
     const words = isRefusal ? `the other side does not trust the certificate of this one (${code})` : undefined;
     const because =
@@ -27,7 +25,7 @@ export class LinkError extends EnvironmentError {
   static silent(ms: number, expected: string): LinkError {
     return new LinkError(
       'peer-silent',
-      `Cannot go on: nothing complete has come for ${Math.round(ms / 100) / 10} s, expected ${expected}`,
+      `Cannot go on: no complete message has come for ${Math.round(ms / 100) / 10} s, expected ${expected}`,
     );
   }
 }

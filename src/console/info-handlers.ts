@@ -13,13 +13,13 @@ const VIRTUAL_KIND_NAMES: Readonly<Record<VirtualHandlerKind, string>> = {
   hypervisor: 'WriteHyp ',
 };
 const VIRTUAL_HEAD = 'From     - To (excl) HandlerHC HandlerGC Type     Description';
-/** Nothing of savkit's handlers lies at an address of this host. */
+/** In place of host addresses, which savkit's handlers do not have. */
 const NO_HOST_ADDRESS = digits16(0);
 
 /**
- * `info handlers [all|phys|virt|hyper] [nost]`: who watches accesses (console.md 1.4). Virtual handlers stand where the
- * machine has shadow tables. Below each physical handler that was called stands how often, and for how long; `nost`
- * leaves that out. Calls of virtual handlers are statistics, as in VirtualBox.
+ * `info handlers [all|phys|virt|hyper] [nost]`: access handlers (console.md 1.4). Virtual handlers exist in machines
+ * with shadow tables. Below a physical handler that was called is the number of calls, and their time; `nost` omits
+ * that. Calls of virtual handlers are statistics, as in VirtualBox.
  */
 export function infoHandlers({ machine }: ConsoleSession, words: readonly string[]): Answer {
   const argument = words.join(' ');

@@ -3,7 +3,7 @@ import type { StatisticValue } from '../pgm/statistics/statistic.ts';
 import { type Answer, linesOf } from './answer.ts';
 import type { ConsoleSession } from './session.ts';
 
-/** `stats [GLOB]`: what the page manager counts, by VirtualBox's names. */
+/** `stats [GLOB]`: statistics of the page manager, by VirtualBox's names. */
 export function showStatistics({ machine }: ConsoleSession, pattern: string | undefined): Answer {
   const samples = machine.statistics.list(pattern ?? '/PGM/Page/*');
   const width = Math.max(0, ...samples.map(({ path }) => path.length));
@@ -16,7 +16,7 @@ export function showStatistics({ machine }: ConsoleSession, pattern: string | un
   );
 }
 
-/** `statsreset [GLOB]`: counters and times count from now on. */
+/** `statsreset [GLOB]`: counters and times start from zero. */
 export function resetStatistics({ machine }: ConsoleSession, pattern: string | undefined): Answer {
   machine.statistics.reset(pattern);
   return linesOf(['done']);

@@ -3,15 +3,15 @@ import type { ChunkPool } from './chunk-pool.ts';
 import type { HostAccount } from './host-account.ts';
 import { CHUNK_ID_SHIFT } from './page-id.ts';
 
-/** What came of defragmenting. */
+/** Result of defragmenting. */
 export interface DefragmentReport {
-  /** Chunks given back, pages moved for it. */
+  /** Chunks that were given back. */
   emptiedChunks: number;
   /** Pages of 4 KiB. */
   movedPages: number;
 }
 
-/** Lets the emptiest chunks go, as many as the free pages of the others have room for. */
+/** Empties the chunks with the fewest used pages, as many as fit into the free pages of the others. */
 export function defragment(pool: ChunkPool, accounts: Iterable<HostAccount>, mostUsedPages: number): DefragmentReport {
   pool.trim();
   const leaving = chooseLeaving(pool, mostUsedPages);

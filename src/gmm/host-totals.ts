@@ -1,21 +1,21 @@
 import { HostMemoryError } from './host-memory-error.ts';
 
-/** What all machines of a host together have, in pages. Source: GMMR0Internal.h, GMM. */
+/** Totals over all machines of a host, in pages. Source: GMMR0Internal.h, GMM. */
 export class HostTotals {
   /** cMaxPages */
   readonly maxPages: number;
   /**
-   * Do machines have to bring chunks themselves, as on hosts that can't allocate physical pages for them? Sharing is
-   * off then.
+   * Whether machines have to bring chunks themselves, as on hosts that can't allocate physical pages for them; sharing
+   * is off then.
    */
   readonly isSeeded: boolean;
   reservedPages = 0;
   overCommittedPages = 0;
   allocatedPages = 0;
   balloonedPages = 0;
-  /** Pages that are shared, however often. */
+  /** Number of shared pages, each counted once. */
   sharedPages = 0;
-  /** References to shared pages beyond each page's first: what sharing saves. */
+  /** References to shared pages beyond the first to each page: the pages saved by sharing. */
   duplicatePages = 0;
   /** References that machines left behind when they ended. */
   leftBehindSharedPages = 0;

@@ -11,8 +11,8 @@ import type { PageTaker } from './page-taker.ts';
 import { type Block, Live, notePending, Pending, TrackedRam } from './tracked-ram.ts';
 
 /**
- * Dirty tracking of RAM by write monitoring (live-save.md 4.1, 4.2): which pages are to be sent, and which have stood
- * still. Looks only into blocks that have something new: `scan` by the marks of the range, `take` by its own.
+ * Dirty tracking of RAM by write monitoring (live-save.md 4.1, 4.2): which pages have to be sent, and which have been
+ * quiet. `scan` looks only into blocks with the mark `CHANGED`, `take` into those with `Pending` work.
  */
 export class RamTracker {
   readonly #memory: GuestMemory;
@@ -26,8 +26,8 @@ export class RamTracker {
   }
 
   /**
-   * Looks at every page that may have changed: arms what was written, and marks what is to be sent. Lets others run in
-   * between, not in the final pass.
+   * Looks at every page that may have changed: arms written ones, and marks those to be sent. Gives other work its
+   * turn, except in the final pass.
    */
   async scan(pass: Pass): Promise<void> {
     const turns = new Turns();
@@ -39,7 +39,7 @@ export class RamTracker {
 
   /**
    * Takes the pages that have been quiet; in the final pass all that are dirty.
-   * @param eager takes also what was armed just now, and what is in the balloon, which VirtualBox leaves to the final
+   * @param eager also takes pages that were armed just now, and ballooned ones, which VirtualBox leaves to the final
    * pass
    */
   async take(pass: Pass, taker: PageTaker, eager: boolean): Promise<void> {
@@ -56,7 +56,7 @@ export class RamTracker {
     }
   }
 
-  /** Marks a page as still to be sent that has been taken. @param frame page frame */
+  /** Marks a page that has been taken as still to be sent. @param frame page frame */
   putBack(frame: number): void {
     const range = this.#memory.ranges.find(frame * PAGE_SIZE);
     const tracked = range && this.#tracked.of(range);
@@ -77,7 +77,7 @@ export class RamTracker {
     for (let page = first; page < end; page++) {
       const entry = entries[page];
       if (entry & Live.IGNORE) {
-        // RAM again, which nobody arms: the next user of the monitor has to find it.
+        // It is RAM again, but never armed here: the next user of the monitor has to find it.
         if (type[page] === PageType.RAM) isNoisy = true;
         continue;
       }
@@ -87,25 +87,25 @@ export class RamTracker {
         entries[page] = this.#arm(range, page, entry);
       } else if (state[page] === PageState.WRITE_MONITORED) {
         if (writeLocks[page] === 0) entries[page] = entry & ~Live.MONITORED_JUST_NOW;
-        // The original forgets to mark the page here.
+        // VirtualBox forgets to mark the page here.
         else entries[page] = this.#becameDirty(entry) | Live.MONITORED_JUST_NOW;
       } else entries[page] = this.#noteGone(range, page, entry);
-      // Whether it stays quiet, the next scan has to see.
+      // The next scan has to see whether it stays quiet.
       if (entries[page] & Live.MONITORED_JUST_NOW) isNoisy = true;
     }
     if (isNoisy) range.mark(first, BlockMark.CHANGED, true);
     notePending(block);
   }
 
-  /** A page that has no memory of its own, any more or as before: zero, ballooned or shared. */
+  /** Entry of a page without memory of its own: zero, ballooned or shared. */
   #noteGone(range: RamRange, page: number, entry: number): number {
-    // The original leaves the mark, and counts the page as written for ever.
+    // VirtualBox leaves the mark, and counts the page as written for ever.
     this.#memory.pages.markWritten(range, page, false);
     switch (range.state[page]) {
       case PageState.SHARED:
         return entry & Live.SHARED ? entry : (this.#becameDirty(entry) & ~(Live.ZERO | Live.BALLOONED)) | Live.SHARED;
       case PageState.BALLOONED:
-        // A page that was sent before it was ballooned: the original does not tell the other side.
+        // For a page that was sent before it was ballooned, VirtualBox does not tell the other side.
         return entry & Live.BALLOONED ? entry : (this.#becameDirty(entry) & ~Live.SHARED) | Live.ZERO | Live.BALLOONED;
       default:
         if (entry & Live.BALLOONED) return this.#becameDirty(entry) & ~Live.BALLOONED;
@@ -150,7 +150,10 @@ export class RamTracker {
     if (entry & Live.ZERO) ram.zero--;
   }
 
-  /** Takes pages from `page` on until the batch is full; gives where to go on. @param waits bits of those left alone */
+  /**
+   * Takes pages from `page` on until the batch is full; returns the next page. @param waits bits of pages to be left
+   * alone
+   */
   #takeQuiet({ range, entries, end }: Block, page: number, taker: PageTaker, waits: number): number {
     const { type, state, writeLocks } = range;
     let at = page;
@@ -160,7 +163,7 @@ export class RamTracker {
       const gone = entry & Live.BALLOONED ? PageState.BALLOONED : PageState.ZERO;
       const quiet = entry & Live.ZERO ? gone : entry & Live.SHARED ? PageState.SHARED : PageState.WRITE_MONITORED;
       if (state[at] === quiet) this.#take(range, at, entries, taker);
-      // Written since the scan: it stays dirty, for the next scan to arm it.
+      // Written since the scan: it stays dirty, and the next scan arms it.
       else if (taker.onlyNames) taker.add(PageKind.RAM_RAW, range.start / PAGE_SIZE + at, 0, 0);
     }
     return at;

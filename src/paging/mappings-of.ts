@@ -15,13 +15,13 @@ export interface VirtualRun {
   pageSize: number;
   /** Writes are allowed. */
   writable: boolean;
-  /** User mode may get there. */
+  /** User mode may access the pages. */
   user: boolean;
   /** No level forbids execution. */
   executable: boolean;
 }
 
-/** What is mapped, in runs. */
+/** Mapped memory, in runs. */
 export interface VirtualRuns {
   /** Ascending. */
   runs: VirtualRun[];
@@ -29,7 +29,7 @@ export interface VirtualRuns {
   complete: boolean;
 }
 
-/** More runs than this are not listed; each takes some 100 bytes. */
+/** Most runs that are listed; each takes some 100 bytes. */
 const MAX_RUNS = 1 << 20;
 
 /** Everything that a CPU's page tables map. */
@@ -80,7 +80,7 @@ export function mappingsOf(space: AddressSpace, limits: VisitLimits & { maxRuns?
   return { runs, complete: complete && !overflow };
 }
 
-/** Which virtual addresses lead to a physical one, ascending. */
+/** The virtual addresses that map a physical one, ascending. */
 export function virtualAddressesOf(
   space: AddressSpace,
   gcPhys: GuestPhys,

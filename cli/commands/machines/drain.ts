@@ -33,17 +33,17 @@ export const drainCommand: CommandModule<object, Options> = {
       .option('dry-run', {
         type: 'boolean',
         default: false,
-        describe: 'Only ask targets and machines, and tell what would go where (exit code 3: not all can go)',
+        describe: 'Only ask targets and machines, and print the plan (exit code 3: not all can go)',
       })
       .option('journal', {
         type: 'string',
         requiresArg: true,
-        describe: 'Journal: each step is noted in this file before it is done',
+        describe: 'Journal: file in which each step is noted before it is done',
       })
       .option('resume', {
         type: 'boolean',
         default: false,
-        describe: 'Go on with the journal: what became of each machine is looked up in the records first',
+        describe: 'Go on with the journal, after looking up each migration in the records',
       })
       .option('peer-name', PEER_NAME)
       .option('shared-disks', {
@@ -54,18 +54,22 @@ export const drainCommand: CommandModule<object, Options> = {
       .option('max-downtime', {
         type: 'number',
         requiresArg: true,
-        describe: 'Milliseconds that a machine may stand still, as of migrate',
+        describe: 'Longest downtime of a machine in milliseconds, as with migrate',
       })
       .option('bandwidth', {
         type: 'string',
         requiresArg: true,
         describe: 'Limit of the bandwidth for one machine: bytes per second, or 50M for 50 MiB/s',
       })
-      .option('time-limit', { type: 'number', requiresArg: true, describe: 'Seconds for each machine, as of migrate' })
+      .option('time-limit', {
+        type: 'number',
+        requiresArg: true,
+        describe: 'Seconds for each machine, as with migrate',
+      })
       .option('resume-within', {
         type: 'number',
         requiresArg: true,
-        describe: 'Seconds in which to try to connect again after the link broke, as of migrate',
+        describe: 'Seconds in which to try to connect again after the link broke, as with migrate',
       })
       .option('records', RECORDS)
       .option('peer-records', {
@@ -73,13 +77,10 @@ export const drainCommand: CommandModule<object, Options> = {
         array: true,
         requiresArg: true,
         default: [],
-        describe: 'Folders in which the records of targets can be read, to settle what broke off',
+        describe: 'Folders with records of targets, to settle interrupted migrations',
       })
       .option('ndjson', NDJSON)
-      .example(
-        '$0 drain /run/vms --to b:7000 --to c:7000 --dry-run',
-        'What would go where, and what stands in the way?',
-      )
+      .example('$0 drain /run/vms --to b:7000 --to c:7000 --dry-run', 'The plan, and obstacles to it')
       .example(
         '$0 drain /run/vms --to b:7000 --to c:7000 --journal drain.ndjson',
         'Move all machines whose sockets are in a folder, two at a time',
@@ -90,8 +91,8 @@ export const drainCommand: CommandModule<object, Options> = {
       )
       .example('$0 drain vm.sock qmp:/run/vm.qmp --to b:7000', 'These two machines')
       .epilogue(
-        'Exit codes: 0 all have moved, 3 some have not, or nobody knows where one is, 130 interrupted: what ' +
-          'was under way was cancelled where that was possible.',
+        'Exit codes: 0 all have moved, 3 some have not, or it is not known where one is, 130 interrupted: ' +
+          'migrations under way were cancelled where possible.',
       ) as unknown as Argv<Options>,
   handler: async (options) => {
     process.exitCode = await runCommand('drain', [options.machines.join(' ') || 'machines'], options, (job) => {

@@ -35,7 +35,7 @@ export async function runQemuSalvage(source: ByteSource, job: Job, options: Qemu
   });
 }
 
-/** Findings that say of the result what the lists above say. */
+/** Findings about the result that repeat the lists above. */
 const LISTED = ['pages-missing', 'missing-section', 'incomplete'];
 
 function reportText(report: QemuSalvageReport, output: string): TerminalText {
@@ -54,10 +54,10 @@ function reportText(report: QemuSalvageReport, output: string): TerminalText {
     );
   if (cut)
     text.push(
-      indent('the stream ends early, and so does what describes it: more sections are lost, nobody knows which'),
+      indent('the stream ends early, and its description is lost: more sections are lost, but it is not known which'),
     );
   else if (!hasDescription)
-    text.push(indent('there is no description of the sections: whether all are there nothing tells'));
+    text.push(indent('there is no description of the sections: it is not known whether all are there'));
   if (lostPages > 0) {
     const rows = lost.map(({ block, start, end, first, last }) => [block, hex(start), hex(end), last - first + 1]);
     text.push(heading(`Pages missing: ${lostPages}`), table(['block', 'from', 'to', 'pages'], rows));
@@ -71,7 +71,7 @@ function reportText(report: QemuSalvageReport, output: string): TerminalText {
   return lines(text);
 }
 
-/** What will come of the result in QEMU, as far as the file alone tells. */
+/** Tells whether QEMU will load the result, as far as the file alone shows. */
 function prospects({ loadable, kept, dropped, cut, lostPages, written }: QemuSalvageReport): string[] {
   if (loadable) return [lostPages > 0 ? 'QEMU loads it; missing pages are zeros.' : 'QEMU loads it.'];
   if (written.qemuSays !== undefined && lostPages === 0 && dropped.length === 0 && !cut)
@@ -79,9 +79,9 @@ function prospects({ loadable, kept, dropped, cut, lostPages, written }: QemuSal
   const cpu = dropped.find(({ name }) => name === 'cpu') ?? (kept.some(({ name }) => name === 'cpu') ? undefined : {});
   const words = ['QEMU will refuse to load it: the section savkit/incomplete lists what is missing.'];
   if (cpu)
-    words.push('Without a section cpu no QEMU can let the machine go on: its memory can be looked into and got out.');
+    words.push('Without a section cpu no QEMU can continue the machine, but its memory can be searched and extracted.');
   else if (dropped.length > 0 || cut)
-    words.push('To go on it would need the lost sections: without them QEMU starts those devices as after a reset.');
+    words.push('The machine would need the lost sections: without them QEMU starts those devices as after a reset.');
   else words.push('--fill zero makes the missing pages zeros, and lets QEMU load it.');
   return words;
 }

@@ -47,8 +47,7 @@ export const fleetCommand: CommandModule<object, Options> = {
       .positional('action', {
         choices: ACTIONS,
         demandOption: true,
-        describe:
-          'add: files to the queue; work: on what is there; status: how far it is; report: what came of each file',
+        describe: 'add: put files into the queue; work: do its jobs; status: count them; report: list the results',
       })
       .positional('words', {
         type: 'string',
@@ -60,8 +59,8 @@ export const fleetCommand: CommandModule<object, Options> = {
         type: 'string',
         requiresArg: true,
         describe:
-          'redis://HOST:PORT or postgres://HOST:PORT/DATABASE; else SAVKIT_QUEUE, where a password is not seen ' +
-          'by others',
+          'redis://HOST:PORT or postgres://HOST:PORT/DATABASE; default: SAVKIT_QUEUE, which hides a password from ' +
+          'other users',
       })
       .option('with', {
         type: 'string',
@@ -79,19 +78,19 @@ export const fleetCommand: CommandModule<object, Options> = {
       .option('files-from', {
         type: 'string',
         requiresArg: true,
-        describe: 'Of add: take the files that this list names, one a line; - for stdin',
+        describe: 'Of add: also the files of this list, one a line; - for stdin',
       })
       .option('null', {
         type: 'boolean',
         alias: '0',
         default: false,
-        describe: 'Names in the list end with a zero byte',
+        describe: 'Names in the list end with a NUL byte',
       })
       .option('jobs', { type: 'number', requiresArg: true, default: 1, describe: 'Of work: jobs side by side' })
       .option('until-empty', {
         type: 'boolean',
         default: false,
-        describe: 'Of work: end when nothing is left to be done',
+        describe: 'Of work: end when no jobs are left',
       })
       .option('csv', { type: 'boolean', default: false, describe: 'Of report: comma-separated values' })
       .option('ndjson', { type: 'boolean', default: false, describe: 'Print JSON, one event or file a line' })
@@ -127,7 +126,7 @@ async function fleet(options: Options, job: Job): Promise<Outcome> {
   }
 }
 
-/** @throws UsageError for words that cannot be added, whatever the queue */
+/** @throws UsageError for arguments that no queue takes */
 function checkAdd({ words: [operation, ...paths], filesFrom, with: options }: Options): void {
   if (!OPERATIONS.some((each) => each === operation))
     throw new UsageError(
@@ -173,7 +172,7 @@ async function work(own: Fleet, options: Options, { signal }: Job): Promise<Outc
     });
   };
   live.note('working', line`Waits for jobs; Ctrl-C ends it`, { pid: process.pid });
-  // The same trouble comes with every try.
+  // Each retry fails in the same way: it is reported once.
   let last = '';
   const onTrouble = ({ message }: Error) => {
     if (message !== last) live.note('trouble', line`The queue: ${message}; trying on`, { error: message });
@@ -218,7 +217,7 @@ async function report(queue: ReturnType<Fleet['queue']>, options: Options): Prom
   return { exitCode, result, text: options.csv || options.quiet ? NO_TEXT : text };
 }
 
-/** The document has the outcome of each file; `--ndjson` has all that was found. */
+/** The JSON document holds the outcome of each file; only `--ndjson` holds all findings. */
 function shortened({ file, command, outcome, exitCode, size, modified, time }: FileLine): object {
   return { file, command, outcome, exitCode, size: size ?? null, modified: modified ?? null, time };
 }

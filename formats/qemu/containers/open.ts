@@ -10,7 +10,7 @@ import { LIBVIRT_MAGIC, LIBVIRT_PART_MAGIC, type LibvirtImage, readLibvirtImage 
 import { QCOW2_MAGIC, type Qcow2Image, type Qcow2Snapshot, readQcow2 } from './qcow2.ts';
 import { SnapshotSource } from './snapshot-source.ts';
 
-/** What QEMU's stream lies in. */
+/** Container of QEMU's stream. */
 export type QemuContainer =
   | { kind: 'stream' }
   | {
@@ -22,17 +22,17 @@ export type QemuContainer =
       kind: 'qcow2';
       /** Header of the disk image, and its snapshots. */
       image: Qcow2Image;
-      /** The one that is read. */
+      /** The snapshot that is read. */
       snapshot: Qcow2Snapshot;
     };
 
 /** A state of QEMU with a reader at the start of its stream. */
 export interface OpenedQemuState {
-  /** What the stream lies in. */
+  /** Container of the stream. */
   container: QemuContainer;
-  /** Stands after the configuration, before the first section. */
+  /** Reader, positioned after the configuration, before the first section. */
   reader: QemuStreamReader;
-  /** The file, or what was expanded out of it. */
+  /** The file, or its decompressed contents. */
   stream: ByteSource;
   /** Offset in `stream` at which QEMU's stream begins. */
   start: number;
@@ -40,16 +40,16 @@ export interface OpenedQemuState {
   release(): Promise<void>;
 }
 
-/** How a state of QEMU is opened. */
+/** Options for opening a state of QEMU. */
 export interface OpenQemuOptions {
   /** Take an image of libvirt that is marked as not finished, too. */
   unfinished?: boolean;
 }
 
-/** Bytes of a file that suffice to tell what it is. */
+/** Bytes of a file that suffice to tell its kind. */
 export const HEAD_SIZE = 16;
 
-/** The container that begins with these bytes; undefined for what is no state of QEMU. */
+/** The container that begins with these bytes; undefined for bytes that begin no state of QEMU. */
 export function qemuContainerOf(head: Uint8Array): QemuContainer['kind'] | undefined {
   if (head.length < HEAD_SIZE) return undefined;
   const text = Buffer.from(head.buffer, head.byteOffset, HEAD_SIZE).toString('latin1');
@@ -59,8 +59,7 @@ export function qemuContainerOf(head: Uint8Array): QemuContainer['kind'] | undef
 }
 
 /**
- * Finds the stream in its container. Of several snapshots in a disk image the one counts that the source's `part`
- * names.
+ * Finds the stream in its container. In a disk image with several snapshots, the source's `part` names one.
  * @throws QemuFormatError, UnsupportedError, UsageError `which-snapshot`
  */
 export async function openQemuState(whole: ByteSource, options: OpenQemuOptions = {}): Promise<OpenedQemuState> {
@@ -81,7 +80,10 @@ export async function openQemuState(whole: ByteSource, options: OpenQemuOptions 
   return opened({ kind, image, snapshot: chosen }, state, 0);
 }
 
-/** Some programs expand what others have compressed, so that a damaged format would not be noticed. */
+/**
+ * Checks the magic of the compression: some programs expand other formats as well, and would hide a damaged format
+ * field.
+ */
 async function expectPacked(source: ByteSource, start: number, compression: Packing): Promise<void> {
   if (!source.seekable) return;
   const head = new Uint8Array(PACKING_HEAD_SIZE);
@@ -119,7 +121,7 @@ async function opened(
 }
 
 /**
- * The image, where it holds other than one saved machine and none of them was named. @throws QemuFormatError,
+ * The disk image, if it holds several saved machines or none, and no snapshot was named. @throws QemuFormatError,
  * UnsupportedError
  */
 export async function imageToChooseFrom(whole: ByteSource): Promise<Qcow2Image | undefined> {
@@ -129,7 +131,7 @@ export async function imageToChooseFrom(whole: ByteSource): Promise<Qcow2Image |
   return image.snapshots.filter(({ stateBytes }) => stateBytes > 0).length === 1 ? undefined : image;
 }
 
-/** A wrong table leads to clusters that hold nothing. */
+/** Checks that the state begins like a stream: a wrong table leads to other clusters. */
 async function expectStart(state: ByteSource, { name, l1Offset }: Qcow2Snapshot): Promise<void> {
   const start = new Uint8Array(HEAD_SIZE);
   await state.read(start, 0);

@@ -19,7 +19,7 @@ export class BigEndianOutput {
     this.#sink = sink;
   }
 
-  /** Bytes so far: those that were handed on, and those that still wait here. */
+  /** Total number of bytes so far, including those in the buffer. */
   get offset(): number {
     return this.#passed + this.length;
   }
@@ -40,7 +40,7 @@ export class BigEndianOutput {
     this.length = 0;
   }
 
-  /** Hands on all values that wait here. */
+  /** Writes the buffer to the sink. */
   async flush(): Promise<void> {
     await this.makeRoom();
     await this.#buffers.settle();
@@ -76,7 +76,7 @@ export class BigEndianOutput {
     for (let i = 0; i < text.length; i++) this.u8(text.charCodeAt(i));
   }
 
-  /** Bytes of any number, from anywhere. */
+  /** Writes any number of bytes. */
   async bytes(source: Uint8Array): Promise<void> {
     for (let done = 0; done < source.length; ) {
       if (!this.hasRoom(1)) await this.makeRoom();

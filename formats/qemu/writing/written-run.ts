@@ -4,7 +4,7 @@ import { KIB, PAGE_SIZE } from '../../sizes.ts';
 
 const CAPACITY = 512 * KIB;
 
-/** Pages that are neighbours in a file, to be written together. */
+/** Buffer for neighbouring pages of a file, to be written together. */
 export class WrittenRun {
   readonly #buffers = new TurnedBuffers(CAPACITY);
   /** Another one after each `makeRoom` and `flush`. */
@@ -12,7 +12,7 @@ export class WrittenRun {
   /** Bytes in use. */
   length = 0;
   readonly #sink: SeekableSink;
-  /** Offset of the first in the file. */
+  /** Offset of the first page in the file. */
   #start = 0;
 
   constructor(sink: SeekableSink) {
@@ -24,7 +24,7 @@ export class WrittenRun {
     return this.length === 0 || (offset === this.#start + this.length && this.length < CAPACITY);
   }
 
-  /** Adds the page that stands at the end of `bytes`. */
+  /** Adds the page at the end of `bytes`. */
   add(offset: number): void {
     if (this.length === 0) this.#start = offset;
     this.length += PAGE_SIZE;

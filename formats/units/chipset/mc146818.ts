@@ -44,9 +44,9 @@ const rtcWhole = defineStruct('Unit mc146818, version 4', 'device-units.md', {
 export type Rtc = StructValue<typeof rtcWhole>;
 const rtcCodec = codecOf(rtcWhole);
 
-/** What the guest's clock shows. */
+/** Time of the guest's clock. */
 export interface GuestClock {
-  /** `2026-11-29 11:06:00`; of whichever time zone the guest takes the clock for. */
+  /** `2026-11-29 11:06:00`; in the time zone that the guest assumes for it. */
   time: string;
   /** VirtualBox set it to UTC, not to the local time of the host. */
   utc: boolean;
@@ -65,7 +65,7 @@ function clockOf({ utc, time }: StructValue<typeof rtc>): GuestClock | undefined
   return { time: `${1900 + year}-${two(month + 1)}-${two(day)} ${two(hour)}:${two(minute)}:${two(second)}`, utc };
 }
 
-/** No settings change that. */
+/** Configuration of the clock; no settings change it. */
 export function rtcConfig(irq = 8, port = 0x70): DeviceConfig {
   return isaConfig(irq, port);
 }

@@ -15,10 +15,10 @@ const TYPES: Readonly<Record<number, string>> = {
 };
 
 const pending = defineStruct('Trap that is being delivered to a CPU, trpm versions 10–11', 'device-units.md', {
-  vector: { kind: oneOf(x32, { [NONE]: 'none' }), doc: 'number of the interrupt or exception that waits' },
+  vector: { kind: oneOf(x32, { [NONE]: 'none' }), doc: 'number of the pending interrupt or exception' },
   type: {
     kind: oneOf(x32, TYPES),
-    doc: 'what has raised it',
+    doc: 'its source',
   },
   errorCode: { kind: x32, doc: 'of exceptions; 0xdeadface: none' },
   cr2: { kind: x64, doc: 'address of a page fault' },

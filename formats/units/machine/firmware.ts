@@ -10,5 +10,5 @@ const pcbios = defineStruct('Unit pcbios, version 0', 'device-units.md', {
   end,
 });
 
-/** The BIOS; what it keeps in guest memory is not here. */
+/** The BIOS, without its data in guest memory. */
 export const firmwareRow: UnitRow = { unit: 'pcbios', instance: 0, versions: versions(0), codec: codecOf(pcbios) };

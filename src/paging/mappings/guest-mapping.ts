@@ -8,10 +8,10 @@ export const MAX_MAPPING = 64 * MIB;
 /** Conflict addresses that a mapping remembers. */
 const HISTORY = 8;
 
-/** Asked first, then told: `suggest` may be refused, `relocate` can't. */
+/** Callback of a move: `suggest` asks first, and may be refused; `relocate` reports it. */
 export type Relocate = (call: 'suggest' | 'relocate', from: number, to: number) => boolean;
 
-/** A stretch of the guest's address space that the hypervisor sits in. */
+/** A stretch of the guest's address space that the hypervisor occupies. */
 export interface GuestMapping {
   /** Virtual address. */
   start: number;
@@ -19,17 +19,17 @@ export interface GuestMapping {
   size: number;
   /** For people. */
   description: string;
-  /** Asked and told of moves. */
+  /** Callback of moves. */
   relocate: Relocate;
-  /** How often the guest wanted its place, and the last eight places where it did. */
+  /** Number of conflicts with the guest. */
   conflicts: number;
   /** Addresses. */
   history: number[];
-  /** What maps it, for each 4 MiB; none before raw mode begins. @internal */
+  /** Its page tables, for each 4 MiB; none before raw mode begins. @internal */
   tables: readonly MappingTables[];
 }
 
-/** Where the guest has agreed to have the mappings. */
+/** The area to which the guest has agreed to fix the mappings. */
 export interface FixedArea {
   /** Virtual address. */
   base: number;

@@ -8,20 +8,21 @@ import { NIL_INDEX } from '../pool/pool-pages.ts';
 import { P, PAGE_MASK_64 } from '../schemes.ts';
 import type { ModeChangeStatus, RootState, ShadowedCpu } from './shadow-state.ts';
 
-/** Made-up addresses of roots that shadow no guest table: beyond all real ones. */
+/** Base of the keys of roots that shadow no guest table: beyond all real addresses. */
 const MADE_UP = 2 ** 63;
 const MADE_UP_NARROW = 2 ** 62;
 
-/** The root of one CPU's shadow tables, and what has to be done about it before the guest runs on (paging.md 4). */
+/**
+ * The root of one CPU's shadow tables, and its pending syncs, which have to be done before the guest runs on (paging.md
+ * 4).
+ */
 export class Cr3 implements RootState {
   readonly #cpu: ShadowedCpu;
-  /** Forced actions: sync CR3, global or not. */
+  /** Pending sync of CR3 (forced action), with or without global pages. */
   #sync: 'no' | 'non-global' | 'global' = 'no';
-  /**
-   * Sync flags: virtual handlers changed; stay pending for ever (a debugger's toggle); the root could not be mapped.
-   */
+  /** Sync flags: virtual handlers have changed; sync always (a debugger's toggle); the root could not be mapped. */
   readonly flags = { updateVirtual: false, always: false, mapCr3: false };
-  /** Legacy PAE's pointers as of the last load. */
+  /** PAE's page-directory pointers, as latched by the last load. */
   latched: readonly bigint[] | undefined;
 
   constructor(cpu: ShadowedCpu) {
@@ -32,7 +33,7 @@ export class Cr3 implements RootState {
     return this.#sync !== 'no';
   }
 
-  /** Nothing is to be done before the guest runs on. */
+  /** Drops the pending sync. */
   dropSync(): void {
     this.#sync = 'no';
   }
@@ -41,7 +42,7 @@ export class Cr3 implements RootState {
     if (this.#sync !== 'global') this.#sync = kind;
   }
 
-  /** A move to CR3 (`PGMFlushTLB`): the same value costs no more than the forgetting of translations. */
+  /** A move to CR3 (`PGMFlushTLB`): the same value only flushes translations. */
   load(): ModeChangeStatus {
     const start = clock();
     const status = this.#load();
@@ -62,7 +63,7 @@ export class Cr3 implements RootState {
     return isSame && !walker.scheme.latchesRoot ? 'ok' : this.map();
   }
 
-  /** Takes the root for CR3 and locks it; the one before is unlocked. Latches legacy PAE's pointers. */
+  /** Takes and locks the root for CR3; the previous root is unlocked. Latches PAE's page-directory pointers. */
   map(): ModeChangeStatus {
     const cpu = this.#cpu;
     const { walker, plan, registers } = cpu;
@@ -76,18 +77,18 @@ export class Cr3 implements RootState {
     return this.flags.mapCr3 ? 'cr3-not-in-memory' : 'ok';
   }
 
-  /** Legacy PAE's pointers as they were latched before a state was saved: memory may hold others now. */
+  /** Restores PAE's page-directory pointers out of a saved state: memory may hold others now. */
   latch(pointers: readonly bigint[]): void {
     const { walker } = this.#cpu;
     if (!walker?.scheme.latchesRoot) return;
     walker.latched = halvesOf(pointers);
     this.latched = pointers;
-    // Their directories are others.
+    // The pointers lead to other directories, so mappings have to be inserted again.
     this.#cpu.paging.mappings.insert(this.#cpu);
     this.#cpu.tlb.flush();
   }
 
-  /** Takes and locks a root: for the table at `address`, or, in plans without, for none. */
+  /** Takes and locks a root: for the guest table at `address`, or for none in plans without one. */
   takeRoot(address: number | undefined): void {
     const cpu = this.#cpu;
     const { plan, paging, walker } = cpu;
@@ -115,7 +116,7 @@ export class Cr3 implements RootState {
     this.#cpu.tlb.flush();
   }
 
-  /** What the forced action asks for, before the guest runs on (`PGMSyncCR3`). Shadow entries are right already. */
+  /** Does the pending sync (`PGMSyncCR3`). Shadow entries are right already. */
   sync(): void {
     const cpu = this.#cpu;
     const { virtualHandlers } = cpu.paging;
@@ -133,13 +134,15 @@ export class Cr3 implements RootState {
       cpu.paging.mappings.insert(cpu);
       this.#show();
     }
-    // What is done above may have asked for more, which is done now.
+    // A sync that the steps above have requested is done, too.
     if (!this.flags.always) this.#sync = 'no';
     cpu.tlb.flush();
     cpu.events.time('R3/SyncCR3', start);
   }
 
-  /** Raw mode's window on the guest's own root, and on legacy PAE's directories. There is one, for the first CPU. */
+  /**
+   * Maps the guest's own root, and PAE's directories, into raw mode's window. There is one window, for the first CPU.
+   */
   #show(): void {
     const { id, paging, walker, view } = this.#cpu;
     const { memory, rawMode } = paging;
@@ -153,7 +156,7 @@ export class Cr3 implements RootState {
     else rawMode.cr3Area.map(root, directories);
   }
 
-  /** Memory may have come to where there was none. Pointers that were latched meanwhile stay. */
+  /** Maps the root again, since its address may have memory by now. Latched pointers stay. */
   #mapAgain(): void {
     const pointers = this.latched;
     this.map();
@@ -174,7 +177,10 @@ export class Cr3 implements RootState {
     events.time('R3/ResolveConflict', start);
   }
 
-  /** A root's page of zeros gets memory: mapping it counts as a write. @returns false where there is no memory */
+  /**
+   * Allocates memory for a root page of zeros, since mapping it counts as a write. @returns false where there is no
+   * memory
+   */
   #backRoot(root: number): boolean {
     const { view, paging } = this.#cpu;
     const { memory } = paging;

@@ -2,42 +2,45 @@ import type { HostMode, PagingMode, ShadowMode } from '../modes.ts';
 import { pagingTypeOf } from '../modes.ts';
 import { KINDS, type PoolKind } from '../pool/kinds.ts';
 
-/** Where a table's key comes from. */
+/** Source of a table's key. */
 export type KeyRule =
-  /** The address in the guest's entry; for 32-bit tables under PAE the half of it. */
+  /** The address in the guest's entry; for 32-bit tables under PAE, that of one half of the table. */
   | 'entry'
   | 'entry-half'
-  /** CR3: the directory is a quarter of the guest's. */
+  /** CR3: the shadow directory covers a quarter of the guest's. */
   | 'cr3'
-  /** The address itself, cut down to what the entry covers: there are no guest tables. */
+  /** The address, aligned to the span of the entry, where there are no guest tables. */
   | 'identity';
 
-/** One level of shadow tables: what its entries name. */
+/** One level of shadow tables. */
 export interface ShadowLevel {
   /** An entry covers 2^shift bytes. */
   shift: number;
   indexMask: number;
   wide: boolean;
-  /** Level of the guest's walk, from the root, whose entry stands behind; -1: none. */
+  /** The level of the guest's walk, counted from the root, from whose entry the shadow entry is made; -1: none. */
   guest: number;
-  /** What entries name: a table that shadows the guest's, or (last level) nothing: they map pages. */
+  /**
+   * Kind of the tables that entries point to, which shadow the guest's; absent on the last level, whose entries map
+   * pages.
+   */
   table?: PoolKind | readonly PoolKind[];
-  /** … one that shadows a large page of the guest's. */
+  /** Kind of a table that splits a large page of the guest. */
   big?: PoolKind;
   key: KeyRule;
-  /** The entry has no rights, like legacy PAE's pointers. */
+  /** The entry has no permission bits, like PAE's page-directory pointers. */
   bare: boolean;
 }
 
-/** How guests of one mode are shadowed in one shadow mode (paging.md 1.3). */
+/** Levels of shadow tables for a guest's mode and a shadow mode (paging.md 1.3). */
 export interface ShadowPlan {
   root: PoolKind;
-  /** The root is known by CR3; otherwise it is the same for all. */
+  /** Key of the root: CR3, or a fixed key, since one root serves all. */
   rootKey: 'cr3' | 'made-up';
-  /** Each CPU has a root of its own: its entries are not in memory but latched. */
+  /** Each CPU has its own root, since the guest's root entries are latched registers, not memory. */
   ownRoot: boolean;
   levels: readonly ShadowLevel[];
-  /** What is looked up in the shadow tables is not virtual, but guest-physical. */
+  /** Shadow tables are indexed by guest-physical addresses. */
   nested: boolean;
   ept: boolean;
 }
@@ -131,7 +134,7 @@ const PLANS: Record<string, Record<string, ShadowPlan>> = {
       K.PML4,
       [
         long(39, { guest: 0, table: K.PDPT64, key: 'entry' }),
-        // No kind of its own for 1 GiB pages, which VirtualBox does not shadow: an uncached directory of memory.
+        // VirtualBox does not shadow 1 GiB pages, so there is no kind for them: an uncached directory is used.
         long(30, { guest: 1, table: K.PD64, big: K.PD64_PHYS, key: 'entry' }),
         long(21, { guest: 2, table: K.PAE_PT_FOR_PAE_PT, big: K.PAE_PT_FOR_2MB, key: 'entry' }),
         long(12, { guest: 3 }),

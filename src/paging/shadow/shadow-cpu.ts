@@ -63,7 +63,7 @@ export class ShadowCpu {
   cr2: GuestVirt = 0n;
   /** Bits as x86 pushes them: 1 present, 2 write, 4 user, 8 reserved bit, 16 fetch. */
   faultCode = 0;
-  /** Where the last access that is to be emulated leads. */
+  /** Guest-physical address of the last access that has to be emulated. */
   gcPhys: GuestPhys = 0;
   #sync: ShadowSync | undefined;
   readonly #notes = new TrapNotes(this);
@@ -78,8 +78,8 @@ export class ShadowCpu {
   }
 
   /**
-   * Moves to and from control registers, all at once: changes the mode, loads CR3, or takes over other rules, whatever
-   * is needed.
+   * Sets all control registers at once: changes the mode, loads CR3, or applies changed rules (such as WP and NXE), as
+   * needed.
    */
   setRegisters(registers: Registers): ModeChangeStatus {
     const old = this.registers;
@@ -98,13 +98,13 @@ export class ShadowCpu {
     return registers.cr3 === old.cr3 ? 'ok' : this.cr3.load();
   }
 
-  /** A move to CR3, also of the value that is there: that latches legacy PAE's pointers again. */
+  /** A move to CR3. With an unchanged value, too: that latches PAE's page-directory pointers again. */
   loadCr3(value: bigint): ModeChangeStatus {
     this.registers = { ...this.registers, cr3: value };
     return this.guestMode && hasPaging(this.guestMode) ? this.cr3.load() : 'ok';
   }
 
-  /** Legacy PAE's pointers as of an earlier load of CR3. @internal */
+  /** Restores PAE's page-directory pointers, as latched by an earlier load of CR3. @internal */
   latch(pointers: readonly bigint[]): void {
     this.cr3.latch(pointers);
   }
@@ -133,11 +133,11 @@ export class ShadowCpu {
   }
 
   /**
-   * Host-physical address of a byte where the shadow tables have it already; otherwise -1. Addresses are numbers, as in
+   * Host-physical address of a byte, if the shadow tables map it already; otherwise -1. Addresses are numbers, as in
    * `Walker`.
    */
   hostAddress(linear: number, access: number): number {
-    // With its A20 gate off a CPU reaches other pages than its tables say.
+    // With the A20 gate off, the CPU accesses another page than its tables map.
     const { a20 } = this.paging.memory;
     if (!a20.isAllOn && !a20.isOn(this.id)) return -1;
     const { generation } = this.paging.pool;
@@ -151,8 +151,8 @@ export class ShadowCpu {
   }
 
   /**
-   * Brings a byte within reach, as a fault does: its host-physical address; or `EMULATE`, and `gcPhys` says where the
-   * access leads; or `FAULT`, and `faultCode` is what the guest gets.
+   * Maps a byte as a page fault would. @returns its host-physical address; or `EMULATE`, with the guest-physical
+   * address in `gcPhys`; or `FAULT`, with the guest's error code in `faultCode`
    */
   reach(linear: number, access: number): number {
     if (this.cr3.isSyncPending) this.cr3.sync();
@@ -178,7 +178,7 @@ export class ShadowCpu {
     return writeGuest(this, address, source, access);
   }
 
-  /** INVLPG: entries are right already, so only remembered ones are dropped. */
+  /** INVLPG: shadow entries are right already, so only the TLB forgets the page. */
   invalidatePage(address: GuestVirt): void {
     const start = clock();
     this.counts.invalidated++;
@@ -200,7 +200,7 @@ export class ShadowCpu {
     else events.count('R3/InvalidatePage/PDMappings');
   }
 
-  /** Brings a page in before it is used, where that needs no accessed bit to be set (`PGMPrefetchPage`). */
+  /** Maps a page before its first use, unless an accessed bit would have to be set (`PGMPrefetchPage`). */
   prefetch(address: GuestVirt): void {
     const linear = this.space().linear(address);
     if (linear === undefined || !this.walker || this.plan?.nested || this.cr3.isSyncPending) return;
@@ -210,7 +210,7 @@ export class ShadowCpu {
     this.events.time('R3/Prefetch', start);
   }
 
-  /** The guest's memory as its tables have it now, latched pointers included. */
+  /** The guest's virtual memory by its present tables, with latched pointers. */
   space(): AddressSpace {
     const { features, physicalBits } = this.paging.options;
     const pdptes = this.cr3.latched;
@@ -238,7 +238,7 @@ export class ShadowCpu {
     return changeMode(this, pagingModeOf(this.registers));
   }
 
-  /** Looks an address up in the guest's tables, sets its bits. @returns false for a fault */
+  /** Walks the guest's tables, and sets accessed and dirty bits. @returns false for a fault */
   #walkGuest(linear: number, access: number): boolean {
     const { walker, paging, view } = this;
     if (!walker) {
@@ -253,7 +253,7 @@ export class ShadowCpu {
     noteAccess(walker, access, (at, value, before) => {
       view.writeU32(at, value);
       if (((value ^ before) & D) === 0) return;
-      // Other tables may shadow the same entry as clean.
+      // Other shadow tables may still track the same entry as clean.
       paging.monitor.noteWrite(view.physical(at), 4);
       isDirtied = true;
     });
@@ -270,8 +270,8 @@ export class ShadowCpu {
   }
 
   /**
-   * The guest has a page where the hypervisor sits: mappings make room. Where they can't, as they are fixed or the
-   * guest uses all addresses, accesses there are emulated.
+   * The guest maps a page at an address of the hypervisor: its mappings move. Where they can't, since they are fixed or
+   * the guest uses all addresses, accesses to the page are emulated.
    */
   #makeRoom(linear: number): void {
     const start = clock();
@@ -281,7 +281,7 @@ export class ShadowCpu {
       this.events.count('RZ/Trap0e/Conflicts');
       this.cr3.requestSync();
       this.cr3.sync();
-      // The search for a place has walked elsewhere.
+      // The search for a place has moved the walker.
       this.walker?.walk(linear);
     }
     this.events.time('RZ/Trap0e/Time/Mapping', start);
@@ -307,7 +307,7 @@ export class ShadowCpu {
     return Reach.EMULATE;
   }
 
-  /** Guest tables lead to a guest-physical address, nested tables from there to the host. */
+  /** With nested paging: guest tables lead to a guest-physical address, nested tables from there to the host. */
   #reachNested(linear: number, access: number): number {
     if (!this.#walkGuest(linear, access)) return Reach.FAULT;
     const { gcPhys } = this;

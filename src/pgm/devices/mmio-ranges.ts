@@ -38,7 +38,7 @@ export class MmioRanges extends DeviceRanges {
   }
 
   /**
-   * Takes device registers away: the hole, or RAM of zeros, is back. @throws UsageError VERR_PGM_HANDLER_NOT_FOUND,
+   * Removes device registers: the hole is back, or the RAM, as zeros. @throws UsageError VERR_PGM_HANDLER_NOT_FOUND,
    * VERR_NOT_FOUND
    */
   deregister(start: GuestPhys, size: number): void {
@@ -47,7 +47,7 @@ export class MmioRanges extends DeviceRanges {
     if (kind !== 'mmio' || end !== start + size)
       throw pgmError(
         'VERR_NOT_FOUND',
-        `Cannot deregister MMIO at ${hex(start)}–${hex(start + size - 1)}: that is not what was registered`,
+        `Cannot deregister MMIO at ${hex(start)}–${hex(start + size - 1)}: no such range was registered`,
         { gcPhys: start },
       );
     const range = this.ranges.get(start);

@@ -15,9 +15,9 @@ import { decoded, refused } from './merge.ts';
 import { SETTINGS_PARTS } from './settings-parts.ts';
 
 /**
- * A state of the machine that settings tell of, made of the state that is to fit it: devices that the machine lacks are
- * gone, what is compared is as the settings have it. Devices that are new have no unit, which the loader takes for all
- * that it does not meet on the bus. @param host whose CPU is to run it; absent: the one that saved it
+ * Makes a donor, a state of the machine in the settings, out of the state to be adapted: removes devices that the
+ * machine lacks, and sets the compared values. New devices get no unit, which the loader accepts for devices that it
+ * does not find on the bus. @param host CPUID of the target's host; absent: that of the host that saved the state
  * @throws UnsupportedError `not-adaptable` where settings do not tell enough
  */
 export function donorOfSettings(own: CollectedState, target: MachineFacts, host?: CpuidPart): CollectedState {
@@ -61,7 +61,7 @@ function edit<T>(donor: CollectedState, label: string, codec: UnitCodec<T>, chan
 
 const keyOf = ({ name, instance }: PdmDevice) => `${name}/${instance}`;
 
-/** Takes devices out that the settings decide about, and do not have. */
+/** Removes devices that settings can switch off, and that they do not have. */
 function takeOutDevices(donor: CollectedState, target: MachineFacts): void {
   const { state } = donor;
   const there = new Set(target.devices?.map(keyOf));
@@ -95,8 +95,8 @@ function takeOutDevices(donor: CollectedState, target: MachineFacts): void {
 }
 
 /**
- * A device that brings more than itself: interrupts of others go through it, tables speak of it, its unit is looked
- * for.
+ * Devices that cannot be added without a unit: interrupts of other devices go through them, firmware tables list them,
+ * or the loader demands their unit.
  */
 const NOT_WITHOUT_UNIT: readonly string[] = ['ioapic', 'acpi', 'vga', 'GIMDev', 'tpm'];
 
@@ -137,7 +137,7 @@ function leaveOutServices(donor: CollectedState): void {
   });
 }
 
-/** Reads anew, from the changed units, what loaders compare. */
+/** Reads the compared values again, from the changed units. */
 function readConfigs({ state, units }: CollectedState): void {
   for (const [label, { header, payload }] of units) {
     const config = rowOf(header)?.configOf?.(payload);
@@ -145,10 +145,10 @@ function readConfigs({ state, units }: CollectedState): void {
   }
 }
 
-/** The merge takes care of the CPU's features and registers. */
+/** Differences that the merge resolves: the CPU's features and registers. */
 const MENDED_LATER = ['extended-state', 'cpuid'];
 
-/** Refuses differences that are left: settings do not tell how to mend them. */
+/** Refuses remaining differences, which settings alone cannot resolve. */
 function refuseTheRest(donor: CollectedState, target: MachineFacts): void {
   const left = compareMachines(donor.state, machineOf(donor.state, donor.name), target, []).find(
     ({ finding }) => finding.severity === 'error' && !MENDED_LATER.includes(finding.code),

@@ -4,13 +4,13 @@ import { VIRTIO_ATTACHED } from '../../../formats/units/storage/virtio-scsi.ts';
 import { isCompared } from '../../../formats/units/table.ts';
 import type { Comparison } from './comparison.ts';
 
-/** Compares how each device is configured that both have: ports, disks on them, models, addresses. */
+/** Compares the configurations of devices that both have: ports, disks on them, models, addresses. */
 export function compareConfigs(comparison: Comparison): void {
   const { state, saved, target } = comparison;
   for (const unit of state.units) {
     if (unit.pass !== 'final') continue;
     const key = `${unit.name}/${unit.instance}`;
-    // What no settings change is compared where both tell; an older version of such a unit is nothing to speak of.
+    // Values that no setting changes are compared where both sides have them; otherwise nothing is reported.
     if (!isCompared(unit.name) && !(saved.configs?.get(key) && target.configs?.get(key))) continue;
     if (!target.configs?.has(key) && !comparison.hasDevice(unit.name, unit.instance)) continue;
     const was = saved.configs?.get(key);
@@ -18,13 +18,13 @@ export function compareConfigs(comparison: Comparison): void {
     if (was && is) compareValues(comparison, unit.name, unit.instance, was, is);
     else
       comparison.notJudged.push(
-        `${key}, how it is configured: ` +
-          `${was ? `${target.name} does not tell` : `version ${unit.version} of the unit is not known`}`,
+        `${key}, its configuration: ` +
+          `${was ? `not known of ${target.name}` : `version ${unit.version} of the unit is not known`}`,
       );
   }
 }
 
-/** A controller may have a hundred ports. */
+/** Most differences in a message; a controller may have a hundred ports. */
 const MOST_TOLD = 4;
 
 function compareValues(
@@ -39,7 +39,7 @@ function compareValues(
     ([what, value]) => is[what] !== undefined && is[what] !== value && !isTaken(what, value, is[what]),
   );
   if (different.length === 0) return;
-  // The loader stops at the first one, and says its code.
+  // The loader stops at the first difference, with its code.
   const vboxCode =
     different[0][0] === VIRTIO_ATTACHED ? 'VERR_SSM_DATA_UNIT_FORMAT_CHANGED' : 'VERR_SSM_LOAD_CONFIG_MISMATCH';
   const told = different
@@ -48,7 +48,7 @@ function compareValues(
   comparison.add(unit, 'device-config', vboxCode, told.join('; '), instance);
 }
 
-/** Whether the loader takes a difference. */
+/** Whether the loader accepts a difference. */
 function isTaken(what: string, was: unknown, is: unknown): boolean {
   return what === AHCI_PORT_COUNT && typeof was === 'number' && typeof is === 'number' && was > is;
 }

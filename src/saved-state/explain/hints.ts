@@ -1,13 +1,13 @@
 import { releaseName, UNIT_VERSIONS } from '../check/unit-versions.ts';
 import type { LogPlace } from './log-places.ts';
 
-/** Advice that fits VirtualBox's words better than what its code says alone. */
+/** Advice for a message of VirtualBox, more specific than that for its code. */
 interface Hint {
   words: RegExp;
   advice: string;
 }
 
-// What 7.2.22 says to each difference; with other punctuation older releases, too.
+// Messages of 7.2.22 for differences; older releases use other punctuation.
 const HINTS: readonly Hint[] = [
   {
     words: /uApicMode/,
@@ -105,7 +105,7 @@ const HINTS: readonly Hint[] = [
   },
 ];
 
-/** Advice that fits a code where it comes at a unit whose words do not tell more. */
+/** Advice for a code at a certain unit, where the message tells no more. */
 interface PlaceHint {
   unit: RegExp;
   code: RegExp;
@@ -166,15 +166,15 @@ const PLACE_HINTS: readonly PlaceHint[] = [
   },
 ];
 
-/** Of VirtualBox, such as `7.2.22`. */
+/** Releases of VirtualBox, such as `7.2.22`. */
 export interface Releases {
-  /** Which wrote the state. */
+  /** The release that wrote the state. */
   wrote?: string | undefined;
-  /** Which wrote the log. */
+  /** The release that wrote the log. */
   runs?: string | undefined;
 }
 
-/** Steps to take, as far as VirtualBox's words and the releases tell more than its code. */
+/** Advice that follows from a message and the releases, beyond that for its code. */
 export function adviceFor(
   messages: readonly string[],
   { unit, version }: LogPlace,

@@ -5,7 +5,7 @@ import { INPUT_SLACK, lzfDecode } from '../../../formats/kernels/lzf.ts';
 import { PAGE_SIZE } from '../../../formats/sizes.ts';
 import { badCompression, Encoding } from '../../../formats/ssm/segments.ts';
 
-/** Read at once where pages follow each other in the file; a page alone needs at most the smaller one. */
+/** Bytes in a read where pages follow each other in the file; a single page takes the smaller size. */
 const READ_AHEAD = 65536;
 const SINGLE = 2 * PAGE_SIZE;
 
@@ -23,7 +23,7 @@ export class PageLoader {
   /**
    * Writes a page to `target[to, to + 4096)`.
    * @param at offset of its `length` encoded bytes in the file
-   * @throws FormatError where the file is no longer what it was when it was checked
+   * @throws FormatError where the file has changed since it was checked
    */
   async load(encoding: number, at: number, length: number, target: Uint8Array, to: number): Promise<void> {
     if (encoding === Encoding.ZERO) {

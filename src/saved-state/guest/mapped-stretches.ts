@@ -9,12 +9,12 @@ export interface Mapped {
 }
 
 /**
- * Cuts physical ranges into stretches that either have exactly the same pages or none in common: readers that look
- * physical addresses up take it for granted. Each has every virtual address that was given for it, or its physical one.
+ * Cuts physical ranges into stretches of which any two are equal or disjoint, as readers that look up physical
+ * addresses assume. Each stretch has all virtual addresses given for it, or else its physical one.
  *
  * @param ranges ascending, no overlap
- * @param maps the important ones first: of the last, those are left out for which there is no room
- * @param limit stretches that there may be, unless the ranges alone are more
+ * @param maps in order of importance: the last ones are dropped where the limit is reached
+ * @param limit most stretches, unless the ranges alone are more
  * @returns ascending by physical address, the addresses of one stretch in the order of the maps
  */
 export function mapRanges(ranges: readonly MemoryRange[], maps: readonly VirtualStretch[], limit: number): Mapped {

@@ -9,10 +9,10 @@ import type { WalkOptions } from '../reading/walk.ts';
 import { type Hashed, HashingSink, type PagesByRange } from './hashing-sink.ts';
 import type { SpanHashes } from './span-hashes.ts';
 
-/** How states are read: by their family's reader, or by whichever fits. */
+/** Reader of states: that of a family, or the one that fits. */
 export type StateReader<S> = (source: ByteSource, options: WalkOptions) => Promise<S>;
 
-/** What a state holds, in a form in which states of different versions can be compared. */
+/** Hashes of a state's contents, comparable among versions. */
 export interface Fingerprint<S = SavedState> {
   state: S;
   /** RAM by page frame; ROM (virgin and shadow pages) and MMIO2 by range, each by page. */
@@ -29,9 +29,9 @@ export interface FingerprintOptions extends Pick<WalkOptions, 'onProgress' | 'si
   leavesOut?: (unit: UnitHeader) => boolean;
   naming: RangeNaming;
   of: Hashed;
-  /** Memory that this one is expected to equal mostly, of a fingerprint that has no such itself. */
+  /** Hashes of similar memory, to save room; they must not themselves refer to others. */
   like?: Fingerprint['memory'];
-  /** Pages that count; all without. */
+  /** Pages to hash; all by default. */
   only?: PagesByRange;
 }
 
@@ -47,7 +47,7 @@ export async function fingerprint<S>(
   return { state, memory, units: units.finish() };
 }
 
-/** Reads a whole state, checks everything, and hashes its memory. @param walk how to deal with damage */
+/** Reads a whole state, checks everything, and hashes its memory. @param walk options for damage */
 export async function hashMemory<S>(
   read: StateReader<S>,
   source: ByteSource,
@@ -70,7 +70,7 @@ export async function hashMemory<S>(
   }
 }
 
-/** Names for states whose ids mean the same: conversions among versions 10 to 14. */
+/** Names ranges by their ids, for states with equal ids: conversions among versions 10 to 14. */
 export const sameIds: RangeNaming = (kind, id, page) => {
   if (isRam(kind)) return { range: 'RAM', page };
   if (isMmio2(kind)) return { range: `MMIO2 ${id}`, page };

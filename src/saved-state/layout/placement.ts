@@ -4,11 +4,11 @@ import { PAGE_SIZE } from '../../../formats/sizes.ts';
 import type { MemoryRegion } from '../reading/memory-region.ts';
 import type { StateMemory } from '../reading/state-view.ts';
 
-/** Says where in an output file the content of a page record belongs. */
+/** Maps page records to offsets in an output file. */
 export interface Placement {
   /**
-   * File offset for record `i` of a batch, `NOWHERE` where it does not belong in. The first page may start before the
-   * file.
+   * File offset for record `i` of a batch; `NOWHERE` where it does not belong into the file. The first page may start
+   * before the file.
    */
   offsetOf(batch: PageBatch, i: number): number;
 }
@@ -16,14 +16,14 @@ export interface Placement {
 export const NOWHERE = Number.NEGATIVE_INFINITY;
 
 /**
- * A number for the place of a page in an image, distinct for distinct pages: they lie at least 4096 apart, and the
- * first may start before offset 0.
+ * A number for a page's place in an image, distinct for distinct pages, which are at least 4096 bytes apart; the first
+ * may start before offset 0.
  */
 export function slotOf(offset: number): number {
   return Math.floor(offset / PAGE_SIZE) + 1;
 }
 
-/** Finds the extent of an address; extents ascend. Neighbours are looked for in the extent of the last find first. */
+/** Finds the extent of an address among ascending ones. Tries the last found extent first. */
 class ExtentIndex {
   readonly #extents: readonly Extent[];
   #last = 0;

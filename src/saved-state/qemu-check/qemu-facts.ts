@@ -14,7 +14,7 @@ import {
   withDefault,
 } from '../../../formats/values/shape.ts';
 
-// What a QEMU tells of itself in answers to QMP commands, kept in files.
+// Reads answers of QEMU to QMP commands, out of files.
 
 /** A machine type of a QEMU. */
 export interface MachineType {
@@ -56,14 +56,14 @@ export function readCpuModel(json: string, file: string): CpuModel {
   return { name, features: new Map(features) };
 }
 
-/** The value alone, or as QMP sends it. */
+/** The answer: the value alone, or within QMP's message. */
 function answerIn<T>(json: string, file: string, shape: Shape<T>): T {
   const refuse = (why: string) => new FormatError('bad-json', `Cannot read ${file}: ${why}`);
   const value = parseJson(json, refuse);
   return checkShape(fieldOf(value, 'return') ?? value, shape, refuse);
 }
 
-/** A field of what may be an object; undefined where there is none. */
+/** A field of a value that may be an object; undefined where there is none. */
 function fieldOf(value: unknown, name: string): unknown {
   return orElse(object, {})(value)[name];
 }

@@ -27,7 +27,7 @@ export async function proveQemu(
     const differences = [
       ...compareMemory(own.memory, other.memory),
       ...compareUnits(own.units, other.units),
-      // What follows the end of the source is left out.
+      // Bytes after the end of the source are left out.
       ...compareFields(fieldsOf({ ...own.state, trailing: 0 }), fieldsOf(other.state)),
     ];
     return { equal: differences.length === 0, ranges: own.memory.size, units: other.units.size, differences };

@@ -2,7 +2,7 @@ import { INCOMPLETE_NAME } from '../../../formats/incomplete-name.ts';
 import type { Findings } from '../reading/findings.ts';
 import type { QemuState } from './qemu-state.ts';
 
-/** Whether all is there that the state itself lists. The file does not tell whether the machine had more devices. */
+/** Checks that all listed parts are in the state. Whether the machine had more devices, the file does not tell. */
 export function checkCompleteness(state: QemuState, findings: Findings): void {
   if (state.memoryRead) checkPages(state, findings);
   if (!state.ended) return;
@@ -27,13 +27,13 @@ function checkPages({ blocks, hasOtherChannels }: QemuState, findings: Findings)
       const message = `${what}: they went over other connections (multifd), and no state of one file can hold them`;
       findings.add({ severity: 'error', code: 'pages-elsewhere', message, place, unsupported: true });
     } else {
-      const message = `${what}: QEMU loads the rest without a word, and leaves these as they are`;
+      const message = `${what}: QEMU loads the rest without an error, and leaves these as they are`;
       findings.add({ severity: 'error', code: 'pages-missing', message, place });
     }
   }
 }
 
-/** Tells of the section that salvage has added so that QEMU refuses the state. */
+/** Reports the section with which salvage makes QEMU refuse the state. */
 function checkSalvage({ devices }: QemuState, findings: Findings): void {
   const marker = devices.find(({ name }) => name === INCOMPLETE_NAME);
   if (!marker) return;
@@ -57,10 +57,10 @@ function checkCpus({ devices }: QemuState, findings: Findings): void {
       known.add(instance);
       const message =
         `Section "cpu" ${instance} is missing, but ${section} ${instance} is there: QEMU loads the state without ` +
-        'a word, with that CPU as after a reset';
+        'an error, with that CPU as after a reset';
       findings.add({ severity: 'error', code: 'missing-section', message, place: { unit: 'cpu', instance } });
     }
   if (known.size > 0) return;
-  const message = 'There is no section "cpu": QEMU loads the state without a word, with its CPUs as after a reset';
+  const message = 'There is no section "cpu": QEMU loads the state without an error, with its CPUs as after a reset';
   findings.add({ severity: 'error', code: 'missing-section', message, place: { unit: 'cpu' } });
 }

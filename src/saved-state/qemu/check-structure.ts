@@ -7,7 +7,7 @@ import { checkDescription } from './check-description.ts';
 import { isOddField } from './field-limits.ts';
 import type { QemuState } from './qemu-state.ts';
 
-/** What a reading passes without a look: heads and fields inside of sections, a start or an end that is not there. */
+/** Checks parts that reading skips: heads and fields within sections, a missing start or end. */
 export function checkStructure(state: QemuState, findings: Findings): void {
   const { devices, configuration } = state;
   checkNames(state, findings);
@@ -34,7 +34,7 @@ export function checkStructure(state: QemuState, findings: Findings): void {
   }
 }
 
-/** Names that QEMU and libvirt give, and users give to blocks of memory, are printable. */
+/** Checks that names are printable, as all names of QEMU, libvirt and users are. */
 function checkNames({ configuration: { machine, capabilities }, blocks }: QemuState, findings: Findings): void {
   const names = [
     ['machine type', machine ?? ''],
@@ -58,26 +58,26 @@ function checkNames({ configuration: { machine, capabilities }, blocks }: QemuSt
     }
 }
 
-/** What each machine of QEMU's PCs has, whatever its devices. */
+/** A block that every machine of these types has. */
 const OWN_ROM = { machines: /^pc(-|$)/, block: 'pc.rom' };
 
-/** QEMU takes records and sections of RAM whose parts contradict each other, as long as it need not look at them. */
+/** Checks contradictions in records and sections of RAM which QEMU does not notice. */
 function checkRam({ ramSections, oddRecords }: QemuState, findings: Findings): void {
   const place = { unit: 'ram', instance: 0 };
   for (const { offset, what } of oddRecords) {
     const message = `RAM record at ${hex(offset)}: ${what}; QEMU writes no such record`;
     findings.add({ severity: 'error', code: 'bad-page', message, place: { ...place, offset } });
   }
-  // A background snapshot has no last section; where there is one, nothing follows it.
+  // Nothing follows the last section of RAM; background snapshots have no last one.
   const end = ramSections.findIndex(({ type }) => type === 'end');
   const next = end < 0 ? undefined : ramSections[end + 1];
   if (!next) return;
   const message =
-    'A section of RAM follows its last one: the type of a section is damaged; QEMU loads it without a word';
+    'A section of RAM follows its last one: the type of a section is damaged; QEMU loads it without an error';
   findings.add({ severity: 'error', code: 'bad-section', message, place: { ...place, offset: next.offset } });
 }
 
-/** Fields whose values are few: a field of another value was not written by QEMU, which loads it all the same. */
+/** Checks fields that have few possible values: QEMU never writes others, but loads them. */
 function checkFields(section: DeviceSection, findings: Findings): void {
   const { name, instance, described, body, bodyOffset } = section;
   if (!described) return;
@@ -95,7 +95,7 @@ function checkFields(section: DeviceSection, findings: Findings): void {
 
 function hasOddValue(type: string, bytes: Uint8Array): boolean {
   if (type === 'bool') return bytes.length === 1 && bytes[0] > 1;
-  // Nanoseconds, or -1 where nothing is waited for.
+  // Nanoseconds, or -1 for a timer that is not set.
   if (type === 'timer' && bytes.length === 8) return bytes[0] >= 0x80 && bytes.some((byte) => byte !== 0xff);
   if (type === 'unused_buffer') return bytes.some((byte) => byte !== 0);
   // Four lines, each a word of 32 bits.
@@ -103,5 +103,5 @@ function hasOddValue(type: string, bytes: Uint8Array): boolean {
   return false;
 }
 
-/** After magic and version. */
+/** Offset of the configuration, after magic and version. */
 const CONFIGURATION = 8;

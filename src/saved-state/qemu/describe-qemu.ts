@@ -27,11 +27,11 @@ export interface DiskSnapshotDescription {
   diskSize: number;
 }
 
-/** What a state of QEMU says of itself. */
+/** Description of a state of QEMU. */
 export interface QemuStateDescription {
   /** Tells it from other families. */
   family: 'qemu';
-  /** What the stream lies in. */
+  /** Container of the stream. */
   container: {
     /** A stream as it is, in libvirt's save image, or in a snapshot of a disk image. */
     kind: 'stream' | 'libvirt' | 'qcow2';
@@ -50,17 +50,17 @@ export interface QemuStateDescription {
   capabilities: string[];
   /** Names of the commands between sections. */
   commands: string[];
-  /** What the machine does after loading: `running`, `paused`. */
+  /** State of the machine after loading: `running`, `paused`. */
   runState?: string;
   /** Sections of RAM and of devices, in file order. */
   sections: UnitDescription[];
-  /** How the sections of devices were told apart; `search` is a guess. */
+  /** How the borders of sections were found; `search` is a guess. */
   split: 'description' | 'search';
   /** Guest memory. */
   memory: {
     /** Bytes of RAM. */
     ramSize: number;
-    /** Where RAM above 3 or 2 GiB lies follows from the machine type; false where that is not known. */
+    /** Whether the address of RAM above 2 or 3 GiB is known; it depends on the machine type. */
     layoutKnown: boolean;
     /** Guest-physical addresses, `[start, end)`, as hexadecimal text; `size` in bytes. */
     map: { start: string; end: string; size: number; name: string }[];
@@ -73,13 +73,13 @@ export interface QemuStateDescription {
   section?: QemuSectionDescription;
 }
 
-/** A block of guest memory, and how much of it the state holds. */
+/** A block of guest memory, and its pages in the state. */
 export interface QemuBlockDescription {
   /** QEMU's name, such as `pc.ram`. */
   name: string;
   /** Bytes. */
   size: number;
-  /** Pages that came at least once, of so many. */
+  /** Pages that are in the state. */
   pages: number;
   /** Pages of the block. */
   totalPages: number;
@@ -87,7 +87,7 @@ export interface QemuBlockDescription {
   zeroRecords: number;
   /** Records of pages with contents. */
   rawRecords: number;
-  /** In the file that the machine shares its memory with. */
+  /** Its pages are in the machine's shared file, not in the state. */
   leftOut: boolean;
   /** Of mapped RAM: offsets of bitmap and pages in the file. */
   mapped?: { bitmap: number; pages: number };
@@ -106,8 +106,8 @@ export interface QemuSectionDescription {
 }
 
 /**
- * What `inspect` shows. @param section name of a section whose fields are wanted. @throws UsageError for one that is
- * not there
+ * The description that `inspect` shows. @param section name of a section whose fields are wanted. @throws UsageError
+ * for one that is not there
  */
 export function describeQemu(state: QemuState, section?: string): QemuStateDescription {
   const { configuration, commands, runState, units, split, blocks, layout } = state;

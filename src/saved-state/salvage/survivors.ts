@@ -10,15 +10,15 @@ import { Turns } from '../../../formats/turns.ts';
 import type { WalkOptions } from '../reading/walk.ts';
 
 /**
- * Places in a pgm unit at which the reading went on after damage, by file offset: the RAM frame of the first record
- * there, undefined until it is known.
+ * Places in a pgm unit where reading went on after damage, by file offset, with the RAM frame of the first record
+ * there; undefined while it is not known.
  */
 export type Anchors = ReadonlyMap<number, number | undefined>;
 
-/** A unit, and how far it could be read. */
+/** A unit, with the extent to which it could be read. */
 export interface UnitOutcome {
   unit: UnitHeader;
-  /** Of the file, header included; as far as it is known. */
+  /** Known end of the unit in the file. */
   end: number;
   errors: SavkitError[];
   /** pgm: its pages were read up to its end, without a gap. */
@@ -27,33 +27,30 @@ export interface UnitOutcome {
   sawLastPage: boolean;
   /** pgm: its head could be read. */
   hasHead: boolean;
-  /**
-   * The unit has lost bytes, or has got some too many: its header and the next one are displaced by different
-   * distances.
-   */
+  /** Bytes of the unit were lost or inserted: its header and the next one are displaced by different distances. */
   isResized: boolean;
 }
 
 export interface Visitor {
   /** A batch of pages of pgm unit number `pass`, counted from 0. */
   pages?(batch: PageBatch, pass: number): void | Promise<void>;
-  /** Records of pgm unit `pass` can't be read on. */
+  /** The next record of pgm unit `pass` cannot be read. */
   broken?(pass: number): void;
   /**
-   * Reading goes on after lost records of pgm unit `pass`; floating pages follow where `anchors` does not know the
-   * place.
+   * Reading goes on after lost records of pgm unit `pass`; if `anchors` lacks the place, the addresses of the next
+   * pages are unknown.
    */
   gap?(pass: number, offset: number): void;
   /** A unit other than pgm: take its payload, or leave it. */
   payload?(unit: UnitHeader, container: Container): Promise<void>;
-  /** Before a pgm unit is read. True: it has been dealt with, its pages are not wanted. */
+  /** Called before a pgm unit is read. Returns true to skip its pages. */
   beginPgm?(unit: UnitHeader, pass: number, container: Container): Promise<boolean>;
   endPgm?(outcome: UnitOutcome, pass: number): void | Promise<void>;
 }
 
 export interface SurvivorOptions extends Pick<WalkOptions, 'signal' | 'onProgress'> {
   anchors: Anchors;
-  /** What blocks that can't be decompressed read as. */
+  /** Byte value of blocks that can't be decompressed. */
   patchWith: number;
 }
 
@@ -63,9 +60,9 @@ export interface Survivors {
   cut: boolean;
   /** Damage outside of units. */
   errors: SavkitError[];
-  /** Where unit headers were searched: units may have been lost there. */
+  /** Stretches in which unit headers were searched: units may have been lost there. */
   gaps: Gap[];
-  /** Absent where it is lost, or was not reached. */
+  /** Absent where it was lost or not reached. */
   directory: readonly DirectoryEntry[] | undefined;
 }
 
@@ -73,11 +70,11 @@ export interface Survivors {
 export interface Gap {
   start: number;
   end: number;
-  /** A unit header stood at its start, where it could not be read; or reading left a unit somewhere after its end. */
+  /** `a unit`: an unreadable unit header is at its start; `maybe units`: reading went past the end of a unit. */
   hides: 'a unit' | 'maybe units';
 }
 
-/** Reads whatever can still be read of a damaged state, in file order. */
+/** Reads all readable parts of a damaged state, in file order. */
 export async function readSurvivors(
   source: ByteSource,
   visitor: Visitor,
@@ -94,7 +91,7 @@ export async function readSurvivors(
   }
 }
 
-/** The unit is whole, but stands elsewhere. */
+/** Whether the unit is whole, but was displaced. */
 export function isMove({ code, place }: SavkitError): boolean {
   return code === 'bad-unit' && place.field === 'offset';
 }
@@ -105,13 +102,13 @@ class SurvivorReader {
   readonly #options: SurvivorOptions;
   readonly #pgm: PgmReader;
   readonly #units: UnitOutcome[] = [];
-  /** Where damage that is met now belongs. */
+  /** List for damage that is found next. */
   #errors: SavkitError[];
   readonly #outside: SavkitError[];
   readonly #gaps: Gap[] = [];
   readonly #turns: Turns;
   #passes = 0;
-  /** Bytes by which the latest header stands before the place that it claims. */
+  /** Distance of the last header before the offset that it claims. */
   #shift = 0;
 
   constructor(container: Container, visitor: Visitor, options: SurvivorOptions, early: SavkitError[]) {
@@ -125,7 +122,7 @@ class SurvivorReader {
     container.segments.window.patch = { fill: options.patchWith, onBadBlock: (error) => this.note(error) };
   }
 
-  /** @throws what is no damage */
+  /** @throws errors other than damage */
   note(error: unknown): void {
     if (!(error instanceof SavkitError) || error instanceof EnvironmentError || error instanceof InterruptedError)
       throw error;
@@ -164,7 +161,8 @@ class SurvivorReader {
   }
 
   /**
-   * Where bytes of a damaged unit are missing, the header of the next one stands within what seems to be its payload.
+   * End of the good part of a unit: where bytes of a damaged unit are missing, the next header is within its apparent
+   * payload.
    */
   get #endOfGood(): number {
     const before = this.#units.at(-1);
@@ -172,7 +170,7 @@ class SurvivorReader {
     return isGood ? this.#container.offset : before.unit.offset + before.unit.headerSize;
   }
 
-  /** Where bytes are missing just between two units, whole ones may be. */
+  /** Notes a gap where bytes between two units are missing: whole units may have been among them. */
   #noteMove({ offset, claimedOffset = offset }: UnitHeader): void {
     const shift = claimedOffset - offset;
     const before = this.#units.at(-1);
@@ -212,9 +210,9 @@ class SurvivorReader {
       inStep = false;
     }
     outcome.end = container.offset;
-    // A damaged header may name another unit.
+    // A damaged header may belong to another unit.
     const start = unit.offset + (isHeaderWrong ? 0 : unit.headerSize);
-    // The end of another unit may have been taken for its own.
+    // Reading may have ended at the end of another unit.
     if (inStep && errors.some(({ code }) => code === 'bad-term'))
       this.#gaps.push({ start, end: container.offset, hides: 'maybe units' });
     return inStep || this.#resync(start, 'maybe units');
@@ -237,7 +235,7 @@ class SurvivorReader {
     await this.#visitor.endPgm?.(outcome, pass);
   }
 
-  /** @returns whether the end of the unit was reached; else its records are broken here */
+  /** @returns whether the end of the unit was reached; false at a broken record */
   async #readPages(pass: number): Promise<boolean> {
     try {
       while (await this.#pgm.nextPages()) {
@@ -247,7 +245,7 @@ class SurvivorReader {
       return true;
     } catch (error) {
       this.note(error);
-      // Where a file is cut its bytes have not changed.
+      // In a truncated file, the bytes that are left are good.
       if ((error as SavkitError).code === 'truncated') return this.#pgm.sawLastRecord;
       this.#visitor.broken?.(pass);
       return false;
