@@ -29,7 +29,8 @@ const builder = (argv: Argv) =>
     .example('$0 explain "load of migration failed: Invalid argument"', 'A message of QEMU')
     .example('$0 explain "VirtualBox VMs/box/Logs/VBox.log"', 'Which unit failed, and why?')
     .epilogue(
-      'Exit codes: 0 explained, or a log without failures; 2 not known; 4 the log cannot be read; 5 the file is no log.',
+      'Exit codes: 0 explained, or a log without failures; 2 not known; 4 the log cannot be read; ' +
+        '5 the file is no log.',
     );
 type Options = OptionsOf<typeof builder>;
 

@@ -148,7 +148,7 @@ export class V1Writer implements ContainerWriter {
     out.release();
   }
 
-  /** Bytes at the end that have to wait; while the header of a unit is there, its size can be put in where it stands. */
+  /** Bytes at the end that have to wait: while these hold a unit's header, its size can still be filled in. */
   get #kept(): number {
     const sinceUnit = this.#out.offset - this.#unitOffset;
     return sinceUnit < V1_UNIT_HEADER_SIZE + KEPT_BACK ? sinceUnit + KEPT_BACK : KEPT_BACK;
