@@ -27,39 +27,38 @@ import { type ControlCommand, REQUESTS, type RequestOf } from './requests.ts';
  * The control socket of a machine that `savkit run` keeps: a Unix socket that only its owner can use (on Windows a
  * named pipe), JSON, a value a line.
  *
- *   → {"id":1,"command":"live-save","path":"/tmp/vm.sav"}
- *   ← {"id":1,"event":"pass","pass":0,…}      any number of them
- *   ← {"id":1,"ok":true,"result":{…}}         or "ok":false,"error":{"class","code","message","vboxCode"}
+ * → {"id":1,"command":"live-save","path":"/tmp/vm.sav"} ← {"id":1,"event":"pass","pass":0,…}      any number of them ←
+ * {"id":1,"ok":true,"result":{…}}         or "ok":false,"error":{"class","code","message","vboxCode"}
  *
- * While a command is carried out the event `beat` comes once a second: who waits knows by it that the process is alive.
- * A client that asks for nothing is told so, and has to go, when others want to come (`"id":null`).
+ * While a command is carried out, the event `beat` comes once a second, as a sign of life. An idle client is
+ * disconnected, with a message (`"id":null`), when others want to connect.
  *
- * Commands of a connection are carried out one after the other; those of several ones at the same time. Whoever closes
- * the connection cancels what it asked for.
+ * Commands of one connection are carried out one after the other; those of several connections at the same time.
+ * Closing a connection cancels its commands.
  */
 
-/** A sign of life, and how often it comes, in ms. */
+/** Name of the event for signs of life. */
 export const BEAT = 'beat';
 export const BEAT_MS = 1000;
 
-/** A request is some paths and numbers. */
+/** Longest request in bytes; a request is some paths and numbers. */
 export const LINE_LIMIT = 64 * 1024;
 
 const words = text(65_536);
 
-/** A command as it was asked for. */
+/** A request: a command with its fields. */
 export type ControlRequest = { [C in ControlCommand]: { id: number; command: C } & RequestOf<C> }[ControlCommand];
 
 const errorShape = record({ class: withDefault(words, ''), code: words, message: words, vboxCode: optional(words) });
 export type ControlError = ShapeValue<typeof errorShape>;
 
-/** A line that a machine has said; what is in a result or with an event depends on the command. */
+/** A reply of a machine; contents of results and events depend on the command. */
 export type ControlReply =
   | { event: string; data: unknown }
   | { ok: true; result: unknown }
   | { ok: false; error: ControlError };
 
-/** @throws UsageError `bad-request` for all that is not a known command with its fields and no others */
+/** @throws UsageError `bad-request` for all but a known command with exactly its fields */
 export function parseRequest(line: string): ControlRequest {
   const { id, command, ...fields } = readJson(line, object, badRequest);
   return {
@@ -76,7 +75,7 @@ export function parseReply(line: string): ControlReply {
   return { ok: false, error: check(error, errorShape, badReply) };
 }
 
-/** @param why what is wrong with the reply */
+/** @param why the fault in the reply */
 export function badReply(why: string): EnvironmentError {
   return new EnvironmentError(
     'bad-reply',
@@ -90,7 +89,7 @@ function badRequest(why: string): UsageError {
 
 const CLASSES = { EnvironmentError, FormatError, InterruptedError, MigrationError, UnsupportedError, UsageError };
 
-/** An error as it goes over the socket. */
+/** The form of an error on the socket. */
 export function errorToWire(error: unknown): ControlError {
   if (!(error instanceof SavkitError))
     return {
@@ -100,12 +99,12 @@ export function errorToWire(error: unknown): ControlError {
       vboxCode: undefined,
     };
   const { code, message, vboxCode } = error;
-  // A more special class goes as the one that the other side knows: the exit code depends on it.
+  // A subclass is sent as its nearest class in the protocol, since the exit code depends on it.
   const name = Object.entries(CLASSES).find(([, each]) => error instanceof each)?.[0] ?? 'SavkitError';
   return { class: name, code, message, vboxCode };
 }
 
-/** The error that the other side had. */
+/** The error of the other side. */
 export function errorFromWire(error: ControlError): SavkitError {
   const { class: name, code, message, vboxCode } = error;
   if (name === 'InterruptedError') return new InterruptedError(vboxCode);

@@ -14,14 +14,14 @@ export type AnyMachine = ArrivingMachine | QemuTarget;
 
 export interface DaemonHostOptions {
   maxBytes: number;
-  /** Folder with a file NAME.args for each guest of QEMU that may come. */
+  /** Folder with a file NAME.args for each guest of QEMU that is accepted. */
   qemuArgs?: string | undefined;
   onDescribed(name: string): void;
   /** Called with each QEMU that waits for its guest. */
   onStarted(target: QemuTarget): void;
 }
 
-/** Makes a machine of the kind that comes. */
+/** Makes a machine of the arriving kind. */
 export class DaemonHost implements TargetHost<AnyMachine> {
   readonly maxPages: number;
   readonly #options: DaemonHostOptions;
@@ -48,7 +48,7 @@ export class DaemonHost implements TargetHost<AnyMachine> {
   }
 }
 
-/** A peer must not choose any file. */
+/** The file for a guest's name; a peer must not reach other files by it. */
 function fileOf(name: string, folder: string): string {
   if (!/^[A-Za-z0-9_][A-Za-z0-9_.+@-]{0,127}$/.test(name))
     throw new MigrationError(

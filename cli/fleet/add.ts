@@ -10,11 +10,11 @@ import { version } from '../process/version.ts';
 import type { FleetQueue, Work, WorkFile } from './engine.ts';
 import { MOST_FILES } from './job-shape.ts';
 
-/** Of small files that share a job. */
+/** Most bytes of small files that share a job. */
 const BATCH_BYTES = 64 * MIB;
-/** Jobs that go to the server at once. */
+/** Jobs that are sent to the server at once. */
 const AT_ONCE = 100;
-/** A file that could not be read is tried so often. */
+/** Attempts at a file that could not be read. */
 const ATTEMPTS = 3;
 const RETRY_MS = 5000;
 
@@ -25,7 +25,7 @@ export interface AddOptions extends Pick<ManyOptions, 'recursive' | 'filesFrom' 
   paths: string[];
 }
 
-/** Puts files into the queue; of those that are there already, and are as they were, nothing is added. */
+/** Puts files into the queue, except those that are in it already, and have not changed. */
 export async function addFiles(
   queue: FleetQueue,
   options: AddOptions,
@@ -62,7 +62,7 @@ function jobOf(data: Work) {
   return { name: data.operation, data, opts: { jobId: `savkit-${hashOf(data, data.files)}`, ...retry } };
 }
 
-/** The same work has the same key, for as long as savkit's results mean the same. */
+/** A key for work on a file; equal work has the same key, unless the meaning of results changes. */
 export function keyOf(work: Omit<Work, 'files'>, file: WorkFile): string {
   return hashOf(work, [file]);
 }

@@ -1,12 +1,12 @@
 import { connect } from 'node:net';
 import { EnvironmentError } from '../../formats/errors.ts';
 
-/** Ports of servers whose URL names none. */
+/** Default ports, by scheme. */
 const PORTS: Record<string, number> = { 'redis:': 6379, 'rediss:': 6379, 'postgres:': 5432, 'postgresql:': 5432 };
 const CONNECT_MS = 10_000;
 
 /**
- * Whether somebody answers at all: the client of Redis would try for ever, and end with no signal.
+ * Checks that the server answers: the client of Redis would try for ever, and ignore signals.
  * @param url of a server; one without a host is a socket in the file system @throws EnvironmentError `no-queue`
  */
 export async function expectServer(url: string): Promise<void> {

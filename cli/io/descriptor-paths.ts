@@ -1,16 +1,17 @@
 import { readlink } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 
-// Paths that stand for a file which the shell has opened already.
+// Paths for files that the shell has opened already.
 
 /** Other names of stdout. */
 export const STDOUT_PATHS: readonly string[] = ['/dev/stdout', '/dev/fd/1', '/proc/self/fd/1'];
 
-/** Links that lead to links, at most. */
+/** Longest chain of links. */
 const MAX_LINKS = 40;
 
 /**
- * The number of the open file that a path stands for; a file that the shell has opened must not be replaced by another.
+ * The file descriptor for which a path stands. An output to it is written to the descriptor, since a file that the
+ * shell has opened must not be replaced.
  */
 export async function descriptorOf(path: string): Promise<number | undefined> {
   let at = resolve(path);

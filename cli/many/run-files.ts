@@ -28,15 +28,15 @@ interface Entry extends GivenFile {
   identity: Identity;
 }
 
-/** Options that say how files come and go; the others decide what is done to each. */
+/** Options about the selection of files and the output; all others are part of the operation on each file. */
 const HOW = [
   ...['_', '$0', 'files', 'recursive', 'r', 'filesFrom', 'files-from', 'null', '0', 'jobs', 'threads'],
   ...['ndjson', 'json', 'quiet', 'q', 'journal', 'resume', 'metrics', 'force', 'f'],
 ];
 
 /**
- * Runs a command over any number of files, in order or several side by side, and tells of each as soon as it is done.
- * Nothing is kept of a file that is done but its place in the sums. @returns the exit code
+ * Runs a command over any number of files, in order or several side by side, and reports each as soon as it is done.
+ * Only counts of finished files are kept. @returns the exit code
  */
 export async function runFiles<T extends FileOptions>(command: FileCommand<T>, options: T): Promise<ExitCode> {
   watchSignals();
@@ -58,7 +58,7 @@ export async function runFiles<T extends FileOptions>(command: FileCommand<T>, o
   }
   const exitCode = stop.signal.aborted ? ExitCode.INTERRUPTED : tally.exitCode;
   await writer.end(exitCode, tally.summary);
-  // Of some files that are named the sum says little: people may see it, scripts need not.
+  // For a few named files, the summary says little: it is shown on terminals only.
   const isWanted = isForMany(options) || (tally.files > 1 && redraws());
   if (isWanted && !options.quiet && !isForPrograms(options)) tell(summaryText(tally.summary));
   return exitCode;
@@ -90,7 +90,7 @@ class FileRun<T extends FileOptions> {
         if (stop.signal.aborted) break;
         const work = this.#take(entry, pool).finally(() => running.delete(work));
         running.add(work);
-        // The first failure ends the run; those that follow from it are not to be told apart.
+        // The first failure ends the run; its consequences in other workers are ignored.
         work.catch(() => {});
         if (running.size >= (pool ? jobs : 1)) await Promise.race(running);
       }
@@ -111,7 +111,7 @@ class FileRun<T extends FileOptions> {
     );
   }
 
-  /** What is to be done, without what is done already. */
+  /** Files to work on, without those that the journal lists as done. */
   async *#entries(): AsyncGenerator<Entry> {
     const { files, journal, into } = this.#options;
     const leaveOut = [
@@ -148,14 +148,14 @@ class FileRun<T extends FileOptions> {
     return runOne(name, job, options, (each) => perFile(each, options));
   }
 
-  /** Gives a file its own output. Of what is there only the output of a process that was killed may be replaced. */
+  /** Determines the output of a file. An existing output may be replaced only if a killed process has left it. */
   async #place(into: string, task: FileTask, identity: Identity): Promise<void> {
     task.output = await placeInto(into, task.file, this.#command, this.#options);
-    // Else what is there is not replaced anyway.
+    // Otherwise existing outputs are not replaced anyway.
     if (this.#options.resume || (this.#options as { force?: boolean }).force)
       this.#outputs.take(task.output, task.file);
     if (this.#journal?.hadBegun(identity)) task.force = true;
-    // What is there already is somebody else's, and nothing to be replaced by a later process.
+    // Not for an existing output, which a later process must not replace.
     else if (!lstatSync(task.output, { throwIfNoEntry: false })) await this.#journal?.begin(identity);
   }
 
@@ -170,7 +170,7 @@ class FileRun<T extends FileOptions> {
     const { exitCode } = done.result;
     if (exitCode === ExitCode.INTERRUPTED) return;
     const { word = wordOf(exitCode) } = done;
-    // A folder holds other files, too: that is no fault of theirs.
+    // A folder may hold files other than states, which is no failure.
     const isPassedOver = isFound && word === NO_STATE;
     const event = fileEvent(this.#command.name, { ...identity, isFound, outcome: word }, done.result);
     await this.#writer.file(event, done.result);

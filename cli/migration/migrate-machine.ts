@@ -37,13 +37,13 @@ export interface MigrateMachineOptions extends CommonOptions, TrustOptions {
   change: boolean;
 }
 
-/** Errors of a process that can't say any more what became of its machine. */
+/** Errors that mean that the machine's process cannot tell the outcome any more. */
 const HAS_NO_VOICE = new Set(['truncated', 'no-answer']);
 
-/** A gigabit link, less what TCP takes. */
+/** Payload rate of a gigabit link with TCP, in bytes per second. */
 const ASSUMED_RATE = 117e6;
 
-/** Migrates a machine that another process runs, or one from a saved state, which is loaded for it. */
+/** Migrates a machine that another process runs, or the machine of a saved state, which is loaded first. */
 export async function migrateMachine(options: MigrateMachineOptions, job: Job): Promise<Outcome> {
   if (isControlSocket(job.file)) return migrateRunning(options, job);
   if (options.change)
@@ -69,7 +69,7 @@ export async function migrateMachine(options: MigrateMachineOptions, job: Job): 
   }
 }
 
-/** The process that runs the machine does the work; this one shows it. */
+/** Asks the machine's process for the migration, and shows its progress. */
 async function migrateRunning(options: MigrateMachineOptions, { file, signal }: Job): Promise<Outcome> {
   if (options.dryRun || options.change) return askOnce(options, file, signal);
   const report = new LiveReport(options);
@@ -107,13 +107,13 @@ async function askOnce(options: MigrateMachineOptions, file: string, signal: Abo
   return dryRunOutcome(file, rate, told);
 }
 
-/** That a migration would not end is no error, but no success either. */
+/** The outcome of a dry run; a migration that would not end is neither an error nor a success. */
 export function dryRunOutcome(machine: string, rate: number, told: MigrationForecast & { dirtyRate: number }): Outcome {
   const exitCode = told.converges ? ExitCode.OK : ExitCode.PARTLY;
   return { exitCode, result: { action: 'dry-run', machine, rate, ...told }, text: forecastText(machine, told, rate) };
 }
 
-/** What is wished, as far as it needs no answer of anybody. @throws UsageError for what is no limit */
+/** The request, as far as options alone determine it. @throws UsageError for bad limits */
 export function wishOf(options: MigrateMachineOptions): {
   limits: LimitsInJson;
   compression: MigrateRequest['compression'];
@@ -128,9 +128,9 @@ export function assumedRate({ limits }: { limits: LimitsInJson }): number {
 }
 
 /**
- * All that is wished, and how the target is known: a person is asked for the code last, when nothing else can be wrong
- * on this side.
- * @param lookFirst fails where there is no machine
+ * The whole request, with trust in the target. The user is asked for the code last, after all other checks of this
+ * side.
+ * @param lookFirst throws where there is no machine
  */
 export async function requestOf(
   options: MigrateMachineOptions,
@@ -151,7 +151,7 @@ export async function requestOf(
   return { ...wish, to, trust: sent, records, streams, proof, resumeWithinMs: resumeWithin * 1000, migration };
 }
 
-/** A number names one migration for ever: what is on record under it is of another one. */
+/** Refuses a migration's number that is in the records already: it belongs to another migration for ever. */
 function checkMigration(migration: string, records: string): void {
   if (!/^[0-9a-f]{32}$/.test(migration))
     throw new UsageError('bad-value', `--migration ${migration}: expected 32 hexadecimal digits in lower case`);
@@ -160,7 +160,7 @@ function checkMigration(migration: string, records: string): void {
     throw new UsageError('usage', `Cannot use --migration ${migration}: ${path} is on record already`);
 }
 
-/** The limits that were given; JSON knows no infinity. */
+/** The limits in the options; infinity becomes null in JSON. */
 function givenLimits({
   maxDowntime,
   stalledDowntime,

@@ -2,8 +2,8 @@ import { isatty } from 'node:tty';
 import { removeTemporaryFiles } from '../../formats/files/temporary-files.ts';
 
 /**
- * Has a process whose terminal is gone die of SIGHUP, as others do: at its end Node wants to reset the terminal, and
- * aborts where it can't, with all memory in a core dump.
+ * Lets a process without its terminal die of SIGHUP: at its end, Node would try to reset the terminal, and abort with a
+ * core dump of all memory.
  */
 export function endWithTerminal(): void {
   const terminals = [0, 1, 2].filter((descriptor) => isatty(descriptor));
@@ -12,7 +12,7 @@ export function endWithTerminal(): void {
     removeTemporaryFiles();
     process.removeAllListeners('SIGHUP');
     process.kill(process.pid, 'SIGHUP');
-    // Those that nohup has started do not hear it.
+    // Processes started by nohup ignore SIGHUP.
     process.kill(process.pid, 'SIGKILL');
   });
 }

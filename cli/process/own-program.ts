@@ -1,2 +1,2 @@
-/** The program that this process runs, to be started once more; beside this file once both are built. */
+/** savkit's own program, for starting further processes; the build puts it beside this file. */
 export const SAVKIT = new URL('./savkit.js', import.meta.url);

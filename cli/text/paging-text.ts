@@ -52,7 +52,7 @@ const FAILURES: Record<Exclude<Translation['status'], 'mapped'>, string> = {
   'not-canonical': 'the address is not canonical',
 };
 
-/** A walk, entry by entry, and where it leads. */
+/** A page walk, entry by entry, and its result. */
 export function walkText(address: bigint, found: Translation, space: AddressSpace): TerminalText {
   const rows = found.entries.map(({ name, address: at, value }) => [
     name,

@@ -3,15 +3,15 @@ import { type MigrationStatus, remainingBytes } from '../control/migration-statu
 import { type Look, lookRound } from '../drain/find-machines.ts';
 import { listRecords } from '../migration/list-records.ts';
 
-/** A machine, or a migration that is on record, as `top` shows it. Numbers are null where nothing is known of them. */
+/** A row of `top`: a machine, or a migration in the records. Unknown numbers are null. */
 export interface TopRow {
-  /** Its socket, or its record. */
+  /** Path of its socket, or of its record. */
   at: string;
   name: string;
   /** Memory. */
   bytes: number | null;
   state: string;
-  /** HOST:PORT; null: it is not on its way. */
+  /** HOST:PORT; null unless it is arriving. */
   from: string | null;
   to: string | null;
   phase: string | null;
@@ -22,7 +22,7 @@ export interface TopRow {
   rate: number | null;
   dirtyRate: number | null;
   remainingBytes: number | null;
-  /** How long it would stand still if it were stopped now. */
+  /** Downtime in ms if it were stopped now. */
   downtimeMs: number | null;
 }
 
@@ -31,7 +31,7 @@ const NO_FIGURES = {
   ...{ dirtyRate: null, remainingBytes: null, downtimeMs: null },
 };
 
-/** One look at machines, and at the migrations of a folder of records that are open. */
+/** Looks once at machines, and at open migrations in a folder of records. */
 export async function lookOnce(
   words: readonly string[],
   records: string,
@@ -68,7 +68,7 @@ function figuresOf({ to, phase, progress }: MigrationStatus) {
   return { to, phase, round, progress: total, rate, dirtyRate, remainingBytes: remainingBytes(progress), downtimeMs };
 }
 
-/** What no socket tells: a guest of QEMU on its way, a machine that arrives. */
+/** A row for a migration without a control socket: of a guest of QEMU, or of an arriving machine. */
 function rowOfRecord(
   name: string,
   { side, decision, peer, record }: Awaited<ReturnType<typeof listRecords>>[number]['sides'][number],

@@ -2,15 +2,16 @@ import { LzfEncoder as PlainEncoder } from './lzf-encode-plain.ts';
 import { lzfDecode as plainDecode, lzfWalk as plainWalk } from './lzf-plain.ts';
 import { kernels } from './wasm.ts';
 
-// The LZF that everybody uses, whichever twin does the work. Blocks in the kernels' own memory are worked on where they
-// stand, others are copied.
+// LZF for all callers, by WebAssembly or its plain twin. Blocks in the kernels' own memory are used in place, others
+// are copied.
 
 /**
- * Decoders of 8 bytes at a time may touch so many bytes after their input: buffers that blocks stand in end in as many.
+ * Bytes after its input that a decoder may read, since it reads 8 bytes at a time: buffers for blocks need this room at
+ * their end.
  */
 export const INPUT_SLACK = 32;
 
-/** Below this the way into WebAssembly's memory and out of it costs more than it saves. */
+/** Smaller blocks cost more time to copy into WebAssembly's memory and back than the kernel saves. */
 const WORTHWHILE = 64;
 
 /** As `lzfDecode` of lzf-plain.ts. */
@@ -62,7 +63,7 @@ export function lzfWalkBatch(bytes: Uint8Array, batch: LzfBatch, count: number, 
   return wasm.lzfWalkBatch(blocks, size) !== 0;
 }
 
-/** Where blocks stand, by entry. */
+/** Places of blocks, by entry. */
 export interface LzfBatch {
   encoding: Uint8Array;
   at: Uint32Array;

@@ -14,13 +14,13 @@ export const PageKind = {
   MMIO2_RAW: 2,
   /** Device memory, all zeros. */
   MMIO2_ZERO: 3,
-  /** What a ROM itself holds. */
+  /** A page of a ROM itself. */
   ROM_VIRGIN: 4,
   /** The shadow of a ROM page, with content. */
   ROM_SHADOW_RAW: 5,
   /** The shadow of a ROM page, all zeros. */
   ROM_SHADOW_ZERO: 6,
-  /** What a ROM page shows and takes; no content. */
+  /** Protection of a ROM page: the page that reads show, and the fate of writes; no content. */
   ROM_PROTECTION: 7,
   /** RAM that the balloon has taken; no content. */
   RAM_BALLOONED: 8,
@@ -50,8 +50,9 @@ export const BATCH_CAPACITY = 1024;
 export const BATCH_BYTES = 17 * BATCH_CAPACITY;
 
 /**
- * The currency of savkit: a table of page records in file order. Where a page has content, it stands in `window.bytes`
- * at `at`, `length` bytes in the given encoding. All of it is borrowed until the reader's next step.
+ * A table of page records in file order, in which pages pass between all parts of savkit. The content of a page is in
+ * `window.bytes`: `length` bytes from `at` on, in the given encoding. All of it is borrowed until the reader's next
+ * step.
  */
 export class PageBatch {
   /** Records that a batch can hold. */
@@ -72,17 +73,18 @@ export class PageBatch {
   readonly protection: Uint8Array;
   /** `Encoding` of the content. */
   readonly encoding: Uint8Array;
-  /** Where `at` points. */
+  /** Memory with the contents, into which `at` points. */
   window: Arena;
   /**
-   * Behind a gap of unknown length: RAM pages are counted from 0, others can't be told apart (`PgmReader.resume`).
+   * After a gap of unknown length: RAM pages are numbered from 0, and the ranges of others are unknown
+   * (`PgmReader.resume`).
    * @internal
    */
   floating = false;
   /** Spill slots in use. */
   #spilled = 0;
 
-  /** @param columns memory for the columns of the table, where others are to see them: `BATCH_BYTES` */
+  /** @param columns memory for the columns, if other threads have to see them: `BATCH_BYTES` bytes */
   constructor(window: Arena, columns: ArrayBufferLike = new ArrayBuffer(BATCH_BYTES)) {
     this.window = window;
     this.at = new Uint32Array(columns, 0, BATCH_CAPACITY);
@@ -106,7 +108,7 @@ export class PageBatch {
     this.#spilled = 0;
   }
 
-  /** Takes over the records of another table; where their contents stand is left for the caller to say. @internal */
+  /** Copies the records of another table; the caller sets the places of their contents. @internal */
   copyRecords(from: PageBatch): void {
     this.count = from.count;
     for (const column of ['at', 'length', 'page', 'id', 'kind', 'protection', 'encoding'] as const)
@@ -131,7 +133,7 @@ export class PageBatch {
     this.length[i] = length;
   }
 
-  /** Index in `window.bytes` of a free place for a page that has to be put together. @internal */
+  /** Index in `window.bytes` of free room for a page that has to be assembled. @internal */
   takeSpillSlot(): number {
     return this.window.spillStart + this.#spilled++ * PAGE_SIZE;
   }

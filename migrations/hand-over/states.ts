@@ -1,19 +1,19 @@
 import { MigrationError } from '../wire/migration-error.ts';
 
-// Who may run the machine, step by step, as tables. Whatever is not in a table is refused.
+// The hand-over of a machine as two tables of states. Events that are not in a table are refused.
 //
-//   source                                        target
-//   sending ── pause ──► paused                   waiting ─hello─► greeted ─describe─► receiving ◄─┐
+// source                                        target sending ── pause ──► paused                   waiting ─hello─►
+// greeted ─describe─► receiving ◄─┐
 //      ▲                   │ seal                                     link lost │         │ seal     │ hello,
 //      ├── resume ─────────┤                                                    ▼         │ (proved) │ describe
 //      │                   ▼ ready                                         interrupted ───┼──────────┘
 //      ├── cancel ──── (decision)                                                         ▼
 //      │                   │ written down          ended ◄─ cancel, give up ─────────── ready
-//   kept                   ▼                         ▲                        link lost │  │ commit
+// kept                   ▼                         ▲                        link lost │  │ commit
 //      ▲              handed-over ─ running ─► done  └─ give up ─── in-doubt ◄──────────┘  ▼
 //      └─ target gave up ──┘                                            └─ commit, run ─► running
 
-/** For each state the events that may happen in it, and what they lead to. */
+/** For each state, its possible events with the next states. */
 export type TransitionTable<S extends string, E extends string> = Readonly<Record<S, Readonly<Partial<Record<E, S>>>>>;
 
 export type SourceState = 'sending' | 'paused' | 'handed-over' | 'done' | 'kept';
@@ -22,7 +22,7 @@ export type SourceEvent = 'pause' | 'resume' | 'commit' | 'running' | 'gave-up' 
 export const SOURCE_STATES: TransitionTable<SourceState, SourceEvent> = {
   sending: { pause: 'paused', cancel: 'kept' },
   paused: { resume: 'sending', commit: 'handed-over', cancel: 'kept' },
-  // Past the decision there is no way back but the target's word that it never ran it and never will.
+  // After the decision, the machine comes back only if the target says that it has not run it, and never will.
   'handed-over': { running: 'done', 'gave-up': 'kept' },
   done: {},
   kept: {},
@@ -72,7 +72,8 @@ export const TARGET_STATES: TransitionTable<TargetState, TargetEvent> = {
     cancel: 'ended',
     'give-up': 'ended',
   },
-  // It has promised to run the machine when told: only the source, or who knows what it decided, can end that.
+  // It has promised to run the machine when told: only the source's decision, also out of its record, can end the
+  // promise.
   ready: { commit: 'running', cancel: 'ended', 'link-lost': 'in-doubt' },
   'in-doubt': {
     hello: 'in-doubt',
@@ -88,7 +89,7 @@ export const TARGET_STATES: TransitionTable<TargetState, TargetEvent> = {
   ended: { hello: 'ended', inquire: 'ended', 'link-lost': 'ended' },
 };
 
-/** Where an event leads. @throws MigrationError `unexpected` when it may not happen in this state */
+/** The next state after an event. @throws MigrationError `unexpected` when it may not happen in this state */
 export function nextState<S extends string, E extends string>(table: TransitionTable<S, E>, state: S, event: E): S {
   const next = table[state][event];
   if (next !== undefined) return next;

@@ -10,9 +10,7 @@ export interface ConnectOptions {
   key?: RelayKey;
 }
 
-/**
- * Connects to a target that waits. @throws EnvironmentError `wrong-key`, or with the system's code; InterruptedError
- */
+/** Connects to a waiting target. @throws EnvironmentError `wrong-key`, or with the system's code; InterruptedError */
 export async function connectPeer(endpoint: Endpoint, { signal, key }: ConnectOptions = {}): Promise<Peer> {
   const socket = await connectToTarget(endpoint, key ?? { kind: 'insecure' }, signal);
   return new Peer(socket.setKeepAlive(true, KEEP_ALIVE_MS), endpointText(endpoint), signal);

@@ -11,29 +11,26 @@ import type { RelayKey } from './relay-key.ts';
 
 /** Connections that may wait while another one is served. */
 const QUEUE_LIMIT = 16;
-/**
- * A peer that has said nothing by then does not keep the others waiting any longer; its own time is up later, where
- * nobody waits.
- */
+/** Time after which a silent peer is cut off if others wait; if none waits, it has longer. */
 const SILENCE_MS = 10_000;
-/** Timers take at most 2^31 - 1 ms; waiting in steps is as good. */
+/** Waiting goes in steps of this, since timers take at most 2^31 - 1 ms. */
 const WAIT_STEP_MS = 60_000;
 
 export interface DoorOptions {
   /** Speak TLS, with this key. */
   key?: RelayKey;
-  /** Called for connections that did not know the key. */
+  /** Called for peers without the right key. */
   onRefused?: OnRefused;
 }
 
-/** Hands connections of a gate out one by one; those from where the last one did not come first. */
+/** Hands out the connections of a gate one by one, those from other addresses than the last one first. */
 export class Door {
   readonly #waiting: { socket: Socket; name: string }[] = [];
-  /** The one that was handed out last, from where, and when. */
+  /** The last connection that was handed out, with its origin and time. */
   #served: { socket: Socket; origin: string; address: string; since: number } | undefined;
   #hurry: TimerHandle | undefined;
   #gate!: Gate;
-  /** Of passwords: whoever is to wait does not keep the others waiting. */
+  /** Limits guesses of passwords; a peer that has to wait does not delay others. */
   readonly #guesses = new GuessLimit();
   readonly #delayed = new Set<Socket>();
   #wake: () => void = () => {};
@@ -51,12 +48,12 @@ export class Door {
 
   private constructor() {}
 
-  /** Where it listens, with the port that was given for port 0. */
+  /** The address on which it listens, with the real port for port 0. */
   get endpoint(): Endpoint {
     return this.#gate.endpoint;
   }
 
-  /** The one that was handed out last did not know the password, or did. */
+  /** Notes whether the last peer knew the password. */
   noteGuess(isRight: boolean): void {
     const address = this.#served?.address ?? '';
     if (isRight) this.#guesses.right(address);
@@ -88,8 +85,8 @@ export class Door {
   }
 
   /**
-   * The next connection.
-   * @param deadline as `clock()` counts
+   * Waits for the next connection.
+   * @param deadline in the time of `clock()`
    * @throws EnvironmentError `timed-out`; InterruptedError
    */
   async next(deadline: number, signal: AbortSignal | undefined): Promise<Peer> {
@@ -98,7 +95,7 @@ export class Door {
       const next = this.#takeWaiting();
       if (next) return new Peer(next.socket.setKeepAlive(true, KEEP_ALIVE_MS), next.name, signal);
       const left = deadline - clock();
-      if (left <= 0) throw new EnvironmentError('timed-out', 'Cannot go on: no source came in time');
+      if (left <= 0) throw new EnvironmentError('timed-out', 'Cannot go on: no source connected in time');
       await this.#event(left, signal);
     }
   }
@@ -126,7 +123,7 @@ export class Door {
     return next;
   }
 
-  /** Others wait: cuts the one that was handed out last if it goes on saying nothing. */
+  /** When others wait, cuts off the last peer if it stays silent. */
   #hurryServed(): void {
     const served = this.#served;
     stopTimer(this.#hurry);

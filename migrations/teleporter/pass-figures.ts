@@ -17,14 +17,14 @@ export interface PassFigures {
   seconds: number;
 }
 
-/** What one tells of a stream while it passes. */
+/** Figures of a stream while it passes. */
 export interface StreamFigures {
   bytes: number;
   seconds: number;
   passes: PassFigures[];
 }
 
-/** Watches a stream as it is checked; to be connected to `verify`. */
+/** Collects figures of a stream while `verify` reads it. */
 export class PassObserver {
   readonly figures: StreamFigures = { bytes: 0, seconds: 0, passes: [] };
   readonly #onChange: (figures: StreamFigures) => void;
@@ -33,7 +33,7 @@ export class PassObserver {
   #passStart = this.#start;
   #passOffset = 0;
 
-  /** @param onChange called now and then with the figures, which go on changing */
+  /** @param onChange called from time to time with the figures; the object goes on changing */
   constructor(onChange: (figures: StreamFigures) => void = () => {}) {
     this.#onChange = onChange;
   }

@@ -1,5 +1,4 @@
-// What scripts import from 'savkit/paging': virtual memory of guests, shadow page tables, the areas that they are
-// mapped in.
+// Exports of 'savkit/paging': virtual memory of guests, shadow page tables, the areas that they are mapped in.
 
 export { addressSpaceOf } from '../machine/machine-space.ts';
 export {

@@ -7,12 +7,12 @@ import { CHUNK_ID_SHIFT, LAST_CHUNK_ID, offsetInChunk, PAGE_INDEX_MASK, PAGES_PE
 
 const HALF_CHUNK = PAGES_PER_CHUNK / 2;
 /**
- * Empty chunks kept in stock; further ones go back. VirtualBox keeps those at the two ends of a list and gives back
- * those between others, which, when chunks are emptied one after the other, never happens: each is then at the head.
+ * Empty chunks kept in stock; further ones are given back. VirtualBox keeps the chunks at both ends of its list, so it
+ * gives none back when chunks are emptied one after the other, each of them at the head.
  */
 const EMPTY_CHUNKS_KEPT = 2;
 
-/** All chunks of a host, and which pages of them are taken next. Knows owners, but no limits. */
+/** All chunks of a host, with the order in which pages are taken. Knows owners, but no limits. */
 export class ChunkPool {
   readonly mapper: ChunkMapper;
   /** By ID; 0 stays empty. */
@@ -20,9 +20,9 @@ export class ChunkPool {
   /** Chunks without, and with shared pages. */
   readonly private = new ChunkSet();
   readonly shared = new ChunkSet();
-  /** How many more chunks the host gives; for tests of what happens without memory. */
+  /** Number of chunks that the host still gives; for tests without memory. */
   chunksLeft = Number.POSITIVE_INFINITY;
-  /** Chunks serve nobody but the machines that have brought them ("bound" mode). */
+  /** Chunks serve only the machines that have brought them ("bound" mode). */
   isBound = false;
   readonly #freeIds: number[] = [];
   #count = 0;
@@ -130,19 +130,19 @@ export class ChunkPool {
       this.#giveBack(chunk);
   }
 
-  /** Deals no page of the chunk out from now on, and gives it back as soon as it is empty. */
+  /** Allocates no more pages of the chunk, and gives it back as soon as it is empty. */
   beginLeaving(chunk: Chunk): void {
     this.#setOf(chunk).unlink(chunk);
     chunk.isLeaving = true;
   }
 
-  /** It could not be emptied. */
+  /** To be called if it could not be emptied. */
   endLeaving(chunk: Chunk): void {
     chunk.isLeaving = false;
     this.#setOf(chunk).link(chunk);
   }
 
-  /** Makes a page shared, or changes how often it is. */
+  /** Makes a page shared, or changes its number of references. */
   setShared(pageId: number, references: number): void {
     const chunk = this.chunkOf(pageId) as Chunk;
     this.#setOf(chunk).unlink(chunk);
@@ -150,7 +150,7 @@ export class ChunkPool {
     this.#setOf(chunk).link(chunk);
   }
 
-  /** Gives all empty chunks back, also those in stock; but for pinned ones, whose bytes somebody still looks at. */
+  /** Gives all empty chunks back, also those in stock, except pinned ones, whose bytes are borrowed. */
   trim(): void {
     for (const chunk of this.private.emptyOnes()) if (chunk.pins === 0) this.#giveBack(chunk);
   }
@@ -178,7 +178,7 @@ export class ChunkPool {
     }
   }
 
-  /** Has two pages in memory at a time. */
+  /** Keeps two pages in memory at the same time. */
   #withBoth<T>(pageId: number, otherId: number, use: (page: Uint8Array, other: Uint8Array) => T): T {
     const chunk = this.knownChunkOf(pageId);
     const bytes = this.bytesOf(chunk);
@@ -198,7 +198,7 @@ export class ChunkPool {
 
   #takeFrom(chunk: Chunk, account: number, pageIds: Uint32Array, start: number, end: number): number {
     const count = Math.min(end - start, chunk.freePages);
-    // Mapping may fail, so before anything changes.
+    // Mapping may fail, so it comes before any change.
     const bytes = chunk.isFresh ? undefined : this.bytesOf(chunk);
     const set = this.#setOf(chunk);
     set.unlink(chunk);

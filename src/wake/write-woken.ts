@@ -16,7 +16,7 @@ const VIDEO_BLOCK = /vga\.vram$/;
 
 export interface WrittenMachine {
   sink: ByteSink;
-  /** Its sections hold the state already. */
+  /** Template whose sections hold the state already. */
   template: Template;
   image: GuestImage;
   vga: Vga | undefined;
@@ -25,7 +25,7 @@ export interface WrittenMachine {
   onProgress?: (done: number, total: number) => void;
 }
 
-/** Writes the stream that a QEMU loads: the state's memory, the template's devices with the state's values. */
+/** Writes the stream for QEMU: the state's memory, and the template's devices with the state's values. */
 export async function writeWoken({ sink, template, image, vga, signal, onProgress }: WrittenMachine): Promise<void> {
   const { configuration, blocks, ramId, sections, description } = template;
   const writer = await QemuStreamWriter.begin(sink, { configuration, blocks, ramId });
@@ -69,7 +69,7 @@ export async function writeWoken({ sink, template, image, vga, signal, onProgres
   }
 }
 
-/** Video memory is at most 256 MiB; what a text mode uses of it is half a MiB at the start. */
+/** Copies video memory, at most 256 MiB; in text modes the first half MiB only. */
 async function copyVideo(pages: Pages, block: RamBlock, video: ByteSource, vga: Vga | undefined): Promise<void> {
   const start = new Uint8Array(Math.min(MIB, video.size ?? 0));
   await video.read(start, 0);
@@ -80,7 +80,7 @@ async function copyVideo(pages: Pages, block: RamBlock, video: ByteSource, vga: 
   });
 }
 
-/** Hands pages to the writer, from pieces of a MiB. */
+/** Reads memory in pieces of 1 MiB, and passes on their pages. */
 class Pages {
   readonly #writer: QemuStreamWriter;
   readonly #onPiece: (done: number) => Promise<void>;

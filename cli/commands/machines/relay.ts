@@ -11,7 +11,7 @@ const builder = (argv: Argv) =>
       type: 'string',
       requiresArg: true,
       demandOption: true,
-      describe: 'Where the source, or the relay before, connects: :PORT or HOST:PORT',
+      describe: 'Address for the source, or the previous relay, to connect to: :PORT or HOST:PORT',
     })
     .option('to', {
       type: 'string',
@@ -26,22 +26,22 @@ const builder = (argv: Argv) =>
     })
     .option('encrypt', {
       choices: ['in', 'out', 'both'] as const,
-      describe: 'On which side there is another relay, which is reached through TLS',
+      describe: 'Side on which there is another relay, reached through TLS',
     })
-    .option('key-file', { type: 'string', requiresArg: true, describe: 'The secret that both relays have' })
+    .option('key-file', { type: 'string', requiresArg: true, describe: 'File with the secret of both relays' })
     .option('wait', { type: 'number', default: 0, describe: 'Seconds to wait for a source; 0 for ever' })
     .option('force', FORCE)
     .option('ndjson', NDJSON)
     .example('$0 relay --listen :6001 --to target:6000', 'Watch passes, pages and rates of a migration')
-    .example('$0 relay --listen :6001 --to target:6000 --record vm.sav', 'and keep the state that passes')
+    .example('$0 relay --listen :6001 --to target:6000 --record vm.sav', 'The same, keeping the state that passes')
     .example('openssl rand -base64 32 > relay.key', 'A secret, to be copied to both hosts')
     .example(
       '$0 relay --listen 127.0.0.1:6001 --to other:6443 --encrypt out --key-file relay.key',
-      'Where the source is, which teleports to port 6001',
+      'On the host of the source, which teleports to port 6001',
     )
     .example(
       '$0 relay --listen :6443 --to 127.0.0.1:6000 --encrypt in --key-file relay.key',
-      'Where the target is, which waits on port 6000',
+      'On the host of the target, which waits on port 6000',
     )
     .epilogue('It passes the password on unseen, and ends after one migration.');
 

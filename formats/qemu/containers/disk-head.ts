@@ -1,24 +1,27 @@
 import { KIB } from '../../sizes.ts';
 import { INCOMPATIBLE, QCOW2_PLACES } from './qcow2.ts';
 
-/** What the beginning of an image of a disk tells of it. */
+/** Facts from the first bytes of a disk image. */
 export interface DiskHead {
-  /** QEMU's name for the format; what has no mark holds the disk as it is: `raw`. */
+  /** QEMU's name for the format; `raw` for files without a mark. */
   format: string;
-  /** It names a file with what the image itself does not hold. */
+  /** It names a backing file. */
   hasBacking: boolean;
   /** It names files with the data of the disk. */
   hasOtherData: boolean;
 }
 
-/** Bytes that tell it: with the description that a VMDK has in itself, as VirtualBox and QEMU make them. */
+/** Bytes that suffice, with the description embedded in a VMDK of VirtualBox or QEMU. */
 export const DISK_HEAD_SIZE = 64 * KIB;
 
 const VMDK_SPARSE = '4b444d56';
 const VMDK_TEXT = Buffer.from('# Disk DescriptorFile').toString('hex');
-/** Sectors of the disk in the head of a sparse VMDK: none, where its description names the files with them. */
+/**
+ * Field for the number of sectors in the head of a sparse VMDK; 0 where its description names other files with the
+ * data.
+ */
 const VMDK_CAPACITY = 12;
-/** How files of disks begin, by QEMU's name of their format: the place of the mark, and the mark. */
+/** Marks of disk images, by QEMU's name of the format. */
 const MARKS: readonly [format: string, at: number, mark: string][] = [
   ['qcow2', 0, '514649fb'],
   ['vdi', 0x40, '7f10dabe'],
@@ -29,8 +32,8 @@ const MARKS: readonly [format: string, at: number, mark: string][] = [
 ];
 
 /**
- * A guest writes its raw disk from the first byte on, and so can make it an image that names a file of the host, for
- * QEMU to show to the guest.
+ * Reads the first bytes of a disk image. A guest can write a head to its raw disk that names a file of the host, which
+ * QEMU would then show to the guest.
  * @param bytes the first `DISK_HEAD_SIZE` of the file, with zeros after a shorter one
  */
 export function readDiskHead(bytes: Uint8Array): DiskHead {

@@ -22,7 +22,7 @@ const X2APIC = 0x400n;
 const INTERRUPTS = {
   isr: { kind: array(x32, REGISTERS), doc: 'interrupts in service, a bit for each vector' },
   tmr: { kind: array(x32, REGISTERS), doc: 'interrupts by level' },
-  irr: { kind: array(x32, REGISTERS), doc: 'interrupts that wait' },
+  irr: { kind: array(x32, REGISTERS), doc: 'pending interrupts' },
   ...fields(x32, [
     'esr',
     'icrLow',
@@ -73,11 +73,11 @@ const cpu = defineStruct('Local APIC of one CPU, apic version 5', 'device-units.
 const apic = defineStruct('Unit apic, version 5', 'device-units.md', {
   cpus: { kind: u32, doc: 'virtual CPUs; compared with the machine' },
   hasIoApic: { kind: bool, doc: 'compared with the machine' },
-  mode: { kind: oneOf(u32, APIC_MODES), doc: 'the most that the guest may use; compared with the machine' },
+  mode: { kind: oneOf(u32, APIC_MODES), doc: 'the highest mode that the guest may use; compared with the machine' },
   cpu: { kind: ({ cpus }: { cpus: number }) => list(nested(cpu), cpus), doc: 'by CPU' },
 });
 
-/** All that stands before the first CPU's part. */
+/** The unit up to the first CPU's part. */
 const head = startOf(apic, 'mode');
 const APIC_HEAD = head.size();
 

@@ -15,7 +15,7 @@ const value = text(1024);
 /** VirtualBox writes three pairs. */
 const MAX_PAIRS = 256;
 
-/** What the writing build says of itself, e.g. `Build Type: release`, `Host OS: linux.amd64`. */
+/** Facts about the build that wrote the state, e.g. `Build Type: release`, `Host OS: linux.amd64`. */
 export function readBuildInfo(cursor: Cursor): Record<string, string> {
   const pairs: Record<string, string> = {};
   for (let i = 0; ; i++) {

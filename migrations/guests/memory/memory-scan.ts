@@ -9,14 +9,13 @@ import { type ScanOrder, type ScanWork, scanChunks } from './scan-chunks.ts';
 
 /** Built beside this file, and beside the bundled command line. */
 const WORKER = new URL('./scan-worker.js', import.meta.url);
-/** Memory is read faster than that many threads can hash it. */
+/** Most threads; more would wait for memory. */
 const MOST_THREADS = 8;
-/** The thread that also has a network to serve lets others have their turn so often, in ms. */
+/** Time in ms after which the main thread, which also serves the network, gives other work its turn. */
 const TURN_MS = 5;
 
 /**
- * Looks through all memory of a guest, hash by hash, with all processors. Threads that do not start, or end, are done
- * without: this one does their part.
+ * Hashes all memory of a guest with all processors. If threads do not start, or die, the main thread does their part.
  */
 export class MemoryScan {
   /** Time of the last pass, in ms. */
@@ -33,14 +32,14 @@ export class MemoryScan {
     this.#threads = Array.from({ length: threads - 1 }).flatMap(() => this.#startThread());
   }
 
-  /** Adds the pages that are not what is known of them. @throws EnvironmentError, MigrationError `ram-gone` */
+  /** Adds pages whose hashes differ from the known ones. @throws EnvironmentError, MigrationError `ram-gone` */
   async find(known: PageHashes, into: PageSet): Promise<void> {
     this.#found.clear();
     await this.#pass('find', known);
     into.union(this.#found);
   }
 
-  /** Makes `known` the hashes of memory. @throws EnvironmentError, MigrationError `ram-gone` */
+  /** Stores the hashes of memory in `known`. @throws EnvironmentError, MigrationError `ram-gone` */
   learn(known: PageHashes): Promise<void> {
     return this.#pass('learn', known);
   }
@@ -65,7 +64,7 @@ export class MemoryScan {
     const others = this.#threads.map((thread) => endOf(thread, order));
     await this.#scanHere(order);
     const areDone = await Promise.all(others);
-    // What a thread had taken when it ended nobody has looked at.
+    // Chunks that a dead thread had taken have to be scanned again.
     if (areDone.includes(false)) {
       Atomics.store(this.#next, 0, 0);
       await this.#scanHere(order);
@@ -91,7 +90,7 @@ export class MemoryScan {
   }
 }
 
-/** Has a thread take part. @returns whether it came to its end */
+/** Starts a scan in a thread. @returns whether the thread finished */
 function endOf(thread: Worker, order: ScanOrder): Promise<boolean> {
   return new Promise((resolve) => {
     const done = (number: unknown) => {

@@ -9,9 +9,9 @@ export interface ScannedRange {
 }
 
 /**
- * What the search for equal pages remembers, apart from the machines' own page descriptors: the pages of all ranges
- * numbered through, the hash of each when it was looked at last, and a table to find pages by hash. 9 to 14 bytes a
- * page, as long as pages are searched.
+ * Data of the search for equal pages, beside the machines' own page descriptors: consecutive numbers for the pages of
+ * all ranges, the hash of each at the last look, and a table to find pages by hash. Takes 9 to 14 bytes a page during
+ * the search.
  */
 export class SharingIndex {
   readonly ranges: readonly ScannedRange[];
@@ -22,7 +22,7 @@ export class SharingIndex {
   readonly #table: Uint32Array;
   readonly #mask: number;
 
-  /** @param old its hashes are taken over for ranges that are still there */
+  /** @param old an earlier index, whose hashes are copied for ranges that still exist */
   constructor(memories: Iterable<GuestMemory>, old?: SharingIndex) {
     const ranges: ScannedRange[] = [];
     let pages = 0;
@@ -46,7 +46,7 @@ export class SharingIndex {
     this.#mask = size - 1;
   }
 
-  /** Forgets where pages are, not their hashes. */
+  /** Clears the table, but keeps the hashes. */
   clearTable(): void {
     this.#table.fill(0);
   }

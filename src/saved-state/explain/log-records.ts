@@ -1,18 +1,18 @@
 import { TELLING_CODES } from './codes/codes.ts';
 import { placeIn } from './log-places.ts';
 
-/** What VirtualBox said at once: a line of a log, or a message with the lines that it was wrapped into. */
+/** A line of a log, or a message, joined from the lines into which it was wrapped. */
 export interface LogRecord {
   /** Line numbers, counted from 1. */
   first: number;
   last: number;
   /** Without time stamps; wrapped lines are joined by blanks. */
   text: string;
-  /** Of a log, in which every line has a time. */
+  /** It is from a log, in which every line has a time. */
   isLog: boolean;
 }
 
-/** How mail, web pages and documents of programs write what VirtualBox wrote. */
+/** Changes that mail, web pages and word processors make to text, with their reversal. */
 const WRITTEN_OTHERWISE: readonly (readonly [RegExp, string])[] = [
   [/^\ufeff/, ''],
   // biome-ignore lint/suspicious/noControlCharactersInRegex: colours of a terminal
@@ -29,29 +29,29 @@ const WRITTEN_OTHERWISE: readonly (readonly [RegExp, string])[] = [
   [/(\bVERR_\w*_) (?=[A-Z0-9_]+\))/g, '$1'],
 ];
 
-/** VirtualBox's own, in hours since the machine began. */
+/** VirtualBox's time stamp: hours, minutes and seconds since the machine began. */
 const TIME_STAMP = /\d{2}:\d{2}:\d{2}\.\d+\s+/g;
-/** What journals and build servers write before each line. */
+/** Prefixes of lines in journals and on build servers. */
 const OF_A_JOURNAL =
   /^(?:[A-Z][a-z]{2} [ \d]\d \d{2}:\d{2}:\d{2} \S+ |\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\S*\s(?:\S+ (?=[\w./-]+\[\d+\]: ))?)(?:[\w./-]+\[\d+\]: )?/;
-/** What stands before a time stamp is the name of a file, the number of a line, whatever another program added. */
+/** Longest prefix before a time stamp, such as a file's name or a line number that another program has added. */
 const MAX_PREFIX = 160;
-/** Starts of lines that begin something new in messages of VBoxManage and of the user interface. */
+/** Beginnings of lines that start a new message of VBoxManage or the user interface. */
 const BEGINS =
   /^\s*(?:VBox\w+(?:\.exe)?: |VMSetError: |SSM: |Result Code\b|Component:|Interface:|Callee\b|Details: |Context: |\S+#\d+: )/;
 /** Marks of lists and tables. The rest of a line of a log may start with any of them. */
 const BEGINS_ITEM = /^\s*[{\]}*+|-]/;
-/** What is longer is no line of VirtualBox. */
+/** Longest line of VirtualBox. */
 const MAX_LINE = 16 * 1024;
-/** A message is wrapped into so many lines at most. */
+/** Most lines into which a message is wrapped. */
 const MAX_WRAPPED = 12;
 
-/** Puts lines together that belong together. Takes any number of lines; holds one record. */
+/** Joins lines to records. Takes any number of lines; holds one record. */
 export class RecordAssembler {
   readonly #take: (record: LogRecord) => void;
   #line = 0;
   #open: { first: number; last: number; parts: string[] } | undefined;
-  /** In a log every line has a time; what has none is the rest of the line before. */
+  /** In a log every line has a time; a line without one continues the line before. */
   #isLog = false;
 
   constructor(take: (record: LogRecord) => void) {
@@ -86,7 +86,7 @@ export class RecordAssembler {
     open.last = this.#line;
   }
 
-  /** Gives what is held. To be called after the last line. */
+  /** Hands on the last record. To be called after the last line. */
   end(): void {
     const open = this.#open;
     this.#open = undefined;
@@ -94,7 +94,7 @@ export class RecordAssembler {
   }
 }
 
-/** A line, or several that have lost their ends, each from its time stamp on. */
+/** Splits lines that were run together, at their time stamps. */
 function piecesOf(line: string): { text: string; isStamped: boolean }[] {
   const stamps = [...line.matchAll(TIME_STAMP)];
   if (stamps.length === 0) {
@@ -114,7 +114,7 @@ function plain(line: string): string {
   return WRITTEN_OTHERWISE.reduce((own, [written, meant]) => own.replace(written, meant), text);
 }
 
-/** What somebody searched for, as browsers show it. */
+/** Decodes text that was pasted out of a browser's address bar. */
 function outOfUrl(line: string): string {
   try {
     return decodeURIComponent(line);
@@ -123,12 +123,12 @@ function outOfUrl(line: string): string {
   }
 }
 
-/** A message that has named its code says no more. */
+/** Whether a message is complete: it ends with its code. */
 function isOver(parts: readonly string[]): boolean {
   return /\(VERR_\w+\)\.?\s*$/.test(parts[parts.length - 1]);
 }
 
-/** Mail wraps lines at blanks, a terminal anywhere: taken is what names more. */
+/** Joins lines: mail wraps at blanks, terminals anywhere; the way that gives more of a failure is taken. */
 function joined(parts: readonly string[]): string {
   const words = parts.map((part) => part.trim()).reduce(atBlanks);
   if (parts.length === 1) return words;
@@ -139,13 +139,13 @@ function joined(parts: readonly string[]): string {
   return tellingOf(cut) > tellingOf(words) ? cut : words;
 }
 
-/** A code that the end of a line has cut goes on without a blank. */
+/** Joins at a blank, or without one if the end of the line has cut a code. */
 function atBlanks(text: string, part: string): string {
   const isCut = /\bV(?:ERR|INF|WRN)_\w*_$/.test(text) || (/\(VERR_\w+$/.test(text) && /^[A-Z0-9_]+\)/.test(part));
   return isCut ? text + part : `${text} ${part}`;
 }
 
-/** How much of a failure a text names. */
+/** Number of known parts of a failure in a text. */
 function tellingOf(text: string): number {
   const named = Object.values(placeIn(text)).filter((value) => value !== undefined).length;
   const isKnown = (text.match(/\bVERR_\w+/g) ?? []).some((code) => TELLING_CODES.has(code));

@@ -14,14 +14,14 @@ export interface QemuDifference {
   finding: Finding;
 }
 
-/** What a comparison of a state with a machine gives. */
+/** Result of comparing a state with a machine. */
 export interface QemuComparison {
   differences: QemuDifference[];
   notJudged: string[];
 }
 
 /**
- * Everything about a state that a machine of QEMU refuses or silently lacks.
+ * Finds all parts of a state that a machine of QEMU refuses, or lacks without an error.
  * @param release version of the QEMU that loads it, `[10, 0]`
  */
 export function compareState(
@@ -58,7 +58,7 @@ class Comparison implements QemuComparison {
     return this;
   }
 
-  /** @returns false where all else is of no interest */
+  /** @returns false where further comparison is useless */
   #compareTypes(): boolean {
     const saved = this.#state.configuration.machine;
     const { machineType, name } = this.#target;
@@ -119,7 +119,7 @@ class Comparison implements QemuComparison {
     }
   }
 
-  /** Of a name that is not expected: whether that says anything. */
+  /** Whether it is known that the machine has no block of this name. */
   #knowsWhetherHas(name: string): boolean {
     const { unknown, unknownDevices } = this.#target;
     return unknown.length === 0 && (unknownDevices.length === 0 || isOfMachine(name));
@@ -155,7 +155,7 @@ class Comparison implements QemuComparison {
     this.#add(offset, 'other-devices', message, { unit: name, instance, version }, says);
   }
 
-  /** What the state does not have QEMU leaves as after a reset, and says nothing. */
+  /** Finds parts of the machine that the state lacks: QEMU leaves them as after a reset, without an error. */
   #findMissing(): void {
     const { devices, blocks, ended } = this.#state;
     if (!ended) return;
@@ -167,7 +167,7 @@ class Comparison implements QemuComparison {
       if (has(own)) continue;
       const message =
         `The state has no section ${JSON.stringify(name)}${instance > 0 ? ` ${instance}` : ''}: QEMU loads it ` +
-        `without a word, and leaves that device of ${target} as after a reset`;
+        `without an error, and leaves that device of ${target} as after a reset`;
       this.#warn('device-reset', message, { unit: name, instance });
     }
     for (const { name, size = 0 } of this.#target.blocks) {
@@ -195,7 +195,10 @@ function hasConfiguration(machineType: string): boolean {
   return major > 2 || (major === 2 && minor >= 4);
 }
 
-/** Vendor in the low half, device in the high one; undefined for what is no PCI device, or has no description. */
+/**
+ * Vendor in the low half, device in the high one; undefined for sections that are no PCI device, or have no
+ * description.
+ */
 export function pciIdOf({ described, body }: DeviceSection): number | undefined {
   if (!described) return undefined;
   for (const { path, size, offset } of fieldsOf(described))

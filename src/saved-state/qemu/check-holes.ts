@@ -11,8 +11,8 @@ import type { BlockSummary, QemuState } from './qemu-state.ts';
 const PIECE_PAGES = MIB / PAGE_SIZE;
 
 /**
- * Compares the bitmap of mapped RAM with its pages. QEMU goes by the bitmap: it loads a page without a bit as zeros,
- * and sets none for a page of zeros. Holes of the file cost next to nothing to read.
+ * Compares the bitmap of mapped RAM with its pages. QEMU loads a page without a bit as zeros, and sets no bit for a
+ * page of zeros. Reading holes of the file costs next to nothing.
  */
 export async function checkHoles(
   source: ByteSource,
@@ -21,7 +21,7 @@ export async function checkHoles(
   signal?: AbortSignal,
 ): Promise<void> {
   if (!memoryRead) return;
-  // A machine that ran on may have made zeros of pages that were in the file.
+  // In a machine that ran during the save, pages in the file may have become zeros later.
   const severity = runState === undefined || runState === 'running' ? 'warning' : 'error';
   for (const block of blocks) {
     if (!block.mapped) continue;
@@ -42,17 +42,17 @@ export async function checkHoles(
         `${unnamed.count} pages of block ${name}, the first at ${hex(unnamed.first)}, have bytes in ` +
           'the file and no bit in its bitmap: QEMU loads zeros for them. ' +
           (severity === 'error'
-            ? 'The machine stood still when it was saved: the bitmap is damaged'
-            : 'Of a machine that was saved while it ran they may have become zeros; else the bitmap is damaged'),
+            ? 'The machine was paused when it was saved: the bitmap is damaged'
+            : 'If the machine ran while it was saved, they may have become zeros; otherwise the bitmap is damaged'),
         block.mapped.pagesOffset + unnamed.first,
       );
-    // Without its test for zeros QEMU writes, and names, all pages.
+    // With zero-page detection off, QEMU writes all pages, and sets all bits.
     if (lost.count > 0 && named < block.totalPages)
       add(
         'zeros-inside',
         `${lost.count} pages of block ${name}, the first at ${hex(lost.first)}, have a bit in the ` +
           'bitmap and nothing but zeros in the file: their bytes are lost, or the bitmap is damaged. ' +
-          'QEMU loads zeros without a word',
+          'QEMU loads zeros without an error',
         block.mapped.pagesOffset + lost.first,
       );
     if (isBeyondEnd)
@@ -65,7 +65,7 @@ export async function checkHoles(
   }
 }
 
-/** Pages of a kind. */
+/** Number of pages, and the first of them. */
 interface PageCount {
   count: number;
   /** Offset of the first in its block. */

@@ -9,7 +9,7 @@ import type { OddRecord } from '../../../formats/qemu/ram-records.ts';
 import type { PartedSection, QemuSection } from '../../../formats/qemu/sections.ts';
 import type { UnitSummary } from '../reading/state.ts';
 
-/** A block of memory, and how much of it the state holds. */
+/** A block of memory, and its pages in the state. */
 export interface BlockSummary extends RamBlock {
   /** Pages that came at least once, and pages of the block. */
   pages: number;
@@ -25,7 +25,7 @@ export interface BlockSummary extends RamBlock {
   leftOut: boolean;
 }
 
-/** What a reading of a whole state of QEMU gives, but for the contents of memory. */
+/** Result of reading a whole state of QEMU, without the contents of memory. */
 export interface QemuState {
   container: QemuContainer;
   /** Bytes of the file or stream, as far as it was read. */
@@ -44,22 +44,22 @@ export interface QemuState {
   /** All of these and the devices, as units of a saved state. */
   units: UnitSummary[];
   description?: StreamDescription;
-  /** The description as it stands in the stream. */
+  /** The bytes of the description. */
   descriptionJson?: Uint8Array;
-  /** Where the description stands in the file. */
+  /** Offset of the description in the file. */
   descriptionOffset?: number;
-  /** How device sections were told apart; `search` is a guess. */
+  /** How the borders of device sections were found; `search` is a guess. */
   split: 'description' | 'search';
   /** Bytes after the last part of the stream. */
   trailing: number;
   /** The end mark was found. */
   ended: boolean;
   cpus: QemuCpu[];
-  /** Such as `running`, `paused`: what QEMU does after loading. */
+  /** State of the machine after loading, such as `running` or `paused`. */
   runState?: string;
   /** All of section `ram` was read. */
   memoryRead: boolean;
-  /** Records of RAM that no QEMU writes, the first of them. */
+  /** The first records of RAM that no QEMU writes. */
   oddRecords: readonly OddRecord[];
   /** Pages may have gone over other connections (multifd). */
   hasOtherChannels: boolean;

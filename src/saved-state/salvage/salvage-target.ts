@@ -7,7 +7,7 @@ import { deriveLayout, type MachineLayout } from '../layout/machine-layout.ts';
 import { placesOf } from '../layout/range-map.ts';
 import type { SavedState } from '../reading/state.ts';
 
-/** How damaged pgm units are written anew. */
+/** Target for writing damaged pgm units anew. */
 export interface SalvageTarget {
   version: PgmVersion;
   basic?: PgmBasic;
@@ -17,8 +17,8 @@ export interface SalvageTarget {
 }
 
 /**
- * The version to write: that of the state, or the newest for versions 6 to 9. Those count pages to tell addresses, so
- * they can't leave any out.
+ * The version to write: that of the state, or the newest for versions 6 to 9. Versions 6 to 9 list all pages in order
+ * without addresses, so none can be left out.
  */
 export function targetOf(state: SavedState, given?: MachineLayout): SalvageTarget | undefined {
   const { pgm } = state;
@@ -44,8 +44,8 @@ export function targetOf(state: SavedState, given?: MachineLayout): SalvageTarge
 }
 
 /**
- * Live passes whose lists of ROMs and device memory are lost: RAM records have addresses, others can't be told from
- * each other.
+ * Target for live passes whose lists of ROMs and device memory are lost: only RAM records can be placed, since they
+ * have addresses.
  */
 function onlyRam({ pgm, mm }: SavedState): Pick<SalvageTarget, 'config' | 'placeOf'> {
   const ramSize = pgm?.ramSize ?? mm?.ramSize;

@@ -27,7 +27,7 @@ const PAGES_A_LOOK = 256;
 /** The most that one item of a container holds. */
 const ITEM_LIMIT = 4096;
 
-/** Writes the parts that the survey found to survive. */
+/** Writes the parts of a state that the survey has found. */
 export async function writeSalvaged(
   source: ByteSource,
   sink: ByteSink | SeekableSink,
@@ -48,7 +48,10 @@ export async function writeSalvaged(
   await out.finish();
 }
 
-/** Without what a damaged header says of the release and the host, and no loader takes: then this is made anew. */
+/**
+ * The header without damaged fields about release and host, which no loader would accept: the writer then uses
+ * defaults.
+ */
 function soundHeader({ release, hostBits, ...header }: ContainerHeader): NewContainer {
   return {
     ...header,
@@ -70,7 +73,7 @@ async function putLosses(
   out.endUnit();
 }
 
-/** Makes the units to write of those that can be read. */
+/** Makes units for the result out of readable ones. */
 class SurvivorWriter {
   readonly #out: ContainerWriter;
   readonly #survey: Survey;
@@ -89,12 +92,12 @@ class SurvivorWriter {
     await this.#copy(unit, container);
   };
 
-  /** @returns whether the unit has been dealt with: copied, or left out */
+  /** @returns whether the unit is finished: copied, or left out */
   readonly beginPgm = async (unit: UnitHeader, pass: number, container: Container): Promise<boolean> => {
     const { dropped, passes, target } = this.#survey;
     this.#writer = undefined;
     if (dropped.has(unit.offset)) return true;
-    // A reader of a later pass must have read the ones before.
+    // Later passes can only be read after the earlier ones.
     if (passes.slice(pass).every(({ isWhole }) => isWhole)) {
       await this.#copy(unit, container);
       return true;
@@ -139,8 +142,8 @@ class SurvivorWriter {
   };
 
   /**
-   * Versions 6 to 9 may hold contents of zeros where releases since 6.1, which have no RAM there, take nothing but zero
-   * records.
+   * Whether a page is one of zeros, stored as content, in the low hole: versions 6 to 9 may have such pages, but
+   * releases since 6.1, which have no RAM there, accept only zero records.
    */
   #isZeroInLowHole(batch: PageBatch, i: number): boolean {
     if (
@@ -160,7 +163,7 @@ class SurvivorWriter {
     if (this.#out.isFull) await this.#out.makeRoom();
   }
 
-  /** Zeros in place of missing pages, where the caller wants them. */
+  /** Writes zeros for missing pages, if the caller wants them. */
   async #fill(writer: PgmPassWriter): Promise<void> {
     const { fill, signal } = this.#options;
     if (!fill) return;
@@ -189,7 +192,7 @@ class SurvivorWriter {
       );
   }
 
-  /** Of a lost ROM page: that of its neighbours, for VirtualBox gives all pages of a ROM the same. */
+  /** Protection of a lost ROM page: that of its neighbours, since all pages of a ROM have the same. */
   #protectionOf(id: number, page: number): number {
     const known = this.#survey.state.pgm?.romProtection.get(id);
     return known?.[page] || known?.find((protection) => protection > 0) || 1;

@@ -5,7 +5,7 @@ import type { Em } from '../../../formats/units/cpu/em.ts';
 import type { Tm } from '../../../formats/units/cpu/tm.ts';
 import type { MachineUnits } from './machine-units.ts';
 
-/** A virtual CPU, out of the units that know something of it. */
+/** A virtual CPU, collected from several units. */
 export interface CpuState {
   context: GuestContext;
   /** First 416 bytes of an FXSAVE image. */
@@ -21,7 +21,7 @@ export interface CpuState {
   run: keyof typeof RunNumber;
 }
 
-/** Numbers of unit em for what a CPU does. */
+/** Unit em's numbers for the run state of a CPU. */
 export const RunNumber = { runs: 1, halted: 6, 'waits-for-start': 7 } as const;
 
 /** From this version on, all of unit cpum is known. */

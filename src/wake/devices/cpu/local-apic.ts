@@ -13,14 +13,14 @@ import type { SectionImage } from '../../template/section-image.ts';
 
 type LocalApic = Apic['cpu'][number];
 
-/** Bits 24 to 31 of a register that QEMU keeps alone. */
+/** Shift to bits 24 to 31 of a register, which alone QEMU keeps. */
 const HIGH_BYTE = 24n;
 /** QEMU keeps the destination format as its upper four bits; all others read as ones. */
 const FORMAT_SHIFT = 28n;
 const FORMAT_LOW_BITS = 0x0fff_ffffn;
 const LOW_BITS = 0xff_ffffn;
 
-/** How often the timer's clock is halved, by the register that says so: bits 0, 1 and 3. */
+/** Number of times that the timer's clock is halved, from bits 0, 1 and 3 of the divide register. */
 function countShift(divide: bigint): bigint {
   return (((divide & 3n) | ((divide >> 1n) & 4n)) + 1n) & 7n;
 }
@@ -78,7 +78,7 @@ export function setWaitsForStart(section: SectionImage, waits: boolean): void {
 const ENABLED = 0x800n;
 const MASKED = 0x10000;
 
-/** Whether an interrupt that waits in the local APIC is above the CPU's priority. */
+/** Whether a pending interrupt of the local APIC has a higher priority than the CPU. */
 export function hasDeliverable({ base, page }: LocalApic): boolean {
   if (!page || (base & ENABLED) === 0n || (page.svr & 0x100) === 0) return false;
   const waiting = highest(page.irr);
@@ -87,7 +87,7 @@ export function hasDeliverable({ base, page }: LocalApic): boolean {
   return waiting >= 0 && waiting >>> 4 > priority;
 }
 
-/** Whether the CPU takes what the 8259 raises. */
+/** Whether the CPU accepts interrupts of the 8259. */
 export function takesPic({ base, page }: LocalApic): boolean {
   return !page || (base & ENABLED) === 0n || (page.lvtLint0 & MASKED) === 0;
 }

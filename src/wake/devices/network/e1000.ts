@@ -12,26 +12,26 @@ import { E1000_REGISTERS } from './e1000-registers.ts';
 
 const unitOf = (part: UnitPart) => part as unknown as E1000;
 
-/** Tables, which the unit keeps apart from the registers: name, index in QEMU's list, place among all registers. */
+/** Tables that the unit keeps apart from the registers: name, index in QEMU's list, offset among all registers. */
 const TABLES = [
   { name: 'addresses', index: 0, offset: 0x5400, count: 32 },
   { name: 'multicast', index: 1, offset: 0x5200, count: 128 },
   { name: 'vlans', index: 2, offset: 0x5600, count: 128 },
 ] as const;
 const TABLE_REGISTERS = ['MTA', 'RA', 'VFTA'];
-/** Numbers of the PHY's registers that tell who made it. */
+/** Numbers of the PHY's registers with its manufacturer and model. */
 const PHY_IDS = [2, 3];
 
-/** Bits of RCTL: from which share of the receive ring on the guest is told that there is little room. */
+/** Bits of RCTL: the share of free receive descriptors at which the card raises an interrupt (RDMTS). */
 const LITTLE_ROOM_SHIFT = 8;
 
 const RCTL = E1000_REGISTERS.findIndex(([name]) => name === 'RCTL');
 const ICR = E1000_REGISTERS.findIndex(([name]) => name === 'ICR');
 
-/** All registers by their places. */
+/** QEMU's array of all registers, by offset. */
 const BY_PLACE = 'e1000/full_mac_state.mac_reg';
 
-/** @param section tells which registers this QEMU keeps by name */
+/** @param section shows the registers that this QEMU keeps by name */
 export function e1000(section: SectionImage): Correspondence[] {
   return [
     ...E1000_REGISTERS.flatMap(([name, offset], i) =>
@@ -43,7 +43,7 @@ export function e1000(section: SectionImage): Correspondence[] {
         computed(`${BY_PLACE}[${offset / 4 + i}]`, (part) => BigInt(unitOf(part)[name][i])),
       ),
     ]),
-    // What is set by writing to this register shows in the causes.
+    // ICS is write-only: its bits appear in the interrupt causes (ICR).
     computed('mac_reg[ICS]', (part) => BigInt(unitOf(part).registers[ICR])),
     ...sameList('eeprom_data', 'eeprom', 64),
     ...E1000_PHY_REGISTERS.flatMap((number, i) =>
@@ -52,7 +52,7 @@ export function e1000(section: SectionImage): Correspondence[] {
     same('rxbuf_size', 'receiveBufferSize'),
     computed('rxbuf_min_shift', (part) => BigInt(((unitOf(part).registers[RCTL] >>> LITTLE_ROOM_SHIFT) & 3) + 1)),
     same('e1000/mit_state.mit_irq_level', 'interruptRaised'),
-    // A frame of which only the first pieces have been handed over.
+    // A frame of which only the first descriptors have been processed.
     same('tx.size', 'sendLength'),
     {
       qemu: 'tx.data',
@@ -76,7 +76,7 @@ function register(section: SectionImage, name: string, offset: number, i: number
   return [`${BY_PLACE}[${offset / 4}]`, ...named].map((path) => same(path, `registers[${i}]`));
 }
 
-/** Bits of a context's command: bytes of payload, and what is sent. */
+/** Bits of a context descriptor's command: length of the payload, and types of packets. */
 const PAYLOAD = 0xfffff;
 const IS_TCP = 0x0100_0000;
 const IS_IP = 0x0200_0000;
@@ -99,7 +99,7 @@ function offload(qemu: string, vbox: 'normal' | 'segmentation'): Correspondence[
   ];
 }
 
-/** A field of QEMU's that VirtualBox has as bits of the command. @param unit value of the lowest of them */
+/** A field of QEMU that VirtualBox keeps as bits of the command. @param unit value of the lowest of them */
 function commandBits(qemu: string, vbox: 'normal' | 'segmentation', bits: number, unit: number): Correspondence {
   return {
     qemu,

@@ -1,6 +1,6 @@
 import { type Correspondence, converted, sameEach } from '../../template/correspondence.ts';
 
-/** Bits of the line status: nothing waits to be sent. What stood in the FIFOs is not in the state. */
+/** Bits of the line status: nothing to send. The state does not hold the contents of FIFOs. */
 const SENT = 0x60n;
 
 /** Unit serial. */
