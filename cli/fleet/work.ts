@@ -67,7 +67,7 @@ export async function workLong(
   }
 }
 
-/** A server that does not answer now says nothing. */
+/** Whether no jobs are left; false where the server does not answer. */
 async function isEmpty(queue: ReturnType<Fleet['queue']>): Promise<boolean> {
   const counts = await queue.getJobCounts('waiting', 'active', 'delayed').catch(() => ({ waiting: 1 }));
   return Object.values(counts).every((count) => count === 0);
