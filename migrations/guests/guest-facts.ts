@@ -1,5 +1,15 @@
 import { UnsupportedError } from '../../formats/errors.ts';
-import { anything, count, flag, list, record, type Shape, text, withDefault } from '../../formats/values/shape.ts';
+import {
+  anything,
+  count,
+  flag,
+  list,
+  record,
+  type Shape,
+  such,
+  text,
+  withDefault,
+} from '../../formats/values/shape.ts';
 import type { Ask } from '../qmp/ask.ts';
 import { learnSettings, type MigrationSettings } from '../qmp/migration-settings.ts';
 import type { QmpClient, QmpWait } from '../qmp/qmp-client.ts';
@@ -49,6 +59,7 @@ export interface GuestFacts {
 }
 
 const string = text(65_536);
+const fileName = such(string, (name) => !name.includes('\0'), 'the name of a file');
 const memdevs = list(record({ id: withDefault(string, ''), size: count, share: withDefault(flag, false) }), 1024);
 const properties = list(record({ name: text(1024), type: text(1024) }), 4096);
 const cpuList = list(anything, 4096);
@@ -111,7 +122,7 @@ async function learnBackends(ask: Ask, hmp: Monitor): Promise<Backend[]> {
         throw error;
       });
     const type = await get('type', string, '');
-    const file = type === 'memory-backend-file' ? await get('mem-path', string, '') : '';
+    const file = type === 'memory-backend-file' ? await get('mem-path', fileName, '') : '';
     const offset = file === '' ? 0 : await get('offset', count, 0);
     backends.push({
       id,

@@ -1,9 +1,9 @@
-import { statSync } from 'node:fs';
+import { type BigIntStats, fstatSync, statSync } from 'node:fs';
 import { PAGE_SIZE } from '../../formats/sizes.ts';
 import { MigrationError } from '../wire/migration-error.ts';
 import type { Backend, GuestFacts } from './guest-facts.ts';
 import { linksOf, pathSeenBy } from './guest-process.ts';
-import type { RamPiece } from './memory/ram-files.ts';
+import { isProcessMemory, type RamPiece, type RamPlace } from './memory/ram-files.ts';
 
 /**
  * Finds a way to the memory of each backend of a guest: its file; the file that QEMU has open, which may have no name;
@@ -13,6 +13,11 @@ import type { RamPiece } from './memory/ram-files.ts';
 export function locateMemory(facts: GuestFacts): RamPiece[] {
   return facts.backends.map((backend) => {
     const pages = backend.bytes / PAGE_SIZE;
+    if (pages === 0 || !Number.isInteger(pages))
+      throw new MigrationError(
+        'ram-hidden',
+        `Cannot reach memory ${backend.id}: it has ${backend.bytes} bytes, expected pages of ${PAGE_SIZE}`,
+      );
     const path = backend.isShared ? fileOf(facts, backend) : undefined;
     if (path !== undefined) return { path, offset: backend.offset, pages };
     const { process } = facts;
@@ -20,6 +25,38 @@ export function locateMemory(facts: GuestFacts): RamPiece[] {
       return { path: `/proc/${process.pid}/mem`, offset: backend.hostAddress, pages };
     throw new MigrationError('ram-hidden', `Cannot reach memory ${backend.id}: ${HIDDEN}`);
   });
+}
+
+/**
+ * A QEMU that is no more what it was names a file that its own user must not read: savkit may, and would put it into
+ * the memory of a guest.
+ * @throws MigrationError `ram-hidden` for a file that QEMU's process has not opened; where that process is not known,
+ * or not to be looked at, nobody can tell
+ */
+export function expectOwnFiles({ process }: GuestFacts, places: readonly RamPlace[]): void {
+  const own = new Set(
+    process === undefined ? [] : linksOf(process.pid).flatMap(({ path }) => fileAt(() => statOf(path))),
+  );
+  if (own.size === 0) return;
+  for (const { fd, path } of places) {
+    const file = fileAt(() => fstatSync(fd, { bigint: true }));
+    if (isProcessMemory(path) || file.some((each) => own.has(each))) continue;
+    throw new MigrationError('ram-hidden', `Cannot reach memory ${path}: QEMU names this file, and has not opened it`);
+  }
+}
+
+function statOf(path: string): BigIntStats | undefined {
+  return statSync(path, { bigint: true, throwIfNoEntry: false });
+}
+
+/** What tells a file from others; none for one that is gone. */
+function fileAt(stat: () => BigIntStats | undefined): string[] {
+  try {
+    const found = stat();
+    return found ? [`${found.dev} ${found.ino}`] : [];
+  } catch {
+    return [];
+  }
 }
 
 /** Why memory is out of reach, and what helps. */

@@ -13,7 +13,7 @@ import { DeviceSave } from './device-save.ts';
 import { DiskMirror } from './disk-mirror.ts';
 import { type GuestFacts, statusOf } from './guest-facts.ts';
 import { endsSoon } from './guest-process.ts';
-import { isLeftOut, locateMemory } from './locate-memory.ts';
+import { expectOwnFiles, isLeftOut, locateMemory } from './locate-memory.ts';
 import { GuestRam } from './memory/guest-ram.ts';
 import { RamFiles } from './memory/ram-files.ts';
 import { WriteWatch } from './memory/write-watch.ts';
@@ -76,7 +76,14 @@ export class QemuSource extends GuestRam implements SourceMachine {
    * @throws EnvironmentError for memory that can't be opened, UnsupportedError
    */
   static open(qmp: QmpClient, facts: GuestFacts, options: QemuSourceOptions = {}): QemuSource {
-    return new QemuSource(qmp, facts, RamFiles.open(locateMemory(facts), 'r'), options);
+    const ram = RamFiles.open(locateMemory(facts), 'r');
+    try {
+      expectOwnFiles(facts, ram.places);
+      return new QemuSource(qmp, facts, ram, options);
+    } catch (error) {
+      ram.close();
+      throw error;
+    }
   }
 
   async startTracking(known: PageHashes): Promise<void> {

@@ -74,4 +74,15 @@ describe.skipIf(process.platform === 'win32')('VirshBridge', () => {
     vi.stubEnv('PATH', join(folder, 'none'));
     await expect(VirshBridge.open('nix')).rejects.toMatchObject({ code: 'ENOENT' });
   });
+
+  it('gives up a virsh whose answer has no end', async () => {
+    const flood = `require('node:child_process').spawnSync('cat', ['/dev/zero'], { stdio: ['ignore', 'inherit', 2] })`;
+    const endless = VIRSH.replace("if (execute === 'quit')", `if (execute === 'endless') ${flood};\n  $&`);
+    writeFileSync(join(folder, 'virsh'), endless, { mode: 0o755 });
+    vi.stubEnv('PATH', `${folder}${delimiter}${process.env.PATH}`);
+    const bridge = await VirshBridge.open("vm'1");
+    const qmp = await QmpClient.connect(bridge.path, { withinMs: 60_000 });
+    await expect(qmp.execute('endless')).rejects.toMatchObject({ code: 'qmp-closed' });
+    bridge.close();
+  });
 });

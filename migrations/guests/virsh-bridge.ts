@@ -33,7 +33,13 @@ export class VirshBridge {
   readonly #virsh: ChildProcess;
   readonly #server: Server;
   readonly #sockets = new Set<Socket>();
-  #output = '';
+  /** Of the command that is carried out, in pieces as they came. */
+  #output: string[] = [];
+  #size = 0;
+  /** The last of it, and what comes at its end. */
+  #tail = '';
+  #end = '';
+  #isOver = false;
   #errors = '';
   #commands = 0;
   #wake: () => void = () => {};
@@ -98,25 +104,38 @@ export class VirshBridge {
 
   async #askNow(command: string): Promise<string> {
     const end = `savkit-end-${++this.#commands}`;
-    [this.#output, this.#errors] = ['', ''];
-    this.#virsh.stdin?.write(`qemu-monitor-command ${quoted(this.uuid)} ${quoted(command)}\necho ${end}\n`);
     // virsh repeats what it is told, after its prompt.
-    const isOver = () => this.#output.split('\n').some((line) => line.startsWith(end));
-    while (!isOver()) {
+    this.#end = `\n${end}`;
+    [this.#output, this.#size, this.#tail, this.#isOver, this.#errors] = [[], 0, '\n', false, ''];
+    this.#virsh.stdin?.write(`qemu-monitor-command ${quoted(this.uuid)} ${quoted(command)}\necho ${end}\n`);
+    while (!this.#isOver) {
       if (this.#virsh.exitCode !== null || this.#virsh.signalCode !== null)
         throw new EnvironmentError('qmp-closed', 'Cannot talk to libvirt: virsh has ended');
       await new Promise<void>((resolve) => {
         this.#wake = resolve;
       });
     }
-    const answer = this.#output.split('\n').find((line) => line.startsWith('{'));
+    const answer = this.#output
+      .join('')
+      .split('\n')
+      .find((line) => line.startsWith('{'));
     // Errors take another way, which may be slower.
     for (const until = clock() + ERROR_MS; !answer && this.#errors === '' && clock() < until; ) await sleep(LOOK_MS);
     return answer ?? JSON.stringify({ error: { class: 'GenericError', desc: firstError(this.#errors) } });
   }
 
   #heard(text: string): void {
-    this.#output += text;
+    this.#output.push(text);
+    this.#size += text.length;
+    const near = this.#tail + text;
+    this.#isOver ||= near.includes(this.#end);
+    this.#tail = near.slice(-this.#end.length);
+    if (this.#size > LINE_LIMIT) {
+      // It never ends an answer, or what it carries has no end.
+      this.#virsh.kill('SIGKILL');
+      this.#virsh.stdout?.destroy();
+      this.#output = [];
+    }
     this.#wake();
   }
 

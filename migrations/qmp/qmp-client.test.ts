@@ -47,6 +47,7 @@ describe('QmpClient', () => {
     ['an answer without a number', '{"return":{}}\n', 'bad-qmp'],
     ['an error without words', '{"error":{},"id":2}\n', 'bad-qmp'],
     ['an event without a time', '{"event":"STOP"}\n', 'bad-qmp'],
+    ['nothing but empty lines', '\n'.repeat(100_000), 'bad-qmp'],
     ['nesting without end', `${'['.repeat(200_000)}\n`, 'bad-qmp'],
   ])('ends the connection of a peer that sends %s', async (_what, said, code) => {
     const fake = await fakeWith(() => undefined);
@@ -64,6 +65,8 @@ describe('QmpClient', () => {
     const piece = 'x'.repeat(2 ** 20);
     for (let i = 0; i < 18; i++) fake.say(piece);
     expect(await qmp.closed).toMatchObject({ code: 'bad-qmp', name: 'MigrationError' });
+    fake.greeting = 'x'.repeat(2 ** 24 + 1);
+    await expect(QmpClient.connect(fake.path, { withinMs: 60_000 })).rejects.toMatchObject({ code: 'bad-qmp' });
   });
 
   it('waits neither for a greeting nor for an answer for ever', async () => {

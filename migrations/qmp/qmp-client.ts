@@ -17,6 +17,8 @@ import { badQmp, type QmpEvent, readAnswer, readEvent, versionOf } from './qmp-m
 
 /** The longest answers, lists of devices and of block nodes, have some 100 KB. */
 const LINE_LIMIT = 16 * MIB;
+/** QEMU sends none. */
+const MOST_EMPTY = 1000;
 /** QEMU answers within milliseconds, unless a disk hangs. */
 const ANSWER_MS = 30_000;
 const GREETING_MS = 5_000;
@@ -150,8 +152,7 @@ export class QmpClient {
       for await (const message of messages) this.#take(message);
     } catch (error) {
       // A socket that was reset has ended like one that was closed.
-      if (error instanceof FormatError) reason = badQmp(`a line of it has more than ${LINE_LIMIT} bytes`);
-      else if (error instanceof SavkitError) reason = error;
+      if (error instanceof SavkitError) reason = error;
     }
     this.#end = reason;
     this.#socket.destroy();
@@ -174,10 +175,25 @@ export class QmpClient {
   }
 }
 
+/** @throws MigrationError `bad-qmp` */
 async function* messagesOf(socket: Socket): AsyncGenerator<unknown, void> {
-  for await (const line of linesOf(socket, LINE_LIMIT, 'drop')) {
-    if (line.trim() === '') continue;
+  let empty = 0;
+  for await (const line of tooLongRefused(linesOf(socket, LINE_LIMIT, 'drop'))) {
+    if (line.trim() === '') {
+      // Without end they would leave no time for anything else.
+      if (++empty > MOST_EMPTY) throw badQmp('nothing but empty lines comes from its socket; is it a QMP socket?');
+      continue;
+    }
+    empty = 0;
     yield parseJson(line, () => badQmp('what comes from its socket is not JSON; is it a QMP socket?'));
+  }
+}
+
+async function* tooLongRefused(lines: AsyncIterable<string>): AsyncGenerator<string, void> {
+  try {
+    yield* lines;
+  } catch (error) {
+    throw error instanceof FormatError ? badQmp(`a line of it has more than ${LINE_LIMIT} bytes`) : error;
   }
 }
 

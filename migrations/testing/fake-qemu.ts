@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { statSync } from 'node:fs';
+import { closeSync, openSync, statSync } from 'node:fs';
 import { connect } from 'node:net';
 import { FakeQmp } from './fake-qmp.ts';
 
@@ -31,6 +31,7 @@ export async function fakeQemu(ram: string, options: FakeGuestOptions = {}): Pro
   let { status = 'running' } = options;
   let migration = 'none';
   const parameters = { 'max-bandwidth': options.bandwidth ?? 134217728 };
+  const held = openSync(ram, 'r');
   const fake: FakeQmp = await FakeQmp.open(async (command, args) => {
     if (command === options.refuses) throw new Error('it is blocked');
     if (command === options.hangsAt) return undefined;
@@ -94,5 +95,6 @@ export async function fakeQemu(ram: string, options: FakeGuestOptions = {}): Pro
         return {};
     }
   });
+  fake.onClose = () => closeSync(held);
   return fake;
 }

@@ -19,6 +19,7 @@ export class FakeQmp {
   greeting: unknown = GREETING;
   /** Called with each command once it was answered. */
   onAsked: ((command: string) => void) | undefined;
+  onClose: (() => void) | undefined;
   readonly #folder = mkdtempSync(join(tmpdir(), 'savkit-qmp-'));
   readonly #answer: FakeAnswer;
   readonly #server: Server;
@@ -58,6 +59,8 @@ export class FakeQmp {
   close(): void {
     this.hangUp();
     this.#server.close();
+    this.onClose?.();
+    this.onClose = undefined;
     rmSync(this.#folder, { recursive: true, force: true });
   }
 

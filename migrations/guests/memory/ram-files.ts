@@ -1,4 +1,4 @@
-import { closeSync, fstatSync, openSync, readSync, writeSync } from 'node:fs';
+import { closeSync, constants, fstatSync, openSync, readSync, writeSync } from 'node:fs';
 import { EnvironmentError } from '../../../formats/errors.ts';
 import { PAGE_SIZE } from '../../../formats/sizes.ts';
 import { MigrationError } from '../../wire/migration-error.ts';
@@ -20,6 +20,10 @@ export interface RamPlace extends RamPiece {
 
 /** The memory of a process, which is no file and has no size; it ends where the process has nothing mapped. */
 const PROCESS_MEMORY = /^\/proc\/\d+\/mem$/;
+
+export function isProcessMemory(path: string): boolean {
+  return PROCESS_MEMORY.test(path);
+}
 
 /** The memory of a guest as numbered pages, in files that QEMU has mapped or in its process. */
 export class RamFiles {
@@ -45,8 +49,10 @@ export class RamFiles {
       for (const { path, offset, pages } of pieces) {
         const place = { fd: opened(path, flags), path, offset, pages };
         places.push(place);
-        const { size } = fstatSync(place.fd);
-        if (!PROCESS_MEMORY.test(path) && size < offset + pages * PAGE_SIZE)
+        const stat = fstatSync(place.fd);
+        const { size } = stat;
+        if (!stat.isFile()) throw new MigrationError('ram-gone', `Cannot use memory ${path}: it is no file`);
+        if (!isProcessMemory(path) && size < offset + pages * PAGE_SIZE)
           throw new MigrationError(
             'ram-gone',
             `Cannot use memory ${path}: it has ${size} bytes, expected ${offset + pages * PAGE_SIZE}`,
@@ -66,7 +72,7 @@ export class RamFiles {
 
   /** Files that hold it; what is in a process only has none. */
   get paths(): string[] {
-    return [...new Set(this.#places.map(({ path }) => path))].filter((path) => !PROCESS_MEMORY.test(path));
+    return [...new Set(this.#places.map(({ path }) => path))].filter((path) => !isProcessMemory(path));
   }
 
   /** As `PageAccess` says. In a file no page is known to be zeros without a look at it. */
@@ -120,7 +126,9 @@ export class RamFiles {
 }
 
 function opened(path: string, flags: 'r' | 'r+'): number {
-  return moving(() => openSync(path, flags), `open memory ${path}`);
+  // Else a pipe that nobody writes to would be waited for, and no signal would end that.
+  const mode = (flags === 'r' ? constants.O_RDONLY : constants.O_RDWR) | (constants.O_NONBLOCK ?? 0);
+  return moving(() => openSync(path, mode), `open memory ${path}`);
 }
 
 function moving(work: () => number, doing: string): number {
