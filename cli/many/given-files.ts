@@ -1,6 +1,8 @@
-import { createReadStream, type Dirent, lstatSync } from 'node:fs';
+import { constants, createReadStream, type Dirent, lstatSync, openSync } from 'node:fs';
 import { opendir, stat } from 'node:fs/promises';
+import { Socket } from 'node:net';
 import { join } from 'node:path';
+import type { Readable } from 'node:stream';
 import { EnvironmentError, UsageError } from '../../formats/errors.ts';
 import { stop, whenAborted } from '../io/stop.ts';
 import type { ManyOptions } from './options.ts';
@@ -88,7 +90,7 @@ function keyOf(path: string): string | undefined {
  * The names in a list, as they come; empty ones are none. @throws UsageError for a name without end, EnvironmentError
  */
 async function* namesIn(path: string, end: '\0' | '\n'): AsyncGenerator<string> {
-  const input = path === '-' ? process.stdin : createReadStream(path);
+  const input = path === '-' ? process.stdin : await streamOf(path);
   const forget = whenAborted(stop.signal, () => void input.destroy());
   let rest = Buffer.alloc(0);
   try {
@@ -112,6 +114,12 @@ async function* namesIn(path: string, end: '\0' | '\n'): AsyncGenerator<string> 
   }
   const last = nameOf(rest, end);
   if (last !== '') yield last;
+}
+
+/** A process that waits for the writer of a pipe by a call of the file system can't be ended by a signal. */
+async function streamOf(path: string): Promise<Readable> {
+  if (!(await stat(path).catch(() => undefined))?.isFIFO()) return createReadStream(path);
+  return new Socket({ fd: openSync(path, constants.O_RDONLY | constants.O_NONBLOCK), readable: true, writable: false });
 }
 
 function nameOf(bytes: Uint8Array, end: string): string {

@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import {
   appendFileSync,
   copyFileSync,
@@ -110,6 +110,22 @@ describe('many files', () => {
     const fromStdin = await runSavkit(['verify', '--files-from', '-', ...options], { stdin: Buffer.from(list) });
     expect(fromStdin.stderr).toBe('2 files: 2 whole\n');
   });
+
+  it.skipIf(process.platform === 'win32')(
+    'are named by a list in a pipe that nobody writes to, and a signal ends the wait',
+    async () => {
+      const pipe = join(folder, 'pipe');
+      spawnSync('mkfifo', [pipe]);
+      const child = spawn(process.execPath, [MAIN, 'verify', original, '--files-from', pipe, '--ndjson']);
+      // The file that is named has been told: the list is next.
+      await new Promise((resolve) => child.stdout.once('data', resolve));
+      child.kill('SIGTERM');
+      expect(await new Promise((resolve) => child.on('close', resolve))).toBe(130);
+      const listed = runSavkit(['verify', '--files-from', pipe]);
+      writeFileSync(pipe, `${original}\n`);
+      expect(String((await listed).stdout)).toContain(': whole');
+    },
+  );
 
   it('are worked on while the list still comes', async () => {
     const child = spawn(process.execPath, [MAIN, 'verify', '--files-from', '-', '--ndjson']);

@@ -227,10 +227,9 @@ const RECORD_LIMIT = 65_536;
 export async function readRecord(path: string): Promise<DecisionRecord> {
   let text: string | undefined;
   try {
-    text =
-      (await world.disk.stat(path, { bigint: true })).size > RECORD_LIMIT
-        ? undefined
-        : await world.disk.readFile(path, 'utf8');
+    const there = await world.disk.stat(path, { bigint: true });
+    // A pipe would be waited for, and a device has no end.
+    if (there.isFile() && there.size <= RECORD_LIMIT) text = await world.disk.readFile(path, 'utf8');
   } catch (error) {
     throw EnvironmentError.from(error, `read ${path}`);
   }
