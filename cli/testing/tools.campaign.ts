@@ -17,7 +17,7 @@ const EXPECTED: Readonly<Record<string, RegExp[]>> = {
   drgn: [/^\d{2,} tasks$/m, /^2 kthreadd$/m],
   'vmcore-dmesg': [/^\[ +0\.000000\] Linux version /m],
   makedumpfile: [/The dumpfile is saved to machine\.kdump/, /^ +RELEASE: \S/m, /^ #1 \[/m],
-  file: [/VirtualBox saved state, format \d/],
+  file: [/VirtualBox saved state, format \d|QEMU saved state, stream version \d/],
 };
 /** Seconds for one recipe. */
 const PATIENCE = 300;

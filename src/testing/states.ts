@@ -72,9 +72,6 @@ export function sha256(bytes: Uint8Array): string {
   return createHash('sha256').update(bytes).digest('hex');
 }
 
-/** Bytes that one array can have in any Node. */
-const MOST_ROOM = 2 ** 32;
-
 /** An image in memory. */
 export class MemoryTarget implements ImageTarget {
   bytes: Uint8Array = new Uint8Array(0);
@@ -88,17 +85,41 @@ export class MemoryTarget implements ImageTarget {
     this.#resize(size);
   }
 
-  /** Room is made for twice as much: images of 2 GiB grow piece by piece, too. */
   #resize(size: number): void {
-    const { buffer, length } = this.bytes;
-    if (size > buffer.byteLength) {
-      const larger = new Uint8Array(Math.max(size, Math.min(2 * buffer.byteLength, MOST_ROOM)));
-      larger.set(this.bytes);
-      this.bytes = larger.subarray(0, size);
-    } else {
-      this.bytes = new Uint8Array(buffer, 0, size);
-      // What was cut off must not come back.
-      if (size > length) this.bytes.fill(0, length);
+    const bytes = new Uint8Array(size);
+    bytes.set(this.bytes.subarray(0, size));
+    this.bytes = bytes;
+  }
+}
+
+/** Bytes that a `SparseTarget` keeps together. */
+const CHUNK = 1024 * 1024;
+
+/** An image in memory, of any size: only what was written takes room. */
+export class SparseTarget implements ImageTarget {
+  readonly #chunks = new Map<number, Uint8Array>();
+
+  async writeAt(bytes: Uint8Array, offset: number): Promise<void> {
+    for (let done = 0; done < bytes.length; ) {
+      const at = (offset + done) % CHUNK;
+      const part = bytes.subarray(done, done + CHUNK - at);
+      const number = (offset + done - at) / CHUNK;
+      const chunk = this.#chunks.get(number) ?? new Uint8Array(CHUNK);
+      this.#chunks.set(number, chunk);
+      chunk.set(part, at);
+      done += part.length;
+    }
+  }
+
+  async truncate(): Promise<void> {}
+
+  /** Yields what stands there, in pieces; zeros where nothing was written. */
+  *read(offset: number, size: number): Generator<Uint8Array> {
+    for (let at = offset; at < offset + size; ) {
+      const within = at % CHUNK;
+      const length = Math.min(CHUNK - within, offset + size - at);
+      yield this.#chunks.get((at - within) / CHUNK)?.subarray(within, within + length) ?? new Uint8Array(length);
+      at += length;
     }
   }
 }
