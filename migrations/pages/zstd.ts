@@ -70,21 +70,23 @@ const BINDING: string = 'zstd-napi/binding.js';
 
 /** An optional dependency: native code, which can't be had everywhere. */
 async function zstdOfPackage(): Promise<Zstd | undefined> {
-  try {
-    binding ??= import(BINDING).then((found: { default: ZstdBinding }) => found.default);
-    const { CCtx, DCtx, compressBound } = await binding;
-    const [packer, expander] = [new CCtx(), new DCtx()];
-    return {
-      compress: (bytes) => filled(compressBound(bytes.length), (to) => packer.compress(to, bytes, LEVEL)),
-      decompress: (bytes, size) => filled(size, (to) => expander.decompress(to, bytes)),
-    };
-  } catch {
-    return undefined;
-  }
+  ofPackage ??= import(BINDING)
+    .then(({ default: { CCtx, DCtx, compressBound } }: { default: ZstdBinding }) => {
+      const [packer, expander] = [new CCtx(), new DCtx()];
+      return {
+        compress: (bytes: Uint8Array) => filled(compressBound(bytes.length), (to) => packer.compress(to, bytes, LEVEL)),
+        decompress: (bytes: Uint8Array, size: number) => filled(size, (to) => expander.decompress(to, bytes)),
+      };
+    })
+    .catch(() => undefined);
+  return ofPackage;
 }
 
-/** Looked for once: a search in vain takes longer than the migration of a small machine. */
-let binding: Promise<ZstdBinding> | undefined;
+/**
+ * Looked for once: a search in vain takes longer than the migration of a small machine. All migrations use the same
+ * contexts, of some MiB: a call leaves nothing in them for the next one.
+ */
+let ofPackage: Promise<Zstd | undefined> | undefined;
 
 function filled(size: number, fill: (to: Uint8Array) => number): Uint8Array {
   const bytes = Buffer.allocUnsafe(size);

@@ -113,10 +113,13 @@ export class Network implements Carrier {
 
   /** As the network deals them out: not as they were sent. */
   #pieces(frames: Buffer[]): Buffer[] {
-    return frames.flatMap((frame) => {
-      if (frame.length < 2 || this.#random.below(4) > 0) return [frame];
-      const at = 1 + this.#random.below(frame.length - 1);
-      return [frame.subarray(0, at), frame.subarray(at)];
-    });
+    const pieces: Buffer[] = [];
+    for (const frame of frames) {
+      const isWhole = frame.length < 2 || this.#random.below(4) > 0;
+      const at = isWhole ? frame.length : 1 + this.#random.below(frame.length - 1);
+      pieces.push(frame.subarray(0, at));
+      if (!isWhole) pieces.push(frame.subarray(at));
+    }
+    return pieces;
   }
 }

@@ -77,9 +77,16 @@ function firstMemory(pages: number, random: Random): Uint8Array {
     const step = kind === 1 ? 1 : kind === 2 ? 64 : 0;
     const start = page * PAGE_SIZE;
     if (step === 0) memory.fill(value, start, start + PAGE_SIZE);
-    else for (let at = start, n = value; at < start + PAGE_SIZE; at += step) memory[at] = n = (n * 77 + 13) & 255;
+    else fillWithSteps(memory.subarray(start, start + PAGE_SIZE), value, step);
   }
   return memory;
+}
+
+/** A sequence of all bytes, so that it repeats itself after 256 steps. */
+function fillWithSteps(page: Uint8Array, value: number, step: number): void {
+  const whole = Math.min(page.length, step * 256);
+  for (let at = 0, n = value; at < whole; at += step) page[at] = n = (n * 77 + 13) & 255;
+  for (let at = whole; at < page.length; at += whole) page.copyWithin(at, 0, whole);
 }
 
 function differingPage(one: Uint8Array, other: Uint8Array): number {

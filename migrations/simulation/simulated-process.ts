@@ -104,7 +104,7 @@ export class SimulatedProcess {
     this.#world = {
       time: this.#time(date),
       chance: {
-        bytes: (count) => Buffer.from(Array.from({ length: count }, () => random.below(256))),
+        bytes: (count) => Buffer.from(Uint8Array.from({ length: count }, () => random.below(256))),
         integer: (from, to) => from + random.below(to - from),
       },
       disk: this.files.disk,

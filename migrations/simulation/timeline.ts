@@ -1,5 +1,3 @@
-import { setImmediate } from 'node:timers/promises';
-
 /** Whom things happen to: a process. */
 export interface Subject {
   readonly isGone: boolean;
@@ -57,13 +55,33 @@ export class Timeline {
   }
 
   /** Lets things happen until `isOver` says so, nothing is left, or so much time has passed. */
-  async run(isOver: () => boolean, withinMs: number): Promise<void> {
+  run(isOver: () => boolean, withinMs: number): Promise<void> {
     const end = this.now + withinMs;
+    return new Promise((resolve, reject) => {
+      const goOn = () => {
+        try {
+          // All that follows at once, in promises and streams, belongs to the same process.
+          if (this.#happens(isOver, end)) afterPromises(noteAndGoOn);
+          else resolve();
+        } catch (error) {
+          reject(error);
+        }
+      };
+      const noteAndGoOn = () => {
+        this.onHappened?.();
+        goOn();
+      };
+      goOn();
+    });
+  }
+
+  /** Lets the next thing happen from which something may follow. @returns whether one has */
+  #happens(isOver: () => boolean, end: number): boolean {
     while (!isOver()) {
       const next = this.#heap[0];
       if (!next || next.at > end) {
         this.now = Math.max(this.now, end);
-        return;
+        return false;
       }
       this.#takeFirst();
       if (next.isOff || next.to?.isGone) continue;
@@ -76,10 +94,9 @@ export class Timeline {
       else next.work();
       if (next.isQuiet) continue;
       this.happened++;
-      // All that follows at once, in promises and streams, belongs to the same process.
-      await setImmediate();
-      this.onHappened?.();
+      return true;
     }
+    return false;
   }
 
   #rise(happening: Happening): void {
@@ -110,4 +127,24 @@ export class Timeline {
 
 function isBefore(one: Happening, other: Happening): boolean {
   return one.at < other.at || (one.at === other.at && one.order < other.order);
+}
+
+/** Asked for at once: between any two of them promises and streams get their turn, but nobody asks the system. */
+const TURNS = 32;
+let turnsToCome = 0;
+const waiting: (() => void)[] = [];
+
+/** Does something as soon as nothing is left to do in promises and streams. */
+function afterPromises(work: () => void): void {
+  waiting.push(work);
+  if (turnsToCome >= waiting.length) return;
+  turnsToCome += TURNS;
+  for (let i = 0; i < TURNS; i++) setImmediate(takeTurn);
+}
+
+function takeTurn(): void {
+  turnsToCome--;
+  const work = waiting.shift();
+  // As a promise's turn: what it leads to in promises comes before what it leads to in streams.
+  if (work) queueMicrotask(work);
 }
