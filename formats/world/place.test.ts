@@ -23,3 +23,11 @@ it.skipIf(start === '')('A process does not outlive its host, whoever has its nu
   // Two hosts may be copies of one; of a record from elsewhere only its operator can say so.
   expect(isAlive(record(process.pid, `${host} before ${processes}`), false)).toBe('unknown');
 });
+
+it.skipIf(world.process.begunAt() === '')('A process does not outlive its end, whoever has its number now', () => {
+  const here = record(process.pid, world.process.place());
+  expect(isAlive({ ...here, begunAt: world.process.begunAt() }, true)).toBe(true);
+  expect(isAlive({ ...here, begunAt: '1' }, true)).toBe(false);
+  expect(isAlive({ ...here, begunAt: '' }, true)).toBe(true);
+  expect(isAlive({ ...here, pid: DEAD, begunAt: world.process.begunAt() }, true)).toBe(false);
+});

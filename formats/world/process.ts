@@ -11,11 +11,13 @@ export interface OwnProcess {
    * parts that the system does not tell are empty.
    */
   place(): string;
+  /** When it began, as this start of the host counts; empty where the system does not tell. */
+  begunAt(): string;
   /**
-   * Whether a process with this number runs on this host. It may be another one than was meant: systems use numbers of
-   * ended processes again.
+   * Whether a process with this number runs on this host.
+   * @param begunAt when it began, as systems use numbers of ended processes again; empty where that is not known
    */
-  isRunning(pid: number): boolean;
+  isRunning(pid: number, begunAt?: string): boolean;
 }
 
 export const REAL_PROCESS: OwnProcess = {
@@ -31,20 +33,29 @@ export const REAL_PROCESS: OwnProcess = {
     ].join(' ');
     return known;
   },
-  isRunning(pid) {
+  begunAt: () => statusOf(process.pid).begunAt,
+  isRunning(pid, begunAt = '') {
     try {
-      return process.kill(pid, 0) && !isZombie(pid);
+      process.kill(pid, 0);
     } catch (error) {
       // EPERM: it runs, and belongs to another user.
-      return (error as NodeJS.ErrnoException).code === 'EPERM';
+      if ((error as NodeJS.ErrnoException).code !== 'EPERM') return false;
     }
+    const now = statusOf(pid);
+    const isAnother = begunAt !== '' && now.begunAt !== '' && now.begunAt !== begunAt;
+    // A zombie has ended, and its parent has not asked for its exit code yet.
+    const isZombie = /[ZX]/.test(now.state);
+    return !isAnother && !isZombie;
   },
 };
 let known: string | undefined;
 
-/** Whether a process is a zombie: it has ended, and its parent has not asked for its exit code yet. */
-function isZombie(pid: number): boolean {
-  return /^\d+ \(.*\) [ZX] /s.test(told(() => readFileSync(`/proc/${pid}/stat`, 'utf8')));
+/** What the system tells of a process; empty where it tells nothing. */
+function statusOf(pid: number): { state: string; begunAt: string } {
+  const status = told(() => readFileSync(`/proc/${pid}/stat`, 'utf8'));
+  // The name of its program, in brackets, may hold brackets.
+  const fields = status.slice(status.lastIndexOf(')') + 2).split(' ');
+  return { state: fields[0], begunAt: fields[19] ?? '' };
 }
 
 function told(ask: () => string): string {

@@ -57,6 +57,8 @@ const recordShape = record({
   pid: integer(0, 2 ** 31),
   /** Where that number means something; see place.ts. Records of older versions do not tell. */
   place: withDefault(text(256), ''),
+  /** When that process began: another one may have its number by now. Some systems, and older versions, do not tell. */
+  begunAt: optional(text(64)),
   /** Number of the connection over which it was decided; older versions do not tell. */
   attempt: withDefault(integer(0, 2 ** 31), 0),
   /** Of machines that another process runs: it lives on when this one ends. */
@@ -67,7 +69,9 @@ const recordShape = record({
   at: integer(0, Number.MAX_SAFE_INTEGER),
 });
 /** A decision as it stands in a file. */
-export type DecisionRecord = Omit<ShapeValue<typeof recordShape>, 'guest' | 'wasPaused'> & {
+export type DecisionRecord = Omit<ShapeValue<typeof recordShape>, 'guest' | 'wasPaused' | 'begunAt'> & {
+  /** When its process began; absent where nobody has told. */
+  begunAt?: string | undefined;
   /** The process that runs the machine, where another one only moves it: it lives on when that ends. */
   guest?: GuestRecord | undefined;
   /** How the machine was before it stood still to be handed over, and so how it arrives; absent before that. */
@@ -134,6 +138,7 @@ export class DecisionFile implements DecisionLog {
       attempt,
       pid: world.process.pid,
       place: world.process.place(),
+      begunAt: world.process.begunAt(),
       at: world.time.date(),
     });
   }

@@ -53,6 +53,10 @@ describe('recallTarget()', () => {
     expect(readdirSync(folder)).toHaveLength(1);
   });
 
+  it.skipIf(world.process.begunAt() === '')('gives up what another process did that had this number', async () => {
+    expect(await recall({ pid: process.pid, begunAt: '1' })).toEqual(['gave-up', 'gave-up', 3]);
+  });
+
   it('leaves alone what lives, was started, or is of another place', async () => {
     expect(await recall({ pid: process.pid })).toEqual(['ready', 'ready', 3]);
     expect(await recall({ decision: 'started' })).toEqual(['started', 'started', 3]);

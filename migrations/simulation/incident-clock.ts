@@ -1,4 +1,4 @@
-import { FRAME_HEADER_SIZE, type FrameName, frameHeader, frameOfType } from '../wire/frames.ts';
+import { FRAME_HEADER_SIZE, FRAME_MAGIC, type FrameName, frameHeader, frameOfType } from '../wire/frames.ts';
 import type { HostName, Incident, IncidentTime } from './scenario.ts';
 
 /** Counts happenings, frames and disk operations of a play, and reports each incident when its count is reached. */
@@ -24,8 +24,7 @@ export class IncidentClock {
 
   noteFrame(bytes: Buffer): void {
     this.#note('frames');
-    if (bytes.length < FRAME_HEADER_SIZE || this.#left.size === 0) return;
-    const name = frameOfType(bytes[frameHeader.offsets.type]);
+    const name = this.#left.size === 0 ? undefined : nameOfFrame(bytes);
     if (name === undefined) return;
     const count = (this.#framesOf.get(name) ?? 0) + 1;
     this.#framesOf.set(name, count);
@@ -63,4 +62,10 @@ export class IncidentClock {
       this.#onDue(incident);
     }
   }
+}
+
+/** Undefined for bytes that do not begin with a whole frame header. */
+export function nameOfFrame(bytes: Buffer): FrameName | undefined {
+  const isBeginning = bytes.length >= FRAME_HEADER_SIZE && bytes.readUInt32LE(0) === FRAME_MAGIC;
+  return isBeginning ? frameOfType(bytes[frameHeader.offsets.type]) : undefined;
 }

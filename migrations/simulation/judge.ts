@@ -4,8 +4,16 @@ import { readRecord } from '../hand-over/decision-record.ts';
 import { loadZstd } from '../pages/zstd.ts';
 import type { ProofMode } from '../policy/choose-proof.ts';
 import { Play } from './play.ts';
-import type { HostName, Scenario } from './scenario.ts';
+import type { HostName, Incident, Scenario } from './scenario.ts';
 import { RECORDS } from './simulated-process.ts';
+
+/** Troubles of links alone, and what is no trouble to anybody. */
+const OF_LINKS: ReadonlySet<Incident['kind']> = new Set(['cut', 'part', 'clock', 'copy']);
+/** Why a machine may stay then. */
+const REASONS_OF_LINKS: ReadonlySet<string> = new Set([
+  ...['link-lost', 'peer-silent', 'ETIMEDOUT', 'ECONNREFUSED', 'ECONNRESET'],
+  ...['time-limit', 'too-many-stops', 'too-many-rounds'],
+]);
 
 /** Result of a simulated run. */
 export interface Judgement {
@@ -88,6 +96,14 @@ function toldFaults(play: Play, survivor: HostName | 'lost'): string[] {
   if (!play.isSourceDone) faults.push('the source comes to no end');
   if (play.receiver?.hasPromised && !play.target?.isGone) faults.push('the target comes to no end');
   if (report && report.outcome !== 'handed-over' && report.because === '') faults.push('nobody is told why');
+  const code = report?.code ?? refusal?.code;
+  if (
+    code !== undefined &&
+    code !== null &&
+    !REASONS_OF_LINKS.has(code) &&
+    [...had].every((kind) => OF_LINKS.has(kind))
+  )
+    faults.push(`only links were in trouble, and the machine stays because of ${code}`);
   return faults;
 }
 

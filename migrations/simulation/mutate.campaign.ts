@@ -8,12 +8,15 @@ import { MUTATIONS } from './mutations.ts';
 // the simulator look for each with the same seeds, aimed ones first. Each has to be found; the seed that finds it is
 // told.
 
+const SIMULATE = 'simulate.campaign.js';
+const SAVES = 'saves/simulate-saves.campaign.js';
+
 const [runs = '20000', words = ''] = process.argv.slice(2);
 const dist = fileURLToPath(new URL('../..', import.meta.url));
 const missed: string[] = [];
 let found = 0;
 
-for (const { name, file, from, to } of MUTATIONS.filter((mutation) => mutation.name.includes(words))) {
+for (const { name, isOfSaves, file, from, to } of MUTATIONS.filter((mutation) => mutation.name.includes(words))) {
   const copy = mkdtempSync(join(dist, '..', 'dist-mutant-'));
   try {
     cpSync(dist, copy, { recursive: true });
@@ -27,7 +30,7 @@ for (const { name, file, from, to } of MUTATIONS.filter((mutation) => mutation.n
       path,
       code.replace(from, () => to),
     );
-    const { seed, fault } = firstFound(copy);
+    const { seed, fault } = firstFound(copy, isOfSaves ? [[SAVES]] : [[SIMULATE, '--aimed'], [SIMULATE]]);
     if (seed === undefined) missed.push(name);
     else found++;
     console.log(
@@ -38,23 +41,23 @@ for (const { name, file, from, to } of MUTATIONS.filter((mutation) => mutation.n
   }
 }
 
-/** The first seed with a fault in a copy of the code that is none of the code as it stands. */
-function firstFound(copy: string): { seed?: string; fault?: string } {
-  for (const words of [['--aimed'], []])
+/** The first seed with a fault in a copy of the code that is none of the code as it stands. @param ways programs to try */
+function firstFound(copy: string, ways: readonly [string, ...string[]][]): { seed?: string; fault?: string } {
+  for (const words of ways)
     for (let first = 1; first <= Number(runs); ) {
       const some = ['--seed', String(first), '--runs', String(Number(runs) - first + 1), '--first'];
       const found = simulate(copy, ...words, ...some);
       if (found.seed === undefined) break;
       if (simulate(dist, ...words, '--only', found.seed).fault === 'all is well')
-        return { ...found, seed: [found.seed, ...words].join(' ') };
+        return { ...found, seed: [found.seed, ...words.slice(1)].join(' ') };
       first = Number(found.seed) + 1;
     }
   return {};
 }
 
-function simulate(folder: string, ...words: string[]): { seed?: string; fault?: string } {
-  const program = join(folder, 'migrations/simulation/simulate.campaign.js');
-  const { stdout, stderr } = spawnSync(process.execPath, [program, ...words], { encoding: 'utf8' });
+function simulate(folder: string, program: string, ...words: string[]): { seed?: string; fault?: string } {
+  const path = join(folder, 'migrations/simulation', program);
+  const { stdout, stderr } = spawnSync(process.execPath, [path, ...words], { encoding: 'utf8' });
   if (/SyntaxError/.test(stderr)) throw new Error(`The changed code is none: ${stderr}`);
   const [, seed, fault] = /^seed (\d+): (.*)$/m.exec(stdout) ?? [];
   return { seed, fault };

@@ -1,6 +1,8 @@
 /** A fault put into the code on purpose: in this file of `dist`, this text becomes that. */
 export interface Mutation {
   name: string;
+  /** Found by live saves, not by migrations. */
+  isOfSaves?: boolean;
   file: string;
   from: string;
   to: string;
@@ -10,6 +12,8 @@ const RECORD = 'hand-over/decision-record.js';
 const RECEIVER = 'arrival/receiver.js';
 const TARGET_CUSTODY = 'arrival/target-custody.js';
 const CUSTODY = 'source/source-custody.js';
+const LIVE_SAVE = '../src/live-save/live-save.js';
+const SINK = '../formats/files/sink.js';
 
 /** Faults that the simulator has to find. */
 export const MUTATIONS: readonly Mutation[] = [
@@ -65,10 +69,10 @@ export const MUTATIONS: readonly Mutation[] = [
     to: "if (target.alive === 'unknown') return { survivor: 'source', write: givesUp, because: '' };\n    if (false)",
   },
   {
-    name: 'a record of a target that has ended is not made final',
-    file: 'hand-over/record-folder.js',
-    from: "await writeRecord(path, { ...record, decision: 'gave-up', at: world.time.date() });",
-    to: ';',
+    name: 'the number of a process that has ended stands for one that has got it since',
+    file: '../formats/world/place.js',
+    from: 'isRunning(pid, begunAt)',
+    to: 'isRunning(pid)',
   },
   {
     name: 'a target takes a migration that its record says is over',
@@ -141,5 +145,47 @@ export const MUTATIONS: readonly Mutation[] = [
     file: 'source/in-doubt.js',
     from: "if (written === 'kept')",
     to: 'if (false)',
+  },
+  {
+    name: 'a saved file is not synced',
+    isOfSaves: true,
+    file: SINK,
+    from: 'await this.sync();',
+    to: ';',
+  },
+  {
+    name: 'the folder of a saved file is not synced',
+    isOfSaves: true,
+    file: SINK,
+    from: 'await syncFolder(dirname(this.#place));',
+    to: ';',
+  },
+  {
+    name: 'a save that fails leaves what it has written',
+    isOfSaves: true,
+    file: SINK,
+    from: 'await world.disk.unlink(this.#temporary).catch(() => { });',
+    to: ';',
+  },
+  {
+    name: 'a save that fails in its last part leaves the machine as it is',
+    isOfSaves: true,
+    file: LIVE_SAVE,
+    from: "if (this.#step === 'final')",
+    to: 'if (false)',
+  },
+  {
+    name: 'pages stay monitored after a live save',
+    isOfSaves: true,
+    file: LIVE_SAVE,
+    from: 'await this.#tracker.finishInTurns();',
+    to: ';',
+  },
+  {
+    name: 'a page is left out of the last pass',
+    isOfSaves: true,
+    file: '../src/live-save/ram-tracker.js',
+    from: 'if (entries[at] & (Live.DIRTY | Live.IGNORE) && range',
+    to: 'if (at % 7 !== 3 && entries[at] & (Live.DIRTY | Live.IGNORE) && range',
   },
 ];

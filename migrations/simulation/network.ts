@@ -20,6 +20,8 @@ export class Network implements Carrier {
   listener: { process: SimulatedProcess; accept(stream: Duplex, peer: string): void } | undefined;
   /** Called for each frame, before it leaves. */
   onFrame: ((bytes: Buffer) => void) | undefined;
+  /** Called for each piece of a frame that a process is given. */
+  onTaken: Carrier['onTaken'];
   /** What becomes of the next frame, if somebody lies. */
   lie: Lie | undefined;
   readonly #random: Random;

@@ -1,4 +1,5 @@
 import { SavkitError } from '../../formats/errors.ts';
+import type { DecisionRecord } from '../hand-over/decision-record.ts';
 import { resolveRecordFiles } from '../hand-over/resolve-files.ts';
 import type { HostName } from './scenario.ts';
 import type { SafeFile, SimulatedGuest } from './simulated-machine.ts';
@@ -55,13 +56,15 @@ export class Operators {
     const host = this.#play.hosts[side];
     const file = host.files.names.get(this.#play.recordOf(side));
     if (!file) return false;
-    const { pid, place } = JSON.parse(file.bytes.toString()) as { pid: number; place: string };
-    return host.running.get(pid)?.place !== place;
+    const { pid, place, begunAt } = JSON.parse(file.bytes.toString()) as DecisionRecord;
+    const process = host.running.get(pid);
+    return process?.place !== place || process.begunAt !== begunAt;
   }
 
   /** Asks on one host. @param which copy of the other side's record: one made now, the last one, or none */
   async ask(host: HostName, which: 'fresh' | 'any' | 'none'): Promise<void> {
-    const { hosts, timeline } = this.#play;
+    // What was asked before may still fail of troubles that cease meanwhile.
+    const { hosts, timeline, isCalm } = this.#play;
     if (!hosts[host].isUp || !hosts[host].files.names.has(this.#play.recordOf(host))) return;
     if (which === 'fresh') this.copy(OTHER[host]);
     const copy = which === 'none' ? undefined : this.#copies[OTHER[host]];
@@ -83,7 +86,7 @@ export class Operators {
           },
           (error) => {
             if (!(error instanceof SavkitError)) this.#play.guest.faults.push(`resolve: ${(error as Error).stack}`);
-            else if (this.#play.isCalm) this.#play.guest.faults.push(`resolve cannot say: ${error.message}`);
+            else if (isCalm) this.#play.guest.faults.push(`resolve cannot say: ${error.message}`);
           },
         )
         .finally(() => process.endWhenIdle());

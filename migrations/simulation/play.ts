@@ -8,7 +8,7 @@ import type { MigrationLimits } from '../policy/limits.ts';
 import { DEFAULT_LIMITS } from '../policy/limits.ts';
 import type { MigrationReport } from '../report/report.ts';
 import { migrate } from '../source/migration.ts';
-import { IncidentClock } from './incident-clock.ts';
+import { IncidentClock, nameOfFrame } from './incident-clock.ts';
 import { Network } from './network.ts';
 import { type Ground, Operators } from './operators.ts';
 import type { HostName, Incident, Scenario } from './scenario.ts';
@@ -51,6 +51,8 @@ export class Play implements Surroundings, Ground {
   readonly #incidents: IncidentClock;
   /** The process that migrates the machine. */
   #migrating: SimulatedProcess | undefined;
+  /** It was told that its machine stays at the source. */
+  #refused: Receiver<SimulatedMachine> | undefined;
   #disk: Extract<Incident, { kind: 'disk' }> | undefined;
   #diskWorks = 0;
 
@@ -66,10 +68,17 @@ export class Play implements Surroundings, Ground {
     this.operators = new Operators(this);
     this.timeline.onHappened = () => this.#incidents.noteHappening();
     this.network.onFrame = (bytes) => this.#incidents.noteFrame(bytes);
+    this.network.onTaken = (bytes, by) => {
+      if (by === this.target && nameOfFrame(bytes) === 'refuse') this.#refused = this.receiver;
+    };
   }
 
   get migration(): string {
     return MIGRATION;
+  }
+
+  get givesNumbersAgain(): boolean {
+    return this.scenario.givesNumbersAgain;
   }
 
   recordOf(host: HostName): string {
@@ -93,7 +102,7 @@ export class Play implements Surroundings, Ground {
     this.isCalm = true;
     this.network.part(0);
     for (const host of Object.values(this.hosts)) if (!host.isUp) host.restart();
-    if (this.target?.isGone !== false && !this.targetHasEnded) this.startTarget();
+    this.#startTargetAgain();
     // Of a machine whose migration had not begun nobody has to ask anything.
     if (this.source?.isGone && !this.hosts.source.files.names.has(this.recordOf('source')))
       this.operators.startAgain(this.started);
@@ -102,6 +111,8 @@ export class Play implements Surroundings, Ground {
     if (wake > this.timeline.now) await this.timeline.run(() => false, wake - this.timeline.now + 1);
     const waits = () => !this.isSourceDone || this.receiver?.hasPromised === true;
     await this.timeline.run(() => !waits(), 200_000);
+    if (this.receiver?.hasPromised && this.receiver === this.#refused && !this.target?.isGone && !this.had.has('lie'))
+      this.guest.faults.push('the target waits, although it was told that the machine stays at the source');
     if (this.#waitsForTarget && [...this.had].every((kind) => PASSING.has(kind)))
       this.guest.faults.push('the source waits for operators, although its target is there');
     for (let asks = 0; asks < 6 && (waits() || asks < 2); asks++) {
@@ -153,6 +164,10 @@ export class Play implements Surroundings, Ground {
       if (!(error instanceof SavkitError)) this.guest.faults.push(`an error inside: ${(error as Error).stack}`);
       this.refusal = error as SavkitError;
     }
+  }
+
+  #startTargetAgain(): void {
+    if (this.target?.isGone && !this.targetHasEnded && !this.scenario.staysKilled) this.startTarget();
   }
 
   startTarget(): void {
@@ -270,9 +285,11 @@ export class Play implements Surroundings, Ground {
     if (!host.isUp) return;
     if (trouble.kind === 'crash') host.crash();
     else this[trouble.host]?.end('killed');
+    if (this.scenario.asksAtOnce)
+      this.timeline.add(trouble.backAfterMs / 2, undefined, () => this.operators.ask(trouble.host, 'none'));
     this.timeline.add(trouble.backAfterMs, undefined, () => {
       if (!host.isUp) host.restart();
-      if (trouble.host === 'target' && this.target?.isGone && !this.targetHasEnded && !this.isCalm) this.startTarget();
+      if (trouble.host === 'target' && !this.isCalm) this.#startTargetAgain();
     });
   }
 }

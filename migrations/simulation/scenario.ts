@@ -61,12 +61,20 @@ export interface Scenario {
   missedWrites: number;
   /** Its writes are found by comparing memory with what was sent, as those of a guest of QEMU are; not drawn. */
   compares: boolean;
+  /** A process gets the number of one that has ended. */
+  givesNumbersAgain: boolean;
+  /** Nobody starts a target again that was killed. */
+  staysKilled: boolean;
+  /** Where a process was killed somebody asks who has the machine, before it is started again. */
+  asksAtOnce: boolean;
   troubles: Incident[];
 }
 
 export function drawScenario(seed: number): Scenario {
   const random = new Random(Math.imul(seed, 2654435761) ^ 0x5eed);
   const pick = <T>(...choices: T[]) => random.pick(choices);
+  // Of its own, so that seeds of before mean what they meant.
+  const users = new Random(Math.imul(seed, 3266489917) ^ 0x05e75);
   // More than a stream's turn of pages, or so few that a run takes little time.
   const pages = random.below(40) === 0 ? 260 + random.below(300) : 2 + random.below(24);
   return {
@@ -91,6 +99,9 @@ export function drawScenario(seed: number): Scenario {
     isSeeded: random.below(5) === 0,
     missedWrites: random.below(6) === 0 ? 1 + random.below(3) : 0,
     compares: false,
+    givesNumbersAgain: users.below(2) === 0,
+    staysKilled: users.below(4) === 0,
+    asksAtOnce: users.below(3) === 0,
     troubles: Array.from({ length: pick(0, 1, 1, 2, 2, 3, 4, 6) }, () => drawTrouble(random)),
   };
 }

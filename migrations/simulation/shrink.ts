@@ -2,13 +2,22 @@ import { type Judgement, judge } from './judge.ts';
 import type { Scenario } from './scenario.ts';
 
 /** Leaves out whatever a fault does not need. */
-export async function shrink(scenario: Scenario, judgeOf = judge): Promise<{ scenario: Scenario; verdict: Judgement }> {
+export function shrink(scenario: Scenario, judgeOf = judge): Promise<{ scenario: Scenario; verdict: Judgement }> {
+  return leaveOut(scenario, judgeOf, smaller);
+}
+
+/** Goes on with one of the smaller ones as long as one has the same fault. */
+export async function leaveOut<S, V extends { faults: string[] }>(
+  scenario: S,
+  judgeOf: (scenario: S) => Promise<V>,
+  smallerOf: (scenario: S) => S[],
+): Promise<{ scenario: S; verdict: V }> {
   let best = scenario;
   let verdict = await judgeOf(best);
   const kind = kindOf(verdict);
   for (let isSmaller = true; isSmaller; ) {
     isSmaller = false;
-    for (const candidate of smaller(best)) {
+    for (const candidate of smallerOf(best)) {
       const found = await judgeOf(candidate);
       if (kindOf(found) !== kind) continue;
       [best, verdict, isSmaller] = [candidate, found, true];
@@ -19,15 +28,11 @@ export async function shrink(scenario: Scenario, judgeOf = judge): Promise<{ sce
 }
 
 /** What a fault is, whatever the numbers in it. */
-function kindOf({ faults }: Judgement): string {
+function kindOf({ faults }: { faults: string[] }): string {
   return faults.length === 0 ? '' : faults[0].replaceAll(/[0-9a-f]*\d[0-9a-f]*/g, 'N').slice(0, 200);
 }
 
 function smaller(scenario: Scenario): Scenario[] {
-  const without = scenario.troubles.map((_, i) => ({
-    ...scenario,
-    troubles: scenario.troubles.filter((_trouble, other) => other !== i),
-  }));
   const plain: Partial<Scenario>[] = [
     { pages: 2, workload: { ...scenario.workload, hot: 1 } },
     { streams: 1 },
@@ -36,6 +41,9 @@ function smaller(scenario: Scenario): Scenario[] {
     { hasSafeFile: false },
     { missedWrites: 0 },
     { compares: false },
+    { givesNumbersAgain: false },
+    { staysKilled: false },
+    { asksAtOnce: false },
     { limits: {} },
     { compression: 'never' },
   ];
@@ -44,5 +52,13 @@ function smaller(scenario: Scenario): Scenario[] {
       ([key, value]) => JSON.stringify(scenario[key as keyof Scenario]) !== JSON.stringify(value),
     ),
   );
-  return [...without, ...changed.map((change) => ({ ...scenario, ...change }))];
+  return [...withoutOne(scenario), ...changed.map((change) => ({ ...scenario, ...change }))];
+}
+
+/** The same without each of its troubles. */
+export function withoutOne<S extends { troubles: unknown[] }>(scenario: S): S[] {
+  return scenario.troubles.map((_, i) => ({
+    ...scenario,
+    troubles: scenario.troubles.filter((_trouble, other) => other !== i),
+  }));
 }

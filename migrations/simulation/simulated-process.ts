@@ -13,6 +13,8 @@ export const RECORDS = '/records';
 export interface Surroundings {
   readonly timeline: Timeline;
   readonly random: Random;
+  /** The number of a process that has ended is given to the next one. */
+  readonly givesNumbersAgain: boolean;
   /** Called before each work of a disk. @returns the system's code where it fails */
   diskFault(host: SimulatedHost, work: DiskWork, path: string): string | undefined;
 }
@@ -29,6 +31,9 @@ export class SimulatedHost {
   starts = 1;
   isUp = true;
   #lastPid = 1000;
+  /** Numbers of processes that have ended. */
+  readonly #freed: number[] = [];
+  #begun = 0;
 
   constructor(name: 'source' | 'target', around: Surroundings) {
     this.name = name;
@@ -39,7 +44,8 @@ export class SimulatedHost {
 
   /** Starts a process. */
   start(): SimulatedProcess {
-    const process = new SimulatedProcess(this, ++this.#lastPid);
+    const old = this.around.givesNumbersAgain ? this.#freed.shift() : undefined;
+    const process = new SimulatedProcess(this, old ?? ++this.#lastPid, ++this.#begun);
     this.running.set(process.pid, process);
     return process;
   }
@@ -55,6 +61,13 @@ export class SimulatedHost {
     this.isUp = true;
     this.starts++;
     this.#lastPid = 1000;
+    this.#freed.length = 0;
+  }
+
+  /** A number is free again. */
+  free(pid: number): void {
+    this.running.delete(pid);
+    this.#freed.push(pid);
   }
 }
 
@@ -76,6 +89,7 @@ export class SimulatedProcess {
   readonly host: SimulatedHost;
   readonly pid: number;
   readonly place: string;
+  readonly begunAt: string;
   readonly sockets = new Set<SimulatedSocket>();
   readonly files: SimulatedDisk;
   isGone = false;
@@ -90,9 +104,10 @@ export class SimulatedProcess {
   /** Works of the disk that are under way. */
   #works = 0;
 
-  constructor(host: SimulatedHost, pid: number) {
+  constructor(host: SimulatedHost, pid: number, begunAt: number) {
     this.host = host;
     this.pid = pid;
+    this.begunAt = String(begunAt);
     this.place = `${host.name} ${host.starts} 1`;
     const { timeline, random } = host.around;
     const date = () => Math.max(0, Math.floor(1.7e12 + timeline.now + host.clockError));
@@ -108,7 +123,15 @@ export class SimulatedProcess {
         integer: (from, to) => from + random.below(to - from),
       },
       disk: this.files.disk,
-      process: { pid, place: () => this.place, isRunning: (other) => host.running.has(other) },
+      process: {
+        pid,
+        place: () => this.place,
+        begunAt: () => this.begunAt,
+        isRunning: (other, begunAt = '') => {
+          const found = host.running.get(other);
+          return found !== undefined && (begunAt === '' || begunAt === found.begunAt);
+        },
+      },
     };
   }
 
@@ -131,7 +154,7 @@ export class SimulatedProcess {
   end(how: 'killed' | 'silently'): void {
     if (this.isGone) return;
     this.isGone = true;
-    this.host.running.delete(this.pid);
+    this.host.free(this.pid);
     for (const socket of [...this.sockets]) socket.abandon(how);
     this.onEnd?.();
   }

@@ -22,6 +22,8 @@ export interface Carrier {
   carry(bytes: Buffer, from: SimulatedSocket): { frames: Buffer[]; ms: number } | undefined;
   /** How long the last word of an end takes. */
   latency(): number;
+  /** Called for each piece that a process is given. */
+  onTaken?: ((bytes: Buffer, by: SocketOwner) => void) | undefined;
 }
 
 /** One end of a connection. It is a socket to all that use it, so that they treat it as they treat real ones. */
@@ -126,6 +128,7 @@ export class SimulatedSocket extends Socket {
   }
 
   #take(bytes: Buffer | null): void {
+    if (bytes) this.#carrier.onTaken?.(bytes, this.owner);
     this.#waiting.push({ bytes });
     this.#handOut();
   }

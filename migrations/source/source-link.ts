@@ -173,7 +173,7 @@ export class SourceLink {
     try {
       const { nonce } = await receiveHello(channel);
       await channel.send('disk', { disk }, { nonce, token: this.#token });
-      await receiveOnly(channel, 'accept');
+      await receiveOnly(channel, 'accept').catch(ofGivenUpLink);
       channel.startBeats();
       await carryBytes(channel, stream, { answerWithin: timeOuts.frame });
     } finally {
@@ -213,10 +213,18 @@ export class SourceLink {
     const { nonce } = await receiveHello(channel);
     await channel.send('join', { stream: index }, { nonce, token: this.#token });
     const stream = new PageStream(channel, this.capabilities.window, meter);
-    await stream.inbox.expect('accept');
+    await stream.inbox.expect('accept').catch(ofGivenUpLink);
     channel.startBeats();
     this.streams.push(stream);
   }
+}
+
+/**
+ * The target knows a further stream's link no more: it has given that up while this side could not see it. @throws
+ * LinkError then, else the error as it is
+ */
+function ofGivenUpLink(error: unknown): never {
+  throw error instanceof PeerError && error.code === 'bad-token' ? LinkError.givenUp() : error;
 }
 
 async function sayHello(

@@ -22,6 +22,10 @@ export class LinkError extends EnvironmentError {
     return error;
   }
 
+  static givenUp(): LinkError {
+    return new LinkError('link-lost', 'Cannot go on: the other side has given this link up');
+  }
+
   static silent(ms: number, expected: string): LinkError {
     return new LinkError(
       'peer-silent',

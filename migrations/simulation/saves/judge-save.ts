@@ -1,0 +1,63 @@
+import { bufferSource } from '../../../formats/files/source.ts';
+import { MIB } from '../../../formats/sizes.ts';
+import { enterWorld, REAL_WORLD } from '../../../formats/world/world.ts';
+import { memoryDigest } from '../../../src/live-save/testing/memory-digest.ts';
+import { loadState } from '../../../src/machine/load.ts';
+import { emptyMachine } from '../../../src/running/empty-machine.ts';
+import { Guest } from '../../../src/running/guest.ts';
+import { verify } from '../../../src/saved-state/verify/verify.ts';
+import { type Saved, SavePlay } from './save-play.ts';
+import type { SaveScenario } from './save-scenario.ts';
+
+/** What a run has come to. */
+export interface SaveJudgement {
+  /** What must not be; empty where all is well. */
+  faults: string[];
+  /** The troubles that came about, and when. */
+  log: string[];
+  /** What each save has come to: `saved`, or the code of its error; the last one is missing where its process ended. */
+  ends: string[];
+  /** Things that have happened, and when the last one did: equal in two runs of one scenario. */
+  happened: number;
+  endedAt: number;
+}
+
+/** Writes that a loaded guest makes to show that it goes on. */
+const STEPS_AFTER = 50;
+
+/** Plays a scenario, and looks whether all is as it has to be. */
+export async function judgeSave(scenario: SaveScenario): Promise<SaveJudgement> {
+  const machine = await emptyMachine(scenario.ramMib * MIB);
+  const play = new SavePlay(scenario, machine);
+  const unhandled = (error: unknown) => void play.faults.push(`nobody takes: ${(error as Error)?.stack ?? error}`);
+  process.on('unhandledRejection', unhandled);
+  try {
+    await play.run();
+  } finally {
+    enterWorld(REAL_WORLD);
+    process.off('unhandledRejection', unhandled);
+  }
+  const { faults, log, ends, timeline } = play;
+  faults.push(...(await fileFaults(play)));
+  return { faults, log, ends, happened: timeline.happened, endedAt: timeline.now };
+}
+
+/** Under the name stands what the last save has told of, or the one whose process ended, whole. */
+async function fileFaults({ file, saved, coming }: SavePlay): Promise<string[]> {
+  if (!file) return saved ? ['the file of a save is gone'] : [];
+  if (saved?.bytes.equals(file)) return stateFaults(saved);
+  return coming ? stateFaults({ ...coming, bytes: file }) : ['the file is none that was written'];
+}
+
+/** The file is whole, holds the memory of the machine as it stood, and its guest goes on from there. */
+async function stateFaults({ bytes, digest, steps }: Saved): Promise<string[]> {
+  const { verdict } = await verify(bufferSource(bytes));
+  if (verdict !== 'whole') return [`the file is ${verdict}`];
+  const { memory } = await loadState(bufferSource(bytes));
+  const faults: string[] = memoryDigest(memory) === digest ? [] : ['the file has another memory than the machine had'];
+  const guest = Guest.find(memory);
+  if (!guest) return [...faults, 'the file has no guest'];
+  guest.tick(STEPS_AFTER);
+  if (guest.block.steps !== steps + STEPS_AFTER) faults.push(`the guest of the file is at ${guest.block.steps}`);
+  return [...faults, ...guest.check().faults.map(({ what, place }) => `in the file ${what} ${place} is wrong`)];
+}

@@ -1,0 +1,282 @@
+import { SavkitError } from '../../../formats/errors.ts';
+import { type FileSink, writeFileSink } from '../../../formats/files/sink.ts';
+import { MIB } from '../../../formats/sizes.ts';
+import { Random } from '../../../formats/testing/random.ts';
+import type { DiskWork } from '../../../formats/testing/simulated-disk.ts';
+import { sleep } from '../../../formats/world/waiting.ts';
+import { liveSave } from '../../../src/live-save/live-save.ts';
+import { memoryDigest } from '../../../src/live-save/testing/memory-digest.ts';
+import type { Machine } from '../../../src/machine/machine.ts';
+import type { MachineState } from '../../../src/machine/machine-states.ts';
+import { RunningMachine } from '../../../src/running/running-machine.ts';
+import { SimulatedHost, type SimulatedProcess, type Surroundings } from '../simulated-process.ts';
+import { Timeline } from '../timeline.ts';
+import type { SaveScenario, SaveTrouble, SaveTroubleTime, UserAct } from './save-scenario.ts';
+
+/** Where all saves go. */
+const PATH = '/machines/live.sav';
+/** A user who has stopped a machine in the debugger lets it go on after this time. */
+const DEBUGS_MS = 700;
+const LEAST_ROOM = 64 * MIB;
+
+/** A file as it has to be. */
+export interface Saved {
+  bytes: Buffer;
+  /** Of the machine's memory as it stood, and writes of its guest by then. */
+  digest: string;
+  steps: number;
+}
+
+/** A machine that is saved live while its disk, its host and its user interfere. */
+export class SavePlay implements Surroundings {
+  readonly scenario: SaveScenario;
+  readonly timeline = new Timeline();
+  readonly random: Random;
+  readonly host = new SimulatedHost('source', this);
+  readonly givesNumbersAgain = false;
+  /** What must not be. */
+  readonly faults: string[] = [];
+  /** Troubles that have come about. */
+  readonly log: string[] = [];
+  /** What each save has come to: `saved`, or the code of its error. */
+  readonly ends: string[] = [];
+  /** The last file that a save has told to be there. */
+  saved: Saved | undefined;
+  /** What a save under way would bring: known once its machine stood. */
+  coming: Omit<Saved, 'bytes'> | undefined;
+  readonly #machine: Machine;
+  readonly #left: Set<SaveTrouble>;
+  readonly #had = new Set<string>();
+  #process!: SimulatedProcess;
+  #running!: RunningMachine;
+  /** How the machine is if nobody saves it. */
+  #wanted: MachineState = 'running';
+  #abort: AbortController | undefined;
+  #disk: Extract<SaveTrouble, { kind: 'disk' }> | undefined;
+  #diskWorks = 0;
+  #works = 0;
+  #isOver = false;
+
+  constructor(scenario: SaveScenario, machine: Machine) {
+    this.scenario = scenario;
+    this.random = new Random(scenario.seed);
+    this.#machine = machine;
+    this.#left = new Set(scenario.troubles);
+  }
+
+  /** What stands under the name in the end. */
+  get file(): Buffer | undefined {
+    return this.host.files.names.get(PATH)?.bytes;
+  }
+
+  async run(): Promise<void> {
+    const process = this.host.start();
+    this.#process = process;
+    process.do(() => {
+      this.#running = RunningMachine.of(this.#machine, this.scenario.workload);
+      this.#running.runSteps(this.scenario.stepsBefore);
+      this.#running.resume();
+    });
+    for (const trouble of this.#left)
+      if ('afterMs' in trouble.at) this.timeline.add(trouble.at.afterMs, undefined, () => this.#cause(trouble));
+    this.timeline.add(1, process, () => {
+      this.#saveAll().catch((error: Error) => this.faults.push(`an error inside: ${error.stack}`));
+    });
+    await this.timeline.run(() => this.#isOver || process.isGone, 30 * 60_000);
+    if (process.isGone) return this.#startAgain();
+    if (!this.#isOver) this.faults.push('a save comes to no end');
+    process.do(() => this.#switchOff());
+    await this.timeline.run(() => false, 1000);
+    this.#lookForRests();
+    if (process.timers.size > 0) this.faults.push(`${process.timers.size} timers are left`);
+  }
+
+  async #saveAll(): Promise<void> {
+    for (let i = 0; i < this.scenario.saves; i++) {
+      await this.#save();
+      await sleep(this.random.below(200));
+    }
+    this.#isOver = true;
+  }
+
+  async #save(): Promise<void> {
+    const { maxDowntimeMs, leaveSuspended, limits, fullAfterPass } = this.scenario;
+    this.#abort = new AbortController();
+    const { signal } = this.#abort;
+    this.coming = undefined;
+    let pass = -1;
+    let end = 'saved';
+    try {
+      await writeFileSink(PATH, { force: true }, (sink) =>
+        liveSave(this.#running, this.#slow(sink), {
+          ...{ maxDowntimeMs, leaveSuspended, limits, signal },
+          freeSpace: async () => (++pass === fullAfterPass ? 0 : LEAST_ROOM),
+          onProgress: (percent) => percent === 100 && this.#stands(),
+        }),
+      );
+    } catch (error) {
+      if (!(error instanceof SavkitError)) throw error;
+      end = error.code;
+    }
+    this.#abort = undefined;
+    this.ends.push(end);
+    this.#judgeFile(end);
+    this.#judgeMachine(end);
+    if (!this.#mayEnd(end)) this.faults.push(`a save has ended with ${end}, for no reason`);
+  }
+
+  /** All is written, and the machine is as the file has to have it. */
+  #stands(): void {
+    const { memory, guest } = this.#running;
+    this.coming = { digest: memoryDigest(memory), steps: guest.block.steps };
+    if (this.scenario.leaveSuspended && this.#wanted === 'running') this.#wanted = 'suspended';
+  }
+
+  /** A disk that takes its time, in which the guest goes on. */
+  #slow(sink: FileSink): { write(bytes: Uint8Array): Promise<void> } {
+    return {
+      write: async (bytes) => {
+        await sleep(bytes.length / this.scenario.bytesPerMs);
+        await sink.write(bytes);
+      },
+    };
+  }
+
+  /** A save that fails leaves the file of before, or the whole new one where only its durability failed. */
+  #judgeFile(end: string): void {
+    const { file, saved, coming } = this;
+    const isAsBefore = file === undefined ? saved === undefined : saved?.bytes.equals(file) === true;
+    if (end === 'saved' ? !coming || !file : !isAsBefore && !coming) this.faults.push(`no file as told: ${end}`);
+    if (file && coming && !isAsBefore) this.saved = { ...coming, bytes: Buffer.from(file) };
+    this.coming = undefined;
+    this.#lookForRests();
+  }
+
+  /** The machine goes on as if nobody had saved it. */
+  #judgeMachine(end: string): void {
+    const { state, memory } = this.#running;
+    const { monitored, writtenTo } = memory.pages.counts;
+    if (plain(state) !== plain(this.#wanted))
+      this.faults.push(`after ${end} the machine is ${state} instead of ${this.#wanted}`);
+    if (monitored + writtenTo > 0 || memory.monitor.user !== undefined)
+      this.faults.push(`after ${end} ${monitored} pages are monitored, ${writtenTo} noted`);
+    const [fault] = this.#running.selfCheck().faults;
+    if (fault) this.faults.push(`after ${end} ${fault.what} ${fault.place} is ${fault.found}, not ${fault.expected}`);
+  }
+
+  #mayEnd(end: string): boolean {
+    const { limits, fullAfterPass } = this.scenario;
+    switch (end) {
+      case 'saved':
+      // A guest may write more than the disk takes.
+      case 'too-many-passes':
+        return true;
+      case 'interrupted':
+        return this.#had.has('cancel');
+      case 'grew-too-big':
+        return limits.bytes !== undefined;
+      case 'low-on-disk-space':
+        return fullAfterPass !== undefined;
+      case 'machine-ended':
+        return this.#had.has('power-off');
+      case 'bad-machine-state':
+        return plain(this.#wanted) !== 'running';
+      default:
+        return this.#had.has(end);
+    }
+  }
+
+  #lookForRests(): void {
+    for (const path of this.#process.files.openFiles) this.faults.push(`${path} is left open`);
+    for (const path of this.host.files.names.keys()) if (path !== PATH) this.faults.push(`${path} is left behind`);
+  }
+
+  #switchOff(): void {
+    if (this.#running.state !== 'off') this.#running.stop();
+  }
+
+  /** After a kill or a crash the next program of savkit that writes into the folder removes what has been left. */
+  async #startAgain(): Promise<void> {
+    if (!this.host.isUp) this.host.restart();
+    const process = this.host.start();
+    this.#process = process;
+    // Nothing goes wrong any more.
+    this.#isOver = true;
+    this.#disk = undefined;
+    let isWritten = false;
+    const other = '/machines/other.sav';
+    const write = async () => {
+      await writeFileSink(other, {}, (sink) => sink.write(Buffer.from('other')));
+      await writeFileSink(PATH.replace('live', 'new'), {}, (sink) => sink.write(Buffer.from('new')));
+      isWritten = true;
+    };
+    this.timeline.add(0, process, () => void write());
+    await this.timeline.run(() => isWritten, 60_000);
+    if (!isWritten) this.faults.push('nothing can be written after the end of a process');
+  }
+
+  diskFault(_host: SimulatedHost, work: DiskWork): string | undefined {
+    this.#works++;
+    for (const trouble of this.#left) if (isAfter(trouble.at, this.#works)) this.#causeSoon(trouble);
+    const disk = this.#disk;
+    if (!disk || this.#diskWorks === 0) return undefined;
+    if (disk.only !== 'all' ? work !== disk.only : work === 'read' || work === 'unlink') return undefined;
+    if (disk.code === 'ENOSPC' && work !== 'write' && work !== 'open') return undefined;
+    this.#diskWorks--;
+    this.#had.add(disk.code);
+    return disk.code;
+  }
+
+  #causeSoon(trouble: SaveTrouble): void {
+    this.#left.delete(trouble);
+    this.timeline.add(0, undefined, () => this.#cause(trouble));
+  }
+
+  #cause(trouble: SaveTrouble): unknown {
+    if (this.#isOver || this.#process.isGone) return undefined;
+    this.log.push(`${this.timeline.now.toFixed(1)} ms: ${JSON.stringify(trouble)}`);
+    switch (trouble.kind) {
+      case 'disk':
+        this.#disk = trouble;
+        this.#diskWorks = trouble.works;
+        return undefined;
+      case 'cancel':
+        if (this.#abort) this.#had.add('cancel');
+        return this.timeline.add(0, this.#process, () => this.#abort?.abort());
+      case 'kill':
+        return this.#process.end('killed');
+      case 'crash':
+        return this.host.crash();
+      case 'user':
+        return this.timeline.add(0, this.#process, () => this.#act(trouble.act));
+    }
+  }
+
+  /** A user does something, where the machine lets it be done. */
+  #act(act: UserAct): void {
+    try {
+      if (act === 'reset') this.#running.reset();
+      else this.#running.dispatch(act);
+    } catch (error) {
+      if (!(error instanceof SavkitError)) throw error;
+      return;
+    }
+    this.#had.add(act);
+    this.#wanted = AFTER[act] ?? this.#wanted;
+    if (act === 'debug') this.timeline.add(DEBUGS_MS, this.#process, () => this.#act('resume'));
+  }
+}
+
+const AFTER: Partial<Record<UserAct, MachineState>> = {
+  ...({ suspend: 'suspended', 'suspend-ext': 'suspended-ext', resume: 'running' } as const),
+  ...({ debug: 'debugging', 'power-off': 'off' } as const),
+};
+
+/** Saving makes one kind of suspension of the other. */
+function plain(state: MachineState): string {
+  return state.replace('suspended-ext', 'suspended');
+}
+
+function isAfter(at: SaveTroubleTime, works: number): boolean {
+  return 'afterWorks' in at && at.afterWorks <= works;
+}

@@ -1,0 +1,21 @@
+import { describe, expect, it } from 'vitest';
+import { judgeSave } from './judge-save.ts';
+import { drawSaveScenario } from './save-scenario.ts';
+
+describe('live saves in a simulated world', () => {
+  it('harm no machine, and leave whole files or none, whatever goes wrong', { timeout: 60_000 }, async () => {
+    const ends = new Set<string>();
+    for (let seed = 1; seed <= 25; seed++) {
+      const verdict = await judgeSave(drawSaveScenario(seed));
+      expect(verdict.faults, `seed ${seed}`).toEqual([]);
+      for (const end of verdict.ends) ends.add(end);
+    }
+    // Else little would have been tried.
+    expect([...ends]).toEqual(expect.arrayContaining(['saved', 'interrupted', 'EIO']));
+  });
+
+  it('happen again just so', async () => {
+    const [one, other] = [await judgeSave(drawSaveScenario(3)), await judgeSave(drawSaveScenario(3))];
+    expect(other).toEqual(one);
+  });
+});
