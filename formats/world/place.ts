@@ -4,7 +4,7 @@ import { world } from './world.ts';
 // another process has the number; and after the host has started again nothing that wrote a record lives.
 
 /** A process, as it writes itself down. */
-export interface Writer {
+export interface RecordedProcess {
   pid: number;
   place: string;
   /** When it began; absent where nobody has told. */
@@ -16,7 +16,7 @@ export interface Writer {
  * the system does not: another one may have got its number.
  * @param isAtHome the record stands where it was written, and is no copy from another host
  */
-export function isAlive({ pid, place, begunAt }: Writer, isAtHome: boolean): boolean | 'unknown' {
+export function isAlive({ pid, place, begunAt }: RecordedProcess, isAtHome: boolean): boolean | 'unknown' {
   const here = world.process.place();
   if (place === here) return world.process.isRunning(pid, begunAt);
   const [host, start] = place.split(' ');

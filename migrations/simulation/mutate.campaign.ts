@@ -41,7 +41,9 @@ for (const { name, isOfSaves, file, from, to } of MUTATIONS.filter((mutation) =>
   }
 }
 
-/** The first seed with a fault in a copy of the code that is none of the code as it stands. @param ways programs to try */
+/**
+ * The first seed with a fault in a copy of the code that is none of the code as it stands. @param ways programs to try
+ */
 function firstFound(copy: string, ways: readonly [string, ...string[]][]): { seed?: string; fault?: string } {
   for (const words of ways)
     for (let first = 1; first <= Number(runs); ) {

@@ -4,9 +4,9 @@ import { drawAimedScenario, drawScenario } from './scenario.ts';
 import { shrink } from './shrink.ts';
 
 // npm run campaign -- simulate [--runs N --seed S --minutes M --only SEED --first --aimed --compares]: migrations in a
-// simulated world, with all that may go wrong there; --aimed: in the moments of the hand-over above all; --compares: of a
-// machine whose writes are found by comparing. What must not be is told with its seed, made as small as it gets; the same
-// seed always does the same.
+// simulated world, with all that may go wrong there; --aimed: in the moments of the hand-over above all; --compares:
+// of a machine whose writes are found by comparing. What must not be is told with its seed, made as small as it gets;
+// the same seed always does the same.
 
 const { values } = parseArgs({
   options: {
@@ -44,14 +44,15 @@ for (let seed = first; seed < first + runs && performance.now() < until; seed++)
   if (values.first || (values.only === undefined && failed > 20)) break;
   const small = verdict.faults.length > 0 ? await shrink(scenario) : { scenario, verdict };
   console.log(`  ${JSON.stringify(small.scenario)}\n  ${small.verdict.log.join('\n  ')}`);
-  console.log(
-    `  ${small.verdict.faults.join('; ')}; ${small.verdict.happened} happenings, the machine: ${small.verdict.survivor}`,
-  );
+  const { faults, happened, survivor } = small.verdict;
+  console.log(`  ${faults.join('; ')}; ${happened} happenings, the machine: ${survivor}`);
 }
 
 const used = process.cpuUsage(cpu);
 const seconds = (used.user + used.system) / 1e6;
+const speed = (done / seconds).toFixed(0);
 console.log(
-  `${done} runs, ${failed} with faults; the machine stayed in ${ends.source}, went in ${ends.target}, and its process was killed in ${ends.lost}; ${(done / seconds).toFixed(0)} runs a second of processor time`,
+  `${done} runs, ${failed} with faults; the machine stayed in ${ends.source}, went in ${ends.target}, ` +
+    `and its process was killed in ${ends.lost}; ${speed} runs a second of processor time`,
 );
 process.exitCode = failed > 0 ? 1 : 0;

@@ -3,9 +3,9 @@ import { leaveOut, withoutOne } from '../shrink.ts';
 import { judgeSave } from './judge-save.ts';
 import { drawSaveScenario, type SaveScenario } from './save-scenario.ts';
 
-// npm run campaign -- simulate-saves [--runs N --seed S --minutes M --only SEED --first]: live saves in a simulated world,
-// whose disk, host and user interfere. What must not be is told with its seed, made as small as it gets; the same seed
-// always does the same.
+// npm run campaign -- simulate-saves [--runs N --seed S --minutes M --only SEED --first]: live saves in a simulated
+// world, whose disk, host and user interfere. What must not be is told with its seed, made as small as it gets; the
+// same seed always does the same.
 
 const { values } = parseArgs({
   options: {
@@ -54,7 +54,6 @@ function smaller(scenario: SaveScenario): SaveScenario[] {
 
 const { user, system } = process.cpuUsage(cpu);
 const told = [...ends].map(([end, count]) => `${count} ${end}`).join(', ');
-console.log(
-  `${done} runs, ${failed} with faults; saves: ${told}; ${((done * 1e6) / (user + system)).toFixed(1)} runs a second of processor time`,
-);
+const speed = ((done * 1e6) / (user + system)).toFixed(1);
+console.log(`${done} runs, ${failed} with faults; saves: ${told}; ${speed} runs a second of processor time`);
 process.exitCode = failed > 0 ? 1 : 0;
