@@ -33,11 +33,13 @@ export class SimulatedHost {
   #lastPid = 1000;
   /** Numbers of processes that have ended. */
   readonly #freed: number[] = [];
-  #begun = 0;
+  /** Hosts count from starts of their own. */
+  #begun: number;
 
   constructor(name: 'source' | 'target', around: Surroundings) {
     this.name = name;
     this.around = around;
+    this.#begun = name === 'source' ? 100 : 200;
     this.files.folders.add(RECORDS);
     this.files.folders.add('/machines');
   }
