@@ -69,6 +69,11 @@ export class TargetCustody<M extends TargetMachine = TargetMachine> {
       if (difference !== undefined)
         throw new MigrationError('other-machine', `Cannot go on with another machine: ${difference}`);
     }
+    if (arrival.state === 'ended')
+      throw new MigrationError(
+        'is-over',
+        'Cannot go on with this machine: this side has given it up, as no link came in time; a new migration can begin',
+      );
     arrival.log.describe(description.name, peer);
     const isNew = arrival.machine === undefined;
     if (isNew) await this.#checkIsNew(arrival);

@@ -12,7 +12,8 @@ const OF_LINKS: ReadonlySet<Incident['kind']> = new Set(['cut', 'part', 'clock',
 /** Why a machine may stay then. */
 const REASONS_OF_LINKS: ReadonlySet<string> = new Set([
   ...['link-lost', 'peer-silent', 'ETIMEDOUT', 'ECONNREFUSED', 'ECONNRESET'],
-  ...['time-limit', 'too-many-stops', 'too-many-rounds'],
+  // Also after the time for which the target keeps a machine whose link is lost.
+  ...['time-limit', 'too-many-stops', 'too-many-rounds', 'is-over'],
 ]);
 
 /** Result of a simulated run. */

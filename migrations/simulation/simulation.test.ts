@@ -13,6 +13,8 @@ const FIND_FAULTS = [17, 21, 26, 32, 54, 88, 223, 258, 364, 374, 385, 1487, 5029
 const STOPPED = 4_004_013;
 /** A further stream comes after its target has given the link up. */
 const LATE_STREAM = 8_000_927;
+/** The source comes again after its target has given the machine up. */
+const TOO_LATE = 8225;
 
 describe('migrations in a simulated world', () => {
   it('end with one machine, whatever goes wrong', { timeout: 60_000 }, async () => {
@@ -28,7 +30,7 @@ describe('migrations in a simulated world', () => {
 
   it('end with one machine, whatever goes wrong while it is handed over', { timeout: 60_000 }, async () => {
     const met = new Set<string>();
-    for (const seed of [...FIND_FAULTS, STOPPED, LATE_STREAM, ...Array(25).keys()]) {
+    for (const seed of [...FIND_FAULTS, STOPPED, LATE_STREAM, TOO_LATE, ...Array(25).keys()]) {
       const { faults, log } = await judge(drawAimedScenario(seed));
       expect(faults, `seed ${seed}, aimed`).toEqual([]);
       for (const [, name] of log.join().matchAll(/"after":"frame","name":"(\w+)"/g)) met.add(name);
