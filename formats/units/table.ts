@@ -72,6 +72,8 @@ export interface UnitFacts {
   devices?: readonly PdmDevice[];
   /** All devices on the first PCI bus; absent where the unit could not be read. */
   pciSlots?: readonly PciSlot[];
+  /** Devices behind bridges, by the instance of the bridge. */
+  pciBridges: Map<number, readonly PciSlot[]>;
   /** Devices with memory of their own, by VirtualBox's name. */
   pciDevices: Map<string, PciDevice>;
 }
@@ -90,7 +92,14 @@ export const UNIT_TABLE: readonly UnitRow[] = [
 
 /** Before any unit was read. */
 export function noFacts(): UnitFacts {
-  return { buildInfo: {}, apicBases: [], configs: new Map(), told: new Map(), pciDevices: new Map() };
+  return {
+    buildInfo: {},
+    apicBases: [],
+    configs: new Map(),
+    told: new Map(),
+    pciDevices: new Map(),
+    pciBridges: new Map(),
+  };
 }
 
 /**
@@ -103,12 +112,16 @@ export async function readFacts(unit: UnitHeader, payload: PayloadReader, facts:
   const key = `${unit.name}/${unit.instance}`;
   if (unit.pass === 'final' && isCompared(unit.name)) facts.configs.set(key, undefined);
   if (!isRead || !row?.facts) return;
-  const { config, told, ...found } = (await row.facts(payload, unit)) as Partial<Omit<UnitFacts, 'told'>> & {
+  const { config, told, behindBridge, ...found } = (await row.facts(payload, unit)) as Partial<
+    Omit<UnitFacts, 'told'>
+  > & {
     config?: DeviceConfig;
     told?: Told;
+    behindBridge?: readonly PciSlot[];
   };
   if (config) facts.configs.set(key, config);
   if (told) facts.told.set(key, told);
+  if (behindBridge) facts.pciBridges.set(unit.instance, behindBridge);
   Object.assign(facts, found);
 }
 

@@ -12,7 +12,7 @@ import {
   type PciDevice,
   readPciDevice,
 } from './pci.ts';
-import { ich9BusCodec, piix3BusCodec } from './pci-codec.ts';
+import { ich9BridgeCodec, ich9BusCodec, piix3BusCodec } from './pci-codec.ts';
 
 /** A device on the first PCI bus. */
 export interface PciSlot extends PciDevice {
@@ -38,10 +38,21 @@ const HEADS: Record<string, Record<number, number>> = {
 export function readPciBus(payload: Uint8Array, unit: string, version: number): PciSlot[] | undefined {
   const head = entryOf(HEADS, unit)?.[version];
   if (head === undefined) return undefined;
-  const cursor = new Cursor(payload);
-  try {
+  return unlessCut(() => {
+    const cursor = new Cursor(payload);
     cursor.take(head);
     return cursor.u32() === END_OF_LIST ? readSlots(cursor, unit === 'ich9pci', version) : undefined;
+  });
+}
+
+/** All devices behind a bridge of ICH9; the bus there has no state of its own. */
+export function readPciBridge(payload: Uint8Array, version: number): PciSlot[] | undefined {
+  return unlessCut(() => readSlots(new Cursor(payload), true, version));
+}
+
+function unlessCut<T>(read: () => T): T | undefined {
+  try {
+    return read();
   } catch (error) {
     if (error instanceof OutOfBytes) return undefined;
     throw error;
@@ -88,10 +99,20 @@ function busRow(unit: (typeof PCI_UNITS)[number], known: Partial<UnitRow>): Unit
   return { unit, instance: 0, facts, ...known };
 }
 
+const bridgeRow: UnitRow = {
+  unit: 'ich9pcibridge',
+  versions: versions(4),
+  codec: ich9BridgeCodec,
+  facts: collected(PCI_LIMIT, (payload, { version }) => ({
+    behindBridge: readPciBridge(payload, version),
+  })),
+};
+
 /** PIIX3's and ICH9's bus. */
 export const pciRows: readonly UnitRow[] = [
   busRow('pci', { versions: versions(3, 4), codec: piix3BusCodec }),
   busRow('ich9pci', { versions: versions(4), codec: ich9BusCodec }),
+  bridgeRow,
   busRow('pci', {}),
   busRow('ich9pci', {}),
 ];

@@ -71,6 +71,10 @@ const ich9Bus = defineStruct('Unit ich9pci, version 4', 'units-compared.md', {
   devices: { kind: untilMark(nested(ich9Device)), doc: '' },
 });
 
+const ich9Bridge = defineStruct('Unit ich9pcibridge, version 4', 'units-compared.md', {
+  devices: { kind: untilMark(nested(ich9Device)), doc: '' },
+});
+
 /** A place on a PCI bus as people, and QEMU, name it: `03.0`. @param devfn 8 × device + function */
 export function placeName(devfn: number): string {
   return `${(devfn >>> 3).toString(16).padStart(2, '0')}.${devfn & 7}`;
@@ -80,3 +84,4 @@ export type Piix3Bus = StructValue<typeof piix3Bus>;
 export type Ich9Bus = StructValue<typeof ich9Bus>;
 export const piix3BusCodec = codecOf(piix3Bus);
 export const ich9BusCodec = codecOf(ich9Bus);
+export const ich9BridgeCodec = codecOf(ich9Bridge);

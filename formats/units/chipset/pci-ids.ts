@@ -28,6 +28,7 @@ const IDS: Readonly<Record<string, readonly { vendorId: number; deviceIds: reado
   'virtio-scsi': [{ vendorId: 0x1af4, deviceIds: [0x1048, 0x1004] }],
   lsilogicscsi: [{ vendorId: 0x1000, deviceIds: [0x0030] }],
   buslogic: [{ vendorId: 0x104b, deviceIds: [0x1040] }],
+  ich9pcibridge: [{ vendorId: 0x8086, deviceIds: [0x2448] }],
   lsilogicsas: [{ vendorId: 0x1000, deviceIds: [0x0054] }],
 };
 

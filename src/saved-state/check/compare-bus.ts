@@ -1,7 +1,10 @@
 import type { DifferenceCode } from '../../../formats/codes/difference-codes.ts';
 import { hex } from '../../../formats/errors.ts';
+import type { PciSlot } from '../../../formats/units/chipset/pci-bus.ts';
 import { isNetworkCard, pciName, pciVendor, VMWARE } from '../../../formats/units/chipset/pci-ids.ts';
+import type { PdmDevice } from '../../../formats/units/machine/pdm.ts';
 import type { MachineFacts } from '../machine-facts/machine-facts.ts';
+import { BRIDGE, furtherPlaces } from '../machine-facts/pci-bridges.ts';
 import type { Comparison } from './comparison.ts';
 import { pciPlace } from './pci-places.ts';
 
@@ -17,7 +20,7 @@ export interface BusSlot {
 }
 
 /**
- * Compares the devices of the first PCI bus as the loader of its unit does: by slot and vendor, up to the state's last
+ * Compares the devices of the PCI buses as the loaders of their units do: by slot and vendor, up to the state's last
  * slot. @returns names of devices that were reported here, so that later comparisons skip them
  */
 export function compareBus(comparison: Comparison): Set<string> {
@@ -25,15 +28,29 @@ export function compareBus(comparison: Comparison): Set<string> {
   const met = new Set<string>();
   const bus = state.units.find(({ name }) => BUSES.includes(name))?.name;
   if (bus === undefined || !target.devices || !comparison.hasDevice(bus)) return met;
-  if (!state.pciSlots) {
-    comparison.notJudged.push(`devices on the PCI bus: this version of unit ${bus} is not known`);
-    return met;
-  }
-  const saved = new Map(state.pciSlots.map((slot) => [slot.devfn, slotOf(slot)]));
-  const own = new Map(slotsOf(target).map((slot) => [slot.devfn, slot]));
+  const own = slotsOf(target);
+  if (state.pciSlots) compareSlots(comparison, { name: bus, instance: 0 }, state.pciSlots, own.get(0) ?? [], met);
+  else comparison.notJudged.push(`devices on the PCI bus: this version of unit ${bus} is not known`);
+  for (const [instance, slots] of state.pciBridges)
+    if (comparison.hasDevice(BRIDGE, instance))
+      compareSlots(comparison, { name: BRIDGE, instance }, slots, own.get(instance + 1) ?? [], met);
+  return met;
+}
+
+/** @param met takes what is found */
+function compareSlots(
+  comparison: Comparison,
+  unit: PdmDevice,
+  inState: readonly PciSlot[],
+  inTarget: readonly BusSlot[],
+  met: Set<string>,
+): void {
+  const { target } = comparison;
+  const saved = new Map(inState.map((slot) => [slot.devfn, slotOf(slot)]));
+  const own = new Map(inTarget.map((slot) => [slot.devfn, slot]));
   const last = Math.max(...saved.keys());
   const report = (devfn: number, code: DifferenceCode, message: string, ...devices: (string | undefined)[]) => {
-    comparison.mismatch(bus, code, `${message} (slot ${hex(devfn)})`);
+    comparison.mismatch(unit.name, code, `${message} (slot ${hex(devfn)})`, unit.instance);
     for (const device of devices) if (device !== undefined) met.add(device);
   };
   for (const devfn of [...new Set([...saved.keys(), ...own.keys()])].sort((a, b) => a - b)) {
@@ -57,7 +74,6 @@ export function compareBus(comparison: Comparison): Set<string> {
         is.device,
       );
   }
-  return met;
 }
 
 function slotOf({ devfn, vendorId, deviceId }: { devfn: number; vendorId: number; deviceId: number }): BusSlot {
@@ -65,23 +81,30 @@ function slotOf({ devfn, vendorId, deviceId }: { devfn: number; vendorId: number
   return { devfn, vendorId, device };
 }
 
-/** Bridges, which come with the chipset, are left out. */
-function slotsOf({ pciSlots, devices = [], chipset = 'piix3', configs, vga }: MachineFacts): BusSlot[] {
-  if (pciSlots) return pciSlots.map(slotOf).filter(({ device }) => device !== undefined);
+/** By bus. Bridges that come with the chipset are left out. */
+function slotsOf({ pciSlots, pciBridges, devices = [], chipset = 'piix3', configs, vga }: MachineFacts) {
+  const buses = new Map<number, BusSlot[]>();
+  const known = (slots: readonly PciSlot[]) => slots.map(slotOf).filter(({ device }) => device !== undefined);
+  if (pciSlots) {
+    buses.set(0, known(pciSlots));
+    for (const [instance, slots] of pciBridges ?? []) buses.set(instance + 1, known(slots));
+    return buses;
+  }
   const board = { chipset, hasIommu: devices.some(({ name }) => name.startsWith('iommu-')) };
   const count = new Map<string, number>();
-  return devices.flatMap(({ name, instance }) => {
+  const add = (bus: number, devfn: number | undefined, name: string) => {
+    const vendorId = name === 'vga' && vga === 'vmsvga' ? VMWARE : pciVendor(name);
+    if (devfn === undefined || vendorId === undefined) return;
+    buses.set(bus, [...(buses.get(bus) ?? []), { devfn, vendorId, device: name }]);
+  };
+  for (const { name, instance } of devices) {
     const nth = count.get(name) ?? 0;
     count.set(name, nth + 1);
-    const devfn = pciPlace(
-      board,
-      name,
-      isNetworkCard(name) ? instance : nth,
-      configs?.get(`${name}/${instance}`)?.model,
-    );
-    const vendorId = name === 'vga' && vga === 'vmsvga' ? VMWARE : pciVendor(name);
-    return devfn === undefined || vendorId === undefined ? [] : [{ devfn, vendorId, device: name }];
-  });
+    const at = isNetworkCard(name) ? instance : nth;
+    add(0, pciPlace(board, name, at, configs?.get(`${name}/${instance}`)?.model), name);
+  }
+  if (chipset === 'ich9') for (const { bus, devfn, name } of furtherPlaces(devices)) add(bus, devfn, name);
+  return buses;
 }
 
 function nameOf({ device, vendorId }: BusSlot): string {

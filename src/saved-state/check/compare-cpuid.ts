@@ -77,9 +77,16 @@ const MAKERS: ReadonlyMap<number, 'intel' | 'amd'> = new Map([
  */
 export const MUST_HAVE = { basicEcx: 0x77dff7f7, basicEdx: 0xeff88577, extendedEdx: 0x2e500000 } as const;
 
-/** The first reason for which the loader refuses the CPUID leaves. @param host absent where nobody tells */
-export function cpuidFault(saved: CpuidPart, host: CpuidPart | undefined): { code: string; what: string } | undefined {
-  const what = (host && missingFeature(saved, host)) ?? extendedLeafFault(saved, host);
+/**
+ * The first reason for which the loader refuses the CPUID leaves. @param host absent where nobody tells
+ * @param takesMissing features that the host lacks do not matter
+ */
+export function cpuidFault(
+  saved: CpuidPart,
+  host: CpuidPart | undefined,
+  takesMissing = false,
+): { code: string; what: string } | undefined {
+  const what = (host && !takesMissing ? missingFeature(saved, host) : undefined) ?? extendedLeafFault(saved, host);
   if (what !== undefined) return { code: 'VERR_SSM_LOAD_CPUID_MISMATCH', what };
   const area = areaFault(saved, host);
   return area === undefined ? undefined : { code: 'VERR_CPUM_IPE_1', what: area };
@@ -177,12 +184,12 @@ function hexOf(value: bigint | number): string {
  */
 export function compareCpuid(comparison: Comparison): void {
   const { cpum } = comparison.state;
-  const host = comparison.target.cpuid;
+  const { cpuid: host, takesMissingFeatures } = comparison.target;
   const offered = host && offeredState(host);
   for (const [cpu, registers] of (cpum?.cpus ?? []).entries()) {
     const fault = extendedStateFault(registers, offered);
     if (fault) comparison.add('cpum', 'extended-state', fault.code, `CPU ${cpu} has ${fault.what}`);
   }
-  const fault = cpum?.cpuid && cpuidFault(cpum.cpuid, host);
+  const fault = cpum?.cpuid && cpuidFault(cpum.cpuid, host, takesMissingFeatures);
   if (fault) comparison.add('cpum', 'cpuid', fault.code, fault.what);
 }

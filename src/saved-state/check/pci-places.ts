@@ -1,6 +1,7 @@
 import { entryOf } from '../../../formats/entry-of.ts';
 import { isNetworkCard, NETWORK_CARD_PLACES, SERVER_CARD } from '../../../formats/units/chipset/pci-ids.ts';
 import type { Chipset } from '../machine-facts/machine-facts.ts';
+import { BRIDGE } from '../machine-facts/pci-bridges.ts';
 
 /**
  * Device and function on the first PCI bus, 8 × device + function, as machines of 7.2.22 have them (units-compared.md).
@@ -57,5 +58,5 @@ export function pciPlace(board: Board, device: string, nth: number, model?: unkn
 
 /** Whether such devices sit on the PCI bus. */
 export function isOnPci(device: string): boolean {
-  return device in PLACES || isNetworkCard(device);
+  return device in PLACES || device === BRIDGE || isNetworkCard(device);
 }

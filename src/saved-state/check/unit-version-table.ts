@@ -54,6 +54,11 @@ export const DEVICE_UNIT_VERSIONS: Readonly<Record<string, readonly VersionRow[]
     [3, '5.2.0', '6.0.14'],
     [4, '6.1.0', '7.2'],
   ],
+  ich9pcibridge: [
+    [2, '4.1', '5.1'],
+    [3, '5.2.0', '6.0.14'],
+    [4, '6.1.0', '7.2'],
+  ],
   piix3ide: [
     [18, '2.1.2', '2.1.4'],
     [19, '2.2.0', '3.0.12'],
@@ -252,6 +257,7 @@ export const OLDEST_READ_BY_72: Readonly<Record<string, number>> = {
   },
   ...{
     ich9pci: 2,
+    ich9pcibridge: 2,
     piix3ide: 16,
     ahci: 2,
     serial: 3,

@@ -31,7 +31,7 @@ const SETTINGS: readonly { name: string; value: string; judged?: true; also?: Ch
   { name: 'CPUM/HostCPUID/00000001/ecx', value: '0', judged: true },
   { name: 'CPUM/HostCPUID/00000001/edx', value: '0', judged: true },
   { name: 'CPUM/HostCPUID/80000001/edx', value: '0', judged: true },
-  { name: 'CPUM/StrictCpuIdChecks', value: '0' },
+  { name: 'CPUM/StrictCpuIdChecks', value: '0', judged: true },
   { name: 'CPUM/PortableCpuIdLevel', value: '3' },
   { name: 'CPUM/NestedHWVirt', value: '1' },
   { name: 'CPUM/IsaExts/SSE4.1', value: '0' },

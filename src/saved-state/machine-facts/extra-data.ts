@@ -18,12 +18,21 @@ const WITHOUT_EFFECT: readonly (readonly [name: RegExp, value: RegExp])[] = [
   [/^VBoxInternal\/Devices\/(?:ahci|piix3ide)\/\d\/Config\/\w+\/(?:SerialNumber|ModelNumber|FirmwareRevision)$/, ANY],
   [/^VBoxInternal\/Devices\/VMMDev\/0\/Config\/GetHostTimeDisabled$/, SWITCH],
   [/^VBoxInternal\/Devices\/mc146818\/0\/Config\/UseUTC$/, SWITCH],
+  // Judged on its own, below.
+  [/^VBoxInternal\/CPUM\/StrictCpuIdChecks$/, SWITCH],
   // With these the loader compared the guest with the host's own CPU all the same.
   [/^VBoxInternal\/CPUM\/HostCPUID\/[0-9a-f]{8}\/e[abcd]x$/i, /^(?:0x[0-9a-f]+|\d+)$/i],
   [/^VBoxInternal\/(?:HM\/(?:FallbackToIEM|Exclusive)|TM\/TSCTiedToExecution)$/, SWITCH],
   // Host side: folders, power, the reset button.
   [/^VBoxInternal2\/(?:SharedFoldersEnableSymlinksCreate\/.+|SavestateOnBatteryLow|TurnResetIntoPowerOff)$/, ANY],
 ];
+
+/** Whether the loader is told to take a guest whose CPU has features that the host lacks. */
+export function takesMissingFeatures(machine: Element): boolean {
+  return children(child(machine, 'ExtraData'), 'ExtraDataItem').some(
+    ({ name, value }) => name === 'VBoxInternal/CPUM/StrictCpuIdChecks' && value === '0',
+  );
+}
 
 /** Names of the internal settings that may decide about loading. */
 export function internalSettings(machine: Element): string[] {

@@ -48,8 +48,12 @@ export interface MachineFacts {
   usbDevices?: readonly PdmDevice[];
   /** What sits on the first PCI bus. Absent: where its devices usually sit. */
   pciSlots?: readonly PciSlot[];
+  /** Devices behind bridges, by the instance of the bridge; settings do not tell. */
+  pciBridges?: ReadonlyMap<number, readonly PciSlot[]>;
   /** How each device is configured, by `name/instance`; undefined for those of which that is not known. */
   configs?: ReadonlyMap<string, DeviceConfig | undefined>;
+  /** The loader only notes features of the guest's CPU that the host lacks. */
+  takesMissingFeatures?: boolean;
   /** Names of settings that change VirtualBox's parts in ways that savkit does not judge. */
   internalSettings?: readonly string[];
 }
@@ -58,7 +62,7 @@ const VGA_VENDORS: Record<number, VgaModel> = { 33006: 'vboxvga', 5549: 'vmsvga'
 
 /** The machine that a state was saved from, as far as the state tells. */
 export function machineOf(state: SavedState, name: string): MachineFacts {
-  const { pgm, cpum, header, devices, gimProvider, pciDevices, units, pciSlots, configs, has3d } = state;
+  const { pgm, cpum, header, devices, gimProvider, pciDevices, units, pciSlots, pciBridges, configs, has3d } = state;
   const ramSize = pgm?.ramSize ?? state.mm?.ramSize;
   const cpuCount = cpum?.cpus.length ?? pgm?.basic?.cpus.length;
   const bus = units.find((unit) => unit.name === 'pci' || unit.name === 'ich9pci');
@@ -81,6 +85,7 @@ export function machineOf(state: SavedState, name: string): MachineFacts {
     devices,
     usbDevices: units.filter((unit) => unit.name === USB_STORAGE_UNIT),
     pciSlots,
+    pciBridges,
     has3d,
     nestedVirtualisation: cpum?.nestedVirtualisation,
     cpuid: cpum?.cpuid,

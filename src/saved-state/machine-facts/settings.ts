@@ -9,9 +9,10 @@ import { monitorsConfig } from '../../../formats/units/display/screen.ts';
 import type { PdmDevice } from '../../../formats/units/machine/pdm.ts';
 import { vmmDevConfig } from '../../../formats/units/machine/vmm-dev.ts';
 import * as names from './device-names.ts';
-import { internalSettings } from './extra-data.ts';
+import { internalSettings, takesMissingFeatures } from './extra-data.ts';
 import { effectiveParavirtualisation } from './guest-types.ts';
 import type { MachineFacts } from './machine-facts.ts';
+import { BRIDGE, furtherPlaces } from './pci-bridges.ts';
 import { inTodaysForm, settingsVersion } from './settings-ages.ts';
 import { attachedDevices } from './settings-devices.ts';
 import { child, type Element, flag, number, parseSettings, textOf } from './settings-xml.ts';
@@ -86,6 +87,7 @@ export function settingsOf({ text, root, machine }: SettingsFile, own: Element, 
   if (isMac || chipset === 'ich9') devices.push(first('lpc'));
   const attached = attachedDevices(hardware);
   devices.push(...attached.devices);
+  if (chipset === 'ich9') devices.push(...bridgesTo(attached.devices));
   const iommu = entryOf(names.IOMMU, textOf(child(platform, 'Iommu').type, ''));
   if (iommu !== undefined) devices.push(first(iommu));
   const cpu = { ...child(hardware, 'CPU'), ...child(platform, 'CPU'), ...child(platformX86, 'CPU') };
@@ -129,8 +131,15 @@ export function settingsOf({ text, root, machine }: SettingsFile, own: Element, 
     devices,
     usbDevices: attached.usbDevices,
     configs,
+    takesMissingFeatures: takesMissingFeatures(machine),
     internalSettings: internalSettings(machine),
   };
+}
+
+function bridgesTo(devices: readonly PdmDevice[]): PdmDevice[] {
+  return furtherPlaces(devices)
+    .filter(({ name }) => name === BRIDGE)
+    .map(({ name, instance }) => ({ name, instance }));
 }
 
 function first(name: string): PdmDevice {

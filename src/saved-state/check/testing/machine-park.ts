@@ -164,11 +164,12 @@ function isEfi(changes: readonly Change[]): boolean {
   return changes.some((change) => change.includes('efi64') || change.includes('efi32'));
 }
 
-/** Settings that follow each other are made by one command. */
+/** Settings that follow each other are made by one command; how many network cards there may be, by the chipset. */
 function joined(changes: readonly Change[]): Change[] {
   return changes.reduce<Change[]>((all, change) => {
     const last = all.at(-1);
-    if (last?.[0] === 'modifyvm' && change[0] === 'modifyvm') last.push(...change.slice(2));
+    if (last?.[0] === 'modifyvm' && change[0] === 'modifyvm' && !last.includes('--chipset'))
+      last.push(...change.slice(2));
     else all.push([...change]);
     return all;
   }, []);
