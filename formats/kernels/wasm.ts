@@ -112,14 +112,19 @@ class Kernels {
 }
 
 /**
- * Undefined where they are not built, the host is big-endian, or `SAVKIT_NO_WASM=1` asks for plain TypeScript: then the
- * plain twins do the work.
+ * Undefined where they are not built, the host is big-endian, a limit leaves no addresses for their memory (`ulimit
+ * -v`), or `SAVKIT_NO_WASM=1` asks for plain TypeScript: then the plain twins do the work.
  */
 export const kernels: Kernels | undefined = loadKernels();
 
 /** The memory of WebAssembly is little-endian everywhere; views of batches in it have the order of the host. */
 export function loadKernels(order = endianness()): Kernels | undefined {
   if (order !== 'LE' || process.env.SAVKIT_NO_WASM === '1' || !existsSync(FILE)) return undefined;
-  const { exports } = new WebAssembly.Instance(new WebAssembly.Module(readFileSync(FILE)));
-  return new Kernels(exports as Exports);
+  try {
+    const { exports } = new WebAssembly.Instance(new WebAssembly.Module(readFileSync(FILE)));
+    return new Kernels(exports as Exports);
+  } catch (error) {
+    if (error instanceof RangeError) return undefined;
+    throw error;
+  }
 }

@@ -92,5 +92,8 @@ describe('settingsIn()', () => {
     writeFileSync(join(folder, 'other.vbox'), text);
     expect(() => settingsIn(folder)).toThrow(/copy.vbox, other.vbox/);
     expect(() => settingsIn(root)).toThrow(/no settings file/);
+    // What can't be listed, as the folder of another user.
+    const cannotList = expect.objectContaining({ code: 'ENOTDIR', message: expect.stringContaining('Cannot list') });
+    expect(() => settingsIn(join(folder, 'copy.vbox'))).toThrow(cannotList);
   });
 });

@@ -56,7 +56,7 @@ async function fateOf(file: string, { machine }: SavedMoment, options: CheckOpti
 
 async function orphansIn(folder: string, named: ReadonlySet<string>, options: CheckOptions): Promise<CheckedMoment[]> {
   if (!existsSync(folder)) return [];
-  const files = readdirSync(folder)
+  const files = namesIn(folder)
     .filter((name) => name.endsWith('.sav'))
     .sort()
     .map((name) => join(folder, name))
@@ -86,7 +86,7 @@ async function reading<T extends { fate: StateFate }>(file: string, use: (source
 
 /** The settings file of a machine's folder: the one of its name, or the only one. @throws EnvironmentError */
 export function settingsIn(folder: string): string {
-  const files = readdirSync(folder).filter((name) => name.endsWith('.vbox'));
+  const files = namesIn(folder).filter((name) => name.endsWith('.vbox'));
   const own =
     files.find((name) => name === `${basename(resolve(folder))}.vbox`) ?? (files.length === 1 ? files[0] : undefined);
   if (own !== undefined) return join(folder, own);
@@ -96,4 +96,13 @@ export function settingsIn(folder: string): string {
     'ENOENT',
     `Cannot choose a machine in ${folder}: there ${files.length > 1 ? 'are' : 'is'} ${what}`,
   );
+}
+
+/** @throws EnvironmentError */
+function namesIn(folder: string): string[] {
+  try {
+    return readdirSync(folder);
+  } catch (error) {
+    throw EnvironmentError.from(error, `list the folder ${folder}`);
+  }
 }
