@@ -143,10 +143,8 @@ export async function identityOf(file: string): Promise<Identity> {
 
 const UNKNOWN = { size: null, modified: null };
 
-/** Short, since all of them are kept. */
+/** Short, since all of them are kept; and no part of a longer text, which would be kept with it. */
 function keyOf({ file, size, modified }: Identity): string {
-  return createHash('sha256')
-    .update(JSON.stringify([file, size, modified]))
-    .digest('base64')
-    .slice(0, 20);
+  const hash = createHash('sha256').update(JSON.stringify([file, size, modified]));
+  return hash.digest().subarray(0, 15).toString('base64');
 }

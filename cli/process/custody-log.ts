@@ -1,5 +1,5 @@
 import type { BigIntStats } from 'node:fs';
-import { appendFile, open, readFile, realpath, stat } from 'node:fs/promises';
+import { appendFile, open, realpath, stat } from 'node:fs/promises';
 import { hostname, userInfo } from 'node:os';
 import { resolve } from 'node:path';
 import type { Argv } from 'yargs';
@@ -10,6 +10,7 @@ import { storedFileOf, withStoredFile } from '../io/input.ts';
 import { isOutputStream } from '../io/output-stream.ts';
 import { isFreeOr } from '../io/own-file.ts';
 import type { Job } from './run-command.ts';
+import { expectUnlisted, type HashedFile, sumLine } from './sum-list.ts';
 import { version } from './version.ts';
 
 /** Options of commands that make one file of another. */
@@ -31,14 +32,6 @@ export function withLists<T>(argv: Argv<T>) {
 export interface Lists {
   sums?: string | undefined;
   custody?: string | undefined;
-}
-
-/** A file, and the SHA-256 of its bytes as they are stored, packed or not. */
-interface HashedFile {
-  path: string;
-  /** The snapshot in it that was read. */
-  part?: string | undefined;
-  sha256: string;
 }
 
 /** What a command makes of what. */
@@ -112,16 +105,6 @@ async function expectLists(lists: Lists, files: readonly string[]): Promise<void
   }
 }
 
-const LEADING_SUM = /^(\\?)[0-9a-f]{64}/;
-
-/** A file that is made again would have two sums, one of them wrong. */
-async function expectUnlisted(list: string, output: string): Promise<void> {
-  const listed = await readFile(list, 'utf8').catch(() => '');
-  const names = listed.split('\n').map((line) => `${line.replace(LEADING_SUM, '$1')}\n`);
-  if (names.includes(sumLine({ path: output, sha256: '' })))
-    throw new EnvironmentError('EEXIST', `Cannot append to ${list}: it has a sum of an older ${output}`);
-}
-
 async function placeOf(path: string): Promise<string> {
   return realpath(path).catch(() => resolve(path));
 }
@@ -164,12 +147,6 @@ async function noteCustody(log: string, made: object): Promise<void> {
 /** As `sha256sum --check` reads it. */
 async function noteSums(list: string, files: readonly HashedFile[]): Promise<void> {
   await append(list, files.map(sumLine).join(''));
-}
-
-/** A name with a line break or a backslash is escaped, and the line marked by a backslash. */
-function sumLine({ path, sha256 }: HashedFile): string {
-  const escaped = path.replace(/[\\\n\r]/g, (letter) => ({ '\n': '\\n', '\r': '\\r' })[letter] ?? '\\\\');
-  return `${escaped === path ? '' : '\\'}${sha256}  ${escaped}\n`;
 }
 
 async function append(path: string, text: string): Promise<void> {
