@@ -7,6 +7,7 @@ import { formatMessage } from 'publint/utils';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { STATES_FOLDER } from '../src/testing/states.ts';
 import { BareUser } from './testing/bare-user.ts';
+import { brokenLinks } from './testing/markdown.ts';
 
 const root = fileURLToPath(new URL('../', import.meta.url));
 
@@ -41,6 +42,16 @@ describe('the package, packed and installed elsewhere', () => {
     const first = user.run('cat node_modules/savkit/dist/man/savkit-verify.1');
     expect(first.slice(0, 3)).toBe('.TH');
     for (const page of man) expect(user.run(`cat node_modules/savkit/${page}`)).toContain('.SH');
+  });
+
+  it('has documents whose links lead somewhere', () => {
+    const installed = join(user.folder, 'node_modules/savkit');
+    const documents = readdirSync(installed, { recursive: true, encoding: 'utf8' })
+      .map((path) => path.replaceAll('\\', '/'))
+      .filter((path) => path.endsWith('.md'));
+    expect(documents).toContain('README.md');
+    expect(documents.length).toBeGreaterThan(50);
+    for (const document of documents) expect(brokenLinks(installed, document), document).toEqual([]);
   });
 
   it('can be imported', () => {

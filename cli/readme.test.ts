@@ -13,6 +13,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { brokenStates, buildBroken } from '../src/testing/broken-states.ts';
+import { ProgramProcess } from '../src/testing/program-process.ts';
 import { writeQemuExamples } from '../src/testing/qemu-samples.ts';
 import { STATES_FOLDER } from '../src/testing/states.ts';
 import { runProgram } from '../src/testing/virtualbox.ts';
@@ -107,9 +108,17 @@ describe('README and docs', () => {
     },
   );
 
-  it.each(blocks.filter(({ language }) => language === 'ts'))('runs $text', async ({ text }) => {
-    writeFileSync(join(folder, 'example.mjs'), text);
-    const { ok, output } = await inFolder(`"${process.execPath}" example.mjs`);
-    expect(ok, output).toBe(true);
+  describe('in TypeScript', () => {
+    let programs: ProgramProcess;
+    beforeAll(() => {
+      programs = new ProgramProcess(folder);
+    });
+    afterAll(async () => expect(await programs.end()).toMatchObject({ exitCode: 0 }));
+
+    it.each(blocks.filter(({ language }) => language === 'ts'))('runs $text', async ({ text }) => {
+      writeFileSync(join(folder, 'example.mjs'), text);
+      const { ok, output } = await programs.run(join(folder, 'example.mjs'));
+      expect(ok, output).toBe(true);
+    });
   });
 });

@@ -1,4 +1,3 @@
-import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -6,6 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, describe, expect, it } from 'vitest';
 import { openFile } from '../formats/files/source.ts';
 import { walkState } from '../src/saved-state/reading/walk.ts';
+import { ProgramProcess } from '../src/testing/program-process.ts';
 import { qemuSample, qemuTruth } from '../src/testing/qemu-samples.ts';
 import { STATES_FOLDER } from '../src/testing/states.ts';
 
@@ -15,17 +15,19 @@ const state = join(STATES_FOLDER, 'own-pae.sav');
 const programs = readdirSync(here).filter((name) => name.endsWith('.js'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
+const programProcess = new ProgramProcess();
+
 /** What a program prints. */
-function run(name: string, ...args: string[]): string {
-  const { status, stdout, stderr } = spawnSync(process.execPath, [join(here, name), ...args], { encoding: 'utf8' });
-  expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
-  return stdout;
+async function run(name: string, ...args: string[]): Promise<string> {
+  const { ok, output } = await programProcess.run(join(here, name), ...args);
+  expect(ok, output).toBe(true);
+  return output;
 }
 
 /** What each program shows that only one that works can show. */
-const CHECKS: Record<string, () => void | Promise<void>> = {
-  'read-state.js'() {
-    expect(run('read-state.js', state)).toMatch(
+const CHECKS: Record<string, () => Promise<void>> = {
+  async 'read-state.js'() {
+    expect(await run('read-state.js', state)).toMatch(
       /^V2\.0 by VirtualBox [^\n]*: whole\nunit SSM\/0 [\s\S]*\n0x0 to 0x[0-9a-f]+: ram /,
     );
     const name = 'long-10.state';
@@ -33,50 +35,50 @@ const CHECKS: Record<string, () => void | Promise<void>> = {
     const bytes = qemuSample(name);
     const { sections, blocks } = qemuTruth(name);
     writeFileSync(path, bytes);
-    const printed = run('read-state.js', path);
+    const printed = await run('read-state.js', path);
     expect(printed).toMatch(/^[^\n]* of QEMU, [^\n]*: no-damage-found\n/);
     for (const each of sections)
       expect(printed).toContain(`section ${each.name}/${each.instance} version ${each.version}\n`);
     const ram = blocks.find((block) => block.name === 'pc.ram');
     expect(printed).toContain(`0x0 to 0x${ram?.size.toString(16)}: ram pc.ram\n`);
     writeFileSync(path, bytes.subarray(0, bytes.length >> 1));
-    expect(run('read-state.js', path)).toMatch(/: damaged\ntruncated: /);
+    expect(await run('read-state.js', path)).toMatch(/: damaged\ntruncated: /);
   },
   async 'walk-pages.js'() {
     const { pgm } = await readBy(state);
     const kinds = pgm?.passes[0].records ?? [];
-    const printed = run('walk-pages.js', state).matchAll(/^[A-Z0-9_]+: (\d+)$/gm);
+    const printed = (await run('walk-pages.js', state)).matchAll(/^[A-Z0-9_]+: (\d+)$/gm);
     expect(Array.from(printed, ([, count]) => Number(count))).toEqual([...kinds]);
   },
-  'find-bytes.js'() {
+  async 'find-bytes.js'() {
     const marked = join(folder, 'marked.sav');
     const text = 'nowhere else';
-    expect(run('find-bytes.js', state, text)).toBe('0 found\n');
-    run('change-bytes.js', state, marked, '0x1ffa', Buffer.from(text).toString('hex'));
-    expect(run('find-bytes.js', marked, text)).toMatch(/^0x1ffa {2}[0-9a-f]+\n1 found\n$/);
+    expect(await run('find-bytes.js', state, text)).toBe('0 found\n');
+    await run('change-bytes.js', state, marked, '0x1ffa', Buffer.from(text).toString('hex'));
+    expect(await run('find-bytes.js', marked, text)).toMatch(/^0x1ffa {2}[0-9a-f]+\n1 found\n$/);
   },
-  'change-bytes.js'() {
+  async 'change-bytes.js'() {
     const result = join(folder, 'changed.sav');
-    expect(run('change-bytes.js', state, result, '0x1ffe', 'deadbeef')).toBe(
+    expect(await run('change-bytes.js', state, result, '0x1ffe', 'deadbeef')).toBe(
       'nothing differs but 2 pages that were written\n',
     );
   },
-  'watch-writes.js'() {
-    const [, calls, pages] = /called (\d+) times\n(\d+) pages written/.exec(run('watch-writes.js')) ?? [];
+  async 'watch-writes.js'() {
+    const [, calls, pages] = /called (\d+) times\n(\d+) pages written/.exec(await run('watch-writes.js')) ?? [];
     expect(Number(calls)).toBeGreaterThan(0);
     expect(Number(pages)).toBeGreaterThan(10);
   },
-  'save-live.js'() {
-    expect(run('save-live.js', join(folder, 'live.sav'))).toMatch(/pass 0: \d+ pages[\s\S]*\nwhole\n$/);
+  async 'save-live.js'() {
+    expect(await run('save-live.js', join(folder, 'live.sav'))).toMatch(/pass 0: \d+ pages[\s\S]*\nwhole\n$/);
   },
-  'migrate.js'() {
-    expect(run('migrate.js')).toMatch(/^handed-over after[\s\S]*\n[1-9]\d* pages compared, 0 of them wrong\n$/);
+  async 'migrate.js'() {
+    expect(await run('migrate.js')).toMatch(/^handed-over after[\s\S]*\n[1-9]\d* pages compared, 0 of them wrong\n$/);
   },
-  'read-unit.js'() {
-    expect(run('read-unit.js', state, 'mm')).toMatch(/^mm\/1 version 2, pass final: 16 bytes\n[0-9a-f]{32}\n$/);
+  async 'read-unit.js'() {
+    expect(await run('read-unit.js', state, 'mm')).toMatch(/^mm\/1 version 2, pass final: 16 bytes\n[0-9a-f]{32}\n$/);
   },
-  'add-unit-codec.js'() {
-    expect(run('add-unit-codec.js', state)).toMatch(/i8254\/0: { portBase: 64, irq: 0, speaker: \w+ }\nCPUs: \d/);
+  async 'add-unit-codec.js'() {
+    expect(await run('add-unit-codec.js', state)).toMatch(/i8254\/0: { portBase: 64, irq: 0, speaker: \w+ }\nCPUs: \d/);
   },
 };
 
@@ -92,6 +94,10 @@ async function readBy(path: string) {
 describe('examples', () => {
   it.each(programs)('%s shows what it is there to show', async (name) => {
     await CHECKS[name]();
+  });
+
+  it('leave nothing open, and say nothing on stderr', async () => {
+    expect(await programProcess.end()).toEqual({ exitCode: 0, stderr: '' });
   });
 
   it('are all told of in the README of their folder', () => {

@@ -12,9 +12,12 @@ useIdleTime();
 const timeOuts = { frame: 60_000, hello: 60_000, beat: 200 };
 const SOON = timeOuts.frame / 4;
 
+/** Few, so that there are few frames. */
+const PAGES = 300;
+
 function small(): PlainMachine {
-  const machine = mixedMachine(600);
-  machine.onTakeDirty = () => machine.write((++machine.ticks * 7) % 600, 1, machine.ticks);
+  const machine = mixedMachine(PAGES);
+  machine.onTakeDirty = () => machine.write((++machine.ticks * 7) % PAGES, 1, machine.ticks);
   return machine;
 }
 

@@ -15,7 +15,7 @@ const [files = 10_000, jobs = 1, kills = 5] = process.argv.slice(2, 5).map(Numbe
 const PER_FOLDER = Math.min(500, Math.ceil(files / 10));
 const SAMPLE_MS = 200;
 /** More than that a run over all files may not take than one over a folder of them. */
-const MOST_GROWTH = 12 * MIB;
+const MOST_GROWTH = 16 * MIB;
 /**
  * V8 lets the space for young objects grow to 48 MiB in any process that lives for some time, whatever that keeps. Held
  * small, it does not hide what is kept of each file.

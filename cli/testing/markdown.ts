@@ -1,3 +1,6 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { dirname, join, posix } from 'node:path';
+
 const FENCED = /^```(\w*)\n(.*?)^```$/gms;
 
 /** The blocks of code in a text of Markdown; the language is empty where none is named. */
@@ -30,4 +33,15 @@ export function anchorsIn(markdown: string): Set<string> {
 
 function withoutCode(markdown: string): string {
   return markdown.replaceAll(FENCED, '').replaceAll(/(`+)[^`].*?\1/g, (code) => (code.includes('](') ? '' : code));
+}
+
+/** The links of a document, at its path from a folder, that lead nowhere in there. */
+export function brokenLinks(folder: string, document: string): string[] {
+  const read = (path: string) => readFileSync(join(folder, path), 'utf8');
+  return linksIn(read(document)).filter((link) => {
+    if (/^(https?|mailto):/.test(link)) return false;
+    const [path, anchor] = link.split('#');
+    const target = path === '' ? document : posix.join(dirname(document), path);
+    return !existsSync(join(folder, target)) || (anchor !== undefined && !anchorsIn(read(target)).has(anchor));
+  });
 }
