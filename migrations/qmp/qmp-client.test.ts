@@ -81,9 +81,13 @@ describe('QmpClient', () => {
     fake.greeting = undefined;
     const stop = new AbortController();
     const greeted = QmpClient.connect(fake.path, { signal: stop.signal });
-    await vi.waitUntil(() => fake.clients > 0);
+    await vi.waitUntil(() => fake.clients > 0, 30_000);
     stop.abort();
     await expect(greeted).rejects.toMatchObject({ code: 'interrupted' });
+    const early = new AbortController();
+    const connecting = QmpClient.connect(fake.path, { signal: early.signal, withinMs: 600_000 });
+    early.abort();
+    await expect(connecting).rejects.toMatchObject({ code: 'interrupted' });
     await expect(QmpClient.connect(fake.path, { withinMs: 20 })).rejects.toMatchObject({ code: 'qmp-busy' });
     fake.greeting = { hello: 1 };
     await expect(QmpClient.connect(fake.path)).rejects.toMatchObject({ code: 'bad-qmp' });

@@ -72,6 +72,8 @@ export class QmpClient {
     const stop = () => socket.destroy();
     const timer = after(withinMs, stop);
     signal?.addEventListener('abort', stop);
+    // While it was being connected nobody listened.
+    if (signal?.aborted) stop();
     try {
       const first = await messages.next();
       if (first.done) throw silent(path);

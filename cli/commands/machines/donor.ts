@@ -10,6 +10,7 @@ import { SETTINGS_LIMIT } from '../../../src/saved-state/machine-facts/settings.
 import { verify } from '../../../src/saved-state/verify/verify.ts';
 import { readSmallText, withInput } from '../../io/input.ts';
 import { withOutput } from '../../io/output.ts';
+import { whenAborted } from '../../io/stop.ts';
 import { command, type OptionsOf } from '../../parsing/options-of.ts';
 import { FORCE, outputTo } from '../../parsing/shared-options.ts';
 import { ExitCode } from '../../process/exit-codes.ts';
@@ -87,7 +88,7 @@ async function runScript(machine: DonorMachine, donor: string, kept: string, sig
   });
   // The script puts the machine back when it is asked to end.
   const end = () => child.kill('SIGTERM');
-  signal.addEventListener('abort', end);
+  const forget = whenAborted(signal, end);
   try {
     const code = await new Promise<number | null>((resolve, reject) => {
       child.once('error', (error) => reject(EnvironmentError.from(error, 'run sh')));
@@ -99,7 +100,7 @@ async function runScript(machine: DonorMachine, donor: string, kept: string, sig
         `Cannot make a donor of ${machine.id}: ${words.trim().split('\n').at(-1) || `the commands ended with ${code}`}`,
       );
   } finally {
-    signal.removeEventListener('abort', end);
+    forget();
   }
 }
 const LAST_WORDS = 4096;

@@ -48,6 +48,7 @@ export class HashBeside {
     const tell = setInterval(() => onProgress?.(this.#offset), 100);
     const stop = () => this.#settle(undefined);
     signal?.addEventListener('abort', stop);
+    if (signal?.aborted) stop();
     const hashes = await this.#result;
     clearInterval(tell);
     signal?.removeEventListener('abort', stop);
