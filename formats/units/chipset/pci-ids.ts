@@ -37,6 +37,9 @@ export const NETWORK_CARD_PLACES: readonly number[] = [0x18, 0x40, 0x48, 0x50, 0
 /** The first network card of this model has another slot, as in VMware. */
 export const SERVER_CARD = { model: '82545EM', deviceId: 0x100f, place: 0x88 } as const;
 
+/** Where the second bridge of ICH9 sits. */
+const SECOND_BRIDGE = 0xc8;
+
 /** VirtualBox's name of the device with these ids; undefined for bridges and others. */
 export function pciName(vendorId: number, deviceId: number): string | undefined {
   return Object.entries(IDS).find(([, ids]) =>
@@ -61,6 +64,7 @@ export function isNetworkCard(device: string): boolean {
 
 /** The instance of the device in a slot; all but network cards exist once. */
 export function pciInstance(device: string, devfn: number, deviceId: number): number {
+  if (device === 'ich9pcibridge') return devfn === SECOND_BRIDGE ? 1 : 0;
   if (!isNetworkCard(device) || (deviceId === SERVER_CARD.deviceId && devfn === SERVER_CARD.place)) return 0;
   return Math.max(0, NETWORK_CARD_PLACES.indexOf(devfn));
 }

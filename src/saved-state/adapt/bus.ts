@@ -1,7 +1,8 @@
 import { hex } from '../../../formats/errors.ts';
-import { ich9BusCodec, piix3BusCodec, placeName } from '../../../formats/units/chipset/pci-codec.ts';
+import { ich9BridgeCodec, ich9BusCodec, piix3BusCodec, placeName } from '../../../formats/units/chipset/pci-codec.ts';
 import { pciName } from '../../../formats/units/chipset/pci-ids.ts';
 import type { UnitCodec } from '../../../formats/units/codec/codec.ts';
+import { BRIDGE } from '../machine-facts/pci-bridges.ts';
 import { type Merge, refused } from './merge.ts';
 
 /** What both buses keep of a device. */
@@ -14,7 +15,8 @@ interface Slot {
 
 interface Bus {
   legacyLevels?: number[];
-  apicLevels: number[];
+  /** Absent behind a bridge, which hands interrupts on to the first bus. */
+  apicLevels?: number[];
   devices: Slot[];
 }
 
@@ -22,6 +24,9 @@ interface Bus {
 export function mergeBus(merge: Merge): void {
   merged(merge, 'pci/0', piix3BusCodec as unknown as UnitCodec<Bus>);
   merged(merge, 'ich9pci/0', ich9BusCodec as unknown as UnitCodec<Bus>);
+  for (const unit of merge.own.units.keys())
+    if (unit.startsWith(`${BRIDGE}/`) && merge.donor.units.has(unit))
+      merged(merge, unit, ich9BridgeCodec as unknown as UnitCodec<Bus>);
 }
 
 function merged(merge: Merge, unit: string, codec: UnitCodec<Bus>): void {
@@ -94,6 +99,10 @@ const APIC_LINES = 8;
 function release({ legacyLevels, apicLevels }: Bus, { devfn, config, pinLevel }: Slot): void {
   const pin = config[PIN];
   if (pinLevel !== 1 || pin === 0) return;
+  if (!apicLevels)
+    throw refused(
+      `PCI device ${placeName(devfn)} behind a bridge holds its interrupt line; give it back, or save when it rests`,
+    );
   const slot = devfn >>> 3;
   lower(legacyLevels, (slot + pin - 2) & (LEGACY_LINES - 1));
   lower(apicLevels, (slot + pin - 1) & (APIC_LINES - 1));

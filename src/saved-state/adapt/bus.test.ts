@@ -1,0 +1,45 @@
+import { describe, expect, it } from 'vitest';
+import { mergeBus } from './bus.ts';
+import type { Merge } from './merge.ts';
+
+const BRIDGE = 'ich9pcibridge/0';
+
+/** An AHCI controller. */
+function slot(devfn: number, pinLevel = 0) {
+  const config = Buffer.alloc(4096);
+  config.write('86802928', 'hex');
+  config[0x3d] = 1;
+  return { devfn, config, pinLevel };
+}
+
+/** A bridge, as the state and the machine have it. */
+function mergeOf(own: ReturnType<typeof slot>[], donor: ReturnType<typeof slot>[]) {
+  const state = { devices: own };
+  const notes: string[] = [];
+  const merge = {
+    own: { name: 'state', units: new Map([[BRIDGE, {}]]) },
+    donor: { name: 'donor', units: new Map([[BRIDGE, {}]]) },
+    value: () => state,
+    donorValue: () => ({ devices: donor }),
+    note: (kind: string, unit: string, text: string) => notes.push(`${kind} ${unit}: ${text}`),
+  };
+  mergeBus(merge as unknown as Merge);
+  return { state, notes };
+}
+
+// The real VirtualBox loads what comes of the states of machines with two and three AHCI controllers.
+describe('mergeBus() of a bridge', () => {
+  it('takes out what the machine has no longer, puts in what is new, and leaves the rest', () => {
+    const { state, notes } = mergeOf([slot(0x00), slot(0x08)], [slot(0x00), slot(0x10)]);
+    expect(state.devices.map(({ devfn }) => devfn)).toEqual([0x00, 0x10]);
+    expect(notes).toEqual([
+      `seen ${BRIDGE}: PCI device 02.0 ahci is new to the guest`,
+      `seen ${BRIDGE}: PCI device 01.0 ahci is gone: the guest reads nothing there`,
+    ]);
+  });
+
+  it('refuses where a device that goes holds its interrupt: how bridges hand it on is not known', () => {
+    expect(() => mergeOf([slot(0x00), slot(0x08, 1)], [slot(0x00)])).toThrow('holds its interrupt line');
+    expect(mergeOf([slot(0x00, 1), slot(0x08)], [slot(0x00)]).state.devices).toHaveLength(1);
+  });
+});
