@@ -8,10 +8,10 @@ export interface LayoutOptions {
   like?: string;
 }
 
-/** A layout names a few dozen ranges. */
+/** Most bytes of a layout, which lists a few dozen ranges. */
 const LAYOUT_LIMIT = MIB;
 
-/** What the user gives of a layout: a file, or another state of the same machine. */
+/** The layout that the user has given: as a file, or by another state of the same machine. */
 export async function layoutFrom({ layout, like }: LayoutOptions): Promise<{ layout?: MachineLayout }> {
   if (layout !== undefined) return { layout: parseLayout(await readSmallText(layout, LAYOUT_LIMIT)) };
   if (like === undefined) return {};

@@ -1,4 +1,4 @@
-/** What is asked for wrongly, by code: the codes of `UsageError`. */
+/** The codes of `UsageError`: faults in a request or a command line. */
 export const USAGE_CODES = {
   'access-denied': 'the page manager does not let this handler be changed',
   'all-locked': 'all entries of the dynamic mapping area are locked',
@@ -16,7 +16,7 @@ export const USAGE_CODES = {
   'bad-key': 'the key of a relay is missing, or too short',
   'bad-layout': 'the file with the layout cannot be read',
   'bad-length': 'so many bytes cannot be shown or written',
-  'bad-limit': 'a limit of a migration has a value that makes no sense',
+  'bad-limit': 'a limit of a migration has an impossible value',
   'bad-machine-state': 'the machine is in a state in which this cannot be done',
   'bad-needle': 'so many bytes cannot be searched for',
   'bad-number': 'this is no number, or one out of bounds',
@@ -39,7 +39,7 @@ export const USAGE_CODES = {
   'bad-value': 'the option takes other values',
   'bad-version': 'there is no such version',
   'bad-workload': 'a workload cannot run like that',
-  'being-handed-over': 'the machine stands still while it is handed over',
+  'being-handed-over': 'the machine is paused while it is handed over',
   busy: 'the machine is doing something else that has to end first',
   'code-in-words': 'a pairing code stands among the words of the command, where others can read it',
   'handed-over': 'the machine was handed over to another host',
@@ -107,5 +107,5 @@ export const USAGE_CODES = {
   'wrong-order': 'something else has to be done first',
 } as const satisfies Record<string, string>;
 
-/** What cannot be asked for; `savkit explain CODE` tells more. */
+/** Code of a `UsageError`; `savkit explain CODE` tells more. */
 export type UsageCode = keyof typeof USAGE_CODES;

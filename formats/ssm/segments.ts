@@ -3,23 +3,23 @@ import type { Arena, Window } from '../files/window.ts';
 import { copyBytes } from '../kernels/arena.ts';
 import { lzfDecode } from '../kernels/lzf.ts';
 
-/** How the bytes of a segment or a page stand in the window. */
+/** Encoding of a segment or a page in the window. */
 export const Encoding = {
-  /** Nothing stands there: the kind of the record says all. */
+  /** No bytes: the kind of the record implies the content. */
   NONE: 0,
-  /** As it is. */
+  /** Stored. */
   RAW: 1,
   /** Compressed with LZF. */
   LZF: 2,
-  /** Zeros, of which only the number is stored. */
+  /** Zeros; only their number is stored. */
   ZERO: 3,
 } as const;
 
 const CAPACITY = 2048;
 
 /**
- * A table of payload pieces of one unit, in order: what container records (V2.0) and compressed blocks (V1.x) come down
- * to. Positions are indices into `window.bytes` and hold until the reader's next step.
+ * A table of payload pieces of one unit, in order: the common form of container records (V2.0) and compressed blocks
+ * (V1.x). Positions are indices into `window.bytes` and hold until the reader's next step.
  */
 export class SegmentTable {
   readonly capacity = CAPACITY;

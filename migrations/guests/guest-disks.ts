@@ -6,16 +6,16 @@ import type { Ask } from '../qmp/ask.ts';
 export interface GuestDisk {
   /** Name of the block node; empty where QEMU has made one up. */
   node: string;
-  /** The same, also where QEMU has made it up: good for this process of QEMU only. */
+  /** The same, including a name that QEMU has made up, which holds for this process of QEMU only. */
   nodeNow: string;
-  /** Where it is plugged in. */
+  /** Device to which it is attached. */
   device: string;
   /** Size as the guest sees it. */
   bytes: number;
   /** The image, as QEMU names it. */
   file: string;
   isReadOnly: boolean;
-  /** What is read comes past the cache of the host (`cache=none`), straight into the guest's memory. */
+  /** Reads bypass the host's cache (`cache=none`), and go directly into the guest's memory. */
   isDirect: boolean;
 }
 
@@ -56,14 +56,14 @@ export async function learnDisks(ask: Ask): Promise<GuestDisk[]> {
         bytes: image['virtual-size'],
         file,
         isReadOnly: ro,
-        // What is no disk itself, such as a backing file, may be below any of them.
+        // A direct file that is no disk itself, such as a backing file, may be below any of the disks.
         isDirect: cache.direct || directFiles.some((each) => each === file || !files.has(each)),
       },
     ];
   });
 }
 
-/** Files of all block nodes that pass the cache by: a format may use it while the file below it does not. */
+/** Files of all block nodes that bypass the cache: a format node may use the cache while the file below it does not. */
 async function learnDirectFiles(ask: Ask): Promise<string[]> {
   const found = await ask('query-named-block-nodes', nodes, { flat: true }).catch((error) => {
     // Before 5.0 QEMU does not know `flat`.

@@ -14,9 +14,9 @@ import { PROOF_MODES } from '../policy/choose-proof.ts';
 import { VERDICTS } from '../policy/decide-round.ts';
 import type { LookBack, MigrationEvent, MigrationReport, ProgressFigures, ProofReport, RoundReport } from './report.ts';
 
-// Reports and events of a migration that another process carries out, as they come in JSON.
+// Shapes of JSON reports and events from another process that carries out a migration.
 
-/** JSON has null for numbers that are infinite, or none. */
+/** A number; JSON has null for infinite ones and NaN. */
 export const figure: Shape<number> = (value) => orNull(number)(value) ?? Number.NaN;
 /** A name, or a line for people. */
 export const words = text(65_536);
@@ -92,7 +92,7 @@ const range: Shape<[number, number]> = (value) => {
   return [least, most];
 };
 
-/** How far a migration is. */
+/** Progress of a migration. */
 export const progressShape: Shape<ProgressFigures> = record({
   round: figure,
   ofRound: figure,
@@ -104,7 +104,7 @@ export const progressShape: Shape<ProgressFigures> = record({
   leftMs: range,
 });
 
-/** What comes with each event, by its name. */
+/** Data of each event, by its name. */
 export const EVENT_SHAPES = {
   connected: record({ attempt: figure, peer: words }),
   progress: record({

@@ -5,22 +5,19 @@ import { after, clock, stopTimer } from '../../formats/world/waiting.ts';
 import { world } from '../../formats/world/world.ts';
 import { networkWords } from '../wire/network-error.ts';
 
-/**
- * Bytes taken from the stream ahead of the reader. What is taken survives an error of the stream: a last NACK must not
- * get lost.
- */
+/** Bytes that are read ahead. They survive an error of the stream, so that a last NACK is not lost. */
 const READ_AHEAD = MIB;
-/** The protocol has no time-outs: silence of so long has the system look whether the other host is still there. */
+/** The protocol has no time-outs: after silence of this length, the system checks whether the other host is alive. */
 export const KEEP_ALIVE_MS = 15_000;
-/** How long a peer gets to read a last answer and to close, before the connection is cut. */
+/** Time for a peer to read the last answer and to close, before the connection is cut. */
 const FAREWELL_MS = 2000;
 
 export interface Line {
   /** Without its end. */
   text: string;
-  /** Its end was seen: not when the peer closed, or said more than the limit. */
+  /** The line was complete; false if the peer closed, or exceeded the limit. */
   ended: boolean;
-  /** As it came, with its end. */
+  /** The bytes as received, with the line's end. */
   bytes: Uint8Array;
 }
 
@@ -36,11 +33,11 @@ export class Peer {
   readonly #chunks: Uint8Array[] = [];
   #buffered = 0;
   #ended = false;
-  /** Enough stands ready. */
+  /** Whether the stream is paused, since enough bytes are buffered. */
   #paused = false;
-  /** The reader is about to be told of input. */
+  /** Whether the reader will be woken in the next turn. */
   #waking = false;
-  /** What still comes is not read any more. */
+  /** Whether further input is dropped. */
   #closing = false;
   #error: Error | undefined;
   #wake: () => void = () => {};
@@ -60,18 +57,18 @@ export class Peer {
     });
   }
 
-  /** Bytes stand ready, or the peer has closed: reading would not wait. */
+  /** Whether reading would not wait: bytes are buffered, or the peer has closed. */
   get hasInput(): boolean {
     return this.#buffered > 0 || this.#ended;
   }
 
-  /** The peer has closed its side, and all that it said has been read. */
+  /** Whether the peer has closed its side, and all input has been read. */
   get isClosed(): boolean {
     return this.#buffered === 0 && this.#ended;
   }
 
   /**
-   * Reads at least one byte, and at most what stands ready; 0 at the end. @throws EnvironmentError when the connection
+   * Reads at least one byte, at most the buffered ones; 0 at the end. @throws EnvironmentError when the connection
    * broke
    */
   async read(target: Uint8Array): Promise<number> {
@@ -89,7 +86,7 @@ export class Peer {
    * Reads up to a newline (or NUL, which ends lines as well), or `limit` bytes without one. UTF-8.
    * @param options.withinMs time for the whole line
    * @param options.evenIfInterrupted the signal does not end the waiting
-   * @returns undefined when the peer closed before saying anything
+   * @returns undefined when the peer closed without sending anything
    */
   async line(
     limit: number,
@@ -136,7 +133,7 @@ export class Peer {
     return this.hasInput;
   }
 
-  /** Closes our side, lets the peer read what it was told, then cuts the connection. */
+  /** Closes our side, gives the peer time to read our last message, then cuts the connection. */
   async close(): Promise<void> {
     this.#closing = true;
     if (!this.#stream.destroyed) {
@@ -155,7 +152,7 @@ export class Peer {
     this.#stream.destroy();
   }
 
-  /** Cuts the connection without a word. */
+  /** Cuts the connection at once. */
   destroy(): void {
     this.#stream.destroy();
   }
@@ -179,7 +176,7 @@ export class Peer {
       if (this.#signal?.aborted && !evenIfInterrupted) throw new InterruptedError();
       const left = deadline === undefined ? undefined : deadline - clock();
       if (left !== undefined && left <= 0)
-        throw new EnvironmentError('peer-silent', `Cannot read from ${this.name}: it said nothing in time`);
+        throw new EnvironmentError('peer-silent', `Cannot read from ${this.name}: it sent nothing in time`);
       await this.#woken(left);
     }
     if (this.#buffered === 0 && this.#error) throw this.#broken(this.#error);
@@ -205,7 +202,7 @@ export class Peer {
     }
     if (this.#waking) return;
     this.#waking = true;
-    // Once for all chunks that the system has ready, so that they are taken, checked and written together.
+    // The reader is woken once for all chunks that are ready, so that they are checked and written together.
     world.time.turn(() => {
       this.#waking = false;
       this.#wake();

@@ -11,7 +11,7 @@ import type { Peer } from './peer.ts';
 import { serveSource, type TeleportRefusal } from './receiver.ts';
 import { STATUS_NUMBERS } from './status.ts';
 
-/** What becomes of the machine once its state is here, complete and checked. */
+/** Fate of the machine after its state has arrived, complete and checked. */
 export type Ending = 'hand-over' | 'decline';
 
 export interface ReceiveOptions {
@@ -30,15 +30,15 @@ export interface ReceiveReport {
   paused: boolean;
   figures: StreamFigures;
   /**
-   * From the end of the stream to our answer: with `decline`, by how much longer than needed the source's machine stood
-   * still.
+   * Time from the end of the stream to our answer, in ms; with `decline`, the additional downtime of the source's
+   * machine.
    */
   answerMs: number;
   state: NonNullable<VerifyReport['state']>;
   findings: Finding[];
 }
 
-/** What the source's user is told when we decline. It shows as an error there. */
+/** Message for the source's user when we decline, shown as an error there. */
 export const DECLINED =
   'savkit has a complete copy of this machine and declines the machine itself, as it was asked to. The machine ' +
   'goes on here.';
@@ -47,7 +47,7 @@ export const DECLINED =
  * Takes the state of a running machine from an authenticated source into a file.
  *
  * The stream is checked as it arrives. The file is committed when the machine is ours, or when the copy is complete; in
- * all other cases nothing of it stays, and the machine stays at the source.
+ * all other cases no part of it remains, and the machine stays at the source.
  * @throws SavkitError
  */
 export async function receiveState(peer: Peer, sink: FileSink, options: ReceiveOptions): Promise<ReceiveReport> {
@@ -58,7 +58,7 @@ export async function receiveState(peer: Peer, sink: FileSink, options: ReceiveO
     report = await checkStream(stream, observer, options.signal);
     streamEnd = clock();
     if (options.ending === 'decline') return { status: STATUS_NUMBERS.VERR_SSM_CANCELLED, text: DECLINED };
-    // Slow, and must not fail later: once this is acknowledged the source lets go of its disks.
+    // Synced now, which is slow but must not fail later: after our acknowledgement the source releases its disks.
     await sink.sync();
     return undefined;
   };
@@ -83,8 +83,8 @@ export async function receiveState(peer: Peer, sink: FileSink, options: ReceiveO
 }
 
 /**
- * Warnings of `verify` that mean that a part of the machine is missing. VirtualBox's loader takes such a state; a
- * machine must not be lost for it.
+ * Warnings of `verify` that mean that a part of the machine is missing. VirtualBox's loader accepts such a state, but
+ * taking over the machine with it would lose the machine.
  */
 const INCOMPLETE = ['no-pgm', 'no-cpum'];
 
@@ -115,7 +115,7 @@ async function checkStream(
   return report;
 }
 
-/** Makes one plain state of the passes in a file, in its place: until that is complete the file stays as it is. */
+/** Replaces the live state in a file by a plain one, once that is complete. */
 export async function flattenInPlace(path: string, signal?: AbortSignal): Promise<ConvertReport> {
   const sink = await openFileSink(path, { force: true, inPlaceOf: path });
   try {

@@ -9,20 +9,17 @@ import type { ShadowCpu } from '../paging/shadow/shadow-cpu.ts';
 import type { HostPaging } from '../paging/shadow-mode.ts';
 import { registersNote } from '../saved-state/reading/registers-note.ts';
 
-/**
- * What commands of the console share: the machine, the CPU that is looked at, shadow tables once somebody asks for
- * them.
- */
+/** State that console commands share: the machine, the selected CPU, shadow tables once they are needed. */
 export class ConsoleSession {
-  /** The machine that is looked at. */
+  /** The machine. */
   readonly machine: Machine;
-  /** Number of the CPU that is looked at. */
+  /** Number of the selected CPU. */
   cpu = 0;
-  /** Memory differs from what was loaded or saved last. */
+  /** Memory has changed since it was loaded or saved. */
   hasChanges = false;
   readonly #host: HostPaging | undefined;
 
-  /** @param host that shadow tables are made for: a saved state has none */
+  /** @param host host for which shadow tables are made, since a saved state holds none */
   constructor(machine: Machine, host?: HostPaging) {
     this.machine = machine;
     this.#host = host;
@@ -40,7 +37,7 @@ export class ConsoleSession {
     this.cpu = cpu;
   }
 
-  /** Virtual memory of the selected CPU, as the guest's tables are now. @throws UsageError `no-registers` */
+  /** Virtual memory of the selected CPU, by the guest's present tables. @throws UsageError `no-registers` */
   space(): AddressSpace {
     return addressSpaceOf(this.machine, this.cpu);
   }

@@ -10,28 +10,28 @@ import type { Correspondence } from './template/correspondence.ts';
 import type { SectionImage } from './template/section-image.ts';
 import type { MachineUnits } from './units/machine-units.ts';
 
-/** A device on the PCI bus that a machine may have, or not, with its place, which is the same in both machines. */
+/** An optional PCI device of a machine, with its place, which is the same in VirtualBox and QEMU. */
 export interface Card {
   kind: CardKind;
   /** `name/instance`. */
   unit: string;
   device: BusDevice;
-  /** As QEMU takes it: `03.0`. */
+  /** Place on the bus in QEMU's form: `03.0`. */
   place: string;
   /** QEMU's section. */
   section: string;
 }
 
-/** A kind of card whose state goes over. */
+/** A kind of card whose state can be carried over. */
 export interface CardKind {
   /** Of VirtualBox's unit. */
   unit: string;
-  /** What it is to QEMU in the name of a section. */
+  /** Its part in the names of QEMU's sections. */
   section: string;
   isNetwork: boolean;
-  /** Base addresses that both have, as `[QEMU, VirtualBox]`. */
+  /** Base address registers in both, as `[QEMU, VirtualBox]`. */
   regions: Regions;
-  /** @param section tells which fields this QEMU has */
+  /** @param section shows the fields of this QEMU */
   table(section: SectionImage): readonly Correspondence[];
 }
 
@@ -59,7 +59,7 @@ export const CARD_KINDS: readonly CardKind[] = [
   ),
 ];
 
-/** All cards that QEMU gets, too; those for disks first, as lines for interrupts may run short. */
+/** All cards that QEMU gets. Those with disks come first, since interrupt lines may run short. */
 export function cardsOf(units: MachineUnits, without: ReadonlySet<string>): Card[] {
   const devices = busOf(units)?.devices ?? [];
   const board = { chipset: units.has('ich9pci/0') ? 'ich9' : 'piix3', hasIommu: false } as const;

@@ -2,11 +2,11 @@ import type { GuestPhys } from '../../../formats/sizes.ts';
 
 const A20 = 2 ** 20;
 
-/** The A20 gates of the CPUs: with its gate off, bit 20 of each address that a CPU puts out is 0. */
+/** The A20 gates of the CPUs: while a CPU's gate is off, bit 20 of each of its addresses is 0. */
 export class A20Gate {
   readonly #off: boolean[] = [];
   readonly #changes: number[] = [];
-  /** The usual case, which is quicker to ask for than each CPU. */
+  /** All gates are on: the usual case, kept for speed. */
   isAllOn = true;
 
   /** Whether a CPU's gate is on. */
@@ -21,13 +21,13 @@ export class A20Gate {
     this.#changes[cpu] = this.changesOf(cpu) + 1;
   }
 
-  /** As a saved state has it: no change. */
+  /** Sets a gate out of a saved state, which does not count as a change. */
   load(cpu: number, on: boolean): void {
     this.#off[cpu] = !on;
     this.isAllOn = !this.#off.includes(true);
   }
 
-  /** How often a gate was opened or closed since power-on. */
+  /** Number of changes of a gate since power-on. */
   changesOf(cpu: number): number {
     return this.#changes[cpu] ?? 0;
   }
@@ -39,7 +39,7 @@ export class A20Gate {
     this.isAllOn = true;
   }
 
-  /** The address that a CPU's access reaches. */
+  /** The address on the bus of a CPU's access. */
   pass(cpu: number, gcPhys: GuestPhys): GuestPhys {
     return this.#off[cpu] && Math.floor(gcPhys / A20) % 2 === 1 ? gcPhys - A20 : gcPhys;
   }

@@ -1,6 +1,6 @@
 import type { StatisticRow } from './statistic.ts';
 
-/** What builds with statistics count of the machine's memory. */
+/** Statistics of the machine's memory in VirtualBox builds with statistics. */
 export const MEMORY_STATISTICS: readonly StatisticRow[] = [
   ['/PGM/LargePage/Prof/Alloc', 'profile', 'host time for allocating'],
   ['/PGM/LargePage/Prof/Clear', 'profile', 'time zeroing'],

@@ -4,15 +4,15 @@ import { shellWord } from '../../../formats/values/shell-word.ts';
 import { machineElement } from '../machine-facts/settings.ts';
 import { child, children, parseSettings, textOf } from '../machine-facts/settings-xml.ts';
 
-/** What has to be known of a machine to make a donor of it. */
+/** Facts about a machine that are needed to make a donor of it. */
 export interface DonorMachine {
-  /** By which VBoxManage finds it: its name, or its number where the name has more than letters. */
+  /** Its identifier for VBoxManage: the name, or the UUID where the name has special characters. */
   id: string;
   /** Absolute path. */
   snapshotFolder: string;
-  /** Absolute path of the state that it would go on from; absent where it is off. */
+  /** Absolute path of its saved state; absent where it is powered off. */
   stateFile?: string;
-  /** As VBoxManage calls them. */
+  /** Boot devices, by VBoxManage's names. */
   bootOrder: readonly string[];
 }
 
@@ -24,7 +24,7 @@ const BOOT_DEVICES: ReadonlyMap<string, string> = new Map([
   ['HardDisk', 'disk'],
   ['Network', 'net'],
 ]);
-/** What settings leave out. */
+/** Defaults where settings have no boot order. */
 const BOOT_DEFAULTS = ['floppy', 'dvd', 'disk', 'none'];
 const PLAIN_NAME = /^[A-Za-z0-9][A-Za-z0-9_.-]*$/;
 const NUMBER = /^\{?[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\}?$/i;

@@ -6,22 +6,22 @@ import type { MachineHistory, SavedMoment } from '../machine-facts/snapshots.ts'
 import { verify } from '../verify/verify.ts';
 import { type CheckOptions, check, type LoadForecast } from './check.ts';
 
-/** `fits-so-far`: nothing that could be judged keeps it from loading; `orphaned`: no snapshot names it. */
+/** `fits-so-far`: no obstacle was found, but not all could be judged; `orphaned`: no snapshot names it. */
 export type StateFate = 'none' | 'missing' | 'unreadable' | 'damaged' | 'refused' | 'fits' | 'fits-so-far' | 'orphaned';
 
-/** A snapshot, or the machine as it is, and what became of its state. */
+/** A snapshot, or the present machine, with the condition of its state. */
 export interface CheckedMoment extends Pick<SavedMoment, 'snapshot' | 'depth'> {
   fate: StateFate;
   /** Path of the state. */
   file?: string;
   forecast?: LoadForecast;
-  /** Of an orphan: whether its bytes are whole. */
+  /** For an orphan: whether its bytes are whole. */
   whole?: boolean;
 }
 
 /**
- * Looks at every state that a machine and its snapshots name, each against the settings of its time, and for states
- * that none names. @param settings path of the settings file
+ * Checks every state of a machine and its snapshots against the settings of its time, and finds states that no snapshot
+ * names. @param settings path of the settings file
  */
 export async function checkHistory(
   settings: string,

@@ -9,12 +9,12 @@ import type { Side } from './side.ts';
 
 type Print = Fingerprint<StateView>;
 
-/** What is asked of one reading. */
+/** Options of one reading. */
 type Reading = Pick<FingerprintOptions, 'of' | 'like' | 'only' | 'leavesOut'>;
 
 /**
- * Reads both states whole. Where they are written alike, pages are compared as they are stored, which is faster; of
- * those that differ so, contents are compared in a second reading, as a page may be stored in several ways.
+ * Hashes both states. If they have the same encodings, pages are first compared as stored, which is faster; a second
+ * reading then compares the contents of pages that differ, since a page may be stored in several ways.
  */
 export async function fingerprintsOf(
   { a, b }: { a: Side; b: Side },
@@ -40,7 +40,7 @@ export async function fingerprintsOf(
 }
 
 const NO_PAGES: PagesByRange = new Map();
-/** The first reading has. */
+/** Options of the second reading: the first one has checked the CRCs. */
 const CHECKED = { skipCrc: true };
 
 function optionsOf(

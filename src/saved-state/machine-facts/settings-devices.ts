@@ -14,7 +14,7 @@ import { virtioScsiConfig } from '../../../formats/units/storage/virtio-scsi.ts'
 import * as names from './device-names.ts';
 import { child, children, type Element, flag, number, textOf } from './settings-xml.ts';
 
-/** Devices that settings attach to a machine, and how they are configured, by `name/instance`. */
+/** Devices that settings attach to a machine, with their configurations by `name/instance`. */
 export interface AttachedDevices {
   devices: PdmDevice[];
   /** Devices on USB that have a unit. */
@@ -48,7 +48,9 @@ class DeviceList implements AttachedDevices {
   readonly configs = new Map<string, DeviceConfig>();
   readonly #count = new Map<string, number>();
 
-  /** @param name undefined for what is no device of its own @param instance absent: the next one of its name */
+  /**
+   * @param name undefined for an element that is no device of its own @param instance absent: the next one of its name
+   */
   add(name: string | undefined, config?: DeviceConfig, instance?: number): void {
     if (name === undefined) return;
     const next = this.#count.get(name) ?? 0;
@@ -74,7 +76,7 @@ function addStorage(list: DeviceList, controllers: Element): void {
 /** Of any controller whose settings do not tell. */
 const DEFAULT_PORTS = 2;
 
-/** Ports, and what is attached to them: a drive counts without a medium, too. */
+/** Ports, with attached disks and drives; a drive counts even without a medium. */
 function storageConfig(type: string, controller: Element): DeviceConfig | undefined {
   const attached = children(controller, 'AttachedDevice').map(({ port, device, hotpluggable }) => {
     return { port: number(port, 0), device: number(device, 0), hotPluggable: flag(hotpluggable, false) };

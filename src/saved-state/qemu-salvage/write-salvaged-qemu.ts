@@ -16,7 +16,7 @@ export interface WriteSalvagedOptions extends Pick<WalkOptions, 'onProgress' | '
   marker?: Omit<WrittenSection, 'id'>;
 }
 
-/** Reads the damaged state once more, and writes what is kept as a plain stream. */
+/** Reads the damaged state again, and writes its good parts as a plain stream. */
 export async function writeSalvagedQemu(
   source: ByteSource,
   sink: ByteSink,
@@ -50,7 +50,7 @@ export async function writeSalvagedQemu(
   }
 }
 
-/** Each section has an id of its own, also where damage has made two alike. */
+/** Gives each section an id of its own, even where damage has made two ids equal. */
 class Ids {
   readonly #taken: Set<number>;
 

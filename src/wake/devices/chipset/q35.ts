@@ -28,23 +28,27 @@ const BUSES_64 = 2 << 1;
 const HOLE_WITH_CONFIG = 0x2400_0000;
 
 /**
- * Devices from here on, but for one, have lines that the ISA bridge's registers name: after a reset, one for each pin.
+ * From this device number on, with one exception, registers of the ISA bridge route interrupts: after a reset, each pin
+ * to its own line.
  */
 const FIRST_OWN = 25;
 const BEHIND_BRIDGE = 30;
 const PINS = 4;
 
-/** QEMU's name of the IDE controller; its channels have the names of those that a PC has by itself. */
+/** QEMU's name of the IDE controller; its channels have the names of a PC's built-in ones. */
 const IDE_ID = 'ide';
 
-/** Line of the I/O APIC that QEMU has for a device's pin. */
+/** QEMU's line of the I/O APIC for a device's pin. */
 export function q35Line(devfn: number, pin: number): number {
   const slot = devfn >>> 3;
   if (slot === BEHIND_BRIDGE) return PCI_LINES + PINS + pin;
   return PCI_LINES + (slot >= FIRST_OWN ? pin : PINS + ((slot + pin) % PINS));
 }
 
-/** Lines that are the same in both machines need nothing, whatever the guest does with them later. */
+/**
+ * Plans the lines of devices. Lines that are equal in both machines need no twin, and stay right if the guest sets them
+ * up again.
+ */
 export function planLines(devices: readonly BusDevice[], ioApic: IoApic): Routes {
   const routes: Routes = { twins: [], unrouted: [], homeless: [] };
   const lines = devices.flatMap((device) => {
@@ -67,7 +71,7 @@ export function planLines(devices: readonly BusDevice[], ioApic: IoApic): Routes
 /** QEMU's Q35, for machines with ICH9. */
 export const Q35: QemuBoard = {
   machine: 'q35',
-  // VirtualBox's controllers of disks are added one by one; its SMBus is another chip.
+  // VirtualBox's disk controllers are added one by one; its SMBus is another chip.
   machineWords: ',sata=off,smbus=off',
   moreChips: (units) => [
     ...(units.has('i82078/0') ? ['-device', 'isa-fdc'] : []),
@@ -99,7 +103,7 @@ export const Q35: QemuBoard = {
 
   planRoutes: planLines,
 
-  // Each line of the bus has its own of the I/O APIC.
+  // Each line of the bus has its own line of the I/O APIC.
   connect() {},
 
   hold(template, section, device) {

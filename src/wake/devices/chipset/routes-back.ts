@@ -6,7 +6,7 @@ import { isMasked, lineOf, MASKED, PCI_LINES } from './interrupt-routes.ts';
 import { type BusDevice, pinOf } from './pci.ts';
 import { PIIX3_PLACES } from './places.ts';
 
-/** What decides where interrupts of PCI devices go in VirtualBox. */
+/** The units that determine the routing of PCI interrupts in VirtualBox. */
 interface LinesBack {
   bus: Piix3Bus;
   ioApic: IoApic | undefined;
@@ -50,7 +50,7 @@ export function takeRoutesBack({ bus, ioApic, devices, bridge }: LinesBack): voi
 
 type Line = { device: BusDevice; register: number; to: number };
 
-/** How many devices hold a line. */
+/** Number of devices that raise a line. */
 function heldBy(lines: readonly Line[], isUsed: boolean, isIt: (line: Line) => boolean): number {
   return isUsed ? lines.filter((line) => line.device.pinLevel !== 0 && isIt(line)).length : 0;
 }
