@@ -5,7 +5,7 @@ import { tellUndisturbed } from '../wire/tell-undisturbed.ts';
 import { DowntimeClock, noPhases } from './downtime-clock.ts';
 import type { MigrationFacts } from './migration-facts.ts';
 
-/** Builds the report of a migration, and tells of each step as it happens. */
+/** Builds the report of a migration, and emits an event for each step. */
 export class MigrationAccount {
   readonly downtime = new DowntimeClock();
   readonly #facts: MigrationFacts;
@@ -59,13 +59,13 @@ export class MigrationAccount {
     this.tell({ event: 'round', report: round });
   }
 
-  /** The machine is about to stand still. */
+  /** To be called right before the machine is paused: the downtime begins. */
   stops(): void {
     this.#report.stops++;
     this.downtime.start();
   }
 
-  /** @param wasPaused somebody had paused it before */
+  /** @param wasPaused the machine was paused already */
   stopped(wasPaused: boolean): void {
     this.#report.paused = wasPaused;
     this.tell({ event: 'paused' });
@@ -75,7 +75,7 @@ export class MigrationAccount {
     this.#report.proof = proof;
   }
 
-  /** The target has the machine: time to stand still is over. */
+  /** To be called when the target has the machine: the downtime ends. */
   handedOver(): void {
     this.#report.outcome = 'handed-over';
     this.downtime.note('start');
@@ -83,7 +83,7 @@ export class MigrationAccount {
     this.#report.downtime = this.downtime.phases;
   }
 
-  /** After `handedOver`, once that is on record. */
+  /** Emits the event; to be called after `handedOver`, once the record says so. */
   tellArrival(): void {
     const { downtimeMs, paused, inFile } = this.#report;
     this.tell({ event: paused || inFile ? 'arrived' : 'running', downtimeMs });

@@ -55,7 +55,7 @@ export class SourceCustody {
     this.#account.stopped(this.#machine.isPaused);
   }
 
-  /** Lets the machine go on as it was. */
+  /** Resumes the machine, unless it was paused before the migration. */
   async resume(because: string): Promise<void> {
     await this.#machine.resume();
     this.#enter('resume');
@@ -71,16 +71,16 @@ export class SourceCustody {
     this.#account.tell({ event: 'handed-over' });
   }
 
-  /** The target has the machine, and this side knows. */
+  /** To be called when the target has reported that it has the machine. */
   async finish(): Promise<void> {
     this.#enter('running');
     this.#account.handedOver();
-    // Where this fails, `handed-over` stays in the record, which says the same of a machine that runs at the target.
+    // If this fails, the record keeps `handed-over`, which is also true of a machine that runs at the target.
     await this.#writeIfPossible('done');
     this.#account.tellArrival();
   }
 
-  /** The machine stays here, and goes on as it was, if it can. */
+  /** Keeps the machine here after a failure, and resumes it if possible. */
   async keep(error: SavkitError): Promise<void> {
     const stands = this.#state === 'paused' || this.#state === 'handed-over';
     this.#enter(this.#state === 'handed-over' ? 'gave-up' : 'cancel');

@@ -53,7 +53,7 @@ export function readMemoryConfig(values: ConfigValues): MemoryConfig {
   };
 }
 
-/** Where RAM lies: `[start, end)` and VirtualBox's description. */
+/** The ranges of RAM: `[start, end)` and VirtualBox's description. */
 export function ramStretches({
   ramSize,
   ramHoleSize,

@@ -163,9 +163,9 @@ export class PgmRewriter {
   }
 
   /**
-   * Versions 6 to 9 have RAM in the low hole. Releases since 6.1 have none there, and their states may have been
-   * converted to these versions.
-   * @throws UnsupportedError where it has contents
+   * Whether a page lies in the low hole, and the target has no RAM there: versions 6 to 9 have it, but the state may
+   * come from a release since 6.1, which has none.
+   * @throws UnsupportedError where the page has contents
    */
   #isLeftOut(batch: PageBatch, i: number): boolean {
     const frame = batch.page[i];
