@@ -81,7 +81,8 @@ function renderMemory({ memory }: QemuStateDescription): TerminalText {
     ? []
     : [
         indent(
-          'Not known where all of it lies: blocks are shown one after the other, DIMMs and the like from a whole GiB on',
+          'Not known where all of it lies: blocks are shown one after the other, DIMMs and the like from a whole ' +
+            'GiB on',
         ),
       ];
   return section(
