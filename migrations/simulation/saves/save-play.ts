@@ -241,8 +241,7 @@ export class SavePlay implements Surroundings {
         this.#diskWorks = trouble.works;
         return undefined;
       case 'cancel':
-        if (this.#abort) this.#had.add('cancel');
-        return this.timeline.add(0, this.#process, () => this.#abort?.abort());
+        return this.timeline.add(0, this.#process, () => this.#cancel());
       case 'kill':
         return this.#process.end('killed');
       case 'crash':
@@ -250,6 +249,11 @@ export class SavePlay implements Surroundings {
       case 'user':
         return this.timeline.add(0, this.#process, () => this.#act(trouble.act));
     }
+  }
+
+  #cancel(): void {
+    if (this.#abort) this.#had.add('cancel');
+    this.#abort?.abort();
   }
 
   /** A user does something, where the machine lets it be done. */
