@@ -22,7 +22,7 @@ import { testGround } from '../testing/test-ground.ts';
 
 const { folder, start } = testGround('daemon');
 let count = 0;
-const path = (...names: string[]) => join(folder, String(count), ...names);
+const path = (...names: string[]) => join(folder, `daemon-${count}`, ...names);
 
 function startDaemon(...options: string[]) {
   count++;
