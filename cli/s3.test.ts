@@ -91,7 +91,11 @@ describe('s3://', () => {
     vi.stubEnv('AWS_SESSION_TOKEN', 'session');
     vi.stubEnv('AWS_ENDPOINT_URL', `http://127.0.0.1:${portOf(first)}`);
     const { exitCode, stderr } = await runHere('verify', 's3://states/a.sav');
-    expect([exitCode, stderr, asked]).toEqual([4, expect.stringContaining('sends us elsewhere (status 307)'), 0]);
+    expect([exitCode, stderr, asked]).toEqual([
+      4,
+      expect.stringContaining('redirects to another place (status 307)'),
+      0,
+    ]);
     for (const each of [other, first]) each.close();
   });
 

@@ -50,6 +50,7 @@ export type { LostPages } from '../saved-state/qemu-salvage/page-sets.ts';
 export type { QemuSalvageOptions } from '../saved-state/qemu-salvage/salvage-qemu.ts';
 export type { StateFamily } from '../saved-state/reading/families.ts';
 export type { MemoryRegion, NamedRange, RegionKind } from '../saved-state/reading/memory-region.ts';
+export type { PayloadObserver } from '../saved-state/reading/payload-observer.ts';
 export type { PassSummary, PgmSummary, UnitSummary } from '../saved-state/reading/state.ts';
 export type { NamedPage, RangeNames, RangeNaming, StateCpus, StateMemory } from '../saved-state/reading/state-view.ts';
 export type { WalkOptions } from '../saved-state/reading/walk.ts';
