@@ -53,6 +53,8 @@ export class PgmReader {
   #sawPass0 = false;
   /** The mark after the last page record of the unit was read. */
   sawLastRecord = false;
+  /** The unit was read to its end, and payload is left over, as V1.x containers tolerate; VirtualBox writes none. */
+  hasRest = false;
   /** Damage after pages that are still to be handed out. */
   #damage: unknown;
   #payload: PayloadReader;
@@ -96,6 +98,7 @@ export class PgmReader {
     this.#scanner = undefined;
     this.#damage = undefined;
     this.sawLastRecord = false;
+    this.hasRest = false;
     this.batch.clear();
     const { version } = this;
     if (unit.pass === 'final') {
@@ -157,7 +160,7 @@ export class PgmReader {
     for (;;) {
       this.#scanner ??= await this.#nextRange();
       if (!this.#scanner) {
-        await payload.expectEnd();
+        this.hasRest = await payload.expectEnd();
         return false;
       }
       const stop = this.#scan(this.#scanner);

@@ -190,11 +190,12 @@ export class PayloadReader {
     return this.#ended || !(await this.more());
   }
 
-  /** Demands that the payload is used up. V1.x containers tolerate a rest. */
-  async expectEnd(): Promise<void> {
-    const strict = this.container.header.format === '2.0';
-    if (!(await this.isAtEnd()) && strict)
+  /** Demands that the payload is used up. V1.x containers tolerate a rest. @returns whether there is one */
+  async expectEnd(): Promise<boolean> {
+    const isAtEnd = await this.isAtEnd();
+    if (!isAtEnd && this.container.header.format === '2.0')
       throw this.#error('too-long', 'payload is left over', 'VERR_SSM_LOADED_TOO_LITTLE');
+    return !isAtEnd;
   }
 
   /** Where the reader stands, as far as the file tells. */

@@ -78,6 +78,12 @@ export class NumberSet {
     return starts;
   }
 
+  /** Ascending within blocks. */
+  *numbers(): Generator<number> {
+    for (const start of this.blockStarts())
+      for (let number = start; number < start + BLOCK; number++) if (this.has(number)) yield number;
+  }
+
   has(number: number): boolean {
     const chunk = this.#chunks.get(Math.floor(number / CHUNK));
     return chunk !== undefined && (chunk.bits[(number & (CHUNK - 1)) >>> 3] & (1 << (number & 7))) !== 0;

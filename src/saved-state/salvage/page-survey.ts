@@ -2,6 +2,7 @@ import { xxh64 } from '../../../formats/kernels/xxh64.ts';
 import { isMmio2, isRam, type PageBatch, PageKind } from '../../../formats/pgm/page-batch.ts';
 import { PAGE_SIZE } from '../../../formats/sizes.ts';
 import { Encoding } from '../../../formats/ssm/segments.ts';
+import { FrameSet } from '../reading/frame-set.ts';
 
 /**
  * Page records are counted by group: all RAM is one; each ROM and each MMIO2 range has groups of its own, by range id.
@@ -55,6 +56,8 @@ export class PageSurvey {
   readonly #page = new Uint8Array(PAGE_SIZE);
   /** The last pages with content of the current unit, each with all after it. */
   #latest: PagePlace[][] = [[]];
+  /** Pages of the current unit since a block of it turned out bad; undefined where none has. */
+  #sinceBad: { first: PagePlace | undefined; pages: Map<PageGroup, FrameSet> } | undefined;
 
   constructor(notes: PageNotes, options: SurveyOptions) {
     this.#notes = notes;
@@ -79,29 +82,55 @@ export class PageSurvey {
       );
       if (batch.encoding[i] !== Encoding.NONE && this.#latest.push([]) > this.#options.reach) this.#latest.shift();
       this.#latest[this.#latest.length - 1].push({ group, page });
+      if (this.#sinceBad) this.#addSinceBad({ group, page });
     }
     return this.#notes.room();
   };
 
   /**
-   * Damage may begin before the place where records break; at the earliest in the bytes of the last content and of the
-   * heads after it.
+   * A damaged block may claim a wrong size, so that all after it stands elsewhere. Blocks of V2.0 hold one piece each,
+   * and the head of the next record tells.
+   */
+  readonly badBlock = (): void => {
+    if (this.#options.reach > 1) this.#sinceBad ??= { first: undefined, pages: new Map() };
+  };
+
+  /**
+   * Damage may begin before the place where records break: at the earliest in the bytes of the last content and of the
+   * heads after it, or at the first bad block.
    */
   readonly broken = (pass: number): void => {
     const latest = this.#latest.flat();
+    const { first, pages } = this.#sinceBad ?? NOTHING_BAD;
     for (const { group, page } of latest) this.#notes.note(pass, group, page, this.#uncertain);
-    this.doubtedFrom[pass] = latest[0] ?? 'start';
-    this.#latest = [[]];
+    for (const [group, set] of pages)
+      for (const page of set.numbers()) this.#notes.note(pass, group, page, this.#uncertain);
+    this.doubtedFrom[pass] = first ?? latest[0] ?? 'start';
+    this.#forget();
   };
 
-  readonly endPgm = (): void => {
+  readonly endPgm = (): void => this.#forget();
+
+  #forget(): void {
     this.#latest = [[]];
-  };
+    this.#sinceBad = undefined;
+  }
+
+  #addSinceBad({ group, page }: PagePlace): void {
+    const since = this.#sinceBad;
+    if (!since) return;
+    since.first ??= { group, page };
+    const set = since.pages.get(group) ?? new FrameSet();
+    since.pages.set(group, set);
+    set.add(page);
+  }
 
   get #uncertain(): bigint {
     return BigInt(this.#options.patchWith) + 1n;
   }
 }
+
+const NOTHING_BAD = { first: undefined, pages: new Map<PageGroup, FrameSet>() };
 
 /** As one piece of the file, not put together from several. */
 function isStoredRaw(batch: PageBatch, i: number): boolean {

@@ -212,6 +212,25 @@ describe('salvage()', () => {
     },
   );
 
+  it.each([
+    ['up to the end of the last range', '1.1', 332_665],
+    ['up to the head of the next range', '1.2', 9755],
+  ] as const)(
+    'doubts all pages after a block of V1.x that claims a wrong size: these stand elsewhere, %s',
+    async (_, container, at) => {
+      const { original: state, layout } = await oldState(original('own-prot32.sav').bytes, container, 6);
+      // The higher byte of the size of a block of 4 KiB.
+      expect(state.bytes[at]).toBe(0x10);
+      for (let bit = 0; bit < 8; bit++) {
+        const bytes = Buffer.from(state.bytes);
+        bytes[at] ^= 1 << bit;
+        const { faults, wrong, lost, report } = await judgeSalvage(state, bytes, { layout });
+        expect([...faults, ...wrong]).toEqual([]);
+        expect([report?.complete, lost.size > 0]).toEqual([false, true]);
+      }
+    },
+  );
+
   it('keeps the RAM of a live save whose pass 0 is lost, and says that more is missing', async () => {
     const state = original('own-long-live.sav');
     const pass0 = state.units.find(({ name }) => name === 'pgm');

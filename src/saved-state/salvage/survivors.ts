@@ -27,15 +27,20 @@ export interface UnitOutcome {
   sawLastPage: boolean;
   /** pgm: its head could be read. */
   hasHead: boolean;
-  /** Bytes of the unit were lost or inserted: its header and the next one are displaced by different distances. */
+  /**
+   * Bytes of the unit were lost or inserted: its header and the next one are displaced by different distances, or
+   * payload is left over after the pages, and no damaged block accounts for that.
+   */
   isResized: boolean;
 }
 
 export interface Visitor {
   /** A batch of pages of pgm unit number `pass`, counted from 0. */
   pages?(batch: PageBatch, pass: number): void | Promise<void>;
-  /** The next record of pgm unit `pass` cannot be read. */
+  /** The next record of pgm unit `pass` cannot be read, or payload is left over after the last one. */
   broken?(pass: number): void;
+  /** A block of a pgm unit cannot be decompressed. */
+  badBlock?(): void;
   /**
    * Reading goes on after lost records of pgm unit `pass`; if `anchors` lacks the place, the addresses of the next
    * pages are unknown.
@@ -119,7 +124,11 @@ class SurvivorReader {
     this.#outside = early;
     this.#errors = early;
     this.#pgm = new PgmReader(container, container.header.live);
-    container.segments.window.patch = { fill: options.patchWith, onBadBlock: (error) => this.note(error) };
+    const onBadBlock = (error: SavkitError) => {
+      this.note(error);
+      if (container.unit && isPgm(container.unit)) visitor.badBlock?.();
+    };
+    container.segments.window.patch = { fill: options.patchWith, onBadBlock };
   }
 
   /** @throws errors other than damage */
@@ -228,11 +237,18 @@ class SurvivorReader {
       outcome.complete = await this.#readPages(pass);
       outcome.sawLastPage = outcome.complete;
       while (!outcome.sawLastPage && (await this.#rejoin(pass))) outcome.sawLastPage = await this.#readPages(pass);
+      if (pgm.hasRest) this.#noteRest(outcome, pass);
     } catch (error) {
       this.note(error);
       outcome.complete = false;
     }
     await this.#visitor.endPgm?.(outcome, pass);
+  }
+
+  /** Damaged blocks may have claimed wrong sizes; without one, bytes were put in somewhere. */
+  #noteRest(outcome: UnitOutcome, pass: number): void {
+    if (outcome.errors.some(({ code }) => code === 'bad-compression')) this.#visitor.broken?.(pass);
+    else outcome.isResized = true;
   }
 
   /** @returns whether the end of the unit was reached; false at a broken record */
