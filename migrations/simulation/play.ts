@@ -111,7 +111,7 @@ export class Play implements Surroundings, Ground {
     if (wake > this.timeline.now) await this.timeline.run(() => false, wake - this.timeline.now + 1);
     const waits = () => !this.isSourceDone || this.receiver?.hasPromised === true;
     await this.timeline.run(() => !waits(), 200_000);
-    if (this.receiver?.hasPromised && this.receiver === this.#refused && !this.target?.isGone && !this.had.has('lie'))
+    if (this.#waitsInVain)
       this.guest.faults.push('the target waits, although it was told that the machine stays at the source');
     if (this.#waitsForTarget && [...this.had].every((kind) => PASSING.has(kind)))
       this.guest.faults.push('the source waits for operators, although its target is there');
@@ -123,6 +123,15 @@ export class Play implements Surroundings, Ground {
     await this.timeline.run(() => !waits(), DEFAULT_LIMITS.timeLimitMs + 15 * 60_000);
     // What is over closes what it has open.
     await this.timeline.run(() => false, 120_000);
+  }
+
+  /**
+   * The target has been told that its machine stays, and waits all the same. One that was stopped may have given the
+   * link up before it read that.
+   */
+  get #waitsInVain(): boolean {
+    const wasTold = this.receiver === this.#refused && !this.had.has('lie') && !this.had.has('stop');
+    return wasTold && this.receiver?.hasPromised === true && !this.target?.isGone;
   }
 
   /** The source has handed the machine over, and does not know what has become of it. */

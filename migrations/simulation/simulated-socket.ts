@@ -105,7 +105,7 @@ export class SimulatedSocket extends Socket {
   #arriveLater(ms: number, work: () => void): void {
     const { timeline } = this.#carrier;
     this.#lastArrival = Math.max(this.#lastArrival, timeline.now + ms);
-    timeline.addQuiet(this.#lastArrival - timeline.now, work);
+    timeline.addQuietAt(this.#lastArrival, work);
   }
 
   #send(ms: number, bytes: Buffer | null): void {
@@ -124,7 +124,8 @@ export class SimulatedSocket extends Socket {
   cutOff(): void {
     this.#isCut = true;
     this.isDeaf = true;
-    this.#carrier.timeline.addQuiet(SYSTEM_GIVES_UP_MS, () => this.reset());
+    const { timeline } = this.#carrier;
+    timeline.addQuietAt(timeline.now + SYSTEM_GIVES_UP_MS, () => this.reset());
   }
 
   #take(bytes: Buffer | null): void {

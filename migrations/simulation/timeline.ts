@@ -39,16 +39,18 @@ export class Timeline {
   }
 
   add(inMs: number, to: Subject | undefined, work: () => void): Happening {
-    return this.#add(inMs, to, work, false);
+    return this.#addAt(this.now + Math.max(0, inMs), to, work, false);
   }
 
-  /** The same for the world's own: it only leads to further happenings. */
-  addQuiet(inMs: number, work: () => void): void {
-    this.#add(inMs, undefined, work, true);
+  /**
+   * The same for the world's own: it only leads to further happenings.
+   * @param at the time itself: a difference to now would be rounded, and change the order of things of one time
+   */
+  addQuietAt(at: number, work: () => void): void {
+    this.#addAt(at, undefined, work, true);
   }
 
-  #add(inMs: number, to: Subject | undefined, work: () => void, isQuiet: boolean): Happening {
-    const at = this.now + Math.max(0, inMs);
+  #addAt(at: number, to: Subject | undefined, work: () => void, isQuiet: boolean): Happening {
     const happening = { at, order: this.#orders++, to, work, isOff: false, isQuiet };
     this.#rise(happening);
     return happening;
