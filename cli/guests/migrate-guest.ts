@@ -99,7 +99,7 @@ async function moveGuest(
     };
     const moved = await carryAway(request, departing, (event) => tellEvent(report, event), signal, signal);
     if (moved.outcome === 'handed-over' && isOfLibvirt(guest.qmp)) report.note('libvirt', AFTER_LIBVIRT, {});
-    return outcomeOf(moved, options);
+    return await outcomeOf(moved, options);
   } catch (error) {
     if (error instanceof Error) error.message = `${file}: ${error.message}`;
     throw error;

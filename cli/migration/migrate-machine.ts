@@ -4,6 +4,7 @@ import { parseNumber } from '../../formats/values/number-text.ts';
 import { recordPath } from '../../migrations/hand-over/decision-record.ts';
 import { ensureFolder } from '../../migrations/hand-over/record-folder.ts';
 import type { MigrationForecast } from '../../migrations/policy/forecast.ts';
+import { keepReport } from '../../migrations/report/kept-report.ts';
 import type { MigrationEvent, MigrationReport } from '../../migrations/report/report.ts';
 import { parseEndpoint } from '../../migrations/trust/endpoint.ts';
 import { loadState } from '../../src/machine/load.ts';
@@ -59,7 +60,7 @@ export async function migrateMachine(options: MigrateMachineOptions, job: Job): 
   const request = await requestOf(options);
   const report = new LiveReport(options);
   try {
-    return outcomeOf(
+    return await outcomeOf(
       await carryOut(request, own, (event) => tellEvent(report, event), job.signal, job.signal),
       options,
       job.file,
@@ -80,7 +81,7 @@ async function migrateRunning(options: MigrateMachineOptions, { file, signal }: 
       if (event.event === 'connected') migration = event.peer;
       tellEvent(report, event);
     };
-    return outcomeOf(await askMachine(file, { command: 'migrate', request }, onEvent, signal), options);
+    return await outcomeOf(await askMachine(file, { command: 'migrate', request }, onEvent, signal), options);
   } catch (error) {
     if (error instanceof InterruptedError) await tellAfterCancel(report, options.records, migration);
     else if (HAS_NO_VOICE.has((error as SavkitError).code) && migration !== undefined)
@@ -177,8 +178,17 @@ function givenLimits({
   };
 }
 
-/** @param file that the machine was loaded from, if it was */
-export function outcomeOf(report: MigrationReport, { quiet }: { quiet: boolean }, file?: string): Outcome {
+/**
+ * Keeps the report beside the record of the migration, and tells it.
+ * @param file that the machine was loaded from, if it was
+ */
+export async function outcomeOf(
+  report: MigrationReport,
+  { quiet, records }: { quiet: boolean; records: string },
+  file?: string,
+): Promise<Outcome> {
+  // The migration is over: a full disk changes nothing of its outcome.
+  await keepReport(records, report).catch(() => {});
   const isWhole = (report.proof?.afterwards?.lostPages ?? 0) === 0;
   const exitCode = {
     'handed-over': isWhole ? ExitCode.OK : ExitCode.BAD_FILE,

@@ -12,7 +12,7 @@ import { RunningMachine } from '../../src/running/running-machine.ts';
 import { askMachine } from '../control/control-client.ts';
 import type { KeptMachine } from '../control/kept-machine.ts';
 import { FrameProxy } from '../testing/frame-proxy.ts';
-import { savkitJson } from '../testing/savkit-json.ts';
+import { savkitFile, savkitJson } from '../testing/savkit-json.ts';
 import { testGround } from '../testing/test-ground.ts';
 
 const { path, ending, start, keep } = testGround('migrate');
@@ -75,6 +75,9 @@ describe('receive --seed', () => {
     const { workload } = (await target.ended).result as { workload: { steps: number; faults: number } };
     expect(workload.faults).toBe(0);
     expect(workload.steps).toBeGreaterThan(running.guest.block.steps);
+    const { migrations } = (await savkitFile<{ migrations: object[] }>('history', '--records', path('s'))).result;
+    const { downtimeMs, bytes, proof } = result as { downtimeMs: number; bytes: number; proof: { mode: string } };
+    expect(migrations).toMatchObject([{ outcome: 'moved', report: { downtimeMs, bytes, proof: proof.mode } }]);
   });
 
   it('refuses a state of another machine, which runs on where it is', async () => {

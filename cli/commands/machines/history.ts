@@ -2,13 +2,14 @@ import type { Argv } from 'yargs';
 import { recordFolder } from '../../../migrations/hand-over/record-folder.ts';
 import { findingOf } from '../../../src/saved-state/reading/findings.ts';
 import { type HistoryOutcome, listRecords, type RecordedMigration } from '../../migration/list-records.ts';
+import { secondsText } from '../../migration/migration-text.ts';
 import { command, type OptionsOf } from '../../parsing/options-of.ts';
 import { RECORDS_FOLDER } from '../../parsing/shared-options.ts';
 import { ExitCode } from '../../process/exit-codes.ts';
 import { type Outcome, runCommand, withCommonOptions } from '../../process/run-command.ts';
 import { bad, good } from '../../terminal/styles.ts';
 import { table } from '../../terminal/table.ts';
-import { indent, line, lines, type Piece } from '../../terminal/terminal-text.ts';
+import { indent, line, lines, type Piece, type TerminalText } from '../../terminal/terminal-text.ts';
 
 const builder = (argv: Argv) =>
   withCommonOptions(argv)
@@ -41,12 +42,14 @@ async function history(folder: string, { machine, open }: Options): Promise<Outc
     (each) => (machine === undefined || each.machine === machine) && (!open || isOpen(each)),
   );
   const unsettled = migrations.filter(({ outcome }) => outcome === 'unsettled');
-  const rows = migrations.map(({ time, machine: name, sides, outcome }) => [
-    time.slice(0, 19).replace('T', ' '),
+  const rows = migrations.map(({ time, machine: name, sides, outcome, report }) => [
+    timeText(time),
     name,
     OUTCOME_TEXTS[outcome](),
     sides.map(({ side, peer }) => `${side === 'source' ? 'to' : 'from'} ${peer}`).join(', '),
     sides.map(({ side, decision }) => `${side} ${decision}`).join(', '),
+    report && report.downtimeMs > 0 ? secondsText(report.downtimeMs) : '',
+    report?.proof ?? '',
   ]);
   return {
     exitCode: unsettled.length > 0 || findings.length > 0 ? ExitCode.PARTLY : ExitCode.OK,
@@ -54,8 +57,9 @@ async function history(folder: string, { machine, open }: Options): Promise<Outc
     result: { folder, migrations },
     text: lines([
       rows.length > 0
-        ? table(['time (UTC)', 'machine', '', 'peer', 'on record'], rows)
+        ? table(['time (UTC)', 'machine', '', 'peer', 'on record', 'stood still', 'proof'], rows)
         : line`${folder}: no such migrations`,
+      ...migrations.flatMap(reasonsOf),
       ...unsettled.map(({ machine: name, sides }) => {
         const help = line`savkit migrate --resolve ${sides[0].record}`;
         return line`${name}: not settled, and no process of this host works on it: ${help}`;
@@ -63,6 +67,19 @@ async function history(folder: string, { machine, open }: Options): Promise<Outc
       ...findings.map(({ message }) => bad(indent(message))),
     ]),
   };
+}
+
+/** Of a migration that did not go as it was meant to. */
+function reasonsOf({ machine, time, report }: RecordedMigration): TerminalText[] {
+  const which = `${machine}, ${timeText(time)}`;
+  return [
+    ...(report && report.because !== '' ? [line`${which}: ${report.because}`] : []),
+    ...(report && report.lostPages > 0 ? [line`${which}: ${bad(`${report.lostPages} pages lack a write there`)}`] : []),
+  ];
+}
+
+function timeText(time: string): string {
+  return time.slice(0, 19).replace('T', ' ');
 }
 
 const OUTCOME_TEXTS: Readonly<Record<HistoryOutcome, () => Piece>> = {

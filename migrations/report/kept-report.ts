@@ -1,0 +1,36 @@
+import { join } from 'node:path';
+import { writeFileSink } from '../../formats/files/sink.ts';
+import { jsonOf } from '../../formats/values/json-text.ts';
+import { world } from '../../formats/world/world.ts';
+import type { MigrationReport } from './report.ts';
+import { reportShape } from './report-shapes.ts';
+
+// Records tell decisions. What a migration came to, in figures, is kept beside the record of its source: nothing is
+// decided by it.
+
+/** A report of 10,000 rounds has some megabytes. */
+const REPORT_LIMIT = 16 * 1024 * 1024;
+
+function reportPath(folder: string, migration: string): string {
+  return join(folder, `${migration}.report.json`);
+}
+
+/** Keeps a report beside the record of its migration. @throws EnvironmentError */
+export async function keepReport(folder: string, report: MigrationReport): Promise<void> {
+  const text = `${JSON.stringify(report)}\n`;
+  await writeFileSink(reportPath(folder, report.migration), { force: true }, (sink) => sink.write(Buffer.from(text)));
+}
+
+/** The report of a migration; undefined where none was kept, or the file is none. */
+export async function readKeptReport(folder: string, migration: string): Promise<MigrationReport | undefined> {
+  const path = reportPath(folder, migration);
+  try {
+    const there = await world.disk.stat(path, { bigint: true });
+    if (!there.isFile() || there.size > REPORT_LIMIT) return undefined;
+    const report = jsonOf(await world.disk.readFile(path, 'utf8'), reportShape);
+    return report?.migration === migration ? report : undefined;
+  } catch {
+    // Older versions kept none, and the target keeps none.
+    return undefined;
+  }
+}
