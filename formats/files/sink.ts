@@ -88,7 +88,7 @@ export async function writeFileSink<T>(
 /** So much is on its way to the disk at most: else the end of a long work would have to wait for all of it. */
 const UNSYNCED_LIMIT = 64 * MIB;
 
-/** Bytes from which on a handover to Node's thread pool pays: the caller makes the next ones meanwhile. */
+/** Bytes from which on a handover to Node's thread pool takes less time than the writing, if there is other work. */
 const WORTH_A_HANDOVER = 128 * KIB;
 
 class TemporaryFile extends WrittenFile implements FileSink {
@@ -116,8 +116,8 @@ class TemporaryFile extends WrittenFile implements FileSink {
       throw new EnvironmentError('ENOSPC', `Cannot write ${this.name}: it takes ${bytes} bytes, and ${free} are free`);
   }
 
-  override async writeAt(bytes: Uint8Array, position: number): Promise<void> {
-    await super.writeAt(bytes, position);
+  override async writeAt(bytes: Uint8Array, position: number, hasOtherWork = false): Promise<void> {
+    await super.writeAt(bytes, position, hasOtherWork);
     this.#unsynced += bytes.length;
     if (this.#unsynced < UNSYNCED_LIMIT) return;
     this.#unsynced = 0;
@@ -128,9 +128,14 @@ class TemporaryFile extends WrittenFile implements FileSink {
   }
 
   /** A file is closed after all that it was handed, so that none of it goes where its number leads afterwards. */
-  protected override writeSome(bytes: Uint8Array, at: number, position: number): number | Promise<number> {
+  protected override writeSome(
+    bytes: Uint8Array,
+    at: number,
+    position: number,
+    hasOtherWork: boolean,
+  ): number | Promise<number> {
     const length = bytes.length - at;
-    if (length < WORTH_A_HANDOVER) return super.writeSome(bytes, at, position);
+    if (!hasOtherWork || length < WORTH_A_HANDOVER) return super.writeSome(bytes, at, position, hasOtherWork);
     return this.#file.write(bytes, at, length, position).then(({ bytesWritten }) => bytesWritten);
   }
 

@@ -25,11 +25,12 @@ export class WrittenFile {
     this.#position += bytes.length;
   }
 
-  async writeAt(bytes: Uint8Array, position: number): Promise<void> {
+  /** @param hasOtherWork the caller has other work until the promise is fulfilled: another thread may write */
+  async writeAt(bytes: Uint8Array, position: number, hasOtherWork = false): Promise<void> {
     await this.attempt(async () => {
       for (let done = 0; done < bytes.length; ) {
         this.#expectOpen();
-        done += await this.writeSome(bytes, done, position + done);
+        done += await this.writeSome(bytes, done, position + done, hasOtherWork);
       }
     });
     if (this.#turns.areDue) await this.#turns.give();
@@ -51,7 +52,12 @@ export class WrittenFile {
   }
 
   /** Writes `bytes` from index `at` on; gives the number of bytes written. */
-  protected writeSome(bytes: Uint8Array, at: number, position: number): number | Promise<number> {
+  protected writeSome(
+    bytes: Uint8Array,
+    at: number,
+    position: number,
+    _hasOtherWork: boolean,
+  ): number | Promise<number> {
     // Synchronously, for the reason that `FileSource` gives.
     return world.disk.writeSync(this.fd, bytes, at, bytes.length - at, position);
   }

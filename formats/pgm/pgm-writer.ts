@@ -33,7 +33,7 @@ export class PgmPassWriter {
 
   /**
    * A record with the content of batch entry `i`; blocks that are not encoded `anew` pass through as they are, where
-   * the container can hold them so. Await `out.makeRoom()` when `out.isFull`.
+   * the container can hold them so. Await `out.flush()` when `out.isFull`.
    */
   put(
     kind: number,

@@ -47,7 +47,7 @@ export async function fillState(template: string, path: string): Promise<void> {
           } else {
             pass.put(kind, batch.page[i], batch.id[i], batch.protection[i], batch, i);
           }
-          if (out.isFull) await out.makeRoom();
+          if (out.isFull) await out.flush();
         }
       }
       pass.end();

@@ -11,7 +11,7 @@ export function makeManyUnits(path: string, count: number): Promise<void> {
       out.beginUnit({ name: `unit${instance % 1000}`, instance, version: 1, pass: 'final' });
       out.put(Uint8Array.of(instance % 251));
       out.endUnit();
-      if (out.isFull) await out.makeRoom();
+      if (out.isFull) await out.flush();
     }
   });
 }

@@ -78,7 +78,7 @@ export async function writeBenchState(
     const writer = new PgmPassWriter(out, version, WIDE, isFinal ? BASIC : undefined, hasConfig ? config : undefined);
     for (const { frame, page } of pages()) {
       writer.putPage(page ? PageKind.RAM_RAW : PageKind.RAM_ZERO, frame, 0, 0, page);
-      if (out.isFull) await out.makeRoom();
+      if (out.isFull) await out.flush();
     }
     writer.end();
     out.endUnit();

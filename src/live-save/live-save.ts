@@ -263,7 +263,7 @@ class LiveSave {
   async #put(out: ContainerWriter, payload: Uint8Array): Promise<void> {
     for (let at = 0; at < payload.length; at += PIECE) {
       out.put(payload.subarray(at, at + PIECE));
-      if (out.isFull) await out.makeRoom();
+      if (out.isFull) await out.flush();
     }
   }
 

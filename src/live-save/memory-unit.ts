@@ -83,7 +83,7 @@ export class MemoryUnit {
       if (kind === PageKind.RAM_BALLOONED && !this.#version.balloonRecords) kind = PageKind.RAM_ZERO;
       if (batch.encoding[i] === Encoding.NONE) writer.putPage(kind, batch.page[i], batch.id[i], batch.protection[i]);
       else writer.put(kind, batch.page[i], batch.id[i], batch.protection[i], batch, i);
-      if (this.#out.isFull) await this.#out.makeRoom();
+      if (this.#out.isFull) await this.#out.flush();
     }
   }
 }

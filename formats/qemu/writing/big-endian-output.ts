@@ -1,18 +1,17 @@
 import type { ByteSink } from '../../files/sink.ts';
-import { TurnedBuffers } from '../../files/turned-buffers.ts';
-import { KIB, TWO_32 } from '../../sizes.ts';
+import { returnBuffer, takeBuffer } from '../../kernels/arena.ts';
+import { MIB, TWO_32 } from '../../sizes.ts';
 
-const CAPACITY = 512 * KIB;
+const CAPACITY = MIB;
 
-/** Collects big-endian values, and hands them to a sink in pieces of up to half a mebibyte. */
+/** Collects big-endian values, and hands them to a sink in pieces of up to a mebibyte. */
 export class BigEndianOutput {
-  readonly #buffers = new TurnedBuffers(CAPACITY);
-  /** Where values stand until they are handed on; another one after each `makeRoom` and `flush`. */
-  target = this.#buffers.bytes;
+  /** Where values stand until they are handed on. */
+  readonly target = takeBuffer(CAPACITY);
   /** Index in `target` of the next value. */
   length = 0;
   readonly #sink: ByteSink;
-  #view = viewOf(this.target);
+  readonly #view = new DataView(this.target.buffer, this.target.byteOffset, CAPACITY);
   #passed = 0;
 
   constructor(sink: ByteSink) {
@@ -24,31 +23,22 @@ export class BigEndianOutput {
     return this.#passed + this.length;
   }
 
-  /** Whether so many bytes fit without `makeRoom`. */
+  /** Whether so many bytes fit without `flush`. */
   hasRoom(count: number): boolean {
     return this.length + count <= CAPACITY;
   }
 
-  /** Begins to hand on all values that wait here. @throws whatever the sink threw at those before */
-  async makeRoom(): Promise<void> {
-    const { length } = this;
-    if (length === 0) return;
-    await this.#buffers.write((bytes) => this.#sink.write(bytes.subarray(0, length)));
-    this.target = this.#buffers.bytes;
-    this.#view = viewOf(this.target);
-    this.#passed += length;
-    this.length = 0;
-  }
-
   /** Writes the buffer to the sink. */
   async flush(): Promise<void> {
-    await this.makeRoom();
-    await this.#buffers.settle();
+    if (this.length === 0) return;
+    await this.#sink.write(this.target.subarray(0, this.length));
+    this.#passed += this.length;
+    this.length = 0;
   }
 
   /** Gives the memory back. */
   release(): void {
-    this.#buffers.release();
+    returnBuffer(this.target);
   }
 
   u8(value: number): void {
@@ -79,15 +69,11 @@ export class BigEndianOutput {
   /** Writes any number of bytes. */
   async bytes(source: Uint8Array): Promise<void> {
     for (let done = 0; done < source.length; ) {
-      if (!this.hasRoom(1)) await this.makeRoom();
+      if (!this.hasRoom(1)) await this.flush();
       const part = source.subarray(done, done + CAPACITY - this.length);
       this.target.set(part, this.length);
       this.length += part.length;
       done += part.length;
     }
   }
-}
-
-function viewOf(bytes: Uint8Array): DataView {
-  return new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
 }

@@ -24,7 +24,7 @@ export class PlacedPages implements PageWriter {
 
   put(_: RamBlock, offset: number, content: WritablePage | undefined, i: number): Promise<void> | undefined {
     if (this.#run.continuesAt(this.#start + offset)) return this.#add(offset, content, i);
-    return this.#run.makeRoom().then(() => this.#add(offset, content, i));
+    return this.#run.flush().then(() => this.#add(offset, content, i));
   }
 
   async finish(): Promise<void> {
@@ -39,7 +39,7 @@ export class PlacedPages implements PageWriter {
     if (content && !isZero(run.bytes, run.length, PAGE_SIZE)) this.bitmap[page >>> 3] |= bit;
     else {
       // The hole stays, unless the page had a content before.
-      if ((this.bitmap[page >>> 3] & bit) === 0) return run.length > 0 ? run.makeRoom() : undefined;
+      if ((this.bitmap[page >>> 3] & bit) === 0) return run.length > 0 ? run.flush() : undefined;
       this.bitmap[page >>> 3] &= ~bit;
       run.bytes.fill(0, run.length, run.length + PAGE_SIZE);
     }

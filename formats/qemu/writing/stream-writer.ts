@@ -258,6 +258,6 @@ export class QemuStreamWriter implements PageSink {
   }
 
   async #ensureRoom(): Promise<void> {
-    if (!this.#out.hasRoom(HEAD_ROOM)) await this.#out.makeRoom();
+    if (!this.#out.hasRoom(HEAD_ROOM)) await this.#out.flush();
   }
 }

@@ -27,7 +27,7 @@ export class StreamedPages implements PageWriter {
       out.target[head + 7] ^= RamFlag.PAGE ^ RamFlag.FILL;
       out.u8(0);
     }
-    return out.hasRoom(MAX_RECORD) ? undefined : out.makeRoom();
+    return out.hasRoom(MAX_RECORD) ? undefined : out.flush();
   }
 
   async finish(): Promise<void> {}

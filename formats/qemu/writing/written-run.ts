@@ -1,14 +1,10 @@
 import type { SeekableSink } from '../../files/sink.ts';
-import { TurnedBuffers } from '../../files/turned-buffers.ts';
-import { KIB, PAGE_SIZE } from '../../sizes.ts';
-
-const CAPACITY = 512 * KIB;
+import { returnBuffer, takeBuffer } from '../../kernels/arena.ts';
+import { MIB, PAGE_SIZE } from '../../sizes.ts';
 
 /** Buffer for neighbouring pages of a file, to be written together. */
 export class WrittenRun {
-  readonly #buffers = new TurnedBuffers(CAPACITY);
-  /** Another one after each `makeRoom` and `flush`. */
-  bytes = this.#buffers.bytes;
+  readonly bytes = takeBuffer(MIB);
   /** Bytes in use. */
   length = 0;
   readonly #sink: SeekableSink;
@@ -19,9 +15,9 @@ export class WrittenRun {
     this.#sink = sink;
   }
 
-  /** Whether a page with this offset in the file can be added without `makeRoom`. */
+  /** Whether a page with this offset in the file can be added without `flush`. */
   continuesAt(offset: number): boolean {
-    return this.length === 0 || (offset === this.#start + this.length && this.length < CAPACITY);
+    return this.length === 0 || (offset === this.#start + this.length && this.length < MIB);
   }
 
   /** Adds the page at the end of `bytes`. */
@@ -30,24 +26,14 @@ export class WrittenRun {
     this.length += PAGE_SIZE;
   }
 
-  /** Begins to write the pages. @throws whatever writing those before has thrown */
-  async makeRoom(): Promise<void> {
-    const { length } = this;
-    const start = this.#start;
-    this.length = 0;
-    if (length === 0) return;
-    await this.#buffers.write((bytes) => this.#sink.writeAt(bytes.subarray(0, length), start));
-    this.bytes = this.#buffers.bytes;
-  }
-
-  /** Writes the pages. */
   async flush(): Promise<void> {
-    await this.makeRoom();
-    await this.#buffers.settle();
+    const { length } = this;
+    this.length = 0;
+    if (length > 0) await this.#sink.writeAt(this.bytes.subarray(0, length), this.#start);
   }
 
   /** Gives the memory back. */
   release(): void {
-    this.#buffers.release();
+    returnBuffer(this.bytes);
   }
 }

@@ -110,7 +110,7 @@ for (const [format, size] of [
               writer.beginUnit({ name, instance: 0, version: 1, pass: 'final' });
               for (const bytes of items) {
                 writer.put(bytes);
-                if (writer.isFull) await writer.makeRoom();
+                if (writer.isFull) await writer.flush();
               }
               writer.endUnit();
             }
@@ -130,7 +130,7 @@ for (const [format, size] of [
           writer.beginUnit({ name: `unit${count}`, instance: 1, version: 1, pass: 'final' });
           for (let i = 0; i < count; i++) {
             writer.put(page);
-            if (writer.isFull) await writer.makeRoom();
+            if (writer.isFull) await writer.flush();
           }
           writer.endUnit();
         }

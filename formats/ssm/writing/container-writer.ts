@@ -9,7 +9,7 @@ export type NewContainer = Pick<ContainerHeader, 'release' | 'hostBits' | 'width
 /**
  * Writes a container front to back: `beginUnit`, `put` …, `endUnit`, and at last `finish`.
  *
- * `put` and `putBlock` only fill a buffer; after each, `await makeRoom()` when `isFull`.
+ * `put` and `putBlock` only fill a buffer; after each, `await flush()` when `isFull`.
  */
 export interface ContainerWriter {
   readonly format: ContainerFormat;
@@ -26,9 +26,6 @@ export interface ContainerWriter {
    */
   putBlock(encoding: number, bytes: Uint8Array, at: number, length: number, size: number): boolean;
   endUnit(): void;
-  /** Begins to write what stands in the buffer; a failure shows at the next call, of this, `flush` or `finish`. */
-  makeRoom(): Promise<void>;
-  /** Writes what stands in the buffer. */
   flush(): Promise<void>;
   /** Ends the container. */
   finish(): Promise<void>;

@@ -1,7 +1,6 @@
 import { crc32, crcShift } from '../../binary/crc32.ts';
 import type { ByteSink } from '../../files/sink.ts';
-import { TurnedBuffers } from '../../files/turned-buffers.ts';
-import { copyBytes } from '../../kernels/arena.ts';
+import { copyBytes, returnBuffer, takeBuffer } from '../../kernels/arena.ts';
 import { KIB } from '../../sizes.ts';
 
 /** Bytes leave for the sink in pieces of about this size. */
@@ -11,9 +10,7 @@ const STEP_LIMIT = 256 * KIB;
 
 /** Gathers a container's bytes on their way to a sink, with their position and CRC. */
 export class OutputBuffer {
-  readonly #buffers = new TurnedBuffers(FLUSH_SIZE + STEP_LIMIT);
-  /** Another one after each `makeRoom` and `flush`. */
-  bytes = this.#buffers.bytes;
+  readonly bytes = takeBuffer(FLUSH_SIZE + STEP_LIMIT);
   length = 0;
   readonly #sink: ByteSink;
   /** File offset of `bytes[0]`. */
@@ -31,7 +28,7 @@ export class OutputBuffer {
     return this.#base + this.length;
   }
 
-  /** Time to make room: less than `STEP_LIMIT` is free. */
+  /** Time to flush: less than `STEP_LIMIT` is free. */
   get isFull(): boolean {
     return this.length >= FLUSH_SIZE;
   }
@@ -92,28 +89,18 @@ export class OutputBuffer {
 
   /** Gives the memory back, after the last flush. */
   release(): void {
-    this.#buffers.release();
+    returnBuffer(this.bytes);
   }
 
-  /**
-   * Begins to hand all but the last `keep` bytes to the sink, once it has those before. @throws whatever it threw then
-   */
-  async makeRoom(keep = 0): Promise<void> {
+  /** Hands all but the last `keep` bytes to the sink. */
+  async flush(keep = 0): Promise<void> {
     const count = this.length - keep;
     if (count <= 0) return;
     this.crc(keep);
-    const kept = this.bytes.subarray(count, this.length);
-    await this.#buffers.write((bytes) => this.#sink.write(bytes.subarray(0, count)));
-    this.bytes = this.#buffers.bytes;
-    this.bytes.set(kept);
+    await this.#sink.write(this.bytes.subarray(0, count));
+    this.bytes.copyWithin(0, count, this.length);
     this.#base += count;
     this.length = keep;
     this.#crcLength -= count;
-  }
-
-  /** Hands all but the last `keep` bytes to the sink, and waits until it has them. */
-  async flush(keep = 0): Promise<void> {
-    await this.makeRoom(keep);
-    await this.#buffers.settle();
   }
 }

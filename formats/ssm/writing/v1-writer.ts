@@ -115,13 +115,13 @@ export class V1Writer implements ContainerWriter {
     if (behind >= 0) out.patchCrc(size.view(), behind);
   }
 
-  makeRoom(): Promise<void> {
-    return this.#patches.length > 0 ? this.flush() : this.#out.makeRoom(this.#kept);
-  }
-
   async flush(): Promise<void> {
-    await this.#out.flush(this.#kept);
-    await this.#patch();
+    const keep =
+      this.#out.offset - this.#unitOffset < V1_UNIT_HEADER_SIZE + KEPT_BACK
+        ? this.#out.offset - this.#unitOffset + KEPT_BACK
+        : KEPT_BACK;
+    await this.#out.flush(keep);
+    for (const { offset, bytes } of this.#patches.splice(0)) await this.#sink.writeAt(bytes, offset);
   }
 
   async finish(): Promise<void> {
@@ -139,23 +139,13 @@ export class V1Writer implements ContainerWriter {
     const crc = out.crc(this.#headerSize - V1_CRC_START);
     const fileSize = out.offset;
     await out.flush();
-    await this.#patch();
+    for (const { offset, bytes } of this.#patches.splice(0)) await this.#sink.writeAt(bytes, offset);
     const sealed = new Writer();
     sealed.bytes(this.#header.subarray(0, MAGIC_SIZE));
     sealed.u64(fileSize);
     sealed.u32(crc);
     await this.#sink.writeAt(sealed.view(), 0);
     out.release();
-  }
-
-  /** Bytes at the end that have to wait: while these hold a unit's header, its size can still be filled in. */
-  get #kept(): number {
-    const sinceUnit = this.#out.offset - this.#unitOffset;
-    return sinceUnit < V1_UNIT_HEADER_SIZE + KEPT_BACK ? sinceUnit + KEPT_BACK : KEPT_BACK;
-  }
-
-  async #patch(): Promise<void> {
-    for (const { offset, bytes } of this.#patches.splice(0)) await this.#sink.writeAt(bytes, offset);
   }
 
   #begin(type: number): void {

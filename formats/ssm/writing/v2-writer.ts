@@ -133,10 +133,6 @@ export class V2Writer implements ContainerWriter {
     out.put(bytes.subarray(2));
   }
 
-  makeRoom(): Promise<void> {
-    return this.#out.makeRoom();
-  }
-
   flush(): Promise<void> {
     return this.#out.flush();
   }
@@ -186,7 +182,7 @@ export class V2Writer implements ContainerWriter {
   async #putLarge(bytes: Uint8Array): Promise<void> {
     for (let at = 0; at < bytes.length; at += BLOCK) {
       this.#out.put(bytes.subarray(at, at + BLOCK));
-      if (this.#out.isFull) await this.#out.makeRoom();
+      if (this.#out.isFull) await this.#out.flush();
     }
   }
 

@@ -41,7 +41,7 @@ export async function writeAdapted(
       if (isPgm(unit) && memory) await writeMemory(container, unit, out, memory, tick);
       else await copyPayload(container, out, false, tick);
       out.endUnit();
-      if (out.isFull) await out.makeRoom();
+      if (out.isFull) await out.flush();
       next++;
     }
     next = await writeMade(out, units, next);
@@ -71,10 +71,10 @@ async function writeMade(out: ContainerWriter, units: readonly PlannedUnit[], fr
     out.beginUnit({ ...header });
     for (let at = 0; at < payload.length; at += PIECE) {
       out.put(payload.subarray(at, at + PIECE));
-      if (out.isFull) await out.makeRoom();
+      if (out.isFull) await out.flush();
     }
     out.endUnit();
-    if (out.isFull) await out.makeRoom();
+    if (out.isFull) await out.flush();
   }
   return next;
 }
@@ -104,7 +104,7 @@ async function writeMemory(
       if (!keeps(kind, id, page)) continue;
       if (hasContent(kind)) writer.put(kind, page, id, protection, batch, i, 'none');
       else writer.putPage(kind, page, id, protection);
-      if (out.isFull) await out.makeRoom();
+      if (out.isFull) await out.flush();
     }
   }
 }

@@ -25,7 +25,7 @@ export async function copyPayload(
       const isBlock = encoding[i] !== Encoding.RAW && !recompress;
       if (!isBlock || !out.putBlock(encoding[i], window.bytes, at[i], length[i], size[i]))
         await putDecoded(segments, i, out);
-      if (out.isFull) await out.makeRoom();
+      if (out.isFull) await out.flush();
     }
     tick();
   }
@@ -40,6 +40,6 @@ async function putDecoded(segments: SegmentTable, i: number, out: ContainerWrite
   }
   for (let done = 0; done < size[i]; done += PIECE) {
     out.put(window.bytes.subarray(at[i] + done, at[i] + Math.min(size[i], done + PIECE)));
-    if (out.isFull) await out.makeRoom();
+    if (out.isFull) await out.flush();
   }
 }

@@ -136,7 +136,7 @@ export class PgmRewriter {
   async #putBatch(batch: PageBatch, pass: number, writer: PgmPassWriter, anew: Anew): Promise<void> {
     for (let i = 0; i < batch.count; i++) {
       this.#putPage(batch, i, pass, writer, anew);
-      if (this.#work.out.isFull) await this.#work.out.makeRoom();
+      if (this.#work.out.isFull) await this.#work.out.flush();
     }
   }
 

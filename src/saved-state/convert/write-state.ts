@@ -95,7 +95,7 @@ class StateWriter {
   }
 
   async #breathe(container: Container): Promise<void> {
-    if (this.#out.isFull) await this.#out.makeRoom();
+    if (this.#out.isFull) await this.#out.flush();
     this.#tick(container.offset);
     if (this.#turns.areDue) await this.#turns.give();
   }

@@ -5,8 +5,11 @@ import { NOWHERE } from '../layout/placement.ts';
 
 /** What an image is written to. */
 export interface RandomSink {
-  /** Writes borrowed bytes at a file offset. What is never written reads as zeros. */
-  writeAt(bytes: Uint8Array, offset: number): Promise<void>;
+  /**
+   * Writes borrowed bytes at a file offset. What is never written reads as zeros.
+   * @param hasOtherWork the next bytes are made until the promise is fulfilled: another thread may write these
+   */
+  writeAt(bytes: Uint8Array, offset: number, hasOtherWork?: boolean): Promise<void>;
 }
 
 /** Neighbouring pages leave in one write of up to this size. Larger ones take several times as long. */
@@ -96,6 +99,6 @@ export class ImageRuns {
   async #write(offset: number, bytes: Uint8Array): Promise<void> {
     const first = Math.max(0, -offset);
     const end = Math.min(bytes.length, this.#size - offset);
-    if (first < end) await this.#target.writeAt(bytes.subarray(first, end), offset + first);
+    if (first < end) await this.#target.writeAt(bytes.subarray(first, end), offset + first, true);
   }
 }

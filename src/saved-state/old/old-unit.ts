@@ -63,7 +63,7 @@ export class OldUnitWriter<Run extends PageRun> {
     for (const run of range.runs) {
       for (let i = 0; i < run.count; i++) {
         this.#writeTypedPage(range, run, i);
-        if (this.#out.isFull) await this.#out.makeRoom();
+        if (this.#out.isFull) await this.#out.flush();
       }
     }
   }
@@ -97,8 +97,7 @@ export class OldUnitWriter<Run extends PageRun> {
 
   async #writeChunks(range: OldRangeToWrite<Run>): Promise<void> {
     const chunked = hasChunks(range);
-    for (const _ of this.#writer.putFlags(typesOf(range.runs), chunked))
-      if (this.#out.isFull) await this.#out.makeRoom();
+    for (const _ of this.#writer.putFlags(typesOf(range.runs), chunked)) if (this.#out.isFull) await this.#out.flush();
     if (!range.ownMemory && !chunked) return;
     for (let first = 0; first < range.pages; first += CHUNK_PAGES) {
       const pages = [...pagesOf(range.runs, first, first + CHUNK_PAGES)];
@@ -106,7 +105,7 @@ export class OldUnitWriter<Run extends PageRun> {
       if (!range.ownMemory) this.#writer.putPresence(present);
       for (const [run, i] of present ? pages : []) {
         this.#writer.putContent(this.#seenContent(range, run, i));
-        if (this.#out.isFull) await this.#out.makeRoom();
+        if (this.#out.isFull) await this.#out.flush();
       }
     }
   }

@@ -68,7 +68,7 @@ async function putLosses(
   const bytes = Buffer.from(JSON.stringify({ dropped, cut, unproven, lost }));
   for (let at = 0; at < bytes.length; at += ITEM_LIMIT) {
     out.put(bytes.subarray(at, at + ITEM_LIMIT));
-    if (out.isFull) await out.makeRoom();
+    if (out.isFull) await out.flush();
   }
   out.endUnit();
 }
@@ -129,7 +129,7 @@ class SurvivorWriter {
       if (this.#isZeroInLowHole(batch, i)) this.#writer.putPage(PageKind.RAM_ZERO, place.page, place.id, 0);
       else if (HAS_CONTENT.includes(kind)) this.#writer.put(kind, place.page, place.id, batch.protection[i], batch, i);
       else this.#writer.putPage(kind, place.page, place.id, batch.protection[i]);
-      if (this.#out.isFull) await this.#out.makeRoom();
+      if (this.#out.isFull) await this.#out.flush();
     }
   };
 
@@ -160,7 +160,7 @@ class SurvivorWriter {
     this.#out.beginUnit(unit);
     await copyPayload(container, this.#out, false, () => {});
     this.#out.endUnit();
-    if (this.#out.isFull) await this.#out.makeRoom();
+    if (this.#out.isFull) await this.#out.flush();
   }
 
   /** Writes zeros for missing pages, if the caller wants them. */
@@ -172,7 +172,7 @@ class SurvivorWriter {
       if (run.what === 'stale' && fill === 'older') continue;
       for (let page = run.first; page <= run.last; page++) {
         this.#putZero(writer, run.group, page);
-        if (this.#out.isFull) await this.#out.makeRoom();
+        if (this.#out.isFull) await this.#out.flush();
         if (page % PAGES_A_LOOK === 0 && turns.areDue) await turns.give();
       }
     }
