@@ -51,6 +51,8 @@ export class SavePlay implements Surroundings {
   #running!: RunningMachine;
   /** How the machine is if nobody saves it. */
   #wanted: MachineState = 'running';
+  /** How it was when the last save began. */
+  #began: MachineState = 'running';
   #abort: AbortController | undefined;
   #disk: Extract<SaveTrouble, { kind: 'disk' }> | undefined;
   #diskWorks = 0;
@@ -107,13 +109,14 @@ export class SavePlay implements Surroundings {
     let pass = -1;
     let end = 'saved';
     try {
-      await writeFileSink(PATH, { force: true }, (sink) =>
-        liveSave(this.#running, this.#slow(sink), {
+      await writeFileSink(PATH, { force: true }, (sink) => {
+        this.#began = this.#wanted;
+        return liveSave(this.#running, this.#slow(sink), {
           ...{ maxDowntimeMs, leaveSuspended, limits, signal },
           freeSpace: async () => (++pass === fullAfterPass ? 0 : LEAST_ROOM),
           onProgress: (percent) => percent === 100 && this.#stands(),
-        }),
-      );
+        });
+      });
     } catch (error) {
       if (!(error instanceof SavkitError)) throw error;
       end = error.code;
@@ -180,7 +183,7 @@ export class SavePlay implements Surroundings {
       case 'machine-ended':
         return this.#had.has('power-off');
       case 'bad-machine-state':
-        return plain(this.#wanted) !== 'running';
+        return plain(this.#began) !== 'running';
       default:
         return this.#had.has(end);
     }
@@ -192,7 +195,13 @@ export class SavePlay implements Surroundings {
   }
 
   #switchOff(): void {
-    if (this.#running.state !== 'off') this.#running.stop();
+    const { state } = this.#running;
+    try {
+      if (state !== 'off') this.#running.stop();
+    } catch (error) {
+      if (!(error instanceof SavkitError)) throw error;
+      this.faults.push(`the machine, which is ${state}, cannot be switched off`);
+    }
   }
 
   /** After a kill or a crash the next program of savkit that writes into the folder removes what has been left. */

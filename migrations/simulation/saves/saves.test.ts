@@ -4,11 +4,13 @@ import { drawSaveScenario } from './save-scenario.ts';
 
 /** Cancelled in the very moment in which it begins. */
 const CANCELLED_AT_ONCE = 900_206;
+/** The user lets a machine go on that was too suspended to be saved. */
+const RESUMED = 1_000_235;
 
 describe('live saves in a simulated world', () => {
   it('harm no machine, and leave whole files or none, whatever goes wrong', { timeout: 60_000 }, async () => {
     const ends = new Set<string>();
-    for (const seed of [CANCELLED_AT_ONCE, ...Array.from({ length: 25 }, (_, i) => i + 1)]) {
+    for (const seed of [CANCELLED_AT_ONCE, RESUMED, ...Array.from({ length: 25 }, (_, i) => i + 1)]) {
       const verdict = await judgeSave(drawSaveScenario(seed));
       expect(verdict.faults, `seed ${seed}`).toEqual([]);
       for (const end of verdict.ends) ends.add(end);
