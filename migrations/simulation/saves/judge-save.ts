@@ -43,9 +43,10 @@ export async function judgeSave(scenario: SaveScenario): Promise<SaveJudgement> 
 }
 
 /** Under the name stands what the last save has told of, or the one whose process ended, whole. */
-async function fileFaults({ file, saved, coming }: SavePlay): Promise<string[]> {
-  if (!file) return saved ? ['the file of a save is gone'] : [];
-  if (saved?.bytes.equals(file)) return stateFaults(saved);
+async function fileFaults({ file, durable, coming }: SavePlay): Promise<string[]> {
+  if (!file) return durable.includes(undefined) ? [] : ['the file of a save is gone'];
+  const saved = durable.find((one) => one?.bytes.equals(file));
+  if (saved) return stateFaults(saved);
   return coming ? stateFaults({ ...coming, bytes: file }) : ['the file is none that was written'];
 }
 

@@ -40,8 +40,10 @@ export class SavePlay implements Surroundings {
   readonly log: string[] = [];
   /** What each save has come to: `saved`, or the code of its error. */
   readonly ends: string[] = [];
-  /** The last file that a save has told to be there. */
+  /** What stands under the name as long as the host does not crash. */
   saved: Saved | undefined;
+  /** What may stand there after a crash: a save that could not make its new name durable leaves either one. */
+  durable: (Saved | undefined)[] = [undefined];
   /** What a save under way would bring: known once its machine stood. */
   coming: Omit<Saved, 'bytes'> | undefined;
   readonly #machine: Machine;
@@ -150,7 +152,10 @@ export class SavePlay implements Surroundings {
     const { file, saved, coming } = this;
     const isAsBefore = file === undefined ? saved === undefined : saved?.bytes.equals(file) === true;
     if (end === 'saved' ? !coming || !file : !isAsBefore && !coming) this.faults.push(`no file as told: ${end}`);
-    if (file && coming && !isAsBefore) this.saved = { ...coming, bytes: Buffer.from(file) };
+    if (file && coming && !isAsBefore) {
+      this.saved = { ...coming, bytes: Buffer.from(file) };
+      this.durable = end === 'saved' ? [this.saved] : [...this.durable, this.saved];
+    }
     this.coming = undefined;
     this.#lookForRests();
   }

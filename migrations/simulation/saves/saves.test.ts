@@ -6,11 +6,13 @@ import { drawSaveScenario } from './save-scenario.ts';
 const CANCELLED_AT_ONCE = 900_206;
 /** The user lets a machine go on that was too suspended to be saved. */
 const RESUMED = 1_000_235;
+/** A crash brings back the older name, after a sync of the folder that failed. */
+const NOT_DURABLE = 1_100_637;
 
 describe('live saves in a simulated world', () => {
   it('harm no machine, and leave whole files or none, whatever goes wrong', { timeout: 60_000 }, async () => {
     const ends = new Set<string>();
-    for (const seed of [CANCELLED_AT_ONCE, RESUMED, ...Array.from({ length: 25 }, (_, i) => i + 1)]) {
+    for (const seed of [CANCELLED_AT_ONCE, RESUMED, NOT_DURABLE, ...Array.from({ length: 25 }, (_, i) => i + 1)]) {
       const verdict = await judgeSave(drawSaveScenario(seed));
       expect(verdict.faults, `seed ${seed}`).toEqual([]);
       for (const end of verdict.ends) ends.add(end);
