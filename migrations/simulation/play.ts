@@ -272,7 +272,8 @@ export class Play implements Surroundings, Ground {
         Object.assign(this.#limits, trouble.limits);
         return undefined;
       case 'cancel':
-        if (this.source) this.timeline.add(0, this.source, () => this.#cancel.abort());
+        // In a process that has taken its place nobody could.
+        if (this.#migrating) this.timeline.add(0, this.#migrating, () => this.#cancel.abort());
         return undefined;
       case 'close':
         if (this.target) this.timeline.add(0, this.target, () => void this.receiver?.close());
