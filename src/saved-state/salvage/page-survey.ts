@@ -57,7 +57,7 @@ export class PageSurvey {
   /** The last pages with content of the current unit, each with all after it. */
   #latest: PagePlace[][] = [[]];
   /** Pages of the current unit since a block of it turned out bad; undefined where none has. */
-  #sinceBad: { first: PagePlace | undefined; pages: Map<PageGroup, FrameSet> } | undefined;
+  #sinceBad: MetPages | undefined;
 
   constructor(notes: PageNotes, options: SurveyOptions) {
     this.#notes = notes;
@@ -81,8 +81,9 @@ export class PageSurvey {
         isDoubted && isStoredRaw(batch, i) && hasLongZeros(this.#page) ? this.#uncertain : hash,
       );
       if (batch.encoding[i] !== Encoding.NONE && this.#latest.push([]) > this.#options.reach) this.#latest.shift();
-      this.#latest[this.#latest.length - 1].push({ group, page });
-      if (this.#sinceBad) this.#addSinceBad({ group, page });
+      const place = { group, page };
+      this.#latest[this.#latest.length - 1].push(place);
+      this.#sinceBad?.add(place);
     }
     return this.#notes.room();
   };
@@ -92,7 +93,7 @@ export class PageSurvey {
    * and the head of the next record tells.
    */
   readonly badBlock = (): void => {
-    if (this.#options.reach > 1) this.#sinceBad ??= { first: undefined, pages: new Map() };
+    if (this.#options.reach > 1) this.#sinceBad ??= new MetPages();
   };
 
   /**
@@ -101,11 +102,11 @@ export class PageSurvey {
    */
   readonly broken = (pass: number): void => {
     const latest = this.#latest.flat();
-    const { first, pages } = this.#sinceBad ?? NOTHING_BAD;
-    for (const { group, page } of latest) this.#notes.note(pass, group, page, this.#uncertain);
-    for (const [group, set] of pages)
-      for (const page of set.numbers()) this.#notes.note(pass, group, page, this.#uncertain);
-    this.doubtedFrom[pass] = first ?? latest[0] ?? 'start';
+    const sinceBad = this.#sinceBad ?? new MetPages();
+    for (const places of [latest, sinceBad])
+      for (const { group, page } of places) this.#notes.note(pass, group, page, this.#uncertain);
+    const { first } = sinceBad;
+    this.doubtedFrom[pass] = first && !latest.includes(first) ? first : (latest[0] ?? 'start');
     this.#forget();
   };
 
@@ -116,21 +117,31 @@ export class PageSurvey {
     this.#sinceBad = undefined;
   }
 
-  #addSinceBad({ group, page }: PagePlace): void {
-    const since = this.#sinceBad;
-    if (!since) return;
-    since.first ??= { group, page };
-    const set = since.pages.get(group) ?? new FrameSet();
-    since.pages.set(group, set);
-    set.add(page);
-  }
-
   get #uncertain(): bigint {
     return BigInt(this.#options.patchWith) + 1n;
   }
 }
 
-const NOTHING_BAD = { first: undefined, pages: new Map<PageGroup, FrameSet>() };
+/** Pages that a reading has met since some moment. */
+class MetPages {
+  /** The first of them. */
+  first: PagePlace | undefined;
+  readonly #numbers = new Map<PageGroup, FrameSet>();
+
+  add(place: PagePlace): void {
+    this.first ??= place;
+    let numbers = this.#numbers.get(place.group);
+    if (!numbers) {
+      numbers = new FrameSet();
+      this.#numbers.set(place.group, numbers);
+    }
+    numbers.add(place.page);
+  }
+
+  *[Symbol.iterator](): Generator<PagePlace> {
+    for (const [group, numbers] of this.#numbers) for (const page of numbers.numbers()) yield { group, page };
+  }
+}
 
 /** As one piece of the file, not put together from several. */
 function isStoredRaw(batch: PageBatch, i: number): boolean {
