@@ -6,7 +6,7 @@ import { world } from '../formats/world/world.ts';
 import { type Decision, type MigrationSide, recordPath, writeRecord } from '../migrations/hand-over/decision-record.ts';
 import { keepReport } from '../migrations/report/kept-report.ts';
 import type { MigrationReport } from '../migrations/report/report.ts';
-import type { RecordedMigration } from './migration/list-records.ts';
+import type { ReportedMigration } from './migration/reported-figures.ts';
 import { runHere } from './testing/run-here.ts';
 import { expectSchema } from './testing/savkit-json.ts';
 
@@ -63,7 +63,7 @@ async function history(...words: string[]) {
   const { stdout, exitCode } = await runHere('history', '--records', folder, '--json', ...words);
   const document = JSON.parse(stdout);
   expectSchema(document);
-  const { migrations } = document.files[0].result as { migrations: RecordedMigration[] };
+  const { migrations } = document.files[0].result as { migrations: ReportedMigration[] };
   const reports = migrations.map(({ report }) => report);
   return {
     exitCode,

@@ -8,8 +8,6 @@ import {
   type MigrationSide,
   readRecord,
 } from '../../migrations/hand-over/decision-record.ts';
-import { readKeptReport } from '../../migrations/report/kept-report.ts';
-import type { MigrationReport, ProofReport } from '../../migrations/report/report.ts';
 
 /** One migration, as the records of a folder tell it. */
 export interface RecordedMigration {
@@ -20,20 +18,7 @@ export interface RecordedMigration {
   /** What this host was in it; both, where both sides keep their records here. */
   sides: { side: MigrationSide; decision: Decision; peer: string; record: string }[];
   outcome: HistoryOutcome;
-  /** Of the source's report; null where it is not here, or was never written: the source was killed, or is older. */
-  report: ReportedFigures | null;
 }
-
-/** What history tells of a report. */
-export type ReportedFigures = Pick<
-  MigrationReport,
-  'downtimeMs' | 'totalMs' | 'bytes' | 'because' | 'code' | 'stays' | 'inFile'
-> & {
-  /** How memory was proved; null where it did not come to that. */
-  proof: ProofReport['mode'] | null;
-  /** Pages with a write that never got to the target, found after the hand-over. */
-  lostPages: number;
-};
 
 /** `open`: a process is at it, or another one has got its number; `unsettled`: none that can be seen from here is. */
 export type HistoryOutcome = 'moved' | 'arrived' | 'stayed' | 'not arrived' | 'open' | 'unsettled';
@@ -61,8 +46,7 @@ export async function listRecords(
     const { migration } = kept.record;
     records.set(migration, [...(records.get(migration) ?? []), kept]);
   }
-  const migrations = await Promise.all([...records.values()].map((sides) => migrationOf(folder, sides)));
-  return migrations.sort((a, b) => (a.time < b.time ? 1 : -1));
+  return [...records.values()].map(migrationOf).sort((a, b) => (a.time < b.time ? 1 : -1));
 }
 
 /** A record, and where it is. */
@@ -89,7 +73,7 @@ export async function readRecords(
   return records;
 }
 
-async function migrationOf(folder: string, sides: readonly KeptRecord[]): Promise<RecordedMigration> {
+function migrationOf(sides: readonly KeptRecord[]): RecordedMigration {
   const records = sides.map(({ record }) => record).sort((a, b) => a.side.localeCompare(b.side));
   const [{ migration, machine }] = records;
   const outcomes = records.map(outcomeOf);
@@ -100,15 +84,7 @@ async function migrationOf(folder: string, sides: readonly KeptRecord[]): Promis
     sides: sides.map(({ record: { side, decision, peer }, path }) => ({ side, decision, peer, record: path })),
     // What is not settled matters more; else the source comes first.
     outcome: (['unsettled', 'open'] as const).find((each) => outcomes.includes(each)) ?? outcomes[0],
-    report: figuresOf(await readKeptReport(folder, migration)),
   };
-}
-
-function figuresOf(report: MigrationReport | undefined): ReportedFigures | null {
-  if (!report) return null;
-  const { downtimeMs, totalMs, bytes, because, code, stays, inFile, proof } = report;
-  const figures = { downtimeMs, totalMs, bytes, because, code, stays, inFile };
-  return { ...figures, proof: proof?.mode ?? null, lostPages: proof?.afterwards?.lostPages ?? 0 };
 }
 
 function outcomeOf(record: DecisionRecord): HistoryOutcome {

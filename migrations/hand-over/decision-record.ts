@@ -2,6 +2,7 @@ import { basename, dirname, join } from 'node:path';
 import { EnvironmentError, FormatError } from '../../formats/errors.ts';
 import { syncFolder } from '../../formats/files/sync-folder.ts';
 import { withTemporaryFile } from '../../formats/files/temporary-files.ts';
+import { readTextFile } from '../../formats/files/text-file.ts';
 import { readJson } from '../../formats/values/json-text.ts';
 import {
   flag,
@@ -230,14 +231,7 @@ const RECORD_LIMIT = 65_536;
 
 /** @throws EnvironmentError, FormatError for what is no record */
 export async function readRecord(path: string): Promise<DecisionRecord> {
-  let text: string | undefined;
-  try {
-    const there = await world.disk.stat(path, { bigint: true });
-    // A pipe would be waited for, and a device has no end.
-    if (there.isFile() && there.size <= RECORD_LIMIT) text = await world.disk.readFile(path, 'utf8');
-  } catch (error) {
-    throw EnvironmentError.from(error, `read ${path}`);
-  }
+  const text = await readTextFile(path, RECORD_LIMIT);
   const refuse = (why: string, field = '') =>
     new FormatError('bad-record', `Cannot read ${path} as the record of a migration: ${why}`, { field });
   return readJson(text ?? '', recordShape, refuse);

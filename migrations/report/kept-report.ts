@@ -1,7 +1,8 @@
 import { join } from 'node:path';
 import { writeFileSink } from '../../formats/files/sink.ts';
+import { readTextFile } from '../../formats/files/text-file.ts';
+import { MIB } from '../../formats/sizes.ts';
 import { jsonOf } from '../../formats/values/json-text.ts';
-import { world } from '../../formats/world/world.ts';
 import type { MigrationReport } from './report.ts';
 import { reportShape } from './report-shapes.ts';
 
@@ -9,7 +10,7 @@ import { reportShape } from './report-shapes.ts';
 // decided by it.
 
 /** A report of 10,000 rounds has some megabytes. */
-const REPORT_LIMIT = 16 * 1024 * 1024;
+const REPORT_LIMIT = 16 * MIB;
 
 function reportPath(folder: string, migration: string): string {
   return join(folder, `${migration}.report.json`);
@@ -23,14 +24,8 @@ export async function keepReport(folder: string, report: MigrationReport): Promi
 
 /** The report of a migration; undefined where none was kept, or the file is none. */
 export async function readKeptReport(folder: string, migration: string): Promise<MigrationReport | undefined> {
-  const path = reportPath(folder, migration);
-  try {
-    const there = await world.disk.stat(path, { bigint: true });
-    if (!there.isFile() || there.size > REPORT_LIMIT) return undefined;
-    const report = jsonOf(await world.disk.readFile(path, 'utf8'), reportShape);
-    return report?.migration === migration ? report : undefined;
-  } catch {
-    // Older versions kept none, and the target keeps none.
-    return undefined;
-  }
+  // Older versions kept none, and the target keeps none.
+  const text = await readTextFile(reportPath(folder, migration), REPORT_LIMIT).catch(() => undefined);
+  const report = jsonOf(text ?? '', reportShape);
+  return report?.migration === migration ? report : undefined;
 }

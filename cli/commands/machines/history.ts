@@ -3,6 +3,7 @@ import { recordFolder } from '../../../migrations/hand-over/record-folder.ts';
 import { findingOf } from '../../../src/saved-state/reading/findings.ts';
 import { type HistoryOutcome, listRecords, type RecordedMigration } from '../../migration/list-records.ts';
 import { secondsText } from '../../migration/migration-text.ts';
+import { type ReportedMigration, withReports } from '../../migration/reported-figures.ts';
 import { command, type OptionsOf } from '../../parsing/options-of.ts';
 import { RECORDS_FOLDER } from '../../parsing/shared-options.ts';
 import { ExitCode } from '../../process/exit-codes.ts';
@@ -10,6 +11,7 @@ import { type Outcome, runCommand, withCommonOptions } from '../../process/run-c
 import { bad, good } from '../../terminal/styles.ts';
 import { table } from '../../terminal/table.ts';
 import { indent, line, lines, type Piece, type TerminalText } from '../../terminal/terminal-text.ts';
+import { timeText } from '../../text/time-text.ts';
 
 const builder = (argv: Argv) =>
   withCommonOptions(argv)
@@ -38,9 +40,9 @@ async function history(folder: string, { machine, open }: Options): Promise<Outc
   const findings: ReturnType<typeof findingOf>[] = [];
   const all = await listRecords(folder, (path, error) => findings.push(findingOf(error.in(path))));
   const isOpen = ({ outcome }: RecordedMigration) => outcome === 'open' || outcome === 'unsettled';
-  const migrations = all.filter(
-    (each) => (machine === undefined || each.machine === machine) && (!open || isOpen(each)),
-  );
+  const isWanted = (each: RecordedMigration) =>
+    (machine === undefined || each.machine === machine) && (!open || isOpen(each));
+  const migrations = await withReports(folder, all.filter(isWanted));
   const unsettled = migrations.filter(({ outcome }) => outcome === 'unsettled');
   const rows = migrations.map(({ time, machine: name, sides, outcome, report }) => [
     timeText(time),
@@ -70,16 +72,12 @@ async function history(folder: string, { machine, open }: Options): Promise<Outc
 }
 
 /** Of a migration that did not go as it was meant to. */
-function reasonsOf({ machine, time, report }: RecordedMigration): TerminalText[] {
+function reasonsOf({ machine, time, report }: ReportedMigration): TerminalText[] {
   const which = `${machine}, ${timeText(time)}`;
   return [
     ...(report && report.because !== '' ? [line`${which}: ${report.because}`] : []),
     ...(report && report.lostPages > 0 ? [line`${which}: ${bad(`${report.lostPages} pages lack a write there`)}`] : []),
   ];
-}
-
-function timeText(time: string): string {
-  return time.slice(0, 19).replace('T', ' ');
 }
 
 const OUTCOME_TEXTS: Readonly<Record<HistoryOutcome, () => Piece>> = {

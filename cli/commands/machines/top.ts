@@ -16,6 +16,7 @@ import {
 } from '../../process/run-command.ts';
 import { redrawScreen, show, showJson, terminalColumns } from '../../terminal/print.ts';
 import { line, lines, NO_TEXT, type TerminalText } from '../../terminal/terminal-text.ts';
+import { timeText } from '../../text/time-text.ts';
 import { lookOnce, type TopRow } from '../../top/look.ts';
 import { topText } from '../../top/top-text.ts';
 
@@ -92,7 +93,7 @@ async function top(options: Options, { signal }: Job): Promise<Outcome> {
 }
 
 function timeLine(): TerminalText {
-  return line`savkit top, ${new Date().toISOString().slice(0, 19).replace('T', ' ')} UTC; Ctrl-C ends it`;
+  return line`savkit top, ${timeText(new Date().toISOString())} UTC; Ctrl-C ends it`;
 }
 
 function textOf(rows: readonly TopRow[], findings: readonly { message: string }[]): TerminalText {

@@ -1,0 +1,41 @@
+import { readKeptReport } from '../../migrations/report/kept-report.ts';
+import type { MigrationReport, ProofReport } from '../../migrations/report/report.ts';
+import type { RecordedMigration } from './list-records.ts';
+
+/** A migration with the figures of its source's report. */
+export interface ReportedMigration extends RecordedMigration {
+  /** Null where the report is not here, or was never written: the source was killed, or is older. */
+  report: ReportedFigures | null;
+}
+
+/** What history tells of a report. */
+export type ReportedFigures = Pick<
+  MigrationReport,
+  'downtimeMs' | 'totalMs' | 'bytes' | 'because' | 'code' | 'stays' | 'inFile'
+> & {
+  /** How memory was proved; null where it did not come to that. */
+  proof: ProofReport['mode'] | null;
+  /** Pages with a write that never got to the target, found after the hand-over. */
+  lostPages: number;
+};
+
+/**
+ * Adds what the reports beside the records tell, one after the other: each may be large.
+ * @param folder with the records
+ */
+export async function withReports(
+  folder: string,
+  migrations: readonly RecordedMigration[],
+): Promise<ReportedMigration[]> {
+  const reported: ReportedMigration[] = [];
+  for (const each of migrations)
+    reported.push({ ...each, report: figuresOf(await readKeptReport(folder, each.migration)) });
+  return reported;
+}
+
+function figuresOf(report: MigrationReport | undefined): ReportedFigures | null {
+  if (!report) return null;
+  const { downtimeMs, totalMs, bytes, because, code, stays, inFile, proof } = report;
+  const figures = { downtimeMs, totalMs, bytes, because, code, stays, inFile };
+  return { ...figures, proof: proof?.mode ?? null, lostPages: proof?.afterwards?.lostPages ?? 0 };
+}
