@@ -7,7 +7,7 @@ import type { SalvageOptions } from '../saved-state/salvage/salvage-options.ts';
 import type { SalvageReport } from '../saved-state/salvage/salvage-report.ts';
 import { verify } from '../saved-state/verify/verify.ts';
 import { type NaivePage, naiveKey, naiveMemory, naivePages } from './naive-pages.ts';
-import { type NaiveUnit, naiveUnits } from './naive-units.ts';
+import { NAIVE_FINAL, type NaiveUnit, naiveUnits } from './naive-units.ts';
 
 // Judges what salvage says and writes by the original, with readers that share no code with it.
 
@@ -67,26 +67,51 @@ export async function judgeSalvage(
   const { verdict, findings } = await verify(bufferSource(judged.output));
   if (verdict !== 'whole')
     judged.faults.push(`the output is ${verdict}: ${findings.find(({ severity }) => severity === 'error')?.message}`);
-  judgeUnits(original, judged.report, judged.faults, moved);
+  judgeUnits(original, judged, moved);
   for (const run of judged.report.lost) for (const key of keysOf(run, original)) judged[run.what].add(key);
   judgePages(original, judged, judged.report, options);
   return judged;
 }
 
-function judgeUnits({ units }: Original, report: SalvageReport, faults: string[], { at, by }: Moved): void {
-  // Bytes of the file's own header hold no units, even where these are missing with it.
-  const first = units[0]?.start ?? 0;
-  const keyOf = (name: string, instance: number, pass: string | number) =>
-    `${name}/${instance} ${pass === 0xffffffff ? 'final' : pass}`;
-  const spoken = new Set(
-    [...report.kept, ...report.dropped].map(({ name, instance, pass }) => keyOf(name, instance, pass)),
-  );
-  for (const { name, instance, pass, start } of units) {
-    const place = start < at ? start : Math.max(first, at - 1, start - by);
-    const inGap = report.lostUnits.some((gap) => place >= gap.start && place < gap.end);
-    if (!spoken.has(keyOf(name, instance, pass)) && !inGap && !report.cut)
-      faults.push(`unit ${name} is neither kept nor said to be lost`);
+function judgeUnits(original: Original, { report, output, faults }: Judged, moved: Moved): void {
+  if (!report) return;
+  const placed = placesAfter(original, moved);
+  const spoken = new Set([...report.kept, ...report.dropped].map(unitKey));
+  for (const unit of original.units) {
+    const { start, end } = placed(unit);
+    const inGap = report.lostUnits.some((gap) => start <= gap.end && end >= gap.start);
+    if (!spoken.has(unitKey(unit)) && !inGap && !report.cut)
+      faults.push(`unit ${unit.name} is neither kept nor said to be lost`);
   }
+  if (report.unproven) return;
+  for (const unit of naiveUnits(output)) {
+    // Live saves have several units of one name and pass.
+    const alike = original.units.filter((own) => unitKey(own) === unitKey(unit));
+    const isAsItWas = alike.length === 0 || alike.some(({ payload }) => payload.equals(unit.payload));
+    if (unit.name !== 'pgm' && !isAsItWas) faults.push(`unit ${unit.name} is kept, but not as it was`);
+  }
+}
+
+function unitKey({ name, instance, pass }: { name: string; instance: number; pass: string | number }): string {
+  return `${name}/${instance} ${pass === NAIVE_FINAL ? 'final' : pass}`;
+}
+
+/**
+ * Tells where the bytes of a unit stand in the damaged file. Where bytes around the removed ones are alike, nobody can
+ * tell which of them are missing: then all places count.
+ */
+function placesAfter(
+  { bytes, units }: Original,
+  { at, by }: Moved,
+): (unit: NaiveUnit) => { start: number; end: number } {
+  // The file's own header holds no units, even where these are missing with it.
+  const own = units[0]?.start ?? 0;
+  let first = at;
+  let last = at;
+  while (by > 0 && first > 0 && bytes[first - 1] === bytes[first - 1 + by]) first--;
+  while (by > 0 && last + by < bytes.length && bytes[last] === bytes[last + by]) last++;
+  const after = (place: number, start: number) => Math.max(own, place < start ? place : Math.max(start, place - by));
+  return ({ start, end }) => ({ start: after(start, first), end: after(end, last) });
 }
 
 function* keysOf({ group, range, start, end }: LostRun, { memory }: Original): Generator<string> {

@@ -3,6 +3,7 @@ import { type Finding, findingOf } from '../reading/findings.ts';
 import type { VirtualBoxVerdict } from '../verify/verify.ts';
 import type { FlippedBit } from './flipped-bits.ts';
 import type { LostRun } from './losses.ts';
+import type { LostStretch } from './lost-units.ts';
 import type { SalvageOptions } from './salvage-options.ts';
 import type { Survey } from './survey.ts';
 import type { UnitOutcome } from './survivors.ts';
@@ -17,8 +18,8 @@ export interface SalvageReport {
   kept: UnitFate[];
   /** Units that were left out, and why. */
   dropped: UnitFate[];
-  /** Stretches of the file, `[start, end)`, in which units are lost whose headers can't be read. */
-  lostUnits: { start: number; end: number }[];
+  /** Stretches of the file in which units are lost, or may be. */
+  lostUnits: LostStretch[];
   /** Units may be missing after the last one that was found. */
   cut: boolean;
   /** Pages that are missing or old. */

@@ -299,6 +299,27 @@ describe('salvage()', () => {
     }
   });
 
+  it('says that a unit is lost, or may be, wherever bytes around a border of units are missing', async () => {
+    const state = original('own-prot32.sav');
+    const old = await oldState(state.bytes, '1.2', 7);
+    const borders = (own: Original) => own.units.filter(({ name }) => name === 'pcbios');
+    for (const [own, options] of [
+      [state, {}],
+      [old.original, { layout: old.layout }],
+    ] as const)
+      for (const { start } of borders(own))
+        for (const [at, by] of [
+          [start - 3, 48],
+          [start + 13, 48],
+          [start + 40, 42],
+          [start - 1, 130],
+        ]) {
+          const bytes = Buffer.concat([own.bytes.subarray(0, at), own.bytes.subarray(at + by)]);
+          const { faults, report } = await judgeSalvage(own, bytes, options, { at, by });
+          expect([at, by, faults, report?.complete]).toEqual([at, by, [], false]);
+        }
+  });
+
   it('calls pages old whose final copies may stand in a unit that is lost', async () => {
     const state = original('own-long-live.sav');
     const bytes = Buffer.concat([state.bytes.subarray(0, 221_276), state.bytes.subarray(221_788)]);

@@ -11,12 +11,12 @@ import { AnchorFinder, ramStretches } from './anchors.ts';
 import { expectedPages } from './expected-pages.ts';
 import { commonRanges, completeRanges, rangesBefore } from './known-ranges.ts';
 import { type LostRun, lostPages, type PassRecord } from './losses.ts';
+import { type LostStretch, unitsLost } from './lost-units.ts';
 import { PageSurvey } from './page-survey.ts';
 import type { SalvageOptions } from './salvage-options.ts';
 import { type SalvageTarget, targetOf } from './salvage-target.ts';
 import {
   type Anchors,
-  type Gap,
   isMove,
   readSurvivors,
   type SurvivorOptions,
@@ -39,8 +39,7 @@ export interface Survey {
   passes: PassRecord[];
   lost: LostRun[];
   dropped: Map<number, string>;
-  /** Stretches of the file, `[start, end)`, in which units are lost whose headers can't be read. */
-  lostUnits: { start: number; end: number }[];
+  lostUnits: LostStretch[];
   untold: boolean;
   unproven: boolean;
   target: SalvageTarget;
@@ -152,21 +151,6 @@ function mayFollowLostPass(unit: UnitHeader, before: UnitHeader | undefined, { g
     return hasPasses && gaps.some(({ start, end }) => start > before.offset && end <= unit.offset);
   }
   return before ? before.pass !== unit.pass - 1 : unit.pass > 0;
-}
-
-/**
- * Stretches of the file in which units are lost whose headers could not be read. The directory lists none of live
- * passes.
- */
-function unitsLost({ gaps, directory, units }: Survivors, live: boolean): { start: number; end: number }[] {
-  const known = new Set(units.map(({ unit }) => unit.claimedOffset ?? unit.offset));
-  // Then places in the file are not those that the directory lists.
-  const hasMoved = units.some(({ unit }) => unit.claimedOffset !== undefined);
-  const isListed = ({ start, end }: Gap) =>
-    directory?.some(({ offset }) => !known.has(offset) && (hasMoved || (offset >= start && offset < end))) ?? true;
-  return gaps
-    .filter((gap) => live || gap.hides === 'a unit' || isListed(gap))
-    .map(({ start, end }) => ({ start, end }));
 }
 
 /** Versions 6 to 9 have no addresses among the pages: where bytes are missing, those after may be taken for others. */

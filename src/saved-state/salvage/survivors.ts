@@ -1,4 +1,4 @@
-import { EnvironmentError, InterruptedError, SavkitError } from '../../../formats/errors.ts';
+import { EnvironmentError, FormatError, InterruptedError, SavkitError } from '../../../formats/errors.ts';
 import type { ByteSource } from '../../../formats/files/source.ts';
 import type { PageBatch } from '../../../formats/pgm/page-batch.ts';
 import { isPgm, PgmReader } from '../../../formats/pgm/pgm-reader.ts';
@@ -166,7 +166,27 @@ class SurvivorReader {
       return this.#readUnit(unit, errors);
     }
     this.#outside.push(...errors);
-    return !container.sawEnd && this.#resync(this.#endOfGood, 'a unit');
+    if (container.sawEnd) return false;
+    if (errors.some(({ code }) => code === 'bad-unit-magic')) this.#doubtUnproven();
+    return this.#resync(this.#endOfGood, 'a unit');
+  }
+
+  /**
+   * Units of V1.x have no checksums. Where no unit follows one, and bytes of the file are missing, its last bytes may be
+   * those of the next unit.
+   */
+  #doubtUnproven(): void {
+    const before = this.#units.at(-1);
+    if (!before || this.#isProven || !this.#outside.some(({ code }) => code === 'bad-size')) return;
+    const { name, offset } = before.unit;
+    const message = `Cannot trust unit ${name}: the file has another size than it claims, and no unit follows this one`;
+    before.errors.push(new FormatError('bad-unit', message, { offset, field: 'size' }, 'VERR_SSM_INTEGRITY_UNIT'));
+    before.isResized = true;
+  }
+
+  /** Whether headers and ends of units hold checksums. */
+  get #isProven(): boolean {
+    return this.#container.header.format === '2.0';
   }
 
   /**
@@ -176,7 +196,7 @@ class SurvivorReader {
   get #endOfGood(): number {
     const before = this.#units.at(-1);
     const isGood = before === undefined || before.errors.every(isMove);
-    return isGood ? this.#container.offset : before.unit.offset + before.unit.headerSize;
+    return isGood ? this.#container.offset : before.unit.offset + (this.#isProven ? before.unit.headerSize : 0);
   }
 
   /** Notes a gap where bytes between two units are missing: whole units may have been among them. */
@@ -207,7 +227,7 @@ class SurvivorReader {
       isResized: false,
     };
     this.#units.push(outcome);
-    const isHeaderWrong = errors.some((error) => !isMove(error));
+    const isHeaderProven = this.#isProven && errors.every(isMove);
     let inStep = true;
     try {
       if (isPgm(unit)) await this.#readPgm(unit, outcome);
@@ -220,7 +240,7 @@ class SurvivorReader {
     }
     outcome.end = container.offset;
     // A damaged header may belong to another unit.
-    const start = unit.offset + (isHeaderWrong ? 0 : unit.headerSize);
+    const start = unit.offset + (isHeaderProven ? unit.headerSize : 0);
     // Reading may have ended at the end of another unit.
     if (inStep && errors.some(({ code }) => code === 'bad-term'))
       this.#gaps.push({ start, end: container.offset, hides: 'maybe units' });

@@ -1,0 +1,38 @@
+import type { SavkitError } from '../../../formats/errors.ts';
+import type { UnitHeader } from '../../../formats/ssm/container.ts';
+import type { Gap, Survivors } from './survivors.ts';
+
+/** A stretch of the file, `[start, end)`, in which units are lost, or may be, whose headers can't be read. */
+export interface LostStretch {
+  start: number;
+  end: number;
+}
+
+/** The directory tells which gaps hide no unit; it lists none of live passes. */
+export function unitsLost({ gaps, directory, units }: Survivors, live: boolean): LostStretch[] {
+  // A damaged header shows neither which unit is lost nor that just one is.
+  const readable = units.filter(({ errors, unit }) => !errors.some((error) => isOfHeader(error, unit)));
+  const known = new Set(readable.map(({ unit }) => unit.claimedOffset ?? unit.offset));
+  // Then places in the file are not those that the directory lists.
+  const hasMoved = units.some(({ unit }) => unit.claimedOffset !== undefined);
+  const isListed = ({ start, end }: Gap) =>
+    directory?.some(({ offset }) => !known.has(offset) && (hasMoved || (offset >= start && offset < end))) ?? true;
+  return joined(gaps.filter((gap) => live || gap.hides === 'a unit' || isListed(gap)));
+}
+
+/** Whether a header's own bytes are wrong; its stream CRC is about the bytes before it. */
+function isOfHeader({ code, place }: SavkitError, { offset }: UnitHeader): boolean {
+  const isAbout = place.field !== 'offset' && place.field !== 'streamCrc';
+  return (code === 'bad-unit' || code === 'bad-crc') && place.offset === offset && isAbout;
+}
+
+/** Stretches that overlap are told as one. */
+function joined(gaps: readonly Gap[]): LostStretch[] {
+  const stretches: LostStretch[] = [];
+  for (const { start, end } of [...gaps].sort((a, b) => a.start - b.start)) {
+    const last = stretches.at(-1);
+    if (last && start < last.end) last.end = Math.max(last.end, end);
+    else stretches.push({ start, end });
+  }
+  return stretches;
+}
