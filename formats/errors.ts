@@ -30,7 +30,7 @@ export type Pass = number | 'final';
  * All codes are listed in docs/error-codes.md; `savkit explain CODE` tells what to do.
  */
 export class SavkitError<Code extends string = string> extends Error {
-  /** Names the finding in one word, such as `truncated`; stable from release to release. */
+  /** Name of the finding, such as `truncated`; stable from release to release. */
   readonly code: Code;
   /** VirtualBox's name for the same finding, e.g. `VERR_SSM_INTEGRITY_CRC`; absent where its loader has none. */
   readonly vboxCode: string | undefined;
@@ -38,7 +38,7 @@ export class SavkitError<Code extends string = string> extends Error {
   qemuSays: string | undefined;
   /** Where in the file; empty where that is not known. */
   place: Place;
-  /** Name of the file or stream in which it was found, where there may be several. */
+  /** Name of the file or stream in which the fault was found, where there may be several. */
   source: string | undefined;
 
   /** @param message one line for people @param vboxCode VirtualBox's name for the same finding */
@@ -50,7 +50,7 @@ export class SavkitError<Code extends string = string> extends Error {
     this.vboxCode = vboxCode;
   }
 
-  /** Says in which file it was found, unless that is said. */
+  /** Adds the name of the file, unless one is known. */
   in(source: string): this {
     this.source ??= source;
     return this;
@@ -78,7 +78,7 @@ export class UnsupportedError extends SavkitError<UnsupportedCode> {}
 /** The file was never a saved state; `message` says which kind of file it is, and what to do. */
 export class NotAStateError extends UnsupportedError {}
 
-/** A number that the format allows, and no state known has. */
+/** The error for a count that the format allows, but no known state has. */
 export function tooMany(what: string, limit: number): UnsupportedError {
   return new UnsupportedError(
     'too-many',
@@ -89,7 +89,7 @@ export function tooMany(what: string, limit: number): UnsupportedError {
 /** The caller asked for something that makes no sense: an unknown unit, a bad range. */
 export class UsageError extends SavkitError<UsageCode> {}
 
-/** Where the system's own words say little about a file. */
+/** Plainer words for codes whose system message says little. */
 const PLAIN_WORDS: Readonly<Record<string, string>> = {
   EISDIR: 'it is a directory',
   ENXIO: 'it is a socket, or a device that is not there',
@@ -97,10 +97,7 @@ const PLAIN_WORDS: Readonly<Record<string, string>> = {
 
 /** The surroundings failed: reading, writing, permissions, no space. */
 export class EnvironmentError extends SavkitError<EnvironmentCode> {
-  /**
-   * What the system says of a failure, without its code, and without what was done to what; undefined for what the
-   * system does not know.
-   */
+  /** The system's message about a failure, without code, call and path; undefined for failures without one. */
   static wordsOf(cause: unknown): string | undefined {
     const { message, errno, code = '' } = cause as NodeJS.ErrnoException;
     // `ENOENT: no such file or directory, open '/x'`, but `connect ENOENT /x`.
@@ -111,7 +108,9 @@ export class EnvironmentError extends SavkitError<EnvironmentCode> {
     );
   }
 
-  /** The error for what the system refused. @param cause what the system threw @param doing completes "Cannot …" */
+  /**
+   * The error for a failure of the system. @param cause error that the system threw @param doing completes "Cannot …"
+   */
   static from(cause: unknown, doing: string): EnvironmentError {
     const system = cause as NodeJS.ErrnoException;
     const error = new EnvironmentError(

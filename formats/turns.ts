@@ -1,13 +1,13 @@
 import { InterruptedError } from './errors.ts';
 import { clock, turn } from './world/waiting.ts';
 
-/** How long others wait while something is done in one go, in ms: short beside the time slices of a guest. */
+/** Time in ms for which work goes on without a turn for others: short beside the time slices of a guest. */
 const TURN_MS = 1;
-/** The same where nothing but a signal, or a display of progress, may be waiting. */
+/** The same while nothing but a signal or a display of progress may be waiting. */
 const UNNOTICED_MS = 50;
 
 /**
- * Lets others run in between, but not after each small piece: a turn of the event loop costs as much as hundreds of
+ * Gives turns to other work, but not after each small piece: a turn of the event loop costs as much as hundreds of
  * pages.
  */
 export class Turns {
@@ -21,19 +21,19 @@ export class Turns {
   }
 
   /**
-   * For work that nobody waits for, but that `signal` may end: reading and writing files, loops whose length a file
-   * claims.
+   * For work during which nothing else waits, but which `signal` may end: reading and writing files, loops whose length
+   * a file claims.
    */
   static rare(signal?: AbortSignal): Turns {
     return new Turns(UNNOTICED_MS, signal);
   }
 
-  /** The others have waited long enough, or the work is to end: `await give()`. */
+  /** Other work has waited long enough, or this work is to end: `await give()`. */
   get areDue(): boolean {
     return this.#signal?.aborted === true || clock() - this.#start >= this.#every;
   }
 
-  /** @throws InterruptedError where the signal says so */
+  /** @throws InterruptedError if the signal is aborted */
   async give(): Promise<void> {
     await turn();
     if (this.#signal?.aborted) throw new InterruptedError();

@@ -22,9 +22,9 @@ const builder = (argv: Argv) =>
     .positional('shell', {
       choices: [...SHELLS, ...NAME_KINDS],
       demandOption: true,
-      describe: 'Shell; or, for the script of a shell, the kind of names that are wanted from a state',
+      describe: "Shell; or, for a shell's script, the kind of names to list from a state",
     })
-    .positional('file', { type: 'string', describe: 'The state whose names are wanted' })
+    .positional('file', { type: 'string', describe: 'The state whose names to list' })
     .example('$0 completion bash', 'The script for bash, for ~/.local/share/bash-completion/completions/savkit')
     .example('$0 completion unit machine.sav', 'Names of units, one a line')
     .epilogue(
@@ -33,7 +33,7 @@ const builder = (argv: Argv) =>
         'Out-String | Invoke-Expression.',
     );
 
-/** @param vocabulary all commands; given, since this one is among them */
+/** @param vocabulary words of all commands; a parameter, since this command is one of them */
 export function completionCommand(vocabulary: () => Promise<readonly CommandWords[]>) {
   return command(builder, async (options) => {
     const { shell, file } = options;
@@ -46,7 +46,7 @@ export function completionCommand(vocabulary: () => Promise<readonly CommandWord
         return { exitCode: ExitCode.OK, result: { shell, script }, text: jsonText(script) };
       }
       const names = await withInput(job.file, async (source) => NAMES[kind](await readState(source, job)));
-      // They come out of a file, and go onto the command line of a shell.
+      // Names come from a file, and go onto a shell's command line.
       const unique = [...new Set(names)].filter(isPlainName);
       return { exitCode: ExitCode.OK, result: { kind, names: unique }, text: lines(unique) };
     });

@@ -5,13 +5,10 @@ import { EnvironmentError } from '../../formats/errors.ts';
 import { world } from '../../formats/world/world.ts';
 import { HAS_PIPES, isSocketPath, socketAddress } from './socket-path.ts';
 
-/** A process that does not even let a connection wait in this time hangs: the socket is its, all the same. */
+/** A process that accepts no connection within this time hangs, but still owns the socket. */
 const ANSWER_MS = 2000;
 
-/**
- * Whether a control socket could be opened there: asked before anything that takes its time. @throws UsageError,
- * EnvironmentError
- */
+/** Checks before long work that a control socket could be opened at a path. @throws UsageError, EnvironmentError */
 export async function checkSocketPath(path: string): Promise<void> {
   socketAddress(path);
   if (HAS_PIPES) return;
@@ -24,8 +21,8 @@ export async function checkSocketPath(path: string): Promise<void> {
 }
 
 /**
- * Removes what a machine that was killed has left behind. @throws EnvironmentError `EEXIST` for a file, `EADDRINUSE`
- * where another process has it
+ * Removes the socket of a killed machine. @throws EnvironmentError `EEXIST` for a file, `EADDRINUSE` if a process has
+ * the socket
  */
 export async function removeStale(path: string): Promise<void> {
   if (await staleSocket(path)) await unlink(path).catch(() => {});
@@ -33,12 +30,12 @@ export async function removeStale(path: string): Promise<void> {
 
 const DEFAULT_NAME = /^savkit-(\d+)(?:-\d+)?\.sock$/;
 
-/** Where the socket of a process stands that was given no path; of a process with several machines with a number. */
+/** Default name of a process's socket, with a number if the process has several machines. */
 export function defaultSocketName(pid: number, number?: number): string {
   return number === undefined ? `savkit-${pid}.sock` : `savkit-${pid}-${number}.sock`;
 }
 
-/** Removes the user's own sockets of default names that killed processes have left in a folder. */
+/** Removes sockets with default names that killed processes of this user have left in a folder. */
 export async function removeSocketsOfDead(folder: string): Promise<void> {
   if (HAS_PIPES) return;
   const names = await readdir(folder).catch(() => []);
@@ -46,7 +43,7 @@ export async function removeSocketsOfDead(folder: string): Promise<void> {
     const pid = Number(DEFAULT_NAME.exec(name)?.[1] ?? process.pid);
     const path = join(folder, name);
     if (world.process.isRunning(pid) || !(await isOwnSocket(path))) continue;
-    // A process of another container has a number of its own, and may be alive.
+    // The process may live in another container, with other process numbers; `removeStale` finds that out.
     if (isSocketPath(path)) await removeStale(path).catch(() => {});
   }
 }
@@ -56,7 +53,7 @@ async function isOwnSocket(path: string): Promise<boolean> {
   return (found?.isSocket() ?? false) && found?.uid === process.getuid?.();
 }
 
-/** @returns whether there is one that nobody listens on */
+/** @returns whether there is a socket on which nobody listens */
 async function staleSocket(path: string): Promise<boolean> {
   const found = await lstat(path).catch(() => undefined);
   if (!found) return false;
@@ -71,7 +68,8 @@ async function staleSocket(path: string): Promise<boolean> {
 }
 
 /**
- * Only where the system says that nobody listens nobody does: one that hangs, or is not ours, must not lose its socket.
+ * Whether anybody may be listening. Only the system's refusal proves the opposite: a process that hangs, or is another
+ * user's, must not lose its socket.
  */
 function isTaken(path: string): Promise<boolean> {
   return new Promise((done) => {

@@ -95,7 +95,7 @@ describe('drain', () => {
     expect(recalled.map(({ outcome }) => outcome)).toEqual(['moved', 'moved']);
     expect(recalled.map(({ because }) => because).sort()).toEqual([
       'by an earlier process',
-      'the target has it, as is written down here',
+      'the source has written down that the target has the machine',
     ]);
   });
 

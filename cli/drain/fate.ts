@@ -5,11 +5,11 @@ import { isAlive } from '../../formats/world/place.ts';
 import { type DecisionRecord, readRecord, recordPath } from '../../migrations/hand-over/decision-record.ts';
 import { resolveRecordFiles } from '../../migrations/hand-over/resolve-files.ts';
 
-/** Where a machine is whose migration was begun, as records tell; `because` is one line for people. */
+/** Place of a machine after its migration was begun, as records tell; `because` is one line for people. */
 export interface Fate {
   where: 'here' | 'there' | 'unknown';
   because: string;
-  /** The process that moved it has ended in the midst of it. */
+  /** The process that moved the machine has ended in the midst of the migration. */
   wasBroken?: boolean;
 }
 
@@ -19,22 +19,24 @@ export interface FateOptions {
   /** Folders in which records of targets may be found. */
   peerRecords: readonly string[];
   signal: AbortSignal;
-  /** Called once when a migration is still under way, and is waited for. */
+  /** Called once if the migration is still under way, and is waited for. */
   onWait(record: DecisionRecord): void;
 }
 
 const LOOK_MS = 200;
-/** A machine that was handed over is heard of within this time, if its target can be reached. */
+/** A target that can be reached reports a machine within this time after the hand-over. */
 const HANDED_OVER_MS = 60_000;
 
-/** What became of the machine of a migration. One that is under way is waited for. */
+/** Tells where a migration's machine is. Waits for a migration that is under way. */
 export async function fateOf(migration: string, options: FateOptions): Promise<Fate> {
   const path = recordPath(options.records, migration, 'source');
   try {
     const record = await settledRecord(path, options);
     if (record === undefined) return { where: 'here', because: 'it had not begun' };
-    if (record.decision === 'kept') return { where: 'here', because: 'the source has written down that it keeps it' };
-    if (record.decision === 'done') return { where: 'there', because: 'the target has it, as is written down here' };
+    if (record.decision === 'kept')
+      return { where: 'here', because: 'the source has written down that it keeps the machine' };
+    if (record.decision === 'done')
+      return { where: 'there', because: 'the source has written down that the target has the machine' };
     return await resolved(path, migration, options.peerRecords);
   } catch (error) {
     if (!(error instanceof SavkitError) || options.signal.aborted) throw error;
@@ -42,7 +44,7 @@ export async function fateOf(migration: string, options: FateOptions): Promise<F
   }
 }
 
-/** The record when its process is done with it, or has ended; undefined where there is none. */
+/** The record, once its process has finished the migration or has ended; undefined if there is none. */
 async function settledRecord(path: string, { signal, onWait }: FateOptions): Promise<DecisionRecord | undefined> {
   for (let began = 0; ; await setTimeout(LOOK_MS, undefined, { signal })) {
     if (!existsSync(path)) return undefined;

@@ -1,12 +1,12 @@
-/** What follows from a machine that runs on here, by the code of the error. */
+/** Consequence of a failed migration whose machine still runs here, by the code of the error. */
 export type Consequence =
-  /** The target has no turn now: later, or another one. */
+  /** The target is busy: try again later, or try another target. */
   | 'later'
-  /** This machine does not fit that target: another one. */
+  /** This machine does not fit the target: try another target. */
   | 'elsewhere'
-  /** The target is not to be had: no machine goes there any more, this one to another. */
+  /** The target is unusable: this machine goes to another target, and no more machines go to this one. */
   | 'target-stops'
-  /** It is about the machine: it stays. */
+  /** The fault is the machine's: it stays. */
   | 'stays';
 
 const BY_CODE: Readonly<Record<string, Consequence>> = {
@@ -37,7 +37,7 @@ const BY_CODE: Readonly<Record<string, Consequence>> = {
   },
 };
 
-/** Codes of the system that are about the connection, not about this host. */
+/** System codes that concern the connection, not this host. */
 const OF_NETWORK = /^E(CONN|HOST|NET|TIMEDOUT|AI_|NOTFOUND|PIPE|ADDR)/;
 
 export function consequenceOf(code: string | undefined): Consequence {

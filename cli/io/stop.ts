@@ -1,12 +1,9 @@
-/**
- * Aborted when somebody wants the process to end: the work of a command ends then, and all waiting for its inputs and
- * outputs.
- */
+/** Aborted when the process is asked to end: then a command's work ends, and all waiting for its inputs and outputs. */
 export const stop = new AbortController();
 
 /**
- * Calls `act` once the signal is aborted; at once where it is aborted already, as no event would tell of that. Gives a
- * function that takes the call back.
+ * Calls `act` once the signal is aborted, at once if it is aborted already, since no event would follow. @returns a
+ * function that cancels the call
  */
 export function whenAborted(signal: AbortSignal, act: () => void): () => void {
   if (signal.aborted) act();

@@ -2,10 +2,10 @@ import { isUtf8 } from 'node:buffer';
 import { readFileSync } from 'node:fs';
 import { EnvironmentError } from '../../formats/errors.ts';
 
-/** Stands for bytes of a word that are not UTF-8. Node gives no others, so a file with such a name is out of reach. */
+/** Node puts this in place of bytes that are not UTF-8, so a file with such bytes in its name is out of reach. */
 const REPLACEMENT = '\ufffd';
 
-/** @throws EnvironmentError `bad-name` for a word of the command line that is not what the user has given */
+/** @throws EnvironmentError `bad-name` for a word of the command line that is not valid UTF-8 */
 export function expectDecodable(words: readonly unknown[]): void {
   const suspects = words.filter((word) => typeof word === 'string' && word.includes(REPLACEMENT));
   if (suspects.length === 0) return;
@@ -19,7 +19,7 @@ export function expectDecodable(words: readonly unknown[]): void {
     );
 }
 
-/** Names may also hold U+FFFD itself; Linux tells the words of a process as they were. */
+/** Words that are not UTF-8, from the command line as Linux keeps it: a valid name may hold U+FFFD itself. */
 function undecodableWords(): string[] {
   try {
     const words = readFileSync('/proc/self/cmdline').toString('latin1').split('\0');

@@ -1,22 +1,22 @@
 import type { FileResult } from '../process/document.ts';
 
-/** What is known of a file beside its result. */
+/** Facts about a file beside its result. */
 export interface FileFacts {
-  /** In bytes; null for what is no file. */
+  /** Size in bytes; null if it is no file. */
   size: number | null;
-  /** When the file was last written; ISO 8601, UTC. Null for what is no file. */
+  /** Time of the last write, ISO 8601, UTC; null if it is no file. */
   modified: string | null;
-  /** Found in a folder, not named. */
+  /** Found in a folder, not named by the user. */
   isFound: boolean;
   /** The word under which the file is counted. */
   outcome: string;
 }
 
-/** What `--ndjson` prints for one file, and a journal keeps. */
+/** Record of one file, as `--ndjson` prints it and a journal keeps it. */
 export interface FileEvent extends FileResult, FileFacts {
   event: 'file';
   command: string;
-  /** When the file was done; ISO 8601, UTC. */
+  /** Time at which the file was done, ISO 8601, UTC. */
   time: string;
 }
 

@@ -15,13 +15,13 @@ export interface ArrivedOptions extends KeepFileOptions {
   quiet: boolean;
   runFor?: number;
   control?: string;
-  /** Called with the machine that runs. */
+  /** Called with the running machine. */
   onKept?: (kept: KeptMachine) => void;
-  /** File that the machine is kept in, in place of running. */
+  /** File in which the machine is kept instead of running. */
   output?: string;
 }
 
-/** A machine that runs is kept until it is stopped; then it says whether its memory is what its workload left there. */
+/** Keeps a running machine until it is stopped; then checks whether its memory is as its workload left it. */
 export async function keepArrived(
   { name, machine, running }: ArrivingMachine,
   options: ArrivedOptions,
@@ -33,7 +33,7 @@ export async function keepArrived(
   const shown = (text: TerminalText) => (options.quiet ? NO_TEXT : text);
   if (!running) {
     const { output = null } = options;
-    const where = 'it is in this file only, and does not run';
+    const where = 'it exists in this file only, and does not run';
     const text = line`${output ?? ''}: ${good('received')}, a machine of ${size}; ${where}`;
     return {
       exitCode: ExitCode.OK,
@@ -61,7 +61,7 @@ export async function keepArrived(
   return { exitCode: isSound ? ExitCode.OK : ExitCode.BAD_FILE, result, text: isSound ? shown(text) : text };
 }
 
-/** Runs a machine until it is off, is handed over, its time is over, or a signal ends it. */
+/** Runs a machine until it is off or handed over, its time is over, or a signal ends it. */
 async function untilItEnds(
   kept: KeptMachine,
   options: ArrivedOptions,
@@ -82,7 +82,7 @@ async function untilItEnds(
         const saves = line`SIGTERM and a second Ctrl-C save it to ${file.path}`;
         report.note('control', line`Control socket ${socket}; ${stops}, ${saves}`, { socket, keepIn: file.path });
       },
-      // The machine runs here only: without a control socket is better than not at all.
+      // The machine runs nowhere else: better without a control socket than not at all.
       onNoSocket: (error) =>
         report.note('control', line`${error.message}; the machine runs without one`, {
           error: 'code' in error ? error.code : 'internal',

@@ -9,7 +9,7 @@ import { readPassword } from '../io/password.ts';
 import type { OptionsOf } from '../parsing/options-of.ts';
 import { line, NO_TEXT } from '../terminal/terminal-text.ts';
 
-/** Environment variable with the code. */
+/** Environment variable with the pairing code. */
 export const CODE_VARIABLE = 'SAVKIT_PAIRING_CODE';
 const PEM_LIMIT = 1 << 20;
 
@@ -31,7 +31,7 @@ export function withTrustOptions<T>(argv: Argv<T>) {
     .option('ca', {
       type: 'string',
       requiresArg: true,
-      describe: "Certificate of the authority that has signed the other side's, PEM",
+      describe: "Certificate of the authority that has signed the other side's certificate, PEM",
     })
     .option('insecure', {
       type: 'boolean',
@@ -41,19 +41,19 @@ export function withTrustOptions<T>(argv: Argv<T>) {
 }
 
 export type TrustOptions = OptionsOf<typeof withTrustOptions> & {
-  /** Sources only: the name in the certificate of the target. */
+  /** For sources: name in the target's certificate. */
   peerName?: string;
 };
 
 /** Relays have keys of their own. */
 type MachineTrust = Exclude<Trust, { kind: 'relay-key' }>;
 
-/** How a source knows its target. @throws UsageError for options that don't go together */
+/** How a source authenticates its target. @throws UsageError for options that don't go together */
 export async function sourceTrust(options: TrustOptions): Promise<MachineTrust> {
   return (await sourceTrustAndCode(options)).trust;
 }
 
-/** The same, and the pairing code, if that is how: from a file, the environment, or asked for. */
+/** The same with the pairing code, if one is used: from a file, from the environment, or from the user. */
 export async function sourceTrustAndCode(
   options: TrustOptions,
 ): Promise<{ trust: MachineTrust; code: string | undefined }> {
@@ -64,7 +64,7 @@ export async function sourceTrustAndCode(
   return { trust: { kind: 'code', key: keyOfCode(code) }, code };
 }
 
-/** How a target knows its source; with a fresh code to be shown, unless one is given. */
+/** How a target authenticates its source, with a new code to show unless one is given. */
 export async function targetTrust(
   options: TrustOptions,
 ): Promise<{ trust: MachineTrust; shownCode: string | undefined }> {

@@ -1,7 +1,7 @@
 import { STDOUT_PATHS } from '../io/descriptor-paths.ts';
 
-// Words that begin with a dash and are no options: a lone `-`, which means stdin or stdout and is dropped by yargs
-// among the arguments of a command, and all after `--`. They travel under names that no argument can have.
+// Words that begin with a dash but are no options: a lone `-` (stdin or stdout), which yargs drops from the arguments
+// of a command, and all words after `--`. They pass through yargs with a prefix that no argument can have.
 
 const HIDDEN = '\0';
 
@@ -14,7 +14,7 @@ export function hideDashes(words: readonly string[]): string[] {
   ];
 }
 
-/** Words before `--`: those that may be options. */
+/** Words before `--`, which may be options. */
 export function beforeDashes(words: readonly string[]): readonly string[] {
   const end = words.indexOf('--');
   return end < 0 ? words : words.slice(0, end);
@@ -26,7 +26,7 @@ export function showDashes(options: Record<string, unknown>): void {
     options[key] = Array.isArray(value) ? value.map(shown) : shown(value);
 }
 
-/** A text about the command line, with these words as they were given. */
+/** A text about the command line, with all words as the user gave them. */
 export function withoutHiding(text: string): string {
   return text.replaceAll(HIDDEN, '');
 }
@@ -37,6 +37,6 @@ function hidden(word: string): string {
 
 function shown(value: unknown): unknown {
   if (typeof value !== 'string') return value;
-  // What a command says of its output must not go there, too.
+  // A command that writes to `-` prints its report elsewhere, so other names of stdout become `-`.
   return STDOUT_PATHS.includes(value) ? '-' : withoutHiding(value);
 }

@@ -5,7 +5,7 @@ import { version } from './version.ts';
 /** Version of the JSON documents; `cli/output.schema.json` describes them. */
 const SCHEMA = 'savkit/1';
 
-/** What a command came to for one file. */
+/** Result of a command for one file. */
 export interface FileResult {
   file: string;
   exitCode: ExitCode;
@@ -21,11 +21,11 @@ export interface Document {
   tool: string;
   /** ISO 8601, UTC. */
   time: string;
-  /** Null where the command line names none that there is. */
+  /** Null where the command line names no existing command. */
   command: string | null;
   exitCode: ExitCode;
   files: readonly FileResult[];
-  /** What is wrong with the command line itself. */
+  /** Fault of the command line itself. */
   error: Finding | null;
 }
 

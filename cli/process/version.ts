@@ -1,6 +1,6 @@
 import { existsSync, readFileSync } from 'node:fs';
 
-/** Where package.json may be: this file also runs built, and bundled. */
+/** Possible places of package.json: this file also runs built, and bundled. */
 const PLACES = ['../../package.json', '../../../package.json'];
 
 /** The version of savkit. */

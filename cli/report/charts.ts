@@ -9,13 +9,13 @@ const WIDTH = 1000;
 export interface ChartStretch {
   start: number;
   end: number;
-  /** A variable of the style. */
+  /** Name of a variable of the style. */
   colour: string;
-  /** Shown when pointed at. */
+  /** Text that a pointer shows. */
   title: string;
 }
 
-/** For any number of values: as arguments of one call too many would be none. */
+/** The largest of any number of values; Math.max fails with too many arguments. */
 function mostOf(values: readonly number[]): number {
   return values.reduce((most, value) => Math.max(most, value), 1);
 }
@@ -26,7 +26,7 @@ export interface Mark {
   title: string;
 }
 
-/** Narrower stretches would not be seen. */
+/** Narrower stretches would be invisible. */
 const LEAST_WIDTH = 2;
 const BAR = 44;
 
@@ -80,8 +80,8 @@ export function barsOf(name: string, bars: readonly Bar[]): Html {
 }
 
 /**
- * The kind that most values have, of those that are not 0; 0 only where all are.
- * @param kinds values are below that
+ * The commonest value other than 0; 0 only if all values are 0.
+ * @param kinds upper bound of the values, exclusive
  */
 export function majorityOf(values: Uint8Array, kinds: number): number {
   const counts = new Array<number>(kinds).fill(0);
@@ -93,10 +93,10 @@ export function majorityOf(values: Uint8Array, kinds: number): number {
 const CELL = 14;
 /** Cells in a row. */
 const GRID_COLUMNS = 64;
-/** Cells that a grid has at most. */
+/** Most cells of a grid. */
 export const MOST_CELLS = 24 * GRID_COLUMNS;
 
-/** Cells in rows, as a picture of something long. Neighbours of one colour are one shape: pages stay small. */
+/** A grid of cells, row by row. Neighbours of one colour become one shape, which keeps pages small. */
 export function gridOf(name: string, colours: readonly string[], titleOf: (cell: number) => string): Html {
   const rows = Math.ceil(colours.length / GRID_COLUMNS);
   const shapes: Html[] = [];
@@ -121,7 +121,7 @@ export interface Series {
 
 const PLOT = 180;
 
-/** Columns side by side for each step, such as what was sent and what was dirtied in each round. */
+/** Columns side by side for each step, such as bytes sent and bytes dirtied in each round. */
 export function columnsOf(name: string, labels: readonly string[], series: readonly Series[]): Html {
   const most = mostOf(series.flatMap(({ values }) => values));
   const step = (WIDTH - 90) / Math.max(1, labels.length);

@@ -8,7 +8,7 @@ export class Html {
 
 type Piece = Html | string | number | readonly Piece[];
 
-/** A template whose values are text, but for markup that is ready. */
+/** A template whose values are escaped, except those that are Html. */
 export function html(literals: TemplateStringsArray, ...pieces: Piece[]): Html {
   return new Html(literals.map((literal, i) => `${literal}${i < pieces.length ? textOf(pieces[i]) : ''}`).join(''));
 }
@@ -21,7 +21,7 @@ function textOf(piece: Piece): string {
   return String(piece).replace(UNSAFE, (character) => ENTITIES[character] ?? '\ufffd');
 }
 
-/** What ends a text in markup, and what no page may hold or show unseen. */
+/** Characters with a meaning in markup, and characters that are not allowed or invisible. */
 const UNSAFE = /[&<>"'\p{Cc}\p{Cf}\p{Cs}]/gu;
 const ENTITIES: Readonly<Record<string, string>> = {
   '&': '&amp;',
@@ -36,11 +36,11 @@ const ENTITIES: Readonly<Record<string, string>> = {
 export interface Column {
   title: string;
   isNumber?: boolean;
-  /** Of a few words, which stay on one line. */
+  /** Cells have few words, which stay on one line. */
   isShort?: boolean;
 }
 
-/** Rows of a table of a state that a reader looks through; the rest is counted. */
+/** Most rows of a table; the rest is only counted. */
 export const MOST_ROWS = 300;
 
 /** A table that the keyboard can scroll, with a name for screen readers. */

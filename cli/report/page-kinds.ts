@@ -15,13 +15,13 @@ export const LOOK_WORDS: Readonly<Record<PageLook, string>> = {
   dense: 'compressed or encrypted',
 };
 
-/** Every fourth byte tells enough of a page. */
+/** Every fourth byte of a page is looked at, which is enough. */
 const STRIDE = 4;
 const SAMPLES = PAGE_SIZE / STRIDE;
 /** Random bytes have about 251 different values among 1024, code about 150. */
 const DENSE_VALUES = 232;
 
-/** Looks at RAM page by page as it goes by; keeps a byte for each. */
+/** Classifies pages of RAM as they are written to it; keeps one byte for each page. */
 export class PageLooks implements ByteSink {
   #looks = new Uint8Array(MIB);
   #count = 0;
@@ -51,14 +51,14 @@ export class PageLooks implements ByteSink {
     return this.#count;
   }
 
-  /** Numbers of pages by look. */
+  /** Counts of pages, in the order of PAGE_KINDS. */
   get census(): number[] {
     const counts = PAGE_KINDS.map(() => 0);
     for (let i = 0; i < this.#count; i++) counts[this.#looks[i]]++;
     return counts;
   }
 
-  /** The look that most pages of a stretch have; zeros only where all are. */
+  /** The commonest look in a stretch of pages; `zero` only if all pages are zeros. */
   lookOf(first: number, end: number): PageLook {
     return PAGE_KINDS[majorityOf(this.#looks.subarray(first, Math.min(end, this.#count)), PAGE_KINDS.length)];
   }

@@ -1,13 +1,15 @@
 /** Blanks between two columns. */
 export const GAP = 2;
 
-/** Of what a column holds: its widest cell, and the longest word of any, below which no breaking of lines gets it. */
+/**
+ * Width of a column's widest cell, and of its longest word: no breaking of lines makes the column narrower than that.
+ */
 export interface ColumnNeeds {
   width: number;
   least: number;
 }
 
-/** What columns need. @param cells without styles, the heads among them */
+/** @param rows without styles, the heading among them */
 export function columnNeeds(rows: readonly (readonly string[])[]): ColumnNeeds[] {
   return rows[0].map((_, column) => {
     const cells = rows.map((row) => row[column] ?? '');
@@ -16,7 +18,7 @@ export function columnNeeds(rows: readonly (readonly string[])[]): ColumnNeeds[]
   });
 }
 
-/** Two words are most often a figure and its unit. */
+/** Pieces of a cell that are not broken. Two words are most often a figure and its unit, which stay together. */
 function unbroken(cell: string): string[] {
   const words = cell.split(' ');
   return words.length > 2 ? words : [cell];
@@ -29,8 +31,8 @@ export interface ColumnGroup {
 }
 
 /**
- * Lays columns out for `room`: the widest become narrower, their text goes on in further lines; else in several groups,
- * each with the first column.
+ * Fits columns into `room`: the widest become narrower and wrap their text. If that is not enough, columns form several
+ * groups, each with the first column.
  */
 export function layOut(needs: readonly ColumnNeeds[], room: number): ColumnGroup[] {
   const all = needs.map((_, column) => column);

@@ -17,7 +17,7 @@ export class ProgressBar {
   #start = 0;
   #shownAt = 0;
   #highest = 0;
-  /** What is being done, where work has several steps; each has the whole bar. */
+  /** The present step, where work has several; each step fills the whole bar. */
   #doing = '';
 
   /** @param count `file 3 of 8`, where there are several */
@@ -27,7 +27,7 @@ export class ProgressBar {
     this.#enabled = enabled && redraws();
   }
 
-  /** Notes that `done` of `total` bytes are through; never goes backwards. */
+  /** Shows that `done` of `total` bytes are done; goes backwards only when a new step begins. */
   update(done: number, total: number | undefined, doing = ''): void {
     if (!this.#enabled || total === undefined || total === 0) return;
     const now = performance.now();
@@ -56,10 +56,10 @@ export class ProgressBar {
   }
 
   #open(total: number): SingleBar {
-    // Loaded when a bar is wanted: most commands end before.
+    // Loaded only for a bar: most commands end before one is shown.
     const { SingleBar } = createRequire(import.meta.url)('cli-progress') as typeof import('cli-progress');
     const bar = new SingleBar({
-      // The name of a file is no part of the format: braces in it would be filled in.
+      // The file name must not be part of the format, which would expand braces in it.
       format: '{label} {doing} {bar} {percentage}% {rate} {left}',
       stream: drawingStreams.bar,
       hideCursor: true,

@@ -7,12 +7,11 @@ import { averageOf } from '../../src/pgm/statistics/timing.ts';
 import { table } from '../terminal/table.ts';
 import type { TerminalText } from '../terminal/terminal-text.ts';
 
-/** Statistics as the JSON has them. */
+/** Statistics as in the JSON. */
 export type DescribedStatistic = Pick<StatisticSample, 'path' | 'kind' | 'unit' | 'description' | 'value'>;
 
 /**
- * Statistics whose path fits a pattern; without one those that are not 0. @throws UsageError where there is none of
- * such a name
+ * Statistics whose path fits the pattern; without a pattern those that are not 0. @throws UsageError if no path fits
  */
 export function listStatistics(statistics: StatTree, pattern: string | undefined): DescribedStatistic[] {
   const all = statistics.list(pattern);
@@ -35,7 +34,7 @@ export function statisticsText(statistics: readonly DescribedStatistic[]): Termi
   return table(['name', 'value', 'unit', 'meaning'], rows);
 }
 
-/** With the reason why it stays 0, where nothing can move it. */
+/** The description, with a reason if the value can only be 0. */
 function meaningOf(path: string, description: string): string {
   const reason = Object.keys(STAYS_ZERO).find((pattern) => globMatcher(pattern)(path));
   return reason === undefined ? description : `${description} (always 0: ${STAYS_ZERO[reason]})`;

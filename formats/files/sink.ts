@@ -11,46 +11,47 @@ import { forgetTemporaryFile, nameTemporaryFile, removeLeftovers } from './tempo
 import { WatchedFile } from './watched-file.ts';
 import { WrittenFile } from './written-file.ts';
 
-/** Where bytes go, front to back. */
+/** A sink that takes bytes front to back. */
 export interface ByteSink {
   /** Takes borrowed bytes; they may be reused once the promise is fulfilled. */
   write(bytes: Uint8Array): Promise<void>;
 }
 
-/** A sink that also takes bytes for places after or before. */
+/** A sink that also takes bytes for any place. */
 export interface SeekableSink extends ByteSink {
   /** Writes bytes at an offset from the start. @throws EnvironmentError */
   writeAt(bytes: Uint8Array, position: number): Promise<void>;
-  /** Sets the size; what was never written reads as zeros. */
+  /** Sets the size; bytes that were never written read as zeros. */
   truncate(size: number): Promise<void>;
 }
 
 /** A sink whose bytes can be read again. */
 export interface ReadableSink extends SeekableSink {
-  /** A source over what was written so far; valid until the sink is written to again. */
+  /** A source over the bytes written so far; valid until the next write. */
   readBack(): Promise<ByteSource>;
 }
 
 /** An output file that only appears when it is complete. */
 export interface FileSink extends ReadableSink {
-  /** Number of the open file: other threads of the process can write to it, too. */
+  /** Descriptor of the open file, to which other threads of the process can write, too. */
   readonly fd: number;
   /**
-   * Says before long work that there is no room for so many bytes; absent where that can't be known. @throws
+   * Checks before long work that there is room for so many bytes; absent where that can't be known. @throws
    * EnvironmentError `ENOSPC`
    */
   expectRoom?(bytes: number): Promise<void>;
-  /** Makes durable what was written so far, so that `commit` is quick and unlikely to fail. */
+  /** Makes the bytes written so far durable, so that `commit` is quick and unlikely to fail. */
   sync(): Promise<void>;
   /** Makes the bytes durable and gives the file its name. */
   commit(): Promise<void>;
-  /** Removes what was written. Harmless after `commit`. */
+  /** Removes the file. Does nothing after `commit`. */
   abort(): Promise<void>;
 }
 
 /**
- * Opens a temporary file beside `path`, readable by its owner only, unless told: a state holds secrets.
- * @throws UsageError, EnvironmentError as `outputPlace` does, and whatever the file system has to say
+ * Opens a temporary file beside `path`. Unless options say otherwise, only its owner can read it: a state holds
+ * secrets.
+ * @throws UsageError, EnvironmentError as `outputPlace` does, and for errors of the file system
  */
 export async function openFileSink(path: string, options: OutputOptions = {}): Promise<FileSink> {
   const place = await outputPlace(path, options);
@@ -67,8 +68,8 @@ export async function openFileSink(path: string, options: OutputOptions = {}): P
 }
 
 /**
- * Writes an output file: it appears when `use` has come to its end; when that fails nothing of it stays. @throws as
- * `openFileSink` does, and what `use` throws
+ * Writes an output file, which appears when `use` has ended; if `use` fails, nothing of it stays. @throws as
+ * `openFileSink` and `use` do
  */
 export async function writeFileSink<T>(
   path: string,
@@ -85,10 +86,10 @@ export async function writeFileSink<T>(
   }
 }
 
-/** So much is on its way to the disk at most: else the end of a long work would have to wait for all of it. */
+/** Most bytes that may be waiting for the disk: else the end of long work would have to wait for all of them. */
 const UNSYNCED_LIMIT = 64 * MIB;
 
-/** Bytes from which on a handover to Node's thread pool takes less time than the writing, if there is other work. */
+/** From this size on, a handover to Node's thread pool is faster than the write, if there is other work meanwhile. */
 const WORTH_A_HANDOVER = 128 * KIB;
 
 class TemporaryFile extends WrittenFile implements FileSink {
@@ -100,7 +101,7 @@ class TemporaryFile extends WrittenFile implements FileSink {
   #unsynced = 0;
   #syncing: Promise<void> | undefined;
 
-  /** @param path as the user calls it @param place where that is */
+  /** @param path as the user gave it @param place its resolved path */
   constructor(path: string, place: string, temporary: string, file: DiskFile, options: OutputOptions) {
     super(path, file.fd);
     this.#place = place;
@@ -123,11 +124,14 @@ class TemporaryFile extends WrittenFile implements FileSink {
     this.#unsynced = 0;
     await this.attempt(async () => this.#syncing);
     this.#syncing = this.#file.datasync();
-    // Told by whoever waits for it.
+    // The next wait for it reports its error.
     this.#syncing.catch(() => {});
   }
 
-  /** A file is closed after all that it was handed, so that none of it goes where its number leads afterwards. */
+  /**
+   * Writes through the file's handle, whose `close` waits for pending writes: none can reach another file that gets the
+   * same descriptor.
+   */
   protected override writeSome(
     bytes: Uint8Array,
     at: number,

@@ -9,32 +9,29 @@ import { world } from '../world/world.ts';
 import { holdFile } from './held-files.ts';
 import { WatchedFile } from './watched-file.ts';
 
-/** Where bytes come from. One reader at a time. */
+/** A source of bytes, for one reader at a time. */
 export interface ByteSource {
-  /** For messages: a path, or `stdin`. */
+  /** Name in messages: a path, or `stdin`. */
   readonly name: string;
-  /** Bytes in all; `undefined` for a pipe, whose length shows at its end. */
+  /** Size in bytes; undefined for a pipe, whose length shows at its end. */
   readonly size: number | undefined;
   /** Whether `read` may be called with any position. A pipe only takes the position where its last read ended. */
   readonly seekable: boolean;
-  /**
-   * Number of the open file, where it is one that can be read at any position: other threads of the process can read
-   * it, too.
-   */
+  /** Descriptor of an open file that can be read at any position; other threads of the process can read it as well. */
   readonly fd?: number | undefined;
-  /** Of a file that holds several states: name of the one that is meant. */
+  /** Name of the chosen state in a file that holds several. */
   readonly part?: string | undefined;
   /** The file with the machine's RAM, for a state that leaves it out. */
   readonly ram?: ByteSource | undefined;
   /** Fills `target` from `position` on; gives the number of bytes read, less than asked only at the end. */
   read(target: Uint8Array, position: number): Promise<number>;
-  /** Gives the file back; nothing can be read afterwards. */
+  /** Closes the file; nothing can be read afterwards. */
   close(): Promise<void>;
 }
 
 /**
- * The same bytes, of which another part is meant, or with a file of RAM beside them. Closing it closes the source, but
- * not the RAM.
+ * The same source with another chosen state, or with a file of RAM. Closing it closes the source, but not the file of
+ * RAM.
  */
 export function withBeside(source: ByteSource, beside: Pick<ByteSource, 'part' | 'ram'>): ByteSource {
   const { name, size, seekable, fd, part, ram } = source;
@@ -46,9 +43,9 @@ export function withBeside(source: ByteSource, beside: Pick<ByteSource, 'part' |
 }
 
 /**
- * Until it is closed, no output may take the place of the file.
- * @param options.isWatched closing it throws EnvironmentError `changed` if the file is not as it was any more, and no
- * output file appears before
+ * Opens a file; until it is closed, no output may replace it.
+ * @param options.isWatched closing throws EnvironmentError `changed` if the file has changed, and no output file
+ * appears before that check
  * @throws EnvironmentError when the file can't be opened
  */
 export async function openFile(path: string, { isWatched = false } = {}): Promise<ByteSource> {
@@ -68,11 +65,11 @@ export async function openFile(path: string, { isWatched = false } = {}): Promis
   }
 }
 
-/** Sizes of block devices are multiples of it. */
+/** Sizes of block devices are multiples of this. */
 const SECTOR = 512;
 
 /**
- * Bytes of a block device (a volume of LVM or ZFS), whose status tells none: where nothing more can be read.
+ * Size in bytes of a block device (a volume of LVM or ZFS). Its status does not tell it, so reading finds the end.
  * @throws EnvironmentError
  */
 function sizeOfDevice(fd: number, path: string): number {
@@ -95,15 +92,14 @@ function sizeOfDevice(fd: number, path: string): number {
 }
 
 /**
- * As a stream, and without waiting for a writer: a process that waits for a file system call can't be ended by a
- * signal.
+ * Opens a pipe as a stream, without waiting for a writer: no signal ends a process that waits in a file system call.
  */
 function openPipe(path: string): ByteSource {
   const fd = world.disk.openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
   return streamSource(new Socket({ fd, readable: true, writable: false }), path);
 }
 
-/** A file that another thread, or another object, has opened, and will close. @param isOpen whether it still is */
+/** A file that another thread or object has opened and will close. @param isOpen whether the file is still open */
 export function sharedFile(
   { fd, name, size }: { fd: number; name: string; size: number },
   isOpen: () => boolean = () => true,
@@ -111,7 +107,7 @@ export function sharedFile(
   return new FileSource(name, fd, size, undefined, isOpen);
 }
 
-/** What belongs to a file that was opened here. */
+/** Belongings of a file that was opened here. */
 interface OwnFile {
   file: DiskFile;
   letGo: () => void;
@@ -151,7 +147,7 @@ class FileSource implements ByteSource {
     let done = 0;
     try {
       while (done < target.length) {
-        // Its number may be that of another file by now.
+        // The descriptor may belong to another file by now.
         if (this.#isClosed || !this.#isOpenElsewhere())
           throw new EnvironmentError('EBADF', `Cannot read ${this.name}: it is closed`);
         const count = this.seekable

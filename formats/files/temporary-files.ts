@@ -2,12 +2,12 @@ import { join } from 'node:path';
 import { isAlive } from '../world/place.ts';
 import { world } from '../world/world.ts';
 
-// Temporary files hold what guests hold. None of them outlives the process that made it: a process that ends by itself
-// removes them. Those of a killed one stay until another savkit writes in their folder.
+// Temporary files hold guests' data. A process that ends by itself removes its own; those of a killed process stay
+// until another savkit writes in their folder.
 
 /**
- * The name of a temporary file tells who has made it: where its process ran (`OwnProcess.place`, with `_` for spaces)
- * and its number. After it come characters that nobody can guess.
+ * The name of a temporary file tells the place (`OwnProcess.place`, with `_` for spaces) and number of the process that
+ * made it. Characters that nobody can guess follow.
  */
 const MAKER = /\.savkit_([^_]*_[^_]*_[^_]*)_(\d+)_[0-9a-f]{12}\.part$/;
 /** Characters of the purpose that a name begins with: file systems take 255 bytes. */
@@ -33,12 +33,12 @@ export function forgetTemporaryFile(path: string): void {
   if (present.size === 0) process.off('exit', removeTemporaryFiles);
 }
 
-/** To be called by who ends the process in a way that no exit handler sees. */
+/** To be called before the process ends in a way that runs no exit handler. */
 export function removeTemporaryFiles(): void {
   for (const path of present) removeFile(path);
 }
 
-/** Has `use` work with a new name beside others of `folder`, and removes the file of that name afterwards. */
+/** Calls `use` with a new path in `folder`, and removes the file of that path afterwards. */
 export async function withTemporaryFile<T>(
   folder: string,
   purpose: string,
@@ -55,9 +55,9 @@ export async function withTemporaryFile<T>(
 }
 
 /**
- * Removes from a folder the temporary files of processes that have been killed: of this start of the host all, of
- * earlier ones those of the same purpose. Others may be in use, as several hosts and containers can share a folder, and
- * hosts that are copies of each other have one name.
+ * Removes from a folder the temporary files of processes that have been killed: all of the host's present boot, and
+ * those of earlier boots that have the same purpose. Others may be in use: hosts and containers can share a folder, and
+ * cloned hosts have the same name.
  */
 export function removeLeftovers(folder: string, purpose: string): void {
   for (const name of namesIn(folder)) {
@@ -80,11 +80,11 @@ function namesIn(folder: string): string[] {
   }
 }
 
-/** Harmless where there is none. */
+/** Removes a file, if it exists. */
 export function removeFile(path: string): void {
   try {
     world.disk.unlinkSync(path);
   } catch {
-    // It was never made, or somebody else was quicker.
+    // It was never made, or has been removed.
   }
 }

@@ -5,11 +5,11 @@ import { type ByteSource, sharedFile } from './source.ts';
 
 /** An open file that is being written, and can be read meanwhile. */
 export class WrittenFile {
-  /** For messages. */
+  /** Name in messages. */
   readonly name: string;
-  /** Other threads of the process can write to it, too. */
+  /** Descriptor, through which other threads of the process can write, too. */
   readonly fd: number;
-  /** Once it is closed its number may be that of another file. */
+  /** Once the file is closed, the descriptor may belong to another file. */
   protected isOpen = true;
   readonly #turns = Turns.rare();
   #position = 0;

@@ -1,9 +1,9 @@
 import { PAGE_SIZE } from '../sizes.ts';
 
 /**
- * Word deltas: what turns one page into another. 64 bytes of bitmap (bit `i & 7` of byte `i >> 3` for the word of 8
- * bytes number `i`), then the new words of all that differ, ascending. Plain TypeScript: the fallback and the oracle of
- * the kernel.
+ * Word deltas, which turn one page into another: 64 bytes of bitmap (bit `i & 7` of byte `i >> 3` for word `i`, of 8
+ * bytes), then the new values of all words that differ, ascending. In plain TypeScript, as fallback and oracle of the
+ * kernel.
  */
 
 const WORD = 8;

@@ -3,27 +3,25 @@ const HASH_SHIFT = 32 - HASH_BITS;
 const MULTIPLIER = 0x9e3779b1;
 const MAX_DISTANCE = 8192;
 const MAX_MATCH = 264;
-/** LZF has matches of three bytes, too; they win next to nothing (a byte at most) and make encoding a fifth slower. */
+/** LZF also has matches of three bytes; they save a byte at most, and would make encoding a fifth slower. */
 const MIN_MATCH = 4;
 const MAX_LITERALS = 32;
 /**
- * Every so many misses in a row the search steps one byte further: incompressible input costs little, other input loses
- * nothing.
+ * After each so many misses in a row, the step of the search grows by one byte: incompressible input costs little,
+ * other input loses nothing.
  */
 const MISSES_PER_STEP = 5;
-/** Positions must fit the table's 16 bits; the largest block of any container has half of that. */
+/** Positions must fit the table's 16 bits; no container has blocks of more than half of that. */
 const MAX_BLOCK = 65534;
 
-/** Compresses LZF blocks, greedily, through one hash table. Blocks are at most 65534 bytes. */
+/** Compresses LZF blocks of at most 65534 bytes, greedily, with one hash table. */
 export class LzfEncoder {
-  /**
-   * Positions within the block, from 1 on; 0 is none. Small enough for the processor's first cache, and cheap to clear.
-   */
+  /** Positions within the block, from 1 on; 0 is none. The table fits the first-level cache, and is quickly cleared. */
   readonly #table = new Uint16Array(1 << HASH_BITS);
 
   /**
    * Compresses `source[at, at + length)` to `target[to, to + limit)`.
-   * @returns the bytes written, 0 where they would not fit; the target then holds rubbish within its limit
+   * @returns bytes written; 0 if they do not fit: the target then holds rubbish within its limit
    */
   encode(source: Uint8Array, at: number, length: number, target: Uint8Array, to: number, limit: number): number {
     if (length > MAX_BLOCK) return 0;

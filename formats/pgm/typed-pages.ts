@@ -10,7 +10,7 @@ import type { PageTypes } from './page-types.ts';
 // Pages of a RAM range in versions 7 to 9 (pgm-unit.md 5.1): type byte, [protection,] state byte, [4096 bytes]; a
 // shadowed ROM page has two states and contents. Source: PGMSavedState.cpp, pgmR3LoadMemoryOld.
 
-/** Kinds of record for (zero, with content), by page type. Types that hold no memory of the guest's have none. */
+/** Kinds of record for (zero, with content), by page type. Types without guest memory have none. */
 const KINDS: Record<number, readonly [number, number]> = {
   [OldPageType.RAM]: [PageKind.RAM_ZERO, PageKind.RAM_RAW],
   [OldPageType.MMIO2]: [PageKind.MMIO2_ZERO, PageKind.MMIO2_RAW],
@@ -24,10 +24,10 @@ export class TypedPages {
   readonly #range: OldRange;
   readonly #content = new PageContent();
   #page = 0;
-  /** What is still to come of the current page: (zero, content) kinds. */
+  /** Parts of the current page that are still to come, as (zero, content) kinds. */
   readonly #parts: (readonly [number, number] | undefined)[] = [];
   #protection = 1;
-  /** Kind of the record whose content has not arrived as a whole; −1 for content that belongs to none. */
+  /** Kind of the record whose content has not fully arrived; −1 for content without a record. */
   #waiting: number | undefined;
 
   readonly #types: PageTypes;

@@ -1,14 +1,14 @@
 import { PACKINGS } from '../files/packings.ts';
 import { startsWith } from './header-rules.ts';
 
-/** A kind of file that is not a saved state, and the way from there to one. */
+/** A kind of file that is not a saved state, with advice how to get one. */
 export interface FileKind {
-  /** With its article: `a gzip file`. */
+  /** Name with its article: `a gzip file`. */
   name: string;
-  /** What to do, in one line; `FILE` stands for its path. */
+  /** Advice in one line; `FILE` stands for the path. */
   advice: string;
   /**
-   * A signature at its fixed place tells: whatever else stands in the file, it is of this kind, or its first bytes were
+   * Recognised by a signature at a fixed place: whatever follows, the file is of this kind, or its first bytes were
    * overwritten.
    */
   isCertain: boolean;
@@ -26,7 +26,7 @@ const OF_QEMU = {
   isQemus: true,
 } as const;
 
-/** At fixed places. Any other file may hold a state, so these count for more than units that are found in a file. */
+/** Signatures at fixed places. Any other kind of file may hold a state, so these outweigh units found in a file. */
 const SIGNATURES: readonly Signature[] = [
   ...Object.entries(PACKINGS).map(([format, { magic, program }]) => packed(format, magic, `${program[0]} -dk FILE`)),
   packed('lz4', '\x04\x22\x4d\x18', 'lz4 -d FILE'),
@@ -67,7 +67,7 @@ const SIGNATURES: readonly Signature[] = [
   { name: 'a PDF file', is: at(0, '%PDF-'), advice: SNAPSHOTS },
 ];
 
-/** What a whole file looks like. The first that fits counts: special ones stand before general ones. */
+/** Looks of whole files. The first that fits counts, so special ones stand before general ones. */
 const LOOKS: readonly Signature[] = [
   {
     name: 'a file that starts with nothing but zeros',
@@ -78,7 +78,7 @@ const LOOKS: readonly Signature[] = [
   {
     name: 'a log of VirtualBox',
     is: text(/^(\S+ )?(VirtualBox VM |Log opened |VirtualBox )/),
-    advice: 'let it be explained: savkit explain FILE',
+    advice: 'have it explained: savkit explain FILE',
   },
   {
     name: 'a manifest of savkit',
@@ -116,7 +116,7 @@ function either(...tests: Signature['is'][]): Signature['is'] {
   return (head) => tests.some((is) => is(head));
 }
 
-/** Of the first 4 KiB, whose text may begin with a byte order mark. */
+/** Tests the first 4 KiB, whose text may begin with a byte order mark. */
 function text(pattern: RegExp): Signature['is'] {
   return (head) =>
     pattern.test(

@@ -6,12 +6,12 @@ import { crcWithout } from './v2-tail.ts';
 
 const V2_SIZE = unitHeaderV2.size();
 const V1_SIZE = unitHeaderV1.size();
-/** Longest name that is believed, with its NUL (`SSM_MAX_NAME_SIZE`). */
+/** Longest plausible name, with its NUL (`SSM_MAX_NAME_SIZE`). */
 const NAME_LIMIT = 48;
 export const MAX_HEADER_SIZE = V2_SIZE + NAME_LIMIT;
 const LINE_FEED = 0x0a;
 
-/** Bytes that may begin with a unit header, and where they stand. */
+/** Bytes that may begin with a unit header, and their place. */
 export type HeaderPlace = Pick<Window, 'bytes' | 'view' | 'position' | 'offset' | 'available' | 'source'>;
 
 /**
@@ -34,7 +34,7 @@ export async function findUnitHeader(window: Window, isHeader: (window: Window) 
 }
 
 /**
- * A V2.0 unit header that can be trusted: its own offset, right CRC. Guest memory may hold pieces of saved states, but
+ * Whether a V2.0 unit header holds its own offset and a correct CRC. Guest memory may hold pieces of saved states, but
  * not at their own offsets.
  */
 export function isUnitHeaderV2(window: HeaderPlace): boolean {
@@ -44,7 +44,7 @@ export function isUnitHeaderV2(window: HeaderPlace): boolean {
   );
 }
 
-/** The bytes of a V2.0 unit header, wherever it claims to stand. */
+/** Whether the bytes are a V2.0 unit header with a correct CRC, whatever offset it claims. */
 export function hasRightCrc(window: HeaderPlace): boolean {
   const { bytes, view, position } = window;
   if (window.available < V2_SIZE || !hasMagic(window)) return false;
@@ -57,8 +57,8 @@ export function hasRightCrc(window: HeaderPlace): boolean {
 }
 
 /**
- * V1.x headers prove nothing of themselves; one counts as such when all its fields make sense and the unit ends inside
- * of the file.
+ * Whether the bytes may be a V1.x unit header. Such headers have no CRC, so all fields must make sense, and the unit
+ * must end within the file.
  */
 export function isUnitHeaderV1(window: HeaderPlace): boolean {
   const { bytes, view, position, offset } = window;

@@ -2,11 +2,10 @@ import { crcShift } from '../binary/crc32.ts';
 import type { Window } from '../files/window.ts';
 
 /**
- * Compares the CRCs that a V2.0 stream stores along its way with those of its bytes.
+ * Compares the CRCs within a V2.0 stream with those of its bytes.
  *
- * Every stored CRC goes from offset 0, so after damage none would agree any more. This keeps the difference between
- * what the bytes give and what the file claims, and carries it forward: each unit is then judged by its own bytes
- * alone.
+ * Every stored CRC starts from offset 0, so after damage none would agree any more. This class carries the difference
+ * between computed and claimed CRC forward, so that each unit is judged by its own bytes alone.
  */
 export class StreamCrc {
   readonly #window: Window;
@@ -21,17 +20,17 @@ export class StreamCrc {
     this.#window = window;
   }
 
-  /** CRC of all bytes before `index`, as the file would claim it were nothing damaged since the last believed claim. */
+  /** CRC that the file would claim at `index` if nothing was damaged since the last believed claim. */
   expected(index: number): number {
     return (this.#window.crcThrough(index) ^ crcShift(this.#difference, this.#window.offsetOf(index) - this.#at)) >>> 0;
   }
 
-  /** Whether the CRC of all bytes before `index` is the claimed one, whatever was claimed on the way. */
+  /** Whether the CRC of all bytes before `index` is the claimed one, whatever earlier claims said. */
   agreesInAll(index: number, claimed: number): boolean {
     return this.#disabled || this.#window.crcThrough(index) === claimed;
   }
 
-  /** Believes every claim from now on and computes nothing: for readings that only look, before one that checks. */
+  /** Believes every claim from now on and computes nothing, for a first reading before one that checks. */
   disable(): void {
     this.#disabled = true;
     this.#window.limitCrc(0, 0);
@@ -50,7 +49,7 @@ export class StreamCrc {
     return same || excused;
   }
 
-  /** Something before the current position was reported as damaged. */
+  /** Notes that damage before the current position was reported. */
   suspect(): void {
     this.#suspect = true;
   }

@@ -5,8 +5,7 @@ import { checkVersionFields, widthsOf } from './header-rules.ts';
 import { fileHeaderV2 } from './layouts.ts';
 import { crcWithout } from './v2-tail.ts';
 
-// The file header of V2.0 (ssm-container.md 3); numbers of rows are those of section 4, the order of the loader's
-// checks.
+// The file header of V2.0 (ssm-container.md 3); row numbers refer to section 4, which has the loader's checks in order.
 
 export const FILE_HEADER_SIZE = fileHeaderV2.size();
 

@@ -1,16 +1,16 @@
 // Values from outside (JSON of files and sockets, MessagePack of peers) are `unknown` until a shape has checked them.
 
-/** Checks a value, and gives what is known of it and nothing else. @throws WrongShape */
+/** Checks a value, and returns its known parts only. @throws WrongShape */
 export type Shape<T> = (value: unknown) => T;
 /** The type of values that a shape accepts. */
 export type ShapeValue<S> = S extends Shape<infer T> ? T : never;
 
-/** A value is not as expected; `checkShape` makes the caller's error of it. */
+/** A value is not as expected; `checkShape` turns this into the caller's error. */
 class WrongShape extends Error {
-  /** Where it stands in the value that is checked, such as `rounds[2].bytes`; empty for that value itself. */
+  /** Place in the checked value, such as `rounds[2].bytes`; empty for that value itself. */
   field = '';
 
-  /** Adds the part of an outer value in which it was found. */
+  /** Adds the part of an outer value that holds the place. */
   in(part: string): this {
     this.field = this.field === '' || this.field.startsWith('[') ? part + this.field : `${part}.${this.field}`;
     return this;
@@ -22,8 +22,8 @@ const SHOWN = 40;
 
 /**
  * Checks a value from outside.
- * @param refuse makes the error to throw: of the reason, such as `rounds[2].bytes is not a whole number from 0 to 9`,
- * and the field alone, which is empty for the value as a whole
+ * @param refuse makes the error to throw, from the reason, such as `rounds[2].bytes is not a whole number from 0 to 9`,
+ * and the field, which is empty for the value as a whole
  */
 export function checkShape<T>(value: unknown, shape: Shape<T>, refuse: (why: string, field: string) => Error): T {
   try {
@@ -34,7 +34,7 @@ export function checkShape<T>(value: unknown, shape: Shape<T>, refuse: (why: str
   }
 }
 
-/** Values of a kind. @param expected completes "… is not" */
+/** Values that pass a test. @param expected completes "… is not" */
 export function kind<T>(is: (value: unknown) => value is T, expected: string): Shape<T> {
   return (value) => {
     if (is(value)) return value;
@@ -52,8 +52,8 @@ export function such<T>(of: Shape<T>, holds: (value: T) => boolean, expected: st
 }
 
 /**
- * Another value made of one of a shape. @param make gives undefined where it cannot @param expected completes "… is
- * not"
+ * Values made from those of a shape. @param make gives undefined for a value that it cannot use @param expected
+ * completes "… is not"
  */
 export function made<T, U>(of: Shape<T>, make: (value: T) => U | undefined, expected: string): Shape<U> {
   return (value) => {
@@ -63,7 +63,7 @@ export function made<T, U>(of: Shape<T>, make: (value: T) => U | undefined, expe
   };
 }
 
-/** Whatever it is: for what is only passed on, or looked at by others. */
+/** Any value, for those that are only passed on, or checked elsewhere. */
 export const anything: Shape<unknown> = (value) => value;
 
 export const flag = kind((value) => typeof value === 'boolean', 'true or false');
@@ -82,7 +82,7 @@ export function integer(min: number, max: number): Shape<number> {
   );
 }
 
-/** @param limit characters */
+/** @param limit most characters */
 export function text(limit: number): Shape<string> {
   return kind(
     (value): value is string => typeof value === 'string' && value.length <= limit,
@@ -90,7 +90,7 @@ export function text(limit: number): Shape<string> {
   );
 }
 
-/** @param limit how many */
+/** @param limit most bytes */
 export function bytes(limit: number): Shape<Uint8Array> {
   return kind(
     (value): value is Uint8Array => value instanceof Uint8Array && value.length <= limit,
@@ -110,12 +110,12 @@ export function oneOf<const T extends string>(...names: T[]): Shape<T> {
   return kind((value): value is T => names.includes(value as T), `one of ${names.join(', ')}`);
 }
 
-/** For what older versions do not tell. */
+/** A value with a default, for fields that older versions lack. */
 export function withDefault<T>(of: Shape<T>, otherwise: T): Shape<T> {
   return (value) => (value === undefined ? otherwise : of(value));
 }
 
-/** For what may be wrong, and then stands for something else. */
+/** A value that is replaced if it is wrong. */
 export function orElse<T>(of: Shape<T>, otherwise: T): Shape<T> {
   return (value) => {
     try {
@@ -127,7 +127,7 @@ export function orElse<T>(of: Shape<T>, otherwise: T): Shape<T> {
   };
 }
 
-/** What may be missing; JSON's null stands for that, too. */
+/** A value that may be absent, or null in JSON. */
 export function optional<T>(of: Shape<T>): Shape<T | undefined> {
   return (value) => (value === undefined || value === null ? undefined : of(value));
 }
@@ -161,19 +161,19 @@ type Fields<F> = { -readonly [K in keyof F as undefined extends ShapeValue<F[K]>
   -readonly [K in keyof F as undefined extends ShapeValue<F[K]> ? K : never]?: ShapeValue<F[K]>;
 };
 
-/** An object with these fields; others are left out. */
+/** An object with these fields; other fields are dropped. */
 export function record<const F extends Record<string, Shape<unknown>>>(fields: F): Shape<Fields<F>> {
   const shapes = Object.entries(fields);
   return (value) => {
     const given = object(value);
     const known: Record<string, unknown> = {};
-    // A value may have `__proto__` for a name; what is inherited is nothing that somebody sent.
+    // Own fields only: `__proto__` may be the name of a field, and inherited values were not sent.
     for (const [key, of] of shapes) known[key] = inPart(key, of, Object.hasOwn(given, key) ? given[key] : undefined);
     return known as Fields<F>;
   };
 }
 
-/** The same, but with no field besides these. */
+/** An object with these fields and no others. */
 export function exact<const F extends Record<string, Shape<unknown>>>(fields: F): Shape<Fields<F>> {
   const known = record(fields);
   return (value) => {
@@ -183,7 +183,7 @@ export function exact<const F extends Record<string, Shape<unknown>>>(fields: F)
   };
 }
 
-/** Objects of several kinds: the field `tag` says which. */
+/** Objects of several kinds, told apart by the field `tag`. */
 export function oneKind<const V extends Record<string, Shape<object>>, const K extends string>(
   tag: K,
   kinds: V,

@@ -1,20 +1,20 @@
-/** What was set going for later. */
+/** A timer that was set. */
 export type TimerHandle = object;
 
 /** Clocks and timers. */
 export interface Time {
-  /** Milliseconds from some start; never goes back. */
+  /** Milliseconds from an arbitrary start; never goes back. */
   now(): number;
-  /** Milliseconds since 1970, as somebody has set the clock. */
+  /** Milliseconds since 1970 by the system's clock, which may be set at any time. */
   date(): number;
   /** @param keepsAlive the process does not end before */
   after(ms: number, work: () => void, keepsAlive: boolean): TimerHandle;
-  /** Again and again, until it is stopped; keeps no process alive. */
+  /** Calls `work` again and again until stopped; does not keep the process alive. */
   every(ms: number, work: () => void): TimerHandle;
   stop(timer: TimerHandle | undefined): void;
-  /** As soon as all that waits by now has had its turn. */
+  /** Calls `work` after all work that is due now. */
   turn(work: () => void): void;
-  /** Tells, whenever it is called, the share of the time since the last call in which this process was busy. */
+  /** @returns a function that gives the share of time since its last call in which this process was busy */
   busyShare(): () => number;
 }
 

@@ -3,11 +3,10 @@ import { type Disk, REAL_DISK } from './disk.ts';
 import { type OwnProcess, REAL_PROCESS } from './process.ts';
 import { REAL_TIME, type Time } from './time.ts';
 
-// The one door to time, files, chance and processes. Behind it is the real world, or one that a simulator has made up:
-// with its own clock, a disk that fails, and processes that die at any moment. Connections are handed in from outside
-// as streams, so that they need no door.
+// The one door to time, files, chance and processes, of the real world or of a simulator, which has its own clock, a
+// disk that fails, and processes that die at any moment. Connections are handed in as streams, so they need no door.
 
-/** All that surrounds a process and is not of its own making. */
+/** Surroundings of a process. */
 export interface World {
   readonly time: Time;
   readonly chance: Chance;
@@ -17,10 +16,10 @@ export interface World {
 
 export const REAL_WORLD: World = { time: REAL_TIME, chance: REAL_CHANCE, disk: REAL_DISK, process: REAL_PROCESS };
 
-/** Where this process is: the real world, unless a simulator has said otherwise. */
+/** The world of this process: the real one, unless a simulator has entered another. */
 export let world: World = REAL_WORLD;
 
-/** Lets all calls from now on go to another world. @returns the one before */
+/** Makes all calls from now on go to another world. @returns the previous one */
 export function enterWorld(next: World): World {
   const before = world;
   world = next;

@@ -14,7 +14,7 @@ const KEEP_MS = 10 * 60_000;
 /** How often the record is looked at: `migrate --resolve` may have written an answer into it. */
 const LOOK_EVERY_MS = 500;
 
-/** How a machine is kept until it is known whose it is. */
+/** How a machine is kept until its owner is known. */
 export interface CustodyOptions {
   /** The decision on record about a migration that this process knows nothing of. */
   recall?: (migration: string) => Promise<TargetDecision | 'unknown'>;
@@ -88,7 +88,7 @@ export class TargetCustody<M extends TargetMachine = TargetMachine> {
     return !isNew || arrival.machine?.isSeeded === true;
   }
 
-  /** A migration that an earlier process of this side has decided about is over: what it has written down stands. */
+  /** Refuses a migration that an earlier process of this side has decided: its record stands. */
   async #checkIsNew({ migration }: Arrival): Promise<void> {
     const decision = await this.recall(migration);
     if (decision === 'unknown') return;
@@ -96,7 +96,7 @@ export class TargetCustody<M extends TargetMachine = TargetMachine> {
     throw new MigrationError('is-over', `Cannot take this machine: ${why}`);
   }
 
-  /** Takes the machine over, once; the decision is on disk before it moves. */
+  /** Takes the machine over, once; the decision is on disk before the machine runs. */
   async start(arrival: Arrival): Promise<void> {
     if (!arrival.may('commit')) arrival.enter('commit');
     if (arrival.failure && arrival.state !== 'running') throw arrival.failure;
@@ -107,8 +107,8 @@ export class TargetCustody<M extends TargetMachine = TargetMachine> {
   }
 
   /**
-   * The machine is this side's: it runs, unless it was paused, or is only kept here. One that does not start stays
-   * this side's, paused: the source asks again, and has it tried again.
+   * Runs a machine of this side, unless it was paused or is only kept here. A machine that does not start stays this
+   * side's, paused; when the source asks again, the start is tried again.
    */
   async #launch(arrival: Arrival, machine: TargetMachine): Promise<void> {
     const { isPaused } = arrival;
@@ -142,7 +142,7 @@ export class TargetCustody<M extends TargetMachine = TargetMachine> {
   }
 
   /**
-   * A machine that was promised can't run here any more. It never has run, so this side may give it up, and says so
+   * The machine has ended after this side had declared it ready. It never ran, so this side may give it up, and says so
    * when the source asks. A machine that is not whole yet fails by itself.
    */
   async #onMachineEnded(arrival: Arrival, error: SavkitError): Promise<void> {
@@ -153,11 +153,11 @@ export class TargetCustody<M extends TargetMachine = TargetMachine> {
     await this.giveUp(arrival, error);
   }
 
-  /** The machine is the source's for good. */
+  /** Leaves the machine to the source for good. */
   async giveUp(arrival: Arrival, error: Error): Promise<void> {
     if (arrival.state !== 'ended') arrival.enter('give-up');
-    // Where this cannot be written, the record still says `receiving`, which means the same. A machine that was ready
-    // is given up only by what is written.
+    // If writing fails, a record that still says `receiving` means the same. A machine that was ready is given up only
+    // once that is written.
     try {
       if (arrival.machine) await arrival.decide('gave-up');
     } finally {
@@ -174,7 +174,7 @@ export class TargetCustody<M extends TargetMachine = TargetMachine> {
     after(this.#options.keepMs ?? KEEP_MS, giveUp, { keepsAlive: false });
   }
 
-  /** Waits until the source, or `migrate --resolve`, tells whether the machine, which is whole, may run here. */
+  /** Waits until the source or `migrate --resolve` tells whether the whole machine may run here. */
   async #awaitAnswer(arrival: Arrival): Promise<void> {
     while (arrival.state === 'in-doubt') {
       await sleep(LOOK_EVERY_MS, { keepsAlive: false });
@@ -182,7 +182,7 @@ export class TargetCustody<M extends TargetMachine = TargetMachine> {
       if (arrival.state !== 'in-doubt') return;
       if (written === 'started' && arrival.machine) {
         arrival.enter('run');
-        // Whoever has written this has told the source, or is about to.
+        // The writer of this answer has told the source, or is about to.
         arrival.isKnownToRun = true;
         await this.#launch(arrival, arrival.machine).catch(this.fail);
       } else if (written === 'gave-up')

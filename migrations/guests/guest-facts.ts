@@ -17,24 +17,24 @@ import { type GuestDisk, learnDisks } from './guest-disks.ts';
 import { type GuestProcess, processBehind } from './guest-process.ts';
 import { hostAddresses, type Monitor } from './host-addresses.ts';
 
-/** Memory of a guest that is an object of its own in QEMU. */
+/** A memory backend of a guest, which is an object in QEMU. */
 export interface Backend {
   /** Name of the object, and of the block in QEMU's stream: `pc.ram`. */
   id: string;
   bytes: number;
-  /** Others see what QEMU writes to it, and the other way round. */
+  /** Memory is shared (`share=on`): other processes see QEMU's writes, and QEMU theirs. */
   isShared: boolean;
   /** `memory-backend-file`, `memory-backend-memfd`, `memory-backend-ram` … */
   type: string;
-  /** The file that it is made of; undefined where it has no name. */
+  /** Path of the backing file; undefined if it has no name. */
   path: string | undefined;
-  /** Where in the file it starts, in bytes. */
+  /** Offset in the file, in bytes. */
   offset: number;
-  /** Where it stands in the memory of QEMU's process; undefined where QEMU does not tell. */
+  /** Address in QEMU's process; undefined if QEMU does not tell. */
   hostAddress: number | undefined;
 }
 
-/** What QEMU tells of a guest, and the system of its process. */
+/** Facts of a guest from QEMU, and of its process from the system. */
 export interface GuestFacts {
   /** Version of QEMU: `10.0.2`. */
   version: string;
@@ -48,13 +48,13 @@ export interface GuestFacts {
   disks: GuestDisk[];
   /** Devices that were plugged in, by name. */
   devices: { name: string; type: string }[];
-  /** Kinds of devices that write to memory past QEMU, or can't be moved. */
+  /** Types of devices that write to memory bypassing QEMU, or cannot be migrated. */
   strangers: string[];
-  /** Why QEMU itself would not migrate, in its words. */
+  /** QEMU's own reasons not to migrate, in its words. */
   blockers: string[];
-  /** How QEMU is set for migrations of its own. */
+  /** QEMU's settings for its own migrations. */
   settings: MigrationSettings;
-  /** Undefined where the system does not tell. */
+  /** Undefined if the system does not tell. */
   process: GuestProcess | undefined;
 }
 
@@ -69,7 +69,7 @@ export async function statusOf(qmp: { ask: Ask }): Promise<string> {
   return (await qmp.ask('query-status', record({ status: text(64) }))).status;
 }
 
-/** Asks QEMU what there is to know before a guest is moved. */
+/** Asks QEMU for all facts that are needed before a guest is moved. */
 export async function learnFacts(
   qmp: QmpClient,
   process: GuestProcess | undefined = processBehind(qmp.path),
@@ -137,7 +137,7 @@ async function learnBackends(ask: Ask, hmp: Monitor): Promise<Backend[]> {
   return backends;
 }
 
-/** QEMU lists them in an order of its own. */
+/** Named devices, in QEMU's order. */
 async function learnDevices(ask: Ask): Promise<{ name: string; type: string }[]> {
   const found: { name: string; type: string }[] = [];
   for (const path of ['/machine/peripheral', '/machine/peripheral-anon'])

@@ -18,45 +18,45 @@ import { GuestRam } from './memory/guest-ram.ts';
 import { RamFiles } from './memory/ram-files.ts';
 import { WriteWatch } from './memory/write-watch.ts';
 
-/** QEMU's stop, and its devices, as long as none was measured, in ms: 0.5–2 and 5–50 were seen. */
+/** Time for QEMU's stop and its devices in ms, until it is measured: 0.5–2 and 5–50 were seen. */
 const GUESSED_DEVICES_MS = 50;
-/** How long a QEMU that was told to quit may take. */
+/** Most time that a QEMU takes to quit. */
 const QUIT_MS = 10_000;
 
-/** How a guest is moved. */
+/** Options of moving a guest. */
 export interface QemuSourceOptions {
-  /** Its disks are copied; else both sides see the same ones. */
+  /** Copy the disks; else both sides see the same disks. */
   copiesDisks?: boolean;
-  /** The kernel notes writes, where it can; else all of memory is compared. */
+  /** Have the kernel note writes, if it can; else all memory is compared. */
   notesWrites?: boolean;
-  /** Called when it can't, or can't any more: memory is compared from then on. */
+  /** Called when the kernel cannot note writes, or no longer: memory is compared from then on. */
   onWatchLost?: (why: SavkitError) => void;
 }
 
-/** A guest of a QEMU on this host that is to go elsewhere: its memory is read as files, its devices QEMU saves. */
+/** A guest of a QEMU on this host that leaves: its memory is read from files, its devices are saved by QEMU. */
 export class QemuSource extends GuestRam implements SourceMachine {
   readonly description: QemuDescription;
   #qmp: QmpClient;
   readonly #facts: GuestFacts;
   #known: PageHashes | undefined;
-  /** How QEMU was before it was set for what savkit has it do. */
+  /** QEMU's settings before savkit changed them. */
   #former: MigrationSettings | undefined;
-  /** As QEMU's events tell. */
+  /** Whether the guest runs, by QEMU's events. */
   #runs: boolean;
-  /** Somebody had paused it before this side stopped it. */
+  /** Somebody had paused the guest before this side stopped it. */
   #wasPaused = false;
   #isStopped = false;
-  /** Of its devices, under way or over. */
+  /** Save of the devices, under way or over. */
   #save: DeviceSave | undefined;
-  /** Memory that QEMU hands out with the devices: it is not shared. */
+  /** Unshared memory that QEMU hands out with the devices: sizes by name. */
   readonly #handedOut: ReadonlyMap<string, number>;
   #devicesMs = GUESSED_DEVICES_MS;
-  /** Somebody else has let it run since it was stopped. */
+  /** Somebody else has let the guest run since it was stopped. */
   #startedByOthers = false;
 
   readonly #options: QemuSourceOptions;
   #mirror: DiskMirror | undefined;
-  /** The kernel notes writes; else all of memory is compared. */
+  /** Set while the kernel notes writes; else all memory is compared. */
   #watch: WriteWatch | undefined;
 
   private constructor(qmp: QmpClient, facts: GuestFacts, ram: RamFiles, options: QemuSourceOptions) {
@@ -72,7 +72,7 @@ export class QemuSource extends GuestRam implements SourceMachine {
   }
 
   /**
-   * A guest of which it is known that nothing hinders it (`hindrancesOf`).
+   * Opens a guest, which must have passed `hindrancesOf`.
    * @throws EnvironmentError for memory that can't be opened, UnsupportedError
    */
   static open(qmp: QmpClient, facts: GuestFacts, options: QemuSourceOptions = {}): QemuSource {
@@ -95,12 +95,12 @@ export class QemuSource extends GuestRam implements SourceMachine {
     return this.#watch === undefined;
   }
 
-  /** The kernel notes a page when a device takes hold of it, not when what is read arrives in it. */
+  /** The kernel notes a page when direct I/O pins it, not when the data read arrives in it. */
   get missesWrites(): boolean {
     return this.#watch !== undefined && this.#facts.disks.some(({ isDirect }) => isDirect);
   }
 
-  /** What an earlier link has left unfinished ends first. */
+  /** First ends a copy that an earlier link has left unfinished. */
   async copyDisks(way: DiskWay): Promise<void> {
     if (!this.#options.copiesDisks) return;
     await this.#connect();
@@ -109,7 +109,7 @@ export class QemuSource extends GuestRam implements SourceMachine {
     await this.#mirror.start();
   }
 
-  /** @throws EnvironmentError where QEMU has ended: its memory stands in the files, and is nobody's */
+  /** @throws EnvironmentError if QEMU has ended, though its memory is still in the files */
   async takeDirty(into: PageSet): Promise<void> {
     await this.#connect();
     if (!this.#known) return;
@@ -120,13 +120,13 @@ export class QemuSource extends GuestRam implements SourceMachine {
       this.#endWatch();
       this.#options.onWatchLost?.(error);
     }
-    // What is sent in any case is not looked for.
+    // If all pages are sent anyway, nothing needs to be searched.
     if (into.size < into.pageCount) await this.scan.find(this.#known, into);
-    // Its end may have come meanwhile.
+    // QEMU may have ended meanwhile.
     await this.#connect();
   }
 
-  /** Its memory is handed out by QEMU, and taken out of the devices that `saveRest` gives. */
+  /** QEMU hands out the memory with the devices; it is stripped from the result of `saveRest`. */
   get isHandedOut(): boolean {
     return this.#handedOut.size > 0;
   }
@@ -139,7 +139,7 @@ export class QemuSource extends GuestRam implements SourceMachine {
     await this.#putBack();
   }
 
-  /** Two threads look through 1 GiB in about 130 ms; the target does so, too. */
+  /** Comparing takes two threads about 130 ms for 1 GiB; the target does so, too. */
   get stopMs(): number {
     return this.scan.lastMs + this.#devicesMs;
   }
@@ -152,18 +152,18 @@ export class QemuSource extends GuestRam implements SourceMachine {
     await this.#prepare();
     if (this.#handedOut.size === 0) return false;
     await this.#endSave();
-    // QEMU itself stops the guest when it has handed out all that there is.
+    // QEMU itself stops the guest when it has handed out all memory.
     this.#wasPaused = (await statusOf(this.#qmp)) !== 'running';
     this.#save = this.#beginSave();
     await this.#save.untilHandedOut();
-    // One that QEMU has stopped by then, as it wrote nothing, is looked at once it stands still for good.
+    // A guest that wrote nothing is stopped by then, and needs no further round.
     return this.#runs;
   }
 
   /** QEMU saves its devices while the last pages go. Nothing of that touches memory. */
   async pause(): Promise<void> {
     await this.#prepare();
-    // Not every way to a guest tells of events.
+    // Not every connection to QEMU reports events.
     if (!this.#save) this.#wasPaused = (await statusOf(this.#qmp)) !== 'running';
     this.#runs = false;
     await this.#qmp.execute('stop');
@@ -189,7 +189,7 @@ export class QemuSource extends GuestRam implements SourceMachine {
   async stillStands(): Promise<void> {
     await this.#connect();
     const status = await statusOf(this.#qmp);
-    // An event that came before the answer counts, too.
+    // An event before the answer counts, too.
     if (!this.#startedByOthers && status !== 'running') return;
     throw new MigrationError('started-by-others', 'Cannot hand over: somebody else has let the guest run (QMP cont)');
   }
@@ -198,7 +198,7 @@ export class QemuSource extends GuestRam implements SourceMachine {
     if (share < 1) throw new MigrationError('no-throttle', 'Cannot slow the guest: QEMU has no command for that');
   }
 
-  /** What the target has to start: the command line, where the system tells it. */
+  /** The command line with which the target starts QEMU, if the system tells it. */
   async outline(): Promise<Uint8Array> {
     return Buffer.from(JSON.stringify(this.#facts.process?.commandLine ?? []));
   }
@@ -211,7 +211,7 @@ export class QemuSource extends GuestRam implements SourceMachine {
     return bytes;
   }
 
-  /** Nobody answers at its socket any more, and its process, where that is known, is gone. */
+  /** Whether nobody answers at QEMU's socket any more, and its process, if known, is gone. */
   async hasEnded(): Promise<boolean> {
     const isThere = await this.#connect().then(
       () => true,
@@ -221,7 +221,7 @@ export class QemuSource extends GuestRam implements SourceMachine {
     return !isThere && (process === undefined || (await endsSoon(process.pid)));
   }
 
-  /** It runs elsewhere: its QEMU ends here. */
+  /** Ends QEMU here, as the guest runs elsewhere. */
   async release(): Promise<void> {
     this.#isStopped = false;
     await this.#connect().catch(() => {});
@@ -229,14 +229,14 @@ export class QemuSource extends GuestRam implements SourceMachine {
     await Promise.race([this.#qmp.closed, setTimeout(QUIT_MS, undefined, { ref: false })]);
   }
 
-  /** Lets go of what was opened; the guest does not notice. */
+  /** Closes all that was opened; the guest does not notice. */
   close(): void {
     this.#endWatch();
     this.closeRam();
     this.#qmp.close();
   }
 
-  /** A connection may break while QEMU lives: another one does as well. @throws EnvironmentError */
+  /** Connects again if the connection has broken while QEMU lives. @throws EnvironmentError */
   async #connect(): Promise<void> {
     if (!this.#qmp.hasEnded) return;
     const { closed, path } = this.#qmp;
@@ -256,8 +256,8 @@ export class QemuSource extends GuestRam implements SourceMachine {
   }
 
   /**
-   * Done just before the guest stands still: each command takes its time, and QEMU is its owner's until then, who may
-   * have set it anew.
+   * Sets QEMU for saving devices. Done just before the guest stops: each command takes time, and until then the owner
+   * may change QEMU's settings.
    */
   async #prepare(): Promise<void> {
     if (this.#former) return;
@@ -265,7 +265,7 @@ export class QemuSource extends GuestRam implements SourceMachine {
     await setForDevicesOnly(this.#qmp, this.#former, this.#handedOut.size === 0 ? 'left-out' : 'stripped');
   }
 
-  /** @returns undefined where that is not possible */
+  /** @returns undefined if that is not possible */
   async #startWatch(): Promise<WriteWatch | undefined> {
     const { process, backends } = this.#facts;
     const pieces = backends.flatMap(({ hostAddress: address, bytes }) =>
@@ -273,7 +273,10 @@ export class QemuSource extends GuestRam implements SourceMachine {
     );
     try {
       if (process === undefined || pieces.length < backends.length)
-        throw new EnvironmentError('no-write-watch', 'Cannot have the kernel note writes: QEMU does not tell where');
+        throw new EnvironmentError(
+          'no-write-watch',
+          'Cannot have the kernel note writes: QEMU does not tell where the memory is',
+        );
       return await WriteWatch.start(process.pid, pieces);
     } catch (error) {
       if (!(error instanceof SavkitError)) throw error;

@@ -10,9 +10,9 @@ import { ANNOUNCE } from './qemu-target.ts';
 import { isOfLibvirt, reachGuest } from './reach-guest.ts';
 
 /**
- * What was done with a QEMU, or why nothing: it was let run or told to quit; it is as it has to be; it has ended;
- * another one listens at its socket; another migration of its guest is open; it could not be reached; it runs, and must
- * not.
+ * What was done with a QEMU, or why nothing, in the order of the names: it was let run; was told to quit; is as it must
+ * be; has ended; another QEMU listens at its socket; another migration of its guest is open; it could not be reached;
+ * it runs, but must not.
  */
 export const SETTLEMENTS = [
   'let-run',
@@ -26,35 +26,35 @@ export const SETTLEMENTS = [
 ] as const;
 export type Settlement = (typeof SETTLEMENTS)[number];
 
-/** Decisions that nothing changes any more. */
+/** Final decisions. */
 const SETTLED: readonly Decision[] = ['done', 'kept', 'started', 'gave-up'];
 
-/** The state of a guest whose devices were saved to go elsewhere; one that has only arrived is never in it. */
+/** QEMU's state after the devices of a leaving guest were saved; a guest that has only arrived is never in it. */
 const MOVED_ON = 'postmigrate';
 
-/** A QEMU that outlived the process which moved its guest. */
+/** A QEMU that outlived the process that moved its guest. */
 export interface SettledGuest {
   side: DecisionRecord['side'];
   pid: number;
   qmp: string;
   settlement: Settlement;
-  /** One line for people: why it could not be reached, or which record tells of the other migration; else empty. */
+  /** One line for people: why QEMU could not be reached, or the record of the other migration; else empty. */
   message: string;
 }
 
-/** A record of any migration of this host, and where it is. */
+/** A record of a migration of this host, with its path. */
 interface OtherRecord {
   record: DecisionRecord;
   path: string;
 }
 
 /**
- * Has the QEMU that a record names do what was decided: the one that has the guest lets it go on as it was, the other
- * one ends. One that its process may still move is left alone, and so is one of another host.
+ * Carries a decision out on the QEMU that the record names: if it has the guest, that goes on as it was; else QEMU
+ * ends. A QEMU is left alone if its migrating process may live, or if it is on another host.
  * @param isSurvivor the guest is this side's
- * @param others records that may be of other migrations of the guest: while one of those is open its record counts, and
- * this one is an old one
- * @returns undefined where nothing is to be done here
+ * @param others records of this host, some perhaps of other migrations of the guest: while such a migration is open,
+ * its record counts instead of this one
+ * @returns undefined if nothing is to be done here
  */
 export async function settleGuest(
   decided: DecisionRecord,
@@ -93,7 +93,7 @@ async function settle(decided: DecisionRecord, guest: GuestRecord, isSurvivor: b
   }
 }
 
-/** Whether another migration of the same guest was handed over and is not settled, or a process is at it. */
+/** Whether a record is of another migration of the same guest that was handed over but not settled, or is under way. */
 function isOpenBeside(other: DecisionRecord, { migration, place, guest }: DecisionRecord): boolean {
   const isOfSame = other.guest?.pid === guest?.pid && other.guest?.qmp === guest?.qmp && other.place === place;
   if (!isOfSame || other.migration === migration) return false;
@@ -105,8 +105,8 @@ function isAnother(found: readonly GuestProcess[], { pid }: GuestRecord): boolea
 }
 
 /**
- * A guest that was not stopped yet, or was paused before, is as it has to be. So is one that has come here and stands
- * still because it went on to another host since then, or is about to: it may run there.
+ * Lets the guest run, unless it runs already or was paused before. A guest that has come here and moved on, or is about
+ * to, may run at another host: it is left as it is.
  */
 async function letRun(qmp: QmpClient, status: string, { wasPaused, side }: DecisionRecord): Promise<Settlement> {
   const hasMovedOn = side === 'target' && status === MOVED_ON;
@@ -123,11 +123,11 @@ async function end(
   { side }: DecisionRecord,
   { ram }: GuestRecord,
 ): Promise<Settlement> {
-  // Somebody has let it run past all records: its memory goes on, and is not ours to end.
+  // Somebody has let the guest run against the records: it goes on, and is not ours to end.
   if (status === 'running') return 'runs-twice';
   await qmp.execute('quit').catch(() => {});
   await qmp.closed;
-  // What a guest that did not arrive has left there is nobody's.
+  // Memory of a guest that did not arrive belongs to nobody.
   if (side === 'target') emptyMemory(ram);
   return 'quit';
 }

@@ -18,20 +18,20 @@ const region = {
   name: text(256),
   /** Number among the regions of its kind. */
   id: integer(0, 65535),
-  /** Guest-physical page frame of the first page; 0 where it is mapped nowhere. */
+  /** Guest-physical page frame of the first page; 0 if it is mapped nowhere. */
   firstFrame: integer(0, 2 ** 40),
   pages: integer(1, MAX_PAGES),
 };
 const regionShape = record(region);
-/** Neighbouring pages of one kind. What is mapped nowhere has an id only. */
+/** Neighbouring pages of one kind. An unmapped region is known by its id only. */
 export type PageRegion = ShapeValue<typeof regionShape>;
 
 const ofAnyMachine = {
   name: text(256),
-  /** Version of the hypervisor: VirtualBox's as its state's header tells, QEMU's as it greets. */
+  /** Version of the hypervisor: of VirtualBox from the header of its state, of QEMU from its greeting. */
   release: text(64),
   cpus: integer(1, 4096),
-  /** It holds something that can be run; else it can only be kept. */
+  /** Whether the machine can run; else it can only be kept. */
   executes: flag,
 };
 
@@ -41,10 +41,10 @@ const virtualBoxShape = record({
   regions: list(regionShape, MAX_REGIONS),
   /** Version of the memory unit. */
   pgmVersion: integer(1, 14),
-  /** Names, instances and versions of the units that ride along. */
+  /** Names, instances and versions of the units that are sent along. */
   units: list(record({ name: text(64), instance: integer(0, 0xffff_ffff), version: integer(0, 0xffff_ffff) }), 1024),
 });
-/** One of savkit's own machines, which are made like those of VirtualBox. */
+/** One of savkit's own machines, which are modelled on VirtualBox's. */
 export type VirtualBoxDescription = ShapeValue<typeof virtualBoxShape>;
 
 const qemuShape = record({
@@ -54,7 +54,7 @@ const qemuShape = record({
   regions: list(
     record({
       ...region,
-      /** Where the first page stands in the backend's file, in bytes. */
+      /** Offset of the first page in the backend's file, in bytes. */
       fileOffset: integer(0, Number.MAX_SAFE_INTEGER),
     }),
     MAX_REGIONS,
@@ -65,23 +65,23 @@ const qemuShape = record({
   accelerator: text(32),
   /** Names and types of the devices that were plugged in by name, in the order of QEMU's list. */
   devices: list(record({ name: text(256), type: text(256) }), 1024),
-  /** Block nodes that hold what the guest has written: both sides need them. */
+  /** Block nodes that hold writes of the guest: both sides need them. */
   disks: list(record({ node: text(256), device: text(256), bytes: integer(0, Number.MAX_SAFE_INTEGER) }), 256),
 });
 /** A guest of QEMU. */
 export type QemuDescription = ShapeValue<typeof qemuShape>;
 
-/** What a machine is, without its contents: what both sides have to agree on before any page moves. */
+/** Description of a machine without its contents. Both sides must agree on it before any page moves. */
 export type MachineDescription = VirtualBoxDescription | QemuDescription;
 
-/** Its fields depend on `hypervisor`; version 1 of the protocol knows VirtualBox's only, and does not name it. */
+/** The fields depend on `hypervisor`; version 1 of the protocol has only VirtualBox's, and no `hypervisor`. */
 export const descriptionShape: Shape<MachineDescription> = (value) =>
   (object(value).hypervisor === 'qemu' ? qemuShape : virtualBoxShape)(value);
 
-/** What frame `describe` says. */
+/** Payload of frame `describe`. */
 export const describeShape = record({ description: descriptionShape, rest: bytes(MAX_DESCRIPTION) });
 
-/** Fields that have to be the same on both sides; a QEMU of another version may take a machine over. */
+/** Fields that must be equal on both sides. QEMU's version is none of them: another version may take a machine over. */
 const SINGLE = {
   virtualbox: ['release', 'cpus', 'pgmVersion'],
   qemu: ['machineType', 'accelerator', 'cpus'],
@@ -91,9 +91,7 @@ const LISTS = {
   qemu: { regions: 'region', devices: 'device', disks: 'disk' },
 } as const;
 
-/**
- * The first thing in which two descriptions differ, in words; undefined where the one machine can go on as the other.
- */
+/** The first difference of two descriptions, in words; undefined if one machine can go on as the other. */
 export function differenceOf(own: MachineDescription, other: MachineDescription): string | undefined {
   const [expected, found] = [own, other] as unknown as Record<string, unknown>[];
   for (const key of ['hypervisor', ...SINGLE[own.hypervisor]])

@@ -4,113 +4,121 @@ import type { MachineDescription } from './description.ts';
 import type { PageHashes } from './page-hashes.ts';
 import type { PageSet } from './page-set.ts';
 
-// What a migration asks of a machine. Pages have one number over all regions, see PageSpace.
+// Interfaces that a migration needs of a machine. Pages are numbered through all regions, see PageSpace.
 
-/** Memory, by lists of pages: what lies one after the other goes in one piece. */
+/** Access to memory by lists of pages; neighbouring pages are copied in one piece. */
 export interface PageAccess {
   /**
-   * Copies pages `pages[0, count)` to `target`, one after the other from `at` on, but for those that hold zeros by
-   * their state.
+   * Copies pages `pages[0, count)` to `target`, one after the other from `at` on, except pages whose state says that
+   * they are zero.
    * @param held gets 1 for each page that was copied, else 0
-   * @returns how many were copied
+   * @returns number of copied pages
    */
   readPages(pages: Uint32Array, count: number, target: Uint8Array, at: number, held: Uint8Array): number;
-  /** Makes `hashes` those of memory as it is, by threads of its own; else `MemoryHasher` does so. */
+  /**
+   * Sets `hashes` to those of memory as it is now, by threads of its own. Without this method, `MemoryHasher` does so.
+   */
   hashMemory?(hashes: PageHashes): Promise<void>;
-  /** Adds the pages whose hashes are not those that are known, by threads of its own; else `MemoryHasher` does so. */
+  /**
+   * Adds the pages whose hashes differ from the known ones, by threads of its own. Without this method, `MemoryHasher`
+   * does so.
+   */
   findDiffering?(known: PageHashes, into: PageSet): Promise<void>;
 }
 
-/** How disks get to the target. */
+/** Way of the disks to the target. */
 export interface DiskWay {
   /**
-   * Carries what the hypervisor says into a stream to the one of the target, and back, until either ends.
+   * Relays bytes between this hypervisor's stream and that of the target's hypervisor, in both directions, until either
+   * ends.
    * @param disk its number in the description
    */
   carry(disk: number, stream: Duplex): void;
-  /** @param done bytes that were copied @param all bytes that there are, as known so far */
+  /** @param done bytes copied @param all bytes in total, as known so far */
   onProgress(done: number, all: number): void;
   /** Bytes per second at most. */
   maxRate(): number;
-  /** Why the way to the target is broken, where it is. */
+  /** The reason if the way to the target is broken. */
   failure(): SavkitError | undefined;
 }
 
-/** A machine that leaves: it runs until `pause`, and from `resume` on again. */
+/** A machine that leaves: it runs until `pause`, and again after `resume`. */
 export interface SourceMachine extends PageAccess {
   /** What the machine is, without its contents. */
   readonly description: MachineDescription;
   /**
-   * Copies what the machine keeps on disks to those that the target has for it, on each link anew, while it runs; from
-   * then on until `pause` has resolved both stay equal. @throws SavkitError
+   * Copies the machine's disks to the target's while the machine runs, on each link anew. Afterwards both stay equal
+   * until `pause` has resolved. @throws SavkitError
    */
   copyDisks?(way: DiskWay): Promise<void>;
   /**
-   * Begins to note writes, whoever makes them; what was noted for an earlier attempt does not count.
-   * @param known hashes of what the target has, kept up with what is sent
+   * Begins to note all writes; notes of an earlier attempt are dropped.
+   * @param known hashes of the target's pages, updated with each page sent
    */
   startTracking(known: PageHashes): void | Promise<void>;
   /**
-   * Writes are found by comparing all of memory with what the target has. So with the machine standing still
-   * `takeDirty` misses nothing, and is this side's part of a full proof.
+   * Writes are found by comparing all memory with the target's hashes. So `takeDirty` misses nothing while the machine
+   * stands still, and is this side's part of a full proof.
    */
   readonly comparesMemory?: boolean;
-  /** Devices may write to memory unnoticed: only a proof of all memory at rest shows that before the hand-over. */
+  /**
+   * Devices may write to memory unnoticed: only a proof of all memory at rest finds such writes before the hand-over.
+   */
   readonly missesWrites?: boolean;
-  /** Adds each page written since the last call, or since tracking began, and notes its writes anew. */
+  /** Adds each page written since the last call, or since tracking began, and clears its note. */
   takeDirty(into: PageSet): Promise<void>;
-  /** Ends the tracking and gives back all that it needed. */
+  /** Ends the tracking and frees its resources. */
   stopTracking(): void | Promise<void>;
-  /** Somebody else has paused it: it arrives paused. After `pause`, whether it was so before. */
+  /** Somebody else has paused the machine, so it arrives paused. After `pause`: whether that was so before. */
   readonly isPaused: boolean;
   /**
-   * To be called while it runs, just before `pause`: what makes standing still shorter.
+   * Work that shortens the downtime; to be called just before `pause`, while the machine runs.
    * @returns whether that took so long that another round is due
    * @throws SavkitError
    */
   readyToPause?(): Promise<boolean>;
   /**
-   * Resolves when nothing writes to memory any more. From then on until `resume` or `release` nobody else can start it,
-   * or `stillStands` tells.
+   * Resolves when nothing writes to memory any more. Until `resume` or `release`, either nobody else can start the
+   * machine, or `stillStands` tells of it.
    */
   pause(): Promise<void>;
-  /** Takes `pause` back: it goes on if it ran before. @throws SavkitError where it stands still for good */
+  /** Takes `pause` back: the machine goes on if it ran before. @throws SavkitError if it stands still for good */
   resume(): void | Promise<void>;
-  /** Where another process runs it: whether that has ended, so that the machine runs nowhere. */
+  /** For a machine that another process runs: whether that process has ended, so that the machine runs nowhere. */
   hasEnded?(): Promise<boolean>;
-  /** Where others can start the machine. @throws SavkitError when somebody has done so since `pause` */
+  /** For a machine that others can start. @throws SavkitError if somebody has started it since `pause` */
   stillStands?(): Promise<void>;
-  /** Slows the guest: the share of time that it may use, in (0, 1]. */
+  /** Slows the guest down to a share of its time, in (0, 1]. */
   throttle(share: number): void;
-  /** While it runs: what the target needs to make an empty machine like this one. */
+  /** Data from which the target makes an empty machine like this one; taken while the machine runs. */
   outline(): Promise<Uint8Array>;
-  /** What standing still takes besides pages and hashing, in ms, where it is known; else the outline's time counts. */
+  /** Downtime besides pages and hashing, in ms, if known; else the time that `outline` takes counts. */
   readonly stopMs?: number;
-  /** After `pause`: all but pages' contents: registers, devices, states of pages, what executes. */
+  /** After `pause`: all but the contents of pages: registers, devices, states of pages, the running program. */
   saveRest(): Promise<Uint8Array>;
-  /** The machine lives elsewhere from now on: never runs here again. */
+  /** Gives up the machine, which lives elsewhere from now on and never runs here again. */
   release(): void | Promise<void>;
 }
 
 /** A machine that arrives: it does not run before `start`. */
 export interface TargetMachine extends PageAccess {
-  /** Its memory holds something already, from an older state; else zeros only. */
+  /** Memory already holds contents of an older state; else zeros only. */
   readonly isSeeded: boolean;
-  /** It runs once started; else it is kept in a file here. */
+  /** The machine runs once started; else it is kept in a file here. */
   readonly runs: boolean;
-  /** Where another process holds it: resolves, with the reason, when that has ended. */
+  /** For a machine that another process holds: resolves with the reason when that process has ended. */
   readonly ended?: Promise<SavkitError>;
-  /** Gives pages `pages[0, count)` the contents that stand one after the other in `bytes` from `at` on. */
+  /** Sets pages `pages[0, count)` to the contents that follow each other in `bytes` from `at` on. */
   writePages(pages: Uint32Array, count: number, bytes: Uint8Array, at: number): void;
-  /** Makes a page zeros. @param page number in the machine's page space */
+  /** Fills a page with zeros. @param page number in the machine's page space */
   zeroPage(page: number): void;
   /**
-   * Readies some memory for pages that will come, for about a millisecond; called while there is nothing else to do.
-   * @returns whether that helps again
+   * Prepares memory for later pages, for about a millisecond; called while there is nothing else to do.
+   * @returns whether another call would help
    */
   readyMemory?(): boolean;
   /**
-   * Where the hypervisor takes what a disk holds, for one that copies its disks.
+   * Opens the stream on which the hypervisor takes the contents of a disk, for a machine whose disks are copied.
    * @param disk its number in the description
    * @throws SavkitError
    */
@@ -119,18 +127,18 @@ export interface TargetMachine extends PageAccess {
   loadRest(rest: Uint8Array): Promise<void>;
   /** Runs the machine: it is this side's now. @throws SavkitError when it does not run; may be called again then */
   start(): void | Promise<void>;
-  /** Gives everything back; it never runs. */
+  /** Frees all resources; the machine never runs. */
   discard(): void;
 }
 
-/** Makes the machine that a description asks for, or says why not. */
+/** Makes the machines that descriptions ask for, or throws the reason. */
 export interface TargetHost<M extends TargetMachine = TargetMachine> {
   /** Pages that a machine may have here. */
   readonly maxPages: number;
   /**
-   * A machine whose pages are those of the description; nothing of it has been compared but its size.
-   * @param outline what the source's `outline` gave; borrowed
-   * @throws SavkitError that goes to the source in words
+   * Makes a machine with the pages of the description, of which only the size has been checked.
+   * @param outline result of the source's `outline`; borrowed
+   * @throws SavkitError whose message goes to the source
    */
   create(description: MachineDescription, outline: Uint8Array): Promise<M>;
 }

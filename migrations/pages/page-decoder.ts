@@ -13,7 +13,7 @@ import { type Zstd, zstdContentSize } from './zstd.ts';
 const HEAD = pagesHead.offsets;
 const { page: PAGE_AT, codec: CODEC_AT, length: LENGTH_AT, hash: HASH_AT } = pageEntry.offsets;
 
-/** Puts frames of pages into memory. Nothing in them is believed: every length, page number and hash is checked. */
+/** Puts frames of pages into memory. Nothing in them is trusted: every length, page number and hash is checked. */
 export class PageDecoder {
   readonly #machine: TargetMachine;
   readonly #hashes: PageHashes;
@@ -22,7 +22,7 @@ export class PageDecoder {
   readonly #batch = new HashBatch(FRAME_PAGES);
   readonly #at = new Uint32Array(FRAME_PAGES);
   readonly #page = new Uint8Array(PAGE_SIZE);
-  /** Raw pages that were checked but are not in memory yet: their contents stand one after the other. */
+  /** Raw pages that were checked but are not in memory yet; their contents follow each other in the frame. */
   readonly #run = new Uint32Array(FRAME_PAGES);
   #runLength = 0;
   #runAt = 0;
@@ -75,12 +75,12 @@ export class PageDecoder {
       if (view.getUint16(PAGES_HEAD_SIZE + i * PAGE_ENTRY_SIZE + CODEC_AT, true) === PageCodec.ZSTD) pages++;
     const packed = payload.subarray(at);
     if (pages === 0 && packed.length === 0) return packed;
-    if (!this.#zstd) throw zstdError('nobody agreed to packed ones');
+    if (!this.#zstd) throw zstdError('they are packed, which was not agreed');
     const size = pages * PAGE_SIZE;
     const claimed = zstdContentSize(packed);
     if (claimed !== size || size === 0)
       throw zstdError(
-        `${packed.length} packed bytes claim to hold ${claimed ?? 'an unknown number of'}, expected ${size}`,
+        `${packed.length} packed bytes claim to expand to ${claimed ?? 'an unknown number'}, expected ${size}`,
       );
     try {
       const bytes = this.#zstd.decompress(packed, size);
@@ -148,7 +148,7 @@ export class PageDecoder {
       const length = view.getUint16(entry + LENGTH_AT, true);
       if (!isLengthOf(codec, length)) {
         const name = PAGE_CODECS[codec]?.name ?? `codec ${codec}`;
-        throw pageError('bad-length', view.getUint32(entry + PAGE_AT, true), `${length} bytes are none of ${name}`);
+        throw pageError('bad-length', view.getUint32(entry + PAGE_AT, true), `${length} bytes cannot be ${name}`);
       }
       if (codec === PageCodec.RAW) this.#at[raw++] = at;
       at += length;
@@ -162,11 +162,11 @@ export class PageDecoder {
     this.#batch.hash(payload, this.#at, raw);
   }
 
-  /** Makes `#page` what the entry means. */
+  /** Fills `#page` with the page that the entry describes. */
   #rebuild(page: number, codec: number, payload: Uint8Array, view: DataView, at: number, length: number): void {
     const base = codec === PageCodec.SAME ? view.getUint32(at, true) : page;
     if (base >= this.#hashes.pageCount || !this.#isOwn(base))
-      throw pageError('bad-page', page, `it is to be like page ${base}, which is not on this stream`);
+      throw pageError('bad-page', page, `it refers to page ${base}, which is not on this stream`);
     if (!readOnePage(this.#machine, base, this.#page, 0)) this.#page.fill(0);
     if (codec === PageCodec.DELTA && !applyWordDelta(payload, at, length, this.#page, 0))
       throw pageError('bad-delta', page, 'its delta does not fit a page');

@@ -10,10 +10,12 @@ import { readOnePage } from './one-page.ts';
 import type { SentPages } from './sent-pages.ts';
 import type { Zstd } from './zstd.ts';
 
-/** Sent so often, a page's content is kept, so that only what has changed goes out next time. */
+/** A page that was sent this often has its content kept, so that only its changes are sent next time. */
 const HOT = 1;
 
-/** Where contents of a frame's pages stand, and their hashes; after them, for pages of zeros, the hash of none. */
+/**
+ * Offsets of the contents of a frame's pages. Slots also number their hashes; one more slot has the hash of zero pages.
+ */
 const SLOTS = pageOffsets(FRAME_PAGES, PLAIN_AT);
 const NO_SLOT = FRAME_PAGES;
 
@@ -22,7 +24,7 @@ const DELTA_LIMIT = (PAGE_SIZE * 3) / 4;
 
 const HEAD = pagesHead.offsets;
 const { page: PAGE_AT, codec: CODEC_AT, length: LENGTH_AT, hash: HASH_AT } = pageEntry.offsets;
-/** Bytes of an entry's content that name the page whose content it shares. */
+/** Size of a page number in the place of content, for a page equal to another. */
 const TWIN_SIZE = 4;
 
 /** Pages and bytes by codec; skipped ones were equal at the target already. */
@@ -38,7 +40,7 @@ export function noCounts(): CodecCounts {
 
 /** Builds frames of pages in place: reads, hashes, chooses a codec for each page, closes the gaps. */
 export class PageEncoder {
-  /** Compress what neither of the cheap codecs takes. */
+  /** Whether to compress pages that none of the cheap codecs takes. */
   compress = false;
   counts: CodecCounts = noCounts();
   readonly #machine: PageAccess;
@@ -51,7 +53,7 @@ export class PageEncoder {
   readonly #delta = new Uint8Array(DELTA_LIMIT);
   readonly #other = new Uint8Array(PAGE_SIZE);
   #packed = new Uint8Array(0);
-  /** Of the frame being built: entries, end of the plain area, bytes to be packed. */
+  /** State of the frame being built: entries, end of the plain area, bytes to be packed. */
   #entries = 0;
   #end = 0;
   #packedSize = 0;
@@ -64,8 +66,8 @@ export class PageEncoder {
   }
 
   /**
-   * Builds one frame of pages `pages[0, count)` as they are now, without those that the target has already.
-   * @returns where its payload starts, and its length; 0 when there is nothing to send
+   * Builds one frame of pages `pages[0, count)` as they are now, without pages that the target already has.
+   * @returns start and length of the payload; length 0 if there is nothing to send
    */
   encode(buffer: PageBuffer, round: number, pages: Uint32Array, count: number): { start: number; length: number } {
     const held = this.#machine.readPages(pages, count, buffer.bytes, PLAIN_AT, this.#held);
@@ -79,7 +81,7 @@ export class PageEncoder {
     return this.#finish(buffer, round, packed);
   }
 
-  /** Chooses the codec of a page, and moves what is left of it to the end of the plain area. */
+  /** Chooses the codec of a page, and moves its encoded content to the end of the plain area. */
   #place(buffer: PageBuffer, page: number, slot: number): void {
     const { words } = this.#hashes;
     if (this.#sent.hashes.is(page, words, slot)) {
@@ -108,7 +110,7 @@ export class PageEncoder {
       : this.#enterRaw(buffer, page, i, at);
   }
 
-  /** Hashes may be equal by chance: bytes decide. */
+  /** Compares the bytes, since hashes may be equal by chance. */
   #equals(twin: number, bytes: Uint8Array, at: number): boolean {
     return (
       readOnePage(this.#machine, twin, this.#other, 0) &&
@@ -116,7 +118,10 @@ export class PageEncoder {
     );
   }
 
-  /** Puts a delta at the end of the plain area, if the old content is known and it pays; gives its bytes. */
+  /**
+   * Puts a delta at the end of the plain area, if the old content is known and the delta is small. @returns its size,
+   * else 0
+   */
   #placeDelta({ bytes }: PageBuffer, page: number, at: number): number {
     const old = this.#sent.keptContent(page);
     const size = old ? wordDelta(old, this.#sent.keptAt(page), bytes, at, this.#delta, 0, DELTA_LIMIT) : 0;
@@ -173,7 +178,7 @@ export class PageEncoder {
   }
 }
 
-/** Whether few enough values appear among bytes taken all over the page that zstd will find something. */
+/** Whether samples of a page have so few different values that zstd will gain something. */
 function looksCompressible(bytes: Uint8Array, at: number): boolean {
   SEEN.fill(0);
   let different = 0;

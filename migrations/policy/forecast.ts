@@ -3,17 +3,17 @@ import { fullProofFits } from './choose-proof.ts';
 import { decideRound, type RoundDecision } from './decide-round.ts';
 import type { MigrationLimits } from './limits.ts';
 
-/** How many different pages a guest writes within a time: measured points, ascending in both. */
+/** Distinct pages that a guest writes within a time, as measured points; both numbers ascend. */
 export type DirtyCurve = readonly {
   /** Time since the measurement began. */
   ms: number;
-  /** Different pages that were written within it. */
+  /** Distinct pages that were written within this time. */
   pages: number;
 }[];
 
-/** What a forecast is made from. */
+/** Input of a forecast. */
 export interface ForecastFigures {
-  /** Pages that are not zeros, and all. */
+  /** Pages that are not zeros. */
   contentPages: number;
   /** All pages of the machine. */
   pageCount: number;
@@ -21,22 +21,22 @@ export interface ForecastFigures {
   curve: DirtyCurve;
   /** Bytes per second that the link is expected to take. */
   rate: number;
-  /** Bytes on the wire for one page, on average, and what the processor needs for it. */
+  /** Average bytes on the wire for one page. */
   bytesPerPage: number;
-  /** Time of the processor for one page, on average. */
+  /** Average processor time for one page. */
   msPerPage: number;
   /**
-   * How long it takes to find the pages that are dirty: where nobody notes writes, all of memory is looked through.
-   * What the guest writes meanwhile is left for the next look, and in the end for the stop.
+   * Time to find the dirty pages: without write tracking, all memory is searched. Pages written during a search are
+   * left for the next one, and finally for the stop.
    */
   lookMs: number;
-  /** What standing still takes besides pages: hashing of all memory, where there is time for it, and all else. */
+  /** Downtime for hashing all memory, where the limits leave time for it. */
   hashMs: number;
-  /** Standing still for all else: round trips, devices. */
+  /** Downtime for the rest: round trips, device states. */
   otherMs: number;
 }
 
-/** What a migration would come to. */
+/** Expected course of a migration. */
 export interface MigrationForecast {
   /** False: the migration would end at its time limit, or be cancelled. */
   converges: boolean;
@@ -44,11 +44,11 @@ export interface MigrationForecast {
   because: string;
   /** Rounds until the machine is stopped. */
   rounds: number;
-  /** From the first byte until the target runs the machine. */
+  /** Time from the first byte until the target runs the machine. */
   totalMs: number;
-  /** Bytes on the wire in all. */
+  /** Total bytes on the wire. */
   bytes: number;
-  /** How long the machine would stand still. */
+  /** Time for which the machine would stand still. */
   downtimeMs: number;
 }
 
@@ -78,7 +78,8 @@ export function forecast(figures: ForecastFigures, limits: MigrationLimits): Mig
     const { verdict, downtimeMs } = decision;
     if (verdict === 'switch-over' || verdict === 'cancel' || round >= MAX_ROUNDS) {
       const converges = verdict === 'switch-over';
-      // Without the time to hash all memory at rest it is done before, and what is written meanwhile is sent again.
+      // If the downtime has no room for hashing all memory, that is done before; pages written meanwhile are sent
+      // again.
       const auditMs = isFull ? 0 : hashMs + (pagesWithin(curve, hashMs) * bytesPerPage * 1000) / rate;
       const because = reasonOf(decision, figures, rate);
       return {
@@ -107,7 +108,7 @@ function reasonOf({ verdict, because }: RoundDecision, { curve, bytesPerPage }: 
   );
 }
 
-/** Pages written within `ms`: along the measured points, and beyond the last one at the pace of its end. */
+/** Pages written within `ms`: interpolated between the measured points, extrapolated after the last one. */
 export function pagesWithin(curve: DirtyCurve, ms: number): number {
   let before = { ms: 0, pages: 0 };
   let pace = 0;

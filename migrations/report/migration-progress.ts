@@ -2,12 +2,12 @@ import { PAGE_SIZE } from '../../formats/sizes.ts';
 import { clock } from '../../formats/world/waiting.ts';
 import type { ProgressFigures } from './report.ts';
 
-/** Figures are told no more often than this. */
+/** Least time between two reports of figures. */
 const EVERY_MS = 100;
-/** A first pass over memory is most of the work; what comes after it is told as shares of the rest. */
+/** The first pass over memory is most of the work; later rounds share the rest of the bar. */
 const FIRST_ROUND_SHARE = 0.8;
 
-/** How far a migration is. Fractions never go backwards, whatever the guest dirties. */
+/** Progress of a migration. Fractions never go backwards, whatever the guest dirties. */
 export class MigrationProgress {
   readonly #pageCount: number;
   #round = 0;
@@ -35,7 +35,7 @@ export class MigrationProgress {
     this.#downtimeMs = downtimeMs;
   }
 
-  /** Figures after `done` pages of the round; undefined when the last ones are fresh enough. */
+  /** Figures after `done` pages of the round; undefined if the last ones are recent enough. */
   update(done: number, bytes: number, rate: number, bytesPerPage: number, now = clock()): ProgressFigures | undefined {
     this.#roundBytes = bytes;
     if (now - this.#told < EVERY_MS) return undefined;
@@ -55,14 +55,14 @@ export class MigrationProgress {
     };
   }
 
-  /** Each round after the first has half of what is left. */
+  /** Each round after the first takes half of the rest. */
   #totalAt(ofRound: number): number {
     if (this.#round === 0) return FIRST_ROUND_SHARE * ofRound;
     const left = (1 - FIRST_ROUND_SHARE) * 0.5 ** (this.#round - 1);
     return 1 - left + (left / 2) * ofRound;
   }
 
-  /** If the guest goes on dirtying: rounds that shrink by the ratio of its speed to the link's. */
+  /** Time left if the guest goes on dirtying: each round is shorter by the ratio of the guest's rate to the link's. */
   #longest(left: number, rate: number, bytesPerPage: number): number {
     const ratio = (this.#dirtyRate * bytesPerPage) / PAGE_SIZE / rate;
     const longest = ratio < 0.95 ? left / (1 - ratio) : (20 * this.#pageCount * bytesPerPage * 1000) / rate;

@@ -19,7 +19,7 @@ import { Timeline } from './timeline.ts';
 const SAFE = '/machines/safe.sav';
 const MIGRATION = '00112233445566778899aabbccddeeff';
 
-/** Troubles that leave both processes alive, and no reason to give up: once they cease all ends by itself. */
+/** Troubles that kill no process and are no reason to give up: once they cease, the migration ends by itself. */
 const PASSING: ReadonlySet<Incident['kind']> = new Set(['cut', 'part', 'disk', 'clock', 'copy', 'limits', 'pause']);
 
 /** The world of one scenario: two hosts, a guest, and all that happens to them. */
@@ -35,23 +35,23 @@ export class Play implements Surroundings, Ground {
   source: SimulatedProcess | undefined;
   target: SimulatedProcess | undefined;
   receiver: Receiver<SimulatedMachine> | undefined;
-  /** What the source's program was told in the end; undefined while it is at it. */
+  /** Result of the source's program; undefined while it runs. */
   report: MigrationReport | undefined;
   refusal: SavkitError | undefined;
-  /** The target's program has come to its end by itself. */
+  /** The target's program has ended by itself. */
   targetHasEnded = false;
   /** Nothing goes wrong any more. */
   isCalm = false;
-  /** Something has happened that may leave temporary files behind, or a machine lost. */
+  /** Kinds of troubles that have occurred. */
   readonly had = new Set<Incident['kind']>();
-  /** Troubles that have come about. */
+  /** Troubles that have occurred, with their times. */
   readonly log: string[] = [];
   readonly #limits: Partial<MigrationLimits>;
   readonly #cancel = new AbortController();
   readonly #incidents: IncidentClock;
   /** The process that migrates the machine. */
   #migrating: SimulatedProcess | undefined;
-  /** It was told that its machine stays at the source. */
+  /** The receiver that was told that its machine stays at the source. */
   #refused: Receiver<SimulatedMachine> | undefined;
   #disk: Extract<Incident, { kind: 'disk' }> | undefined;
   #diskWorks = 0;
@@ -89,7 +89,7 @@ export class Play implements Surroundings, Ground {
     return this.report !== undefined || this.refusal !== undefined || this.#migrating?.isGone === true;
   }
 
-  /** From the first moment until nothing happens any more. */
+  /** Runs the scenario until nothing happens any more. */
   async run(): Promise<void> {
     this.startTarget();
     this.startSource(this.started, true);
@@ -97,16 +97,16 @@ export class Play implements Surroundings, Ground {
     await this.#settle();
   }
 
-  /** Faults cease; what waits comes to its end, or is brought to it by operators. */
+  /** Ends all faults, and lets waiting processes end by themselves or by operators. */
   async #settle(): Promise<void> {
     this.isCalm = true;
     this.network.part(0);
     for (const host of Object.values(this.hosts)) if (!host.isUp) host.restart();
     this.#startTargetAgain();
-    // Of a machine whose migration had not begun nobody has to ask anything.
+    // A machine whose migration had not begun is started again without questions.
     if (this.source?.isGone && !this.hosts.source.files.names.has(this.recordOf('source')))
       this.operators.startAgain(this.started);
-    // Operators ask when nobody is stopped any more: a target may be in the midst of a promise.
+    // Operators ask only once no process is stopped any more: a target may be in the midst of a promise.
     const wake = Math.max(...[this.source, this.target].map((process) => process?.stoppedUntil ?? 0));
     if (wake > this.timeline.now) await this.timeline.run(() => false, wake - this.timeline.now + 1);
     const waits = () => !this.isSourceDone || this.receiver?.hasPromised === true;
@@ -121,12 +121,12 @@ export class Play implements Surroundings, Ground {
     }
     // A guest that writes more than the link takes goes on until its time limit.
     await this.timeline.run(() => !waits(), DEFAULT_LIMITS.timeLimitMs + 15 * 60_000);
-    // What is over closes what it has open.
+    // Ended migrations close their connections.
     await this.timeline.run(() => false, 120_000);
   }
 
   /**
-   * The target has been told that its machine stays, and waits all the same. One that was stopped may have given the
+   * The target waits although it was told that its machine stays. A stopped target is no fault: it may have given the
    * link up before it read that.
    */
   get #waitsInVain(): boolean {
@@ -134,13 +134,13 @@ export class Play implements Surroundings, Ground {
     return wasTold && this.receiver?.hasPromised === true && !this.target?.isGone;
   }
 
-  /** The source has handed the machine over, and does not know what has become of it. */
+  /** The source has handed the machine over, and does not know whether the target has it. */
   get #waitsForTarget(): boolean {
     const record = this.hosts.source.files.names.get(this.recordOf('source'));
     return !this.isSourceDone && record?.bytes.includes('"handed-over"') === true;
   }
 
-  /** A process with the machine in some state; the first one migrates it. */
+  /** Starts a process with the machine in some state; the first process migrates it. */
   startSource(saved: SafeFile, migrates: boolean): void {
     const process = this.hosts.source.start();
     this.source = process;
@@ -220,7 +220,7 @@ export class Play implements Surroundings, Ground {
     void receiver.arrived.then((machine) => machine.arrivePaused());
   }
 
-  /** What the target's safe file holds, if there is one. */
+  /** Contents of the target's safe file, if there is one. */
   safeFile(): SafeFile | undefined {
     const file = this.hosts.target.files.names.get(SAFE);
     const size = this.started.memory.length;
@@ -232,7 +232,7 @@ export class Play implements Surroundings, Ground {
     const disk = this.#disk;
     if (this.isCalm || !disk || disk.host !== host.name || this.#diskWorks === 0) return undefined;
     if (disk.only !== 'all' ? work !== disk.only : work === 'read' || work === 'unlink') return undefined;
-    // A disk that is full takes no new bytes; all else it does.
+    // A full disk refuses only new bytes.
     if (disk.code === 'ENOSPC' && work !== 'write' && work !== 'open') return undefined;
     this.#diskWorks--;
     return disk.code;
@@ -272,7 +272,7 @@ export class Play implements Surroundings, Ground {
         Object.assign(this.#limits, trouble.limits);
         return undefined;
       case 'cancel':
-        // In a process that has taken its place nobody could.
+        // Only the process that migrates can be cancelled, not a later one in its place.
         if (this.#migrating) this.timeline.add(0, this.#migrating, () => this.#cancel.abort());
         return undefined;
       case 'close':
@@ -289,7 +289,10 @@ export class Play implements Surroundings, Ground {
     }
   }
 
-  /** A user starts a target again that was waiting for a machine; a source is started again when somebody has asked. */
+  /**
+   * Ends a process. A user starts a target again that was waiting for a machine; a source starts again after somebody
+   * has asked.
+   */
   #end(trouble: Extract<Incident, { kind: 'kill' | 'crash' }>): void {
     const host = this.hosts[trouble.host];
     if (!host.isUp) return;

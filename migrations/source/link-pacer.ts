@@ -1,6 +1,6 @@
 import { clock, sleep } from '../../formats/world/waiting.ts';
 
-/** How much may go out at once after a while of silence: as much as the bandwidth lets through in so many ms. */
+/** After a pause, as much may go out at once as the bandwidth carries in this time. */
 const BURST_MS = 100;
 
 /** Keeps sending below a bandwidth that may change at any time. */

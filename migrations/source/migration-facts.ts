@@ -4,17 +4,17 @@ import type { Zstd } from '../pages/zstd.ts';
 import { areSameLimits, completeLimits, DEFAULT_LIMITS, type MigrationLimits } from '../policy/limits.ts';
 import type { MigrateOptions } from './options.ts';
 
-/** What stays as it is in the course of a migration. */
+/** Facts that do not change during a migration. */
 export interface MigrationFacts {
   readonly machine: SourceMachine;
   readonly options: MigrateOptions;
   readonly zstd: Zstd | undefined;
   readonly space: PageSpace;
-  /** When it began, as `clock` tells. */
+  /** Start of the migration, by `clock`. */
   readonly start: number;
 }
 
-/** Limits, which may be changed while the migration is under way. */
+/** Limits, which may change during the migration. */
 export class LimitsOfNow {
   readonly #options: MigrateOptions;
   #given: Partial<MigrationLimits> = {};
@@ -24,7 +24,7 @@ export class LimitsOfNow {
     this.#options = options;
   }
 
-  /** Asked for with each frame, so that only changes are looked at. @throws UsageError `bad-limit` */
+  /** Read for each frame, so limits are checked only when they have changed. @throws UsageError `bad-limit` */
   get now(): MigrationLimits {
     const given = this.#options.limits ?? {};
     if (!areSameLimits(given, this.#given)) {

@@ -1,9 +1,9 @@
 import { clock } from '../../formats/world/waiting.ts';
 
-/** Half-life of what was measured, in ms. */
+/** Half-life of measurements, in ms. */
 const HALF_LIFE = 1000;
 
-/** How fast a link takes bytes, and what both sides did meanwhile. Recent time counts most. */
+/** Measures how fast a link takes bytes, and how busy both sides were. Recent time counts most. */
 export class RateMeter {
   #bytes = 0;
   #ms = 0;
@@ -15,7 +15,7 @@ export class RateMeter {
     this.#last = now;
   }
 
-  /** Forgets what was measured. */
+  /** Forgets all measurements. */
   restart(now = clock()): void {
     this.#bytes = 0;
     this.#ms = 0;
@@ -24,7 +24,7 @@ export class RateMeter {
     this.#last = now;
   }
 
-  /** Notes bytes that the target has consumed, and the share of its time that it was busy meanwhile. */
+  /** Notes bytes that the target has consumed, and its busy share of the time meanwhile. */
   add(bytes: number, targetBusy: number, now = clock()): void {
     const ms = now - this.#last;
     this.#last = now;
@@ -35,12 +35,12 @@ export class RateMeter {
     this.#targetBusy = this.#targetBusy * fade + targetBusy * ms;
   }
 
-  /** Notes time in which there was nothing to do but wait. */
+  /** Notes time in which the source could only wait. */
   addWait(ms: number): void {
     this.#waited += ms;
   }
 
-  /** Time that passed without sending, such as a pause between rounds, does not count. */
+  /** Leaves out the time since the last measurement, such as a pause between rounds. */
   skip(now = clock()): void {
     this.#last = now;
   }
@@ -50,7 +50,7 @@ export class RateMeter {
     return this.#ms < 1 || this.#bytes === 0 ? fallback : (this.#bytes * 1000) / this.#ms;
   }
 
-  /** The share of time in which neither side had anything to do but wait for the link. */
+  /** Share of time in which both sides could only wait for the link. */
   get waitingShare(): number {
     return this.#ms < 1 ? 0 : Math.min(this.#waited / this.#ms, 1 - this.#targetBusy / this.#ms);
   }

@@ -7,22 +7,22 @@ import { type TargetRoom, targetHelloShape, VERSIONS } from '../wire/messages.ts
 import { MigrationError } from '../wire/migration-error.ts';
 import { readMessage } from '../wire/payload.ts';
 
-/** With what a target has opened a connection. */
+/** A target's greeting. */
 export interface TargetHello {
   nonce: string;
   /** The latest version of the protocol that both sides know. */
   version: number;
-  /** What it could take now; undefined where it does not tell. */
+  /** Room for machines at the target now; undefined if it does not tell. */
   room: TargetRoom | undefined;
 }
 
 /**
- * What a target says first. @param atLeast version of the protocol that is needed @throws LinkError, PeerError,
+ * Receives a target's first frame. @param atLeast needed version of the protocol @throws LinkError, PeerError,
  * MigrationError
  */
 export async function receiveHello(channel: FrameChannel, atLeast = 0): Promise<TargetHello> {
   const frame = await receiveOnly(channel, 'hello').catch((error) => {
-    // With TLS 1.3 a side learns only afterwards that its certificate was not taken.
+    // With TLS 1.3, a side learns only after the handshake that its certificate was refused.
     if (error instanceof LinkError && channel.received === 0)
       throw new LinkError(error.code, `${error.message}; the target said nothing, so it may not trust this side`);
     throw error;
@@ -45,8 +45,7 @@ export async function receiveHello(channel: FrameChannel, atLeast = 0): Promise<
 }
 
 /**
- * Asks a target what it could take now, and says goodbye: no migration begins. @returns undefined where it does not
- * tell
+ * Asks a target for its room, and says goodbye: no migration begins. @returns undefined if the target does not tell
  * @throws EnvironmentError, MigrationError
  */
 export async function askRoom(connect: () => Promise<Duplex>): Promise<TargetRoom | undefined> {

@@ -16,17 +16,17 @@ const WRONG_PASSWORD = 'wrong password';
 
 export interface AwaitOptions {
   password: string;
-  /** From the start to an authenticated source; default five minutes. */
+  /** Time from the start to an authenticated source, in ms; default five minutes. */
   waitMs?: number;
   signal?: AbortSignal;
   /** Called once connections can be made, with the port that was given for port 0. */
   onListening?: (at: Endpoint) => void;
-  /** Called for each connection that did not get in. */
+  /** Called for each refused connection. */
   onRefused?: (from: string, why: string) => void;
 }
 
 /**
- * Listens until a source has connected and given the password; one connection at a time, and none any more after that.
+ * Listens until a source has connected and given the password. Takes one connection at a time, and no more afterwards.
  * @throws EnvironmentError `timed-out`, or when it can't listen; InterruptedError
  */
 export async function awaitSource(endpoint: Endpoint, options: AwaitOptions): Promise<Peer> {
@@ -50,7 +50,7 @@ export async function awaitSource(endpoint: Endpoint, options: AwaitOptions): Pr
   }
 }
 
-/** Welcomes a source and asks for the password. @returns why it did not get in; undefined when it did */
+/** Welcomes a source and asks for the password. @returns the reason of a refusal, else undefined */
 export async function authenticate(peer: Peer, password: string): Promise<string | undefined> {
   try {
     await peer.write(Buffer.from(`${WELCOME}\n`));

@@ -9,7 +9,7 @@ import { type Endpoint, endpointText } from './endpoint.ts';
 import { proveToTarget } from './key-proof.ts';
 import { isKeyed, sourceTls, type Trust } from './trust.ts';
 
-/** A target that does not answer in this time is not there. */
+/** A target that does not answer within this time counts as absent. */
 const CONNECT_MS = 10_000;
 
 /** One side does not believe the other to be who it says it is: trying again does not help. */

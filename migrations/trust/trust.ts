@@ -4,8 +4,8 @@ import type { ConnectionOptions, TLSSocket, TlsOptions } from 'node:tls';
 import { errorWithCode } from '../wire/network-error.ts';
 
 /**
- * A key that both sides have, and that proves each to the other: made of the code that a target has shown, or of the
- * key file of two relays.
+ * A shared key that proves each side to the other: made from the code that a target has shown, or from the key file of
+ * two relays.
  */
 export type KeyTrust =
   | {
@@ -19,20 +19,20 @@ export type KeyTrust =
       key: Uint8Array;
     };
 
-/** Each side shows a certificate that the other's authority has signed; PEM texts. */
+/** Each side shows a certificate that a common authority has signed. */
 export interface CertificateTrust {
   kind: 'certificates';
   /** This side's certificate, as PEM text. */
   certificate: string;
   /** This side's private key, as PEM text. */
   key: string;
-  /** The certificate, as PEM text, that those of both sides must be signed by. */
+  /** Certificate of the authority that signs both sides' certificates, as PEM text. */
   authority: string;
-  /** Name in the target's certificate; default: the host that is connected to. */
+  /** Name in the target's certificate; default: the host of the connection. */
   peerName?: string;
 }
 
-/** How the two sides know each other. All but `insecure` encrypt with TLS 1.3 and a fresh key exchange. */
+/** How the two sides authenticate. All but `insecure` encrypt with TLS 1.3 and a fresh key exchange. */
 export type Trust =
   | KeyTrust
   | CertificateTrust
@@ -47,16 +47,16 @@ export function isKeyed(trust: Trust): trust is KeyTrust {
 
 const IDENTITIES = { code: 'savkit-migration', 'relay-key': 'savkit-relay' } as const;
 const TLS_13 = { minVersion: 'TLSv1.3', maxVersion: 'TLSv1.3' } as const;
-/** Pre-shared keys of this kind go with a cipher of SHA-256. */
+/** Pre-shared keys need a cipher with SHA-256. */
 const KEYED = { ...TLS_13, ciphers: 'TLS_AES_128_GCM_SHA256' } as const;
 
-/** @param host that is connected to: with certificates the target has to show one for it */
+/** @param host of the connection; a target's certificate must be valid for it, unless `peerName` says otherwise */
 export function sourceTls(trust: SecureTrust, host: string): ConnectionOptions {
-  // The environment can switch this check off (NODE_TLS_REJECT_UNAUTHORIZED): not here.
+  // Set here, as the environment could switch this check off (NODE_TLS_REJECT_UNAUTHORIZED).
   const rejectUnauthorized = true;
   if (isKeyed(trust)) {
     const { key, kind } = trust;
-    // Node asks for the name only of a server that has shown a certificate: a server that has the key shows none.
+    // Node checks the name only of a server that has shown a certificate; a server with the key shows none.
     return {
       ...KEYED,
       rejectUnauthorized,
@@ -67,7 +67,7 @@ export function sourceTls(trust: SecureTrust, host: string): ConnectionOptions {
   }
   const { certificate, key, authority, peerName: name = host } = trust;
   const checkServerIdentity = (_: string, { raw }: { raw: Buffer }) => nameFault(new X509Certificate(raw), name);
-  // Names only are announced: TLS has no addresses there.
+  // The server name is sent for names only: TLS allows no addresses there.
   return {
     ...TLS_13,
     rejectUnauthorized,
@@ -79,7 +79,7 @@ export function sourceTls(trust: SecureTrust, host: string): ConnectionOptions {
   };
 }
 
-/** With certificates `sourceFault` has still to be asked once the handshake is through. */
+/** With certificates, `sourceFault` must be called after the handshake. */
 export function targetTls(trust: SecureTrust): TlsOptions {
   if (isKeyed(trust))
     return { ...KEYED, pskCallback: (_socket, identity) => (identity === IDENTITIES[trust.kind] ? trust.key : null) };
@@ -88,9 +88,8 @@ export function targetTls(trust: SecureTrust): TlsOptions {
 }
 
 /**
- * Why a source is not to be trusted, as Node has found out. It destroys such connections by itself as well, but tells
- * nobody why; and takes a session that is gone on with for a proof, whatever it began with: here a certificate has to
- * be there.
+ * The reason not to trust a source, as Node has found it. Node also destroys such connections itself, but without the
+ * reason; and it takes any resumed session for a proof, so a certificate is required here.
  */
 export function sourceFault(socket: TLSSocket): Error | undefined {
   if (socket.getPeerX509Certificate() === undefined) return errorWithCode('NO_CERTIFICATE', 'it shows no certificate');
@@ -102,7 +101,7 @@ function noCertificate(): Error {
   return errorWithCode('CERTIFICATE_IN_PLACE_OF_KEY', 'the other side shows a certificate in place of the key');
 }
 
-/** Only the alternative names count (RFC 9525): a common name is text for people. */
+/** Only the alternative names count, not the common name (RFC 9525). */
 function nameFault(certificate: X509Certificate, name: string): Error | undefined {
   const found = isIP(name)
     ? certificate.checkIP(name)

@@ -14,7 +14,7 @@ import { MachinePages } from './machine-pages.ts';
 /** Share of the free memory that a machine may take. */
 const MEMORY_SHARE = 0.8;
 
-/** Makes machines of this process, empty or from an older state of the same machine. */
+/** Makes machines in this process, empty or from an older state of the same machine. */
 export class MachineHost implements TargetHost<ArrivingMachine> {
   readonly maxPages: number;
   readonly #seed: ByteSource | undefined;
@@ -22,8 +22,8 @@ export class MachineHost implements TargetHost<ArrivingMachine> {
 
   /**
    * @param options.seed an older state: pages that have not changed since then need not be sent
-   * @param options.file, options.runs, options.shadow see `ArrivingOptions`; by default the machine runs, and one that
-   * can't is refused
+   * @param options.file, options.runs, options.shadow see `ArrivingOptions`; by default the machine runs, and a machine
+   * that cannot run is refused
    */
   constructor(options: { maxBytes?: number; seed?: ByteSource } & Partial<ArrivingOptions> = {}) {
     this.maxPages = Math.floor((options.maxBytes ?? freemem() * MEMORY_SHARE) / PAGE_SIZE);
@@ -35,7 +35,7 @@ export class MachineHost implements TargetHost<ArrivingMachine> {
     if (description.hypervisor !== 'virtualbox')
       throw new MigrationError(
         'other-hypervisor',
-        'Cannot take machine: it is a guest of QEMU, which is received by savkit receive --qemu-args FILE',
+        'Cannot take machine: it is a guest of QEMU, which savkit receive --qemu-args FILE receives',
       );
     if (this.#arriving.runs && !description.executes) throw nothingToRun();
     const described = await loadWithoutPages(
@@ -56,7 +56,7 @@ export class MachineHost implements TargetHost<ArrivingMachine> {
   }
 }
 
-/** @throws MigrationError in words where a machine does not have the memory of a description */
+/** @throws MigrationError if a machine does not have the memory of a description */
 function checkRegions(description: VirtualBoxDescription, machine: Machine, what: string): void {
   const { regions } = describeMachine('', machine, new MachinePages(machine.memory));
   if (regions.length !== description.regions.length)

@@ -11,8 +11,7 @@ const nodeList = list(
 );
 
 /**
- * Makes sure that the images are as large as the guest knows its disks, and closes them. @throws UnsupportedError
- * `not-wakeable`
+ * Checks that the images have the sizes of the guest's disks, and closes them. @throws UnsupportedError `not-wakeable`
  */
 export async function expectDisks(qmp: QmpClient, images: readonly DiskImage[]): Promise<void> {
   if (images.length === 0) return;

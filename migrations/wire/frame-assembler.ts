@@ -4,43 +4,43 @@ import { MAX_PAGES_PAYLOAD } from './limits.ts';
 import { MigrationError } from './migration-error.ts';
 import { type Frame, readFrameHeader } from './payload.ts';
 
-/** Room for a frame before anything of it has come. */
+/** Room for a frame of which nothing has come yet. */
 const FIRST_ROOM = 16384;
-/** Room for any frame of pages, where kernels hash them without copying. */
+/** Room for any frame of pages, in memory where kernels hash them without copying. */
 const PAGES_ROOM = MAX_PAGES_PAYLOAD;
 
-/** Puts frames together from bytes as they come, one after the other. Memory is bounded by the largest frame. */
+/** Assembles frames from incoming bytes, one after the other. Memory is bounded by the largest frame. */
 export class FrameAssembler {
-  /** Payload bytes of a frame at most, whatever its type allows. */
+  /** Most payload bytes of a frame, in addition to the limit of its type. */
   limit = Number.POSITIVE_INFINITY;
   readonly #header = new Uint8Array(FRAME_HEADER_SIZE);
   #payload: Uint8Array = new Uint8Array(FIRST_ROOM);
   #head: { name: FrameName; length: number } | undefined;
-  /** Bytes that have come, of the header until it is known, then of the payload. */
+  /** Bytes received of the header, and once it is known of the payload. */
   #at = 0;
 
-  /** A frame has come in full. */
+  /** A frame is complete. */
   get isWhole(): boolean {
     return this.#at === this.#head?.length;
   }
 
-  /** The frame that is whole, if one is; borrowed until `next`. */
+  /** The complete frame, if there is one; borrowed until `next`. */
   get frame(): Frame | undefined {
     return this.#head && this.isWhole
       ? { name: this.#head.name, payload: this.#payload.subarray(0, this.#at) }
       : undefined;
   }
 
-  /** Begins the next frame, when one is whole. */
+  /** Begins the next frame, if one is complete. */
   next(): void {
     if (!this.isWhole) return;
     this.#head = undefined;
     this.#at = 0;
-    // Room for what was large once is not kept.
+    // Room for an unusually large frame is not kept.
     if (this.#payload.length > PAGES_ROOM) this.#payload = new Uint8Array(FIRST_ROOM);
   }
 
-  /** Where the next bytes belong: never empty; of a whole frame's successor it is the header. */
+  /** Place for the next bytes, never empty; after a complete frame, the header of its successor. */
   space(): Uint8Array {
     const head = this.#head;
     if (!head) return this.#header.subarray(this.#at);
@@ -49,7 +49,7 @@ export class FrameAssembler {
     return this.#payload.subarray(this.#at, head.length);
   }
 
-  /** Takes note of bytes that stand in the space by now. @throws MigrationError for what is no frame */
+  /** Notes that bytes were put into the space. @throws MigrationError if they are no frame */
   filled(count: number): void {
     this.#at += count;
     if (!this.#head && this.#at === FRAME_HEADER_SIZE) {
@@ -64,7 +64,7 @@ export class FrameAssembler {
     }
   }
 
-  /** Only when bytes have filled what there is: a length is a claim, and costs nothing to make. */
+  /** Makes room only once bytes have filled the present room: a length alone is a claim that costs a peer nothing. */
   #grow(length: number): void {
     const isOfPages = length <= PAGES_ROOM;
     const larger = isOfPages ? takeBuffer(PAGES_ROOM) : new Uint8Array(Math.min(length, this.#payload.length * 4));

@@ -1,6 +1,4 @@
-/**
- * Tells a listener. An error of the listener stays its own: a machine under way is not lost for the sake of a report.
- */
+/** Calls a listener, and ignores its errors: a machine under way is not lost for the sake of a report. */
 export function tellUndisturbed<E>(listener: ((event: E) => void) | undefined, event: E): void {
   try {
     listener?.(event);

@@ -22,7 +22,7 @@ import { resetStatistics, showStatistics } from './statistics-command.ts';
 /** A command of the console. */
 export interface ConsoleCommand {
   name: string;
-  /** Its arguments as `help` shows them. */
+  /** Arguments as `help` shows them. */
   usage: string;
   help: string;
   /** Fewest and most arguments. */
@@ -30,7 +30,7 @@ export interface ConsoleCommand {
   run(session: ConsoleSession, words: readonly string[]): Answer | Promise<Answer>;
 }
 
-/** What `info` shows. */
+/** An item that `info` shows. */
 export interface InfoItem {
   name: string;
   help: string;
@@ -48,7 +48,7 @@ export const INFO_ITEMS: readonly InfoItem[] = [
   },
   { name: 'mappings', help: "Hypervisor mappings in the guest's address space", show: infoMappings },
   { name: 'cpumguest', help: 'Registers of all CPUs', show: infoCpumGuest },
-  { name: 'vgatext', help: 'The text screen, out of video memory', show: infoVgaText },
+  { name: 'vgatext', help: 'The text screen, from video memory', show: infoVgaText },
 ];
 
 const ANY = Number.MAX_SAFE_INTEGER;
@@ -58,18 +58,18 @@ export const CONSOLE_COMMANDS: readonly ConsoleCommand[] = [
   {
     name: 'help',
     usage: '[COMMAND]',
-    help: 'What there is, or how one command is used',
+    help: 'List all commands, or show the usage of one',
     arguments: [0, 1],
     run: (_, [name]) => help(name),
   },
   {
     name: 'info',
     usage: '[ITEM [ARGUMENTS]]',
-    help: 'Show an info item, or which there are',
+    help: 'Show an info item, or list all items',
     arguments: [0, ANY],
     run: info,
   },
-  { name: 'cpu', usage: '[N]', help: 'Choose the CPU that is looked at', arguments: [0, 1], run: cpu },
+  { name: 'cpu', usage: '[N]', help: 'Choose the CPU for other commands', arguments: [0, 1], run: cpu },
   { name: 'regs', usage: '', help: 'Registers of the chosen CPU', arguments: [0, 0], run: selectedRegisters },
   {
     name: 'peek',
@@ -118,14 +118,14 @@ export const CONSOLE_COMMANDS: readonly ConsoleCommand[] = [
   {
     name: 'stats',
     usage: '[GLOB]',
-    help: 'Statistics by name; without one those of pages',
+    help: 'Show statistics by name; without a name those of pages',
     arguments: [0, 1],
     run: (s, [glob]) => showStatistics(s, glob),
   },
   {
     name: 'statsreset',
     usage: '[GLOB]',
-    help: 'Count from now on; without a name all',
+    help: 'Set statistics to 0; without a name all',
     arguments: [0, 1],
     run: (s, [glob]) => resetStatistics(s, glob),
   },
@@ -157,7 +157,7 @@ export const CONSOLE_COMMANDS: readonly ConsoleCommand[] = [
   {
     name: 'pgmerroroff',
     usage: '[WHERE]',
-    help: 'End that',
+    help: 'End the injection of errors',
     arguments: [0, 1],
     run: (s, [where]) => pgmError(s, false, where),
   },

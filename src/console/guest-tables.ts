@@ -6,12 +6,12 @@ import { digits16 } from './numbers.ts';
 import type { ConsoleSession } from './session.ts';
 import { type EntryShape, entryLine, headLines } from './table-lines.ts';
 
-/** More lines are not shown: tables that name themselves have no end. */
+/** Most lines shown: tables that contain themselves have no end. */
 export const MAX_LINES = 100_000;
 
 /**
  * The guest's page tables in the debugger's columns, each level below its entry. @param depth levels below the root; 0
- * shows nothing, as VirtualBox has it @param wanted a page: a line says where the tables map it
+ * shows nothing, as in VirtualBox @param wanted a page; a line tells where the tables map it
  */
 export function guestTables(session: ConsoleSession, depth: number, wanted?: GuestPhys): Answer {
   if (depth === 0) return linesOf([], []);
@@ -40,7 +40,7 @@ export function guestTables(session: ConsoleSession, depth: number, wanted?: Gue
   return linesOf(lines, rows);
 }
 
-/** With the flags of the shadow's entry, 0 where it has none. */
+/** The line for the wanted page, with the flags of the shadow entry, 0 without one. */
 function foundLine(session: ConsoleSession, { gcPhys, virtual }: HierarchyEntry): string {
   return `Found ${digits16(gcPhys)} at ${digits16(virtual)} -> flags=${session.shadowFlagsOf(virtual).toString(16)}`;
 }

@@ -5,8 +5,8 @@ import { digits16 } from './numbers.ts';
 import type { ConsoleSession } from './session.ts';
 
 /**
- * `info mappings`: what the hypervisor has in the guest's address space (console.md 1.5). States of pgm 14 hold none,
- * nor does 7.2 have any.
+ * `info mappings`: the hypervisor's mappings in the guest's address space (console.md 1.5). States of pgm 14 hold none,
+ * and 7.2 has none.
  */
 export function infoMappings({ machine: { mappings } }: ConsoleSession): Answer {
   const lines = mappings.all.flatMap((mapping) => {

@@ -9,8 +9,8 @@ import type { ConsoleSession } from './session.ts';
 const ENTRIES = 1024;
 
 /**
- * `info pgmcr3`: the page at CR3 read as a 32-bit page directory, whatever the mode, as VirtualBox does: in long mode
- * the low halves of entries stand under even numbers.
+ * `info pgmcr3`: the page at CR3 read as a 32-bit page directory, whatever the mode, as VirtualBox does: in long mode,
+ * even indices show the low halves of entries.
  */
 export function infoPgmCr3(session: ConsoleSession): Answer {
   const registers = session.machine.cpus[session.cpu].registers;

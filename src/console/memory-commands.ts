@@ -12,8 +12,7 @@ import { hexLines } from '../saved-state/describe/hex-lines.ts';
 import { type Answer, linesOf } from './answer.ts';
 import type { ConsoleSession } from './session.ts';
 
-// What people ask of memory, beside the debugger's own commands. `%` before an address makes it virtual, as
-// VirtualBox's debugger writes it.
+// Commands on memory that VirtualBox's debugger does not have. As in the debugger, `%` marks a virtual address.
 
 const DEFAULT_LENGTH = 128;
 const MAX_LENGTH = MIB;

@@ -13,25 +13,25 @@ import { type EntryShape, entryLine, headLines, type TableEntry } from './table-
 /** Entries of a table in each format. */
 const NARROW_ENTRIES = 1024;
 const WIDE_ENTRIES = 512;
-/** Bits of an address in an entry of 32 bits. */
+/** Address bits of a 32-bit entry. */
 const NARROW_PAGE = 0xffff_f000n;
 
-/** A level of tables, as far as a dump needs it. */
+/** Facts of a level of tables that a dump needs. */
 export type DumpedLevel = Pick<ShadowLevel, 'shift' | 'indexMask' | 'wide' | 'bare'>;
 
-/** Tables of the hypervisor, each known by a number. */
+/** Tables of the hypervisor, identified by numbers. */
 export interface DumpedTables {
-  /** From the root's on. */
+  /** Levels from the root on. */
   readonly levels: readonly DumpedLevel[];
   /** The number of the root. */
   readonly root: number;
-  /** What stands in an entry. */
+  /** Value of an entry. */
   entry(table: number, slot: number, wide: boolean): bigint;
-  /** The table that an entry names; undefined where it is none of the hypervisor's. */
+  /** The table to which an entry refers; undefined if it is none of the hypervisor's. */
   child(table: number, slot: number, wide: boolean): number | undefined;
   /** The mapping at a virtual address. */
   mappingAt(address: number): GuestMapping | undefined;
-  /** Tables that several entries name are shown once. */
+  /** Tables to which several entries refer are shown once. */
   readonly showsOnce: boolean;
 }
 
@@ -86,7 +86,7 @@ class TableDump {
     else if (!this.#tables.showsOnce || !this.#shown.has(child)) this.table(depth, child, virtual, left);
   }
 
-  /** Pages of the hypervisor: what the mapping's own table has, whatever the directory names. */
+  /** Pages of the hypervisor, from the mapping's own table, whatever table the directory refers to. */
   #mapping(depth: number, virtual: bigint, value: bigint, wide: boolean): void {
     const address = Number(virtual);
     const mapping = this.#tables.mappingAt(address);
@@ -113,7 +113,7 @@ class TableDump {
     }
   }
 
-  /** The table that an entry names is none that the manager has. */
+  /** An entry refers to a table that the page manager does not have. */
   #lost(depth: number, virtual: bigint, value: bigint, wide: boolean): void {
     const left = this.#tables.levels.length - depth;
     const name = ['Page table', 'Page directory', 'Page directory pointer table'][left - 1];

@@ -10,9 +10,9 @@ export type AccountName = 'base' | 'shadow' | 'fixed';
 export type AccountPages = Record<AccountName, number>;
 /** GMMOCPOLICY: `'to-be-decided'` may reserve more than the host has. */
 export type OverCommitPolicy = 'no-over-commitment' | 'to-be-decided';
-/** GMMPRIORITY: who is asked last to give memory back. */
+/** GMMPRIORITY: the highest is asked last to give memory back. */
 export type HostPriority = 'high' | 'normal' | 'low';
-/** GMMBALLOONACTION */
+/** GMMBALLOONACTION. */
 export type BalloonAction = 'inflate' | 'deflate' | 'reset';
 
 /** Batches of ballooned pages are smaller than this. Source: GMMR0.cpp, GMMR0BalloonedPages. */
@@ -22,11 +22,11 @@ const BALLOON_BATCH_LIMIT = 2 ** 20;
 export class HostAccount {
   /** Number of the machine at this host, from 1. */
   readonly id: number;
-  /** Pages promised. */
+  /** Reserved pages of each account. */
   readonly reserved: AccountPages = { base: 0, shadow: 0, fixed: 0 };
-  /** Pages given. */
+  /** Allocated pages of each account. */
   readonly allocated: AccountPages = { base: 0, shadow: 0, fixed: 0 };
-  /** Pages of `allocated` that only this machine has, and shared ones that it refers to. */
+  /** Pages that only this machine has. */
   privatePages = 0;
   /** Shared pages that the machine refers to. */
   sharedPages = 0;
@@ -42,7 +42,10 @@ export class HostAccount {
   readonly #pool: ChunkPool;
   readonly #totals: HostTotals;
 
-  /** Moves the machine's pages out of chunks that are being emptied, with `movePage`; absent where nobody can. */
+  /**
+   * Moves the machine's pages out of chunks that are being emptied, with `movePage`; absent if its pages cannot be
+   * moved.
+   */
   moveOut: ((isLeaving: (pageId: number) => boolean) => void) | undefined;
   readonly #onClose: () => void;
   readonly #moved = new Uint32Array(1);
@@ -55,8 +58,8 @@ export class HostAccount {
   }
 
   /**
-   * The initial reservation: promises the machine so many pages.
-   * @throws HostMemoryError `wrong-order` for a second one, `reservation-declined` when the host does not have them,
+   * Makes the initial reservation of pages for the machine.
+   * @throws HostMemoryError `wrong-order` for a second one, `reservation-declined` if the host does not have the pages,
    * `invalid-parameter`
    */
   reserve(pages: AccountPages, policy: OverCommitPolicy, priority: HostPriority): void {
@@ -72,8 +75,8 @@ export class HostAccount {
   }
 
   /**
-   * Changes the reservation. @throws HostMemoryError as `reserve`; `account-limit` when more is allocated than would be
-   * reserved
+   * Changes the reservation. @throws HostMemoryError as `reserve`; `account-limit` if more pages are allocated than
+   * would be reserved
    */
   updateReservation(pages: AccountPages): void {
     this.#checkReserved('change the reservation');
@@ -111,14 +114,14 @@ export class HostAccount {
     return pageId;
   }
 
-  /** Gives the host a chunk, as machines do on hosts that can't allocate for them. */
+  /** Gives the host a chunk of the machine's own memory, as machines do on hosts that can't allocate for them. */
   seedChunk(): void {
     this.#pool.addChunk().affinity = this.id;
   }
 
   /**
-   * Frees pages; of a shared one, this machine's reference, and the page with the last. Stops at the first error, when
-   * the pages before it are freed.
+   * Frees private pages, and drops this machine's references to shared ones, which are freed with the last reference.
+   * Stops at the first error; pages before it are freed.
    * @throws HostMemoryError `free-too-much`, `page-not-found`, `page-already-free`, `not-page-owner`, `wrong-order`
    */
   freePages(name: AccountName, pageIds: Uint32Array, count = pageIds.length): void {
@@ -135,9 +138,9 @@ export class HostAccount {
   }
 
   /**
-   * Accounts for pages that the machine's balloon took (and freed before) or gave back. The first VirtualBox to have a
-   * balloon wanted as many pages to be allocated still as it takes, and so refused to take more than half of them;
-   * here, as in later ones, the reservation is the limit.
+   * Accounts for pages that the machine's balloon took (and freed before) or gave back. As in all but the first
+   * VirtualBox with a balloon, the reservation is the limit; that first one refused to take more than half of the
+   * pages.
    * @throws HostMemoryError `invalid-parameter`, `wrong-order`, `free-too-much`, `deflate-too-much`
    */
   balloon(action: BalloonAction, count: number): void {
@@ -164,8 +167,8 @@ export class HostAccount {
   }
 
   /**
-   * Makes a private page a shared one with one reference: this machine's. @throws HostMemoryError as `freePages`, or
-   * `page-not-private`
+   * Turns a private page into a shared one, with this machine's reference only. @throws HostMemoryError as `freePages`,
+   * or `page-not-private`
    */
   sharePage(pageId: number): void {
     const chunk = this.#chunkOf(pageId);
@@ -181,8 +184,7 @@ export class HostAccount {
   }
 
   /**
-   * Gives a private page up and refers to a shared one in its place; that both have the same bytes is the caller's
-   * knowledge.
+   * Gives a private page up for a reference to a shared one; the caller must know that both have the same bytes.
    * @throws HostMemoryError as `freePages` for either, `page-not-private`, `page-not-shared`
    */
   exchangeForShared(pageId: number, sharedId: number): void {
@@ -199,8 +201,8 @@ export class HostAccount {
   }
 
   /**
-   * Moves a private page into another chunk. @returns the new page's ID, `NIL_PAGE_ID` where there is no room. @throws
-   * HostMemoryError as `freePages`
+   * Moves a private page into another chunk. @returns the new page's ID; `NIL_PAGE_ID` for a shared page, or without
+   * room. @throws HostMemoryError as `freePages`
    */
   movePage(pageId: number): number {
     const isPrivate = this.#chunkOf(pageId).stateOf(pageId & PAGE_INDEX_MASK) === 'private';
@@ -218,8 +220,8 @@ export class HostAccount {
   }
 
   /**
-   * Ends the account: its private pages are freed, its reservation ends. References to shared pages that it did not
-   * free are left behind.
+   * Ends the account and its reservation, and frees its private pages. References to shared pages that were not freed
+   * before stay behind.
    */
   close(): void {
     for (const chunk of this.#pool.chunks)

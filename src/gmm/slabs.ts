@@ -1,15 +1,15 @@
 import { HostMemoryError } from './host-memory-error.ts';
 import { CHUNK_SIZE } from './page-id.ts';
 
-/** Chunks in a slab at most. */
+/** Most chunks in a slab. */
 const LARGEST = 256;
-/** Chunks of the next slab by chunks in use. */
+/** A new slab has one chunk for each so many chunks in use. */
 const GROWTH = 3;
 
 /** Memory of several chunks in one piece. */
 interface Slab {
   bytes: Uint8Array;
-  /** Where the next chunk that was never used lies. */
+  /** Index of the next chunk that was never used. */
   fresh: number;
   /** Chunks that were given back. */
   free: Uint8Array[];
@@ -17,9 +17,9 @@ interface Slab {
 }
 
 /**
- * Memory for chunks, got from the system in slabs: the JavaScript engine takes each so many MiB as a reason to look for
- * garbage, which took a fifth of the time of filling a large machine. The system gives a page only when it is touched,
- * so slabs may be large. One goes back when its last chunk does.
+ * Memory for chunks, allocated in slabs: the JavaScript engine collects garbage after each so many allocated MiB, which
+ * took a fifth of the time of filling a large machine. The system backs a page only when it is touched, so slabs may be
+ * large. A slab is freed with its last chunk.
  */
 export class Slabs {
   readonly #slabs = new Map<ArrayBufferLike, Slab>();
@@ -32,7 +32,7 @@ export class Slabs {
     return size;
   }
 
-  /** Memory for a chunk. @param zeroed false: it may hold what was left there. @throws HostMemoryError `no-memory` */
+  /** Memory for a chunk. @param zeroed false: it may hold old contents. @throws HostMemoryError `no-memory` */
   take(zeroed = true): Uint8Array {
     for (const slab of this.#slabs.values()) {
       const bytes = takeFrom(slab, zeroed);

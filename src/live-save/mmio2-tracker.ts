@@ -15,13 +15,13 @@ import type { PageTaker } from './page-taker.ts';
 const HALF = PAGE_SIZE / 2;
 /** CRC-32 of half a page of zeros. */
 const ZERO_HALF_CRC = 0xf1e8ba9e;
-/** A page is taken when so many scans have found nothing new. Source: PGMSavedState.cpp, pgmR3SaveMmio2Pages. */
+/** A page is taken after so many scans without a change. Source: PGMSavedState.cpp, pgmR3SaveMmio2Pages. */
 const QUIET_SCANS = 3;
 const SHA1_SIZE = 20;
-/** Passes that all look; later ones look in turns. */
+/** Every pass before this one looks at MMIO2; later ones do so in turns. */
 const EVERY_PASS_UNTIL = 10;
 
-/** Pages between two looks at what else is to be done. Some 2 ms. */
+/** Pages between two turns for other work, which take some 2 ms. */
 const STRETCH = 1024;
 
 /** Whether MMIO2 is scanned in a live pass. */
@@ -34,7 +34,7 @@ export function takesMmio2(pass: number): boolean {
   return pass <= EVERY_PASS_UNTIL || (pass & 3) === 2;
 }
 
-/** What is known of the pages of one range. Source: PGMInternal.h, PGMLIVESAVEMMIO2PAGE. */
+/** Knowledge about the pages of one range. Source: PGMInternal.h, PGMLIVESAVEMMIO2PAGE. */
 interface Tracked {
   range: Mmio2Range;
   /** Id in the list of MMIO2 ranges of the state. */
@@ -44,11 +44,11 @@ interface Tracked {
   unchangedScans: Uint8Array;
   crc1: Uint32Array;
   crc2: Uint32Array;
-  /** SHA-1 of what was taken last. */
+  /** SHA-1 of the content taken last. */
   sha1: Uint8Array;
 }
 
-/** Dirty tracking of device memory, which devices write without passing a door: by checksums (live-save.md 4.3). */
+/** Dirty tracking of device memory by checksums (live-save.md 4.3), since nothing notices the writes of devices. */
 export class Mmio2Tracker {
   readonly #backing: HostBacking;
   readonly #counts: LiveCounts;
@@ -70,7 +70,7 @@ export class Mmio2Tracker {
     for (const { pages } of memory.mmio2.all) counts.mmio2.dirty += pages;
   }
 
-  /** Compares every page with its checksums; in the final pass `take` does. */
+  /** Compares every page with its checksums; in the final pass `take` does so. */
   async scan(pass: Pass): Promise<void> {
     if (pass === 'final' || !scansMmio2(pass)) return;
     for (const tracked of this.#tracked) {
@@ -98,8 +98,8 @@ export class Mmio2Tracker {
   }
 
   /**
-   * Whether a page is what its checksums say; if not, notes what is new of it. A first half that differs hides the
-   * second until the next look.
+   * Whether a page matches its checksums; if not, updates the checksum of the first half that differs. A change of the
+   * first half hides one of the second until the next look.
    */
   #look(tracked: Tracked, page: number): boolean {
     const { range, zero, unchangedScans, dirty } = tracked;
@@ -150,7 +150,7 @@ export class Mmio2Tracker {
     return tracked.dirty[page] === 1 && tracked.unchangedScans[page] >= QUIET_SCANS && this.#look(tracked, page);
   }
 
-  /** Whether the other side has the page as it is now. CRCs alone are not trusted with that. */
+  /** Whether the last taken content is the present one. CRCs alone do not decide that. */
   #isKnown(tracked: Tracked, page: number): boolean {
     if (tracked.dirty[page] || !this.#look(tracked, page)) return false;
     if (tracked.zero[page] === 1) return true;

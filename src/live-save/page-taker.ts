@@ -6,10 +6,10 @@ import { PAGE_SIZE } from '../../formats/sizes.ts';
 import { Encoding } from '../../formats/ssm/segments.ts';
 import { Turns } from '../../formats/turns.ts';
 
-/** Pages that are handed over at a time: 1 MiB of contents, which stays in the cache. */
+/** Pages handed over at a time: 1 MiB of contents, which stays in the cache. */
 const BATCH_PAGES = 256;
 
-/** A batch with room for the contents of its pages; it is used again and again. */
+/** A batch with room for the contents of its pages, to be used again and again. */
 export function newTakenBatch(): PageBatch {
   return new PageBatch(memoryArena(new Uint8Array(BATCH_PAGES * PAGE_SIZE)));
 }
@@ -17,8 +17,8 @@ export function newTakenBatch(): PageBatch {
 type Kind = (typeof PageKind)[keyof typeof PageKind];
 
 /**
- * Gathers pages that are taken out of memory into batches for a sink. Contents are copied at once, so that a batch
- * stays what it was while the sink waits and the guest writes on.
+ * Gathers pages from memory into batches for a sink. Contents are copied at once, so that a batch does not change while
+ * the sink waits and the guest writes on.
  */
 export class PageTaker {
   readonly batch: PageBatch;
@@ -29,7 +29,10 @@ export class PageTaker {
   /** Pages handed over. */
   taken = 0;
 
-  /** @param options.contents false: pages are only named; @param options.yields lets others run after each batch */
+  /**
+   * @param options.contents false: batches hold page numbers only; @param options.yields lets other work run after each
+   * batch
+   */
   constructor(batch: PageBatch, sink: PageSink, options: { contents: boolean; yields: boolean }) {
     this.batch = batch;
     this.#sink = sink;
@@ -38,7 +41,7 @@ export class PageTaker {
     batch.clear();
   }
 
-  /** Pages are only named: what is written to one before it is read need not wait until the page is quiet. */
+  /** Batches hold page numbers only, so that pages need not be quiet: contents are read later. */
   get onlyNames(): boolean {
     return !this.#contents;
   }
@@ -47,12 +50,12 @@ export class PageTaker {
     return this.batch.count === BATCH_PAGES;
   }
 
-  /** It is time for `hand`: other work has waited long enough. */
+  /** Other work has waited long enough: `hand` is due. */
   get isTurnDue(): boolean {
     return this.#yields && this.#turns.areDue;
   }
 
-  /** Takes a page: its 4096 bytes at `bytes[at]`, or none. */
+  /** Takes a page, with its 4096 bytes at `bytes[at]` or without contents. */
   add(kind: Kind, page: number, id: number, protection: number, bytes?: Uint8Array, at = 0): void {
     const { batch } = this;
     const slot = batch.count * PAGE_SIZE;
@@ -62,21 +65,19 @@ export class PageTaker {
     batch.setContent(Encoding.RAW, slot, PAGE_SIZE);
   }
 
-  /** Takes a page that has memory. Where contents are wanted, a page that holds zeros is taken as a page of zeros. */
+  /** Takes a page that has memory. If contents are wanted, a page of zeros gets `zeroKind`. */
   addContent(kind: Kind, zeroKind: Kind, page: number, id: number, bytes: Uint8Array, at: number): void {
     if (this.#contents && isZero(bytes, at, PAGE_SIZE)) this.add(zeroKind, page, id, 0);
     else this.add(kind, page, id, 0, bytes, at);
   }
 
-  /**
-   * Hands over the gathered pages. Without any it only lets other work run, as long searches find nothing to hand over.
-   */
+  /** Hands over the gathered pages, if any, and lets other work run, also during long searches that find nothing. */
   async hand(): Promise<void> {
     const { batch } = this;
     if (batch.count > 0) await this.#sink.take(batch);
     this.taken += batch.count;
     batch.clear();
-    // A batch of names takes some microseconds only.
+    // A batch of page numbers takes only microseconds.
     if (this.#yields && (this.#contents || this.#turns.areDue)) await this.#turns.give();
   }
 }

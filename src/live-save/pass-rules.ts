@@ -1,18 +1,15 @@
 import { EnvironmentError, UnsupportedError } from '../../formats/errors.ts';
 import { GIB, MIB } from '../../formats/sizes.ts';
 
-/** A live save ends with VERR_SSM_TOO_MANY_PASSES after so many. Source: SSM.cpp, ssmR3DoLiveExecVoteLoop. */
+/** A live save ends with VERR_SSM_TOO_MANY_PASSES after so many passes. Source: SSM.cpp, ssmR3DoLiveExecVoteLoop. */
 export const MAX_PASSES = 1_048_576;
 /** A file on a disk with less space left than this ends the save. Source: SSM.cpp, ssmR3FileIsOk. */
 export const LEAST_FREE_SPACE = 10 * MIB;
 
-/** How much a unit's guessed size may be exceeded, by the passes together. */
+/** Factor by which all passes together may exceed the units' guessed sizes. */
 const GROWTH = { file: 10_000, stream: 100_000 } as const;
 
-/**
- * Bytes that all passes may come to, from the sum of what the units think that they need; the memory unit thinks of the
- * RAM size.
- */
+/** Most bytes of all passes together, from the units' guesses of their sizes; the memory unit guesses the RAM size. */
 export function sizeLimit(guesses: readonly number[], target: 'file' | 'stream'): number {
   const limit = guesses.reduce((sum, guess) => sum + guess, 0) * GROWTH[target];
   if (!Number.isSafeInteger(limit))

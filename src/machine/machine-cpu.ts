@@ -12,29 +12,29 @@ import type { ShadowCpu } from '../paging/shadow/shadow-cpu.ts';
 import type { ModeChangeStatus } from '../paging/shadow/shadow-state.ts';
 import type { GuestMemory } from '../pgm/guest-memory.ts';
 
-/** What CPUID tells of paging. */
+/** Paging features according to CPUID. */
 export interface PagingOptions {
-  /** Absent where nothing is known. */
+  /** Absent if unknown. */
   features?: PagingFeatures;
   /** Width of physical addresses. */
   physicalBits?: number;
 }
 
-/** As a processor leaves its reset: real mode, caches off. */
+/** Registers after a processor's reset: real mode, caches off. */
 export const RESET_REGISTERS: ControlRegisters = { cr0: 0x6000_0010n, cr2: 0n, cr3: 0n, cr4: 0n, efer: 0n };
 
 const PRESENT = 1n;
 
 /**
- * A CPU of a machine: its control registers, its paging mode, legacy PAE's latched pointers. With shadow tables its
- * accesses go through these, without them through the guest's own tables.
+ * A CPU of a machine: control registers, paging mode, latched pointers of legacy PAE. Its accesses go through its
+ * shadow tables, or without any through the guest's own tables.
  */
 export class MachineCpu {
   /** Number of the CPU. */
   readonly id: number;
   readonly #memory: GuestMemory;
   readonly #options: PagingOptions;
-  /** As the state had them. */
+  /** Registers in the state. */
   readonly #loaded: ControlRegisters | undefined;
   #registers: ControlRegisters | undefined;
   #paging: CpuPaging;
@@ -45,7 +45,7 @@ export class MachineCpu {
   #shadow: ShadowCpu | undefined;
   #space: AddressSpace | undefined;
 
-  /** @param registers undefined where the state does not tell them @param paging as the memory unit has it */
+  /** @param registers undefined if the state does not tell them @param paging the CPU's part of the memory unit */
   constructor(
     memory: GuestMemory,
     id: number,
@@ -62,7 +62,7 @@ export class MachineCpu {
     this.#latched = savedPointers(paging.paePds);
   }
 
-  /** As of now; undefined where the state did not tell them. */
+  /** Registers as of now; undefined if the state did not tell them. */
   get registers(): ControlRegisters | undefined {
     const shadow = this.#shadow;
     return shadow ? { ...shadow.registers, cr2: shadow.cr2 } : this.#registers;
@@ -73,22 +73,22 @@ export class MachineCpu {
     return this.registers && pagingModeOf(this.registers);
   }
 
-  /** Legacy PAE's pointers as they were latched; undefined in other modes, and where they are not known. */
+  /** Latched pointers of legacy PAE; undefined in other modes, and if unknown. */
   get latched(): readonly bigint[] | undefined {
     return this.#shadow ? this.#shadow.cr3.latched : this.#latched;
   }
 
-  /** Changes of the guest's paging mode since power-on or reset, as far as they were made here. */
+  /** Number of changes of the guest's paging mode since power-on or reset, as far as they were made here. */
   get modeChanges(): number {
     return this.#modeChanges + (this.#shadow?.counts.modeChanges ?? 0) - this.#countedFrom;
   }
 
-  /** The shadow tables that it runs on, where the machine has some. */
+  /** Shadow tables of the CPU, if the machine has some. */
   get shadow(): ShadowCpu | undefined {
     return this.#shadow;
   }
 
-  /** Its part of the memory unit. */
+  /** The CPU's part of the memory unit. */
   get paging(): CpuPaging {
     const { a20 } = this.#memory;
     const a20Enabled = a20.isOn(this.id);
@@ -97,7 +97,7 @@ export class MachineCpu {
     return { ...this.#paging, ...gate, ...(mode ? { guestMode: guestModeNumber(mode), paePds: this.#paePds() } : {}) };
   }
 
-  /** What differs from the registers that the state had; undefined where nothing does. */
+  /** The registers, if any differs from those in the state. */
   get newRegisters(): NewRegisters | undefined {
     const { registers } = this;
     if (!registers || (!this.#wasSet && registers.cr2 === this.#loaded?.cr2)) return undefined;
@@ -105,8 +105,8 @@ export class MachineCpu {
   }
 
   /**
-   * Moves to and from control registers, all at once; those that are not named stay. Nothing happens on a CPU whose
-   * registers the state did not tell.
+   * Writes several control registers at once; the others stay. Does nothing on a CPU whose registers the state did not
+   * tell.
    */
   setRegisters(changes: Partial<ControlRegisters>): ModeChangeStatus {
     const before = this.registers;
@@ -129,12 +129,12 @@ export class MachineCpu {
     return isOther && mode.startsWith('pae') && this.#options.features?.pae === false ? 'pae-disabled' : 'ok';
   }
 
-  /** Gives up what its guest's mode needs: the root of its shadow tables. */
+  /** Gives up the root of the CPU's shadow tables. */
   leaveMode(): void {
     this.#shadow?.leave();
   }
 
-  /** As at power-on: real mode. */
+  /** Sets the registers as at power-on: real mode. */
   enterRealMode(): void {
     this.setRegisters(RESET_REGISTERS);
     this.forgetModeChanges();
@@ -145,13 +145,13 @@ export class MachineCpu {
     this.#countedFrom += this.modeChanges;
   }
 
-  /** The A20 gate is open, no sync is pending. */
+  /** Opens the A20 gate, and drops a pending sync. */
   openGate(): void {
     this.#memory.a20.load(this.id, true);
     this.#shadow?.cr3.dropSync();
   }
 
-  /** Runs on shadow tables from now on. */
+  /** Makes the CPU run on shadow tables from now on. */
   attach(shadow: ShadowCpu): void {
     const { latched, registers } = this;
     if (registers) {
@@ -162,7 +162,7 @@ export class MachineCpu {
     this.#shadow = shadow;
   }
 
-  /** @returns `NO_FAULT`, or the page fault's code; `registers.cr2` is its address. Bytes before it have been read */
+  /** @returns `NO_FAULT`, or the code of a page fault at `registers.cr2`; bytes before that address have been read */
   read(address: GuestVirt, target: Uint8Array, access = 0): number {
     if (this.#shadow) return this.#shadow.read(address, target, access);
     return this.#eachPage(address, target.length, access, (gcPhys, from, to) =>
@@ -189,7 +189,10 @@ export class MachineCpu {
     return mode === 'long' ? features?.longMode !== false : mode !== 'pae' || features?.pae !== false;
   }
 
-  /** Its virtual memory, as the guest's tables are now. @param cr3 another root. Undefined without registers */
+  /**
+   * The CPU's virtual memory, by the guest's tables as they are now; undefined without registers. @param cr3 another
+   * root
+   */
   space(cr3?: bigint): AddressSpace | undefined {
     const { registers } = this;
     if (!registers) return undefined;
@@ -237,8 +240,8 @@ export class MachineCpu {
 }
 
 /**
- * Legacy PAE's pointers as they were latched, of which the memory unit holds the addresses; undefined in states of
- * older releases, which hold none.
+ * Latched pointers of legacy PAE, made from the addresses in the memory unit; undefined in states of older releases,
+ * which hold none.
  */
 export function savedPointers(paePds: readonly bigint[]): bigint[] | undefined {
   if (paePds.every((pd) => pd === NIL_GC_PHYS)) return undefined;

@@ -9,7 +9,7 @@ export interface MappedArea {
   start: GuestVirt;
   /** Virtual address after the last byte. */
   end: GuestVirt;
-  /** Bytes that lead to memory; the rest are gaps. */
+  /** Mapped bytes; the rest are gaps. */
   mapped: number;
   /** Of these: bytes that user mode reaches, that can be written, that can be executed. */
   user: number;
@@ -17,13 +17,13 @@ export interface MappedArea {
   executable: number;
 }
 
-/** What a page of guest-physical memory is used for, by the rights of all mappings that lead to it. */
+/** Use of a page of guest-physical memory, by the rights of all its mappings. */
 export const PAGE_USES = ['unmapped', 'system data', 'system code', 'user data', 'user code'] as const;
 export type PageUse = (typeof PAGE_USES)[number];
 
-/** Stretches of guest-physical memory, each with what it is used for. */
+/** Uses of guest-physical memory, stretch by stretch. */
 export interface PhysicalUses {
-  /** Bytes of a stretch. */
+  /** Size of a stretch in bytes. */
   stretch: number;
   /** Index in `PAGE_USES` of the use with the most rights in a stretch. */
   uses: Uint8Array;
@@ -37,13 +37,13 @@ export interface MappedOverview {
   complete: boolean;
 }
 
-/** Tables that map everything over and over would never be through. */
+/** Limits for tables that map the same memory again and again. */
 const MAX_AREAS = 1 << 12;
 const MAX_STEPS = 1 << 26;
 
 /**
- * What a CPU's page tables map, in large.
- * @param limits `gap`: bytes between two areas, at least; `end`: of guest-physical memory; `stretch`: bytes, as in
+ * Overview of the memory that a CPU's page tables map.
+ * @param limits `gap`: least bytes between two areas; `end`: end of guest-physical memory; `stretch`: as in
  * `PhysicalUses`
  */
 export function overviewOf(
@@ -54,7 +54,7 @@ export function overviewOf(
   const areas: MappedArea[] = [];
   const uses = new Uint8Array(Math.ceil(end / stretch));
   let last = Number.NEGATIVE_INFINITY;
-  /** Start of the last page. As a virtual address it takes its time, so only where an area ends. */
+  /** Start of the last page. Making it a virtual address is slow, so that is done only at the end of an area. */
   let lastPage = 0;
   const endArea = () => {
     const area = areas.at(-1);

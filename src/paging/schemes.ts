@@ -1,7 +1,7 @@
 import { TWO_32 } from '../../formats/sizes.ts';
 import type { AddressMode } from './modes.ts';
 
-/** Bits of an entry's low half that mean the same in every scheme. */
+/** Bits of an entry's low half with the same meaning in every scheme. */
 export const P = 1 << 0;
 export const RW = 1 << 1;
 export const US = 1 << 2;
@@ -9,43 +9,43 @@ export const PWT = 1 << 3;
 export const PCD = 1 << 4;
 export const A = 1 << 5;
 export const D = 1 << 6;
-/** In a directory's entry: it maps a large page. In a table's it is PAT. */
+/** In a directory entry: it maps a large page. In a table entry this bit is PAT. */
 export const PS = 1 << 7;
 export const G = 1 << 8;
 /** Bit 63: bit 31 of an entry's high half. */
 export const NX_HIGH = 0x80000000;
 
-/** The address in an entry of 64 bits: bits 12 to 51. */
+/** The address in a 64-bit entry: bits 12 to 51. */
 export const PAGE_MASK_64 = 0x000f_ffff_ffff_f000n;
 
-/** What processors call the tables of a level. */
+/** Processor manuals' name for the tables of a level. */
 export type TableName = 'PML5' | 'PML4' | 'PDPT' | 'PD' | 'PT';
 
 /** One level of tables, from the root down. */
 export interface LevelScheme {
   name: TableName;
-  /** Bits of the address below the ones that choose the entry: the entry covers 2^shift bytes. */
+  /** Number of address bits below those that choose the entry: an entry covers 2^shift bytes. */
   shift: number;
   /** 2^indexBits entries. */
   indexBits: number;
-  /** When an entry maps a page itself instead of naming a table. */
+  /** When an entry maps a page itself instead of referring to a table. */
   maps: 'always' | 'never' | 'PS' | 'PS with CR4.PSE' | 'PS with CPUID 1 GiB';
   /** Entries hold RW, US, A and NX; legacy PAE's pointers don't. */
   hasRights: boolean;
-  /** Must be zero in entries that name tables, besides what `reservedBits` adds. */
+  /** Bits that must be zero in entries that refer to tables, besides `reservedBits`. */
   reserved: bigint;
-  /** Must be zero in entries that map large pages. */
+  /** Bits that must be zero in entries that map large pages. */
   largeReserved: bigint;
 }
 
-/** How a mode forms addresses. */
+/** Translation of addresses in a mode. */
 export interface PagingScheme {
   name: '32-bit' | 'pae' | 'long';
   entrySize: 4 | 8;
   addressBits: 32 | 48 | 57;
   /** Bits of CR3 that hold the root's address. */
   rootMask: bigint;
-  /** The root's entries are latched when CR3 is loaded. */
+  /** Loading CR3 latches the root's entries. */
   latchesRoot: boolean;
   levels: readonly LevelScheme[];
 }
@@ -109,7 +109,7 @@ const LONG: PagingScheme = {
   ],
 };
 
-/** LA57: one more table, of the same form as the one below it. */
+/** LA57: one more level, of the same form as the one below it. */
 const FIVE_LEVELS: PagingScheme = {
   ...LONG,
   addressBits: 57,
@@ -133,9 +133,9 @@ export function schemeOf(mode: AddressMode): PagingScheme | undefined {
   return SCHEMES[mode];
 }
 
-/** What, besides the mode, decides how entries are understood. */
+/** Facts besides the mode that decide the meaning of entries. */
 export interface PagingRules {
-  /** CR0.WP: the supervisor, too, may not write to read-only pages. */
+  /** CR0.WP: read-only pages are read-only for the supervisor, too. */
   wp: boolean;
   /** EFER.NXE */
   nxe: boolean;
@@ -149,9 +149,9 @@ export interface PagingRules {
   physicalBits: number;
 }
 
-/** A level made ready for numbers: masks as halves of 32 bits. */
+/** A level prepared for arithmetic with numbers: masks as halves of 32 bits. */
 export interface WalkLevel {
-  /** As VirtualBox counts: 1 is the last. */
+  /** Level as VirtualBox counts: 1 is the last. */
   number: number;
   shift: number;
   indexMask: number;
@@ -168,7 +168,7 @@ export interface WalkLevel {
   pageReservedHigh: number;
 }
 
-/** The levels of a scheme under given rules. Mind that in 32-bit tables nothing but large entries has reserved bits. */
+/** The levels of a scheme under given rules. In 32-bit tables only large entries have reserved bits. */
 export function walkLevels(scheme: PagingScheme, rules: PagingRules): WalkLevel[] {
   return scheme.levels.map((entry, i) => {
     const last = entry.maps === 'always';
@@ -203,21 +203,21 @@ function reservedBits({ physicalBits, nxe }: PagingRules, hasNx: boolean): bigin
   return hasNx && !nxe ? tooHigh | bits(63, 63) : tooHigh;
 }
 
-/** Those of bits 13 to 20 that are address bits beyond the physical width. */
+/** Bits 13 to 20 as far as they are address bits beyond the physical width. */
 function pse36Reserved(rules: PagingRules): bigint {
   const width = largePageBits(rules);
   return width < 40 ? bits(width - 32 + 13, 20) : 0n;
 }
 
 /**
- * Width of the address of a 4 MiB page (paging.md 6.1): as in today's VirtualBox at least 36 bits, and as many as
- * physical addresses have; the manager of 2010 had 36. Without PSE-36 it is 32.
+ * Width of the address of a 4 MiB page (paging.md 6.1). As in today's VirtualBox, that is the physical width, but at
+ * least 36 and at most 40 bits; in 2010 it was 36. Without PSE-36 it is 32.
  */
 function largePageBits({ pse36, physicalBits }: Pick<PagingRules, 'pse36' | 'physicalBits'>): number {
   return pse36 ? Math.min(40, Math.max(36, physicalBits)) : 32;
 }
 
-/** Where a 4 MiB page starts: bits 13 to 20 of its entry are address bits 32 and up, as far as addresses are wide. */
+/** Start of a 4 MiB page: bits 13 to 20 of its entry are address bits from 32 on, up to the width of addresses. */
 export function largePageBase(entry: number, rules: Pick<PagingRules, 'pse36' | 'physicalBits'>): number {
   const high = (entry >>> 13) & (2 ** (largePageBits(rules) - 32) - 1);
   return ((entry & 0xffc00000) >>> 0) + high * TWO_32;

@@ -4,40 +4,37 @@ import type { AddressSpace } from './address-space.ts';
 import { NX_HIGH, P, PS, RW, US, type WalkLevel } from './schemes.ts';
 import { isReserved, tableAddress, type Walker } from './walker.ts';
 
-/** What an entry is good for. */
+/** Kind of an entry. */
 export type EntryKind = 'table' | 'page' | 'reserved-bit';
 
-/** What is told of the tables, in ascending order of addresses. Addresses are numbers, as in `Walker`. */
+/** Callbacks for the tables' contents, in ascending order of addresses. Addresses are numbers, as in `Walker`. */
 export interface TableVisitor {
-  /** A page that can be used; `rights` are RW and US of all levels together. */
+  /** A usable page; `rights` are RW and US of all levels combined. */
   page?(linear: number, gcPhys: GuestPhys, size: number, rights: number, executable: boolean): void;
-  /** A present entry, before what lies below it. `depth` counts from the root, 0. */
+  /** A present entry, before the entries below it. `depth` counts from the root, 0. */
   entry?(level: WalkLevel, depth: number, linear: number, low: number, high: number, kind: EntryKind): void;
-  /** An entry names a table that is in no memory. */
+  /** An entry refers to a table outside all memory. */
   noTable?(depth: number, linear: number, gcPhys: GuestPhys): void;
   /** Asked before each table: true ends the visit. */
   isEnough?(): boolean;
 }
 
-/** How far tables are read, however they loop. */
+/** Limits of reading tables, which may loop. */
 export interface VisitLimits {
   /** Levels to go down, the root included; default all. */
   levels?: number;
   /**
-   * Tables to read; the default is enough for 128 times 4 GiB in 4 KiB pages. Tables that name themselves have no end
-   * otherwise.
+   * Most tables to read; the default is enough for 128 times 4 GiB in 4 KiB pages. Tables that contain themselves have
+   * no end otherwise.
    */
   maxTables?: number;
-  /** Only what reaches this address or one after it. */
+  /** Only entries that reach this address or later ones. */
   from?: number;
 }
 
 const MAX_TABLES = 1 << 18;
 
-/**
- * Visits all present entries of a CPU's tables. @returns whether that was all; false when a limit or the visitor ended
- * it
- */
+/** Visits all present entries of a CPU's tables. @returns false if a limit or the visitor ended the visit */
 export function visitTables(
   space: AddressSpace,
   visitor: TableVisitor,
@@ -55,7 +52,7 @@ class TableVisit {
   readonly #depthLimit: number;
   readonly #from: number;
   readonly #wide: boolean;
-  /** One table per level: the bytes of the page that holds it, and the same as halves of entries. */
+  /** The current table of each level: bytes of its page, and the same as halves of entries. */
   readonly #pages: Uint8Array[];
   readonly #words: Uint32Array[];
   #tablesLeft: number;

@@ -23,7 +23,7 @@ import { RamRange } from './pages/ram-range.ts';
 import { RangeList } from './pages/range-list.ts';
 import { WriteMonitor } from './pages/write-monitor.ts';
 
-/** Calls and bytes of accesses through the one door. */
+/** Counts of accesses to guest memory. */
 export interface AccessCounts {
   /** Calls that read. */
   reads: number;
@@ -36,15 +36,15 @@ export interface AccessCounts {
 }
 
 /**
- * The guest's memory: ranges of pages, and the one door to them. Reads of single pages and of the arrays of `ranges`
- * are free for savers and loaders; all that changes a page goes through here.
+ * The guest's memory: ranges of pages, and all accesses to them. Savers and loaders may read pages and the arrays of
+ * `ranges` directly; every change of a page goes through this class.
  */
 export class GuestMemory implements PhysMemory {
-  /** All that is at addresses, ascending. */
+  /** All ranges, in ascending order of addresses. */
   readonly ranges = new RangeList();
   /** @internal */
   readonly pages: GuestPages;
-  /** Who watches which addresses. */
+  /** Handlers of accesses to physical addresses. */
   readonly handlers: PhysHandlers;
   /** Tells which pages are written. */
   readonly monitor: WriteMonitor;
@@ -60,19 +60,19 @@ export class GuestMemory implements PhysMemory {
   readonly largePages: LargePages;
   /** Memory that the guest has given back. */
   readonly balloon: Balloon;
-  /** What others ask of this machine. @internal */
+  /** Requests of other machines to this one. @internal */
   readonly requests: PageRequests;
   /** The A20 gates of the CPUs. */
   readonly a20 = new A20Gate();
-  /** As of now. */
+  /** Counts as of now. */
   readonly accesses: AccessCounts = { reads: 0, readBytes: 0, writes: 0, writeBytes: 0 };
   readonly #backing: HostBacking;
   readonly #access: PhysAccess;
   #noMoreWrites = false;
-  /** Where in its chunk the access that was just found begins. */
+  /** Offset in the chunk of the access that was just looked up. */
   #at = 0;
 
-  /** @param backing where pages come from; a host of its own by default */
+  /** @param backing source of pages; by default a host of its own */
   constructor(backing: HostBacking = new HostBacking(new HostMemory())) {
     this.#backing = backing;
     this.pages = new GuestPages(backing);
@@ -192,12 +192,12 @@ export class GuestMemory implements PhysMemory {
     this.write(gcPhys, bytes, origin);
   }
 
-  /** While set, writes are refused: the final pass of a save runs, and nothing would take them. */
+  /** While set, writes are refused: the final pass of a save would miss them. */
   setNoMorePhysWrites(set: boolean): void {
     this.#noMoreWrites = set;
   }
 
-  /** As set last. */
+  /** Value set last. */
   get noMorePhysWrites(): boolean {
     return this.#noMoreWrites;
   }
@@ -208,7 +208,7 @@ export class GuestMemory implements PhysMemory {
     return range === undefined ? 0 : range.pageId[range.pageOf(gcPhys)];
   }
 
-  /** Gives the host back what the machine has of it. The memory may not be used any more. */
+  /** Returns all pages to the host. The memory may not be used any more. */
   close(): void {
     for (const range of this.ranges) {
       for (let page = 0; page < range.pages; page++)
@@ -226,7 +226,7 @@ export class GuestMemory implements PhysMemory {
       });
   }
 
-  /** The chunk that a read within one page can be copied from; undefined where more than a copy is to be done. */
+  /** The chunk from which a read within one page can be copied; undefined if a copy is not enough. */
   #readable(gcPhys: GuestPhys, length: number, origin: AccessOrigin): Uint8Array | undefined {
     if (origin !== 'device' && !this.a20.isOn(origin)) return undefined;
     const range = this.ranges.find(gcPhys);
@@ -241,7 +241,7 @@ export class GuestMemory implements PhysMemory {
     return this.#backing.chunkBytes(id);
   }
 
-  /** The chunk that a write within one page can be copied to; undefined where more than a copy is to be done. */
+  /** The chunk to which a write within one page can be copied; undefined if a copy is not enough. */
   #writable(gcPhys: GuestPhys, length: number, origin: AccessOrigin): Uint8Array | undefined {
     if (this.#noMoreWrites || (origin !== 'device' && !this.a20.isOn(origin))) return undefined;
     const range = this.ranges.find(gcPhys);

@@ -4,14 +4,14 @@ import { NIL_PAGE_ID } from '../gmm/page-id.ts';
 import type { GuestMemory } from './guest-memory.ts';
 import { PageType } from './pages/page-states.ts';
 
-/** Longer ones are not what people look for (MAX_NEEDLE_SIZE). */
+/** VirtualBox's limit (MAX_NEEDLE_SIZE). */
 const MAX_NEEDLE = 256;
 
 /**
- * The first address in `[start, end)` at which memory holds `needle`, also across pages; handlers are passed by, MMIO
- * and what is not there hold nothing. Pages without memory cost no time.
+ * The first address in `[start, end)` at which memory holds `needle`, also across pages. Handlers are not called; MMIO
+ * and unassigned addresses match nothing. Pages without memory cost no time.
  *
- * @param align power of two that the address is a multiple of
+ * @param align power of two; the address is a multiple of it
  * @throws UsageError `bad-needle`
  */
 export function scanMemory(
@@ -25,7 +25,7 @@ export function scanMemory(
     throw new UsageError('bad-needle', `Cannot search for ${needle.length} bytes: expected 1 to ${MAX_NEEDLE}`);
   const isZeroNeedle = needle.every((byte) => byte === 0);
   const overlap = needle.length - 1;
-  // The last bytes of the page before stand before those of the page that is looked at.
+  // The last bytes of the previous page, then those of the current one.
   const window = Buffer.alloc(overlap + PAGE_SIZE);
   let carried = 0;
   let carriesZeros = true;

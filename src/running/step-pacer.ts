@@ -1,7 +1,7 @@
-/** A machine that was held up does not make up for more than this. */
+/** A delayed machine makes up for this time at most. */
 const MAX_CATCH_UP_MS = 100;
 
-/** Tells how many steps are due, from time that passes; parts of a step are kept for the next call. */
+/** Tells how many steps are due as time passes; fractions of a step are kept for the next call. */
 export class StepPacer {
   /** Share of the time that the guest is held back, 0 to 0.99. */
   throttle = 0;
@@ -15,7 +15,7 @@ export class StepPacer {
     this.#at = now;
   }
 
-  /** Time starts here: what was before does not count. */
+  /** Starts counting at `now`. */
   start(now: number): void {
     this.#at = now;
   }

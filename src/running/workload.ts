@@ -9,31 +9,31 @@ import { PATTERN_HEAD } from './pattern.ts';
 import { DevicePlaces } from './places.ts';
 import { NOWHERE, WORKLOAD_KINDS, type WorkloadKind } from './schedule.ts';
 
-/** What a workload is started with. */
+/** Options of a workload. */
 export interface WorkloadOptions {
-  /** Which workload. */
+  /** Kind of the workload. */
   kind: WorkloadKind;
-  /** Of all that is random; same seed, same steps. */
+  /** Seed of all randomness: the same seed gives the same steps. */
   seed?: number;
   /** Steps per second; each writes one page. */
   rate?: number;
   /** Bytes written by a step, 16 to 4096. */
   patternSize?: number;
-  /** For `hot` and `paging`: pages that are used. */
+  /** For `hot` and `paging`: number of pages used. */
   pages?: number;
-  /** Most memory it uses, in bytes; default: all RAM from 1 MiB on. */
+  /** Most memory used, in bytes; default: all RAM from 1 MiB on. */
   size?: number;
   /** For `trace`: places in their order, `NOWHERE` at the end of each interval, and the milliseconds between these. */
   trace?: { places: Uint32Array; intervalMs: number };
 }
 
 const DEFAULTS = { seed: 1, rate: 1000, patternSize: 64, pages: 256 };
-/** Entries of a trace: 64 MiB of guest memory. */
+/** Most entries of a trace: 64 MiB of guest memory. */
 const TRACE_LIMIT = 16 * MIB;
 
 /**
- * The control block of a new workload. @throws UsageError `bad-workload` for options that fit no machine, or not this
- * one
+ * The control block of a new workload. @throws UsageError `bad-workload` for options that do not fit this machine, or
+ * any
  */
 export function newBlock(memory: GuestMemory, options: WorkloadOptions): ControlBlock {
   const { kind, seed, rate, patternSize, pages, trace, size } = {
@@ -50,7 +50,7 @@ export function newBlock(memory: GuestMemory, options: WorkloadOptions): Control
   if (!(rate >= 1 && rate <= 0xffffffff))
     throw new UsageError('bad-workload', `Cannot run workload: rate ${rate}, expected 1 or more steps per second`);
   if ((kind === 'trace') !== (trace !== undefined))
-    throw new UsageError('bad-workload', 'Cannot run workload: a trace goes with workload trace, and only there');
+    throw new UsageError('bad-workload', 'Cannot run workload: workload trace needs a trace, others take none');
   const area = wholeArea(memory, size);
   const traceLength = trace?.places.length ?? 0;
   const tracePages = Math.ceil((traceLength * 4) / PAGE_SIZE);
@@ -88,14 +88,14 @@ export function newBlock(memory: GuestMemory, options: WorkloadOptions): Control
   };
 }
 
-/** How many places a workload has in an area. */
+/** Number of places of a workload in an area. */
 function placesIn(memory: GuestMemory, kind: WorkloadKind, area: Area): number {
   if (kind === 'device') return new DevicePlaces(memory, area).count;
   if (kind === 'paging') return Math.min(MOST_PLACES, area.lowPages - TABLE_PAGES);
   return area.lowPages + area.highPages;
 }
 
-/** What stands in guest memory may have been made to hurt. @throws FormatError `bad-workload` */
+/** Checks a control block from guest memory, which may be hostile. @throws FormatError `bad-workload` */
 export function checkBlock(memory: GuestMemory, block: ControlBlock): void {
   const { kind, patternSize, places, rate, traceLength, traceStart, intervalMs, steps } = block;
   checkArea(memory, block);
@@ -117,7 +117,7 @@ export function checkBlock(memory: GuestMemory, block: ControlBlock): void {
   if (!isSound) throw new FormatError('bad-workload', 'Cannot continue workload: its control block makes no sense');
 }
 
-/** The trace that stands in guest memory. @throws FormatError `bad-workload` */
+/** Reads the trace from guest memory. @throws FormatError `bad-workload` */
 export function readTrace(memory: GuestMemory, { traceStart, traceLength, places }: ControlBlock): Uint32Array {
   const trace = new Uint32Array(traceLength);
   const bytes = new Uint8Array(trace.buffer);
@@ -125,6 +125,6 @@ export function readTrace(memory: GuestMemory, { traceStart, traceLength, places
   swapWords(bytes);
   const isSound = trace.every((place) => place < places || place === NOWHERE) && trace.includes(NOWHERE);
   if (!isSound)
-    throw new FormatError('bad-workload', 'Cannot continue workload: its trace names pages that it has not');
+    throw new FormatError('bad-workload', 'Cannot continue workload: its trace names pages outside its memory');
   return trace;
 }

@@ -6,14 +6,14 @@ import type { MachineUnits } from './units/machine-units.ts';
 export interface Drive {
   /** `ide0:0`: channel and unit; `ahci0:3`: controller and port. */
   place: string;
-  /** Where QEMU has it, as properties of a device. */
+  /** Place in QEMU, as properties of a device. */
   bus: string;
   kind: 'disk' | 'cd';
-  /** As the guest was told. */
+  /** Serial number that the guest was told. */
   serial: string;
   model: string;
   firmware: string;
-  /** 512 bytes each; of a disk. */
+  /** Size of a disk in sectors of 512 bytes. */
   sectors: number;
   geometry: { cylinders: number; heads: number; sectors: number };
 }
@@ -26,7 +26,7 @@ export function drivesOf(units: MachineUnits, without: ReadonlySet<string>): Dri
 }
 
 interface Found {
-  /** Of the state. */
+  /** Unit of the state. */
   unit: string;
   drive: Drive;
 }

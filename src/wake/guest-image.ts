@@ -7,11 +7,11 @@ import { holesOf, memoryMap } from '../saved-state/layout/memory-map.ts';
 import type { SavedState } from '../saved-state/reading/state.ts';
 import { type ImageStretch, type RamPlan, ramPlan } from './ram-plan.ts';
 
-/** Where the ROMs of a PC begin, below the first MiB; from LOW_HOLE_START to there is video memory. */
+/** A PC's ROMs lie between here and 1 MiB, its video memory between LOW_HOLE_START and here. */
 const ROMS_START = 0xc0000;
 const ROMS_END = 0x100000;
 
-/** VirtualBox's name of it. */
+/** VirtualBox's name of video memory. */
 export const VIDEO_MEMORY = 'VRam';
 
 /** Memory of a state as the guest sees it, and its video memory, in temporary files with holes. */
@@ -21,9 +21,9 @@ export class GuestImage {
   readonly video: ByteSource | undefined;
   /** Bytes of RAM. */
   readonly ramSize: number;
-  /** Where it stands in QEMU. */
+  /** Places of the RAM in QEMU. */
   readonly plan: RamPlan;
-  /** Where there is nothing among the ROMs. */
+  /** Unused ranges among the ROMs. */
   readonly #empty: readonly { start: number; end: number }[];
   readonly #files: readonly ScratchFile[];
 
@@ -63,7 +63,7 @@ export class GuestImage {
     for (const file of this.#files) file.close();
   }
 
-  /** Stretches whose contents are the same in both machines: all but what shows video memory. */
+  /** Stretches that have the same contents in both machines: all but the window of video memory. */
   get comparable(): readonly ImageStretch[] {
     return this.plan.stretches.flatMap((stretch) =>
       stretch.gcPhys > 0
@@ -77,7 +77,7 @@ export class GuestImage {
     );
   }
 
-  /** Reads guest-physical memory. Where there is nothing among the ROMs, the guest reads ones. */
+  /** Reads guest-physical memory; unused ranges among the ROMs read as ones, as they do for the guest. */
   async read(target: Uint8Array, gcPhys: number): Promise<void> {
     const count = await this.memory.read(target, gcPhys);
     target.fill(0, count);

@@ -7,7 +7,7 @@ import type { CpuState } from './units/cpu-state.ts';
 const SEGMENTS = { ES: 'es', CS: 'cs', SS: 'ss', DS: 'ds', FS: 'fs', GS: 'gs', LDT: 'ldtr', TR: 'tr' } as const;
 const PARTS = ['selector', 'base', 'limit'] as const;
 
-/** The registers of a CPU by the names that QEMU's monitor has for them. */
+/** Registers of a CPU by their names in QEMU's monitor. */
 export function expectedRegisters({ context, fxsave }: CpuState): Map<string, bigint> {
   const { fcw, fsw, mxcsr, xmm } = fpuImage.read(new Cursor(fxsave));
   const is64 = isWide(context);
@@ -37,7 +37,7 @@ function addSegment(registers: Map<string, bigint>, name: string, segment: Selec
 
 const LONG = 0x2000;
 
-/** Whether a CPU executes 64-bit code: QEMU shows all of its registers then. */
+/** Whether a CPU executes 64-bit code: only then QEMU shows all of its registers. */
 function isWide({ efer, cs }: CpuState['context']): boolean {
   return (efer & 0x400n) !== 0n && (cs.attributes & LONG) !== 0;
 }
@@ -46,13 +46,13 @@ function littleEndian(bytes: Uint8Array): bigint {
   return BigInt(`0x${Buffer.from(bytes).reverse().toString('hex')}`);
 }
 
-/** Names of registers in code of 16 or 32 bits by those that they have in 64-bit code. */
+/** Names of registers in 16-bit or 32-bit code, by their names in 64-bit code. */
 const NARROW: Readonly<Record<string, string>> = {
   ...Object.fromEntries(['AX', 'BX', 'CX', 'DX', 'SI', 'DI', 'BP', 'SP', 'IP'].map((name) => [`E${name}`, `R${name}`])),
   EFL: 'RFL',
 };
 
-/** Reads what `info registers` of QEMU's monitor shows; `isWide` is there where 64-bit registers are. */
+/** Parses `info registers` of QEMU's monitor; `isWide` is set if it shows 64-bit registers. */
 export function readRegisters(text: string): Map<string, bigint> {
   const registers = new Map<string, bigint>();
   if (/\bRAX=/.test(text)) registers.set('isWide', 1n);

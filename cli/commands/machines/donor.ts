@@ -86,7 +86,7 @@ async function runScript(machine: DonorMachine, donor: string, kept: string, sig
   child.stderr.on('data', (data) => {
     words = (words + data).slice(-LAST_WORDS);
   });
-  // The script puts the machine back when it is asked to end.
+  // On SIGTERM the script restores the machine.
   const end = () => child.kill('SIGTERM');
   const forget = whenAborted(signal, end);
   try {

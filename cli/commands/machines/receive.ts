@@ -18,7 +18,11 @@ const WAIT_SECONDS = 300;
 
 const builder = (argv: Argv) =>
   withMetrics(withTrustOptions(withCommonOptions(argv)))
-    .option('teleporter', { type: 'boolean', default: false, describe: 'From a VirtualBox that teleports it' })
+    .option('teleporter', {
+      type: 'boolean',
+      default: false,
+      describe: 'Receive from a VirtualBox that teleports the machine',
+    })
     .option('listen', {
       type: 'string',
       requiresArg: true,
@@ -66,13 +70,13 @@ const builder = (argv: Argv) =>
     .option('then', {
       choices: ['decline', 'hand-over'] as const,
       default: 'decline' as const,
-      describe: 'Once the state is complete: decline the machine, which then runs on at the source; or take it over',
+      describe: 'Once the state is complete: decline the machine, which then runs on at the source, or take it over',
     })
-    .option('flatten', { type: 'boolean', default: false, describe: 'Make one plain state of the passes that come' })
+    .option('flatten', { type: 'boolean', default: false, describe: 'Make one plain state of all passes' })
     .option('seed', {
       type: 'string',
       requiresArg: true,
-      describe: 'Older state of the same machine: its pages that have not changed are not sent',
+      describe: 'Older state of the same machine: pages unchanged since then are not sent',
     })
     .option('safe', {
       type: 'string',
@@ -90,7 +94,7 @@ const builder = (argv: Argv) =>
     .option('keep-for', {
       type: 'number',
       default: 600,
-      describe: 'Seconds for which to keep a machine that has come in part, after the link broke',
+      describe: 'Seconds to keep an incomplete machine after the link broke',
     })
     .option('run-for', {
       type: 'number',
@@ -102,7 +106,7 @@ const builder = (argv: Argv) =>
       type: 'string',
       alias: 'socket',
       requiresArg: true,
-      describe: 'Where to open a control socket for the machine that has come; with --keep a folder, for NAME.sock',
+      describe: 'Where to open a control socket for the arrived machine; with --keep a folder, for NAME.sock',
     })
     .option('keep-in', { type: 'string', requiresArg: true, describe: `${KEEP_IN_TEXT}; with --keep a folder` })
     .option('records', RECORDS)
@@ -126,11 +130,11 @@ const builder = (argv: Argv) =>
     .example('$0 receive --listen :7000 --qemu /srv/guests', 'The same, by the command line of the source')
     .example(
       '$0 receive --teleporter --listen :6000 --password-file pw -o vm.sav',
-      'A consistent copy of a machine that runs on',
+      'A consistent copy of a machine, which runs on',
     )
     .example(
       'VBoxManage controlvm VM teleport --host HERE --port 6000 --passwordfile pw',
-      'Its other side, on the host of the machine',
+      "The other side, on the machine's host",
     )
     .example(
       '$0 receive --teleporter --listen :6000 --password-file pw -o vm.sav --then hand-over',

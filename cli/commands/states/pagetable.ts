@@ -35,7 +35,7 @@ const builder = (argv: Argv) =>
     .option('runs', {
       type: 'boolean',
       default: false,
-      describe: 'What is mapped, neighbours of equal size and rights in one line',
+      describe: 'Mapped memory, neighbours of equal page size and rights in one line',
     })
     .option('limit', {
       type: 'number',

@@ -18,7 +18,7 @@ import { type Job, type Outcome, runCommand, stepsOf, withCommonOptions } from '
 import { bad, good } from '../../terminal/styles.ts';
 import { indent, line, lines, NO_TEXT, type TerminalText } from '../../terminal/terminal-text.ts';
 
-/** Bytes of one write; they are held in memory. */
+/** Most bytes of one write, which are held in memory. */
 const MAX_LENGTH = 256 * MIB;
 
 const builder = (argv: Argv) =>
@@ -26,7 +26,7 @@ const builder = (argv: Argv) =>
     .positional('state', FILE)
     .option('output', { ...outputTo('State to write; - for stdout'), demandOption: true })
     .option('at', { type: 'string', demandOption: true, requiresArg: true, describe: 'Guest-physical address' })
-    .option('hex', { type: 'string', requiresArg: true, describe: 'The bytes, in hexadecimal; blanks do not count' })
+    .option('hex', { type: 'string', requiresArg: true, describe: 'The bytes in hexadecimal; blanks are ignored' })
     .option('file', { type: 'string', requiresArg: true, describe: 'In place of --hex: file with the bytes' })
     .option('proof', PROOF)
     .option('force', FORCE)

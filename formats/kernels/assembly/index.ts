@@ -1,4 +1,4 @@
-// What TypeScript sees of the kernels.
+// Exports of the kernels for TypeScript.
 
 export { ARENA, ARENA_SLOT, ARENA_SLOTS, BLOCK, INPUT, OUTPUT } from './memory';
 export { BATCH, BATCH_AT, BATCH_LENGTH, BATCH_RESULT } from './memory';

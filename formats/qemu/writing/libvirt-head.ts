@@ -2,11 +2,12 @@ import { COMPRESSIONS, LIBVIRT_HEADER_SIZE, LIBVIRT_MAGIC, type LibvirtImage } f
 
 /** The version that libvirt writes today. */
 const VERSION = 2;
-/** libvirt leaves as much room for longer XML (`virsh save-image-edit`). */
+/** Room that libvirt leaves for longer XML (`virsh save-image-edit`). */
 const PADDING = 64 * 1024;
 
 /**
- * The head of a save image, up to the stream. Little-endian: hosts of the other order swap it. Source: qemu-stream.md 6
+ * The head of a save image, up to the stream. Little-endian: libvirt swaps it on big-endian hosts. Source:
+ * qemu-stream.md 6
  */
 export function libvirtHead(
   image: Pick<LibvirtImage, 'data' | 'wasRunning' | 'compression' | 'cookieOffset'>,
@@ -23,7 +24,7 @@ export function libvirtHead(
   return head;
 }
 
-/** What follows the header in an image of a domain that libvirt has not saved itself: no cookie. */
+/** The data after the header, without a cookie, for a domain that libvirt has not saved itself. */
 export function libvirtData(xml: string): Uint8Array {
   const text = new TextEncoder().encode(xml);
   const data = new Uint8Array(text.length + 1 + PADDING);

@@ -1,9 +1,9 @@
 import type { ContainerFormat, ContainerHeader, UnitHeader } from '../container.ts';
 
-/** What a unit's header is written from. */
+/** Facts for a unit's header. */
 export type NewUnit = Pick<UnitHeader, 'name' | 'instance' | 'version' | 'pass'>;
 
-/** What a file header is written from. */
+/** Facts for a file header. */
 export type NewContainer = Pick<ContainerHeader, 'release' | 'hostBits' | 'widths' | 'live' | 'registeredUnits'>;
 
 /**
@@ -16,13 +16,13 @@ export interface ContainerWriter {
   readonly isFull: boolean;
   beginUnit(unit: NewUnit): void;
   /**
-   * One item of payload, `bytes[at, at + length)`, at most 64 KiB, as VirtualBox's SSMR3PutMem takes it: small ones are
-   * gathered, large ones compressed in steps of 4 KiB.
+   * Writes one item of payload, `bytes[at, at + length)`, at most 64 KiB, as VirtualBox's SSMR3PutMem does: small items
+   * are gathered, large ones compressed in steps of 4 KiB.
    */
   put(bytes: Uint8Array, at?: number, length?: number): void;
   /**
-   * A block of payload in the encoding it already has, of `size` bytes when decoded (`Encoding`).
-   * @returns false, and nothing written, where this container can't hold the block so
+   * Writes a block of payload in its present encoding (`Encoding`), with `size` bytes when decoded.
+   * @returns false, with nothing written, if this container can't hold that encoding
    */
   putBlock(encoding: number, bytes: Uint8Array, at: number, length: number, size: number): boolean;
   endUnit(): void;

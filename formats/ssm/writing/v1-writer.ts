@@ -20,15 +20,15 @@ import { fixed, NO_RELEASE } from './v2-writer.ts';
 
 /** Pieces up to this size are gathered before they are compressed. Source: zip.cpp, rtZipLZFCompress. */
 const SMALL_PIECE = 128;
-/** The CRC ends before the end of the file; so many bytes are kept back until that is known. */
+/** The CRC ends before the end of the file, so this many bytes are kept back until the end is known. */
 const KEPT_BACK = 64;
 
 /** Offset of `cbUnit` within a unit header. */
 const SIZE_FIELD = 8;
 
 /**
- * Writes V1.1 and V1.2 containers (ssm-container.md 2). Sizes and CRC stand before what they are of, so the sink must
- * take writes out of order.
+ * Writes V1.1 and V1.2 containers (ssm-container.md 2). Sizes and CRC precede their data, so the sink must take writes
+ * out of order.
  */
 export class V1Writer implements ContainerWriter {
   readonly format: '1.1' | '1.2';
@@ -43,7 +43,7 @@ export class V1Writer implements ContainerWriter {
   #unitOffset = 0;
   /** The unit has a payload, and so a compressor type. */
   #begun = false;
-  /** Sizes of units whose headers had left already when they ended. */
+  /** Sizes of units whose headers were flushed before their end. */
   readonly #patches: { offset: number; bytes: Uint8Array }[] = [];
 
   constructor(sink: SeekableSink, format: '1.1' | '1.2', header: NewContainer, compression: Compression) {
@@ -110,8 +110,7 @@ export class V1Writer implements ContainerWriter {
     const at = out.indexOf(offset);
     if (at >= 0) out.bytes.set(size.view(), at);
     else this.#patches.push({ offset, bytes: size.view().slice() });
-    // The CRC may have passed the field, which held zeros then, as a whole or not at all: it goes forward by whole
-    // flushes.
+    // The CRC goes forward by whole flushes, so it has passed either all of the field, which was zero then, or nothing.
     if (behind >= 0) out.patchCrc(size.view(), behind);
   }
 
@@ -158,7 +157,7 @@ export class V1Writer implements ContainerWriter {
     this.#smallLength = 0;
   }
 
-  /** There is no stored form of a block; one that does not fit is halved until it does. */
+  /** A block has no stored form; if it does not compress well enough, it is halved until it fits. */
   #putBlocks(bytes: Uint8Array, start: number, end: number): void {
     if (this.#compression === 'none') {
       this.#begin(ZipType.STORE);

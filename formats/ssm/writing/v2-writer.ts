@@ -37,7 +37,9 @@ const ENCODING_RECORDS = { [Encoding.LZF]: RecordType.RAW_LZF, [Encoding.ZERO]: 
 
 const COMPRESSED_HEAD = 5;
 
-/** For states of V1.1, which holds no release: the last one that wrote that format. Loaders want numbers above 0. */
+/**
+ * Release for states from V1.1, which holds none: the last release that wrote V1.1, as loaders want numbers above 0.
+ */
 export const NO_RELEASE = { major: 2, minor: 0, build: 12, revision: 1 };
 
 /** Writes V2.0 containers (ssm-container.md 3), record by record as VirtualBox does (3.5). */
@@ -49,7 +51,7 @@ export class V2Writer implements ContainerWriter {
   readonly #small = new Uint8Array(BLOCK);
   #smallLength = 0;
   #unitStart = 0;
-  /** By name and instance; of several passes the last one written counts. */
+  /** Directory entries by name and instance; the last pass written counts. */
   readonly #directory = new Map<string, { offset: number; instance: number; nameCrc: number }>();
 
   constructor(sink: ByteSink, header: NewContainer, compression: Compression) {
@@ -91,7 +93,7 @@ export class V2Writer implements ContainerWriter {
     const end = at + length;
     if (length <= SMALL_ITEM) {
       if (this.#smallLength + length > BLOCK) this.#flushSmall();
-      // Most items have a few bytes, and there are some for every page: no view is made for them.
+      // A loop, as most items have few bytes and a view for each would be slow.
       for (let from = at; from < end; from++) this.#small[this.#smallLength++] = bytes[from];
       return;
     }
@@ -197,11 +199,12 @@ export class V2Writer implements ContainerWriter {
     this.#out.putPart(bytes, at, length);
   }
 
-  /** A block of 4096 bytes: as zeros, compressed, or raw. */
+  /** Writes a block of 4096 bytes as zeros, compressed, or raw. */
   #putWhole(bytes: Uint8Array, at: number): void {
     const out = this.#out;
     const encoder = this.#encoder;
-    // Type byte, three bytes of size, KiB after decompression; then the data, which is compressed right into its place.
+    // The data is compressed right into its place after the type byte, three bytes of size, and the decompressed size
+    // in KiB.
     const encoding =
       this.#compression === 'none' ? Encoding.RAW : encoder.encode(bytes, at, out.bytes, out.length + COMPRESSED_HEAD);
     if (encoding === Encoding.RAW) this.#putRaw(bytes, at, BLOCK);
@@ -254,7 +257,7 @@ export function fixed(text: string, size: number): Uint8Array {
   return Buffer.from(text.padEnd(size, '\0'), 'latin1');
 }
 
-/** The same bytes, with their own CRC (taken with the field as 0) in the field. */
+/** Puts a structure's CRC, computed with 0 in the field, into the field. */
 function sealed(bytes: Uint8Array, crcField: number): Uint8Array {
   new DataView(bytes.buffer, bytes.byteOffset).setUint32(crcField, crc32(bytes), true);
   return bytes;

@@ -14,9 +14,9 @@ const node = defineStruct('Node of the codec, hda version 8', 'device-units.md',
   id: { kind: u8, doc: '' },
   parameters: {
     kind: array(x32, PARAMETERS),
-    doc: 'that the guest reads with verb F00; of node 0 the first is the codec',
+    doc: 'read by the guest with verb F00; the first of node 0 names the codec',
   },
-  connections: { kind: array(x32, COMMAND_PARAMETERS), doc: 'that the guest reads with verb F02' },
+  connections: { kind: array(x32, COMMAND_PARAMETERS), doc: 'read by the guest with verb F02' },
   state: { kind: array(x32, NODE_STATE), doc: 'by kind of node: volumes, converters, pins' },
   end,
 });
@@ -37,7 +37,7 @@ const stream = defineStruct('Stream, hda version 8', 'device-units.md', {
   ...fields(u32, ['index', 'belowFifo', 'offset']),
   positionEnd: end,
   bufferSize: { kind: u32, doc: 'bytes' },
-  bufferUsed: { kind: u32, doc: 'bytes of sound that wait' },
+  bufferUsed: { kind: u32, doc: 'bytes of sound that wait in the buffer' },
   buffer: { kind: ({ bufferUsed }: { bufferUsed: number }) => bytes(bufferUsed), doc: '' },
 });
 

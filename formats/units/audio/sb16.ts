@@ -6,7 +6,7 @@ import type { DeviceConfig } from '../codec/device-config.ts';
 import { fields, nested, s32, x8 } from '../codec/kinds.ts';
 import { comparedRow, versions } from '../codec/unit-row.ts';
 
-/** What a card is told to use. */
+/** Resources that a card uses. */
 interface Resources {
   interrupt: number;
   dma: number;
@@ -15,7 +15,7 @@ interface Resources {
   dspVersion: number;
 }
 
-/** What VirtualBox gives to a card where nobody says otherwise. */
+/** VirtualBox's defaults for a card. */
 const USUAL: Resources = { interrupt: 5, dma: 1, highDma: 5, port: 0x220, dspVersion: 0x405 };
 
 const resources = defineStruct('Resources of a card, sb16 version 2', 'device-units.md', {
@@ -35,8 +35,8 @@ const sb16 = defineStruct('Unit sb16, version 2', 'device-units.md', {
   cspIndex: { kind: u8, doc: '' },
   cspRegister83: { kind: bytes(4), doc: '' },
   ...fields(s32, ['cspRead', 'cspWritten']),
-  input: { kind: bytes(10), doc: 'of the command that is being given' },
-  output: { kind: bytes(50), doc: 'answers that wait' },
+  input: { kind: bytes(10), doc: 'bytes of an unfinished command' },
+  output: { kind: bytes(50), doc: 'answers not yet read' },
   ...fields(x8, ['testRegister', 'lastRead']),
   ...fields(s32, ['zeroes', 'dmaLeft', 'dmaRunning', 'bytesPerSecond', 'alignment', 'mixerRegister']),
   mixer: { kind: bytes(256), doc: 'registers' },

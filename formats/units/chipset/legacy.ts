@@ -5,7 +5,7 @@ import { codecOf } from '../codec/codec.ts';
 import { fields, led, list, nested, oneOf, queue, timer, x8, x16, x32, x64 } from '../codec/kinds.ts';
 import { type UnitRow, versions } from '../codec/unit-row.ts';
 
-// Devices of a PC that are not on the PCI bus, but for timers and interrupt controllers.
+// Devices of a PC that are not on the PCI bus, except timers and interrupt controllers.
 
 const dmaChannel = defineStruct('Channel of a DMA controller, 8237A version 2', 'device-units.md', {
   ...fields(x16, ['address', 'count', 'baseAddress', 'baseCount']),
@@ -30,12 +30,12 @@ const keyboard = defineStruct('Keyboard, pckbd version 8', 'device-units.md', {
   numLock: { kind: bool, doc: '' },
   scanning: { kind: bool, doc: '' },
   commandQueue: { kind: queue, doc: 'answers that wait' },
-  keyQueue: { kind: queue, doc: 'keys that wait' },
+  keyQueue: { kind: queue, doc: 'keys not yet read' },
   delay: { kind: timer, doc: '' },
   pressedCount: { kind: u32, doc: '' },
   pressed: {
     kind: ({ pressedCount }: { pressedCount: number }) => list(x8, pressedCount),
-    doc: 'keys that are held down',
+    doc: 'keys held down',
   },
   zero: { kind: u32, doc: '' },
 });
@@ -46,7 +46,7 @@ const mouse = defineStruct('Mouse, pckbd version 8', 'device-units.md', {
   protocol: { kind: oneOf(u8, { 0: 'PS/2', 3: 'wheel', 4: 'explorer', 5: 'horizontal wheel' }), doc: '' },
   knock: { kind: u8, doc: '' },
   commandQueue: { kind: queue, doc: 'answers that wait' },
-  eventQueue: { kind: queue, doc: 'movements that wait' },
+  eventQueue: { kind: queue, doc: 'movements not yet read' },
   delay: { kind: timer, doc: '' },
 });
 
@@ -94,7 +94,7 @@ const floppy = defineStruct('Unit i82078, version 3', 'device-units.md', {
 const acpi = defineStruct('Unit acpi, version 8', 'device-units.md', {
   begin,
   ...fields(x16, ['pm1Enable', 'pm1Status', 'pm1Control']),
-  pmTimerInitial: { kind: x64, doc: 'in ns of the clock of timers' },
+  pmTimerInitial: { kind: x64, doc: "in ns of the timers' clock" },
   pmTimerValue: { kind: u32, doc: '' },
   ...fields(x32, ['gpe0Enable', 'gpe0Status']),
   ...fields(u32, ['batteryIndex', 'systemInfoIndex', 'sleepState']),

@@ -18,22 +18,22 @@ import { ich9BridgeCodec, ich9BusCodec, piix3BusCodec } from './pci-codec.ts';
 export interface PciSlot extends PciDevice {
   /** Device and function: 8 × device + function. */
   devfn: number;
-  /** Bytes of each region; absent in versions that do not tell. */
+  /** Size of each region in bytes; absent in versions that do not tell. */
   sizes?: number[];
 }
 
 /** Six base address registers and the ROM. */
 const REGIONS = 7;
 
-/** Bytes of each bus's own state before its devices, by version. Source: units-compared.md. */
+/** Size of each bus's own state before its devices, by version. Source: units-compared.md. */
 const HEADS: Record<string, Record<number, number>> = {
   pci: { 2: 4 + 1, 3: 4 + 1 + 4 * 4 + 8 * 4 + 8, 4: 4 + 1 + 4 * 4 + 8 * 4 + 8 },
   ich9pci: { 2: 4 + 8 * 4, 3: 4 + 8 * 4, 4: 4 + 8 * 4 },
 };
 
 /**
- * All devices of the bus, ascending. @param unit `pci` or `ich9pci` @returns undefined where the payload is not laid
- * out as its version demands
+ * All devices of the bus, ascending. @param unit `pci` or `ich9pci` @returns undefined if the payload does not have the
+ * layout of its version
  */
 export function readPciBus(payload: Uint8Array, unit: string, version: number): PciSlot[] | undefined {
   const head = entryOf(HEADS, unit)?.[version];
@@ -45,7 +45,7 @@ export function readPciBus(payload: Uint8Array, unit: string, version: number): 
   });
 }
 
-/** All devices behind a bridge of ICH9; the bus there has no state of its own. */
+/** All devices behind a bridge of ICH9, whose bus has no state of its own. */
 export function readPciBridge(payload: Uint8Array, version: number): PciSlot[] | undefined {
   return unlessCut(() => readSlots(new Cursor(payload), true, version));
 }
@@ -73,7 +73,7 @@ function readSlots(cursor: Cursor, isIch9: boolean, version: number): PciSlot[] 
   return slots;
 }
 
-/** Flags, level of the interrupt pin, places of MSI and MSI-X, and the latter's page. */
+/** Skips flags, level of the interrupt pin, offsets of MSI and MSI-X, and the page of MSI-X. */
 function skipIch9(cursor: Cursor, version: number): void {
   cursor.take(8);
   const msix = cursor.view(4)[2];

@@ -6,10 +6,10 @@ import { type DeviceConfig, isaConfig } from '../codec/device-config.ts';
 import { fields, oneOf, timer, x8, x16 } from '../codec/kinds.ts';
 import { comparedRow, type UnitRow, versions } from '../codec/unit-row.ts';
 
-/** By number; as settings call them. */
+/** Types by number, with their names in settings. */
 export const UART_TYPES: Readonly<Record<number, string>> = { 1: '16450', 2: '16550A', 3: '16750' };
 
-/** @param type as settings call it */
+/** @param type its name in settings */
 export function serialConfig(irq: number, port: number, type: string): DeviceConfig {
   return { ...isaConfig(irq, port), type };
 }
@@ -22,7 +22,7 @@ const uart = defineStruct('Unit serial, version 7', 'device-units.md', {
   ...fields(x8, ['rbr', 'thr', 'ier', 'iir', 'fcr', 'lcr', 'mcr', 'lsr', 'msr', 'scr']),
   timeoutPending: { kind: bool, doc: 'interrupt for a character that nobody has fetched' },
   thrEmptyPending: { kind: bool, doc: 'interrupt for an empty sender' },
-  ...fields(u8, ['sendFifo', 'sendLevel', 'receiveFifo', 'receiveLevel'], 'bytes; what stands in them is not saved'),
+  ...fields(u8, ['sendFifo', 'sendLevel', 'receiveFifo', 'receiveLevel'], 'bytes; their contents are not saved'),
   receiveTimeout: { kind: timer, doc: '' },
   notConnected: { kind: timer, doc: '' },
   separator,

@@ -19,10 +19,10 @@ export const guestLeaf = defineStruct('CPUID leaf, cpum versions 15–24', 'pgm-
 });
 export const rawLeaf = defineStruct('CPUID leaf of the host, cpum versions 11–24', 'pgm-unit.md 10.2', registers);
 
-/** What CPUID answers, in four registers of 32 bits. */
+/** Answer of CPUID in four registers of 32 bits. */
 export type CpuidRegisters = StructValue<typeof rawLeaf>;
 
-/** What CPUID tells the guest, and what it told the host that wrote the state. */
+/** CPUID of the guest, and of the host that wrote the state. */
 export interface CpuidPart {
   /** Leaves that the guest sees. */
   guest: StructValue<typeof guestLeaf>[];

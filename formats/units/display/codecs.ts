@@ -26,7 +26,7 @@ const vga = defineStruct('Unit vga, version 34', 'device-units.md', {
     kind: ({ vbeCount }: { vbeCount: number }) => list(x16, vbeCount),
     doc: 'registers of VBE: id, width, height, bits per pixel, enabled, bank, …',
   },
-  vbeStart: { kind: x32, doc: 'where the picture starts in video memory' },
+  vbeStart: { kind: x32, doc: 'start of the picture in video memory' },
   vbeLine: { kind: u32, doc: 'bytes of a line' },
   rest: { kind: opaque(), doc: 'HGSMI, video acceleration, VMSVGA' },
 });
@@ -48,7 +48,7 @@ const displayData = defineStruct('Unit DisplayData, version 1.5', 'units-compare
   ...fields(u32, ['right', 'bottom', 'width', 'height'], 'names are a guess'),
 });
 
-/** Of a picture that there is not, neither width nor height is written, though the size counts them. */
+/** For an absent picture neither width nor height is written, though the size counts them. */
 const SIZE_OF_SIZES = 8;
 
 const picture = defineStruct('Picture of the screen, DisplayScreenshot version 1.1', 'units-compared.md', {

@@ -3,7 +3,7 @@ import { defineStruct } from '../../binary/struct.ts';
 import { codecOf } from '../codec/codec.ts';
 import { fill, list, maybe, nested, opaque } from '../codec/kinds.ts';
 
-// Units of the machine as a whole, and of what stands around it.
+// Units of the whole machine and of its surroundings.
 
 const mm = defineStruct('Unit mm, version 2', 'units-compared.md', {
   pages: { kind: u64, doc: 'pages that are reserved' },
@@ -26,7 +26,7 @@ const service = defineStruct('Service of the host, HGCM versions 2–3', 'units-
   clients: { kind: u32, doc: 'connections of guest additions' },
 });
 
-/** Up to the first service that has clients: those are laid out as the service likes. */
+/** Reads up to the first service with clients, whose layout is the service's own. */
 function services(count: number): Kind<HostService[]> {
   return {
     ...list(nested(service), 0),
@@ -79,7 +79,7 @@ const pair = defineStruct('Pair, unit SSM', 'ssm-container.md', {
 
 const END_SIZE = 8;
 const buildInfo = defineStruct('Unit SSM, version 1', 'ssm-container.md', {
-  pairs: { kind: fill(nested(pair), END_SIZE), doc: 'what the writing build says of itself' },
+  pairs: { kind: fill(nested(pair), END_SIZE), doc: 'facts about the build that wrote the state' },
   end: { kind: bytes(END_SIZE), doc: 'a pair of empty texts' },
 });
 

@@ -3,12 +3,12 @@ import { type DeviceConfig, numberedPlaces, placesConfig } from '../codec/device
 import { comparedRow, type Told, type UnitRow, versions } from '../codec/unit-row.ts';
 import { busLogicCodec, lsiLogicCodec } from './scsi-codecs.ts';
 
-/** Devices that a parallel SCSI bus takes. */
+/** Devices on a parallel SCSI bus. */
 export const SCSI_DEVICES = 16;
-/** A SAS controller has a device for each port; more are not believed. */
+/** A SAS controller has a device for each port; larger counts count as damage. */
 const MAX_DEVICES = 1024;
 
-/** @param devices places for disks and drives */
+/** @param devices number of places for disks and drives */
 export function scsiConfig(devices: number, attached: ReadonlySet<number>): DeviceConfig {
   return {
     'number of devices': devices,
@@ -16,7 +16,7 @@ export function scsiConfig(devices: number, attached: ReadonlySet<number>): Devi
   };
 }
 
-/** What these are they do not tell. */
+/** Attached media; the units do not tell their kinds. */
 function mediaAt(attached: readonly boolean[]): Told {
   return {
     media: attached.flatMap((isThere, i) => (isThere ? [{ place: `device ${i}`, what: 'disk or drive' }] : [])),
@@ -41,7 +41,7 @@ function lsiLogic(unit: string): UnitRow {
   );
 }
 
-/** For each device whether it is attached, and its requests that are not done. */
+/** BusLogic: for each device whether it is attached, and its pending requests. */
 const busLogic = comparedRow(
   'buslogic',
   versions(5),

@@ -12,7 +12,7 @@ const slot = defineStruct('Slot, usb-xhci version 1', 'device-units.md', {
 
 const port = defineStruct('Port, usb-xhci version 1', 'device-units.md', {
   status: { kind: x32, doc: 'bit 0: a device is attached' },
-  power: { kind: x32, doc: 'management of power' },
+  power: { kind: x32, doc: 'power management' },
 });
 
 const interrupter = defineStruct('Interrupter, usb-xhci version 1', 'device-units.md', {
@@ -20,9 +20,9 @@ const interrupter = defineStruct('Interrupter, usb-xhci version 1', 'device-unit
   segments: { kind: u32, doc: 'of the table of event rings' },
   ...fields(x64, ['segmentTable', 'dequeue', 'enqueue'], 'guest-physical address'),
   segment: { kind: u16, doc: '' },
-  left: { kind: u16, doc: 'places in the segment' },
-  cycle: { kind: bool, doc: 'mark of new events' },
-  pending: { kind: bool, doc: 'an interrupt waits' },
+  left: { kind: u16, doc: 'TRBs left in the segment' },
+  cycle: { kind: bool, doc: 'cycle bit of new events' },
+  pending: { kind: bool, doc: 'an interrupt is pending' },
 });
 
 const xhci = defineStruct('Unit usb-xhci, version 1', 'device-units.md', {
@@ -30,7 +30,7 @@ const xhci = defineStruct('Unit usb-xhci, version 1', 'device-units.md', {
   ...fields(x64, ['commandRing', 'contexts'], 'guest-physical address, and flags'),
   slotsEnabled: { kind: x32, doc: '' },
   commandDequeue: { kind: x64, doc: 'guest-physical address' },
-  commandCycle: { kind: bool, doc: 'mark of new commands' },
+  commandCycle: { kind: bool, doc: 'cycle bit of new commands' },
   slotCount: { kind: u32, doc: '' },
   slots: { kind: ({ slotCount }: { slotCount: number }) => list(nested(slot), slotCount), doc: '' },
   portCount: { kind: u32, doc: '' },

@@ -7,24 +7,27 @@ import { EnvironmentError } from '../../../formats/errors.ts';
 import type { PageSet } from '../../machine/page-set.ts';
 import { privateFolder, removeFolder } from './private-folder.ts';
 
-/** Stands beside this file, and beside the bundled command line; it is compiled each time. */
+/**
+ * Source of the C program, which is compiled at each start; it lies beside this file and beside the bundled command
+ * line.
+ */
 const SOURCE = fileURLToPath(new URL('./write-watch.c', import.meta.url));
 const PAIR = 8;
-/** In place of a page: no more runs follow. */
+/** Stands in place of a page number: no more runs follow. */
 const NO_PAGE = 0xffff_ffff;
-/** Of what the compiler says, as much as an error can show. */
+/** Length to which the compiler's message is cut in an error. */
 const SAID = 200;
 
 /** A piece of another process's memory. */
 export interface WatchedPiece {
-  /** Where it stands in that process. */
+  /** Address in that process. */
   address: number;
   pages: number;
 }
 
 /**
- * Has the kernel note which pages of another process are written, by a small program in C (write-watch.c): Linux 6.7,
- * x86-64, a C compiler, and rights over the process are needed.
+ * Has the kernel note which pages of another process are written, by a small C program (write-watch.c). Needs Linux 6.7
+ * on x86-64, a C compiler, and rights over the process.
  */
 export class WriteWatch {
   readonly #child: ChildProcessByStdio<Writable, Readable, null>;
@@ -40,11 +43,11 @@ export class WriteWatch {
   }
 
   /**
-   * Notes writes from when this resolves on. One thread of the process stands still for less than a millisecond.
+   * Writes are noted once this resolves. One thread of the process stands still for less than a millisecond.
    * @throws EnvironmentError `no-write-watch` where that is not possible, with the reason
    */
   static async start(pid: number, pieces: readonly WatchedPiece[]): Promise<WriteWatch> {
-    // The command line of the compiler is for all to read: in /tmp itself somebody could be quicker with that name.
+    // Everybody can read the compiler's command line: in /tmp itself, somebody could create a file of that name first.
     const folder = privateFolder();
     try {
       const program = join(folder, 'write-watch');
@@ -59,7 +62,7 @@ export class WriteWatch {
   }
 
   /**
-   * Adds the pages written since the last call, or since the start; writes from now on are of the next one.
+   * Adds the pages written since the last call, or since the start; later writes belong to the next call.
    * @throws EnvironmentError `no-write-watch`: nothing is known any more
    */
   async take(into: PageSet): Promise<void> {
@@ -80,7 +83,7 @@ export class WriteWatch {
     }
   }
 
-  /** The kernel notes nothing any more. */
+  /** Ends the noting of writes. */
   close(): void {
     this.#child.stdin.end();
   }
@@ -97,7 +100,7 @@ export class WriteWatch {
 
   async #hear(): Promise<void> {
     const { done, value } = await this.#output.next();
-    if (done) throw noWatch('the program that asks it has ended');
+    if (done) throw noWatch('the program that asks the kernel has ended');
     this.#heard = Buffer.concat([this.#heard, value]);
   }
 }

@@ -2,18 +2,18 @@ import { UsageError } from '../../../formats/errors.ts';
 import { PAGE_SIZE, TWO_32 } from '../../../formats/sizes.ts';
 import { A, D, P } from '../schemes.ts';
 
-/** A page of an area shows a host page, or nothing. */
+/** Called when a page of an area shows another host page, or nothing. */
 export type ShowPage = (page: number, host: number | undefined) => void;
 
-/** Pages of the area, and of them in the cache at a time. */
+/** Pages of the area, and pages in its cache. */
 const AREA_PAGES = 16;
 const CACHE_ENTRIES = 8;
 /** Pages for the guest's own root, and an empty one after them. */
 const CR3_PAGES = 5;
 
 /**
- * The dynamic mapping area of raw mode: few addresses at which any host page can be made to appear. Eight at a time are
- * remembered, taken in turn; locked ones are passed over (paging.md 5.2). Its table can be walked: 16 PAE entries.
+ * The dynamic mapping area of raw mode: few addresses at which any host page can be mapped. A cache of eight entries is
+ * used in turn, except locked ones (paging.md 5.2). The area's table of 16 PAE entries can be walked.
  */
 export class DynamicMappingArea {
   /** Address of the area. */
@@ -42,7 +42,8 @@ export class DynamicMappingArea {
   static readonly SIZE = AREA_PAGES * PAGE_SIZE;
 
   /**
-   * Where a host page can be seen. It stays there until eight others have been mapped. @throws UsageError `all-locked`
+   * Maps a host page and gives its address. It stays there until eight others have been mapped. @throws UsageError
+   * `all-locked`
    */
   map(host: number): number {
     const page = host - (host % PAGE_SIZE);
@@ -58,7 +59,7 @@ export class DynamicMappingArea {
     return this.#addressOf(entry) + (host % PAGE_SIZE);
   }
 
-  /** Keeps what is seen at an address. */
+  /** Keeps the mapping at an address. */
   lock(address: number): void {
     this.#locks[this.#entryAt(address)]++;
   }
@@ -69,7 +70,7 @@ export class DynamicMappingArea {
     if (this.#locks[entry] > 0) this.#locks[entry]--;
   }
 
-  /** What does not agree: entries and cache, or a page that is seen twice. Empty when all is well. */
+  /** Contradictions between entries and cache, and pages shown twice; empty if there are none. */
   check(): string[] {
     const faults: string[] = [];
     for (let entry = 0; entry < AREA_PAGES; entry++) {
@@ -78,9 +79,9 @@ export class DynamicMappingArea {
       const known = entry < CACHE_ENTRIES ? this.#pages[entry] : -1;
       const expected = known >= 0 ? known : this.#dummy;
       if (isPresent ? seen !== expected : expected >= 0)
-        faults.push(`entry ${entry} shows another page than is remembered`);
+        faults.push(`entry ${entry} shows another page than the cache says`);
       if (known >= 0 && this.#pages.indexOf(known) !== entry)
-        faults.push(`entry ${entry} shows a page that another shows`);
+        faults.push(`entry ${entry} shows a page that another entry shows`);
     }
     return faults;
   }
@@ -112,7 +113,7 @@ export class DynamicMappingArea {
   }
 }
 
-/** The area for the guest's root tables: pages as mapped, and a fence that never is. */
+/** The area for the guest's root tables, followed by a fence that is never mapped. */
 export class Cr3MappingArea {
   /** Address of the area. */
   base: number;
@@ -132,7 +133,7 @@ export class Cr3MappingArea {
   /** Bytes of the area; a fence follows it. */
   static readonly SIZE = CR3_PAGES * PAGE_SIZE;
 
-  /** Shows the root's page, and legacy PAE's four directories where they are present; all else is unmapped. */
+  /** Maps the root's page, and the present ones of legacy PAE's four directories; unmaps the rest. */
   map(root: number, directories: readonly (number | undefined)[] = []): void {
     for (let i = 0; i < CR3_PAGES; i++) this.#hosts[i] = (i === 0 ? root : directories[i - 1]) ?? this.#dummy;
     this.#tell();
@@ -148,7 +149,7 @@ export class Cr3MappingArea {
     for (const [page, host] of this.#hosts.entries()) this.#onShow?.(page, host);
   }
 
-  /** What is seen at an address of the area; undefined for nothing, and for the fence. */
+  /** Host address at an address of the area; undefined if nothing is mapped, and in the fence. */
   hostAt(address: number): number | undefined {
     const host = this.#hosts[Math.floor((address - this.base) / PAGE_SIZE)];
     return host === undefined ? undefined : host + (address % PAGE_SIZE);

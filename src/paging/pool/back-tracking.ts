@@ -8,7 +8,7 @@ const LIST = 3;
 const SLOTS = 3;
 const NIL = 0xffff;
 
-/** What becomes of the list of a page, by VirtualBox's names. */
+/** Change of a page's list of tables, by VirtualBox's names. */
 export type TrackEvent =
   | 'Track/Virgin'
   | 'Track/Aliased'
@@ -17,7 +17,7 @@ export type TrackEvent =
   | 'Track/Overflows'
   | 'Track/NoExtentLeft';
 
-/** Which shadow tables map a guest page: nobody, one, several, or unknown. */
+/** Shadow tables that map a guest page: none, one, several, or `overflowed` if they are not known. */
 export type Tables = readonly number[] | 'overflowed';
 
 /**
@@ -25,7 +25,7 @@ export type Tables = readonly number[] | 'overflowed';
  * three tables, chained, for those that several map. A table that maps a page twice is listed twice.
  */
 export class BackTracking {
-  /** By page frame. */
+  /** Words by page frame. */
   readonly #words = new Map<number, number>();
   readonly #tables: Uint16Array;
   readonly #next: Uint16Array;
@@ -38,10 +38,10 @@ export class BackTracking {
     this.#free = extents > 0 ? 0 : NIL;
   }
 
-  /** Told of what becomes of the lists. */
+  /** Called with each change that `add` makes. */
   onAdd: ((event: TrackEvent) => void) | undefined;
 
-  /** A table got an entry for the page. */
+  /** Notes that a table has got an entry for the page. */
   add(frame: number, table: number): void {
     const word = this.#words.get(frame);
     if (word === undefined) {
@@ -56,7 +56,7 @@ export class BackTracking {
     } else this.onAdd?.('Track/AliasedLots');
   }
 
-  /** A table lost an entry for the page. Overflowed words stay so until `clear`. */
+  /** Notes that a table has lost an entry for the page. Overflowed words stay so until `forget`. */
   remove(frame: number, table: number): void {
     const word = this.#words.get(frame);
     if (word === undefined || (word & INDEX_MASK) === OVERFLOW) return;
@@ -87,7 +87,7 @@ export class BackTracking {
     return this.#words.has(frame);
   }
 
-  /** No table maps a page that has overflowed any more. */
+  /** Forgets an overflowed page, which no table maps any more. */
   forget(frame: number): void {
     const word = this.#words.get(frame);
     if (word !== undefined && (word & INDEX_MASK) === OVERFLOW) this.#words.delete(frame);

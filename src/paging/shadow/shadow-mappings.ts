@@ -3,23 +3,23 @@ import type { ShadowedCpu, ShadowedMachine } from './shadow-state.ts';
 
 const SHIFT_32 = 22;
 const SHIFT_PAE = 21;
-/** Both halves of what a directory entry of 32 bits covers. */
+/** Halves of the range of a 32-bit directory entry. */
 const HALVES = [0, 1];
 
 /**
  * The hypervisor's mappings in the shadow tables that CPUs run on in raw mode (paging.md 5.3): directory entries that
- * name the mappings' own tables. Directories that hold some stay as long as a CPU runs on them.
+ * refer to the mappings' own tables. Directories with such entries are locked as long as a CPU runs on them.
  */
 export class ShadowMappings {
   readonly #paging: ShadowedMachine;
-  /** Directories that are held, by CPU. */
+  /** Locked directories by CPU. */
   readonly #held = new Map<ShadowedCpu, number[]>();
 
   constructor(paging: ShadowedMachine) {
     this.#paging = paging;
   }
 
-  /** A CPU has got another root. */
+  /** Inserts the mappings after a CPU has got another root. */
   insert(cpu: ShadowedCpu): void {
     const { pool, rawMode } = this.#paging;
     const { plan, root } = cpu;
@@ -44,13 +44,13 @@ export class ShadowMappings {
     this.#held.set(cpu, [...held]);
   }
 
-  /** A CPU gives its root up. */
+  /** Unlocks the directories of a CPU that gives its root up. */
   remove(cpu: ShadowedCpu): void {
     for (const directory of this.#held.get(cpu) ?? []) this.#paging.pool.unlock(directory);
     this.#held.delete(cpu);
   }
 
-  /** Mappings have moved, or are there no more. */
+  /** Inserts the mappings anew after some have moved or gone. */
   renew(): void {
     this.#paging.pool.clearMappings();
     for (const cpu of this.#paging.cpus) {

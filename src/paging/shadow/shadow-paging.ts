@@ -14,8 +14,7 @@ import type { ModeChangeHooks, ShadowPagingOptions } from './shadow-state.ts';
 import { VirtualHandlers } from './virtual-handlers.ts';
 
 /**
- * Shadow paging of one machine: a pool of tables that all CPUs share, kept right against every change of the guest's
- * memory.
+ * Shadow paging of one machine: a pool of tables that all CPUs share, updated on every change of the guest's memory.
  */
 export class ShadowPaging {
   /** Memory of the guest. */
@@ -30,7 +29,7 @@ export class ShadowPaging {
   readonly monitor: TableMonitor;
   /** The tables of all CPUs. */
   readonly pool: ShadowPool;
-  /** By number; one unless options tell otherwise. */
+  /** CPUs by number; one unless options tell otherwise. */
   readonly cpus: readonly ShadowCpu[];
 
   /** @internal */
@@ -68,7 +67,7 @@ export class ShadowPaging {
     this.cpus = Array.from({ length: cpus }, (_, id) => new ShadowCpu(this, id));
   }
 
-  /** Raw mode: what the hypervisor has in the guest's address space. */
+  /** Raw mode: the hypervisor's mappings in the guest's address space. */
   get rawMode(): RawMode | undefined {
     return this.#rawMode;
   }
@@ -92,10 +91,10 @@ export class ShadowPaging {
     for (const cpu of this.cpus) cpu.reenter();
   }
 
-  /** What shadow entries say of a page is out of date: its state, its host page or its handlers have changed. */
+  /** Drops the shadow entries of a page whose state, host page or handlers have changed. */
   #pageChanged(range: RamRange, page: number): void {
     const frame = range.start / PAGE_SIZE + page;
-    // A guest table that has lost its memory has lost its entries, though nobody wrote.
+    // A guest table that has lost its memory has lost its entries, though no write was made.
     const hasLostContent = range.state[page] === PageState.ZERO || range.state[page] === PageState.BALLOONED;
     if (hasLostContent && this.monitor.isWatched(frame)) this.monitor.noteWrite(frame * PAGE_SIZE, PAGE_SIZE);
     if (!this.pool.tracking.isTracked(frame)) return;

@@ -6,7 +6,7 @@ import type { RamRange } from '../pages/ram-range.ts';
 import type { RangeList } from '../pages/range-list.ts';
 import { HANDLER_STATE_OF, type HandlerList, type PhysHandler } from './handler-list.ts';
 
-/** What pages carry of their handlers: marks that make accesses look for one, and aliases in the place of MMIO. */
+/** Marks of pages that make accesses look for a handler, and aliases in place of MMIO pages. */
 export class HandlerMarks {
   readonly #ranges: RangeList;
   readonly #pages: GuestPages;
@@ -18,7 +18,7 @@ export class HandlerMarks {
     this.#list = list;
   }
 
-  /** The strongest wish of the handlers that touch a page. */
+  /** The strongest mark that the handlers in a page need. */
   wishFor(pageStart: GuestPhys): number {
     let wish: number = HandlerState.NONE;
     for (let at = pageStart; at < pageStart + PAGE_SIZE; ) {
@@ -35,7 +35,7 @@ export class HandlerMarks {
     this.#pages.changed(range, page);
   }
 
-  /** Marks the pages of a handler with what it wants where they had less. */
+  /** Raises the marks of a handler's pages to the mark that it needs. */
   raise({ kind, start, end }: PhysHandler, range: RamRange): void {
     const wish = HANDLER_STATE_OF[kind];
     for (let page = range.pageOf(start); page <= range.pageOf(end - 1); page++) {
@@ -43,7 +43,7 @@ export class HandlerMarks {
     }
   }
 
-  /** Marks the pages of a handler that is gone with what the others in them want. */
+  /** Lowers the marks of a removed handler's pages to those that the remaining handlers need. */
   lower(handler: PhysHandler): void {
     const range = this.#ranges.get(handler.start);
     if (handler.kind === 'mmio') this.dropAliases(handler);

@@ -1,18 +1,18 @@
 import type { GuestPhys, GuestVirt } from '../../../formats/sizes.ts';
 import type { HandlerAnswer } from './handler-list.ts';
 
-/** Handlers of virtual addresses as the door to memory sees them: by the physical bytes that they watch now. */
+/** Handlers of virtual addresses, seen through the physical bytes that they watch at present. */
 export interface VirtualWatch {
-  /** Some page is watched: asked before anything else. */
+  /** Whether any page is watched; to be asked first. */
   readonly isActive: boolean;
-  /** What virtual handlers ask of a page: a `HandlerState`. */
+  /** The `HandlerState` that virtual handlers need on a page. */
   stateOf(frame: number): number;
-  /** The first address after `gcPhys` at which a handler begins or ends, on its page; Infinity where there is none. */
+  /** The first address after `gcPhys` on its page at which a handler begins or ends; Infinity if there is none. */
   borderAfter(gcPhys: GuestPhys): number;
   /**
-   * Calls the handler of bytes between two borders; of several, the one of the virtual address that was used.
+   * Calls the handler of bytes between two borders; if there are several, that of the virtual address used.
    * @param through the virtual address of the first byte
-   * @returns its answer; undefined where none wants to see such an access
+   * @returns the handler's answer; undefined if no handler intercepts such an access
    */
   call(
     access: 'read' | 'write',

@@ -14,8 +14,8 @@ export interface PageStretch {
 }
 
 /**
- * Where device memory or ROM goes when it is put at `[start, start + size)`: onto pages of the given types, all of one
- * range; or into a hole, then undefined.
+ * Pages that device memory or ROM at `[start, start + size)` would cover: pages of the given types, all of one range;
+ * undefined for a hole.
  * @throws UsageError VERR_PGM_RAM_CONFLICT, also where a device has a page mapped
  */
 export function findOverlaid(
@@ -41,7 +41,7 @@ export function findOverlaid(
   return stretch;
 }
 
-/** Frees RAM pages that something is put over: what they hold is lost. */
+/** Frees RAM pages that get covered; their contents are lost. */
 export function freeOverlaid(pages: GuestPages, { range, first, last }: PageStretch): void {
   for (let page = first; page <= last; page++)
     if (range.state[page] !== PageState.ZERO) dropContent(pages, range, page);

@@ -10,17 +10,17 @@ import { DeviceRanges } from './device-ranges.ts';
 import { findOverlaid } from './overlay.ts';
 import { RomRange } from './rom-range.ts';
 
-/** A ROM that is to be. */
+/** A ROM to register. */
 export interface NewRom {
   /** Guest-physical address, page aligned. */
   start: GuestPhys;
   /** Bytes, whole pages. */
   size: number;
-  /** For people. */
+  /** Name for people. */
   description: string;
   /** Each page has a twin in RAM. */
   isShadowed?: boolean;
-  /** What the ROM holds; zeros where it is shorter. */
+  /** Contents of the ROM; zeros follow a shorter image. */
   image?: Uint8Array;
 }
 
@@ -89,13 +89,13 @@ export class RomRanges extends DeviceRanges {
     }
   }
 
-  /** The chunk to put a page's content into: of the ROM's own (at `offsetInChunk(rom.virginId[page])`). @internal */
+  /** The chunk with the ROM's own page, at `offsetInChunk(rom.virginId[page])`. @internal */
   virginChunk(rom: RomRange, page: number): Uint8Array {
     return this.pages.backing.chunkBytes(rom.virginId[page]);
   }
 
   /**
-   * The chunk to put a page's content into: of the shadow, which gets memory (at `offsetInChunk(rom.shadowId(page))`).
+   * The chunk with the shadow of a page, at `offsetInChunk(rom.shadowId(page))`; the shadow gets memory if it has none.
    * @internal
    */
   shadowChunk(rom: RomRange, page: number): Uint8Array {
@@ -108,7 +108,7 @@ export class RomRanges extends DeviceRanges {
     return this.pages.backing.chunkBytes(rom.passiveShadowId[page]);
   }
 
-  /** Makes the shadow of a page zero, and gives its memory back. @internal */
+  /** Makes the shadow of a page zero, and frees its memory. @internal */
   dropShadow(rom: RomRange, page: number): void {
     if (rom.readsShadow(page)) {
       this.pages.apply('free', rom.range, rom.firstPage + page);
@@ -122,8 +122,8 @@ export class RomRanges extends DeviceRanges {
   }
 
   /**
-   * As at power-on: shadowed ROMs show themselves, their shadows are zero. @param keepMemory all RAM was allocated up
-   * front and stays so
+   * Resets as at power-on: the guest reads the ROMs themselves, and shadows are zero. @param keepMemory all RAM was
+   * allocated up front and stays allocated
    */
   reset(keepMemory: boolean): void {
     for (const rom of this.#roms) {
@@ -186,7 +186,7 @@ export class RomRanges extends DeviceRanges {
     return 'done';
   }
 
-  /** @returns whether the other one of the two pages is read now */
+  /** @returns whether the guest now reads the other page of ROM and shadow */
   #protectPage(rom: RomRange, page: number, protection: number): boolean {
     const wasShadow = rom.readsShadow(page);
     const shadowId = rom.shadowId(page);

@@ -1,12 +1,12 @@
-/** How many pages are what (guest-memory.md 3.3). Ballooned pages count as zero pages, too. */
+/** Counts of pages by state (guest-memory.md 3.3). Ballooned pages count as zero pages, too. */
 export interface PageCounts {
   /** Pages of all ranges, shadow pages of ROMs, pages of MMIO2 whether mapped or not. */
   all: number;
   /** Allocated and write-monitored pages, ROM, MMIO2. */
   private: number;
-  /** Shared with other machines. */
+  /** Pages shared with other machines. */
   shared: number;
-  /** Without memory: all zeros. */
+  /** Pages without memory, which read as zeros. */
   zero: number;
   /** Pages of ranges that were made for MMIO. */
   pureMmio: number;
@@ -14,11 +14,11 @@ export interface PageCounts {
   monitored: number;
   /** Pages with the mark that they were written while monitored. */
   writtenTo: number;
-  /** Pages with at least one write lock, read lock. */
+  /** Pages with a write lock: mapped for writing by devices. */
   writeLocked: number;
-  /** Mapped for reading by devices. */
+  /** Pages with a read lock: mapped for reading by devices. */
   readLocked: number;
-  /** In the balloon. */
+  /** Pages in the balloon. */
   ballooned: number;
 }
 

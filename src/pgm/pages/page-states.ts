@@ -1,25 +1,27 @@
-// Small integers that stand in the typed arrays of RAM ranges. ROM protections are part of saved states, too. A page
-// that nothing was done to has zeros in all of these arrays: the system gives memory for them only where they are
-// written, so a range takes what its used pages need, whatever its size.
+// Small integers in the typed arrays of RAM ranges. ROM protections are part of saved states, too. An untouched page
+// has zeros in all arrays: as the system backs arrays with memory only where they are written, a range costs only what
+// its used pages need.
 
-/** PGMPAGETYPE: what a page is; VirtualBox has other numbers. */
+/** PGMPAGETYPE: type of a page; VirtualBox's numbers differ. */
 export const PageType = { RAM: 0, MMIO2: 1, MMIO2_ALIAS_MMIO: 2, ROM_SHADOW: 3, ROM: 4, MMIO: 5, INVALID: 6 } as const;
-/** By `PageType`. */
+/** Names by `PageType`. */
 export const PAGE_TYPE_NAMES = ['ram', 'mmio2', 'mmio2-alias-mmio', 'rom-shadow', 'rom', 'mmio', 'invalid'] as const;
 
-/** PGM_PAGE_STATE_*: what backs a page. */
+/** PGM_PAGE_STATE_*: backing of a page. */
 export const PageState = { ZERO: 0, ALLOCATED: 1, WRITE_MONITORED: 2, SHARED: 3, BALLOONED: 4 } as const;
-/** By `PageState`. */
+/** Names by `PageState`. */
 export const PAGE_STATE_NAMES = ['zero', 'allocated', 'write-monitored', 'shared', 'ballooned'] as const;
 export type PageStateName = (typeof PAGE_STATE_NAMES)[number];
 
-/** PGM_PAGE_HNDL_PHYS_STATE_*: what the physical handlers of a page want to see. From `WRITE` on they are active. */
+/**
+ * PGM_PAGE_HNDL_PHYS_STATE_*: accesses that the physical handlers of a page intercept. From `WRITE` on they are active.
+ */
 export const HandlerState = { NONE: 0, DISABLED: 1, WRITE: 2, ALL: 3 } as const;
 
 /** PGM_PAGE_PDE_TYPE_*: how a page may be mapped. */
 export const PdeType = { DONT_CARE: 0, PAGE_TABLE: 1, LARGE: 2, LARGE_DISABLED: 3 } as const;
 
-/** PGMROMPROT: what the guest reads at a shadowed ROM, and where its writes go. */
+/** PGMROMPROT: source of the guest's reads at a shadowed ROM, and target of its writes. */
 export const RomProtection = {
   READ_ROM_WRITE_IGNORE: 1,
   READ_ROM_WRITE_RAM: 2,

@@ -5,7 +5,7 @@ import type { PgmErrorName } from './pgm-errors.ts';
 // The one table of page states (guest-memory.md 3.4). `GuestPages` runs on it, PAGES.md shows it, the tests go through
 // it row by row.
 
-/** What can happen to a page; PAGES.md tells what becomes of it. */
+/** Events of a page; PAGES.md tells their effects. */
 export type PageEvent =
   | 'make-writable'
   | 'free'
@@ -18,47 +18,47 @@ export type PageEvent =
   | 'reset'
   | 'reset-preallocated';
 
-/** Counters that follow from states; the mark `writtenTo` has its own. */
+/** Counters that follow from states; the mark `writtenTo` has a counter of its own. */
 const COUNTED = ['private', 'zero', 'shared', 'monitored', 'ballooned'] as const satisfies (keyof PageCounts)[];
 
-/** What happens to the memory of a page. */
+/** Effect of an event on the memory of a page. */
 export type BackingEffect =
-  /** A private page of zeros is taken. */
+  /** A private page of zeros is allocated. */
   | 'allocate'
-  /** A private page is taken and gets the shared page's content; the reference to the shared one is given back. */
+  /** A private page is allocated and gets the shared page's content; the reference to the shared page is dropped. */
   | 'copy'
-  /** The private page is given back. */
+  /** The private page is freed. */
   | 'release'
-  /** The reference to the shared page is given back. */
+  /** The reference to the shared page is dropped. */
   | 'unreference'
   /** The private page is filled with zeros. */
   | 'clear'
   /** A private page of zeros replaces the shared one. */
   | 'renew'
-  /** The caller has put a shared page in the place of the private one. */
+  /** The caller has replaced the private page by a shared one. */
   | 'exchange';
 
-/** By how much counters change; all of one shape, so that adding them costs next to nothing. */
+/** Changes of counters; all have one shape, so that adding them is fast. */
 export type CountChanges = Readonly<Record<(typeof COUNTED)[number], number>>;
 
-/** What one event does to a page in one state. */
+/** Effect of one event on a page in one state. */
 export interface PageTransition {
   to: number;
   effect?: BackingEffect;
   counts: CountChanges;
-  /** What becomes of the mark that a monitored page was written; its counter follows. */
+  /** Change of the mark that a monitored page was written; its counter follows. */
   writtenTo?: 'set' | 'clear';
-  /** The event is refused, nothing changes. */
+  /** The event is refused with this error, and nothing changes. */
   error?: PgmErrorName;
 }
 
 export interface PageEventRule {
   when: string;
-  /** Types of page that the event is for. */
+  /** Types of page to which the event applies. */
   types: readonly number[];
   /** Refusal for pages of other types. */
   typeError: PgmErrorName;
-  /** By state: zero, allocated, write-monitored, shared, ballooned. */
+  /** Transitions by state: zero, allocated, write-monitored, shared, ballooned. */
   rows: readonly [PageTransition, PageTransition, PageTransition, PageTransition, PageTransition];
 }
 
@@ -82,7 +82,7 @@ const allocated: PageTransition = { to: ALLOCATED, effect: 'allocate', counts: c
 const copied: PageTransition = { to: ALLOCATED, effect: 'copy', counts: changes({ shared: -1, private: 1 }) };
 const written: PageTransition = { to: ALLOCATED, counts: changes({ monitored: -1 }), writtenTo: 'set' };
 const released: PageTransition = { to: ZERO, effect: 'release', counts: changes({ private: -1, zero: 1 }) };
-// The original forgets the counter of monitored pages here.
+// VirtualBox does not update the counter of monitored pages here.
 const releasedMonitored: PageTransition = {
   to: ZERO,
   effect: 'release',
@@ -114,7 +114,7 @@ export const PAGE_EVENTS: Readonly<Record<PageEvent, PageEventRule>> = {
     when: 'the balloon is inflated',
     types: [RAM],
     typeError: 'VERR_PGM_PHYS_NOT_RAM',
-    // The original counts a page that is ballooned already once more.
+    // VirtualBox counts an already ballooned page once more.
     rows: [
       inflated(stay(ZERO)),
       inflated(released),
@@ -160,7 +160,7 @@ export const PAGE_EVENTS: Readonly<Record<PageEvent, PageEventRule>> = {
     ],
   },
   'release-write-lock': {
-    when: 'a write lock is released: who held it may have written',
+    when: 'a write lock is released: its holder may have written',
     types: WITH_MEMORY,
     typeError: 'VERR_PGM_PHYS_PAGE_RESERVED',
     rows: [stay(ZERO), stay(ALLOCATED), written, stay(SHARED), stay(BALLOONED)],

@@ -10,35 +10,35 @@ import {
 } from './statistic.ts';
 import { Timing } from './timing.ts';
 
-/** Gives a count, or a value that others keep, when somebody asks; nothing is copied or updated meanwhile. */
+/** Reads a value from its owner on demand; nothing is copied or updated in between. */
 export type StatisticReader = () => number;
 
-/** Where the values of a statistic come from. */
+/** Source of a statistic's values. */
 export type StatisticSource = StatisticReader | Timing;
 
-/** Statistics that come and go, with where their values come from. */
+/** Statistics that come and go, with their sources. */
 export type PassingStatistics = () => Iterable<readonly [row: StatisticRow, source: Timing]>;
 
 interface Entry {
   readonly statistic: Statistic;
   source: StatisticSource | undefined;
-  /** What a counter was at the last reset. */
+  /** Value of a counter at the last reset. */
   base: number;
 }
 
-/** Statistics by path. What nobody counts is 0. */
+/** Statistics by path. A statistic without a source is 0. */
 export class StatTree {
   /** CPUs of the machine. */
   readonly cpus: number;
   readonly #entries = new Map<string, Entry>();
   readonly #passing: PassingStatistics[] = [];
 
-  /** @param cpus statistics with `{cpu}` in their path stand once for each */
+  /** @param cpus number of CPUs; a path with `{cpu}` exists once for each */
   constructor(cpus: number) {
     this.cpus = cpus;
   }
 
-  /** Of all that are registered. */
+  /** Paths of all registered statistics. */
   get paths(): readonly string[] {
     return [...this.#entries.keys()];
   }
@@ -52,17 +52,17 @@ export class StatTree {
     }
   }
 
-  /** Makes a statistic live. @throws UsageError `not-found` */
+  /** Gives a statistic its source. @throws UsageError `not-found` */
   bind(path: string, source: StatisticSource): void {
     this.#get(path).source = source;
   }
 
-  /** Shows what somebody else has beside, as it is whenever somebody asks. */
+  /** Adds passing statistics, which are asked for at each use. */
   follow(passing: PassingStatistics): void {
     this.#passing.push(passing);
   }
 
-  /** Whether somebody counts it. @throws UsageError `not-found` */
+  /** Whether a statistic has a source. @throws UsageError `not-found` */
   isBound(path: string): boolean {
     return this.#get(path).source !== undefined;
   }
@@ -73,7 +73,8 @@ export class StatTree {
   }
 
   /**
-   * Values of all whose path fits the pattern (`*`, `?`, `|`), by path; of those that are shown when used, only these.
+   * Statistics whose path fits the pattern (`*`, `?`, `|`), sorted by path. Those that are shown only when used are
+   * left out while they are 0.
    */
   list(pattern = ''): StatisticSample[] {
     const matches = globMatcher(pattern);
@@ -86,7 +87,7 @@ export class StatTree {
     return samples.sort((a, b) => (a.path < b.path ? -1 : 1));
   }
 
-  /** Starts counters and profiles anew. */
+  /** Sets counters and profiles to 0. */
   reset(pattern = ''): void {
     const matches = globMatcher(pattern);
     for (const entry of this.#all()) {

@@ -5,7 +5,7 @@ import type { UnitCodec } from '../../../formats/units/codec/codec.ts';
 import { BRIDGE } from '../machine-facts/pci-bridges.ts';
 import { type Merge, refused } from './merge.ts';
 
-/** What both buses keep of a device. */
+/** Data of a device that both buses keep. */
 interface Slot {
   devfn: number;
   config: Uint8Array;
@@ -15,12 +15,12 @@ interface Slot {
 
 interface Bus {
   legacyLevels?: number[];
-  /** Absent behind a bridge, which hands interrupts on to the first bus. */
+  /** Absent behind a bridge, which passes interrupts on to the first bus. */
   apicLevels?: number[];
   devices: Slot[];
 }
 
-/** Entries of devices that stay are the state's, those of others the machine's. */
+/** Devices that stay keep the state's entries; others get the machine's. */
 export function mergeBus(merge: Merge): void {
   merged(merge, 'pci/0', piix3BusCodec as unknown as UnitCodec<Bus>);
   merged(merge, 'ich9pci/0', ich9BusCodec as unknown as UnitCodec<Bus>);
@@ -66,7 +66,7 @@ function merged(merge: Merge, unit: string, codec: UnitCodec<Bus>): void {
   own.devices = after;
 }
 
-/** Graphics ask for the size of their memory, which a machine with other video memory has changed. */
+/** Gives regions of a device the machine's sizes: graphics have another one with another size of video memory. */
 function resize(merge: Merge, unit: string, here: Slot, there: Slot): void {
   for (const [i, region] of (here.regions ?? []).entries()) {
     const size = there.regions?.[i]?.size;
@@ -95,13 +95,13 @@ const PIN = 0x3d;
 const LEGACY_LINES = 4;
 const APIC_LINES = 8;
 
-/** The interrupt line that a device holds, which nobody else would let go. */
+/** Lowers the interrupt line that a removed device holds, as nobody else would. */
 function release({ legacyLevels, apicLevels }: Bus, { devfn, config, pinLevel }: Slot): void {
   const pin = config[PIN];
   if (pinLevel !== 1 || pin === 0) return;
   if (!apicLevels)
     throw refused(
-      `PCI device ${placeName(devfn)} behind a bridge holds its interrupt line; give it back, or save when it rests`,
+      `PCI device ${placeName(devfn)} behind a bridge holds its interrupt line; give it back, or save while it is idle`,
     );
   const slot = devfn >>> 3;
   lower(legacyLevels, (slot + pin - 2) & (LEGACY_LINES - 1));
@@ -112,7 +112,7 @@ function lower(levels: number[] | undefined, line: number): void {
   if (levels && levels[line] > 0) levels[line]--;
 }
 
-/** The loader compares the vendor alone; a device of another kind is never the same. */
+/** Whether the device stays. The loader compares only the vendor, but a device of another kind never stays. */
 function isSameDevice(a: Slot, b: Slot): boolean {
   const vendor = (slot: Slot) => viewOf(slot.config).getUint16(0, true);
   return (

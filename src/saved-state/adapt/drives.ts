@@ -3,10 +3,10 @@ import { IDE_CHIPS } from '../../../formats/units/storage/piix3ide.ts';
 import { LOST_WITH_DRIVE } from './change.ts';
 import type { Merge } from './merge.ts';
 
-/** Port x Interrupt Status: the device has changed, the link has changed. */
+/** Port x Interrupt Status: the bits for a changed device and a changed link. */
 const CONNECT_CHANGE = 1 << 6;
 const LINK_CHANGE = 1 << 22;
-/** Serial ATA Error: the same two. */
+/** Serial ATA Error: the bits for the same changes. */
 const LINK_CHANGED = 1 << 16;
 const EXCHANGED = 1 << 26;
 
@@ -65,7 +65,7 @@ export function mergeIde(merge: Merge, unit: string): boolean {
     merge.note(
       'kept',
       unit,
-      `chip ${IDE_CHIPS[own.chip]} becomes ${IDE_CHIPS[donor.chip]}, of which the guest sees nothing until its reset`,
+      `chip ${IDE_CHIPS[own.chip]} becomes ${IDE_CHIPS[donor.chip]}, which the guest does not see until its reset`,
     );
     own.chip = donor.chip;
   }

@@ -2,8 +2,8 @@ import type { CpuidPart } from '../../../formats/units/cpu/cpuid-leaves.ts';
 import type { CpuRegisters } from '../../../formats/units/cpu/cpum.ts';
 import type { Comparison } from './comparison.ts';
 
-// What the loader of cpum demands of registers and CPUID leaves (units-compared.md, cpum), in its order. What CPUs a
-// host has is told by a state that was saved there.
+// Checks of cpum's loader on registers and CPUID leaves (units-compared.md, cpum), in its order. A state that was saved
+// on a host tells the features of that host's CPUs.
 
 const X87 = 1n;
 const SSE = 2n;
@@ -13,7 +13,7 @@ const AVX512 = 0xe0n;
 
 /**
  * The first reason for which the loader refuses a CPU's extended state. @param offered components of the machine's
- * profile; absent where nobody tells
+ * profile, if known
  */
 export function extendedStateFault(
   { context, xStateInUse = 0n }: CpuRegisters,
@@ -35,7 +35,7 @@ export function extendedStateFault(
   if ((xcr0 & X87) === 0n || (xcr0 !== X87 && (xcr0 & ~(mask | X87)) !== 0n))
     return fault(
       'VERR_CPUM_INVALID_XCR0',
-      `XCR0 ${hexOf(xcr0)}, of the extended state ${hexOf(mask)}: no CPU can have that`,
+      `XCR0 ${hexOf(xcr0)} with extended state ${hexOf(mask)}, which no CPU can have`,
     );
   if (xcr1 !== 0n) return fault('VERR_SSM_DATA_UNIT_FORMAT_CHANGED', `XCR1 ${hexOf(xcr1)}, expected 0`);
   if ((xStateInUse & ~mask) !== 0n)
@@ -54,7 +54,7 @@ export function componentBits({ eax, edx }: { eax: number; edx: number }): bigin
   return (BigInt(edx) << 32n) | BigInt(eax);
 }
 
-/** Components of the extended state that the host itself has; undefined where it does not tell. */
+/** Components of the extended state that the host itself has, if the leaves tell. */
 export function componentsOf({ rawBasic }: CpuidPart): bigint | undefined {
   const raw = rawBasic[EXTENDED_STATE];
   return raw && componentBits(raw);
@@ -63,7 +63,7 @@ export function componentsOf({ rawBasic }: CpuidPart): bigint | undefined {
 const EXTENDED_STATE = 0xd;
 const EXTENDED_FEATURES = 0x80000001;
 const XSAVE = 1 << 26;
-/** First letters of makers' names, in EBX of leaf 0. */
+/** First letters of vendor names, in EBX of leaf 0. */
 const AMD = 0x68747541;
 const INTEL = 0x756e6547;
 const MAKERS: ReadonlyMap<number, 'intel' | 'amd'> = new Map([
@@ -72,13 +72,13 @@ const MAKERS: ReadonlyMap<number, 'intel' | 'amd'> = new Map([
 ]);
 
 /**
- * Feature bits that the guest may not have unless the host has them. Of leaf 0x80000001 7.2.22 asked for none of those
- * in ECX, nor for 3DNow (EDX 30, 31), of a guest of AMD on a host of AMD that lacks them.
+ * Feature bits that the guest may not have unless the host has them. For an AMD guest on an AMD host, 7.2.22 required
+ * no bit of leaf 0x80000001 ECX, nor 3DNow (EDX 30, 31).
  */
 export const MUST_HAVE = { basicEcx: 0x77dff7f7, basicEdx: 0xeff88577, extendedEdx: 0x2e500000 } as const;
 
 /**
- * The first reason for which the loader refuses the CPUID leaves. @param host absent where nobody tells
+ * The first reason for which the loader refuses the CPUID leaves. @param host CPUID of the host, if known
  * @param takesMissing features that the host lacks do not matter
  */
 export function cpuidFault(
@@ -92,7 +92,9 @@ export function cpuidFault(
   return area === undefined ? undefined : { code: 'VERR_CPUM_IPE_1', what: area };
 }
 
-/** All parts of the extended state have to lie in the area that the leaf tells. The loader checks this last. */
+/**
+ * All components of the extended state must lie within the area whose size leaf 0xd gives. The loader checks this last.
+ */
 function areaFault({ guest }: CpuidPart, host: CpuidPart | undefined): string | undefined {
   const sub = (index: number) => guest.find(({ leaf, subLeaf }) => leaf === EXTENDED_STATE && subLeaf === index);
   const head = sub(0);
@@ -110,7 +112,7 @@ function areaFault({ guest }: CpuidPart, host: CpuidPart | undefined): string | 
 
 const FIRST_SUB_LEAF = 2;
 const MAX_COMPONENTS = 63;
-/** x87 and SSE, and the header of the extended state. */
+/** Bytes of x87 and SSE state, and of the header of the extended state. */
 const LEAST_AREA = 576;
 
 function missingFeature({ guest }: CpuidPart, { rawBasic, rawExtended }: CpuidPart): string | undefined {
@@ -118,7 +120,7 @@ function missingFeature({ guest }: CpuidPart, { rawBasic, rawExtended }: CpuidPa
   const extended = guest.find(({ leaf }) => leaf === EXTENDED_FEATURES);
   const missing = (what: string, own: number | undefined, has: number | undefined, mask: number) => {
     const bits = ((own ?? 0) & ~(has ?? 0) & mask) >>> 0;
-    return bits === 0 ? undefined : `the guest knows features that the host has not: ${what}, bits ${hexOf(bits)}`;
+    return bits === 0 ? undefined : `the guest knows features that the host lacks: ${what}, bits ${hexOf(bits)}`;
   };
   return (
     missing('leaf 1 ECX', basic?.ecx, rawBasic[1]?.ecx, MUST_HAVE.basicEcx) ??
@@ -148,7 +150,7 @@ type Leaf = CpuidPart['guest'][number];
 
 /** Size and offset of a component of the extended state. */
 type Place = readonly [size: number, offset: number];
-/** By bit; the upper halves of YMM are at one place in all CPUs, those of ZMM and the mask registers are not. */
+/** Places by bit: AMD and Intel agree on the upper halves of YMM, but not on those of ZMM and the mask registers. */
 const PLACES: ReadonlyMap<number, Place | { intel: Place; amd: Place }> = new Map<
   number,
   Place | { intel: Place; amd: Place }
@@ -159,7 +161,7 @@ const PLACES: ReadonlyMap<number, Place | { intel: Place; amd: Place }> = new Ma
   [7, { intel: [1024, 1664], amd: [1024, 1408] }],
 ]);
 
-/** The first component that has another place in the guest's area than in the host's. */
+/** The first component whose place differs between the guest's area and the host's. */
 function placeFault(leaves: readonly Leaf[], host: CpuidPart | undefined): string | undefined {
   const maker = MAKERS.get(host?.rawBasic[0]?.ebx ?? 0);
   for (const [bit, known] of PLACES) {
@@ -178,10 +180,7 @@ function hexOf(value: bigint | number): string {
   return `0x${value.toString(16)}`;
 }
 
-/**
- * Tells what is wrong with the CPUs, whatever the settings are, and against the host where the target is a state that
- * tells of it.
- */
+/** Checks the saved CPUs by themselves, and against the host's CPUs if the target, being a state, tells them. */
 export function compareCpuid(comparison: Comparison): void {
   const { cpum } = comparison.state;
   const { cpuid: host, takesMissingFeatures } = comparison.target;

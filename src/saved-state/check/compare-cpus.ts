@@ -2,7 +2,8 @@ import { compareCpuid } from './compare-cpuid.ts';
 import type { Comparison } from './comparison.ts';
 
 /**
- * Compares number and features of CPUs, as the loader of cpum does. The features of the host's CPU no settings tell.
+ * Compares number and features of CPUs, as the loader of cpum does. Settings do not tell the features of the host's
+ * CPUs.
  */
 export function compareCpus(comparison: Comparison): void {
   const { saved, target } = comparison;

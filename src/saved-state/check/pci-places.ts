@@ -3,9 +3,7 @@ import { isNetworkCard, NETWORK_CARD_PLACES, SERVER_CARD } from '../../../format
 import type { Chipset } from '../machine-facts/machine-facts.ts';
 import { BRIDGE } from '../machine-facts/pci-bridges.ts';
 
-/**
- * Device and function on the first PCI bus, 8 × device + function, as machines of 7.2.22 have them (units-compared.md).
- */
+/** Places on the first PCI bus, 8 × device + function, as in machines of 7.2.22 (units-compared.md). */
 type Places = Record<Chipset, number>;
 const both = (place: number): Places => ({ piix3: place, ich9: place });
 
@@ -29,20 +27,20 @@ const PLACES: Readonly<Record<string, Places>> = {
   buslogic: both(0xa8),
   lsilogicsas: both(0xb0),
 };
-/** A device whose usual place boards with an IOMMU, of Intel or of AMD, keep free. */
+/** On boards with an IOMMU (of Intel or AMD), this device has another place. */
 const AWAY_FROM_IOMMU = { device: 'lsilogicscsi', place: 0xb8 } as const;
 /** A card for the ISA bus. */
 const ISA_CARD = 'Am79C960';
 
-/** What places depend on. */
+/** Properties of a board on which places depend. */
 export interface Board {
   chipset: Chipset;
   hasIommu: boolean;
 }
 
 /**
- * Where a device sits; undefined for one that is on another bus, or of which that is not known.
- * @param nth of its kind, from 0; of network cards the slot in the settings, whichever kind is in the others
+ * Place of a device; undefined if it is on another bus, or unknown.
+ * @param nth number among devices of its kind, from 0; for network cards their slot in the settings
  * @param model as settings call it
  */
 export function pciPlace(board: Board, device: string, nth: number, model?: unknown): number | undefined {
@@ -56,7 +54,7 @@ export function pciPlace(board: Board, device: string, nth: number, model?: unkn
     : entryOf(PLACES, device)?.[board.chipset];
 }
 
-/** Whether such devices sit on the PCI bus. */
+/** Whether a device is on the PCI bus. */
 export function isOnPci(device: string): boolean {
   return device in PLACES || device === BRIDGE || isNetworkCard(device);
 }

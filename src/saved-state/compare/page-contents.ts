@@ -8,7 +8,9 @@ import type { Side } from './side.ts';
 export type WantedPages = Map<string, Set<number>>;
 export type PageContents = Map<string, Map<number, Uint8Array>>;
 
-/** The last contents of the wanted pages, in one reading of the state; pages that it does not hold are missing. */
+/**
+ * The last contents of the wanted pages, in one reading of the state; pages that the state does not hold are absent.
+ */
 export async function readPages({ source, names }: Side, wanted: WantedPages): Promise<PageContents> {
   const contents: PageContents = new Map([...wanted.keys()].map((range) => [range, new Map()]));
   const sink: PageSink = {

@@ -8,15 +8,15 @@ import type { SavedState } from '../reading/state.ts';
 export interface CpuDescription {
   /** Number of the CPU. */
   cpu: number;
-  /** As the registers imply. */
+  /** Paging mode that the registers imply. */
   mode?: string;
-  /** As unit pgm holds it; a name, or the number where it has none. */
+  /** Paging mode in unit pgm: its name, or its number if it has none. */
   storedMode?: string;
   /** Both agree. */
   modesAgree?: boolean;
   /** Whether the A20 gate is on; absent where that is not known. */
   a20?: boolean;
-  /** Page directories of the PAE pointers, where the guest has any. */
+  /** PAE page directory pointers, if the guest has any. */
   paePds?: string[];
   /** As hexadecimal text, by name. */
   registers: Record<string, string>;

@@ -9,7 +9,7 @@ import type { PassSummary, SavedState } from '../reading/state.ts';
 export interface PassDescription {
   /** Number of the pass. */
   pass: Pass;
-  /** Bytes in the file. */
+  /** Size in the file, in bytes. */
   size: number;
   /** Page records by kind. */
   records: PageHistogram;
@@ -33,7 +33,7 @@ export interface PageHistogram {
   romShadowZero: number;
   /** Records of shadows of ROM with content. */
   romShadowRaw: number;
-  /** Records that only tell what a ROM page shows and takes. */
+  /** Records that only tell a ROM page's protection: which page the guest reads and writes. */
   romProtection: number;
 }
 
@@ -47,13 +47,13 @@ export interface MemoryDescription {
   ramHole?: number;
   /** Pages in the balloon. */
   balloonedPages?: number;
-  /** Pages of RAM that the state has. */
+  /** Number of RAM pages in the state. */
   ramPages: number;
   /** Guest-physical memory, ascending; addresses as hexadecimal text, `end` exclusive. */
   map: { start: string; end: string; size: number; kind: RegionKind | 'hole'; name: string }[];
-  /** ROMs, at their addresses, with the protections that their pages have. */
+  /** ROMs with their addresses and the protections of their pages. */
   roms: { name: string; address: string; size: number; protection: number[] }[];
-  /** Device memory; `mappedAt` is null where the guest does not see it. */
+  /** Device memory; `mappedAt` is null if it is not mapped. */
   mmio2: { name: string; device: string; size: number; mappedAt: string | null }[];
   /** Mappings of raw mode's hypervisor. */
   mappings: { description: string; address: string; pageTables: string }[];

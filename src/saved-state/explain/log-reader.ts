@@ -5,17 +5,17 @@ import { type LogPlace, placeIn } from './log-places.ts';
 import { type LogRecord, RecordAssembler } from './log-records.ts';
 import { LoggedMachine } from './logged-machine.ts';
 
-/** What a log tells about one failure. */
+/** One failure, as a log tells it. */
 export interface LogFinding extends LogPlace {
-  /** Lines of the log, counted from 1, that belong to it; of very many the first ones and the last. */
+  /** Lines of the log that belong to the failure, counted from 1; of very many the first ones and the last. */
   lines: number[];
-  /** VirtualBox's own words, without the place in its source. */
+  /** VirtualBox's own messages, without the place in its source. */
   messages: string[];
-  /** What it means and what to do. */
+  /** Meaning of the failure, and what to do. */
   explanation: Explanation;
 }
 
-/** With the line that told of it, for want of better words. */
+/** A finding with its line of the log, which stands in for missing messages. */
 type Kept = LogFinding & { said: string };
 
 /** A log of rubbish must not fill the memory. */
@@ -25,28 +25,28 @@ const MAX_MESSAGES = 20;
 const MAX_MESSAGE = 2000;
 
 const SET_ERROR = /VMSetError: (.*)$/;
-/** The first of two such lines only names a place in the source. */
+/** VMSetError logs two lines; the first only names a place in the source. */
 const IN_SOURCE = /^\S+\(\d+\) /;
-/** Lines that name places, for those who look for faults of VirtualBox; its words for people stand elsewhere. */
+/** Lines for developers of VirtualBox; its messages for users stand in other lines. */
 const OF_THE_LOG = /^(?:SSM|VMSetError): /;
-/** What the loader meets while it shows the rest of a unit that has failed already. */
+/** Errors that the loader logs while it dumps the rest of a unit that has failed already. */
 const OF_A_DUMP = /^SSM: offCur=/;
 const CRASH = /Guru Meditation (-?\d+)? ?(?:\((V\w+)\))?|to 'GURU_MEDITATION(?:_LS)?'/;
 const RELEASE = /^(?:Oracle )?VirtualBox VM (\d+\.\d+\.\d+)/;
 const WRITER = /^SSM: File header: .*VirtualBox Version (\d+\.\d+\.\d+)/;
 
 /**
- * Finds the failures of saving and loading in a VBox.log, or a message, that comes line by line. Room: some findings,
- * however long it is.
+ * Finds failures of saving and loading in the lines of a VBox.log or of a message. Memory is bounded, whatever the
+ * length of the log.
  */
 export class LogReader {
   readonly #records = new RecordAssembler((record) => this.#take(record));
   readonly #progress = new LoggedMachine();
   readonly #findings: Kept[] = [];
-  /** The first by code, by code and unit, by code, unit and instance. */
+  /** The first finding for each code, each code and unit, each code, unit and instance. */
   readonly #byPlace = new Map<string, Kept>();
   readonly #releases: Releases = {};
-  /** VirtualBox's words that have no code yet. */
+  /** Messages of VirtualBox that have no code yet. */
   #words: LogRecord[] = [];
   #vague: Kept | undefined;
   #lastLine = 0;
@@ -55,7 +55,7 @@ export class LogReader {
     this.#records.line(text);
   }
 
-  /** The failures, the first first. Later ones are mostly consequences. To be called once, after the last line. */
+  /** The failures in their order; later ones are mostly consequences. To be called once, after the last line. */
   end(): LogFinding[] {
     this.#records.end();
     this.#attachWords();
@@ -83,7 +83,7 @@ export class LogReader {
     this.#lastLine = last;
     this.#releases.runs ??= RELEASE.exec(text)?.[1];
     this.#releases.wrote ??= WRITER.exec(text)?.[1];
-    // What the loader has noted on its way did not keep it from loading.
+    // Loading has succeeded, so earlier messages of the loader were no failures.
     if (this.#progress.take(text, first)) this.#words = [];
     if (OF_A_DUMP.test(text) && this.#findings.length > 0) return;
     if (CRASH.test(text)) this.#addCrash(record);
@@ -100,12 +100,12 @@ export class LogReader {
     else this.#takeVagueWords(record);
   }
 
-  /** The code of what they tell comes mostly after them. */
+  /** Messages are kept because their code mostly follows them. */
   #keepWords(words: LogRecord): void {
     if (this.#words.length < MAX_MESSAGES) this.#words.push(words);
   }
 
-  /** Kept for a log or message in which nothing else names a reason. */
+  /** Keeps a vague message for a log in which nothing else names a reason. */
   #takeVagueWords(record: LogRecord): void {
     const explanation = this.#vague ? undefined : failureWithoutCode(record);
     const { text, first, last } = record;
@@ -128,7 +128,7 @@ export class LogReader {
     this.#add({ lines: [first], messages: [wordsOf(text)], explanation }, text, 'guru-meditation');
   }
 
-  /** Words that come without a code belong to what was found last. */
+  /** Messages without a code belong to the last finding. */
   #attachWords(): void {
     const messages = this.#words.map(({ text }) => text);
     const lines = this.#words.map(({ first }) => first);
@@ -153,7 +153,10 @@ export class LogReader {
       if (!this.#byPlace.has(key)) this.#byPlace.set(key, kept);
   }
 
-  /** Later words often name less of the place: the unit without its number, or no unit at all. */
+  /**
+   * The finding of the same failure. Later messages often name less of the place: the unit without its instance, or no
+   * unit.
+   */
   #sameAs({ unit, instance }: LogFinding, code: string): Kept | undefined {
     const ofCode = this.#byPlace.get(code);
     if (unit === undefined || ofCode?.unit === undefined) return ofCode;
@@ -175,12 +178,12 @@ export function explainLog(text: string): LogFinding[] {
   return reader.end();
 }
 
-/** Without what names the program and the place. */
+/** A message without the names of program and function. */
 function wordsOf(text: string): string {
   return text.replace(/^(?:VBox\w+(?:\.exe)?: )?(?:error: )?(?:VMSetError: )?/i, '');
 }
 
-/** What the first of two tells stays. */
+/** Merges two findings of one failure; facts of the first stay. */
 function merge(finding: LogFinding, more: LogFinding): void {
   const lines = [...new Set([...finding.lines, ...more.lines])].sort((a, b) => a - b);
   const messages = [

@@ -1,9 +1,9 @@
-/** What a machine is doing, by the changes of state that its log tells of. */
+/** Activity of a machine, from the changes of state in its log. */
 export interface Doing {
   what: 'saving' | 'loading';
-  /** Line of the log where it began. */
+  /** Line of the log at which the activity began. */
   line: number;
-  /** VirtualBox's words for it. */
+  /** VirtualBox's text of that line. */
   words: string;
 }
 
@@ -12,19 +12,19 @@ const CONSOLE_STATE = /Machine state changed to '(\w+)'/;
 
 const SAVING = /^(?:SAVING|\w+_LS|Saving|LiveSnapshotting|OnlineSnapshotting|Teleporting|TeleportingPausedVM)$/;
 const LOADING = /^(?:LOADING|Restoring|TeleportingIn)$/;
-/** After these nothing is being saved or loaded, whatever was before. A machine that is `Aborted` came to no end. */
+/** In these states nothing is being saved or loaded. `Aborted` is not among them: a save or load then has not ended. */
 const AT_REST = /^(?:OFF|DESTROYING|TERMINATED|LOAD_FAILURE|Saved|PoweredOff|Running|Paused|Teleported)$/;
 
 const LOADED = /^(?:SUSPENDED|RUNNING)$/;
 
 /** Follows a machine through its log. */
 export class LoggedMachine {
-  /** What has begun and not ended. */
+  /** Activity that has begun and not ended. */
   doing: Doing | undefined;
-  /** Some state was loaded, or was about to be. */
+  /** Loading of a state has at least begun. */
   hasLoaded = false;
 
-  /** @returns whether a state was loaded by then, with success */
+  /** @returns whether this line tells that a state was loaded with success */
   take(text: string, line: number): boolean {
     const [, from, vm] = VM_STATE.exec(text) ?? [];
     const now = vm ?? CONSOLE_STATE.exec(text)?.[1];

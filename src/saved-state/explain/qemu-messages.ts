@@ -9,8 +9,8 @@ const SAME_MACHINE =
   'shows them.';
 const LOOK = '`savkit inspect FILE` shows what the file is.';
 
-// What QEMU and libvirt print, the message that tells most first: a line of a later row only says that loading failed.
-// Source: qemu-stream.md 10.
+// Messages of QEMU and libvirt, the most telling first; those of the last rows only say that loading failed. Source:
+// qemu-stream.md 10.
 const ROWS: readonly Row[] = [
   [
     /Not a migration stream/,
@@ -150,7 +150,7 @@ const ROWS: readonly Row[] = [
     /invalid parameter value: \S+/,
     'invalid parameter value: X',
     'bytes-changed',
-    'the run state in section globalstate is none that this QEMU knows: a newer writer, or damage',
+    'this QEMU does not know the run state in section globalstate: a newer writer, or damage',
     '`savkit inspect FILE` shows the run state.',
   ],
   [
@@ -283,7 +283,7 @@ const ROWS: readonly Row[] = [
     /error while loading state section id \d+\(ram\)/,
     'error while loading state section id N(ram)',
     'file-cut',
-    'where nothing stands before it: the stream ends within memory',
+    'if no other error precedes it: the stream ends within memory',
     COPY,
   ],
   [
@@ -303,7 +303,7 @@ const ROWS: readonly Row[] = [
   ],
 ];
 
-/** What messages of QEMU and libvirt in a text mean, each once, that which tells most first. */
+/** Meanings of the messages of QEMU and libvirt in a text, each once, the most telling first. */
 export function explainQemu(text: string): Explanation[] {
   return ROWS.filter(([words]) => words.test(text)).map(([, name, kind, means, first]) => {
     const { lost } = KINDS[kind];

@@ -16,25 +16,25 @@ import { type Finding, Findings } from '../reading/findings.ts';
 import type { WalkOptions } from '../reading/walk.ts';
 import { familyOf } from './read-state.ts';
 
-/** What of a state is looked at, and who is told. */
+/** Options of an inspection. */
 export interface InspectOptions extends Pick<WalkOptions, 'onProgress' | 'signal'> {
   /** Name of a unit or section whose fields are wanted. */
   unit?: string;
 }
 
-/** What a state of one family says of itself. */
+/** Description of a state of one family. */
 export interface FamilyInspection<Name, Description> {
-  /** Tells which description it is. */
+  /** Tells the kind of the description. */
   family: Name;
   /** Plain data, for JSON and for tables. */
   description: Description;
-  /** Damage that the reading went on after. */
+  /** Damage after which the reading went on. */
   findings: Finding[];
 }
 
 /**
- * What a state says of itself, in the form of its family; `unit`: the fields of one unit of VirtualBox; `image`: the
- * snapshots of a disk image that holds several or no machines, while none was chosen.
+ * Description of a state in the form of its family. `unit`: the fields of one unit of VirtualBox; `image`: the
+ * snapshots of a disk image that holds several machines or none, where no machine was chosen.
  */
 export type StateInspection =
   | FamilyInspection<'virtualbox', StateDescription>
@@ -68,7 +68,7 @@ const INSPECTORS: Record<
 };
 
 /**
- * Reads all that a state says of itself, whoever wrote it. Goes on after damage where the format allows it.
+ * Describes a state of VirtualBox or QEMU. Goes on after damage where the format allows it.
  * @throws SavkitError when not even the head makes sense, UsageError for a unit that is not there, or of a source that
  * can't seek
  */
@@ -77,7 +77,7 @@ export async function inspectState(whole: ByteSource, options: InspectOptions = 
   return INSPECTORS[family.name](source, options);
 }
 
-/** A disk image whose snapshots are several, or none, while none was named: its list is what can be told. */
+/** List of a disk image's snapshots, if none was named and the image does not hold exactly one. */
 async function imageOf(source: ByteSource): Promise<DiskImageDescription | undefined> {
   const image = await imageToChooseFrom(source);
   return image && { family: 'image', ...describeImage(image) };

@@ -7,23 +7,23 @@ import type { StateMemory, StateView } from '../reading/state-view.ts';
 import { type WalkOptions, walkState } from '../reading/walk.ts';
 import { virtualboxView } from './virtualbox-view.ts';
 
-/** Who wrote a state, by its first bytes: what is not QEMU's is for VirtualBox's reader to judge. */
+/** Family of a state, by its first bytes; VirtualBox's reader judges all that is not QEMU's. */
 export async function familyOf(whole: ByteSource): Promise<{ family: StateFamily; source: ByteSource }> {
   const { head, source } = await peek(whole, HEAD_SIZE);
   return { family: qemuContainerOf(head) ? FAMILIES.qemu : FAMILIES.virtualbox, source };
 }
 
-/** How the states of each family are read. */
+/** Readers of the states of each family. */
 const READERS: Record<StateFamily['name'], (source: ByteSource, options: WalkOptions) => Promise<StateView>> = {
   virtualbox: async (source, options) => virtualboxView(await walkState(source, options)),
-  // Loaded when such a state is read: it takes as long as reading a small one.
+  // Loaded on demand, since loading takes as long as reading a small state.
   qemu: async (source, options) => (await import('./read-qemu.ts')).readQemuView(source, options),
 };
 
 /**
- * Reads a saved state from front to back, whoever wrote it: units, CPUs, where memory lies. Pages go to `sink`.
- * @throws FormatError for damage, NotAStateError, UnsupportedError, UsageError for a disk image whose snapshot is to be
- * chosen; with `onDamage` only what ends all reading
+ * Reads a saved state of either family from front to back: units, CPUs, the layout of memory. Pages go to `sink`.
+ * @throws FormatError for damage, NotAStateError, UnsupportedError, UsageError for a disk image whose snapshot must be
+ * chosen; with `onDamage` only errors that end all reading
  */
 export async function readState(whole: ByteSource, options: WalkOptions = {}): Promise<StateView> {
   const { family, source } = await familyOf(whole);
@@ -31,7 +31,7 @@ export async function readState(whole: ByteSource, options: WalkOptions = {}): P
 }
 
 /**
- * The memory of a state, all of it. @throws UnsupportedError where it holds none, UsageError where it lies elsewhere
+ * The whole memory of a state. @throws UnsupportedError if it holds none, UsageError if the memory is in another file
  */
 export function expectMemory({ family, memory }: StateView): StateMemory {
   if (!memory)

@@ -3,7 +3,7 @@ import { isNetworkCard, pciInstance, pciName } from '../../../formats/units/chip
 import type { SavedState } from '../reading/state.ts';
 
 /**
- * VirtualBox's names of device registers in guest-physical memory, by device and region, as `info phys` of 7.2.22 tells
+ * Names of device registers in guest-physical memory, by device and region, as `info phys` of VirtualBox 7.2.22 prints
  * them.
  */
 const NAMES: Readonly<Record<string, Readonly<Record<number, string>>>> = {
@@ -22,7 +22,7 @@ const NAMES: Readonly<Record<string, Readonly<Record<number, string>>>> = {
 };
 /** Addresses have 52 bits at most. */
 const ADDRESS_END = 2 ** 52;
-/** All that these devices have is memory of their own (MMIO2). */
+/** Devices whose regions are all device memory (MMIO2). */
 const WITHOUT_REGISTERS = ['vga', 'VMMDev'];
 
 interface Stretch {
@@ -31,8 +31,8 @@ interface Stretch {
 }
 
 /**
- * Registers of PCI devices that the guest had mapped. Versions of the bus that do not tell sizes give none. @param
- * taken what may not be overlapped
+ * Registers of PCI devices that the guest had mapped; none for versions of the bus that do not save region sizes.
+ * @param taken ranges that the result must not overlap
  */
 export function pciMmio(state: SavedState, taken: readonly Stretch[]): (Stretch & { name: string })[] {
   const found: (Stretch & { name: string })[] = [];
@@ -43,7 +43,7 @@ export function pciMmio(state: SavedState, taken: readonly Stretch[]): (Stretch 
     for (const [region, start] of regions.entries()) {
       const end = (start ?? 0) + Math.ceil(sizes[region] / PAGE_SIZE) * PAGE_SIZE;
       if (start === undefined || start % PAGE_SIZE !== 0 || end === start || end > ADDRESS_END) continue;
-      // Of a state whose registers contradict each other, or its memory, the first ones count.
+      // Registers that overlap memory or earlier registers are left out.
       const isFree = [...taken, ...found].every((other) => end <= other.start || start >= other.end);
       if (isFree) found.push({ start, end, name: nameOf(device, instance, region) });
     }
@@ -57,7 +57,7 @@ function nameOf(device: string, instance: number, region: number): string {
   return `${NAMES[device]?.[region] ?? `${device}, region ${region}`}${number}`;
 }
 
-/** Where a region of a PCI device was mapped; undefined where it was not, or the state does not tell. */
+/** Address at which a region of a PCI device was mapped; undefined if it was not, or the state does not tell. */
 export function pciRegion(state: SavedState, device: string, instance: number, region: number): GuestPhys | undefined {
   const slot = state.pciSlots?.find(
     ({ vendorId, deviceId, devfn }) =>

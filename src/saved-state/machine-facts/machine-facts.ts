@@ -7,52 +7,52 @@ import type { PdmDevice } from '../../../formats/units/machine/pdm.ts';
 import type { SavedState } from '../reading/state.ts';
 import { USB_STORAGE_UNIT } from './device-names.ts';
 
-/** Chipsets that VirtualBox has. */
+/** Chipsets of VirtualBox. */
 export type Chipset = 'piix3' | 'ich9';
-/** Graphics cards that VirtualBox has. */
+/** Graphics cards of VirtualBox. */
 export type VgaModel = 'vboxvga' | 'vmsvga';
 
-/** What a state demands of a machine, and what a machine offers. Absent: not told. */
+/** Facts that a state demands of a machine, or that a machine offers. Absent facts are unknown. */
 export interface MachineFacts {
-  /** For messages. */
+  /** Name in messages. */
   name: string;
   /** VirtualBox's version. */
   release?: Pick<Release, 'major' | 'minor'> & Partial<Release>;
   /** Bytes. */
   ramSize?: number;
-  /** Bytes below 4 GiB that are no RAM. */
+  /** Size of the hole below 4 GiB, in bytes. */
   ramHole?: number;
-  /** CPUs. */
+  /** Number of CPUs. */
   cpuCount?: number;
-  /** Absent where it is not known, as all others. */
+  /** Chipset. */
   chipset?: Chipset;
-  /** What CPUID tells the guest, and the host that saved the state. */
+  /** CPUID of the guest, and of the host that saved the state. */
   cpuid?: CpuidPart;
-  /** The guest can run machines itself. */
+  /** The guest can run virtual machines itself. */
   nestedVirtualisation?: boolean;
-  /** The interface that the guest sees. */
+  /** Paravirtualisation interface of the guest. */
   paravirtualisation?: GimProvider;
   /** The graphics card. */
   vga?: VgaModel;
   /** Bytes of video memory. */
   vramSize?: number;
-  /** Of VMSVGA; other adapters' states do not depend on it. */
+  /** 3D acceleration of VMSVGA; states of other adapters do not depend on it. */
   has3d?: boolean;
-  /** Descriptions; the loader compares nothing else. */
+  /** Descriptions of ROMs; the loader compares nothing else of them. */
   roms?: readonly string[];
   /** Memory of devices. */
   mmio2?: readonly { device: string; instance: number; region: number; size: number; description: string }[];
   /** All devices. */
   devices?: readonly PdmDevice[];
-  /** What is plugged in and has a unit, which the list of devices does not name. */
+  /** USB devices with a unit, which the list of devices does not name. */
   usbDevices?: readonly PdmDevice[];
-  /** What sits on the first PCI bus. Absent: where its devices usually sit. */
+  /** Devices on the first PCI bus. If absent, devices are at their usual places. */
   pciSlots?: readonly PciSlot[];
   /** Devices behind bridges, by the instance of the bridge; settings do not tell. */
   pciBridges?: ReadonlyMap<number, readonly PciSlot[]>;
-  /** How each device is configured, by `name/instance`; undefined for those of which that is not known. */
+  /** Configuration of each device, by `name/instance`; undefined if unknown. */
   configs?: ReadonlyMap<string, DeviceConfig | undefined>;
-  /** The loader only notes features of the guest's CPU that the host lacks. */
+  /** The loader only logs features of the guest's CPU that the host lacks. */
   takesMissingFeatures?: boolean;
   /** Names of settings that change VirtualBox's parts in ways that savkit does not judge. */
   internalSettings?: readonly string[];

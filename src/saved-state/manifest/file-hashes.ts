@@ -5,7 +5,7 @@ import { returnBuffer, takeBuffer } from '../../../formats/kernels/arena.ts';
 import { xxh64 } from '../../../formats/kernels/xxh64.ts';
 import { KIB, MIB } from '../../../formats/sizes.ts';
 
-/** How closely damage is located in the file, whatever stands there. */
+/** Damage is located to blocks of this size. */
 export const BLOCK_SIZE = 16 * KIB;
 
 /** A stretch of the file, `[start, end)`. */
@@ -16,10 +16,10 @@ export interface FileStretch {
 
 export interface FileHashes {
   size: number;
-  /** SHA-256 of the file, and of each stretch. */
+  /** SHA-256 of the file, in hexadecimal. */
   sha256: string;
   stretches: string[];
-  /** Of each block of 16 KiB; the last one may be shorter. */
+  /** Hash of each block of 16 KiB; the last block may be shorter. */
   blocks: BigUint64Array;
 }
 
@@ -28,7 +28,7 @@ export interface HashOptions {
   onProgress?: (offset: number) => void;
 }
 
-/** Hashes a file as it lies there, in one reading. @param stretches ascending, without overlap */
+/** Hashes the bytes of a file in one reading. @param stretches ascending, without overlap */
 export async function hashFile(
   source: ByteSource,
   stretches: readonly FileStretch[],
@@ -52,7 +52,7 @@ export async function hashFile(
   return { size: offset, sha256: whole.digest('hex'), stretches: parts.finish(), blocks: BigUint64Array.from(blocks) };
 }
 
-/** Holds one hash that is being computed: files have very many units. */
+/** Keeps only one unfinished hash at a time: files have very many units. */
 class StretchHashes {
   readonly #stretches: readonly FileStretch[];
   readonly #digests: string[] = [];
@@ -71,7 +71,7 @@ class StretchHashes {
     }
   }
 
-  /** What lies beyond the end of the file has the hash of nothing. */
+  /** Stretches beyond the end of the file get the hash of no bytes. */
   finish(): string[] {
     while (this.#current) this.#digest();
     return this.#digests;

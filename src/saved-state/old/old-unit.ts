@@ -12,18 +12,18 @@ import type { PgmVersion } from '../../../formats/pgm/versions.ts';
 import { PAGE_SIZE } from '../../../formats/sizes.ts';
 import type { ContainerWriter } from '../../../formats/ssm/writing/container-writer.ts';
 
-/** A RAM range of versions 6 to 9 that is to be written: its pages by runs of one type. */
+/** A RAM range to write in versions 6 to 9, with its pages in runs of one type. */
 export type OldRangeToWrite<Run extends PageRun> = Omit<OldRange, 'index' | 'runs'> & { runs: readonly Run[] };
 
-/** Gives what the pages of a range hold. `i` counts within a run. */
+/** Contents of a range's pages; `i` counts within a run. */
 export interface OldPages<Run extends PageRun> {
-  /** 4096 bytes, borrowed until the next call. `'rom-shadow'` is the RAM behind a ROM. */
+  /** 4096 bytes, borrowed until the next call. `'rom-shadow'` is the RAM that shadows a ROM. */
   contentOf(range: OldRangeToWrite<Run>, run: Run, i: number, part: 'ram' | 'mmio2' | 'rom' | 'rom-shadow'): Uint8Array;
   /** Protection of a ROM page. */
   protectionOf(range: OldRangeToWrite<Run>, run: Run, i: number): number;
 }
 
-/** Protections from here on make the guest read the RAM behind a ROM. */
+/** From this protection on, the guest reads the RAM that shadows a ROM. */
 const FIRST_READING_RAM = 3;
 const ZERO_PAGE = new Uint8Array(PAGE_SIZE);
 
@@ -73,7 +73,7 @@ export class OldUnitWriter<Run extends PageRun> {
     this.#writer.putType(run.type, protection);
     if (run.type === OldPageType.RAM) {
       const content = this.#pages.contentOf(range, run, i, 'ram');
-      // Erratum 6: today's loaders take a page in state zero only where the machine has not allocated all of its RAM up
+      // Erratum 6: today's loaders take a page in state zero only if the machine has not allocated all of its RAM up
       // front.
       const asZero = this.#numbering === 'original' && isZero(content);
       this.#writer.putState(asZero ? undefined : content);
@@ -110,7 +110,7 @@ export class OldUnitWriter<Run extends PageRun> {
     }
   }
 
-  /** What the guest reads at a page; zeros where there is no memory. */
+  /** Bytes that the guest reads at a page; zeros without memory. */
   #seenContent(range: OldRangeToWrite<Run>, run: Run, i: number): Uint8Array {
     if (run.type === OldPageType.RAM) return this.#pages.contentOf(range, run, i, 'ram');
     if (run.type === OldPageType.MMIO2) return this.#pages.contentOf(range, run, i, 'mmio2');
@@ -128,7 +128,7 @@ function* typesOf(runs: readonly PageRun[]): Generator<number> {
   for (const { type, count } of runs) for (let i = 0; i < count; i++) yield type;
 }
 
-/** Run and place in it of the pages `[first, end)` of a range. */
+/** Pages `[first, end)` of a range, as run and index within the run. */
 function* pagesOf<Run extends PageRun>(runs: readonly Run[], first: number, end: number): Generator<[Run, number]> {
   for (const run of runs) {
     for (let page = Math.max(run.page, first); page < Math.min(run.page + run.count, end); page++)

@@ -6,12 +6,12 @@ import { CHIPSETS, hasPart, PARTS, type QemuChipset, WITHOUT_EFFECT } from './ma
 import { PciPlaces } from './pci-places.ts';
 import { UsbPlaces } from './usb-places.ts';
 
-/** A block of memory that a machine has. */
+/** A RAM block of a machine. */
 export interface ExpectedBlock {
   name: string;
-  /** Bytes; absent where settings do not tell. */
+  /** Size in bytes; absent if settings do not tell. */
   size?: number;
-  /** Takes any size that a state has. */
+  /** Any size in a state fits. */
   fits?: true;
 }
 
@@ -19,29 +19,29 @@ export interface ExpectedBlock {
 export interface ExpectedSection {
   name: string;
   instance: number;
-  /** The newest version that it loads; absent: see the table of versions. */
+  /** The newest version that the machine loads; if absent, the table of versions tells. */
   version?: number;
   /** Vendor and device of a PCI device, as in the first word of its configuration. */
   pciId?: number;
 }
 
-/** What a machine can load, as far as it is known. */
+/** Blocks and sections that a machine can load, as far as known. */
 export interface ExpectedMachine {
-  /** Where it comes from, for people. */
+  /** Source of the settings, for people. */
   name: string;
-  /** With its version; absent where neither settings nor facts of QEMU tell. */
+  /** Machine type with its version; absent if neither settings nor facts of QEMU tell. */
   machineType?: string;
   blocks: ExpectedBlock[];
   sections: ExpectedSection[];
-  /** What is not known of the machine itself: whether it lacks a section or block is not known, either. */
+  /** Unknown parts of the machine itself: with any, nobody knows whether it lacks a section or block. */
   unknown: string[];
-  /** Devices that are not known: what the machine lacks is known only of what machines have by themselves. */
+  /** Unknown devices: with any, only built-in sections and blocks are known to be missing. */
   unknownDevices: string[];
-  /** What QEMU compares, and nobody but QEMU knows. */
+  /** Facts that QEMU compares, and that savkit cannot judge. */
   notJudged: string[];
 }
 
-/** Properties of devices that change nothing of what their sections hold, and are compared with nothing. */
+/** Properties of devices that neither change the contents of sections nor are compared. */
 const PLAIN_PROPERTIES = new Set(
   `driver id bus addr drive netdev mac serial bootindex chardev audiodev model product vendor wwn vlan port scsi-id lun
    channel write-cache rotation_rate share-rw discard_granularity opt_io_size min_io_size logical_block_size
@@ -49,14 +49,14 @@ const PLAIN_PROPERTIES = new Set(
    hotplug unit fsdev mount_tag failover_pair_id acpi-index guid`.split(/\s+/),
 );
 
-/** The chipset of a machine type; undefined for one that savkit has no table of. */
+/** The chipset of a machine type; undefined if savkit has no table of it. */
 export function chipsetOf(machineType: string): QemuChipset | undefined {
   return CHIPSETS.find(({ alias, types }) => machineType === alias || types.test(machineType));
 }
 
 /**
- * What QEMU makes of settings.
- * @param machineType with its version, as far as it is known
+ * The machine that QEMU makes from settings.
+ * @param machineType with its version, if known
  */
 export function expectedOf(settings: GuestSettings, machineType: string | undefined): ExpectedMachine {
   const machine = new Building(settings, machineType);
@@ -70,7 +70,7 @@ class Building {
   readonly #chipset: QemuChipset | undefined;
   readonly #pci: PciPlaces;
   readonly #usb = new UsbPlaces();
-  /** Paths of controllers by the names that their buses have. */
+  /** Paths of controllers by the names of their buses. */
   readonly #controllers = new Map<string, string>();
   readonly #instances = new Map<string, number>();
 
@@ -220,7 +220,7 @@ class Building {
     if (type.negotiates) notJudged.push(`whether ${where} offers all features that the guest has taken up`);
   }
 
-  /** Sections of one name are numbered in the order in which their devices are made. */
+  /** Adds a section; those of one name are numbered in the order in which their devices are made. */
   #section(name: string, pciId?: number): void {
     const instance = this.#instances.get(name) ?? 0;
     this.#instances.set(name, instance + 1);
@@ -236,13 +236,13 @@ function deviceAt(type: string, addr: string): GuestDevice {
   return { type, properties: new Map([['addr', addr]]) };
 }
 
-/** Whether machines have a section or block of this name by themselves, and no device brings it along. */
+/** Whether a section or block of this name is built into machines, and comes with no device. */
 export function isOfMachine(name: string): boolean {
   return OWN_NAMES.has(name) || CHIPSETS.some(({ sections }) => sections.includes(name) && !name.includes('/'));
 }
 
 const ACPI_BLOCKS = ['/rom@etc/acpi/tables', '/rom@etc/table-loader', '/rom@etc/acpi/rsdp'];
 const DEFAULT_BIOS = 256 * 1024;
-/** Of the block `pc.rom`. */
+/** Size of block `pc.rom`. */
 const OPTION_ROMS = 128 * 1024;
 const OWN_NAMES = new Set(['cpu_common', 'cpu', 'apic', 'kvm-tpr-opt', 'pc.bios', 'pc.rom', 'pc.ram', ...ACPI_BLOCKS]);

@@ -5,7 +5,10 @@ import { devicesOfCommand } from './devices-of-command.ts';
 import { bytesOf, GivenOptions, type Properties, propertiesOf } from './given-options.ts';
 import { apicsOf, type GuestSettings, type MemorySettings, type Topology } from './guest-settings.ts';
 
-/** Options that change nothing of what a state holds: names, sockets, displays, logs, backends of devices. */
+/**
+ * Options that do not change the contents of a state, or are read elsewhere: names, sockets, displays, logs, backends
+ * of devices.
+ */
 const WITHOUT_EFFECT = new Set(
   `name S display nodefaults no-user-config no-reboot no-shutdown qmp qmp-pretty monitor mon chardev blockdev
    pidfile daemonize incoming uuid boot rtc sandbox runas chroot D d trace msg L k full-screen smbios fw_cfg
@@ -16,10 +19,10 @@ const WITHOUT_EFFECT = new Set(
    id iscsi loadstate`.split(/\s+/),
 );
 
-/** What a machine of pc's kind brings along where nothing else is said. */
+/** Default RAM of pc machines. */
 const DEFAULT_MEMORY = 128 * MIB;
 
-/** The machine that a command line makes. @throws UsageError `bad-command-line` */
+/** Settings of the machine that a command line starts. @throws UsageError `bad-command-line` */
 export function settingsOfCommand({ options }: CommandLine, name: string): GuestSettings {
   return new Reading(new GivenOptions(options), name).settings();
 }
@@ -38,7 +41,7 @@ class Reading {
     for (const { name, value = '' } of this.#options.all)
       if (!WITHOUT_EFFECT.has(name)) this.#unknown.push(`-${name} ${value}`.trim());
     const machine = this.#machine();
-    // Proxmox adds a version of its own, which its QEMU takes off.
+    // Proxmox adds a version of its own, which its QEMU removes.
     const type = machine.get('type')?.replace(/\+pve\d+$/, '');
     const model = this.#options.last('cpu');
     const firmware = this.#firmware(machine);
@@ -55,7 +58,7 @@ class Reading {
     };
   }
 
-  /** All of -machine, -M, and the options that stand for one of their properties. */
+  /** Properties from -machine, -M, and options that set one of them. */
   #machine(): Properties {
     const machine: Properties = new Map();
     for (const { name, value = '' } of this.#options.all) {
@@ -115,7 +118,7 @@ class Reading {
   }
 }
 
-/** Of a file that only the host of the command line may have. */
+/** Size of a file, if this host has it. */
 function sizeOf(path: string | undefined): { size?: number } {
   const size = path === undefined ? undefined : statSync(path, { throwIfNoEntry: false })?.size;
   return size === undefined ? {} : { size };

@@ -5,9 +5,9 @@ import { apicsOf, type GuestDevice, type GuestSettings, type MemorySettings } fr
 
 /** One kind of device in libvirt's settings. */
 interface Row {
-  /** QEMU's kinds by what libvirt calls the model; an empty name: where no model is told; null: without a section. */
+  /** QEMU's device types by libvirt's model; '' if no model is given. Null for a device without a section. */
   models: Readonly<Record<string, string | null>>;
-  /** How an element tells its model. Default: attribute `model`. */
+  /** Reads the model from an element. Default: attribute `model`. */
   model?: (element: Element) => string;
 }
 
@@ -127,7 +127,7 @@ const NO_DEVICES = new Set([
   'redirfilter',
 ]);
 
-/** The machine of a domain of libvirt. @throws FormatError `bad-settings` for what is no settings of a domain */
+/** Settings of a libvirt domain's machine. @throws FormatError `bad-settings` if the text is no domain */
 export function settingsOfDomain(xml: string, name: string): GuestSettings {
   const facts = readDomain(xml);
   const domain = child(parseSettings(xml, name), 'domain');
@@ -195,13 +195,13 @@ function devicesOf(devices: Element, unknown: string[]): GuestDevice[] {
   return made;
 }
 
-/** What holds other devices comes first. */
+/** Controllers, which hold other devices, come first. */
 function inOrder(tags: readonly string[]): string[] {
   const kept = tags.filter((tag) => !NO_DEVICES.has(tag));
   return [...kept.filter((tag) => tag === 'controller'), ...kept.filter((tag) => tag !== 'controller')];
 }
 
-/** What goes with a device without an element of its own. */
+/** Devices that come with a device without an element of their own. */
 function partsOf(tag: string, element: Element): GuestDevice[] {
   const part = (type: string): GuestDevice => ({ type, properties: new Map() });
   if (tag === 'interface' && element.type === 'user') return [part('slirp')];
@@ -233,7 +233,7 @@ function propertiesOf(tag: string, element: Element): Map<string, string> {
   return properties;
 }
 
-/** libvirt's names for controllers, which devices name as their bus. */
+/** libvirt's id of a controller, which its devices use as their bus. */
 function controllerId({ type, index }: Element): string {
   const at = textOf(index, '0');
   if (type === 'usb') return at === '0' ? 'usb' : `usb${at}`;

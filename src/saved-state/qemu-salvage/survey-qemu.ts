@@ -15,28 +15,28 @@ import { PageSets } from './page-sets.ts';
 
 /** A section that is kept. */
 export interface KeptSection extends WrittenSection {
-  /** Where it stands in the damaged file. */
+  /** Offset in the damaged file. */
   offset: number;
-  /** What was put right in it; absent where it was whole. */
+  /** Repairs of the section; absent if it was whole. */
   repaired?: string;
 }
 
-/** What can be had of a damaged state. */
+/** Salvageable parts of a damaged state. */
 export interface QemuSurvey {
   state: QemuState;
   pages: PageSets;
   kept: KeptSection[];
-  /** Sections that the description lists, and that cannot be found. */
+  /** Sections that the description lists, but that were not found. */
   dropped: { name: string; instance: number }[];
   description?: { json: Uint8Array; parsed: StreamDescription };
   findings: Finding[];
-  /** Sections may be missing of which nothing tells. */
+  /** Sections may be missing that nothing names. */
   cut: boolean;
-  /** The damaged state was itself salvaged from one that lacked something. */
+  /** The damaged state was itself salvaged from an incomplete one. */
   wasIncomplete: boolean;
 }
 
-/** Reads all that can be read. @throws SavkitError where not even the blocks of memory are known */
+/** Reads all readable parts. @throws SavkitError if not even the RAM blocks are known */
 export async function surveyQemu(
   source: ByteSource,
   options: Pick<WalkOptions, 'onProgress' | 'signal'>,
@@ -77,14 +77,14 @@ export async function surveyQemu(
   return survey;
 }
 
-/** Other sections in parts: some of their parts without the rest are of no use. */
+/** Other sections in parts, which are of use only if all their parts are there. */
 export function keptOthers({ memoryRead, otherSections }: QemuState): QemuState['otherSections'] {
   return memoryRead ? otherSections : [];
 }
 
 const isMarker = ({ name }: KeptSection) => name === INCOMPLETE_NAME;
 
-/** Of a section that comes twice the last one counts, as for QEMU. */
+/** Keeps a section; if it comes twice, the last one counts, as for QEMU. */
 function keep({ kept }: QemuSurvey, section: KeptSection): void {
   const index = kept.findIndex(({ name, instance }) => name === section.name && instance === section.instance);
   if (index < 0) kept.push(section);
@@ -95,7 +95,7 @@ function isKept({ kept }: QemuSurvey, { name, instance }: { name: string; instan
   return kept.some((section) => section.name === name && section.instance === instance);
 }
 
-/** Name, instance and version are those of the description, where the body is the one that it describes. */
+/** The section with name, instance and version from the description, if that describes its body. */
 function sectionOf({
   id,
   name,
@@ -116,7 +116,7 @@ function sectionOf({
   return { id, body, offset, ...right, repaired: isRight ? undefined : was };
 }
 
-/** Looks for what the description lists in the end of the stream, after whatever can't be read. */
+/** Searches the end of the stream, after unreadable parts, for the sections that the description lists. */
 async function findTheRest(source: ByteSource, survey: QemuSurvey): Promise<void> {
   const { bytes, offset } = await endOf(source, survey.state);
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
@@ -140,13 +140,13 @@ function descriptionIn(bytes: Uint8Array): QemuSurvey['description'] {
   return found && unlessBad(() => ({ json, parsed: parseDescription(json) }));
 }
 
-/** On a volume, which is larger than its stream, the stream ends with the first description. */
+/** End of the stream; on a volume, which is larger than its stream, the end of the first description. */
 async function endOfStream(stream: ByteSource, size: number, from: number): Promise<number> {
   const end = size - from > MAX_TAIL ? await findDescriptionEnd(stream, from) : undefined;
   return Math.min(size, end ?? size);
 }
 
-/** The last bytes of the stream; none where it can only be read front to back, because it is compressed. */
+/** The last bytes of the stream; none of a compressed one, which can only be read front to back. */
 async function endOf(source: ByteSource, { ramSections }: QemuState): Promise<{ bytes: Uint8Array; offset: number }> {
   const { stream, start, release } = await openQemuState(source, { unfinished: true });
   try {

@@ -14,13 +14,13 @@ import {
 } from './check-image-header.ts';
 import type { QemuState } from './qemu-state.ts';
 
-/** log2 of the bits of a count: QEMU has up to 64 bits. */
+/** log2 of the bits of a reference count: QEMU supports up to 64 bits. */
 const MAX_ORDER = 6;
 const L1_ENTRY = 8;
 
 /**
- * Whether the tables of a disk image lead to a machine's state in clusters of its own. QEMU follows them without a
- * look: an entry that leads elsewhere loads other bytes.
+ * Checks that the tables of a disk image lead to the machine's state, in clusters of its own. QEMU does not check:
+ * through a wrong entry it loads other bytes.
  */
 export async function checkImage(
   source: ByteSource,
@@ -64,14 +64,17 @@ async function* faultsOf(source: ByteSource, image: Qcow2Image, snapshot: Qcow2S
 }
 
 class ImageCheck {
-  /** Kinds of faults: how often, and where the first is: the offset of an entry, or in the state. */
+  /**
+   * Number and first place of each kind of fault: the offset of an entry in the image, or of a missing cluster in the
+   * state.
+   */
   readonly faults = new Map<string, { count: number; place: number }>();
   readonly #source: ByteSource;
   readonly #image: Qcow2Image;
   readonly #snapshot: Qcow2Snapshot;
   readonly #counts: ClusterCounts;
   readonly #turns: Turns;
-  /** Numbers of clusters that something has led to. */
+  /** Numbers of clusters that entries have led to. */
   readonly #used = new NumberSet(
     () => new UnsupportedError('too-many', 'Cannot check image: its clusters lie too far apart'),
   );
@@ -115,7 +118,7 @@ class ImageCheck {
     else {
       const count = await this.#counts.of(number);
       if (count === 0) this.#note('its entry leads to a cluster that counts as free', place);
-      // Each snapshot has it once, and so has the disk.
+      // Each snapshot may use a cluster once, and so may the disk.
       else if (count > this.#image.snapshots.length + 1)
         this.#note(`it counts as used ${count} times, more often than there are snapshots`, place);
     }

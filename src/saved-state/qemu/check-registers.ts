@@ -5,18 +5,18 @@ import { PAGE_MASK_64 } from '../../paging/schemes.ts';
 import type { Findings } from '../reading/findings.ts';
 import type { QemuState } from './qemu-state.ts';
 
-/** Registers that no x86 CPU can have, alone or together. QEMU loads them without a word. */
+/** Finds registers that no x86 CPU can have, alone or together. QEMU loads them without a message. */
 export function checkRegisters(cpu: QemuCpu, { blocks, configuration }: QemuState, findings: Findings): void {
   const { index, registers } = cpu;
   const { cr0 = 0n, cr3 = 0n, cr4 = 0n, efer = 0n } = registers;
   const has = (value: bigint, bit: bigint) => (value & bit) !== 0n;
   const odd = (what: string) => {
-    const message = `CPU ${index}: ${what}; no CPU has such registers, and QEMU loads them without a word`;
+    const message = `CPU ${index}: ${what}; no CPU has such registers, but QEMU loads them without a message`;
     findings.add({ severity: 'error', code: 'bad-registers', message, place: { unit: 'cpu', instance: index } });
   };
   if (has(cr0, CR0_PG) && !has(cr0, CR0_PE)) odd(`CR0 is ${hex(cr0)}, paging without protected mode`);
   if (has(efer, EFER_LMA) !== (has(efer, EFER_LME) && has(cr0, CR0_PG)))
-    odd(`EFER is ${hex(efer)} and CR0 ${hex(cr0)}: long mode is active just when it is enabled and paging is on`);
+    odd(`EFER is ${hex(efer)} and CR0 ${hex(cr0)}: long mode is active if and only if it is enabled and paging is on`);
   if (has(efer, EFER_LMA) && !has(cr4, CR4_PAE)) odd(`CR4 is ${hex(cr4)}, long mode without PAE`);
   const root = cr3 & PAGE_MASK_64;
   const ranges = blocks.flatMap((block) => block.ranges);
@@ -40,7 +40,7 @@ const FIXED: readonly [register: string, zeros: bigint, ones: bigint][] = [
 ];
 /** Types of memory in the page attribute table. */
 const PAT_TYPES = [0, 1, 4, 5, 6, 7];
-/** Registers and segments that a processor takes canonical addresses in only. */
+/** Registers that take canonical addresses only. */
 const ADDRESSES = ['lstar', 'cstar', 'sysenterEsp', 'sysenterEip', 'kernelgsbase'];
 const BASES = ['fs', 'gs', 'gdtr', 'idtr', 'ldtr', 'tr'];
 const WIDEST_ADDRESS = 57;
@@ -48,8 +48,8 @@ const WIDEST_ADDRESS = 57;
 const A20_MASKS = [0xffff_ffffn, 0xffef_ffffn];
 
 /**
- * Whether the state may be of a QEMU before 2.5: without KVM it kept what the guest wrote to DR6 and DR7, Linux zeros,
- * and not the bits that are always 1. A machine type is never newer than the QEMU that wrote it.
+ * Whether the state may come from a QEMU before 2.5. Without KVM, that kept the guest's values of DR6 and DR7 (zeros
+ * with Linux), without the bits that are always 1. A machine type is never newer than the QEMU that wrote it.
  */
 function takesPlainDebugRegisters(machine: string | undefined): boolean {
   const [major, minor] = (/-(\d+)\.(\d+)/.exec(machine ?? '') ?? []).slice(1).map(Number);
@@ -79,7 +79,7 @@ function* oddAlone({ registers, segments, a20Mask }: QemuCpu, hasPlainDebug: boo
   if (a20Mask !== undefined && !A20_MASKS.includes(a20Mask)) yield `the mask of the A20 gate is ${hex(a20Mask)}`;
 }
 
-/** Bits of QEMU's own flags that repeat those of a register: from which bit of it, to which of theirs, how many. */
+/** Bits of a register that QEMU's hidden flags repeat: first bit in the register, first bit in the flags, count. */
 const REPEATED: readonly [register: string, from: number, to: number, count: number][] = [
   ['cr0', 0, 7, 1],
   ['cr0', 1, 9, 3],
@@ -101,13 +101,13 @@ function* oddHiddenFlags({ registers, hiddenFlags }: QemuCpu): Generator<string>
   }
 }
 
-/** Of the second word of a descriptor. */
+/** Bits in the second word of a descriptor. */
 const SegmentFlag = { PRESENT: 1 << 15, LONG: 1 << 21, GRANULARITY: 1 << 23 };
 const DPL_SHIFT = 13;
-/** Of QEMU's own flags: level of privilege, code of 64 bits. */
+/** Bits of QEMU's hidden flags: privilege level, 64-bit code. */
 const HIDDEN_CPL = 3n;
 const HIDDEN_LONG = 1n << 15n;
-/** Of the flags register: 8086 mode. */
+/** Bit of the flags register: virtual 8086 mode. */
 const VM = 1n << 17n;
 
 function* oddSegments({ registers, segments, hiddenFlags }: QemuCpu): Generator<string> {

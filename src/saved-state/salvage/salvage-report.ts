@@ -8,11 +8,14 @@ import type { SalvageOptions } from './salvage-options.ts';
 import type { Survey } from './survey.ts';
 import type { UnitOutcome } from './survivors.ts';
 
-/** What salvaging has come to. */
+/** Result of salvaging. */
 export interface SalvageReport {
-  /** Nothing is missing but what can be made anew: directory, footer, CRCs; and what was written is whole. */
+  /** Nothing is missing except parts that can be made anew (directory, footer, CRCs), and the result is whole. */
   complete: boolean;
-  /** Nothing was left out, or found in the result, that keeps VirtualBox from loading it. */
+  /**
+   * Nothing known keeps VirtualBox from loading the result: no needed unit was left out, and `verify` finds no
+   * obstacle.
+   */
   loadable: boolean;
   /** Units that were written. */
   kept: UnitFate[];
@@ -26,17 +29,15 @@ export interface SalvageReport {
   lost: LostRun[];
   /** Pages that are missing or old. */
   lostPages: number;
-  /** More is lost than the list says: what named the ranges of ROMs and device memory is lost, too. */
+  /** More is lost than the list says: the names of the ranges of ROMs and device memory are lost, too. */
   untold: boolean;
-  /** Bits that were flipped back: just they explain a wrong CRC. */
+  /** Bits that were flipped back, as exactly these explain a wrong CRC. */
   repaired: FlippedBit[];
-  /**
-   * The bytes of kept memory do not have the stored CRC, and no damaged page accounts for that: any page may be wrong.
-   */
+  /** Kept memory does not match its stored CRC, and no damaged page accounts for that: any page may be wrong. */
   unproven: boolean;
   /** Findings in the damaged file. */
   findings: Finding[];
-  /** What `verify` says of the result. */
+  /** Result of `verify` on the written state. */
   written: { verdict: VirtualBoxVerdict; vboxCode: string | null; findings: Finding[] };
 }
 
@@ -44,19 +45,19 @@ export interface SalvageReport {
 export interface UnitFate {
   /** Name of the unit. */
   name: string;
-  /** Number among units of one name. */
+  /** Instance of the unit. */
   instance: number;
-  /** The pass that wrote it. */
+  /** Pass that wrote the unit. */
   pass: Pass;
   /** Version of the payload. */
   version: number;
-  /** Where its header stands in the damaged file. */
+  /** Offset of its header in the damaged file. */
   offset: number;
   /** Why it was left out; absent where it was kept. */
   why?: string;
 }
 
-/** Tells people what a survey has found. */
+/** The report of a survey. */
 export function reportOf(
   survey: Survey,
   { fill, trust = false }: SalvageOptions,

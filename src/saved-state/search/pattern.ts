@@ -2,18 +2,18 @@ import { runInNewContext } from 'node:vm';
 import { InterruptedError, UsageError } from '../../../formats/errors.ts';
 import { KIB } from '../../../formats/sizes.ts';
 
-/** Bytes of a match; one that goes on is told as far as this. */
+/** Longest reported match in bytes; longer ones are cut. */
 export const LONGEST_MATCH = 64 * KIB;
 
-/** Offset from the start of a piece of memory, and bytes. */
+/** A match in a piece of memory. */
 export interface Match {
-  /** Of the first byte, from the start of what was searched. */
+  /** Offset of the first byte in the piece. */
   offset: number;
-  /** Bytes. */
+  /** Length in bytes. */
   length: number;
 }
 
-/** What is searched for. */
+/** A pattern to search for. */
 export interface Pattern {
   /** A match may start within another one. */
   overlaps: boolean;
@@ -22,14 +22,14 @@ export interface Pattern {
 }
 
 export const PATTERN_KINDS = ['text', 'utf16', 'hex', 'regex'] as const;
-/** How the text of a pattern is meant. */
+/** Kind of a pattern's text. */
 export type PatternKind = (typeof PATTERN_KINDS)[number];
 
 /**
  * `text` in UTF-8, `utf16` little-endian, as Windows has it, `hex` bytes; a `regex` sees each byte as the character of
  * its number, so `\xff` is a byte.
- * @param ignoreCase of the letters a to z; of a `regex` of Latin-1
- * @throws UsageError for what is none
+ * @param ignoreCase for the letters a to z; in a `regex` for those of Latin-1
+ * @throws UsageError for an invalid pattern
  */
 export function patternOf(kind: PatternKind, text: string, ignoreCase = false): Pattern {
   if (text === '') throw new UsageError('bad-pattern', `Cannot search for nothing: --${kind} needs a text`);
@@ -61,12 +61,12 @@ function exactly(bytes: Buffer): Pattern {
   return { overlaps: true, find };
 }
 
-/** Letters of ASCII are the bytes 0x41 … 0x5a and 0x61 … 0x7a. */
+/** Matches bytes, with ASCII letters in either case. */
 function anyCase(bytes: Buffer): Pattern {
   const digits = (byte: number) => `\\x${byte.toString(16).padStart(2, '0')}`;
   const either = (byte: number) =>
     /[a-z]/i.test(String.fromCharCode(byte)) ? `[${digits(byte)}${digits(byte ^ 0x20)}]` : digits(byte);
-  // What is only looked ahead at is not passed over.
+  // A lookahead consumes nothing, so overlapping matches are found as well.
   const { find } = expression(`(?=${Array.from(bytes, either).join('')})`, 'g');
   return {
     overlaps: true,
@@ -97,10 +97,10 @@ function compile(text: string, flags: string): RegExp {
   }
 }
 
-/** Milliseconds for a piece. */
+/** Time limit for one piece, in ms. */
 const PATIENCE = 20_000;
 
-/** There are expressions that would take years; nothing but this ends them. */
+/** Some expressions would take years; only the time limit of another context ends them. */
 function within<T>(text: string, work: () => T): T {
   try {
     return runInNewContext('work()', { work }, { timeout: PATIENCE, breakOnSigint: true }) as T;

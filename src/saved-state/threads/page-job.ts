@@ -19,30 +19,30 @@ const CRC = 6;
 const OFFSET_AT = 32;
 const HEAD_SIZE = 40;
 const JOB_SIZE = HEAD_SIZE + 8 * BATCH_CAPACITY;
-/** Enough for pages that all turn out to be incompressible; what is not used takes no memory. */
+/** Enough for incompressible pages only; unused parts take no memory. */
 const RESULT_SIZE = BATCH_CAPACITY * PAGE_SIZE;
 
 /** Memory of one job that all threads see. */
 export interface SharedJob {
   head: SharedArrayBuffer;
   columns: SharedArrayBuffer;
-  /** Empty where the work has no result but whether it went well. */
+  /** Empty if the work has no result besides success or failure. */
   result: SharedArrayBuffer;
 }
 
 /**
- * A batch of pages that some thread is to work on. Their bytes are not in it: a thread reads the stretch of the file
- * that they stand in, which is as fast as copying them, and costs time only in the thread that does the work.
+ * A batch of pages for any thread to work on. It does not hold their bytes: the thread reads them from the file, which
+ * is as fast as copying them, and costs no time in other threads.
  */
 export class PageJob {
   readonly shared: SharedJob;
   /**
-   * The records as all threads see them; `at` goes from the start of the stretch, or of the result, once there is one.
+   * The records, shared by all threads; `at` counts from the start of the stretch, or of the result once there is one.
    */
   readonly pages: PageBatch;
-  /** The records as they were handed over, of the thread that did so. */
+  /** The records as `fill` got them; private to its thread. */
   readonly given = new PageBatch(memoryArena(new Uint8Array(0)));
-  /** Nobody waits for it any more. */
+  /** Nobody waits for the job any more. */
   isAbandoned = false;
   /** Receives the CRC. */
   piece: CrcPiece | undefined;
@@ -88,7 +88,7 @@ export class PageJob {
     return this.#head[SUMMED];
   }
 
-  /** The CRC-32 of those. */
+  /** CRC-32 of those bytes. */
   get crc(): number {
     return this.#head[CRC] >>> 0;
   }
@@ -102,7 +102,7 @@ export class PageJob {
     this.piece = undefined;
   }
 
-  /** What the work has made, with the records over a copy in `target`, if there is room. */
+  /** The result, with its bytes copied to `target` if there is room. */
   takeResult(target: Uint8Array): PageBatch {
     const size = this.#head[RESULT];
     if (size <= target.length) target.set(this.result.subarray(0, size));
@@ -111,8 +111,8 @@ export class PageJob {
   }
 
   /**
-   * Describes a batch that stands in the window on a file, and what the CRC of the file still needs up to its end;
-   * false, and nothing changed, where some of it stands elsewhere.
+   * Describes a batch whose bytes lie in the window on a file, and the bytes up to its end that the file's CRC still
+   * needs. @returns false, without a change, if some bytes lie elsewhere
    */
   fill(batch: PageBatch, order: number): boolean {
     const { count, encoding, at, length, window } = batch;
@@ -151,7 +151,7 @@ export class PageJob {
     return true;
   }
 
-  /** Says where the pages now stand: in the first `size` bytes of the result. */
+  /** Notes the pages' places in the first `size` bytes of the result. */
   setResult(size: number, encoding: Uint8Array, at: Uint32Array, length: Uint32Array): void {
     this.#head[RESULT] = size;
     this.pages.encoding.set(encoding);
@@ -164,20 +164,20 @@ export class PageJob {
     Atomics.notify(this.#head, STATE);
   }
 
-  /** Lets the job go, at once or as soon as the thread that has it is through. */
+  /** Frees the job, at once or as soon as its thread has finished. */
   free(): void {
     const { state } = this;
     if (state === JobState.TAKEN) this.isAbandoned = true;
     else Atomics.store(this.#head, STATE, JobState.FREE);
   }
 
-  /** Whether another batch may be put in. */
+  /** Whether the job can take another batch. */
   get isFree(): boolean {
     const { state } = this;
     return state === JobState.FREE || (this.isAbandoned && state !== JobState.TAKEN);
   }
 
-  /** Blocks until the thread that has the job is through; false where that takes longer than `ms`. */
+  /** Blocks until the job's thread has finished. @returns false if that takes longer than `ms` */
   wait(ms: number): boolean {
     return Atomics.wait(this.#head, STATE, JobState.TAKEN, ms) !== 'timed-out';
   }

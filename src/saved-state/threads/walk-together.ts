@@ -6,8 +6,8 @@ import { type WalkOptions, walkState } from '../reading/walk.ts';
 import { Crew } from './crew.ts';
 
 /**
- * A deep walk through a state, by several threads. Undefined where anything is wrong with it: a walk alone then says
- * what.
+ * Walks deeply through a state with several threads. @returns undefined if anything is wrong with the state; a walk
+ * with one thread then finds the fault
  */
 export async function walkTogether(
   source: ByteSource,

@@ -4,7 +4,7 @@ import { type CrewOrder, RUNG, STOPPED } from './crew.ts';
 import { JobState, PageJob } from './page-job.ts';
 import { PageWorker } from './page-work.ts';
 
-// A thread of a crew: does jobs, the oldest first, sleeps while there are none, and ends when told to.
+// A thread of a crew: does the oldest job first, sleeps while there is none, and ends when told to.
 
 const { work, source, ...shared } = workerData as CrewOrder;
 const jobs = shared.jobs.map((job) => new PageJob(job));

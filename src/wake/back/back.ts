@@ -14,19 +14,19 @@ import { expectSameMachine } from './same-machine.ts';
 import { takeMemory } from './take-memory.ts';
 import { takeUnits } from './take-units.ts';
 
-/** What a machine of QEMU has become. */
+/** Result of bringing a machine of QEMU back. */
 export interface BroughtBack {
   machine: string;
-  /** Pages of RAM that are others than in the template. */
+  /** Number of RAM pages that differ from the template. */
   pages: number;
-  /** Units whose bytes are others than in the template, by `name/instance`. */
+  /** Units whose bytes differ from the template, as `name/instance`. */
   units: string[];
 }
 
 /**
- * Writes a stopped machine of QEMU as a saved state of VirtualBox: RAM, processors and devices are QEMU's, all else is
- * the template's: a state of a machine with the same devices and as much RAM.
- * @param like seekable @throws UnsupportedError `not-wakeable`, `other-qemu`; FormatError
+ * Writes a stopped machine of QEMU as a saved state of VirtualBox. RAM, processors and devices are QEMU's, all else
+ * comes from the template, a state of a machine with the same devices and as much RAM.
+ * @param like the template; seekable @throws UnsupportedError `not-wakeable`, `other-qemu`; FormatError
  */
 export async function bringBack(
   stream: ByteSource,

@@ -3,29 +3,29 @@ import type { FieldValue, SectionImage } from './section-image.ts';
 
 /** Clocks of a machine when it was saved, in ns. QEMU's timers count the same as the guest's timers in VirtualBox. */
 export interface Moment {
-  /** Of the guest's timers. */
+  /** The clock of the guest's timers (TMVIRTUAL_SYNC). */
   now: bigint;
-  /** How far VirtualBox's other clock is ahead of it. */
+  /** Lead of VirtualBox's other clock (TMVIRTUAL) over `now`. */
   lag: bigint;
 }
 
 /**
- * How one value stands in both machines. Values of VirtualBox are parts of a decoded unit, those of QEMU fields of a
- * section; either direction may be missing, then the value stays the template's.
+ * Translation of one value between both machines. Values of VirtualBox are parts of a decoded unit, those of QEMU
+ * fields of a section. Either direction may be missing; the value then stays as it was.
  */
 export interface Correspondence {
   /** Path of the field in QEMU's section. */
   qemu: string;
-  /** What QEMU gets; undefined leaves the template's. */
+  /** Value for QEMU; undefined leaves the template's. */
   wake?(unit: UnitPart, moment: Moment): FieldValue | undefined;
   /** Puts QEMU's value into the unit. */
   back?(fields: SectionImage, unit: UnitPart, moment: Moment): void;
 }
 
-/** A decoded unit, or a part of one: the paths are those that `inspect --unit` shows. */
+/** A decoded unit, or a part of one, with paths as `inspect --unit` shows them. */
 export type UnitPart = Record<string, unknown>;
 
-/** The same value of the same meaning in both. @param vbox path in the unit; default: the name of the field */
+/** A value that is equal in both. @param vbox path in the unit; default: the name of the field */
 export function same(qemu: string, vbox: string): Correspondence {
   return {
     qemu,
@@ -37,7 +37,7 @@ export function same(qemu: string, vbox: string): Correspondence {
   };
 }
 
-/** Values whose names differ between both machines alone: `[QEMU, VirtualBox]`. */
+/** Values that are equal in both, but have other names: `[QEMU, VirtualBox]`. */
 export function sameEach(qemu: string, vbox: string, names: readonly (readonly [string, string])[]): Correspondence[] {
   return names.map(([theirs, ours]) => same(`${qemu}${theirs}`, `${vbox}${ours}`));
 }
@@ -59,7 +59,7 @@ export function sameBytes(qemu: string, vbox: string): Correspondence {
   };
 }
 
-/** A number that both count otherwise. */
+/** A number in different units or encodings. */
 export function converted(
   qemu: string,
   vbox: string,
@@ -77,17 +77,17 @@ export function converted(
   };
 }
 
-/** A value that VirtualBox does not have as it is. */
+/** A value that QEMU alone stores, computed from the unit. */
 export function computed(qemu: string, wake: Correspondence['wake']): Correspondence {
   return wake ? { qemu, wake } : { qemu };
 }
 
-/** QEMU's time of a timer that is stopped. */
+/** QEMU's expiry time of a stopped timer. */
 const STOPPED = -1n;
 const TIMER_STOPPED = 4;
 const TIMER_ACTIVE = 7;
 
-/** A timer of the clock of the guest's timers. */
+/** A timer that runs by the clock `now` of a Moment. */
 export function sameTimer(qemu: string, vbox: string): Correspondence {
   return {
     qemu,
@@ -99,7 +99,7 @@ export function sameTimer(qemu: string, vbox: string): Correspondence {
   };
 }
 
-/** Hands all values to QEMU's section. */
+/** Puts all values into QEMU's section. */
 export function wakeSection(
   table: readonly Correspondence[],
   unit: UnitPart,
@@ -142,7 +142,7 @@ function fieldValue(value: unknown): FieldValue {
   return typeof value === 'boolean' ? (value ? 1n : 0n) : BigInt(value as number | bigint);
 }
 
-/** A number in the form in which the unit had it. */
+/** A number in the type that the unit's old value has. */
 function likeBefore(value: bigint, before: unknown): unknown {
   if (typeof before === 'bigint') return value;
   return typeof before === 'boolean' ? value !== 0n : Number(value);

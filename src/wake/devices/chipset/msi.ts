@@ -1,28 +1,28 @@
 import type { SectionImage } from '../../template/section-image.ts';
 import { type BusDevice, configOf, configView, editConfig } from './pci.ts';
 
-/** Registers of a configuration space that lead to capabilities, and of an entry of that list. */
+/** Registers of a configuration space that lead to its list of capabilities, and offset of the link in an entry. */
 const STATUS = 0x06;
 const HAS_CAPABILITIES = 0x10;
 const FIRST_CAPABILITY = 0x34;
 const NEXT = 1;
-/** Of interrupts by messages: control, where messages go, and what they say. */
+/** Capability of message-signalled interrupts (MSI), and offsets of its control and address. */
 const MESSAGES = 5;
 const CONTROL = 2;
 const ADDRESS = 4;
 const ADDRESS_HIGH = 8;
-/** Bits of the control. */
+/** Bits of the control register. */
 const ENABLED = 1;
 const SET_BY_GUEST = 0x71;
 const WIDE = 0x80;
-/** More entries than that do not fit. */
+/** More entries do not fit into the space. */
 const MAX_CAPABILITIES = 48;
 
-/** Interrupts of a device that are messages. */
+/** Capability MSI of a device. */
 interface Messages {
   at: number;
   isEnabled: boolean;
-  /** Addresses of 64 bits. */
+  /** Addresses have 64 bits. */
   isWide: boolean;
 }
 
@@ -39,12 +39,12 @@ function messagesOf(config: DataView): Messages | undefined {
 
 const dataOf = ({ at, isWide }: Messages) => at + (isWide ? 12 : 8);
 
-/** Whether the guest has a device of VirtualBox interrupt by messages, and not by its pin. */
+/** Whether the guest has enabled MSI for a device of VirtualBox, in place of its pin. */
 export function interruptsByMessages(device: BusDevice): boolean {
   return messagesOf(configView(device))?.isEnabled === true;
 }
 
-/** Has QEMU's device send the messages that the guest has asked VirtualBox's for. */
+/** Sets QEMU's device up for the messages that the guest has set up in VirtualBox's. */
 export function wakeMessages(section: SectionImage, device: BusDevice): void {
   const from = configView(device);
   const own = messagesOf(from);

@@ -9,17 +9,17 @@ import { hiddenFlags, ownFlags } from './cpu-flags.ts';
 /** Segment registers by number. */
 export const SEGMENTS = ['es', 'cs', 'ss', 'ds', 'fs', 'gs'] as const;
 
-/** Bit of a segment's attributes: there is no segment. */
+/** Attribute bit of an unusable segment. */
 export const UNUSABLE = 0x10000;
 /** Attributes of a segment stand in the second word of its descriptor, from bit 8 on. */
 export const ATTRIBUTES_SHIFT = 8;
 export const ATTRIBUTES = 0xf0ff;
 const PRESENT = 0x8000;
 
-/** Bits of RFLAGS that there are. */
+/** Defined bits of RFLAGS. */
 const FLAGS = 0x3f7fd5n;
 const FLAGS_ONES = 2n;
-/** Components that there always are: x87 and SSE. */
+/** Extended state of every CPU: x87 and SSE. */
 const LEGACY_STATE = 3n;
 
 /** MSRs of unit cpum by index. */
@@ -89,7 +89,7 @@ const FPU_REGISTERS = 8;
 const MANTISSA_SIZE = 8;
 const ST_SIZE = 10;
 
-/** x87, SSE and AVX. QEMU keeps registers of the x87 by their numbers, FXSAVE by their places on the stack. */
+/** x87, SSE and AVX. QEMU orders x87 registers by number, FXSAVE by their places on the stack. */
 function wakeExtendedState({ context, fxsave, ymm, xStateInUse }: CpuState, section: SectionImage): void {
   const { fcw, fsw, ftw, mxcsr, st, xmm } = fpuImage.read(new Cursor(fxsave));
   section.set('env.fpuc', BigInt(fcw));
@@ -108,17 +108,17 @@ function wakeExtendedState({ context, fxsave, ymm, xStateInUse }: CpuState, sect
   if (ymm)
     for (let n = 0; n < xmm.length; n++)
       putWords(section, (word) => `env.xmm_regs[1][${n}]._q_ZMMReg[${word}]`, ymm.subarray(16 * n, 16 * n + 16), 2);
-  // Of a component that is not in use, KVM takes nothing: x87 and SSE are, whatever XCR0 says.
+  // KVM ignores components that are not marked as in use; x87 and SSE always are, whatever XCR0 says.
   section.set('env.xstate_bv', LEGACY_STATE | ((xStateInUse ?? 0n) & context.xcr0));
 }
 
-/** 16 bytes as two words, of which the first has the number `first`. */
+/** Puts 16 bytes into two words of 64 bits, numbered from `first` on. */
 function putWords(section: SectionImage, path: (word: number) => string, bytes: Uint8Array, first: number): void {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   for (const word of [0, 1]) section.set(path(first + word), view.getBigUint64(8 * word, true));
 }
 
-/** Releases before 5.0 do not keep them all: what is missing stays as QEMU has it after a reset. */
+/** Releases before 5.0 do not save all MSRs; the missing ones keep QEMU's values after a reset. */
 function wakeMsrs({ msrs }: CpuState, section: SectionImage): void {
   const put = (path: string, index: number) => {
     if (index < msrs.length) section.set(path, msrs[index]);
