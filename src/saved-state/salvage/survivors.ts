@@ -172,7 +172,7 @@ class SurvivorReader {
   }
 
   /**
-   * Units of V1.x have no checksums. Where no unit follows one, and bytes of the file are missing, its last bytes may be
+   * Units of V1.x have no checksums. If bytes of the file are missing and no unit follows one, its last bytes may be
    * those of the next unit.
    */
   #doubtUnproven(): void {
