@@ -1,8 +1,6 @@
 import { defineConfig } from 'vitest/config';
 
-/**
- * They measure the process that they run in, or what its modules hold, or put another world in the place of this one.
- */
+/** Tests that measure their process or the state of its modules, or replace `world`. */
 const ALONE = [
   'formats/kernels/*.test.ts',
   'formats/world/*.test.ts',

@@ -23,13 +23,13 @@ function savkit(...args: string[]): void {
   if (status !== 0) throw new Error(`savkit ${shown} ended with ${status}`);
 }
 
-/** Without the folder, and with quotes where a shell needs them. */
+/** The arguments without folders, quoted for a shell where needed. */
 function shownAs(args: readonly string[]): string {
   const names = args.map((arg) => (dirname(arg) === folder ? basename(arg) : arg));
   return names.map((arg) => (arg.includes(' ') ? `'${arg}'` : arg)).join(' ');
 }
 
-/** Starts a command that goes on while others run; its output comes at its end. */
+/** Starts a command in the background; its output comes at its end. */
 function begin(...args: string[]): { child: ChildProcess; text: () => string; end: Promise<number | null> } {
   console.log(`\n$ savkit ${shownAs(args)} &`);
   const child = spawn(process.execPath, [join(root, 'dist/bin/savkit.js'), ...args], {

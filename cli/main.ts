@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 
-// Says to people with an older Node what savkit needs. So this file uses nothing that came after Node 12, and all
-// others are loaded after the check.
+// Tells people with an older Node which one savkit needs. So this file uses nothing newer than Node 12, and loads all
+// others after the check.
 
 /** The same as `engines` in package.json; a test compares them. */
 const OLDEST = [20, 19];

@@ -6,13 +6,13 @@ import { tryFile } from '../io/output.ts';
 /** Where a machine is saved when its process is told to end. */
 export interface KeepFile {
   path: string;
-  /** Replaces a file that is there. */
+  /** Replace an existing file. */
   force: boolean;
 }
 
 export const KEEP_IN_TEXT =
-  'File that the machine is saved to when SIGTERM, or a second Ctrl-C, ends this process; default: a new one ' +
-  'that is told then';
+  'File that the machine is saved to when SIGTERM, or a second Ctrl-C, ends this process; default: a new one, ' +
+  'whose path is printed then';
 
 export interface KeepFileOptions {
   keepIn?: string;
@@ -32,7 +32,7 @@ export function keepFile(name: string, { keepIn, force }: KeepFileOptions, endin
   return keepIn === undefined ? newKeepFile(name, defaultFolder(), ending) : { path: resolve(keepIn), force };
 }
 
-/** A file in a folder, of a name that none there has. */
+/** A file with an unused name in a folder. */
 export function newKeepFile(name: string, folder: string = defaultFolder(), ending = '.sav'): KeepFile {
   const unique = `${plainName(name)}-${process.pid}-${randomBytes(3).toString('hex')}${ending}`;
   return { path: join(resolve(folder), unique), force: false };
@@ -42,7 +42,7 @@ function defaultFolder(): string {
   return join(stateFolder(), 'machines');
 }
 
-/** As part of a file's name; the machine's own may come from another host. */
+/** A machine's name as part of a file's name; it may come from another host. */
 export function plainName(name: string): string {
   return name.replace(/[^A-Za-z0-9_-]+/g, '-').slice(0, 64) || 'machine';
 }

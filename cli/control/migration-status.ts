@@ -1,6 +1,6 @@
 import type { MigrationEvent, ProgressFigures } from '../../migrations/report/report.ts';
 
-/** How far a migration is that is under way. */
+/** Progress of a migration under way. */
 export interface MigrationStatus {
   /** HOST:PORT of the target. */
   to: string;
@@ -19,7 +19,7 @@ const PHASES: Readonly<Partial<Record<MigrationEvent['event'], MigrationStatus['
   'link-lost': 'link lost',
 };
 
-/** Changes the status by what has happened. */
+/** Updates the status by an event. */
 export function note(status: MigrationStatus, event: MigrationEvent): void {
   status.phase = PHASES[event.event] ?? status.phase;
   if (event.event === 'progress') status.progress = event.progress;

@@ -10,7 +10,7 @@ import { line, NO_TEXT, type TerminalText } from '../terminal/terminal-text.ts';
 import type { KeepFile } from './keep-file.ts';
 import type { KeptMachine } from './kept-machine.ts';
 
-/** A hand-over has come to an end by then, if it does by itself. */
+/** Within this time a hand-over ends, if it ends by itself. */
 const HAND_OVER_MS = 10_000;
 const LOOK_MS = 20;
 
@@ -50,7 +50,7 @@ export class RunningCharge implements Charge {
     return line`${this.#kept.name} is in this process only (${process.pid})${reached}. ${ends}`;
   }
 
-  /** What is under way, a save or a migration, is cancelled; what can't be cancelled is waited for. */
+  /** Saves the machine. A save or migration under way is cancelled; one that can't be cancelled is waited for. */
   async save(): Promise<TerminalText> {
     this.#cancelOperations();
     const { running, name } = this.#kept;
@@ -81,7 +81,7 @@ export class RunningCharge implements Charge {
       await setTimeout(LOOK_MS);
   }
 
-  /** @returns false when the machine has gone on meanwhile, so that the file was worth nothing */
+  /** @returns false when the machine has gone on meanwhile, so that the file is out of date */
   async #saveAsItStands(): Promise<boolean> {
     const { running } = this.#kept;
     const { path, force } = this.#file;

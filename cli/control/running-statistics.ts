@@ -7,10 +7,10 @@ import { line, lines, NO_TEXT } from '../terminal/terminal-text.ts';
 import { statisticsText } from '../text/statistics-text.ts';
 import { askMachine } from './control-client.ts';
 
-/** Looks more often tell nothing more. */
+/** More frequent looks show nothing more. */
 const LEAST_SECONDS = 0.1;
 
-/** What a running machine counts, and how often to look. */
+/** Which statistics of a running machine to show, and how often. */
 export interface Looks {
   pattern?: string;
   /** Seconds between looks; absent for one look. */
@@ -18,7 +18,7 @@ export interface Looks {
   json: boolean;
 }
 
-/** Shows what a running machine counts; with `watch` also what has changed, until somebody stops it. */
+/** Shows statistics of a running machine; with `watch` also those that have changed, until the user stops it. */
 export async function runningStatistics(
   { signal }: Pick<Job, 'signal'>,
   machine: string,
@@ -44,7 +44,7 @@ export async function runningStatistics(
       last = now;
     }
   } catch (error) {
-    // That is how watching ends.
+    // An interruption is the normal end of watching.
     if (!signal.aborted) throw error;
     return { exitCode: ExitCode.OK, result: { statistics: last }, text: NO_TEXT };
   }

@@ -9,11 +9,11 @@ import { consequenceOf } from './reasons.ts';
 import type { DrainTarget } from './targets.ts';
 import { type Leaving, WaitingLine } from './waiting-line.ts';
 
-/** A machine, and what has come of it. */
+/** A machine and its outcome. */
 export interface DrainedMachine extends FoundMachine, Ended {
   /** Where it is now, or was last sent to; null: nowhere. */
   to: string | null;
-  /** The last one; null: none was begun. */
+  /** Number of its last migration; null: none was begun. */
   migration: string | null;
   /** Times that it was sent off, in this process. */
   attempts: number;
@@ -42,14 +42,14 @@ export type DrainEvent =
   | { event: 'target-stopped'; to: string; because: string };
 
 /**
- * Moves machines to targets, as many at a time as there are slots; each is in the end at exactly one place, or said not
- * to be known.
+ * Moves machines to targets, as many at a time as there are slots; in the end each is at exactly one place, or reported
+ * as unknown.
  */
 export class Drain {
   readonly done: DrainedMachine[] = [];
   /** A machine whose place nobody knows: a person has to look before anything else moves. */
   halted: string | undefined;
-  /** Why nothing can be noted any more; nothing more is begun then. */
+  /** Why the journal can't be written any more; nothing more is begun then. */
   noJournal: string | undefined;
   readonly #options: DrainOptions;
   readonly #line: WaitingLine;
@@ -73,7 +73,7 @@ export class Drain {
     return this.#moving.size < this.#options.jobs;
   }
 
-  /** Until a machine has come to its end, or one that was told to come later may come. */
+  /** Waits until a machine is done, or one that was put off may be tried again. */
   async #untilTurn(): Promise<void> {
     const timer = new AbortController();
     const turn = setTimeout(this.#line.msToTurn, undefined, { signal: timer.signal });
@@ -121,7 +121,7 @@ export class Drain {
     return hasStarted;
   }
 
-  /** Why a machine is not sent any more; undefined where it is. */
+  /** Why a machine is not sent; undefined if it may be sent. */
   #whyNot(leaving: Leaving): string | undefined {
     if (this.#options.signal.aborted) return 'interrupted';
     if (this.halted !== undefined) return `not sent: nobody knows where ${this.halted} is`;
@@ -142,7 +142,7 @@ export class Drain {
     try {
       const now = await lookAt(found.machine, this.#options.signal);
       if (now.name !== found.name)
-        return this.#close(leaving, { outcome: 'unknown', because: `at its socket is ${now.name} now` });
+        return this.#close(leaving, { outcome: 'unknown', because: `its socket is now that of ${now.name}` });
     } catch (error) {
       return this.#close(leaving, { outcome: 'unknown', because: (error as SavkitError).message });
     }
@@ -163,7 +163,7 @@ export class Drain {
     );
   }
 
-  /** Records come first: only what they say is here is sent again. */
+  /** The records decide: only a machine that they place here is sent again. */
   async #settle(leaving: Leaving, target: DrainTarget, begun: Begun, result: MoveResult): Promise<void> {
     const { code, downtimeMs, message } = result;
     if (result.outcome === 'handed-over') {
@@ -186,7 +186,7 @@ export class Drain {
     return consequence === 'later' ? this.#later(leaving, target, message) : this.#line.again(leaving);
   }
 
-  /** After a process that ended in the midst of it the machine may be gone with it, or stand still. */
+  /** If the process of the migration ended midway, the machine may be gone with it, or stand still. */
   async #runsHere({ machine }: FoundMachine, { wasBroken = false }: Fate): Promise<boolean> {
     if (!wasBroken) return true;
     return lookAt(machine, this.#options.signal).then(
@@ -212,7 +212,7 @@ export class Drain {
     this.#close(leaving, ended);
   }
 
-  /** What is under way comes to its end also where that cannot be noted: the records tell of it. */
+  /** Work under way is finished even if the journal can't be written: the records tell of it. */
   #noted(work: Promise<void>): Promise<boolean> {
     return work.then(
       () => true,
@@ -223,7 +223,7 @@ export class Drain {
     );
   }
 
-  /** That is all of this machine. */
+  /** Notes the final outcome of a machine. */
   #close({ found, last, attempts }: Leaving, ended: Ended): void {
     this.#finish({ ...found, ...ended, to: last?.to ?? null, migration: last?.migration ?? null, attempts });
   }

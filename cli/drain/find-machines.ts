@@ -15,18 +15,18 @@ export interface FoundMachine {
   machine: string;
   /** As it calls itself. */
   name: string;
-  /** Its memory. */
+  /** Bytes of its memory. */
   bytes: number;
-  /** It runs; else it is paused, or in another state. */
+  /** False: it is paused, or in another state. */
   runs: boolean;
 }
 
-/** What a look at a machine has shown. */
+/** A machine's answer about itself. */
 export interface Look {
   found: FoundMachine;
   /** In savkit's words, or in QEMU's. */
   state: string;
-  /** What a machine of savkit's tells beside that. */
+  /** More about a machine of savkit. */
   status: MachineStatus | undefined;
 }
 
@@ -35,7 +35,8 @@ const MOST_ASKED = 16;
 const SOCKET_NAME = /\.(sock|socket|qmp)$/;
 
 /**
- * The machines that words name: sockets, folders of sockets, guests of libvirt, or `libvirt:` for all that run.
+ * The machines that a command line names: sockets, folders of sockets, guests of libvirt, or `libvirt:` for all that
+ * run.
  * @param onBad called for a machine that does not answer; a socket in a folder may be left over from one that ended
  * @throws EnvironmentError for a folder that can't be listed, and for a libvirt that does not answer
  */

@@ -7,34 +7,34 @@ import type { TargetRoom } from '../../migrations/wire/messages.ts';
 /** A host that machines go to. */
 export class DrainTarget {
   readonly to: string;
-  /** What it could take when it was last asked; undefined where it does not tell. */
+  /** Its room when it was last asked; undefined if it does not tell. */
   room: TargetRoom | undefined;
   /** Machines on their way to it. */
   running = 0;
   moved = 0;
-  /** Why it gets no more. */
+  /** Why it gets no more machines. */
   stoppedBecause: string | undefined;
   readonly #trust: Trust;
 
-  /** @throws UsageError for what is no HOST:PORT */
+  /** @throws UsageError if `to` is not HOST:PORT */
   constructor(to: string, trust: Trust) {
     parseEndpoint(to);
     this.to = to;
     this.#trust = trust;
   }
 
-  /** Asks what it could take now. @throws EnvironmentError, MigrationError */
+  /** Asks for its present room. @throws EnvironmentError, MigrationError */
   async ask(): Promise<void> {
     this.room = await askRoom(() => connectToTarget(parseEndpoint(this.to), this.#trust));
   }
 
-  /** Whether a machine of this size fits, as far as it has told. */
+  /** Whether a machine of this size fits, as far as the target has told. */
   hasRoomFor(bytes: number): boolean {
     return this.room === undefined || this.room.bytes >= bytes;
   }
 }
 
-/** The one of these with the most room; of equal ones that with the fewest machines on their way. */
+/** The target with the most room; of equal ones that with the fewest machines on their way. */
 export function roomiest(targets: readonly DrainTarget[]): DrainTarget | undefined {
   const bytesOf = ({ room }: DrainTarget) => room?.bytes ?? 0;
   return [...targets].sort((a, b) => a.running - b.running || bytesOf(b) - bytesOf(a))[0];

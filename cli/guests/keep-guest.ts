@@ -17,7 +17,7 @@ export async function keepGuest(source: QemuSource, output: string): Promise<str
   const { regions } = source.description;
   const pieces = new Set(regions.map(({ name }) => name)).size;
   if (pieces !== 1)
-    throw new UnsupportedError('unsupported', `Cannot keep the guest: it has ${pieces} pieces of memory`);
+    throw new UnsupportedError('unsupported', `Cannot keep the guest: it has ${pieces} memory backends`);
   const pages = regions.reduce((sum, region) => sum + region.pages, 0);
   const devices = await source.saveRest();
   await withPartBeside(output, (ramPath) =>

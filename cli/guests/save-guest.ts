@@ -30,7 +30,8 @@ export interface SaveGuestOptions extends CommonOptions {
 }
 
 /**
- * Saves a guest of QEMU that runs on: its memory is copied beside the output first, then put together with its devices.
+ * Saves a guest of QEMU, which runs on: its memory is first copied to a file beside the output, then joined with its
+ * devices.
  */
 export async function saveGuest(options: SaveGuestOptions, signal: AbortSignal): Promise<Outcome> {
   const { output } = options;
@@ -51,12 +52,12 @@ async function saveBeside(
   const report = new LiveReport(options);
   try {
     const facts = await learnFacts(qmp, process, { signal });
-    // The disks stay as they are: the state belongs to them as they were at that moment.
+    // Disks are not copied: the state fits them as they are at the moment of the save.
     const hindrances = hindrancesOf(facts, { areShared: true, areMirrored: false });
     if (hindrances.some(({ isFatal }) => isFatal)) throw refusal('save', machine, hindrances);
     if (facts.backends.length !== 1)
       throw refusal('save', machine, [
-        { code: 'hindered', isFatal: true, message: `it has ${facts.backends.length} pieces of memory, expected one` },
+        { code: 'hindered', isFatal: true, message: `it has ${facts.backends.length} memory backends, expected one` },
       ]);
     const source = QemuSource.open(qmp, facts);
     try {
@@ -91,7 +92,7 @@ async function saveBeside(
   }
 }
 
-/** Has a watchdog let the guest go on where this process is killed while it stands still. */
+/** Starts a watchdog that resumes the guest if this process is killed while the guest stands still. */
 async function whileWatched<T>(
   machine: string,
   guest: GuestRecord,

@@ -17,7 +17,7 @@ import { unpacked } from './unpacked.ts';
 import { isUrl, openUrl } from './web.ts';
 
 export interface InputOptions {
-  /** Once the file has been read, because what was read lives on and may be saved to the same place. */
+  /** The file may be replaced after it was read: a machine that is loaded from it may be saved there. */
   mayBeReplaced?: boolean;
   /** A file with the RAM that the state leaves out. */
   ram?: string;
@@ -25,10 +25,7 @@ export interface InputOptions {
   mayGrow?: boolean;
 }
 
-/**
- * Opens a file, a snapshot in one, `FILE:SNAPSHOT`, or stdin for `-`, packed ones as what they hold; closes it in any
- * case.
- */
+/** Opens a file, a snapshot in one, `FILE:SNAPSHOT`, or stdin for `-`, unpacks packed ones; closes it in any case. */
 export async function withInput<T>(
   file: string,
   use: (source: ByteSource) => Promise<T>,
@@ -36,11 +33,11 @@ export async function withInput<T>(
 ): Promise<T> {
   if (!mayBeReplaced) keepInput(file);
   const opened = endingWithWork(file === '-' ? streamSource(process.stdin) : await openPart(file, !mayGrow));
-  // A pipe may have nothing to say for ever.
+  // A pipe may never deliver anything.
   const forget = whenAborted(stop.signal, () => opened.seekable || void opened.close());
   try {
     return await withUnpacked(opened, ram, use).finally(() => {
-      // To whoever reads it, a pipe that is closed for this seems to end early.
+      // To its reader, a pipe that was closed for this has ended early.
       if (stop.signal.aborted && !opened.seekable) throw new InterruptedError();
     });
   } finally {
@@ -49,7 +46,7 @@ export async function withInput<T>(
   }
 }
 
-/** Whatever goes through a file, however long it is, ends when somebody wants it to. */
+/** A source whose reads fail when the command is to end. */
 function endingWithWork(source: ByteSource): ByteSource {
   return {
     ...withBeside(source, {}),
@@ -142,18 +139,18 @@ export function storedFileOf(path: string): string {
 
 const keptInputs: (() => void)[] = [];
 
-/** For whoever is done with a file for good, and goes on to many others. */
+/** Forgets the inputs so far; for commands that go through many files. */
 export function forgetInputs(): void {
   for (const forget of keptInputs.splice(0)) forget();
 }
 
-/** What was read once must not be overwritten as long as the process lives, under whatever name. */
+/** A file that was read must not be overwritten by this process, under whatever name. */
 function keepInput(file: string): void {
   try {
     const there = file === '-' ? fstatSync(0, { bigint: true }) : statSync(file, { bigint: true });
     if (there.isFile() || there.isFIFO()) keptInputs.push(holdFile(there, file === '-' ? 'stdin' : file));
   } catch {
-    // Whoever opens the file says why that can't be done.
+    // Opening the file reports why it can't be read.
   }
 }
 
@@ -189,7 +186,7 @@ function decoderFor([first, second]: Uint8Array): InstanceType<typeof TextDecode
   return new TextDecoder(isLittleEndian ? 'utf-16le' : isBigEndian ? 'utf-16be' : 'utf-8');
 }
 
-/** A line that is longer is cut: a text has none. */
+/** Longer lines are cut: texts have none. */
 const MAX_LINE = 64 * 1024;
 
 /** How a file begins. */

@@ -17,11 +17,11 @@ export type LogEntry = Record<string, unknown>;
 export interface LineLogOptions {
   /** The first line: what the log is, and of what. */
   head: LogEntry & { journal: string };
-  /** Goes on with a log that is there; else that is refused. */
+  /** Go on with an existing log, which is refused otherwise. */
   resume: boolean;
   /**
    * Called for each entry of an earlier process.
-   * @param refuse makes the error of an entry that is not as it has to be, of the reason
+   * @param refuse makes the error for a bad entry, from a reason
    */
   onEntry(entry: unknown, refuse: (why: string) => Error): void;
 }
@@ -41,7 +41,7 @@ export class LineLog {
   }
 
   /**
-   * No other process has the file until it is closed.
+   * Opens a log. No other process gets the file until it is closed.
    * @throws UsageError `other-journal` where the first line of the file there is another one, EnvironmentError `EEXIST`
    * without `resume`, `EBUSY` where another process is at work with it, FormatError `bad-record`
    */
@@ -88,11 +88,11 @@ export class LineLog {
   }
 
   /**
-   * A last line without end is of a process that was killed; it goes. @returns whether there was a first line
-   * @throws UsageError for what is no log of this kind, which stays as it is
+   * A last line without newline, left by a process that was killed, is removed. @returns whether there was a first line
+   * @throws UsageError for a file that is no log of this kind, which stays as it is
    */
   async #readBack(path: string, head: LineLogOptions['head'], onEntry: LineLogOptions['onEntry']): Promise<boolean> {
-    // What every log of this kind begins with.
+    // Every log of this kind begins so.
     const beginning = Buffer.from(JSON.stringify({ journal: head.journal }).slice(0, -1));
     const found = Buffer.alloc(beginning.length);
     const { bytesRead } = await this.#file.read(found, 0, found.length, 0);
@@ -107,7 +107,7 @@ export class LineLog {
         yield chunk;
       }
     };
-    const refuse = (why: string) => new FormatError('bad-record', `Cannot read the journal ${path}: of a line, ${why}`);
+    const refuse = (why: string) => new FormatError('bad-record', `Cannot read the journal ${path}: bad line, ${why}`);
     let isFirst = true;
     for await (const text of linesOf(measured(), LONGEST_LINE, 'drop')) {
       // The file is left as it is.

@@ -4,13 +4,13 @@ import type { FileCommand, FileOptionsOf } from './file-command.ts';
 import { checkManyOptions } from './options.ts';
 import { runFiles } from './run-files.ts';
 
-/** What a command over files says of itself. */
+/** Declaration of a command that works on any number of files. */
 export interface FileCommandParts<B extends Builder>
   extends Pick<FileCommand<FileOptionsOf<B>>, 'name' | 'perFile' | 'extension'> {
-  /** Its arguments, for people who have left them out. */
+  /** Arguments, for the message when they are missing. */
   usage: string;
   builder: B;
-  /** Makes of the words of the command line the options that `perFile` expects. @throws UsageError */
+  /** Turns the parsed options into those that `perFile` expects. @throws UsageError */
   settle?(options: FileOptionsOf<B>): void;
 }
 

@@ -8,7 +8,7 @@ import { line } from '../terminal/terminal-text.ts';
 import type { LiveReport } from '../text/live-report.ts';
 import { expositionOf, type Values } from './metrics.ts';
 
-/** Of commands that run for long. */
+/** Options of commands that run for long. */
 export interface MetricsOptions {
   metricsListen?: string;
 }
@@ -26,10 +26,10 @@ const MOST_CONNECTIONS = 16;
 const REQUEST_MS = 5000;
 
 /**
- * Answers who asks for figures, without a word about anything else. Nobody is asked who they are: it listens on
- * loopback, unless another address is named.
- * @param collect what is told; called for each request
- * @returns ends it
+ * Serves figures to Prometheus, and nothing else. There is no authentication: it listens on loopback, unless another
+ * address is named.
+ * @param collect gives the figures; called for each request
+ * @returns a function that ends the server
  * @throws EnvironmentError when the address can't be used, UsageError
  */
 export async function serveMetrics(

@@ -20,7 +20,7 @@ export interface RecordedMigration {
   outcome: HistoryOutcome;
 }
 
-/** `open`: a process is at it, or another one has got its number; `unsettled`: none that can be seen from here is. */
+/** `open`: its process runs, or another one with the same PID; `unsettled`: no process of it is seen from here. */
 export type HistoryOutcome = 'moved' | 'arrived' | 'stayed' | 'not arrived' | 'open' | 'unsettled';
 
 const RECORD = /^[0-9a-f]{32}\.(source|target)\.json$/;
@@ -82,7 +82,7 @@ function migrationOf(sides: readonly KeptRecord[]): RecordedMigration {
     machine,
     time: new Date(Math.min(Math.max(...records.map(({ at }) => at)), LAST_DATE)).toISOString(),
     sides: sides.map(({ record: { side, decision, peer }, path }) => ({ side, decision, peer, record: path })),
-    // What is not settled matters more; else the source comes first.
+    // Unsettled sides matter more; else the source comes first.
     outcome: (['unsettled', 'open'] as const).find((each) => outcomes.includes(each)) ?? outcomes[0],
   };
 }
@@ -91,7 +91,7 @@ function outcomeOf(record: DecisionRecord): HistoryOutcome {
   return SETTLED[record.decision] ?? (isAlive(record, true) === true ? 'open' : 'unsettled');
 }
 
-/** Of JavaScript, in milliseconds; a record may claim any number. */
+/** Largest date of JavaScript, in ms since 1970; a record may claim any number. */
 const LAST_DATE = 8.64e15;
 
 async function namesIn(folder: string): Promise<string[]> {

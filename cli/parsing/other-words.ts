@@ -1,6 +1,6 @@
 import { nearest } from './nearest.ts';
 
-/** What people of other tools call the work of a command. */
+/** Words of other tools for the work of a command. */
 const OTHER_WORDS: Readonly<Record<string, readonly string[]>> = {
   inspect: ['info', 'show', 'list', 'ls', 'describe', 'view', 'print', 'open', 'file', 'identify', 'summary'],
   verify: ['test', 'validate', 'fsck', 'hash', 'checksum', 'crc', 'audit'],
@@ -27,7 +27,7 @@ const OTHER_WORDS: Readonly<Record<string, readonly string[]>> = {
   control: ['pause', 'resume', 'stop', 'status', 'kill', 'throttle', 'ps'],
 };
 
-/** The commands that were probably meant by a word that is none. */
+/** The commands that were probably meant by an unknown word. */
 export function commandsMeant(word: string, commands: readonly string[]): string[] {
   const plain = word.toLowerCase();
   if (commands.includes(plain)) return [plain];

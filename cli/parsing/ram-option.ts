@@ -9,5 +9,5 @@ export function withRamFile<T>(argv: Argv<T>) {
   });
 }
 
-/** Of commands that read states whose RAM may lie in a file of its own. */
+/** Options of commands that read states whose RAM may lie in a file of its own. */
 export type RamOptions = OptionsOf<typeof withRamFile>;

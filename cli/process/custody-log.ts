@@ -34,7 +34,7 @@ export interface Lists {
   custody?: string | undefined;
 }
 
-/** What a command makes of what. */
+/** Files of a command, besides its input. */
 interface Making {
   command: string;
   /** Undefined where nothing is to be written. */
@@ -46,11 +46,11 @@ interface Making {
 }
 
 /**
- * Does `work`, which makes a file of `job.file`, and appends both with their hashes to the lists that are wished for,
- * after the output is on disk. Nothing is appended where no output came of it.
+ * Does `work`, which makes a file of `job.file`, and appends both with their hashes to the requested lists, after the
+ * output is on disk. Without an output nothing is appended.
  * @throws UsageError before any work: `same-file`, or a stream, which can't be hashed again; EnvironmentError `EEXIST`
- * for a file that is no such list, or has a sum of the output already; EnvironmentError `changed` for an input that is
- * another one after the work
+ * for a file that is no such list, or has a sum of the output already; EnvironmentError `changed` for an input that has
+ * changed meanwhile
  */
 export async function noted<T>(job: Job, lists: Lists, making: Making, work: () => Promise<T>): Promise<T> {
   const { sums, custody } = lists;
@@ -75,7 +75,7 @@ export async function noted<T>(job: Job, lists: Lists, making: Making, work: () 
   return value;
 }
 
-/** What each of the lists begins with. */
+/** How each of the lists begins. */
 const BEGINNINGS: Readonly<Record<keyof Lists, RegExp>> = { sums: /^\\?[0-9a-f]{64} [ *]/, custody: /^\{"time":"/ };
 
 /** @throws UsageError for streams, whose bytes can't be had again */
@@ -88,8 +88,8 @@ async function expectFiles(inputs: readonly string[], output: string): Promise<v
 }
 
 /**
- * Whatever lists are appended to, no other file is.
- * @param files what is read and written beside them
+ * Makes sure that only lists are appended to.
+ * @param files the files that are read and written besides
  */
 async function expectLists(lists: Lists, files: readonly string[]): Promise<void> {
   const taken = new Set(await Promise.all(files.map(placeOf)));
@@ -151,7 +151,7 @@ async function noteSums(list: string, files: readonly HashedFile[]): Promise<voi
 
 async function append(path: string, text: string): Promise<void> {
   try {
-    // What a full disk has left of a line must not become the beginning of this one.
+    // A part of a line, left by a full disk, must not become the beginning of this one.
     const beginning = (await endsInLine(path)) ? '' : '\n';
     await appendFile(path, beginning + text, { mode: 0o600 });
   } catch (error) {
@@ -159,7 +159,7 @@ async function append(path: string, text: string): Promise<void> {
   }
 }
 
-/** Whether a file ends with the end of a line, or holds nothing; what is no file does. */
+/** Whether a new line can be appended: the file ends with a newline, is empty, or is no regular file. */
 async function endsInLine(path: string): Promise<boolean> {
   const there = await stat(path).catch(() => undefined);
   if (!there?.isFile() || there.size === 0) return true;

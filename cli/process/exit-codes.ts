@@ -8,7 +8,7 @@ import {
 } from '../../formats/errors.ts';
 import { MigrationError } from '../../migrations/wire/migration-error.ts';
 
-/** What the process ends with; one table for all commands, repeated in the README. */
+/** Exit codes of all commands. */
 export const ExitCode = {
   OK: 0,
   /** The file is bad. */
@@ -20,13 +20,15 @@ export const ExitCode = {
   ENVIRONMENT: 4,
   /** Not supported, or does not fit. */
   UNSUPPORTED: 5,
-  /** savkit itself is wrong: nothing is said of the file. */
+  /** A fault of savkit itself: says nothing about the file. */
   INTERNAL: 70,
   INTERRUPTED: 130,
 } as const;
 export type ExitCode = (typeof ExitCode)[keyof typeof ExitCode];
 
-/** Those that say something of this host, or of this moment, and nothing of the file: another try may end otherwise. */
+/**
+ * Codes that say nothing about the file, but something about this host or this moment: another try may end otherwise.
+ */
 export const TRIED_AGAIN: readonly unknown[] = [ExitCode.ENVIRONMENT, ExitCode.INTERNAL, ExitCode.INTERRUPTED];
 
 export function exitCodeOf(error: unknown): ExitCode {
@@ -36,7 +38,7 @@ export function exitCodeOf(error: unknown): ExitCode {
   if (error instanceof EnvironmentError) return ExitCode.ENVIRONMENT;
   if (error instanceof InterruptedError) return ExitCode.INTERRUPTED;
   if (error instanceof MigrationError && error.isMisfit) return ExitCode.UNSUPPORTED;
-  // What stops a migration, and a host without memory, say nothing of a file.
+  // A stopped migration, or a host without memory, says nothing about a file.
   if (error instanceof SavkitError) return ExitCode.ENVIRONMENT;
   throw error;
 }

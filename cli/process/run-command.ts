@@ -34,11 +34,11 @@ export function withCommonOptions<T>(argv: Argv<T>) {
 
 /** Options that every command has. */
 export type CommonOptions = OptionsOf<typeof withCommonOptions> & {
-  /** Of commands that take their time: what happens, as it happens. */
+  /** Of long commands: print events as they happen. */
   ndjson?: boolean;
   /**
-   * The file that a command writes. With `-` stdout is for its bytes: a JSON document goes to stderr, but for one that
-   * tells of a command line that was refused, before there were any bytes.
+   * The file that a command writes. With `-` stdout is for its bytes: a JSON document goes to stderr, except that of a
+   * refused command line, which comes before any bytes.
    */
   output?: string;
 };
@@ -51,10 +51,10 @@ export function withThreads<T>(argv: Argv<T>) {
   });
 }
 
-/** Of commands that can use several threads. */
+/** Options of commands that can use several threads. */
 export type ThreadOptions = OptionsOf<typeof withThreads>;
 
-/** @throws UsageError for what is no number of threads */
+/** @throws UsageError for a bad number of threads */
 export function threadsOf({ threads }: ThreadOptions): ThreadOptions {
   if (threads === undefined) return {};
   if (!Number.isInteger(threads) || threads < 1)
@@ -62,24 +62,24 @@ export function threadsOf({ threads }: ThreadOptions): ThreadOptions {
   return { threads };
 }
 
-/** What a command found out about one file. `result` goes into the JSON as it is, `text` to people. */
+/** A command's result for one file. `result` goes into the JSON as it is, `text` to people. */
 export interface Outcome {
   exitCode: ExitCode;
   findings?: readonly Finding[];
   result: object;
   text: TerminalText;
-  /** Under which files of this outcome are counted, where the exit code says too little. */
+  /** Word under which files with this outcome are counted, if the exit code says too little. */
   word?: string;
 }
 
-/** What a command gets for one file. */
+/** A command's work on one file. */
 export interface Job {
   file: string;
   signal: AbortSignal;
   progress: ProgressBar;
 }
 
-/** Ends the reading of a source with the command, and shows how far it is. */
+/** Options for reading a source: it ends with the command, and shows its progress. */
 export function stepsOf({ signal, progress }: Job, source: { size: number | undefined }) {
   return {
     signal,
@@ -88,8 +88,8 @@ export function stepsOf({ signal, progress }: Job, source: { size: number | unde
 }
 
 /**
- * Runs a command over its files and prints what it gives: data to stdout, all else to stderr. Signals end it as
- * `custody` says. @returns the exit code
+ * Runs a command and prints its results: data to stdout, all else to stderr. Signals end it as `custody` says. @returns
+ * the exit code
  */
 export async function runCommand(
   command: string,
@@ -121,7 +121,7 @@ export function isForPrograms({ json, ndjson }: CommonOptions): boolean {
   return json || ndjson === true;
 }
 
-/** What became of one file. */
+/** Printable outcome of one file. */
 export interface Done {
   result: FileResult;
   /** For people, on stdout. */
@@ -132,10 +132,10 @@ export interface Done {
   word?: string;
 }
 
-/** Under this word files are counted that were never a state. */
+/** Word under which files are counted that were never a state. */
 export const NO_STATE = 'no state';
 
-/** Runs a command on one file. What fails is part of the result. @throws what is a fault of savkit itself */
+/** Runs a command on one file. Failures are part of the result. @throws faults of savkit itself */
 export async function runOne(
   command: string,
   given: Omit<Job, 'progress'> & { progress?: ProgressBar },
@@ -165,12 +165,12 @@ export async function runOne(
   }
 }
 
-/** What the system throws of work that was told to stop. */
+/** Whether an error is the system's for aborted work. */
 function isAbort(thrown: unknown): boolean {
   return stop.signal.aborted && (thrown as Error).name === 'AbortError';
 }
 
-/** Prints what became of a file, for people. */
+/** Prints the outcome of a file, for people. */
 export async function present({ text, told }: Done): Promise<void> {
   await show(text);
   tell(told);
@@ -178,7 +178,7 @@ export async function present({ text, told }: Done): Promise<void> {
 
 /** Commands that can replace a file say how. */
 function hintAtForce(error: SavkitError, options: object): void {
-  // Of a control socket's path its own error tells more.
+  // For the path of a control socket its own error says more.
   if (error.code !== 'EEXIST' || !error.message.startsWith('Cannot write')) return;
   if (!('force' in options)) error.message += '; choose another name';
   else if (!options.force) error.message += '; --force replaces it';
@@ -189,11 +189,11 @@ const READER_PATIENCE = 500;
 
 function stopWork(): void {
   stop.abort();
-  // A reader of stdout that reads no more would keep the process alive.
+  // A reader of stdout that has stopped reading would keep the process alive.
   setTimeout(() => unreadBytes() > 0 && process.exit(ExitCode.INTERRUPTED), READER_PATIENCE).unref();
 }
 
-/** Of what was found in a file its name, too. */
+/** Error message; with the file's name if the error was found in a file. */
 function namedErrorText(error: SavkitError): string {
   return error.source === undefined || error instanceof EnvironmentError
     ? errorText(error)

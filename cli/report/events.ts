@@ -14,10 +14,10 @@ import {
   text,
 } from '../../formats/values/shape.ts';
 
-// Results of savkit's own commands, as programs get them: events one a line, journals, or one document. They come from
-// files that anybody may have written: whatever is not as expected is left out.
+// Results of savkit's own commands with `--json`: events, one a line, journals, or one document. Anybody may have
+// written the files, so values of unexpected types are left out.
 
-/** Whatever is no figure counts as 0, and whatever is no text as empty. */
+/** Other values than figures count as 0, other values than text as empty. */
 const figure = orElse(
   such(number, (value) => value >= 0 && value <= Number.MAX_SAFE_INTEGER, 'a figure'),
   0,
@@ -52,16 +52,16 @@ const migrationShape = fields({
 });
 
 export type ReportedRound = ShapeValue<typeof roundShape>;
-/** What `migrate` has come to. */
+/** Result of `migrate`. */
 export interface MigrationFigures extends ShapeValue<typeof migrationShape> {
-  /** All that there were; of more than a page can show the first ones are in `rounds`. */
+  /** Number of all rounds; `rounds` holds the first `MOST_ROUNDS`. */
   roundCount: number;
 }
 
-/** More make a page that browsers are slow with. */
+/** With more of them on a page, browsers get slow. */
 const MOST_ROUNDS = 1000;
 
-/** What a command said of one file. */
+/** A command's result for one file. */
 export interface FileFigures {
   file: string;
   command: string;
@@ -80,11 +80,12 @@ export interface EventTakers {
 
 type Loose = ShapeValue<typeof object>;
 
-/** A document for one file is small; of many there are events. */
+/** Bytes of a line or of a document. Documents are about one file, and small; commands on many files write events. */
 const MOST_DOCUMENT = 64 * 1024 * 1024;
 
 /**
- * Reads events, or a document, and gives each result; holds one line, of a document all of it. @returns results in it
+ * Reads events, or a document, and hands on each result. Keeps one line in memory, or the whole document. @returns the
+ * number of results
  * @throws EnvironmentError, FormatError for a line that is longer than a document can be
  */
 export async function readResults(source: ByteSource, takers: EventTakers): Promise<number> {

@@ -69,7 +69,7 @@ async function keysFor({ encrypt, keyFile }: RelayMigrationOptions): Promise<Key
 
 /**
  * Takes connections one by one until one of them was a migration: wrong passwords end at the target, which goes on
- * listening, and so do we.
+ * listening, as the relay does.
  */
 class Carrier {
   readonly #at: Endpoint;
@@ -100,7 +100,7 @@ class Carrier {
     this.#signal = signal;
   }
 
-  /** What is told of it to Prometheus. */
+  /** Figures for Prometheus. */
   values(): Values {
     const figures = this.#figures;
     return {
@@ -160,7 +160,7 @@ class Carrier {
     });
   }
 
-  /** A source finds the connection closed where the target can't be reached; the next one may be luckier. */
+  /** Connects to the target. If that fails, the source's connection is closed, and the next source is waited for. */
   async #reach(source: Peer): Promise<Peer | undefined> {
     try {
       return await connectPeer(this.#to, { key: this.#keys.out });

@@ -1,6 +1,6 @@
 import { indent, line, type TerminalText } from '../terminal/terminal-text.ts';
 
-/** What a forecast leaves open. */
+/** Lines for the questions that a forecast leaves open. */
 export function openText({
   notJudged,
   assumed,

@@ -8,7 +8,7 @@ import type { PreparedWake } from '../../src/wake/prepare.ts';
 import { bad, good } from '../terminal/styles.ts';
 import { indent, line, lines, type TerminalText } from '../terminal/terminal-text.ts';
 
-/** What a wake has come to. */
+/** Result of a wake. */
 export interface WakeResult {
   machine: string;
   qemu: string;
@@ -32,7 +32,7 @@ export function wakeText(file: string, output: string | undefined, result: WakeR
   ]);
 }
 
-/** All reasons, each with what helps. */
+/** All refusals, each with its remedy. */
 export function refusalsText(file: string, refusals: readonly Refusal[]): TerminalText {
   return lines([
     line`${file}: ${bad('cannot be woken')}, nothing was written`,
@@ -58,7 +58,7 @@ export function foreseenText(
   ]);
 }
 
-/** What became of a machine of QEMU. */
+/** A machine of QEMU that was brought back to VirtualBox. */
 export function backText(file: string, output: string, { machine, pages, units }: BroughtBack): TerminalText {
   const own = line`${countText(pages, 'page')} of RAM and ${countText(units.length, 'unit')}`;
   return lines([

@@ -9,10 +9,7 @@ export interface Widths {
 
 export const WIDE: Widths = { gcPhys: 8, gcPtr: 8 };
 
-/**
- * A reader ran past the bytes that are there. Whoever holds the source fetches more and starts again, or says
- * `truncated`.
- */
+/** A reader ran past the bytes that are there. The caller fetches more and starts again, or reports `truncated`. */
 export class OutOfBytes extends Error {
   /** At least so many bytes are needed, counted from the start of the cursor's range. */
   readonly needed: number;

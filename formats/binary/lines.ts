@@ -5,8 +5,8 @@ const CARRIAGE_RETURN = 0x0d;
 
 /**
  * The lines of a stream of bytes, as text, without their ends. Never holds more than a line and a chunk.
- * @param limit bytes of a line @param last whether what follows the last newline is a line, or part of one that never
- * came
+ * @param limit bytes of a line @param last whether text after the last newline is a line; else it is dropped, as a part
+ * of one
  * @throws FormatError `too-long` for a longer line, before it is kept
  */
 export async function* linesOf(
@@ -35,7 +35,7 @@ export async function* linesOf(
       yield finish();
       from = end + 1;
     }
-    // The chunk may be used again.
+    // The source may use the chunk's memory again.
     if (from < chunk.length) add(Buffer.from(chunk.subarray(from)));
   }
   if (last === 'keep' && size > 0) yield finish();

@@ -8,7 +8,7 @@ export type DependentKind<T> = (before: never, version: number) => Kind<T>;
 
 /** One field of a layout. */
 export interface Field<T> {
-  /** How the value stands in the file. */
+  /** Encoding in the file. */
   kind: Kind<T> | DependentKind<T>;
   /** Meaning, for the tables of FORMAT.md. */
   doc: string;
@@ -36,7 +36,7 @@ export type StructValue<S> = S extends Struct<infer T> ? T : never;
 export interface Struct<T> {
   /** As the tables of FORMAT.md name the layout. */
   readonly name: string;
-  /** Where the layout is known from, by symbol. */
+  /** Page of docs/spec, or symbol of the source, that the layout is known from. */
   readonly source: string;
   /** In the order of the file, by name. */
   readonly fields: Record<string, Field<unknown>>;
@@ -47,10 +47,7 @@ export interface Struct<T> {
   readonly offsets: Readonly<Record<keyof T & string, number>>;
   /** Bytes that the layout takes; NaN with text in it. */
   size(version?: number, widths?: Widths): number;
-  /**
-   * The record that stands next. @param version of the unit; 0 by default @throws FormatError with `place.field`,
-   * OutOfBytes
-   */
+  /** Reads a record. @param version of the unit; 0 by default @throws FormatError with `place.field`, OutOfBytes */
   read(cursor: Cursor, version?: number): T;
   /** Appends a record. @param version of the unit; 0 by default */
   write(writer: Writer, value: T, version?: number): void;
@@ -58,7 +55,7 @@ export interface Struct<T> {
   parts(value: T, version?: number): readonly ValuePart[];
 }
 
-/** Declares a layout. @param source where the layout is known from, by symbol @param fields in the order of the file */
+/** Declares a layout. @param source as of `Struct` @param fields in the order of the file */
 export function defineStruct<const F extends Fields>(name: string, source: string, fields: F): Struct<Infer<F>> {
   const entries = Object.entries(fields) as [string, Field<unknown>][];
   return {
@@ -125,7 +122,7 @@ function kindOf(field: Field<unknown>, before: Record<string, unknown>, version:
   return typeof field.kind === 'function' ? field.kind(before as never, version) : field.kind;
 }
 
-/** NaN where it depends on other fields. */
+/** NaN if the size depends on other fields. */
 function sizeOf({ kind }: Field<unknown>, widths: Widths): number {
   return typeof kind === 'function' ? Number.NaN : kind.size(widths);
 }

@@ -5,12 +5,12 @@ import { world } from '../world/world.ts';
 
 const watched = new Set<WatchedFile>();
 
-/** An open file that is to stay as it was when it was opened: what is said of it holds for all of its bytes. */
+/** An open input that must not change while it is read, so that results hold for all of its bytes. */
 export class WatchedFile {
   readonly #path: string;
   readonly #file: DiskFile;
   readonly #asOpened: BigIntStats;
-  /** This process itself puts another file in its place. */
+  /** This process itself may put another file in its place. */
   #mayBeReplaced = false;
 
   constructor(path: string, file: DiskFile, asOpened: BigIntStats) {
@@ -25,7 +25,7 @@ export class WatchedFile {
     for (const file of watched) if (file.#path === name) file.#mayBeReplaced = true;
   }
 
-  /** @throws EnvironmentError `changed` for the first input that is not as it was */
+  /** @throws EnvironmentError `changed` for the first input that has changed */
   static async checkAll(): Promise<void> {
     for (const file of watched) await file.check();
   }

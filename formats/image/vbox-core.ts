@@ -26,11 +26,11 @@ const CORE_MAGIC = 0xc01ac0de;
 const FORMAT_VERSION = 0x00010006;
 
 export interface CoreRange extends MemoryRange {
-  /** MMIO has an entry but no bytes. */
+  /** False for MMIO, which has an entry but no bytes. */
   hasContents: boolean;
 }
 
-/** What the notes tell of the machine. */
+/** Facts about the machine, for the notes. */
 export interface CoreMachine {
   cpus: readonly CpuRegisters[];
   /** By CPU; may be shorter. */

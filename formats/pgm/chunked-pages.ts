@@ -24,7 +24,7 @@ export class ChunkedPages {
   readonly #types: Uint8Array;
   #flagsRead = 0;
   #page = 0;
-  /** Within a chunk: content follows, or zeros do; undefined before the chunk's presence byte. */
+  /** Whether the current chunk has content, or is zeros; undefined before its presence byte. */
   #present: boolean | undefined;
   #waiting = false;
 

@@ -18,7 +18,7 @@ export class StreamBytes {
     return this.window.offset;
   }
 
-  /** The next byte, which stays the next one. */
+  /** The next byte, without consuming it. */
   async peek(what: string): Promise<number> {
     await this.window.need(1, what);
     return this.window.bytes[this.window.position];

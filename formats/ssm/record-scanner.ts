@@ -10,7 +10,7 @@ export const RecordType = { TERM: 1, RAW: 2, RAW_LZF: 3, RAW_ZERO: 4, NAMED: 5 }
 /** `SSM_REC_FLAGS_FIXED | SSM_REC_FLAGS_IMPORTANT`: what writers put into the type byte. */
 export const RECORD_FLAGS = 0x90;
 
-/** The most that one compressed record may expand to, whatever the file header says. */
+/** Most bytes that one compressed record may expand to, whatever the file header says. */
 const MAX_DECOMPRESSED = 4096;
 /** A RAW record up to this size waits until it is in the window as a whole; larger ones are handed on in pieces. */
 const WHOLE_RAW_LIMIT = 64 * 1024;
@@ -21,7 +21,7 @@ const TERM_CONTENT_SIZE = 14;
 
 export type Stop = 'full' | 'more' | 'term';
 
-/** By bytes of the size code. */
+/** Smallest size by the length of the size code. */
 const SMALLEST_OF_LENGTH = [0, 0, 0, 0, 0x10000, 0x200000, 0x4000000];
 
 /** Turns the records in a window into segments. */
@@ -83,8 +83,8 @@ export class RecordScanner {
   }
 
   /**
-   * Whether from `window.position` on stands what looks like whole records, as VirtualBox writes them: several, or all
-   * up to a TERM record.
+   * Whether the bytes from `window.position` on look like whole records, as VirtualBox writes them: several, or all up
+   * to a TERM record.
    */
   looksLikeRecords(window: Window): boolean {
     const { bytes, end } = window;

@@ -221,7 +221,7 @@ export class V1Reader implements Container {
     return false;
   }
 
-  /** What looks like a header within a payload may be part of it: one that can be trusted leads to the next. */
+  /** Whether a next header follows where this one says; else it may be a part of a payload that looks like a header. */
   async #isFollowed(): Promise<boolean> {
     const window = this.#window;
     if (startsWith(window.bytes, window.position, END_MAGIC)) return true;

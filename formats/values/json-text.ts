@@ -1,8 +1,8 @@
 import { checkShape, type Shape } from './shape.ts';
 
 /**
- * The value that a JSON text from outside stands for; a shape has to check it.
- * @param refuse makes the error to throw, of the reason
+ * Parses JSON from outside; a shape has to check the value.
+ * @param refuse makes the error to throw from a reason
  */
 export function parseJson(text: string, refuse: (why: string) => Error): unknown {
   try {
@@ -12,12 +12,12 @@ export function parseJson(text: string, refuse: (why: string) => Error): unknown
   }
 }
 
-/** A JSON text from outside that has to be of a shape. @param refuse as of `checkShape` */
+/** Parses JSON from outside and checks its shape. @param refuse as of `checkShape` */
 export function readJson<T>(text: string, shape: Shape<T>, refuse: (why: string, field?: string) => Error): T {
   return checkShape(parseJson(text, refuse), shape, refuse);
 }
 
-/** The same; undefined for all that is not of the shape. */
+/** The same; undefined if the text is not JSON of the shape. */
 export function jsonOf<T>(text: string, shape: Shape<T>): T | undefined {
   try {
     return readJson(text, shape, (why) => new Error(why));

@@ -1,11 +1,11 @@
 import { Packr } from 'msgpackr';
 import { FormatError } from '../errors.ts';
 
-/** What a message may consist of. */
+/** Limits of a message. */
 export interface MessageLimits {
   /** Values in all, those inside of others included; each costs whoever unpacks it some 60 bytes. */
   values: number;
-  /** Lists and maps inside of each other. */
+  /** Depth of nested lists and maps. */
   depth: number;
 }
 

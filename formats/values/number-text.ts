@@ -4,7 +4,7 @@ const SUFFIXES: Readonly<Record<string, bigint>> = { '': 1n, k: 1n << 10n, m: 1n
 
 /**
  * A number as people type it: `4096`, `0x1000`, `1M`; with `` ` `` or `_` between groups of digits, as debuggers print
- * them. Undefined for all else, and for what has more than 64 bits: `1.5g`, `-1`, `1e3`.
+ * them. Undefined for other texts, such as `1.5g`, `-1` or `1e3`, and for more than 64 bits.
  */
 export function numberOf(text: string): bigint | undefined {
   const plain = text.trim().replaceAll(/(?<=[0-9a-fx])[`_](?=[0-9a-f])/gi, '');

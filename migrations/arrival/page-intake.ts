@@ -11,10 +11,10 @@ import { type Frame, readHead } from '../wire/payload.ts';
 import type { Arrival } from './arrival.ts';
 import type { RoundBarrier } from './round-barrier.ts';
 
-/** Credit is given for so many bytes at a time: a fraction of the window, so that the source need not wait for it. */
+/** Bytes per credit: a fraction of the window, so that the source need not wait for it. */
 const CREDIT = DEFAULT_WINDOW / 4;
 
-/** Takes the pages of one stream, and its share of the rounds' ends. */
+/** Takes the pages of one stream, and its barriers at the ends of rounds. */
 export class PageIntake {
   readonly #channel: FrameChannel;
   readonly #arrival: Arrival;
@@ -82,7 +82,7 @@ export class PageIntake {
   }
 }
 
-/** Adds the pages of a frame that was taken. */
+/** Adds the page numbers of a frame. */
 function addPages(payload: Uint8Array, count: number, into: PageSet): void {
   const view = new DataView(payload.buffer, payload.byteOffset, payload.byteLength);
   for (let i = 0; i < count; i++) into.add(view.getUint32(PAGES_HEAD_SIZE + i * PAGE_ENTRY_SIZE, true));

@@ -10,23 +10,23 @@ import { capabilitiesOf, Receiver, type ReceiverOptions } from './receiver.ts';
 export interface OneOfMany<M extends TargetMachine> {
   host: TargetHost<M>;
   options: ReceiverOptions;
-  /** The machine is this side's. */
+  /** The machine has arrived, and is this side's. */
   onArrived(machine: M): void;
-  /** It will not come. */
+  /** The machine will not come. */
   onGone(error: SavkitError): void;
-  /** Nobody is heard of it any more. */
+  /** The migration is over: no connection belongs to it any more. */
   onEnd(): void;
 }
 
-/** How machine after machine is received. */
+/** Options of `Receivers`. */
 export interface ReceiversOptions<M extends TargetMachine> extends Pick<ReceiverOptions, 'streams' | 'timeOuts'> {
   /** Machines on their way at a time. */
   maxIncoming: number;
-  /** Memory that machines could still take here. */
+  /** Bytes of memory that machines can still get here. */
   freeBytes(): number;
   /** Called for each migration that is let in. */
   receive(migration: string): OneOfMany<M>;
-  /** Somebody was refused. @param message one line for people */
+  /** A peer was refused. @param message one line for people */
   onRefused(peer: string, message: string): void;
 }
 
@@ -39,7 +39,7 @@ interface Incoming {
   hasArrived: boolean;
 }
 
-/** Receives machine after machine, some of them at the same time: finds out whose each connection is. */
+/** Receives machine after machine, some of them at the same time: assigns each connection to its migration. */
 export class Receivers<M extends TargetMachine = TargetMachine> {
   readonly #options: ReceiversOptions<M>;
   readonly #zstd: Zstd | undefined;
@@ -55,12 +55,12 @@ export class Receivers<M extends TargetMachine = TargetMachine> {
     return new Receivers(options, await loadZstd());
   }
 
-  /** Machines of which pages come. */
+  /** Machines whose pages are arriving. */
   get arriving(): number {
     return [...this.#incoming.values()].filter(({ receiver }) => receiver.isBusy).length;
   }
 
-  /** Machines that are here in part, or whole without their source's word. */
+  /** Machines that are here in part, or whole but not handed over yet. */
   get unsettled(): number {
     return [...this.#incoming.values()].filter(({ hasArrived }) => !hasArrived).length;
   }
@@ -70,7 +70,7 @@ export class Receivers<M extends TargetMachine = TargetMachine> {
     return this.#incoming.get(migration)?.receiver.hasPromised === true;
   }
 
-  /** Takes a connection, which has shown that it is trusted, until its end; never rejects for what the peer does. */
+  /** Serves a trusted connection until its end; does not reject for faults of the peer. */
   async accept(stream: Duplex, peer: string): Promise<void> {
     await welcome(stream, {
       capabilities: capabilitiesOf(this.#options, this.#zstd),
@@ -84,7 +84,7 @@ export class Receivers<M extends TargetMachine = TargetMachine> {
     });
   }
 
-  /** Takes no machine any more; those that are under way are given up, as `Receiver.close` says. */
+  /** Takes no more machines, and gives up those under way, as `Receiver.close` says. */
   async close(withinMs?: number): Promise<void> {
     this.#isClosed = true;
     await Promise.all([...this.#incoming.values()].map(({ receiver }) => receiver.close(withinMs)));
@@ -103,7 +103,7 @@ export class Receivers<M extends TargetMachine = TargetMachine> {
       await incoming.receiver.serve(greeting, peer);
     } finally {
       incoming.links--;
-      // Nothing has come: it was a question, or it ended before it began.
+      // No machine has come: the connection was a query, or broke before the machine.
       if (incoming.links === 0 && incoming.receiver.isIdle) this.#forget(migration);
     }
   }

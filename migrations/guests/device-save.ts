@@ -3,11 +3,11 @@ import { MigrationError } from '../wire/migration-error.ts';
 import { cancelSave, saveDevices, untilHandedOut } from './device-stream.ts';
 import { stripDevices } from './strip-devices.ts';
 
-/** Bytes per ms at least with which QEMU hands out memory, and the time that it has besides, in ms. */
+/** Lowest speed at which QEMU is expected to hand out memory, in bytes per ms, and time that it has besides, in ms. */
 const SLOWEST = 20_000;
 const PATIENCE_MS = 60_000;
 
-/** Whose devices are saved. */
+/** The guest whose devices are saved. */
 export interface SavedGuest {
   pid: number | undefined;
   /** Names and bytes of memory that QEMU hands out together with its devices. */
@@ -15,8 +15,8 @@ export interface SavedGuest {
 }
 
 /**
- * One save of a guest's devices. Where QEMU hands out memory with them it begins while the guest runs, and waits until
- * it stands still.
+ * One save of a guest's devices. If QEMU hands out memory with them, the save begins while the guest runs, and waits
+ * until the guest stands still.
  */
 export class DeviceSave {
   /** How long it took from `letEnd` on, in ms; undefined until it is over, or where it fails. */
@@ -55,7 +55,7 @@ export class DeviceSave {
     );
   }
 
-  /** Resolves when no more memory is left to be handed out than the guest writes meanwhile. @throws SavkitError */
+  /** Resolves when only as much memory is left to be handed out as the guest writes meanwhile. @throws SavkitError */
   async untilHandedOut(): Promise<void> {
     await Promise.race([this.#begun.then(() => untilHandedOut(this.#qmp)), this.bytes]);
   }
@@ -66,10 +66,10 @@ export class DeviceSave {
     this.#letEnd?.();
   }
 
-  /** Takes it back, unless it is over. @param qmp by now it may be another connection */
+  /** Cancels the save, unless it is over. @param qmp by now it may be another connection */
   async undo(qmp: QmpClient): Promise<void> {
     if (this.ms !== undefined) return;
-    this.#giveUp(new MigrationError('devices-failed', 'Cannot move devices: that was given up'));
+    this.#giveUp(new MigrationError('devices-failed', 'Cannot move devices: the save was cancelled'));
     await cancelSave(qmp).catch(() => {});
     await this.bytes.catch(() => {});
   }

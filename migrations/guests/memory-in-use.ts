@@ -9,9 +9,9 @@ import { MigrationError } from '../wire/migration-error.ts';
 import { processWithFile } from './guest-process.ts';
 
 /**
- * A QEMU that starts writes its ROMs into its memory. In a file that another guest runs in, such as the source's on the
- * same host, that would be the end of this guest. What an earlier guest has left is not ours to delete either: it may
- * belong to a state that leaves its RAM in this file; and fresh memory is taken for zeros.
+ * Checks that the memory files of a new QEMU are free. QEMU writes its ROMs into them at its start: that would kill a
+ * guest that runs there, such as the source's on the same host. Content of an earlier guest is not deleted either, as
+ * it may belong to a state that leaves its RAM in this file; and new memory has to be zeros.
  * @throws MigrationError `memory-in-use`, `memory-not-fresh`; EnvironmentError
  */
 export async function checkMemoryIsFree(command: CommandLine): Promise<void> {
@@ -31,13 +31,13 @@ export async function checkMemoryIsFree(command: CommandLine): Promise<void> {
   }
 }
 
-/** Empties files that were fresh before a QEMU got them that has ended: what a guest held does not stay there. */
+/** Empties files that were new for a QEMU that has ended, so that no content of the guest stays. */
 export function emptyMemory(paths: readonly string[]): void {
   for (const path of paths) {
     try {
       if (statSync(path).isFile()) truncateSync(path, 0);
     } catch {
-      // It went with its QEMU, or was never made.
+      // The file is gone with its QEMU, or was never made.
     }
   }
 }
@@ -74,7 +74,7 @@ function pathsOf(object: string): string[] {
   return path === undefined ? [] : [path];
 }
 
-/** A file that is not there yet is nobody's. */
+/** No process has a file open that is not there yet. */
 function realPath(path: string): string {
   try {
     return realpathSync(path);

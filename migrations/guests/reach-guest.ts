@@ -6,14 +6,14 @@ import { VIRSH_MS, VirshBridge } from './virsh-bridge.ts';
 
 export const LIBVIRT_SCHEME = 'libvirt:';
 
-/** A guest whose QEMU answers. */
+/** A guest with a connection to its QEMU. */
 export interface ReachedGuest {
   /** As records keep it. */
   address: string;
   qmp: QmpClient;
   /** Undefined where the system does not tell. */
   process: GuestProcess | undefined;
-  /** Lets go of it; the guest does not notice. */
+  /** Closes the connection; the guest does not notice. */
   close(): void;
 }
 
@@ -23,7 +23,7 @@ export function isOfLibvirt(address: string): boolean {
 
 /**
  * Connects to a guest.
- * @throws EnvironmentError, UnsupportedError in the words of libvirt, InterruptedError
+ * @throws EnvironmentError, UnsupportedError with libvirt's message, InterruptedError
  */
 export async function reachGuest(address: string, wait: QmpWait = {}): Promise<ReachedGuest> {
   if (!isOfLibvirt(address)) {

@@ -1,18 +1,18 @@
 /**
- * `full`: both sides hashed all memory while the machine stood still: it is the same. `compared`: the source compared
- * all of its memory with what was sent while the machine stood still; the target had hashed all of its own before, and
- * each page that came after that. `audited`: both hashed all memory once while the machine ran; that each write since
- * then was sent rests on the dirty tracking until the look back shows it.
+ * `full`: both sides hashed all memory while the machine stood still, and agree. `compared`: while the machine stood
+ * still, the source compared all of its memory with what was sent; the target had hashed all of its own before, and
+ * then each page that came. `audited`: both hashed all memory once while the machine ran; for writes since then, the
+ * dirty tracking is trusted until the source's memory is looked through afterwards.
  */
 export const PROOF_MODES = ['full', 'compared', 'audited'] as const;
 /** How the machine is proved to have arrived as it left, see `PROOF_MODES`. */
 export type ProofMode = (typeof PROOF_MODES)[number];
 
-/** What standing still takes, in ms, as measured. */
+/** Parts of the downtime, in ms, as measured. */
 export interface ProofFigures {
   /** Hashing of all memory. */
   hashMs: number;
-  /** All else but pages. */
+  /** All else except sending pages. */
   otherMs: number;
   /** How long the machine may stand still. */
   allowedMs: number;

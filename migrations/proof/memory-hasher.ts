@@ -11,7 +11,7 @@ const SLOTS = pageOffsets(BATCH);
 /** Pages after which others get their turn: about 3 ms. */
 const YIELD_EVERY = 4096;
 
-/** Hashes memory as it is, not what is believed of it. */
+/** Hashes memory itself, whatever the dirty tracking says. */
 export class MemoryHasher {
   readonly #machine: PageAccess;
   readonly #pages = new Uint32Array(BATCH);
@@ -54,13 +54,13 @@ export class MemoryHasher {
     }
   }
 
-  /** Makes `hashes` those of memory. */
+  /** Replaces all `hashes` by those of memory. */
   async refresh(hashes: PageHashes): Promise<void> {
     if (this.#machine.hashMemory) return this.#machine.hashMemory(hashes);
     await this.hashAll(hashes.pageCount, (page, words, i) => hashes.set(page, words, i));
   }
 
-  /** Makes the hashes of some pages those of memory; without a pause for others, so these should be few. */
+  /** Replaces the hashes of some pages; without a pause for others, so these should be few. */
   refreshSome(hashes: PageHashes, pages: PageSet): void {
     this.hashSome(pages, (page, words, i) => hashes.set(page, words, i));
   }
@@ -80,7 +80,7 @@ export class MemoryHasher {
   #hash(count: number, bytes: Uint8Array, take: (page: number, words: Uint32Array, i: number) => void): void {
     const held = this.#machine.readPages(this.#pages, count, bytes, 0, this.#held);
     this.#batch.hash(bytes, SLOTS, held);
-    // Behind the hashes of the batch stands that of a page of zeros.
+    // The hash of a page of zeros stands after those of the batch.
     for (let i = 0, slot = 0; i < count; i++)
       take(this.#pages[i], this.#batch.words, this.#held[i] === 1 ? slot++ : BATCH);
   }

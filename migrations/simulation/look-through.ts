@@ -8,7 +8,7 @@ import { MemoryHasher } from '../proof/memory-hasher.ts';
 const AT_ONCE = 16;
 const TURN_MS = 0.02;
 
-/** Adds the pages that are not what is known of them, as a machine does whose writes nobody notes. */
+/** Adds the pages that differ from their known hashes, as for a machine without dirty tracking. */
 export async function lookThrough(machine: PageAccess, known: PageHashes, into: PageSet): Promise<void> {
   const hasher = new MemoryHasher(machine);
   for (let first = 0; first < into.pageCount; first += AT_ONCE) {

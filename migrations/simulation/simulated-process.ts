@@ -13,9 +13,9 @@ export const RECORDS = '/records';
 export interface Surroundings {
   readonly timeline: Timeline;
   readonly random: Random;
-  /** The number of a process that has ended is given to the next one. */
+  /** The PID of a process that has ended is given to the next one. */
   readonly givesNumbersAgain: boolean;
-  /** Called before each work of a disk. @returns the system's code where it fails */
+  /** Called before each disk operation. @returns the system's code where it fails */
   diskFault(host: SimulatedHost, work: DiskWork, path: string): string | undefined;
 }
 
@@ -25,15 +25,15 @@ export class SimulatedHost {
   readonly around: Surroundings;
   readonly files = new SimulatedFiles();
   readonly running = new Map<number, SimulatedProcess>();
-  /** How far its calendar is off, in ms. */
+  /** Error of its wall clock, in ms. */
   clockError = 0;
   /** Goes up each time the host starts. */
   starts = 1;
   isUp = true;
   #lastPid = 1000;
-  /** Numbers of processes that have ended. */
+  /** PIDs of processes that have ended. */
   readonly #freed: number[] = [];
-  /** Hosts count from starts of their own. */
+  /** Zero of the host's monotonic clock. */
   #begun: number;
 
   constructor(name: 'source' | 'target', around: Surroundings) {
@@ -52,7 +52,7 @@ export class SimulatedHost {
     return process;
   }
 
-  /** All stops at once, and what was not on disk may be gone; other hosts hear nothing of it. */
+  /** All stops at once, and data that was not synced may be gone; other hosts are not told. */
   crash(): void {
     for (const process of [...this.running.values()]) process.end('silently');
     this.files.crash(this.around.random);
@@ -66,7 +66,7 @@ export class SimulatedHost {
     this.#freed.length = 0;
   }
 
-  /** A number is free again. */
+  /** A PID is free again. */
   free(pid: number): void {
     this.running.delete(pid);
     this.#freed.push(pid);
@@ -75,18 +75,18 @@ export class SimulatedHost {
 
 /** A guest that executes in a process. */
 export interface GuestOfProcess {
-  /** Does whatever the guest has done up to now. */
+  /** Executes the guest up to `now`. */
   catchUp(now: number): void;
-  /** Nothing executes before. */
+  /** The guest executes nothing before `time`. */
   holdUntil(time: number): void;
 }
 
 const IDLE_LOOK_MS = 20;
 
-/** How often a busy process is told from an idle one is nobody's business here: any share may be. */
+/** Shares of processor time that a process may measure; drawn at random, as the simulation has no load. */
 const SHARES = [0, 0.3, 0.9, 1];
 
-/** A process of a simulated host: it sees its own world, and whatever waits in it is gone with it. */
+/** A process of a simulated host: it has a `world` of its own, and all that waits in it ends with it. */
 export class SimulatedProcess {
   readonly host: SimulatedHost;
   readonly pid: number;
@@ -95,7 +95,7 @@ export class SimulatedProcess {
   readonly sockets = new Set<SimulatedSocket>();
   readonly files: SimulatedDisk;
   isGone = false;
-  /** Somebody has stopped it for a while: until then nothing happens in it. */
+  /** It is stopped (SIGSTOP) until then: nothing happens in it. */
   stoppedUntil = 0;
   /** Timers that keep it alive. */
   readonly timers = new Set<TimerHandle>();
@@ -103,7 +103,7 @@ export class SimulatedProcess {
   /** Called at its end. */
   onEnd: (() => void) | undefined;
   readonly #world: World;
-  /** Works of the disk that are under way. */
+  /** Disk operations under way. */
   #works = 0;
 
   constructor(host: SimulatedHost, pid: number, begunAt: number) {
@@ -137,14 +137,14 @@ export class SimulatedProcess {
     };
   }
 
-  /** Does something as this process. */
+  /** Runs `work` in this process. */
   do<T>(work: () => T): T {
     enterWorld(this.#world);
     this.guest?.catchUp(this.host.around.timeline.now);
     return work();
   }
 
-  /** Somebody stops it for a while. */
+  /** Stops it for a while, as by SIGSTOP. */
   stop(ms: number): void {
     const { now } = this.host.around.timeline;
     this.guest?.catchUp(now);
@@ -152,7 +152,7 @@ export class SimulatedProcess {
     this.guest?.holdUntil(this.stoppedUntil);
   }
 
-  /** @param how `killed`: the system closes what it had open; `silently`: nobody hears of it */
+  /** @param how `killed`: the system closes what it had open; `silently`: peers are not told */
   end(how: 'killed' | 'silently'): void {
     if (this.isGone) return;
     this.isGone = true;
@@ -161,7 +161,7 @@ export class SimulatedProcess {
     this.onEnd?.();
   }
 
-  /** Its program is through: it ends when nothing keeps it alive. */
+  /** Its program has returned: it ends when nothing keeps it alive. */
   endWhenIdle(): void {
     const { timeline } = this.host.around;
     const look = () => {

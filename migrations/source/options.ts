@@ -5,7 +5,7 @@ import type { MigrationLimits } from '../policy/limits.ts';
 import type { MigrationEvent } from '../report/report.ts';
 import type { TimeOuts } from '../wire/limits.ts';
 
-/** How a machine is migrated. */
+/** Options of a migration. */
 export interface MigrateOptions {
   /** Opens a connection to the target; called again after a broken link, and for each further stream. */
   connect: (signal?: AbortSignal) => Promise<Duplex>;
@@ -13,7 +13,7 @@ export interface MigrateOptions {
   migration: string;
   /** Where the decision is written down before it is acted on. */
   log: DecisionLog;
-  /** Defaults where nothing is given. Looked at before each round and frame: may be changed at any time. */
+  /** Missing limits have their defaults. Read before each round and frame, so they may be changed at any time. */
   limits?: Partial<MigrationLimits>;
   /** Streams side by side; 1 by default. */
   streams?: number;
@@ -33,7 +33,8 @@ export interface MigrateOptions {
   /** Cancels, unless the machine was handed over already. */
   signal?: AbortSignal;
   /**
-   * Ends the asking after a link that broke after the decision; without it the asking goes on until there is an answer.
+   * Ends the queries to the target when the link broke after the decision; without it they go on until there is an
+   * answer.
    */
   stopAsking?: AbortSignal;
   /**

@@ -22,7 +22,7 @@ export class Outage {
     this.#retryAfterMs = retryAfterMs;
   }
 
-  /** A link has come about. @param hashes the target's memory, as it says */
+  /** A link was made. @param hashes of the target's memory, as it says */
   linked(hashes: PageHashes): void {
     this.#linkSince = clock();
     const memory = xxh64(new Uint8Array(hashes.words.buffer));
@@ -35,7 +35,7 @@ export class Outage {
     this.#linkSince = undefined;
   }
 
-  /** The link is lost. @returns ms until the next one may be tried; undefined when that has no use any more */
+  /** The link is lost. @returns ms until the next one may be tried; undefined when the time limit is over */
   retryIn(): number | undefined {
     const now = clock();
     // A link that has held for as long as one may be missed was good, although the guest had nothing to send.

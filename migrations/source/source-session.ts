@@ -29,7 +29,7 @@ export class SourceSession {
     this.#rounds = new RoundCourse(departure, link);
   }
 
-  /** Once it came to one. */
+  /** Undefined until the rounds are over. */
   get proof(): MemoryProof | undefined {
     return this.#proof;
   }
@@ -58,8 +58,8 @@ export class SourceSession {
 
   /**
    * Rounds until the policy says stop; then, where memory is too large to be hashed at rest, an audit and a last round.
-   * From here on the machine may stand still: QEMU that hands out memory stops a guest by itself as soon as all is out
-   * of one that writes nothing.
+   * From here on the machine may stand still: a QEMU that hands out memory stops the guest by itself when all is out
+   * and the guest writes nothing.
    */
   async #sendWhileRunning(): Promise<MemoryProof> {
     const { facts, transfer, account, costs } = this.#departure;
@@ -78,12 +78,13 @@ export class SourceSession {
     // Written while the guest runs: what it writes meanwhile goes with a round.
     await this.#departure.custody.writeHowItWas();
     if (this.#proofMode === 'audited') await this.#audit(proof);
-    // Only comparing all memory at rest tells what these rounds leave: a look before that would save little.
+    // Pages that these rounds miss show when all memory is compared at rest; comparing it before, too, would save
+    // little.
     if (this.#proofMode === 'compared') await this.#rounds.send(AfterRound.AUDIT, 'switch-over');
     return proof;
   }
 
-  /** What the guest writes while it is readied goes with another round: it need not stand still for that. */
+  /** Pages that the guest writes while it is readied go with another round, so it need not stand still for them. */
   async #readyToPause(): Promise<void> {
     const { facts, transfer } = this.#departure;
     if (!(await facts.machine.readyToPause?.())) return;
@@ -129,7 +130,7 @@ export class SourceSession {
 
   async #sendRest(proof: MemoryProof): Promise<void> {
     const { channel } = this.#link.control;
-    // The tree is built while the hypervisor is at it.
+    // The hash tree is built while the hypervisor saves the devices.
     const saved = this.#departure.facts.machine.saveRest();
     const sealed = proof.seal();
     const rest = await saved;

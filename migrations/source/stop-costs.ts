@@ -11,8 +11,8 @@ const ROUND_TRIPS = 2;
 /** Decisions written while the machine stands still: one here, two at the target. */
 const DECISIONS = 3;
 /**
- * How often the rest passes through a processor: written once here, and read twice at the target, the first time only
- * to check it.
+ * Passes over the rest (the machine without its pages): written once here, and read twice at the target, the first time
+ * only to check it.
  */
 export const REST_TIMES = 3;
 
@@ -23,7 +23,7 @@ interface Parts {
   custody: SourceCustody;
 }
 
-/** What standing still takes besides pages, as measured while the machine runs. */
+/** Expected downtime without pages, from measurements while the machine runs. */
 export class StopCosts {
   readonly #parts: Parts;
   /** Time to write a decision, and to write the machine without its pages. */
@@ -55,7 +55,7 @@ export class StopCosts {
     this.#rttMs = Math.min(this.#rttMs, ms);
   }
 
-  /** Looks how long things take now. */
+  /** Measures anew. */
   async measure(): Promise<void> {
     const { facts, transfer, limits } = this.#parts;
     // All that is not zeros is hashed.
@@ -63,12 +63,12 @@ export class StopCosts {
     if (this.#otherMs > limits.now.maxDowntimeMs) await this.#measureAgain();
   }
 
-  /** The sum, with the proof that would be chosen now. */
+  /** Expected downtime without pages in ms, with the proof that would be chosen now. */
   get fixedMs(): number {
     return this.#otherMs + (this.chooseProof() === 'full' ? this.#hashMs : 0);
   }
 
-  /** @param downtimeMs of a machine that is moved whatever it costs: hashing may double it, not more */
+  /** @param downtimeMs expected downtime of a machine that is moved at any cost: hashing may double it at most */
   chooseProof(downtimeMs = 0): ProofReport['mode'] {
     const { limits, facts } = this.#parts;
     const { proof = 'auto' } = facts.options;

@@ -9,8 +9,8 @@ import { KIB } from '../../formats/sizes.ts';
 import { MigrationError } from '../wire/migration-error.ts';
 import type { Peer } from './peer.ts';
 
-// The frames in which a saved-state stream travels between the command `load` and its second answer. They don't align
-// with anything inside.
+// The frames in which a saved-state stream travels between the command `load` and its second answer. Their borders mean
+// nothing within the stream.
 
 /** Source: Teleporter.cpp, TELEPORTERTCPHDR_MAGIC. */
 export const FRAME_MAGIC = 0x19471205;
@@ -58,7 +58,7 @@ export class FrameSource implements ByteSource {
   ended = false;
   readonly #peer: Peer;
   readonly #copy: ByteSink | undefined;
-  /** The header read last: of a frame that is not understood, all that was taken of it. */
+  /** The header read last; of a frame that is not understood, nothing else was read. */
   readonly header = new Uint8Array(FRAME_HEADER_SIZE);
   /** What is left of the current frame. */
   #left = 0;
@@ -83,7 +83,7 @@ export class FrameSource implements ByteSource {
       this.#left -= count;
       this.offset += count;
       done += count;
-      // In large pieces while there is more, but nothing is held back when there is not.
+      // Reads large pieces while input is there, but does not wait to fill one.
       if (this.#peer.hasInput && done < target.length) continue;
       await this.#copy?.write(target.subarray(copied, done));
       copied = done;

@@ -2,15 +2,14 @@ import { hkdfSync } from 'node:crypto';
 import { UsageError } from '../../formats/errors.ts';
 import type { KeyTrust } from '../trust/trust.ts';
 
-/** Proves two relays to each other, and encrypts what goes between them. */
+/** Key with which two relays prove themselves to each other, and encrypt their connection. */
 export type RelayKey = Extract<KeyTrust, { kind: 'relay-key' }>;
 
-/** Fewer bytes than a key of 128 bits has could be guessed. */
+/** Bytes of a 128-bit key; a shorter secret could be guessed. */
 const SHORTEST_SECRET = 16;
 
 /**
- * Makes a key of the content of a key file, e.g. of `openssl rand -base64 32`. @throws UsageError for one that is too
- * short
+ * Makes a key of the content of a key file, e.g. of `openssl rand -base64 32`. @throws UsageError if it is too short
  */
 export function relayKey(content: Uint8Array): RelayKey {
   const text = Buffer.from(content).toString('latin1').trim();

@@ -16,12 +16,12 @@ import {
   REPLY_LIMIT,
 } from './wire.ts';
 
-/** What a relay saw of the migration that it carried. */
+/** Report of a relay on the migration that it carried. */
 export interface RelayReport {
   end: 'handed-over' | 'refused' | 'cancelled' | 'cut';
   /** The password was accepted: the target takes no other source any more. */
   authenticated: boolean;
-  /** What the target's refusal said, as far as it said anything. */
+  /** The target's refusal; its text may be empty. */
   refusal?: { at: string; status: number; text: string };
   figures: StreamFigures;
   /** The whole stream was recorded, and is good. */
@@ -38,9 +38,8 @@ export interface RelayOptions {
 }
 
 /**
- * Carries one connection between a source and a target, and watches. What either says reaches the other unchanged, but
- * for the size of frames, which has no meaning. The relay never answers for anybody: when it breaks, source and target
- * see a broken link.
+ * Carries one connection between a source and a target, and watches. All bytes pass unchanged, but for the size of
+ * frames, which has no meaning. The relay never answers by itself: when it breaks, source and target see a broken link.
  *
  * @param source its signal interrupts the relay, but not between a hand-over and its answer
  * @param target without a signal
@@ -69,7 +68,7 @@ class Relay {
   async run(): Promise<RelayReport> {
     const commands = this.#carryCommands();
     const replies = this.#carryReplies();
-    // Whoever closes first ends it; what was said until then has been passed on.
+    // The side that closes first ends the relay; all that came before has been passed on.
     await Promise.race([commands, replies]).catch(() => {});
     // An interruption comes too late for a hand-over under way: its answer must reach the source.
     if (this.#asked.some(isHandOver)) await replies.catch(() => {});
@@ -86,7 +85,7 @@ class Relay {
   /** From the source to the target. */
   async #carryCommands(): Promise<void> {
     this.#asked.push('password');
-    // It passes through without being looked at.
+    // The password passes through unread.
     const password = await this.#source.line(PASSWORD_LIMIT, { withinMs: PASSWORD_MS });
     if (!password) return;
     await this.#target.write(password.bytes);
@@ -116,7 +115,7 @@ class Relay {
     } catch (error) {
       if (error instanceof MigrationError) {
         this.#report.recordFault ??= error;
-        // The target is to judge it.
+        // The target judges it.
         await this.#target.write(stream.header);
       } else if (error instanceof EnvironmentError && error.code === 'cancelled-by-source') {
         this.#report.end = 'cancelled';
@@ -136,7 +135,7 @@ class Relay {
     });
   }
 
-  /** Follows the stream as far as it is good; what is not is the target's to refuse. */
+  /** Follows the stream as long as it is good; the target refuses a bad one. */
   async #watch(stream: FrameSource): Promise<void> {
     const { onUnit, onPages, onProgress } = this.#observer;
     const { findings } = await verify(stream, { stopAtDamage: true, onUnit, onPages, onProgress });
@@ -149,7 +148,7 @@ class Relay {
   async #carryReplies(): Promise<void> {
     let isWelcome = true;
     for (let line = await this.#target.line(REPLY_LIMIT); line; line = await this.#target.line(REPLY_LIMIT)) {
-      // Before it is passed on: the target has done what it says, whether the source hears of it or not.
+      // Noted before it is passed on: the target has acted already, even if its answer does not reach the source.
       const answered = isWelcome ? 'welcome' : this.#note(line.text);
       isWelcome = false;
       await this.#source.write(line.bytes);

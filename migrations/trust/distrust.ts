@@ -1,7 +1,7 @@
 import { networkWords } from '../wire/network-error.ts';
 import type { Trust } from './trust.ts';
 
-/** What a failed handshake means, in words. */
+/** Meaning of a failed handshake, as a code and in words. */
 export interface Distrust {
   code: 'wrong-code' | 'wrong-key' | 'wrong-name' | 'wrong-certificate' | 'no-tls';
   words: string;
@@ -32,7 +32,7 @@ const UNTRUSTED = new Set([
   'UNSPECIFIED',
 ]);
 
-/** Of a source, whose connection to a target has failed; undefined where that is not about trust. */
+/** Why a source could not connect to a target; undefined if the failure is not about trust. */
 export function distrustOf({ kind }: Trust, error: NodeJS.ErrnoException): Distrust | undefined {
   const code = error.code ?? '';
   const isOfCertificate = UNTRUSTED.has(code) || code === 'ERR_TLS_CERT_ALTNAME_INVALID';
@@ -53,13 +53,13 @@ export function distrustOf({ kind }: Trust, error: NodeJS.ErrnoException): Distr
   return undefined;
 }
 
-/** Of a target, which does not let somebody in. */
+/** Why a target refuses a peer. */
 export function refusalOf(trust: Trust, error: NodeJS.ErrnoException): string {
   if (trust.kind === 'code') return 'it does not know the pairing code';
   if (trust.kind === 'relay-key') return 'it does not know the key';
   return distrustOf(trust, error)?.words ?? networkWords(error);
 }
 
-/** The code of a proof that is none. */
+/** Error code for a peer that does not prove that it has the key. */
 export const NO_PROOF = 'NO_PROOF_OF_KEY';
 const OF_KEYS = new Set([NO_PROOF, 'CERTIFICATE_IN_PLACE_OF_KEY', 'ERR_TLS_PSK_SET_IDENTITY_HINT_FAILED']);

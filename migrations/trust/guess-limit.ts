@@ -1,9 +1,9 @@
 import { isIPv4 } from 'node:net';
 import { clock } from '../../formats/world/waiting.ts';
 
-/** So many wrong tries of an address are nobody's fault. */
+/** Wrong tries of an address that cost no pause. */
 const FREE_TRIES = 3;
-/** After so many wrong tries in all, whoever is new has to wait as well: guesses may come from everywhere. */
+/** Wrong tries of all addresses after which new addresses have to wait as well: guesses may come from everywhere. */
 const FREE_TRIES_IN_ALL = 100;
 const FIRST_PAUSE_MS = 500;
 /** A source gives a connection up after 10 s. */
@@ -12,7 +12,7 @@ const PAUSE_IN_ALL_MS = 1000;
 /** Addresses that are remembered. */
 const MAX_ADDRESSES = 4096;
 
-/** Tries that come one after the other. */
+/** Queue of tries. */
 interface Line {
   wrong: number;
   /** When the next one may begin, as `clock()` counts. */
@@ -20,15 +20,15 @@ interface Line {
 }
 
 /**
- * Slows down whoever tries keys: each address for itself, twice as much each time, and all together. Whoever has shown
- * the key once goes on at once.
+ * Slows down guessing of keys: a pause for each address, doubled by each wrong try, and one for all addresses together.
+ * An address that has shown the key has no pause.
  */
 export class GuessLimit {
   readonly #lines = new Map<string, Line>();
   readonly #all: Line = { wrong: 0, nextAt: 0 };
   readonly #friends = new Set<string>();
 
-  /** @returns ms until a try from there may begin; undefined where that would be too long */
+  /** @returns ms until a try from the address may begin; undefined if that is too long */
   admit(address: string, now = clock()): number | undefined {
     const block = blockOf(address);
     if (this.#friends.has(block)) return 0;
@@ -49,7 +49,7 @@ export class GuessLimit {
     line.nextAt = Math.max(line.nextAt, now + pauseAfter(line.wrong));
   }
 
-  /** @returns ms that lie between tries from there */
+  /** @returns ms between tries from the address */
   pauseOf(address: string): number {
     return pauseAfter(this.#lines.get(blockOf(address))?.wrong ?? 0);
   }
@@ -72,7 +72,7 @@ function pauseAfter(wrong: number): number {
   return wrong <= FREE_TRIES ? 0 : Math.min(FIRST_PAUSE_MS * 2 ** (wrong - FREE_TRIES - 1), LONGEST_PAUSE_MS);
 }
 
-/** Whoever has one address of IPv6 has 2^64 of them. */
+/** The address, of IPv6 the first 64 bits: whoever has one such address has 2^64. */
 export function blockOf(address: string): string {
   const v4 = address.slice(address.lastIndexOf(':') + 1);
   if (isIPv4(v4)) return v4;

@@ -19,11 +19,11 @@ import { MachinePages } from './machine-pages.ts';
 const READY_SHARE = 1 / 4;
 const READY_LIMIT = 256 * MIB;
 
-/** What becomes of a machine that arrives. */
+/** What this side does with an arriving machine. */
 export interface ArrivingOptions {
-  /** It runs here; else it is only kept in its file. */
+  /** Run it; else it is only kept in its file. */
   runs: boolean;
-  /** Where it is written before it is taken over: there it survives the end of this process. */
+  /** File to which it is written before it is taken over, so that it survives the end of this process. */
   file: string | undefined;
   /** Its CPUs run on shadow tables, as on a host with such paging. */
   shadow?: HostPaging | undefined;
@@ -38,15 +38,12 @@ export function nothingToRun(): MigrationError {
   );
 }
 
-/** RAM that lies where no pages are: VirtualBox counts the hole of the screen as RAM. */
+/** Bytes of RAM without pages: VirtualBox counts the hole for video memory as RAM. */
 const HOLES = MIB;
 /** Registers, devices and a screenshot: some MiB when expanded. */
 const MAX_UNITS = 64 * MIB;
 
-/**
- * All of a machine but its pages, as a peer tells it: it may not have more memory than was said, nor bring contents
- * with it.
- */
+/** Loads a machine without pages from a peer's bytes: it must not have more memory than was announced, nor contents. */
 export function loadWithoutPages(bytes: Uint8Array, what: string, pages: number): Promise<Machine> {
   return loadState(bufferSource(bytes, what), {
     maxMemory: pages * PAGE_SIZE + HOLES,
@@ -118,7 +115,7 @@ export class ArrivingMachine implements TargetMachine {
 
   discard(): void {
     this.running?.release();
-    // The machine stays at the source: nobody is to start this one. What is there of before stays, too.
+    // The machine stays at the source, so nobody must start this one. A file that was there before stays, too.
     if (this.#file !== undefined && this.#isInFile) removeFile(this.#file);
   }
 
@@ -135,9 +132,7 @@ export class ArrivingMachine implements TargetMachine {
   }
 }
 
-/**
- * Makes states of pages, protections of ROMs and places of device memory those of another memory of the same machine.
- */
+/** Copies page states, protections of ROMs and addresses of device memory from another memory of the same machine. */
 function takeStates(memory: GuestMemory, other: GuestMemory): void {
   takeBalloon(memory, other);
   for (const [i, rom] of memory.roms.all.entries()) {

@@ -23,28 +23,28 @@ export interface WakeRun {
   /** False: nothing is compared before the machine goes on. */
   proof?: boolean;
   signal?: AbortSignal;
-  /** Called with what the QEMU that goes on prints on stderr, piece by piece: text of another program. */
+  /** Called with the stderr of the QEMU that runs the machine, piece by piece: text of another program. */
   onWords?: (words: string) => void;
   onProgress?: (doing: WakeStep, done: number, total?: number) => void;
-  /** Called just before the machine goes on: from then on it is nowhere else. */
+  /** Called just before the machine goes on: from then on it is only there. */
   onReady?: (process: WakingQemu, woken: Woken) => void;
 }
 
 /** A machine's state in the form of its QEMU. */
 export interface Woken {
-  /** As QEMU names it: `pc-i440fx-10.0`. */
+  /** Machine type of QEMU: `pc-i440fx-10.0`. */
   machine: string;
-  /** Of QEMU: `10.0.2`. */
+  /** Version of QEMU: `10.0.2`. */
   qemu: string;
   /** All arguments but those for the state. */
   arguments: readonly string[];
   /** Rate of the time stamp counter that the guest sees from now on; with KVM that of the state. */
   hostTscHz?: number;
-  /** Absent where nobody wanted it. */
+  /** Absent with `proof: false`. */
   proof?: WakeProof;
 }
 
-/** Asks the QEMU that is to run the machine for its own stream of it, right after a reset. */
+/** The stream that QEMU itself makes of the machine, right after a reset. */
 async function templateOf(
   prepared: PreparedWake,
   { program, signal }: WakeRun,
@@ -140,7 +140,7 @@ async function withWritten<T>(
   const usesHostClock = prepared.options.accelerator === 'tcg';
   const [{ template, qemu }, tscHz] = await Promise.all([
     templateOf(prepared, run),
-    // Without it, less is told.
+    // Without the rate, some notices are missing.
     usesHostClock ? hostTscHz(run.program, signal).catch(() => undefined) : undefined,
   ]);
   putState(prepared.units, template, prepared.options);

@@ -9,15 +9,15 @@ import { LinkError } from './link-error.ts';
 import { MigrationError } from './migration-error.ts';
 
 export interface CarryOptions {
-  /** Called for what has come over the channel. */
+  /** Called for each piece that came over the channel. */
   onBytes?: () => void;
-  /** What came out of the stream is answered over the channel within this time, in ms: a guest waits for it. */
+  /** Time within which the other hypervisor must answer, in ms: a guest waits for it. */
   answerWithin?: number;
 }
 
 /**
- * Carries what two hypervisors say to each other about a disk: all that comes out of a stream goes into the channel,
- * and the other way round, until either ends; both have ended then.
+ * Carries the connection of two hypervisors that copy a disk: bytes of a stream go into the channel, and the other way
+ * round, until either ends; then ends both.
  * @throws LinkError where the channel broke before the stream had ended, PeerError, MigrationError
  */
 export async function carryBytes(
@@ -48,7 +48,10 @@ export async function carryBytes(
   }
 }
 
-/** A hypervisor that answers nothing is alive, as its host is, and stalls the guest at the other one. */
+/**
+ * Limits the wait for an answer: a hypervisor that never answers stalls the guest at the other side, though its host is
+ * alive.
+ */
 class AwaitedAnswer {
   /** Rejects when an answer has not come in time. */
   readonly missing: Promise<never>;

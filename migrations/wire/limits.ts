@@ -1,49 +1,41 @@
 import { GIB, KIB, MIB, PAGE_SIZE } from '../../formats/sizes.ts';
 
-// What a peer may ask for. Each number is checked before anything is allocated or waited for.
+// Limits of a peer's requests. Each is checked before anything is allocated or waited for.
 
 /**
  * Pages in one frame: large enough that the cost per frame vanishes, small enough that a frame takes 10 ms on a link of
  * 100 MB/s.
  */
 export const FRAME_PAGES = 256;
-/**
- * A frame of pages: its table, and contents that take hardly more than the pages themselves, whatever zstd makes of
- * them.
- */
+/** Bytes in a frame of pages: its table, and contents, which zstd makes hardly larger than the pages. */
 export const MAX_PAGES_PAYLOAD = 16 + FRAME_PAGES * (16 + PAGE_SIZE) + 8 * KIB;
 /**
- * A frame whose size is its sender's choice is no larger before the speed of the link is known: one of 3 KB/s takes it
- * within the time of a frame.
+ * Bytes of a frame whose size its sender chooses, while the speed of the link is not known: a link of 3 KB/s carries it
+ * within the time-out of a frame.
  */
 export const MODEST_FRAME = 64 * KIB;
 /** Messages hold versions, names and the description of memory: some kilobytes. */
 export const MAX_MESSAGE = 256 * KIB;
-/**
- * Values of a message, and lists and maps inside of each other: a description names up to 1024 regions and as many
- * units, of which each has some fields.
- */
+/** Values of a message: a description names up to 1024 regions and as many units, each with some fields. */
 export const MAX_VALUES = 32_768;
 export const MAX_NESTING = 8;
-/** A machine without pages: its devices' states, with a screenshot some MiB. */
+/** Bytes of a machine without its pages: the states of its devices, with a screenshot some MiB. */
 export const MAX_DESCRIPTION = 32 * MIB;
 /** Hashes in one frame: nodes of 1 TiB of memory, 4 MiB. */
 export const MAX_HASHES = 524_288;
-/** A piece of what a machine has besides pages. */
+/** A piece of the rest: the machine's state without pages. */
 export const MAX_REST_PIECE = MIB;
-/** A piece of what hypervisors say to each other about a disk. */
+/** A piece of the data that hypervisors exchange about a disk. */
 export const MAX_DISK_PIECE = 262_144;
-/** All of it, as in a description. */
+/** The whole rest, limited like a description. */
 export const MAX_REST = 32 * MIB;
 /** 1 TiB of guest memory: its hashes take 2 GiB on either side. Receivers have a limit of their own below that. */
 export const MAX_PAGES = (1024 * GIB) / PAGE_SIZE;
 /** RAM below and above 4 GiB, ROMs with shadows, MMIO2 ranges. */
 export const MAX_REGIONS = 1024;
-/**
- * A round takes at least a round trip, so that a migration that gets here has taken very long and has not got anywhere.
- */
+/** Each round takes at least a round trip, so a migration of so many has run very long without result. */
 export const MAX_ROUNDS = 10_000;
-/** Bytes of page frames, as a multiple of the machine's memory. */
+/** Bytes of all page frames, as a multiple of the machine's memory. */
 export const MAX_GROWTH = 1000;
 export const MAX_STREAMS = 16;
 /** Page frames sent but not consumed yet, by stream; bounds what a receiver may have to buffer. */
@@ -58,11 +50,11 @@ export interface TimeOuts {
   frame: number;
   /** Until a connection has said hello, in ms. */
   hello: number;
-  /** How often a side that has nothing to say says so, in ms. */
+  /** Interval of the beats of a side that has nothing to send, in ms. */
   beat: number;
 }
 
-/** A peer that only says that it is still here is given up after this many time-outs of a frame. */
+/** A peer that sends nothing but beats is given up after this many time-outs of a frame. */
 export const PATIENCE = 10;
 
 export const TIME_OUTS: TimeOuts = { frame: 30_000, hello: 10_000, beat: 5_000 };

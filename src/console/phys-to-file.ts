@@ -7,7 +7,7 @@ import { PageState, PageType } from '../pgm/pages/page-states.ts';
 import type { RamRange } from '../pgm/pages/ram-range.ts';
 import { type Answer, linesOf } from './answer.ts';
 
-/** VirtualBox's names for what file systems answer. */
+/** VirtualBox's names for errors of file systems. */
 const STATUS: Readonly<Record<string, string>> = {
   EACCES: 'VERR_ACCESS_DENIED',
   EPERM: 'VERR_ACCESS_DENIED',
@@ -68,7 +68,7 @@ class PhysFile {
     this.#zeros = zeros;
   }
 
-  /** Ranges that start below `limit`. */
+  /** Writes the ranges that start below `limit`. */
   async write(limit: number): Promise<void> {
     let at = 0;
     for (const range of this.#memory.ranges) {

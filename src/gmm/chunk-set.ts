@@ -20,7 +20,7 @@ export class ChunkSet {
     return this.#emptyChunks;
   }
 
-  /** Call with the chunk's free pages as they are; a full chunk is in no list, nor is one that is being emptied. */
+  /** Call after the chunk's free pages have changed; a full chunk is in no list, nor is one that is being emptied. */
   link(chunk: Chunk): void {
     if (chunk.freePages === 0 || chunk.isLeaving) return;
     const list = chunk.isEmpty ? EMPTY_LIST : (chunk.freePages - 1) >> STEP_SHIFT;
@@ -51,7 +51,7 @@ export class ChunkSet {
     return this.#heads[EMPTY_LIST];
   }
 
-  /** The one handed out may be unlinked. */
+  /** Completely empty chunks. The chunk handed out may be unlinked. */
   emptyOnes(): Iterable<Chunk> {
     return this.#chunksOf(EMPTY_LIST);
   }

@@ -24,7 +24,7 @@ export interface HostMemoryOptions {
   seeded?: boolean;
 }
 
-/** What a host can tell of its memory, in pages except where the name says otherwise. */
+/** Figures of a host's memory, in pages except where the name says otherwise. */
 export interface HostMemoryFigures {
   /** Chunks of 2 MiB. */
   chunks: number;
@@ -162,7 +162,7 @@ export class HostMemory {
     this.#pool.trim();
   }
 
-  /** Lets the host give only so many more chunks, to see what happens without memory. */
+  /** Limits the host to `count` more chunks, to try out a lack of memory. */
   limitChunks(count: number): void {
     this.#pool.chunksLeft = count;
   }

@@ -15,7 +15,7 @@ export interface ClassCounts {
   monitored: number;
 }
 
-/** What a live save counts, as VirtualBox's statistics show it below `/PGM/LiveSave/`. */
+/** Counts of a live save, as VirtualBox's statistics show them below `/PGM/LiveSave/`. */
 export interface LiveCounts extends Record<PageClass, ClassCounts> {
   /** A live save is under way. */
   active: boolean;

@@ -6,7 +6,7 @@ import type { LiveMachine } from './live-save.ts';
 
 /**
  * Saves a machine while it stands: one that runs is suspended for it, and resumed afterwards, whatever came of it.
- * @returns milliseconds for which it stood because of that
+ * @returns milliseconds for which it was suspended
  */
 export async function plainSave(
   machine: LiveMachine,

@@ -5,11 +5,11 @@ export type Vote = 'another-pass' | 'done' | 'done-for-good';
 const HISTORY_SIZE = 64;
 /** Votes in the short average. */
 const SHORT_SIZE = 4;
-/** What slots hold that no vote has filled yet: the short average stays huge until the fourth vote. */
+/** Value of slots without a vote: the short average stays huge until the fourth vote. */
 const UNUSED_SLOT = 0x7fffffff;
 /** `LiveSave` counts pages saved, and the time, anew in this pass, when zero pages no longer distort the speed. */
 export const SPEED_PASS = 7;
-/** SSM.cpp and Console: what callers get that name no limit. */
+/** Limit for callers that name none (SSM.cpp, Console). */
 export const DEFAULT_MAX_DOWNTIME_MS = 250;
 /** Up to this pass the vote looks at page counts, afterwards at the time they take. */
 const LAST_PASS_BY_COUNT = 10;
@@ -27,21 +27,21 @@ export interface DirtyHistory {
 /** Before the first vote. */
 export const NO_HISTORY: DirtyHistory = { slots: new Uint32Array(HISTORY_SIZE).fill(UNUSED_SLOT), position: 0 };
 
-/** What the memory unit's vote is taken from. */
+/** Input of the memory unit's vote. */
 export interface VoteFigures {
   /** Number of the pass, from 0. */
   readonly pass: number;
-  /** What the last vote gave. */
+  /** `history` of the last result. */
   readonly history: DirtyHistory;
   /** Pages that are dirty now: ROM, MMIO2, RAM, and monitored pages that were written since. */
   readonly dirtyPages: number;
-  /** Pages saved since pass 7, or since the start before it, and the seconds that took. */
+  /** Pages saved since pass 7 began; before it, since the start. */
   readonly savedPages: number;
   /** Seconds in which `savedPages` were taken. */
   readonly elapsedSeconds: number;
   /** How long the machine may stand still. */
   readonly maxDowntimeMs: number;
-  /** All pages of the machine, those never sent, and those known to be zero. */
+  /** All pages of the machine, with those never sent and those that are zero. */
   readonly allPages: number;
   /** Pages in RAM ranges that are not RAM, and so never sent. */
   readonly ignoredPages: number;
@@ -49,15 +49,15 @@ export interface VoteFigures {
   readonly zeroPages: number;
 }
 
-/** What a vote has found. */
+/** Result of a vote. */
 export interface VoteResult {
   /** Whether another live pass is worth its time. */
   readonly vote: 'another-pass' | 'done';
   /** For the next vote. */
   readonly history: DirtyHistory;
-  /** Averages of dirty pages, over the last 4 votes and over 64. */
+  /** Average of dirty pages over the last 4 votes. */
   readonly dirtyShort: number;
-  /** Average of dirty pages over many passes. */
+  /** Average of dirty pages over the last 64 votes. */
   readonly dirtyLong: number;
   /** Pages taken per second. */
   readonly pagesPerSecond: number;

@@ -10,15 +10,15 @@ import type { MemoryRegion } from '../saved-state/reading/memory-region.ts';
 import type { PgmSummary, SavedState } from '../saved-state/reading/state.ts';
 
 /**
- * Page descriptors of this much RAM take 2.6 GB of addresses, and memory as far as pages are used; VirtualBox names
- * pages of no more (GMM_PAGEID_LAST).
+ * Page descriptors of this much RAM take 2.6 GB of address space, but memory only for pages in use; VirtualBox has page
+ * IDs for no more (GMM_PAGEID_LAST).
  */
 const MAX_RAM = 1024 * GIB;
 /** Video memory is at most 256 MiB a card, ROMs some MiB. What claims more is an attack. */
 const MAX_DEVICE_MEMORY = 4 * GIB;
 const MAX_ROM = 256 * MIB;
 
-/** A machine's memory as a state describes it, still without content; and where the pages of its records belong. */
+/** A machine's memory as a state describes it, still without content; with the places that page records refer to. */
 export interface BuiltMemory {
   memory: GuestMemory;
   romPage(id: number, page: number): { rom: RomRange; page: number } | undefined;
@@ -27,7 +27,7 @@ export interface BuiltMemory {
 
 export interface BuildOptions {
   backing?: HostBacking;
-  /** Bytes in all. */
+  /** Limit of all memory in bytes. */
   maxMemory?: number;
 }
 
@@ -70,7 +70,7 @@ function sum(values: readonly number[]): number {
   return values.reduce((total, value) => total + value, 0);
 }
 
-/** RAM with the descriptions of the release's time. */
+/** Registers RAM, with descriptions as the state's release has them. */
 function registerRam(memory: GuestMemory, state: SavedState, pgm: PgmSummary): void {
   const { lowEnd, highEnd } = ramLayout(pgm.ramSize ?? 0, pgm.config?.ramHole);
   const stretches: [number, number, string][] = hasRamInLowHole(state.header.release)
@@ -149,8 +149,8 @@ function registerOldDevices(memory: GuestMemory, state: SavedState, pgm: PgmSumm
 }
 
 /**
- * Registers of devices: nobody is there to answer, so they read as if nothing was there, and take no writes. Most
- * places are inferred; where something else is, there are none.
+ * Registers MMIO ranges. There are no devices: they read as 0xff and ignore writes. Most places are inferred; a range
+ * that overlaps something else is left out.
  */
 function registerMmio(
   memory: GuestMemory,

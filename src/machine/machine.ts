@@ -22,25 +22,25 @@ import { type LifeEvent, type LifePhase, live } from './life.ts';
 import { MachineCpu } from './machine-cpu.ts';
 import { loadMappings, savedMappings } from './saved-mappings.ts';
 
-/** A unit of a loaded state; those that are not guest memory ride along as the bytes that they were. */
+/** A unit of a loaded state; all but guest memory are kept as bytes. */
 export interface LoadedUnit {
-  /** What stood before the payload. */
+  /** The unit's header. */
   header: UnitHeader;
   /** The decoded payload; absent for guest memory. */
   payload?: Uint8Array;
 }
 
-/** A machine that was loaded from a saved state: its memory and CPUs live, its devices ride along. */
+/** A machine that was loaded from a saved state: its memory and CPUs are live, its devices stay as they were saved. */
 export class Machine {
-  /** Guest memory, which lives. */
+  /** Live guest memory. */
   readonly memory: GuestMemory;
-  /** What the state said of itself when it was loaded: header, release, registers (`cpum`), configuration of memory. */
+  /** The state as it was loaded: header, release, registers (`cpum`), configuration of memory. */
   readonly state: SavedState;
   /** By number; at least one. */
   readonly cpus: readonly MachineCpu[];
   /** The page tables of world switches. */
   readonly intermediate: IntermediateContext;
-  /** What the hypervisor has in the guest's address space. */
+  /** The hypervisor's mappings in the guest's address space. */
   readonly mappings: GuestMappings;
   /** What the machine counts, by VirtualBox's names: `statistics.list('/PGM/Page/*')`. */
   readonly statistics: StatTree;
@@ -49,12 +49,12 @@ export class Machine {
   #rawMode: RawMode | undefined;
   #ramPreAlloc = false;
   #relocations = 0;
-  /** Pages of the host that the hypervisor has for itself. */
+  /** Host pages of the hypervisor itself. */
   readonly #pages = new HypervisorPages();
   readonly #units: readonly LoadedUnit[];
   readonly #hasMappings: boolean;
 
-  /** @param state what the file told @param units all units but the memory's, to be saved again */
+  /** @param state as read from the file @param units all units but the memory's, to be saved again */
   constructor(memory: GuestMemory, state: SavedState, units: readonly LoadedUnit[]) {
     this.memory = memory;
     this.state = state;
@@ -73,7 +73,7 @@ export class Machine {
       this.statistics.bind(`/PGM/CPU${i}/cGuestModeChanges`, () => cpu.modeChanges);
   }
 
-  /** The host's paging; that of most hosts unless `usePaging` was told of another. */
+  /** The host's paging; that of most hosts unless `usePaging` was given another one. */
   get host(): HostPaging {
     return this.#host;
   }
@@ -84,9 +84,9 @@ export class Machine {
   }
 
   /**
-   * Lets all CPUs run on shadow tables from now on, as on a host with such paging. In raw mode the mappings come into
-   * the guest's address space, where they were fixed if that is possible.
-   * @throws UsageError `wrong-order` where they do already, VERR_PGM_UNSUPPORTED_HOST_PAGING_MODE
+   * Lets all CPUs run on shadow tables from now on, as on a host with such paging. In raw mode the mappings enter the
+   * guest's address space, at their fixed place if possible.
+   * @throws UsageError `wrong-order` if they do so already, VERR_PGM_UNSUPPORTED_HOST_PAGING_MODE
    */
   usePaging(host: HostPaging = DEFAULT_HOST, pool: PoolOptions = {}): ShadowPaging {
     if (this.#shadow) throw new UsageError('wrong-order', 'Cannot shadow CPUs: they run on shadow tables already');
@@ -104,38 +104,41 @@ export class Machine {
     return shadow;
   }
 
-  /** What the machine has in raw mode; undefined with hardware virtualisation. */
+  /** The machine's raw mode; undefined with hardware virtualisation. */
   get rawMode(): RawMode | undefined {
     return this.#rawMode;
   }
 
-  /** Ends its making, when ROM and devices are there. @param preAllocate all RAM gets memory now, and keeps it */
+  /**
+   * Completes the machine, after ROMs and devices were registered. @param preAllocate all RAM gets memory now, and
+   * keeps it
+   */
   finalise(preAllocate: boolean): void {
     this.#ramPreAlloc = preAllocate;
     this.#live('finalise');
   }
 
-  /** The hypervisor has moved: all addresses of raw mode do, too. */
+  /** The hypervisor has moved by `delta` bytes: moves all addresses of raw mode. */
   relocate(delta: number): void {
     this.#relocations++;
     this.#live('relocate', { delta });
-    // Devices may have put new addresses in when they moved.
+    // Devices may have entered new addresses meanwhile.
     this.#live('relocate', { delta: 0 });
   }
 
-  /** As at power-on, but for devices, their memory and its places. */
+  /** Resets memory and CPUs as at power-on; devices, their memory and its addresses stay. */
   reset(): void {
     this.#live('reset');
   }
 
-  /** A CPU that was unplugged is as at power-on. @throws UsageError `no-such-cpu` */
+  /** Resets one CPU as at power-on, after it was unplugged. @throws UsageError `no-such-cpu` */
   resetCpu(id: number): void {
     const cpu = this.cpus[id];
     if (!cpu) throw new UsageError('no-such-cpu', `Cannot find CPU ${id}: the machine has ${this.cpus.length}`);
     this.#live('unplug', { cpu });
   }
 
-  /** Gives the host back what the machine has of it. The machine may not be used any more. */
+  /** Gives all memory back to the host. The machine must not be used afterwards. */
   close(): void {
     this.#live('term');
   }
@@ -150,7 +153,7 @@ export class Machine {
     raw.onMove = (delta) => this.relocate(delta);
   }
 
-  /** In file order, without the live passes; with the registers that the CPUs have now. */
+  /** All units in file order, without the live passes, with the present registers of the CPUs. */
   get units(): readonly LoadedUnit[] {
     const registers = this.cpus.map((cpu) => cpu.newRegisters);
     if (registers.every((each) => each === undefined)) return this.#units;
@@ -161,7 +164,7 @@ export class Machine {
     );
   }
 
-  /** Registers and CPUID, as of now; undefined where the state did not tell them. */
+  /** Registers and CPUID, as of now; undefined if the state had none. */
   get cpum(): Cpum | undefined {
     const { cpum } = this.state;
     if (!cpum) return undefined;
@@ -172,7 +175,7 @@ export class Machine {
     return { ...cpum, cpus };
   }
 
-  /** What the pgm unit starts with, as of now. */
+  /** Head of the pgm unit, as of now. */
   get basic(): PgmBasic | undefined {
     const basic = this.state.pgm?.basic;
     if (!basic) return undefined;
@@ -196,7 +199,7 @@ export class Machine {
   }
 }
 
-/** What has an address in raw mode. Ranges in the upper half have mappings of their own, and do not move. */
+/** Objects that have an address in raw mode. RAM ranges above 4 GiB have mappings of their own, and do not move. */
 function rawObjects({ cpus, memory }: Machine): RawObject[] {
   const low = memory.ranges.all.filter(({ kind, start }) => kind === 'ram' && start < FOUR_GIB);
   return [
@@ -210,10 +213,10 @@ function rawObjects({ cpus, memory }: Machine): RawObject[] {
   ];
 }
 
-/** What most hosts have today. */
+/** Paging of most hosts today. */
 export const DEFAULT_HOST: HostPaging = { host: 'AMD64+G+NX', hardware: true };
 
-/** As many as the units with registers and with memory tell of; they agree in every sound state. */
+/** As many CPUs as the units cpum and pgm have; the two agree in every sound state. */
 function cpusOf(memory: GuestMemory, { cpum, pgm }: SavedState): MachineCpu[] {
   const paging = pgm?.basic?.cpus ?? [];
   const options = cpum ? pagingOptionsOf(cpum) : {};
@@ -228,7 +231,7 @@ function cpusOf(memory: GuestMemory, { cpum, pgm }: SavedState): MachineCpu[] {
   });
 }
 
-/** Of a CPU that the memory unit does not tell of. */
+/** Paging of a CPU that the pgm unit does not list. */
 const NO_PAGING = {
   a20Enabled: true,
   a20Mask: NIL_GC_PHYS,

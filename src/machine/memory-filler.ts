@@ -11,19 +11,19 @@ import { PageFlag, type RamRange } from '../pgm/pages/ram-range.ts';
 import type { BuiltMemory } from './build-memory.ts';
 
 /**
- * `kept` in the machine's memory, as usual; `judged`: a page is private or zero as its content has it, but reads as
- * zeros, and takes no memory; `refused`: a state that is to tell of pages without their contents, and has some, is
+ * What happens to the contents of pages. `kept`: they go into the machine's memory; `judged`: they only decide whether
+ * a page is private or zero; pages read as zeros, and take no memory; `refused`: the state must have none, else it is
  * damaged.
  */
 export type Contents = 'kept' | 'judged' | 'refused';
 
-/** Puts page records into a memory. Of a page the last one counts. */
+/** Puts page records into a memory; the last record of a page counts. */
 export class MemoryFiller implements PageSink {
   readonly #built: BuiltMemory;
   readonly #contents: Contents;
-  /** Some pages are left out, so those that are not are marked. */
+  /** The state leaves some pages out, so the others are marked. */
   readonly #notesTold: boolean;
-  /** Where pages are decoded: by kernels in place. */
+  /** Buffer into which the kernels decode pages. */
   readonly #page = takeBuffer(PAGE_SIZE);
 
   constructor(built: BuiltMemory, contents: Contents, notesTold: boolean) {
@@ -62,7 +62,7 @@ export class MemoryFiller implements PageSink {
     const range = memory.ranges.find(gcPhys);
     const page = range?.pageOf(gcPhys) ?? 0;
     if (range?.type[page] !== PageType.RAM) {
-      // Loaders tolerate records of zeros where there is ROM, MMIO or nothing.
+      // Records for ROM or MMIO are ignored, and records of zeros everywhere, as loaders do.
       if (kind === PageKind.RAM_RAW && range === undefined)
         throw misplaced('RAM page', hex(gcPhys), 'VERR_PGM_INVALID_GC_PHYSICAL_ADDRESS');
       return;
@@ -111,7 +111,7 @@ export class MemoryFiller implements PageSink {
     else this.#putInto(roms.shadowChunk(rom, page), offsetInChunk(rom.shadowId(page)), batch, i);
   }
 
-  /** Memory that was never touched is not touched for zeros. */
+  /** Zeros are not written where there are zeros: memory that was never touched takes no space. */
   #putInto(chunk: Uint8Array, at: number, batch: PageBatch, i: number): void {
     if (this.#contents === 'judged') batch.decode(i, this.#page, 0);
     else if (!hasNoContent(batch, i) || !isZero(chunk, at, PAGE_SIZE)) batch.decode(i, chunk, at);

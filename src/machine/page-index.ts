@@ -5,26 +5,28 @@ const CHUNK_FRAMES = 4096;
 /** Bytes of a file that can be indexed: 1 TiB. */
 const OFFSET_LIMIT = 2 ** 40;
 
-/** Where the contents of neighbouring pages stand: 7 bytes a page. */
+/** Places of the contents of neighbouring pages: 7 bytes a page. */
 interface Chunk {
   low: Uint32Array;
   high: Uint8Array;
-  /** Twice the length, and 1 where it is compressed; 0: zeros. */
+  /** Twice the length, plus 1 if it is compressed; 0: zeros. */
   size: Uint16Array;
 }
 
-/** Where a page's content stands in a file. */
+/** Place of a page's content in a file. */
 export interface FilePlace {
   encoding: number;
   at: number;
   length: number;
 }
 
-/** By guest-physical page frame, where the file has its content: less than 2 MiB for each GiB that has any. */
+/**
+ * Places of the contents of pages in a file, by guest-physical page frame: less than 2 MiB for each GiB with content.
+ */
 export class PageIndex {
   readonly #chunks = new Map<number, Chunk>();
 
-  /** @returns false where the place is beyond what can be indexed */
+  /** @returns false if the place cannot be indexed */
   set(frame: number, { encoding, at, length }: FilePlace): boolean {
     if (at >= OFFSET_LIMIT) return false;
     const key = Math.floor(frame / CHUNK_FRAMES);

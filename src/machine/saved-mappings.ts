@@ -4,13 +4,13 @@ import { FOUR_GIB } from '../../formats/sizes.ts';
 import { MAPPING_UNIT } from '../paging/mappings/guest-mapping.ts';
 import type { GuestMappings } from '../paging/mappings/guest-mappings.ts';
 
-/** What a state tells of the hypervisor's mappings. */
+/** The hypervisor's mappings in a state. */
 export type SavedMappings = Pick<PgmBasic, 'mappings' | 'mappingsFixed' | 'mappingFixed' | 'mappingFixedSize'>;
 
 /**
- * Puts the mappings of a state into the model. VirtualBox 3.0 and later read the list without a look at it, so one that
- * no machine can have does no harm: it stays as it was saved.
- * @returns whether the model has them
+ * Puts the mappings of a state into the model. VirtualBox 3.0 and later skip the list, so an impossible one does no
+ * harm: it stays as it was saved.
+ * @returns whether the model has taken them
  */
 export function loadMappings(mappings: GuestMappings, saved: SavedMappings): boolean {
   const fixed = { base: Number(saved.mappingFixed), size: saved.mappingFixedSize };
@@ -26,7 +26,7 @@ export function loadMappings(mappings: GuestMappings, saved: SavedMappings): boo
 
 const NO_AREA = { mappingFixed: 0n, mappingFixedSize: 0 };
 
-/** The mappings as a state has them. @param loaded what it had before */
+/** The mappings for a state. @param loaded those of the state that was loaded */
 export function savedMappings(mappings: GuestMappings, loaded: SavedMappings): SavedMappings {
   const list: Mapping[] = mappings.all.map(({ start, size, description }) => {
     return { address: BigInt(start), pageTables: BigInt(size / MAPPING_UNIT), description };

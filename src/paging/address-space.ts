@@ -17,9 +17,9 @@ export interface AddressSpaceMemory extends TableMemory {
   writeU32(gcPhys: GuestPhys, value: number): void;
 }
 
-/** What a CPU can do beside what its registers tell. */
+/** Capabilities of a CPU that its registers do not show. */
 export interface AddressSpaceOptions {
-  /** What CPUID tells; default: everything. */
+  /** Features by CPUID; default: all. */
   features?: PagingFeatures | undefined;
   /** Width of physical addresses; default 52. */
   physicalBits?: number;
@@ -29,10 +29,10 @@ export interface AddressSpaceOptions {
   a20Enabled?: boolean;
 }
 
-/** Where a virtual address leads. */
+/** Result of a translation. */
 export type Translation =
   | {
-      /** What the walk met. */
+      /** Result of the walk. */
       status: 'mapped';
       /** Physical address of the byte. */
       gcPhys: GuestPhys;
@@ -40,7 +40,7 @@ export type Translation =
       pageSize: number;
       /** Writes are allowed. */
       writable: boolean;
-      /** User mode may get there. */
+      /** User mode has access. */
       user: boolean;
       /** No level forbids execution. */
       executable: boolean;
@@ -48,9 +48,9 @@ export type Translation =
       entries: WalkedEntry[];
     }
   | {
-      /** What the walk met. */
+      /** Result of the walk. */
       status: 'not-present' | 'reserved-bit' | 'bad-address' | 'not-canonical';
-      /** Where the walk ended: 1 is the last table; 8 where it did not begin. */
+      /** Level of the table at which the walk ended: 1 is the page table; 8 if the walk did not begin. */
       level: number;
       /** Entries that the walk read, from the root on. */
       entries: WalkedEntry[];
@@ -58,9 +58,9 @@ export type Translation =
 
 /** One entry that a walk read. */
 export interface WalkedEntry {
-  /** The table that it stands in. */
+  /** The table that holds it. */
   name: TableName;
-  /** Where it lies; absent for a latched one. */
+  /** Physical address of the entry; absent for a latched one. */
   address?: GuestPhys;
   /** All of the entry's bits. */
   value: bigint;
@@ -71,11 +71,11 @@ const A20 = 2 ** 20;
 
 /** The virtual memory of one CPU: its registers at one moment over guest-physical memory. */
 export class AddressSpace {
-  /** Paging mode that the registers mean. */
+  /** Paging mode by the registers. */
   readonly mode: AddressMode;
   /** @internal */
   readonly rules: PagingRules;
-  /** What the tables lie in. */
+  /** Memory that holds the tables. */
   readonly memory: AddressSpaceMemory;
   /** Absent without paging. @internal */
   readonly walker: Walker | undefined;
@@ -96,7 +96,10 @@ export class AddressSpace {
       this.walker.latched = options.pdptes ? halvesOf(options.pdptes) : latchPdptes(memory, this.walker.root);
   }
 
-  /** Where `address` leads; sets no bits. In long mode addresses have 64 bits and must be canonical, elsewhere 32. */
+  /**
+   * Translates `address`; sets no accessed or dirty bits. In long mode addresses have 64 bits and must be canonical,
+   * elsewhere 32.
+   */
   translate(address: GuestVirt): Translation {
     const { walker } = this;
     const offset = offsetInPage(address);
@@ -119,8 +122,8 @@ export class AddressSpace {
   }
 
   /**
-   * As a processor accesses memory: sets accessed and dirty bits. @returns the address, or the error code of the page
-   * fault
+   * Translates as a processor does: sets accessed and dirty bits. @returns the physical address, or the error code of
+   * the page fault
    */
   access(address: GuestVirt, access: AccessKind): { gcPhys: GuestPhys } | { fault: number } {
     const { walker } = this;
@@ -149,7 +152,7 @@ export class AddressSpace {
     this.#eachPage(address, source.length, (gcPhys, from, to) => this.memory.write(gcPhys, source.subarray(from, to)));
   }
 
-  /** The number that stands for an address in walks; undefined for one that is not canonical. @internal */
+  /** An address as the number that walks use: without sign extension; undefined if it is not canonical. @internal */
   linear(address: GuestVirt): number | undefined {
     const { addressBits = 32 } = this.walker?.scheme ?? {};
     const linear = BigInt.asUintN(64, address);
@@ -157,13 +160,13 @@ export class AddressSpace {
     return canonical(linear, addressBits) === linear ? Number(BigInt.asUintN(addressBits, linear)) : undefined;
   }
 
-  /** The address that a number stands for. @internal */
+  /** The reverse of `linear`. @internal */
   virtual(linear: number): GuestVirt {
     const { addressBits = 32 } = this.walker?.scheme ?? {};
     return addressBits === 32 ? BigInt(linear) : canonical(BigInt(linear), addressBits);
   }
 
-  /** What a physical address becomes on the bus. */
+  /** A physical address after the A20 gate. */
   physical(gcPhys: GuestPhys): GuestPhys {
     return this.a20Enabled || Math.floor(gcPhys / A20) % 2 === 0 ? gcPhys : gcPhys - A20;
   }
@@ -214,7 +217,7 @@ export function canonical(address: bigint, addressBits: number): GuestVirt {
   return BigInt.asUintN(64, BigInt.asIntN(addressBits, address));
 }
 
-/** The options that a state's CPUID tells. */
+/** Options by the CPUID of a state. */
 export function pagingOptionsOf({ features, physicalBits }: { features?: PagingFeatures; physicalBits?: number }): {
   features?: PagingFeatures;
   physicalBits?: number;
@@ -243,12 +246,12 @@ export function latchPdptes(memory: TableMemory, root: GuestPhys): Uint32Array |
   return Uint32Array.from({ length: 8 }, (_, i) => memory.readU32(root + 4 * i));
 }
 
-/** The same as numbers of 64 bits. */
+/** Latched pointers as 64-bit numbers. */
 export function pointersOf(latched: Uint32Array): bigint[] {
   return Array.from({ length: 4 }, (_, i) => (BigInt(latched[2 * i + 1]) << 32n) | BigInt(latched[2 * i]));
 }
 
-/** Low and high halves in turn. */
+/** The reverse: low and high halves in turn. */
 export function halvesOf(entries: readonly bigint[]): Uint32Array {
   return Uint32Array.from(entries.flatMap((entry) => [Number(entry & 0xffffffffn), Number(entry >> 32n)]));
 }

@@ -4,16 +4,16 @@ import { type Walker, WalkStatus } from './walker.ts';
 /** Bits of the error code that a page fault pushes. */
 export const PageFault = { PRESENT: 1, WRITE: 2, USER: 4, RESERVED: 8, FETCH: 16 } as const;
 
-/** What an access wants: WRITE, USER and FETCH of `PageFault`, or nothing for a read by the supervisor. */
+/** Kind of an access: WRITE, USER and FETCH of `PageFault`; 0 for a read by the supervisor. */
 export type AccessKind = number;
 
-/** No fault. Every fault has a code, and that of a read by the supervisor from a page that is not there is 0. */
+/** No fault. 0 is the code of a fault: of a read by the supervisor from a page that is not present. */
 export const NO_FAULT = -1;
 
 /**
- * The page fault that an access meets where `walker` has just ended, or `NO_FAULT`.
+ * Error code of an access after a walk of `walker`, or `NO_FAULT`.
  *
- * An address in a table that leads nowhere counts as a reserved bit (paging.md 6.4).
+ * An entry with an address outside of memory counts as one with a reserved bit (paging.md 6.4).
  */
 export function faultOf(walker: Walker, access: AccessKind): number {
   const { wp, nxe } = walker.rules;

@@ -2,7 +2,7 @@ import { UsageError } from '../../formats/errors.ts';
 import { type GuestPhys, PAGE_SIZE } from '../../formats/sizes.ts';
 import type { AddressSpaceMemory } from './address-space.ts';
 
-/** Memory that is there page by page and can only be read. */
+/** Read-only memory that is had page by page. */
 export abstract class PageReader implements AddressSpaceMemory {
   abstract holdsTables(gcPhys: GuestPhys): boolean;
 

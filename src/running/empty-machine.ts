@@ -43,7 +43,7 @@ const VIDEO_MEMORY = { id: 1, device: 'vga', instance: 0, region: 0, description
  * A machine that was never on: CPUs after their reset, RAM of zeros, a ROM with a shadow, video memory, and no other
  * devices. It is loaded from a state that is made for it, so that it is a machine like all others.
  * @param ramSize bytes, whole pages @param cpus one unless told
- * @throws UsageError for a size that no machine has
+ * @throws UsageError for a bad size or number of CPUs
  */
 export async function emptyMachine(
   ramSize: number,

@@ -19,13 +19,13 @@ import {
 } from './schedule.ts';
 import { checkBlock, newBlock, readTrace, type WorkloadOptions } from './workload.ts';
 
-/** Something that is not what the workload left there. */
+/** A place that does not hold what the workload has left there. */
 export interface GuestFault {
-  /** Which kind of thing it is, for people. */
+  /** Kind of the place, for people. */
   what: string;
   /** Number of the page among those that the workload uses. */
   place: number;
-  /** Where it is; absent for what has no address. */
+  /** Its address; absent for a place without one. */
   gcPhys?: number;
   /** For people. */
   expected: string;
@@ -33,7 +33,7 @@ export interface GuestFault {
   found: string;
 }
 
-/** What a check has found. */
+/** Result of a check. */
 export interface GuestCheck {
   /** Writes of the workload so far. */
   steps: number;
@@ -52,9 +52,9 @@ const CHECK_SLICE = 2048;
 const LOOK = 64;
 
 /**
- * A guest that is nothing but a workload. All that it knows stands in guest memory, so that it continues wherever this
- * memory goes. It notices each write that got lost: before it writes a page it looks whether the last step's pattern is
- * still there, and at each tick whether its control block is what it was.
+ * A guest that is nothing but a workload. Its state is in guest memory only, so that it continues wherever this memory
+ * goes. It notices each write that got lost: before it writes a page it looks whether the last step's pattern is still
+ * there, and at each tick whether its control block is what it was.
  */
 export class Guest {
   /** @internal */
@@ -65,7 +65,7 @@ export class Guest {
   readonly #cpus: readonly MachineCpu[];
   readonly #trace: Uint32Array | undefined;
   readonly #controlAt: number;
-  /** What it works on. @internal */
+  /** Places that it works on. @internal */
   readonly places: Places;
   /** Last step by place: derived from the schedule, to compare with what memory holds. */
   readonly #last: Float64Array;
@@ -102,7 +102,7 @@ export class Guest {
   /**
    * Puts a workload into memory; it overwrites the area that it uses.
    * @param cpus of the machine; only `paging` needs them
-   * @throws UsageError for options that fit no machine
+   * @throws UsageError for bad options
    */
   static install(memory: GuestMemory, options: WorkloadOptions, cpus: readonly MachineCpu[] = []): Guest {
     const block = newBlock(memory, options);
@@ -143,7 +143,7 @@ export class Guest {
   get kind(): WorkloadKind {
     return WORKLOAD_KINDS[this.block.kind];
   }
-  /** The first ones so far; none where all is well. */
+  /** The first faults that were found so far. */
   get faults(): readonly GuestFault[] {
     return this.#faults;
   }
@@ -172,8 +172,8 @@ export class Guest {
   }
 
   /**
-   * The same in slices of some milliseconds; between them it may execute: each page is compared with what is its last
-   * then.
+   * The same in slices of some milliseconds, between which it may execute: each page is compared with the last step at
+   * that time.
    */
   *checkInSlices(): Generator<void, GuestCheck> {
     this.#compareControl();
@@ -188,7 +188,7 @@ export class Guest {
     return { steps, ticks, pages, faults: this.#faults };
   }
 
-  /** Puts into memory what the workload needs to be found again. */
+  /** Writes the data to memory by which the workload is found again. */
   #begin(): void {
     const trace = this.#trace;
     if (trace) this.#memory.write(this.block.traceStart, bytesOfWords(trace));

@@ -53,7 +53,7 @@ export class RamPlaces implements Places {
   }
 }
 
-/** A page of a device: of MMIO2 known by the host's page, mapped or not; of the shadow of a ROM by its address. */
+/** A page of a device: of MMIO2 by its host page, mapped or not; of the shadow of a ROM by its address. */
 type DevicePage = { id: number; where: string } | { gcPhys: GuestPhys; where: string };
 
 /**

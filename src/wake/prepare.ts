@@ -8,16 +8,16 @@ import { type DiskUse, imageNode, qemuArguments } from './qemu-arguments.ts';
 import { MachineUnits } from './units/machine-units.ts';
 import { NO_OPTIONS, type WakeOptions } from './wake-options.ts';
 
-/** What can be said of a wake before any QEMU is started. */
+/** Judgement on a wake before any QEMU is started. */
 export interface PreparedWake {
   units: MachineUnits;
   options: WakeOptions;
   drives: readonly Drive[];
-  /** None: the state can be woken, as far as it tells. */
+  /** Empty: the state can be woken, as far as it tells. */
   refusals: readonly Refusal[];
   /** What is lost, and what the guest notices. */
   notices: readonly Notice[];
-  /** The same, when it is known how fast the host's time stamp counter runs. */
+  /** The notices, given the frequency of the host's time-stamp counter. */
   noticesAt(hostTscHz: number): Notice[];
   /** QEMU's arguments; only where nothing is refused. @param machine type with version, default QEMU's newest */
   arguments(how: { machine?: string; use: DiskUse }): string[];
@@ -28,9 +28,9 @@ export interface PreparedWake {
 /** The image that is given for a disk. */
 export interface DiskImage {
   drive: Drive;
-  /** Of QEMU's node. */
+  /** Name of QEMU's block node. */
   node: string;
-  /** What `-blockdev` takes. */
+  /** Value of `-blockdev`. */
   words: string;
 }
 
@@ -68,7 +68,7 @@ function judged(units: MachineUnits, options: WakeOptions, formats: ReadonlyMap<
 }
 
 /**
- * What a state tells of its own waking: with a disk image for each disk, and no other wishes. @throws FormatError for
+ * Judges a state on its own, as if an image was given for each disk, and no other option. @throws FormatError for
  * damage
  */
 export async function foreseeWake(

@@ -14,12 +14,12 @@ import type { Template } from './template/template.ts';
 import type { MachineUnits } from './units/machine-units.ts';
 import type { WakeOptions } from './wake-options.ts';
 
-/** Of the device that shows memory, which of its regions does. */
+/** The region of ivshmem-plain that shows its memory. */
 const MEMORY_REGION = 2;
 
 /** Registers of the IDE controller beyond those that every device has. */
 const IDE_OWN = { start: 0x40, count: 0x10 };
-/** Access to the memory from 0xC0000 to 0xFFFFF: it is read and not written. */
+/** Registers for access to the memory from 0xC0000 to 0xFFFFF (PAM), which becomes read-only. */
 const SHADOW_REGISTERS = 7;
 const READ_HIGH = 0x10;
 const READ_BOTH = 0x11;
@@ -74,7 +74,7 @@ function takenLines(units: MachineUnits): number[] {
   return units.instancesOf('serial').map((instance) => units.need<{ irq: number }>(`serial/${instance}`).irq);
 }
 
-/** How interrupts of PCI devices arrive; undefined where the guest uses the 8259s, whose routes are the same. */
+/** Routes of PCI interrupts; undefined if the guest uses the 8259s, whose routes are the same in QEMU. */
 export function interruptRoutes(units: MachineUnits, cards: readonly Card[]): Routes | undefined {
   const ioApic = units.find<IoApic>('ioapic/0');
   if (!ioApic || busOf(units)?.usesIoApic !== true) return undefined;

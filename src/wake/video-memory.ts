@@ -1,6 +1,6 @@
 import type { Vga } from '../../formats/units/display/codecs.ts';
 
-/** Bit of register 4 of the sequencer: addresses do not alternate between planes, as text's do. */
+/** Bit of register 4 of the sequencer: addresses do not alternate between planes, as they do in text modes. */
 const SEQUENTIAL = 4;
 const VBE_ENABLE = 4;
 const MEMORY_MODE = 4;
@@ -25,7 +25,7 @@ export function textToQemu(memory: Uint8Array): void {
     for (const plane of [0, 1]) memory[PLANES * k + plane] = before[2 * PLANES * k + plane];
 }
 
-/** The other way. */
+/** The reverse. */
 export function textToVirtualBox(memory: Uint8Array): void {
   const before = memory.slice(0, PLANES * CELLS);
   const cells = Math.min(CELLS, Math.floor(memory.length / (2 * PLANES)));

@@ -24,13 +24,13 @@ export const REFUSAL_CODES = {
   x2apic: 'the guest uses its local APICs in x2APIC mode',
 } as const satisfies Record<string, string>;
 
-/** What a guest loses or notices that goes on in QEMU, by code. */
+/** What a guest loses or notices when it goes on in QEMU, by code. */
 export const NOTICE_CODES = {
   additions: 'guest additions find no device to talk to',
   dropped: 'a device was left out with --without, and its driver finds nothing there',
   gpe: 'events of ACPI beyond the fixed ones are lost',
   'no-hpet': 'the machine has a HPET that the guest has not switched on, and QEMU has none',
-  'kvm-clock': "the guest's clock of KVM is not written any more",
+  'kvm-clock': "the guest's clock of KVM is not updated any more",
   medium: 'a drive is empty',
   'no-phy': 'the network card of QEMU has no PHY that tells of the link',
   'no-way-back': 'the machine cannot come back to VirtualBox: it has ICH9, or an image with which QEMU does not save',
@@ -42,5 +42,5 @@ export const NOTICE_CODES = {
 
 /** Why a state cannot go on in QEMU; `savkit explain CODE` tells more. */
 export type RefusalCode = keyof typeof REFUSAL_CODES;
-/** What a guest loses or notices that goes on in QEMU; `savkit explain CODE` tells more. */
+/** What a guest loses or notices when it goes on in QEMU; `savkit explain CODE` tells more. */
 export type NoticeCode = keyof typeof NOTICE_CODES;

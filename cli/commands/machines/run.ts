@@ -171,8 +171,8 @@ async function runMachine(options: Options, job: Job): Promise<Outcome> {
 }
 
 /**
- * Ends a machine as soon after so long as it neither is saved nor goes elsewhere. One that was paused may be saved
- * next: it ends when it goes on.
+ * Ends a machine after `ms`, or as soon as no save or migration is under way. A paused one may be saved next, so it
+ * ends after it was resumed.
  */
 function stopAfter(running: RunningMachine, ms: number): { end(): void } {
   const stop = () => {
@@ -219,7 +219,7 @@ async function writeTrace(path: string, trace: Trace): Promise<void> {
   });
 }
 
-/** Its memory is looked at after its pages have moved. */
+/** The result of a run; memory is checked after its defragmentation. */
 function outcomeOf(kept: KeptMachine, defragmented: DefragmentReport, { quiet }: Options): Outcome {
   const { running, movedTo = null, savedTo = null, isUndecided: undecided = false } = kept;
   const check =
@@ -257,5 +257,5 @@ function outcomeOf(kept: KeptMachine, defragmented: DefragmentReport, { quiet }:
  * How a machine has ended that was not handed over. After a signal in the midst of a save its memory cannot be checked.
  */
 function endText({ state }: RunningMachine, pages: number): Piece {
-  return state === 'off' ? good(heldText(pages)) : 'ended without a look at its memory';
+  return state === 'off' ? good(heldText(pages)) : 'ended; its memory was not checked';
 }

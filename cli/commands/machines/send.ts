@@ -51,7 +51,7 @@ const builder = (argv: Argv) =>
     .example('$0 send vm.sav --teleporter --to other:6000 --password-file pw', 'The machine goes on at the other host')
     .example(
       'VBoxManage modifyvm VM --teleporter on --teleporter-port 6000 --teleporter-password-file pw',
-      'Its other side; then VBoxManage startvm VM',
+      'At the target; then VBoxManage startvm VM',
     )
     .epilogue(
       'The machine at the target must have the same RAM, CPUs and devices. VirtualBox does not encrypt: use ' +

@@ -63,7 +63,7 @@ function stateStatistics(job: Job, options: Options): Promise<Outcome> {
   );
 }
 
-/** What options are when they are not given, of those that only one family has. */
+/** Values of the options of one family when they are not given. */
 const OWN_OPTIONS = { virtualbox: { pattern: undefined }, qemu: { ram: undefined } };
 
 const COUNTERS: Record<StateFamily['name'], (source: ByteSource, job: Job, options: Options) => Promise<Outcome>> = {

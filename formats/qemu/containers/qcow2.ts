@@ -9,23 +9,23 @@ export interface Qcow2Snapshot {
   id: string;
   /** The user's name for it. */
   name: string;
-  /** Where its entry stands in the image. */
+  /** Offset of its entry in the image. */
   entryOffset: number;
   /** When it was made, in milliseconds since 1970. */
   date: number;
-  /** Of the second in which it was made. */
+  /** Nanoseconds after `date`, within its second. */
   nanoseconds: number;
   /** The guest's clock, in nanoseconds. */
   guestClock: bigint;
   /** Bytes of the machine's state; 0 for a snapshot of the disk only. */
   stateSize: number;
-  /** The same as old versions read it: 0 where it does not fit. */
+  /** The 32-bit size that old versions read; 0 if the size does not fit. */
   shortStateSize: number;
-  /** Bytes to read: where both sizes differ, the larger of those that the tables reach. QEMU looks at neither. */
+  /** Bytes to read: if both sizes differ, the larger one that the tables reach. QEMU uses neither. */
   stateBytes: number;
   /** Bytes of the disk as it was then. */
   diskSize: number;
-  /** Where in the image its L1 table lies. */
+  /** Offset of its L1 table in the image. */
   l1Offset: number;
   /** Entries of 8 bytes in that table. */
   l1Entries: number;
@@ -37,15 +37,15 @@ export interface Qcow2Image {
   version: number;
   /** log2 of the bytes of a cluster. */
   clusterBits: number;
-  /** L2 entries of 16 bytes, which tell of 32 parts of a cluster. */
+  /** L2 entries have 16 bytes, with bits for 32 subclusters. */
   extendedL2: boolean;
   /** Bytes of the disk. */
   diskSize: number;
   /** QEMU has found the image damaged before, and marked it. */
   isCorrupt: boolean;
-  /** How often clusters are used: where the table of blocks of counts lies, its bytes, log2 of the bits of a count. */
+  /** Refcounts: offset and bytes of the refcount table, log2 of the bits of a refcount. */
   counts: { offset: number; size: number; order: number };
-  /** Where the table of snapshots lies. */
+  /** Offset of the table of snapshots. */
   tableOffset: number;
   /** In the order of the image's table. */
   snapshots: Qcow2Snapshot[];
@@ -54,12 +54,12 @@ export interface Qcow2Image {
 export const QCOW2_MAGIC = 0x514649fb;
 
 const HEADER_SIZE = 112;
-/** In the header: version, where the name of the backing file lies (0: it has none), features that all must know. */
+/** Offsets in the header: of the version, of the backing file's name (0 there: none), of the incompatible features. */
 export const QCOW2_PLACES = { VERSION: 4, BACKING: 8, INCOMPATIBLE: 72 } as const;
 export const INCOMPATIBLE = { CORRUPT: 1n << 1n, EXTERNAL_DATA: 1n << 2n, EXTENDED_L2: 1n << 4n };
 /** Dirty, corrupt, compression type, extended L2: an image with any of them can be read. */
 const READABLE = 0b11011n;
-/** Counts have 16 bits, unless the header says otherwise. */
+/** Refcounts have 2^4 bits, unless the header says otherwise. */
 const COUNT_ORDER = 4;
 const MAX_SNAPSHOTS = 65536;
 const SNAPSHOT_HEAD = 40;
@@ -175,7 +175,7 @@ async function readSnapshots(
         { offset: at },
         'Failed to load snapshot: File too large',
       );
-    // QEMU numbers snapshots; a table without such an id is none.
+    // QEMU numbers all snapshots, so an entry without an id is damaged.
     if (idLength === 0)
       throw new QemuFormatError('bad-qcow2', `Cannot read snapshot table: the one at ${hex(at)} has no id`, {
         offset: at,
@@ -210,18 +210,18 @@ export function tableBitsOf({ clusterBits, extendedL2 }: Geometry): number {
   return clusterBits - (extendedL2 ? 4 : 3);
 }
 
-/** Bytes of the image that an L2 table leads to. */
+/** Bytes of the image that an L2 table maps. */
 function spanOfTable(image: Geometry): number {
   return 2 ** (image.clusterBits + tableBitsOf(image));
 }
 
-/** Where the machine's state begins in the guest's address space of the image: after the disk, with an L2 table. */
+/** Guest offset in the image at which the machine's state begins: after the disk, where an L2 table begins. */
 export function stateStart(image: Geometry, { diskSize }: Pick<Qcow2Snapshot, 'diskSize'>): number {
   const span = spanOfTable(image);
   return Math.ceil(diskSize / span) * span;
 }
 
-/** A part of the image, whose numbers are big-endian; see `readPart`. */
+/** A part of the image; see `readPart`. Its numbers are big-endian. */
 export async function readAt(source: ByteSource, position: number, length: number, what: string, least?: number) {
   return new DataView((await readPart(source, position, length, `${what} of qcow2 image`, least)).buffer);
 }

@@ -6,7 +6,7 @@ import type { RamBlock, RamBlocks } from '../ram-blocks.ts';
 
 /** Finds block and offset of the pages of a batch; without an object for each. */
 export class PageFinder {
-  /** What was found last. */
+  /** Block of the page found last. */
   block!: RamBlock;
   offset = 0;
   readonly #blocks: RamBlocks;
@@ -28,9 +28,7 @@ export class PageFinder {
     this.offset = address - this.#blockStart;
   }
 
-  /**
-   * Finds a page of another block by its kind, the block's number, and its own. @throws UnsupportedError `does-not-fit`
-   */
+  /** Finds a page of another block by kind, block number and page number. @throws UnsupportedError `does-not-fit` */
   findPage(kind: number, id: number, page: number): void {
     const block = this.#blocks.all[id];
     const offset = page * PAGE_SIZE;

@@ -42,7 +42,7 @@ const ich9Device = defineStruct('Device on the bus of ICH9, ich9pci version 4', 
   regions: { kind: array(nested(region), REGIONS), doc: '' },
 });
 
-/** Nothing on the bus has more. */
+/** More bytes than any part of a device has. */
 const MAX_PART = 65536;
 
 function checkedSize(size: number): number {
@@ -54,7 +54,7 @@ const LEGACY_LINES = 4;
 const APIC_LINES = 8;
 
 const piix3Bus = defineStruct('Unit pci, versions 3–4', 'units-compared.md', {
-  address: { kind: x32, doc: 'register that the guest has chosen' },
+  address: { kind: x32, doc: 'configuration address that the guest has selected' },
   usesIoApic: { kind: bool, doc: '' },
   legacyLevels: { kind: array(u32, LEGACY_LINES), doc: 'how many devices hold each line' },
   apicLevels: { kind: array(u32, APIC_LINES), doc: 'how many devices hold each line of the I/O APIC' },
@@ -65,7 +65,7 @@ const piix3Bus = defineStruct('Unit pci, versions 3–4', 'units-compared.md', {
 });
 
 const ich9Bus = defineStruct('Unit ich9pci, version 4', 'units-compared.md', {
-  address: { kind: x32, doc: 'register that the guest has chosen' },
+  address: { kind: x32, doc: 'configuration address that the guest has selected' },
   apicLevels: { kind: array(u32, APIC_LINES), doc: 'how many devices hold each line of the I/O APIC' },
   separator,
   devices: { kind: untilMark(nested(ich9Device)), doc: '' },

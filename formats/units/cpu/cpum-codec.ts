@@ -13,7 +13,7 @@ interface WithMask {
   context: { xStateMask: bigint };
 }
 
-/** A component of the extended state, which stands there where the guest's mask has its bit. */
+/** A component of the extended state, present if the guest's mask has its bit. */
 function component(bit: number, size: number, name: string) {
   const content = { kind: bytes(size), doc: name };
   const layout = defineStruct(`${name}, cpum versions 17–24`, 'units-compared.md', { begin, content, end });
@@ -62,9 +62,9 @@ const cpum = defineStruct('Unit cpum, versions 17–24', 'units-compared.md', {
   leafCount: { kind: u32, doc: '' },
   leaves: {
     kind: ({ leafCount }: { leafCount: number }) => list(nested(guestLeaf), leafCount),
-    doc: 'what CPUID tells the guest',
+    doc: 'CPUID leaves of the guest',
   },
-  unknownLeaf: { kind: nested(rawLeaf), doc: 'what CPUID tells of leaves that there are not' },
+  unknownLeaf: { kind: nested(rawLeaf), doc: 'CPUID values of leaves that do not exist' },
   hostLeafCount: { kind: u32, doc: '' },
   hostLeaves: {
     kind: ({ hostLeafCount }: { hostLeafCount: number }) => list(nested(rawLeaf), hostLeafCount),

@@ -8,7 +8,7 @@ import { type ControlOffsets, type GuestContext, type Selector, selectorKind, ta
 // …V16); pgm-unit.md 10.2.
 
 const u64 = { kind: mask64, doc: '' };
-/** A 32-bit value of a register that has 64 bits since. */
+/** 32 bits of a register that has 64 bits in later versions. */
 const low32: Kind<bigint> = {
   name: 'u32',
   size: () => 4,
@@ -168,7 +168,7 @@ const raw6 = defineStruct('Guest context, cpum version 6', 'CPUM.cpp, g_aCpumCtx
   pad10: skip(8),
 });
 
-/** What versions without extended state mean: VirtualBox loads them with the x87 alone. */
+/** Extended state for versions without it: VirtualBox loads them with the x87 alone. */
 const NO_EXTENDED_STATE = { xcr0: 1n, xcr1: 0n, xStateMask: 0n } as const;
 
 /** How a version keeps the context of one CPU. */

@@ -10,7 +10,7 @@ const execution = defineStruct('How a CPU executes, em versions 2–5', 'device-
   forced: { kind: bool, doc: 'always off' },
   state: {
     kind: oneOf(u32, { 1: 'runs', [HALTED]: 'halted', 7: 'waits for a start-up message' }),
-    doc: 'what the CPU did',
+    doc: 'activity of the CPU',
     since: 3,
   },
   mwait: { kind: x32, doc: 'flags of MWAIT', since: 4 },

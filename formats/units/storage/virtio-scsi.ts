@@ -6,7 +6,7 @@ import { beforeMark, fields, list, nested } from '../codec/kinds.ts';
 import { comparedRow, versions } from '../codec/unit-row.ts';
 import { VIRTIO_MARKER, virtioDevice } from '../codec/virtio.ts';
 
-/** Requests of a target that are to be done again. VirtualBox counts one more than it writes. */
+/** Requests of a target that are repeated after a load. VirtualBox's count is one more than it writes. */
 const request = defineStruct('Request, virtio-scsi version 1', 'device-units.md', {
   queue: { kind: u16, doc: '' },
   head: { kind: u16, doc: 'first descriptor' },
@@ -39,7 +39,7 @@ const virtioScsi = defineStruct('Unit virtio-scsi, version 1', 'device-units.md'
   device: { kind: nested(virtioDevice), doc: '' },
 });
 
-/** The state of a target is laid out only where it is attached, so the loader notices another number of them. */
+/** Only attached targets have state in the unit, so the loader notices another number of them. */
 export function virtioScsiConfig(targets: number, attached: number): DeviceConfig {
   return { 'number of targets': targets, [VIRTIO_ATTACHED]: attached };
 }

@@ -16,7 +16,7 @@ export interface ValueParts {
 
 /** The keys by which options in JSON name their kind. */
 const KIND_KEYS = ['driver', 'qom-type', 'type', 'backend'];
-/** Keys that reach for what is this host's: open files, programs, devices, ports. */
+/** Keys that reach for things of this host: open files, programs, devices, ports. */
 const REACHING = new RegExp(
   `(^|\\.)(${[
     'fds?|vhost(fds?|force)?|sock(et)?|(down)?script|helper|(host|guest)fwd|smb.*|tftp|bootfile',
@@ -34,7 +34,7 @@ const KEY = /^[\w.-]*$/;
 /** Values with a slash that are no paths: ranges of addresses. */
 const ADDRESSES = /(^|\.)(net|ipv6-net|ipv6-prefix)$/;
 
-/** @throws MigrationError `harmful-option` for JSON that is none, or that QEMU would not take for it */
+/** @throws MigrationError `harmful-option` for bad JSON, and for JSON where QEMU takes none */
 export function partsOfValue(option: string, value: string): ValueParts {
   if (!value.startsWith('{')) {
     const all = partsOf(value);
@@ -70,7 +70,7 @@ export function checkParts(option: string, { kind, parts }: ValueParts, folder: 
 }
 
 function checkPart(option: string, key: string, value: string, folder: string): void {
-  // A network card does without a program when it names none.
+  // A network device runs no program when it names none.
   const isOff = value === 'no' || value === 'off' || value === '';
   // -global driver=…,property=…
   const isReaching = REACHING.test(key) || (key === 'property' && REACHING.test(value));
@@ -79,7 +79,9 @@ function checkPart(option: string, key: string, value: string, folder: string): 
   else if (value.includes('/') && !ADDRESSES.test(key)) checkPath(option, value, folder);
 }
 
-/** A file that is there, below the folder, also by the links on its way. @throws MigrationError `harmful-option` */
+/**
+ * Checks that a file exists below the folder, also after links are resolved. @throws MigrationError `harmful-option`
+ */
 export function checkPath(option: string, path: string, folder: string): void {
   if (!isAbsolute(path) || PROTOCOL.test(path)) throw harmful(option, `${path} is no full path of a file`);
   const real = realOf(path);

@@ -3,11 +3,11 @@ import { EnvironmentError } from '../../../formats/errors.ts';
 import { PAGE_SIZE } from '../../../formats/sizes.ts';
 import { MigrationError } from '../../wire/migration-error.ts';
 
-/** Where a part of a guest's memory can be read, and written. */
+/** Place where a part of a guest's memory can be read and written. */
 export interface RamPiece {
   /** A file, or the memory of a process: `/proc/PID/mem`. */
   path: string;
-  /** Where its first page stands, in bytes. */
+  /** Offset of its first page in bytes. */
   offset: number;
   pages: number;
 }
@@ -70,12 +70,12 @@ export class RamFiles {
     return this.#places;
   }
 
-  /** Files that hold it; what is in a process only has none. */
+  /** Files that hold it; memory that is only in a process has none. */
   get paths(): string[] {
     return [...new Set(this.#places.map(({ path }) => path))].filter((path) => !isProcessMemory(path));
   }
 
-  /** As `PageAccess` says. In a file no page is known to be zeros without a look at it. */
+  /** As `PageAccess` says. In a file no page is known to be zeros before it is read. */
   readPages(pages: Uint32Array, count: number, target: Uint8Array, at: number, held: Uint8Array): number {
     held.fill(1, 0, count);
     this.#inRuns(pages, count, (fd, from, length, done) => readSync(fd, target, at + done, length, from), 'read');
@@ -126,7 +126,7 @@ export class RamFiles {
 }
 
 function opened(path: string, flags: 'r' | 'r+'): number {
-  // Else a pipe that nobody writes to would be waited for, and no signal would end that.
+  // Otherwise opening a pipe without a writer would block, and no signal would end it.
   const mode = (flags === 'r' ? constants.O_RDONLY : constants.O_RDWR) | (constants.O_NONBLOCK ?? 0);
   return moving(() => openSync(path, mode), `open memory ${path}`);
 }

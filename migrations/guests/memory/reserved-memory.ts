@@ -7,15 +7,15 @@ import type { RamPiece } from './ram-files.ts';
 
 /** Bytes of a block as `stat` counts them. */
 const BLOCK = 512;
-/** What Linux calls the file system of huge pages. */
+/** Linux's number of the file system of huge pages. */
 const HUGETLBFS = 0x9584_58f6;
 
 /**
- * Memory in files that is taken while a guest's pages come, so that none is missing when the guest runs: a full file
- * system would kill it.
+ * Allocates the files of a guest's memory while its pages come: if the file system was full later, the guest would be
+ * killed.
  */
 export class ReservedMemory {
-  /** Resolves when all of it is taken. @throws EnvironmentError `no-memory` */
+  /** Resolves when all of it is allocated. @throws EnvironmentError `no-memory` */
   readonly done: Promise<void>;
   readonly #stop = new AbortController();
 
@@ -24,13 +24,13 @@ export class ReservedMemory {
     this.done.catch(() => {});
   }
 
-  /** @throws EnvironmentError `no-memory` where there is too little even now */
+  /** @throws EnvironmentError `no-memory` if there is too little already at the start */
   static begin(pieces: readonly RamPiece[]): ReservedMemory {
     for (const piece of pieces) checkRoom(piece);
     return new ReservedMemory(pieces);
   }
 
-  /** Resolves when nothing is taken any more. */
+  /** Stops allocating; resolves when that has ended. */
   async cancel(): Promise<void> {
     this.#stop.abort();
     await this.done.catch(() => {});
@@ -47,8 +47,8 @@ function checkRoom({ path, pages }: RamPiece): void {
 }
 
 /**
- * Bytes that a file can have; `Infinity` where the system does not tell: of memory without a name, and of huge pages,
- * where those that QEMU has reserved with its mapping are not free, and not the file's either.
+ * Bytes that a file can have; `Infinity` where the system does not tell: for memory without a name, and for huge pages,
+ * as those that QEMU has reserved count neither as free nor as the file's.
  * @param taken bytes that the file has already
  */
 export function roomFor(
@@ -65,7 +65,7 @@ async function take({ path, offset, pages }: RamPiece, signal: AbortSignal): Pro
     await promisify(execFile)('fallocate', ['-o', `${offset}`, '-l', `${bytes}`, path], { signal });
   } catch (error) {
     const { code, stderr = '' } = error as { code?: unknown; stderr?: string };
-    // Without the program, memory is taken when it is written.
+    // Without the program, memory is allocated when it is written.
     if (code === 'ENOENT' || signal.aborted) return;
     throw noMemory(bytes, path, stderr.trim());
   }

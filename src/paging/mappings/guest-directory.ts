@@ -1,7 +1,7 @@
 import { type Walker, WalkStatus } from '../walker.ts';
 import { MAPPING_UNIT } from './guest-mapping.ts';
 
-/** The guest's directory: which 4 MiB of it are used. PAE has two entries for each. */
+/** The guest's page directory, in units of 4 MiB. PAE has two entries for each. */
 export interface GuestDirectory {
   /** Whether the guest uses the entry for an address. */
   isPresent(address: number): boolean;
@@ -15,14 +15,14 @@ export function guestDirectory(walker: Walker): GuestDirectory {
     pae: walker.scheme.name === 'pae',
     isPresent(address) {
       const status = walker.walk(address);
-      // What counts is the directory's entry, wherever it leads; without a directory there is none.
+      // Only the directory's entry counts, wherever it points; without a directory there is none.
       const isReserved = status === WalkStatus.RESERVED_BIT && walker.level === 2;
       return status === WalkStatus.MAPPED || walker.level === 1 || isReserved;
     },
   };
 }
 
-/** Whether the guest uses anything of a stretch. */
+/** Whether the guest uses a part of a range. */
 export function isUsed(directory: GuestDirectory, start: number, size: number): boolean {
   const step = directory.pae ? MAPPING_UNIT / 2 : MAPPING_UNIT;
   for (let at = start; at < start + size; at += step) if (directory.isPresent(at)) return true;

@@ -4,7 +4,7 @@ import { type GuestMapping, MAPPING_UNIT } from './guest-mapping.ts';
 import type { IntermediateContext } from './intermediate-context.ts';
 import { mappingError } from './mapping-errors.ts';
 
-/** Where in the guest's address space a mapping of the hypervisor may be. */
+/** Finds places in the guest's address space for mappings of the hypervisor. */
 export class MappingPlaces {
   readonly #context: IntermediateContext;
   readonly #list: () => readonly GuestMapping[];
@@ -15,14 +15,14 @@ export class MappingPlaces {
     this.#list = list;
   }
 
-  /** A mapping that has some of these addresses. */
+  /** A mapping that overlaps the range. */
   overlapping(start: number, size: number, except?: GuestMapping): GuestMapping | undefined {
     return this.#list().find(
       (other) => other !== except && other.start < start + size && start < other.start + other.size,
     );
   }
 
-  /** Whether world switches need some of these addresses. */
+  /** Whether world switches need an address of the range. */
   usesContext(start: number, size: number): boolean {
     for (let at = start; at < start + size; at += MAPPING_UNIT) if (this.#context.usesSlot(at)) return true;
     return false;
@@ -48,7 +48,9 @@ export class MappingPlaces {
     );
   }
 
-  /** A place that the guest does not use, and has not wanted from this mapping before; undefined: there is none. */
+  /**
+   * A place that the guest does not use, and that the mapping did not have to leave lately; undefined if there is none.
+   */
   free(mapping: GuestMapping, directory: GuestDirectory): number | undefined {
     for (let place = FOUR_GIB - mapping.size; place > 0; place -= MAPPING_UNIT) {
       const crossesPart = directory.pae && Math.floor(place / GIB) !== Math.floor((place + mapping.size - 1) / GIB);

@@ -6,7 +6,7 @@ import { mappingError } from './mapping-errors.ts';
 
 /** Pages of 4 MiB: one table with entries of 32 bits, two of PAE. */
 const PAGES = 1024;
-/** What a directory entry for a mapping has beside the table's address. */
+/** Flags of a directory entry for a mapping. */
 const DIRECTORY_FLAGS = P | RW | US | A | MAPPING;
 const PAGE_FLAGS = P | RW | A | D;
 
@@ -42,7 +42,7 @@ export class MappingTables {
     return BigInt(this.wideFrames[half] * PAGE_SIZE + DIRECTORY_FLAGS);
   }
 
-  /** Lets a page show a host page. Entries of 32 bits reach none above 4 GiB. @param page 0 to 1023 */
+  /** Maps a page to a host page. Entries of 32 bits reach none above 4 GiB. @param page 0 to 1023 */
   map(page: number, host: number): void {
     this.#narrow[page] = host < FOUR_GIB ? host + PAGE_FLAGS : 0;
     this.#wide[2 * page] = (host % TWO_32) + PAGE_FLAGS;

@@ -3,11 +3,11 @@ import { FIRST_INDEX, NIL_INDEX } from './pool-pages.ts';
 
 const BUCKETS = 64;
 
-/** What each table of a pool stands for; and finds those again that are cached. */
+/** Knows which guest table each table of a pool shadows, and finds those that are cached. */
 export class TableCache {
   /** Number of the kind, by table. */
   readonly kind: Uint8Array;
-  /** Guest-physical address that a table stands for; see `PoolKind`. */
+  /** Guest-physical address that a table shadows; see `PoolKind`. */
   readonly key: Float64Array;
   /** Tables with the same key and kind, but other rules or rights. */
   readonly #tag: Uint16Array;
@@ -39,14 +39,14 @@ export class TableCache {
     return this.#bucketOf(key).filter((index) => this.key[index] === key);
   }
 
-  /** Notes how a table that stands for something is found again. @param cached false: not at all */
+  /** Enters a table that is in use now. @param cached whether it can be found again */
   add(index: number, tag: number, cached: boolean): void {
     this.#tag[index] = tag;
     this.#cached[index] = cached ? 1 : 0;
     if (cached) this.#bucketOf(this.key[index]).push(index);
   }
 
-  /** A table stands for nothing any more. */
+  /** A table is no longer in use. */
   remove(index: number): void {
     const bucket = this.#bucketOf(this.key[index]);
     if (this.isCached(index)) bucket.splice(bucket.indexOf(index), 1);

@@ -6,9 +6,8 @@ import type { ShadowPool, TableWatch } from './pool.ts';
 const MONITOR_DESCRIPTION = 'Guest Paging Access Handler';
 
 /**
- * Watches guest pages that shadow tables stand for: a write to an entry clears the shadow entries behind it, so none is
- * ever stale (paging.md 8.3). The simple policy: each write is intercepted, a page is never given back to the guest
- * because it is written often.
+ * Watches guest tables that are shadowed: a write to an entry clears the shadow entries made from it, so none is ever
+ * stale (paging.md 8.3). The policy is simple: each write is intercepted, however often a table is written.
  */
 export class TableMonitor implements TableWatch {
   readonly #memory: GuestMemory;
@@ -26,8 +25,8 @@ export class TableMonitor implements TableWatch {
   }
 
   /**
-   * Starts to watch the page with `key` for a table. @returns false where that can't be: no RAM there, or somebody
-   * else's handler
+   * Starts to watch the page with `key` for a table. @returns false where that can't be: no RAM there, or another
+   * handler
    */
   join(key: number, index: number): boolean {
     const frame = Math.floor(key / PAGE_SIZE);
@@ -71,7 +70,7 @@ export class TableMonitor implements TableWatch {
     return this.#chains.keys();
   }
 
-  /** The guest writes, or has written, bytes of one page: the shadow entries behind them go. */
+  /** The guest writes, or has written, bytes of one page: clears the shadow entries made from them. */
   noteWrite(gcPhys: number, size: number): void {
     const pool = this.#pool;
     const chain = this.#chains.get(Math.floor(gcPhys / PAGE_SIZE));
@@ -80,7 +79,7 @@ export class TableMonitor implements TableWatch {
     const offset = gcPhys % PAGE_SIZE;
     for (const index of [...chain]) {
       const kind = pool.kindOf(index);
-      if (kind?.guest) clearBehind(pool, index, kind.guest, offset, size);
+      if (kind?.guest) clearMadeFrom(pool, index, kind.guest, offset, size);
     }
   }
 
@@ -92,8 +91,8 @@ export class TableMonitor implements TableWatch {
   }
 }
 
-/** Clears all entries of a table that bytes of its guest table stand behind; a write may touch several. */
-function clearBehind(
+/** Clears the entries of a shadow table that were made from some bytes of its guest table. */
+function clearMadeFrom(
   pool: ShadowPool,
   index: number,
   { entrySize, slots }: NonNullable<PoolKind['guest']>,
@@ -102,12 +101,12 @@ function clearBehind(
 ): void {
   const last = Math.floor((offset + size - 1) / entrySize);
   for (let entry = Math.floor(offset / entrySize); entry <= last; entry++) {
-    const [first, count] = slotsBehind(slots, entry, pool.key[index], entrySize);
+    const [first, count] = slotsMadeFrom(slots, entry, pool.key[index], entrySize);
     for (let slot = first; slot < first + count; slot++) pool.clearSlot(index, slot);
   }
 }
 
-function slotsBehind(rule: SlotRule, entry: number, key: number, entrySize: number): [first: number, count: number] {
+function slotsMadeFrom(rule: SlotRule, entry: number, key: number, entrySize: number): [first: number, count: number] {
   if (rule === 'same') return [entry, 1];
   if (rule === 'half') return entry >>> 9 === (key % PAGE_SIZE >= PAGE_SIZE / 2 ? 1 : 0) ? [entry & 511, 1] : [0, 0];
   if (rule === 'from-key') {

@@ -6,7 +6,7 @@ export interface PhysToVirtNode {
   readonly address: GuestVirt;
   /** Bytes, within one page. */
   readonly size: number;
-  /** Where the first byte lies; undefined while the guest has nothing there. */
+  /** Guest-physical address of the first byte; undefined while nothing is mapped there. */
   gcPhys: GuestPhys | undefined;
 }
 
@@ -29,7 +29,7 @@ export class PhysToVirt {
     return this.#chains;
   }
 
-  /** Nodes with the same bytes as another one are chained after it. Nothing happens for one that is there. */
+  /** Nodes with the same bytes as another one are chained after it. Does nothing if the node is there already. */
   insert(node: PhysToVirtNode): void {
     if (node.gcPhys === undefined) return;
     const [start, end] = [node.gcPhys, node.gcPhys + node.size];

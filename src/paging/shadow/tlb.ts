@@ -7,7 +7,7 @@ const EXECUTABLE = 1;
 const CLASS_MASK = ENTRIES - 1;
 const OFFSET_MASK = 2 ** PAGE_SHIFT - 1;
 
-/** Remembers what walks of shadow tables found: one entry for each of 1024 classes of pages. */
+/** A direct-mapped TLB: remembers results of walks of shadow tables in 1024 entries. */
 export class Tlb {
   readonly #pages = new Float64Array(ENTRIES).fill(-1);
   readonly #hosts = new Float64Array(ENTRIES);
@@ -46,7 +46,7 @@ export class Tlb {
   }
 }
 
-/** What an access needs of RW, US and EXECUTABLE, by its bits of `PageFault`. */
+/** Rights (RW, US, EXECUTABLE) that an access needs, by its bits of `PageFault`. */
 export const NEEDS = Uint8Array.from({ length: 32 }, (_, access) => {
   const { WRITE, USER, FETCH } = PageFault;
   return (access & WRITE ? RW : 0) | (access & USER ? US : 0) | (access & FETCH ? EXECUTABLE : 0);

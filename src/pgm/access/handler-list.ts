@@ -12,8 +12,8 @@ export type HandlerKind = 'mmio' | 'write' | 'all';
 export type HandlerAnswer = 'done' | 'default';
 
 /**
- * Called for each access, cut at page and handler borders. `bytes` is borrowed: of a write what is to be written, of a
- * read what is to be filled. The callback may use memory and handlers.
+ * Called for each access, cut at page and handler borders. `bytes` is borrowed: the data of a write, or the buffer that
+ * a read fills. The callback may use memory and handlers.
  */
 export type HandlerCallback = (
   access: 'read' | 'write',
@@ -22,11 +22,11 @@ export type HandlerCallback = (
   origin: AccessOrigin,
 ) => HandlerAnswer;
 
-/** Where raw mode finds a handler's code, and what it hands to it: addresses, or numbers below 64 KiB. */
+/** A handler's code in raw mode, and its argument. */
 export interface RawCallback {
   /** Address of the code. */
   callback: number;
-  /** Address or number. */
+  /** Argument: an address, or a number below 64 KiB. */
   user: number;
 }
 
@@ -57,7 +57,7 @@ export function counting(handler: PhysHandler): ListedHandler {
   return { ...handler, calls: new Timing() };
 }
 
-/** What a handler's pages are marked with. */
+/** State of a page with such a handler. */
 export const HANDLER_STATE_OF: Readonly<Record<HandlerKind, number>> = {
   mmio: HandlerState.ALL,
   write: HandlerState.WRITE,
@@ -108,7 +108,7 @@ export class HandlerList {
     this.#handlers.splice(at, 0, handler);
   }
 
-  /** Puts others in the place of some that follow each other. */
+  /** Replaces consecutive handlers by others. */
   replace(old: readonly ListedHandler[], by: readonly ListedHandler[]): void {
     this.#handlers.splice(this.#handlers.indexOf(old[0]), old.length, ...by);
   }

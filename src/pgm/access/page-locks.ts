@@ -8,15 +8,15 @@ import { pgmError } from '../pages/pgm-errors.ts';
 import type { RamRange } from '../pages/ram-range.ts';
 import type { RangeList } from '../pages/range-list.ts';
 
-/** A lock taken when a page has this many is for good, like all of the page then (PGM_PAGE_MAX_LOCKS). */
+/** When a page with this many locks gets another one, the page stays locked for good (PGM_PAGE_MAX_LOCKS). */
 const LAST_COUNTED = 253;
 const FOR_GOOD = LAST_COUNTED + 1;
 
 /** A page that a device has mapped. */
 export interface PageLock {
   /**
-   * The 4096 bytes of the page; valid until `release`. Of a page without memory that is read: zeros, also when it gets
-   * memory later.
+   * The 4096 bytes of the page; valid until `release`. A page without memory, locked for reading, gives zeros, even
+   * when it gets memory later.
    */
   readonly bytes: Uint8Array;
   /** Ends the mapping. Harmless the second time. */

@@ -10,14 +10,14 @@ import type { PhysHandlers } from './phys-handlers.ts';
 import type { AccessOrigin } from './phys-memory.ts';
 import type { VirtualWatch } from './virtual-watch.ts';
 
-/** What a read gives where there is nothing. */
+/** Value of bytes that are read where there is no memory. */
 const UNASSIGNED = 0xff;
 /** Below this many bytes a loop is faster than a view on the source. */
 const LOOP_LIMIT = 32;
 
 /**
- * Accesses within one page. Handlers come first: of each piece the physical one, then the virtual one; memory is read
- * or written when both leave that to it (guest-memory.md 5). Pages with device registers have no virtual handlers.
+ * Accesses within one page. For each piece the physical handler comes first, then the virtual one; memory is accessed
+ * when both answer `default` (guest-memory.md 5). Pages with device registers have no virtual handlers.
  */
 export class PhysAccess {
   /** Handlers of virtual addresses, where the machine has some. */
@@ -32,7 +32,7 @@ export class PhysAccess {
     this.#handlers = handlers;
   }
 
-  /** Virtual handlers want to see accesses to a page. */
+  /** Whether virtual handlers watch a page. */
   isWatched(range: RamRange, page: number, state: number): boolean {
     const { virtual } = this;
     if (!virtual?.isActive || range.type[page] === PageType.MMIO) return false;
@@ -104,7 +104,7 @@ export function readPage(pages: GuestPages, range: RamRange, page: number, from:
   else target.fill(range.type[page] === PageType.MMIO ? UNASSIGNED : 0);
 }
 
-/** Writes bytes of one page, which becomes writable. @throws UsageError, EnvironmentError for what can't */
+/** Writes bytes of one page, which becomes writable. @throws UsageError, EnvironmentError if it cannot become so */
 export function writePage(pages: GuestPages, range: RamRange, page: number, to: number, source: Uint8Array): void {
   pages.writableChunk(range, page).set(source, offsetInChunk(range.pageId[page]) + to);
 }

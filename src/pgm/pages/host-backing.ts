@@ -10,9 +10,9 @@ import { pgmError } from './pgm-errors.ts';
 /** The host takes fewer ballooned pages than this at a time. */
 const BALLOON_BATCH = 2 ** 20 - 1;
 
-/** How a machine stands with its host. */
+/** Options of a machine's account at its host. */
 export interface HostBackingOptions {
-  /** May more be promised to this machine than the host has? Not unless told. */
+  /** Whether the machine may reserve more than the host has; `no-over-commitment` by default. */
   policy?: OverCommitPolicy;
   /** `normal` by default. */
   priority?: HostPriority;

@@ -1,6 +1,6 @@
 import type { StatisticRow } from './statistic.ts';
 
-/** What builds with statistics count for each CPU. */
+/** Statistics of each CPU, in builds with statistics. */
 export const CPU_STATISTICS: readonly StatisticRow[] = [
   ['/PGM/CPU%u/R0/DynMapMigrateInvlPg', 'counter', 'invlpg while moving an auto set to another CPU'],
   ['/PGM/CPU%u/R0/DynMapPageGCPageInl', 'profile', 'time in the inlined map-by-guest-address'],

@@ -14,7 +14,7 @@ export class Events<Count extends string, Time extends string> {
     return this.#counts.get(name) ?? 0;
   }
 
-  /** One period has ended. @param start what `clock()` was at its begin */
+  /** A period ends now. @param start `clock()` at its begin */
   time(name: Time, start: number): void {
     this.timeOf(name).add(start);
   }
@@ -28,7 +28,7 @@ export class Events<Count extends string, Time extends string> {
     return timing;
   }
 
-  /** Shows them below a path. */
+  /** Publishes them below a path. */
   bindTo(statistics: StatTree, prefix: string, counts: readonly Count[], times: readonly Time[]): void {
     for (const name of counts) statistics.bind(`${prefix}${name}`, () => this.countOf(name));
     for (const name of times) statistics.bind(`${prefix}${name}`, this.timeOf(name));

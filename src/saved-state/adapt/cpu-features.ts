@@ -11,18 +11,18 @@ const SSE = 2n;
 const AVX = 4n;
 const AVX512 = 0xe0n;
 const XSAVE = 1 << 26;
-/** CPUID tells of CR4.OSXSAVE. */
+/** CPUID's copy of CR4.OSXSAVE. */
 const OSXSAVE_BIT = 1 << 27;
 const OSXSAVE = 1n << 18n;
 const EXTENDED_STATE = 0xd;
 const EXTENDED_FEATURES = 0x80000001;
-/** Bits that speak of AVX and of AVX-512, by leaf. */
+/** Feature bits that need AVX, by leaf. */
 const AVX_BITS = { leaf1Ecx: (1 << 12) | (1 << 28) | (1 << 29), leaf7Ebx: 1 << 5 };
 const AVX512_LEAF7_EBX = [16, 17, 21, 26, 27, 28, 30, 31].reduce((bits, bit) => bits | (1 << bit), 0);
 /** x87 and SSE with the header of XSAVE. */
 const LEAST_AREA = 576;
 
-/** Makes of the CPUs what the machine's host and profile can take. */
+/** Reduces features and state of the CPUs to those of the machine's host and CPU profile. */
 export function mergeCpuFeatures(merge: Merge): void {
   const own = merge.value('cpum/1', cpumCodec);
   const host = merge.donor.state.cpum?.cpuid;
@@ -32,7 +32,7 @@ export function mergeCpuFeatures(merge: Merge): void {
     return;
   }
   clearMissingFeatures(merge, own);
-  // What the machine's profile has is told by its own guest leaf; without one it has no extended state at all.
+  // The machine's own guest leaf lists the components of its profile; without the leaf it has no extended state.
   const offered = (offeredState(host) ?? 0n) & (componentsOf(host) ?? ~0n);
   reduceLeaf(merge, own, offered);
   for (const [i, cpu] of own.cpus.entries()) reduceState(merge, i, cpu, offered);
@@ -101,22 +101,22 @@ function reduceLeaf(merge: Merge, own: CpumUnit, offered: bigint): void {
     `CPUID leaf 0xd: extended state ${hex(listed)} becomes ${hex(kept)}; ` +
       (usesNone
         ? 'the guest has not switched it on (CR4.OSXSAVE 0)'
-        : 'a kernel that has patched itself for it may fail'),
+        : 'a kernel that has patched itself to use the rest may fail'),
   );
 }
 
-/** Of the extended state that no leaf lists the guest can't have used anything but x87 and SSE. */
+/** Without leaf 0xd the guest cannot have used more of the extended state than x87 and SSE. */
 function takeXsaveAway(merge: Merge, own: CpumUnit): void {
   const basic = leafOf(own, 1);
   if (!basic || (basic.ecx & XSAVE) === 0) return;
   if (own.cpus.some(({ context }) => (context.cr4 & OSXSAVE) !== 0n))
-    throw refused('CPUID tells the guest of XSAVE, which it uses, but leaf 0xd is empty: no rule is known for that');
+    throw refused('the guest uses XSAVE, but leaf 0xd of its CPUID is empty: no rule is known for that');
   basic.ecx = (basic.ecx & ~(XSAVE | OSXSAVE_BIT)) >>> 0;
   clearBits(own, AVX_BITS.leaf1Ecx, AVX_BITS.leaf7Ebx);
   merge.note(
     'kept',
     'cpum/1',
-    'CPUID leaf 1 has XSAVE no more, of which leaf 0xd tells nothing; the guest has not switched it on (CR4.OSXSAVE 0)',
+    'CPUID leaf 1: XSAVE is cleared, as leaf 0xd is empty; the guest has not switched it on (CR4.OSXSAVE 0)',
   );
 }
 
@@ -161,7 +161,7 @@ function settledXcr0(xcr0: bigint, mask: bigint, isOn: boolean): bigint {
   return xcr0 === 0n ? mask : consistent(xcr0 & mask) | X87;
 }
 
-/** Parts of a component that the mask has no more are not written; those that a mask keeps stand there already. */
+/** The writer leaves out the components that the mask lacks; without a mask there is no extended state. */
 function keepComponents(cpu: Cpu, mask: bigint): void {
   if (mask === 0n) cpu.extended = undefined;
 }

@@ -4,7 +4,7 @@ import { shellWord } from '../../../formats/values/shell-word.ts';
 import { machineElement } from '../machine-facts/settings.ts';
 import { child, children, parseSettings, textOf } from '../machine-facts/settings-xml.ts';
 
-/** Facts about a machine that are needed to make a donor of it. */
+/** Facts about a machine that are needed to make a donor: a state of it that was saved right after power-on. */
 export interface DonorMachine {
   /** Its identifier for VBoxManage: the name, or the UUID where the name has special characters. */
   id: string;
@@ -29,13 +29,13 @@ const BOOT_DEFAULTS = ['floppy', 'dvd', 'disk', 'none'];
 const PLAIN_NAME = /^[A-Za-z0-9][A-Za-z0-9_.-]*$/;
 const NUMBER = /^\{?[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\}?$/i;
 
-/** @param settings text of the settings file @param path where it stands @throws FormatError `bad-settings` */
+/** @param settings text of the settings file @param path of that file @throws FormatError `bad-settings` */
 export function readDonorMachine(settings: string, path: string): DonorMachine {
   const machine = machineElement(child(parseSettings(settings, path), 'VirtualBox'), path);
   const name = textOf(machine.name, '');
   const uuid = textOf(machine.uuid, '');
   if (!PLAIN_NAME.test(name) && !NUMBER.test(uuid))
-    throw new FormatError('bad-settings', `Cannot read ${path}: the machine has neither name nor number`);
+    throw new FormatError('bad-settings', `Cannot read ${path}: the machine has neither a plain name nor a UUID`);
   const place = (file: string) => resolve(dirname(resolve(path)), file.replaceAll('\\', '/'));
   const stateFile = textOf(machine.stateFile, '');
   const bootOrder = [...BOOT_DEFAULTS];
@@ -52,8 +52,8 @@ export function readDonorMachine(settings: string, path: string): DonorMachine {
 }
 
 /**
- * A script for sh that saves the machine right after power-on, and leaves it as it was, but for its state, which goes
- * into a file of its own. @param kept where that state goes
+ * A script for sh that saves the machine right after power-on, and leaves it as it was, except that its own saved state
+ * is moved to a file. @param output path for the donor @param kept path for the machine's own state
  */
 export function donorScript(machine: DonorMachine, output: string, kept: string): string {
   const { id, snapshotFolder, stateFile, bootOrder } = machine;

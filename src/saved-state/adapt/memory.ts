@@ -8,7 +8,7 @@ import { MIB, PAGE_SIZE } from '../../../formats/sizes.ts';
 import { walkState } from '../reading/walk.ts';
 import { type Merge, refused } from './merge.ts';
 
-/** What becomes of the memory unit where it cannot pass as it is. */
+/** Changes to the memory unit. */
 export interface MemoryPlan {
   basic: PgmBasic;
   config: PgmConfig;
@@ -16,7 +16,7 @@ export interface MemoryPlan {
   keeps(kind: number, id: number, page: number): boolean;
 }
 
-/** Undefined where the unit passes as it is. */
+/** Undefined if the unit needs no change. */
 export async function planMemory(
   merge: Merge,
   source: ByteSource,
@@ -49,12 +49,18 @@ export async function planMemory(
   return plan;
 }
 
-/** Ranges that the machine lacks go with their pages; of larger ones the end goes, what smaller ones gain is zero. */
+/**
+ * Ranges that the machine lacks are dropped with their pages; larger ones are cut, smaller ones filled up with zeros.
+ */
 function mergeLists(merge: Merge, own: PgmConfig, donor: PgmConfig): Pick<PgmConfig, 'roms' | 'mmio2'> {
   const roms = own.roms.filter(({ description }) => {
     const isThere = donor.roms.some((rom) => rom.description === description);
     if (!isThere)
-      merge.note('seen', 'pgm/1', `ROM "${description}" is not in the machine: it has its own, under the guest's feet`);
+      merge.note(
+        'seen',
+        'pgm/1',
+        `ROM "${description}" is not in the machine: the guest finds the machine's own in its place`,
+      );
     return isThere;
   });
   const key = ({ device, instance, region }: Mmio2Entry) => `${device}/${instance}/${region}`;
@@ -65,7 +71,7 @@ function mergeLists(merge: Merge, own: PgmConfig, donor: PgmConfig): Pick<PgmCon
       merge.note(
         'seen',
         'pgm/1',
-        `device memory "${range.description}" (${key(range)}) is not in the machine: it goes`,
+        `device memory "${range.description}" (${key(range)}) is not in the machine: it is dropped`,
       );
       return [];
     }
@@ -88,12 +94,12 @@ async function noteRam(
     merge.note(
       'loss',
       'pgm/1',
-      `${change}; ${used} pages with content lie beyond the end and go: the guest will crash when it uses them`,
+      `${change}; ${used} pages with content lie beyond the end and are dropped: the guest will crash when it uses them`,
     );
-  else merge.note('kept', 'pgm/1', `${change}; the tables of the firmware go on saying the old size`);
+  else merge.note('kept', 'pgm/1', `${change}; the tables of the firmware keep the old size`);
 }
 
-/** Pages with content among those that go. */
+/** Number of dropped pages with content. */
 async function countLost(source: ByteSource, { keeps }: MemoryPlan, signal?: AbortSignal): Promise<number> {
   const page = new Uint8Array(PAGE_SIZE);
   let lost = 0;

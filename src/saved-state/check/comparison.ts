@@ -4,15 +4,15 @@ import type { Finding } from '../reading/findings.ts';
 import type { SavedState } from '../reading/state.ts';
 import type { Difference } from './difference.ts';
 
-/** A state, the machine that it was saved from, and the one that is to load it; collects in what they differ. */
+/** A state, the machine that it was saved from, and the one that is to load it; collects their differences. */
 export class Comparison {
   readonly differences: Difference[] = [];
-  /** What one of both does not tell, or savkit does not know. */
+  /** Facts that one side does not tell, or savkit does not know. */
   readonly notJudged: string[] = [];
   readonly state: SavedState;
   readonly saved: MachineFacts;
   readonly target: MachineFacts;
-  /** Of units in the file, by name: a state may have a hundred thousand. */
+  /** Indices of units in the file, by name: a state may have a hundred thousand. */
   readonly #places = new Map<string, number[]>();
 
   constructor(state: SavedState, saved: MachineFacts, target: MachineFacts) {
@@ -30,7 +30,7 @@ export class Comparison {
     return this.target.devices?.some((own) => own.name === name && own.instance === instance) ?? false;
   }
 
-  /** Whether both tell, and differently. */
+  /** Whether both values are known and differ; an unknown one is noted in `notJudged`. */
   differs<T>(what: string, saved: T | undefined, target: T | undefined): boolean {
     if (saved === undefined || target === undefined)
       this.notJudged.push(`${what}: ${saved === undefined ? 'the state' : this.target.name} does not tell`);
@@ -41,7 +41,10 @@ export class Comparison {
     this.add(unit, code, 'VERR_SSM_LOAD_CONFIG_MISMATCH', message, instance);
   }
 
-  /** Where the state has no such unit the loader compares nothing. @param instance absent: the first one */
+  /**
+   * Adds a difference, unless the state lacks the unit: then the loader compares nothing. @param instance absent: the
+   * first one
+   */
   add(name: string, code: DifferenceCode, vboxCode: string, message: string, instance?: number): void {
     const at = this.#indexOf(name, instance);
     if (at < 0) return;

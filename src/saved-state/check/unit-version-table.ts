@@ -1,8 +1,8 @@
 /** A version of a unit, and the first and the last release that was seen to write it. */
 export type VersionRow = readonly [version: number, from: string, to: string];
 
-// Releases as the page unit-versions.tsv of docs/spec has them: what lies between two rows was not looked at. `7.2` as
-// an end is all of 7.2.
+// Releases as the page unit-versions.tsv of docs/spec has them: releases between two rows were not examined. `7.2` as
+// an end means all of 7.2.
 
 /** By unit, oldest first. The units pgm, cpum and mm, which savkit reads itself, stand in unit-versions.ts. */
 export const DEVICE_UNIT_VERSIONS: Readonly<Record<string, readonly VersionRow[]>> = {

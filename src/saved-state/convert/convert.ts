@@ -21,7 +21,7 @@ import { compareStates, type Proof } from './proof.ts';
 import type { PgmStep } from './rewrite-pgm.ts';
 import { writeState } from './write-state.ts';
 
-/** How a state is converted, and who is told. */
+/** Options of a conversion. */
 export interface ConvertRun extends ConvertOptions, Pick<WalkOptions, 'signal'> {
   /** Read the result back and compare it with the source; default true. */
   proof?: boolean;
@@ -31,7 +31,7 @@ export interface ConvertRun extends ConvertOptions, Pick<WalkOptions, 'signal'> 
   onProgress?: (doing: 'reading' | 'writing' | 'proving', offset: number) => void;
 }
 
-/** What a conversion has come to. */
+/** Report of a conversion. */
 export interface ConvertReport {
   /** What was read. */
   from: { container: ContainerFormat; pgm?: number; live: boolean };
@@ -39,13 +39,13 @@ export interface ConvertReport {
   to: { container: ContainerFormat; pgm?: number; live: boolean };
   /** What the target could not hold. */
   losses: string[];
-  /** What the source did not tell and was taken from what all machines of its time had. */
+  /** Facts that the source does not hold, and that all machines of its time had. */
   assumptions: string[];
-  /** Absent where it was asked to be left out. */
+  /** Absent with `proof: false`. */
   proof?: Proof;
 }
 
-/** What is known of a conversion before anything is written. */
+/** Plan of a conversion, before anything is written. */
 export interface Preparation {
   state: SavedState;
   plan: ConvertPlan;
@@ -55,7 +55,7 @@ export interface Preparation {
   naming: { source: RangeNaming; written: (look: () => Promise<SavedState>) => Promise<RangeNaming> };
 }
 
-/** Numbers of ranges stay. */
+/** Ranges keep their ids. */
 const SAME_IDS: Preparation['naming'] = { source: sameIds, written: async () => sameIds };
 
 /**
@@ -109,7 +109,7 @@ export async function prepareConversion(source: ByteSource, options: ConvertRun 
 }
 
 /**
- * The same from the heads of units alone, for plans that do not depend on pages. Damaged pages show while they are
+ * The same, reading only the heads of units, for plans that do not depend on pages. Damaged pages show while they are
  * written; the output then never appears. Undefined where the pages have to be read first.
  */
 async function prepareByHeads(source: ByteSource, options: ConvertRun): Promise<Preparation | undefined> {
@@ -181,7 +181,7 @@ function reportOf(state: SavedState, plan: ConvertPlan): ConvertReport {
   return { from, to, losses: plan.losses, assumptions: plan.assumptions };
 }
 
-/** Blocks that passed as they were are compared as they are stored; only when these differ are contents compared. */
+/** Compares copied blocks as they are stored, and contents only if those differ. */
 async function prove(
   source: ByteSource,
   sink: ReadableSink,

@@ -3,13 +3,13 @@ import type { Container } from '../../../formats/ssm/container.ts';
 import { Encoding, type SegmentTable } from '../../../formats/ssm/segments.ts';
 import type { ContainerWriter } from '../../../formats/ssm/writing/container-writer.ts';
 
-/** The most that a container writer takes at once. */
+/** Bytes that a container writer takes at once. */
 const PIECE = 64 * KIB;
 const scratch = new Uint8Array(PIECE);
 
 /**
- * Carries the payload of the current unit over: blocks pass as they are where the target can hold them so, unless
- * `recompress` asks for new ones.
+ * Copies the payload of the current unit: compressed blocks unchanged where the target container can hold them, unless
+ * `recompress` is set.
  * @param tick called between tables of segments
  */
 export async function copyPayload(

@@ -21,8 +21,8 @@ export class LastPasses {
   }
 
   /**
-   * Whether record `i` is the last one for its page. Records of protection never are: what they say goes into the
-   * content records.
+   * Whether record `i` is the last one for its page. Protection records never are: the protection goes into the content
+   * records.
    */
   isLast(batch: PageBatch, i: number, pass: number): boolean {
     const page = batch.page[i];

@@ -5,10 +5,7 @@ import { CODE_FAMILIES, type CodeFamily, systemMeaning } from './own-codes.ts';
 
 /** What a code of VirtualBox or savkit means and what to do about it. */
 export interface Explanation {
-  /**
-   * `VERR_SSM_…`, or a code of savkit. A number that two releases use differently, and a code that several errors have,
-   * have several explanations.
-   */
+  /** `VERR_SSM_…`, or a code of savkit. */
   name: string;
   /**
    * Of savkit's own codes: the class of the error, or `Difference` (findings of `check`), `Refusal`, `Notice` (of
@@ -21,7 +18,7 @@ export interface Explanation {
   onlyIn30?: true;
   /** What it means, for people. */
   means: string;
-  /** What cannot be had any more, for people. */
+  /** What is lost, for people. */
   lost: string;
   /** What to do, for people, in order. */
   next: readonly string[];
@@ -33,7 +30,8 @@ const withoutCode = new Map(WITHOUT_CODE.map((facts) => [facts.name, facts]));
 /**
  * @param text a name, with or without `VERR_`, a number such as `-1824`, or a code of savkit such as `truncated`
  * @param families where codes of savkit are looked for
- * @throws UsageError for one that is not known
+ * @returns several where releases use a number differently, or several errors have the code @throws UsageError if the
+ * code is not known
  */
 export function explainCode(text: string, families: readonly CodeFamily[] = CODE_FAMILIES): Explanation[] {
   const wanted = text.trim().toUpperCase();
@@ -77,14 +75,14 @@ function withNumber(number: number): Explanation[] {
   ];
 }
 
-/** Saved states have these numbers, whatever codes later releases give them. */
+/** Numbers that VirtualBox reserves for errors of saved states. */
 function isOfStates(number: number): boolean {
   return Math.abs(number) >= 1800 && Math.abs(number) <= 1899;
 }
 
 function unnamed(number: number): Explanation {
   const own = -Math.abs(number);
-  const means = 'a code of saved states, by its number, which no release that savkit knows gives';
+  const means = 'a code of saved states, judging by its number, that no release known to savkit has';
   return { name: String(own), number: own, means, ...KINDS['not-known'] };
 }
 
@@ -98,7 +96,9 @@ export function isKnownCode(name: string): boolean {
   return byName.has(name);
 }
 
-/** Of what has no code, or one that is not in the table. @param name a code of VirtualBox, or one of `WITHOUT_CODE` */
+/**
+ * The explanation of one name; of an unknown one it says so. @param name a code of VirtualBox, or one of `WITHOUT_CODE`
+ */
 export function explanationNamed(name: string): Explanation {
   const facts = byName.get(name) ?? withoutCode.get(name);
   return explanationOf(
@@ -110,7 +110,7 @@ export function explanationNamed(name: string): Explanation {
   );
 }
 
-/** Undefined where the number is that of no known error. */
+/** Undefined if no known error has the number. */
 export function explanationOfNumber(number: number): Explanation | undefined {
   return withNumber(number).find(({ name }) => name.startsWith('VERR_') || name === String(number));
 }

@@ -11,10 +11,10 @@ import type { RandomSink } from './image-runs.ts';
 import { ImageSink } from './image-sink.ts';
 import { type ExtractPart, type ExtractPlan, type ImageFormat, planExtraction } from './plan-extraction.ts';
 
-/** What is being done. */
+/** The step under way. */
 export type ExtractStep = 'searching' | 'searching everywhere' | 'checking' | 'extracting' | 'filling' | 'writing';
 
-/** What is extracted, and who is told. */
+/** Options of an extraction. */
 export interface ExtractOptions extends ExtractPart, Pick<WalkOptions, 'signal'> {
   /**
    * Called now and then with how far a step is: an offset in the source, or of `total` bytes of the output. Cores for
@@ -25,7 +25,7 @@ export interface ExtractOptions extends ExtractPart, Pick<WalkOptions, 'signal'>
   threads?: number;
 }
 
-/** What was taken out. */
+/** Report of an extraction. */
 export interface ExtractReport {
   /** What was extracted. */
   what: 'memory' | 'rom' | 'mmio2' | 'unit';
@@ -37,7 +37,7 @@ export interface ExtractReport {
   ranges: MemoryRange[];
   /** Of a core for debuggers. */
   core?: CoreReport;
-  /** Of a core that has no registers in it: why. */
+  /** Why a core has no registers. */
   registersMissing?: string;
 }
 
@@ -93,7 +93,7 @@ export async function extract(
 }
 
 /**
- * Reads the heads of a state, which say where things lie. Whoever wants a unit needs no plan.
+ * Reads the heads of a state, which say where things lie. For a unit the plan is not needed.
  * @throws UsageError for sources that can't be read again
  */
 export async function prepareExtraction(source: ByteSource, options: ExtractOptions) {
@@ -159,7 +159,7 @@ async function writePages(
   }
 }
 
-/** By several threads. @returns false where anything went wrong, which a single thread then finds out and tells */
+/** Writes with several threads. @returns false if anything failed: a single thread then finds and reports the fault */
 async function writeTogether(target: ImageTarget, job: WriteJob, threads: number): Promise<boolean> {
   try {
     await writePages(target, job, threads);
@@ -184,7 +184,7 @@ async function extractUnit(
   return report;
 }
 
-/** Hands the decoded payload of a unit over, piece by piece; a piece is borrowed until `write` has done. */
+/** Passes the decoded payload of a unit to `write`, piece by piece; a piece is borrowed until `write` returns. */
 export async function copyUnit(
   source: ByteSource,
   state: StateView,

@@ -3,11 +3,11 @@ import type { PageBatch } from '../../../formats/pgm/page-batch.ts';
 import { MIB, PAGE_SIZE } from '../../../formats/sizes.ts';
 import { NOWHERE } from '../layout/placement.ts';
 
-/** What an image is written to. */
+/** Output for an image, written at any offset. */
 export interface RandomSink {
   /**
    * Writes borrowed bytes at a file offset. What is never written reads as zeros.
-   * @param hasOtherWork the next bytes are made until the promise is fulfilled: another thread may write these
+   * @param hasOtherWork the caller prepares the next bytes meanwhile, so another thread may write these
    */
   writeAt(bytes: Uint8Array, offset: number, hasOtherWork?: boolean): Promise<void>;
 }
@@ -44,7 +44,7 @@ export class ImageRuns {
   }
 
   /**
-   * The same of pages that stand decoded one after the other: those that have a target.
+   * The same for decoded pages; `pages` holds those with a target, one after the other.
    * @param count entries of `targets`
    * @param pages borrowed until the next call has returned
    */

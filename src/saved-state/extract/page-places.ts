@@ -7,10 +7,12 @@ import { FrameSet } from '../reading/frame-set.ts';
 
 const FIRST_CAPACITY = 4096;
 
-/** Checks the pages of a state, and notes where their contents stand in its file: 21 bytes a page that has any. */
+/**
+ * Checks the pages of a state, and notes the places of their contents in the file: 21 bytes for each page with content.
+ */
 export class PagePlaces implements PageSink {
   count = 0;
-  /** Some page does not stand in the file as it is: it has to be put together, or expanded with others. */
+  /** Some page is not contiguous in the file, or compressed together with others. */
   areIncomplete = false;
   /** Offset in the image. */
   target = new Float64Array(FIRST_CAPACITY);
@@ -35,14 +37,14 @@ export class PagePlaces implements PageSink {
       if (target === NOWHERE) continue;
       const encoding = batch.encoding[i];
       const isZero = encoding === Encoding.NONE || encoding === Encoding.ZERO;
-      // Only a later pass of a live save has zeros for a page that was something else before.
+      // Zeros count only after other content: a page that a later pass of a live save clears.
       if (isZero && !this.#named.has(slotOf(target))) continue;
       this.#named.add(slotOf(target));
       this.#add(batch, i, target, isZero ? Encoding.ZERO : encoding);
     }
   }
 
-  /** Entries by offset in the image; of the same page the last one. */
+  /** Indices of entries by offset in the image; of each page the last one. */
   *inOrder(): Generator<number> {
     const { count, target } = this;
     const order = this.#isAscending

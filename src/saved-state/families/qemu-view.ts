@@ -59,7 +59,7 @@ function memoryOf({ blocks }: QemuState): StateMemory {
   };
 }
 
-/** What lies over RAM is left out: whether the guest sees it there is the chipset's doing. */
+/** Blocks that lie over RAM are left out: the chipset decides whether the guest sees them. */
 function regionsOf(blocks: readonly BlockSummary[]): MemoryRegion[] {
   const ram = blocks
     .filter((block) => block.isRam)

@@ -11,13 +11,13 @@ export interface PageSpan {
   start: number;
   /** Exclusive. */
   end: number;
-  /** From the first state to the second; `filled` and `cleared` pages were, or became, all zeros. */
+  /** From the first state to the second: `filled` pages were all zeros, `cleared` ones are now. */
   change: 'changed' | 'filled' | 'cleared';
 }
 
 /**
  * A 64-bit hash for each page that is not all zeros; 0 stands for zeros. 2 MiB for each GiB of guest memory that has
- * contents. What is done with every page is done with the two words of a hash: a bigint is an object.
+ * contents. Hot loops use the two 32-bit words of a hash, as a bigint is an object.
  */
 export class SpanHashes {
   readonly #chunks = new Map<number, Uint32Array>();
@@ -25,7 +25,10 @@ export class SpanHashes {
   readonly #same = new Map<number, Uint8Array>();
   readonly #like: SpanHashes | undefined;
 
-  /** @param like hashes that most of these are expected to equal: such take a bit each. They must not change. */
+  /**
+   * @param like hashes that most of these are expected to equal; equal ones take a bit each. `like` must not change
+   * afterwards.
+   */
   constructor(like?: SpanHashes) {
     this.#like = like;
   }
@@ -97,7 +100,7 @@ export class SpanHashes {
     if (run) yield run;
   }
 
-  /** Whether a page has the hash that it has in `like`, which is noted. */
+  /** Notes and returns whether a page has the same hash in `like`. */
   #noteSame(like: SpanHashes, key: number, i: number, first: number, second: number): boolean {
     const chunk = like.#chunks.get(key);
     const isSame = chunk !== undefined && chunk[2 * i] === first && chunk[2 * i + 1] === second;

@@ -44,7 +44,7 @@ const KNOWN_ROMS: readonly { address: number; name: string }[] = [
   { address: 0xf0000, name: 'PC BIOS - 0xfffff' },
   { address: 0xffff0000, name: 'PC BIOS - 0xffffffff' },
 ];
-/** VirtualBox's names of RAM, in which ROM pages need a name of their own. */
+/** VirtualBox's names of RAM; ROMs within it need names of their own. */
 const RAM_DESCRIPTIONS = ['Base RAM', 'Above 4GB Base RAM', 'Conventional RAM', ''];
 
 /** Devices that own MMIO2 ranges, in any release, by the description of the range. */
@@ -57,7 +57,7 @@ const KNOWN_MMIO2: Record<string, { device: string; instance: number; region: nu
 /** Address of a range that is listed as missing; printed as `?`. */
 const UNKNOWN_ADDRESS = Number.NaN;
 
-/** What a state tells of its layout, and what it leaves open: names are `?`, addresses no number. */
+/** The layout as far as the state tells it: unknown names are `?`, unknown addresses NaN, and `missing` lists them. */
 export function deriveLayout(state: SavedState): { layout: MachineLayout; missing: string[] } {
   const mmio = memoryMap(state).filter(({ kind }) => kind === 'mmio');
   const { layout, missing } = state.pgm?.config ? deriveFromLists(state, state.pgm.config) : deriveFromRanges(state);
@@ -157,7 +157,7 @@ export function parseLayout(json: string): MachineLayout {
   return readJson(json, layoutShape, bad);
 }
 
-/** As `parseLayout` reads it: JSON. */
+/** A layout as JSON for `parseLayout`. */
 export function printLayout(layout: MachineLayout): string {
   const inHex = <T extends { address: number; size: number }>(entry: T) => ({
     ...entry,

@@ -1,20 +1,20 @@
 import { child, children, type Element, textOf } from './settings-xml.ts';
 
-// Extra data of a machine whose names begin so reach the parts of the VMM and the devices past all other settings
-// (`VBoxManage setextradata`). What they change is no part of the settings that savkit compares.
+// Extra data with such names configure the VMM and the devices directly (`VBoxManage setextradata`), past the settings
+// that savkit compares.
 const INTERNAL = /^VBoxInternal2?\//;
 
 const ANY = /^/;
 const SWITCH = /^[01]$/;
 
 /**
- * Settings on which loading does not depend, with the values that VirtualBox takes: of another one it does not start.
- * Each row was tried with 7.2.22, in both directions (npm run campaign -- virtualbox-extra-data).
+ * Settings on which loading does not depend, with the values that VirtualBox accepts: with another one it does not
+ * start. Each row was tried with 7.2.22, in both directions (npm run campaign -- virtualbox-extra-data).
  */
 const WITHOUT_EFFECT: readonly (readonly [name: RegExp, value: RegExp])[] = [
   // Content of ROMs, of which the loader compares the names.
   [/^VBoxInternal\/Devices\/(?:pcbios|efi)\/0\/Config\/(?:Dmi\w+|BiosRom|LanBootRom)$/, ANY],
-  // What disks say of themselves when they are asked.
+  // Identification of disks.
   [/^VBoxInternal\/Devices\/(?:ahci|piix3ide)\/\d\/Config\/\w+\/(?:SerialNumber|ModelNumber|FirmwareRevision)$/, ANY],
   [/^VBoxInternal\/Devices\/VMMDev\/0\/Config\/GetHostTimeDisabled$/, SWITCH],
   [/^VBoxInternal\/Devices\/mc146818\/0\/Config\/UseUTC$/, SWITCH],
@@ -27,7 +27,7 @@ const WITHOUT_EFFECT: readonly (readonly [name: RegExp, value: RegExp])[] = [
   [/^VBoxInternal2\/(?:SharedFoldersEnableSymlinksCreate\/.+|SavestateOnBatteryLow|TurnResetIntoPowerOff)$/, ANY],
 ];
 
-/** Whether the loader is told to take a guest whose CPU has features that the host lacks. */
+/** Whether the loader is set to accept a guest whose CPU has features that the host lacks. */
 export function takesMissingFeatures(machine: Element): boolean {
   return children(child(machine, 'ExtraData'), 'ExtraDataItem').some(
     ({ name, value }) => name === 'VBoxInternal/CPUM/StrictCpuIdChecks' && value === '0',

@@ -1,12 +1,10 @@
 import { XMLParser, XMLValidator } from 'fast-xml-parser';
 import { FormatError } from '../../../formats/errors.ts';
 
-/** Of an XML document: attributes are strings, elements objects, or lists of them. */
+/** An element of XML: its attributes are strings, its elements objects, or lists of them. */
 export type Element = Record<string, unknown>;
 
-/**
- * Elements inside of each other: two for each of the 250 snapshots that may follow each other, and those of a machine.
- */
+/** Depth of nested elements: two for each of the 250 snapshots that may follow each other, and those of a machine. */
 const MAX_DEPTH = 1000;
 /** VirtualBox attaches at most 255 devices to a controller. */
 const MAX_CHILDREN = 1024;
@@ -35,7 +33,7 @@ export function parseSettings(text: string, name: string): Element {
   try {
     return new XMLParser(OPTIONS).parse(text) as Element;
   } catch (error) {
-    // Elements too deep inside of each other, names that mean something to JavaScript.
+    // Elements nested too deep, names that mean something to JavaScript.
     throw new FormatError(
       'bad-settings',
       `Cannot read ${name}: it is no settings file, ${shortened((error as Error).message)}`,

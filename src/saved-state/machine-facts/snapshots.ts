@@ -2,9 +2,9 @@ import type { MachineFacts } from './machine-facts.ts';
 import { machineElement, type SettingsFile, settingsOf } from './settings.ts';
 import { child, children, type Element, parseSettings, textOf } from './settings-xml.ts';
 
-/** The machine as it is, or as a snapshot keeps it; with the state that was saved then. */
+/** The present machine, or one that a snapshot keeps, with its saved state. */
 export interface SavedMoment {
-  /** Of the snapshot; absent for the machine as it is. */
+  /** Absent for the present machine. */
   snapshot?: { name: string; uuid: string; time?: string };
   /** How many snapshots come before it. */
   depth: number;
@@ -23,7 +23,7 @@ export interface MachineHistory {
 
 const DEFAULT_FOLDER = 'Snapshots';
 
-/** @throws FormatError for what is no settings file */
+/** @throws FormatError if the text is no settings file */
 export function readHistory(text: string, name: string): MachineHistory {
   const root = child(parseSettings(text, name), 'VirtualBox');
   const machine = machineElement(root, name);
@@ -62,7 +62,7 @@ function stateIn(element: Element): { stateFile?: string } {
 }
 
 /**
- * The moment that a state belongs to, by the name of its file, which is the time of saving; undefined for a stranger.
+ * The moment that a state belongs to, by the name of its file, which is the time of saving; undefined if there is none.
  */
 export function momentOf(history: MachineHistory, path: string): SavedMoment | undefined {
   return history.moments.find(({ stateFile }) => stateFile !== undefined && lastName(stateFile) === lastName(path));

@@ -5,7 +5,7 @@ import { startThread } from '../../../formats/world/start-thread.ts';
 import { chooseThreads } from '../threads/choose-threads.ts';
 import { type FileHashes, type FileStretch, type HashOptions, hashFile } from './file-hashes.ts';
 
-/** What the thread is started with. Numbers of files hold in all threads of a process. */
+/** Data that the thread is started with. File descriptors hold in all threads of a process. */
 export interface HashOrder {
   source: { fd: number; name: string; size: number };
   stretches: readonly FileStretch[];
@@ -14,17 +14,17 @@ export interface HashOrder {
 /** Built beside this file, and beside the bundled command line. */
 const WORKER = new URL('./hash-worker.js', import.meta.url);
 
-/** Hashes of a file that another thread computes while this one does something else. */
+/** Hashes of a file, computed by another thread meanwhile. */
 export class HashBeside {
   readonly #source: ByteSource;
   readonly #stretches: readonly FileStretch[];
   readonly #threads: Worker[];
   #offset = 0;
-  /** Undefined: the thread is lost. */
+  /** Undefined if the thread has failed. */
   #settle: (hashes: FileHashes | undefined) => void = () => {};
   readonly #result: Promise<FileHashes | undefined>;
 
-  /** @param stretches as of `hashFile` @param wanted threads that somebody asked for, this one included */
+  /** @param stretches as of `hashFile` @param wanted number of threads asked for, with this one */
   constructor(source: ByteSource, stretches: readonly FileStretch[], wanted: number | undefined) {
     this.#source = source;
     this.#stretches = stretches;

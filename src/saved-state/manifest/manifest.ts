@@ -11,7 +11,7 @@ import type { FileHashes, FileStretch } from './file-hashes.ts';
 import { HashBeside } from './hash-beside.ts';
 import { rootOfRanges, treeRoot } from './hash-tree.ts';
 
-/** What a state was when it was good, so that damage can be named later. */
+/** Hashes and facts of a good state, with which later damage can be located. */
 export interface Manifest {
   manifest: 'savkit/manifest/1';
   /** When it was made, ISO 8601. */
@@ -40,9 +40,9 @@ export interface ManifestUnit {
   version: number;
   /** The pass that wrote it. */
   pass: Pass;
-  /** Where it lies in the file, header included. */
+  /** Offset of its header in the file. */
   offset: number;
-  /** Bytes of the payload. */
+  /** Bytes in the file, header included. */
   size: number;
   /** SHA-256 of these bytes. */
   sha256: string;
@@ -52,13 +52,13 @@ export interface ManifestUnit {
 export interface ManifestRange {
   /** Name of the range. */
   name: string;
-  /** Root of its hash tree, as hexadecimal text. */
+  /** Root of the range's hash tree, as hexadecimal text. */
   root: string;
   /** Pages with contents: xxh64 of each, from page `page` on. All others hold zeros. */
   runs: { page: number; hashes: BigUint64Array }[];
 }
 
-/** Who is told how far the work is. */
+/** Options of `makeManifest`. */
 export interface ManifestOptions extends Pick<WalkOptions, 'signal'> {
   /** Threads to work with; default: two for large files, where a processor is idle. */
   threads?: number;
@@ -66,7 +66,7 @@ export interface ManifestOptions extends Pick<WalkOptions, 'signal'> {
   onProgress?: (doing: 'reading' | 'hashing', offset: number) => void;
 }
 
-/** A version alone is VirtualBox's. */
+/** Stands before the container's version in a manifest. */
 const CONTAINER_PREFIX = { virtualbox: '', qemu: 'QEMU ' } as const;
 
 /** Makes the manifest of a whole state. @throws FormatError for a damaged one */

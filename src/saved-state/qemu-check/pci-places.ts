@@ -38,7 +38,7 @@ export class PciPlaces {
     return pathOf(bus, function_);
   }
 
-  /** A device that has a bus behind it. @param isPort has room for a single slot */
+  /** Adds a bridge with the bus behind it. @param isPort its bus has a single slot */
   addBus(id: string | undefined, path: string, isPort: boolean): void {
     const bus = { path, taken: new Set<number>(), slots: isPort ? 1 : SLOTS };
     this.#buses.set(id ?? `behind ${path}`, bus);

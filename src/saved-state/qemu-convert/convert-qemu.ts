@@ -10,7 +10,7 @@ import { planQemuConversion, type QemuConvertOptions, type QemuConvertPlan } fro
 import { proveQemu } from './prove-qemu.ts';
 import { writeQemuState } from './write-qemu-state.ts';
 
-/** How a state of QEMU is converted, and who is told. */
+/** Options of a conversion of a state of QEMU. */
 export interface QemuConvertRun extends QemuConvertOptions, Pick<WalkOptions, 'signal'> {
   /** Read the result back and compare it with the source; default true. */
   proof?: boolean;
@@ -20,7 +20,7 @@ export interface QemuConvertRun extends QemuConvertOptions, Pick<WalkOptions, 's
   onProgress?: (doing: 'reading' | 'writing' | 'proving', offset: number) => void;
 }
 
-/** What a conversion of a state of QEMU has come to. */
+/** Report of a conversion of a state of QEMU. */
 export interface QemuConvertReport {
   family: 'qemu';
   /** Machine type such as `pc-i440fx-7.2`. */
@@ -31,13 +31,13 @@ export interface QemuConvertReport {
   to: { form: QemuForm; description: boolean; capabilities: string[] };
   /** What changes besides the form. */
   notes: string[];
-  /** Absent where it was asked to be left out. */
+  /** Absent with `proof: false`. */
   proof?: Proof;
 }
 
 /**
  * Looks at the source and decides what a conversion would do. Nothing is written. @throws FormatError for damage,
- * UsageError for what does not go together
+ * UsageError for options that exclude each other
  */
 export async function prepareQemuConversion(
   source: ByteSource,

@@ -6,7 +6,7 @@ import type { QemuState } from './qemu-state.ts';
 import { RUN_STATES, runStateSizes } from './run-state.ts';
 
 /**
- * Whether the parts of a state agree with each other, and with what it lies in. QEMU checks none of this but the run
+ * Checks that the parts of a state agree with each other, and with its container. Of all this QEMU checks only the run
  * state.
  */
 export function checkConsistency(state: QemuState, findings: Findings): void {
@@ -18,7 +18,7 @@ export function checkConsistency(state: QemuState, findings: Findings): void {
   if (state.trailing > 0) {
     const message = `${state.trailing} bytes follow the end of the stream: QEMU does not look at them`;
     const place = { offset: state.size - state.trailing };
-    // A snapshot has a size of its own; on a volume something of before may follow the stream.
+    // A snapshot has a size of its own; on a volume old data may follow the stream.
     if (state.container.kind === 'qcow2')
       findings.add({
         severity: 'error',
@@ -30,7 +30,7 @@ export function checkConsistency(state: QemuState, findings: Findings): void {
   }
 }
 
-/** Machine types of QEMU for x86; distributions put words of their own after the chipset. */
+/** Machine types of QEMU for x86; distributions add words of their own after the chipset. */
 const X86_MACHINES =
   /^(pc(-(i440fx|q35)-[\w.+-]+|-\d[\w.]*)?|q35|microvm|isapc|xenfv(-[\w.]+)?|xenpv|none|x-remote|nitro-enclave)$/;
 

@@ -31,7 +31,8 @@ export function readRunState(devices: readonly DeviceSection[]): string | undefi
 }
 
 /**
- * Bytes that `globalstate` says its text has, its zero included, and those that it has; undefined without the section.
+ * Size of the text in `globalstate`, with its final zero: as the section tells it, and the real one; undefined without
+ * the section.
  */
 export function runStateSizes(devices: readonly DeviceSection[]): { told: number; real: number } | undefined {
   const device = devices.find(({ name }) => name === SECTION);

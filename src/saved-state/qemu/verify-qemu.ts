@@ -16,11 +16,11 @@ import { checkStructure } from './check-structure.ts';
 import type { QemuState } from './qemu-state.ts';
 import { readQemuState } from './read-qemu-state.ts';
 
-/** What was found on each of four levels. Source: qemu-stream.md 9. */
+/** The four levels of checks, each on the ground of the one before it. Source: qemu-stream.md 9. */
 export const LEVELS = ['structure', 'completeness', 'consistency', 'integrity'] as const;
-/** One of four levels of checks, each on the ground of the one before it. */
+/** One of the four levels. */
 export type CheckLevel = (typeof LEVELS)[number];
-/** `unknown`: the state could not be read so far. Of integrity nothing is ever known. */
+/** `unknown`: the state could not be read so far; integrity always is, as no checksum covers a state. */
 export type CheckLevelVerdict = 'good' | 'bad' | 'unknown';
 
 /** See `StateVerdict`; no checksum proves a state of QEMU whole. */
@@ -36,7 +36,7 @@ export interface QemuReport {
   state?: QemuState;
 }
 
-/** Findings of the reader that are about what the state lacks. */
+/** The reader's findings about completeness; its others are about structure. */
 const LOSSES = new Set(['missing-section', 'twice']);
 
 /**

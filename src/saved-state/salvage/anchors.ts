@@ -3,7 +3,7 @@ import { LOW_HOLE_END, LOW_HOLE_START, ramLayout } from '../../../formats/pgm/ra
 import { FOUR_GIB, PAGE_SIZE } from '../../../formats/sizes.ts';
 import type { UnitOutcome } from './survivors.ts';
 
-/** First and last RAM frame of each stretch of RAM that VirtualBox writes front to back, `[start, end)`. */
+/** Frames of each stretch of RAM that VirtualBox writes front to back, `[start, end)`. */
 export type RamStretches = readonly { start: number; end: number }[];
 
 export function ramStretches(ramSize: number, ramHole: number | undefined, lowHoleIsRam: boolean): RamStretches {
@@ -22,13 +22,13 @@ export function ramStretches(ramSize: number, ramHole: number | undefined, lowHo
 interface Gap {
   offset: number;
   pages: number;
-  /** The frame after the last of them, where a record with an address or the end of the unit tells it. */
+  /** The frame after the last of them, if a record with an address or the end of the unit shows it. */
   end?: number;
 }
 
 /**
- * Finds where pages lie that follow a gap. A plain save holds every RAM page once, in ascending order, so pages without
- * an address are the last ones before the next stretch of RAM, or before the end.
+ * Finds the addresses of pages that follow a gap. A plain save holds every RAM page once, in ascending order, so pages
+ * without an address are the last ones before the next stretch of RAM, or before the end.
  */
 export class AnchorFinder {
   readonly anchors = new Map<number, number | undefined>();

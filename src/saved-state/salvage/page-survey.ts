@@ -19,7 +19,7 @@ export function groupOf(kind: number, id: number): PageGroup {
 /** Takes a hash of kind and content for each page of a pgm unit. A page may come again; the last one counts. */
 export interface PageNotes {
   note(pass: number, group: PageGroup, page: number, hash: bigint): void;
-  /** Waited for after each batch: whoever takes the notes may be behind. */
+  /** Waited for after each batch, as the receiver of the notes may lag behind. */
   room(): Promise<void> | undefined;
 }
 
@@ -47,8 +47,8 @@ export interface PagePlace {
 /** Looks at the pages of all passes, in one reading. */
 export class PageSurvey {
   /**
-   * By pass: the first record that damage may reach back to from where records last broke. Absent: none broke; `start`:
-   * all records are in doubt.
+   * By pass: the first record that may be damaged, as damage reaches back from the place where records last broke.
+   * Absent: no record broke; `start`: all are in doubt.
    */
   readonly doubtedFrom: (PagePlace | 'start' | undefined)[] = [];
   readonly #notes: PageNotes;
@@ -143,7 +143,7 @@ class MetPages {
   }
 }
 
-/** As one piece of the file, not put together from several. */
+/** Whether the page is stored raw and in one piece. */
 function isStoredRaw(batch: PageBatch, i: number): boolean {
   return batch.encoding[i] === Encoding.RAW && batch.at[i] < batch.window.spillStart;
 }
@@ -151,8 +151,8 @@ function isStoredRaw(batch: PageBatch, i: number): boolean {
 const ZERO_BLOCK = Buffer.alloc(128);
 
 /**
- * VirtualBox stores a page raw only where it can't be compressed by 256 bytes: with zeros of three such blocks in a row
- * it can.
+ * Whether a page has three blocks of zeros in a row. VirtualBox stores a page raw only if compression saves less than
+ * 256 bytes, and such a page compresses better.
  */
 function hasLongZeros(page: Uint8Array): boolean {
   for (let at = 0, zeros = 0; at < PAGE_SIZE; at += ZERO_BLOCK.length) {

@@ -31,7 +31,7 @@ const PATCHES = [0x00, 0xff] as const;
 /** A block has up to 32 KiB: eight pages, or seven and parts of two. */
 const PAGES_IN_BLOCK_V1 = 9;
 
-/** What of a damaged state can be kept. */
+/** Parts of a damaged state that can be kept. */
 export interface Survey {
   state: SavedState;
   survivors: Survivors;
@@ -120,7 +120,7 @@ async function readPagesTwice(
     }
     return survey;
   };
-  // One of them tells how far both are.
+  // One of them reports progress for both.
   const results = await Promise.allSettled([read(0, {}), read(1, { onProgress: undefined })]);
   const readings = results.map((result) => {
     if (result.status === 'rejected') throw result.reason;
@@ -144,7 +144,10 @@ function look(source: ByteSource, patchWith: number, stopping: Pick<WalkOptions,
   return walkState(source, { ...stopping, skipCrc: true, listsMayBeLost: true, patchWith, onDamage: () => {} });
 }
 
-/** Passes of a live save follow each other without a gap; of the last one before the final pass only the file tells. */
+/**
+ * Whether a pass of a live save may be missing before a unit. Numbers of passes have no gaps; before the final pass
+ * only a gap in the file shows it.
+ */
 function mayFollowLostPass(unit: UnitHeader, before: UnitHeader | undefined, { gaps }: Survivors): boolean {
   if (unit.pass === 'final') {
     const hasPasses = before !== undefined;
@@ -163,10 +166,7 @@ function areListsLost({ header, pgm }: SavedState): boolean {
   return header.live && pgm !== undefined && !pgm.config;
 }
 
-/**
- * Versions 6 to 9: page types stand among the pages, so after damage both readings find different ones, and before it
- * damaged ones.
- */
+/** Versions 6 to 9: page types stand among the pages, so after damage the two readings find different types. */
 function withKnownRanges(
   [state, other]: [SavedState, SavedState],
   readings: readonly PageSurvey[],
@@ -180,7 +180,7 @@ function withKnownRanges(
   return layout ? { ...common, pgm: { ...common.pgm, oldRanges: completeRanges(common, layout) } } : common;
 }
 
-/** Damaged blocks must have no part in what pages are written anew by. */
+/** Pages are written anew according to these heads, so damaged bytes must not be part of them. */
 function haveSameHeads({ pgm: a }: SavedState, { pgm: b }: SavedState): boolean {
   return isDeepStrictEqual(
     [a?.version, a?.basic, a?.config, a?.ramSize],
@@ -192,7 +192,7 @@ function stretchesOf({ header, pgm }: SavedState) {
   return ramStretches(pgm?.ramSize ?? 0, pgm?.config?.ramHole, hasRamInLowHole(header.release));
 }
 
-/** By offset: why. */
+/** Reasons by offset of the unit. */
 function unitsToDrop(
   { units }: Survivors,
   state: SavedState,
@@ -224,7 +224,7 @@ function isUnproven({ errors }: UnitOutcome, { isWhole }: PassRecord, { units, e
   return isWhole && (isFileWrong || errors.some(({ code }) => code === 'bad-term' || CRC_CODES.includes(code)));
 }
 
-/** What is certain has been seen. */
+/** Whether all pages that were seen are certain. */
 function isSame(seen: PassPages, certain: PassPages): boolean {
   return [...seen].every(([group, { size }]) => certain.get(group)?.size === size);
 }

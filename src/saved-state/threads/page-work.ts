@@ -12,14 +12,13 @@ import { NOWHERE } from '../layout/placement.ts';
 import type { PageJob } from './page-job.ts';
 
 /**
- * What is done with the pages of a job: every block checked; those that have a target decoded, to stand one after the
- * other; or all of them encoded anew.
+ * What is done with the pages of a job. `walk`: every block is checked; `decode`: pages with a target are decoded, one
+ * after the other; `encode`: all pages with content are encoded anew.
  */
 export type PageWork = 'walk' | 'decode' | 'encode';
 
 /**
- * Finished pages are gathered, since bytes shared by threads are copied fast only where many of them go at once, and to
- * a place aligned alike.
+ * Bytes of finished pages that are gathered: copies into memory shared by threads are fast only if large and aligned.
  */
 const GATHERED = MIB;
 const ALIGNMENT = 8;
@@ -59,7 +58,8 @@ export class PageWorker {
   }
 
   /**
-   * Reads the bytes of records, which are borrowed until the next call, and takes the CRC of those that the job names.
+   * Reads the bytes of records, which are borrowed until the next call, and computes the CRC of those that the job
+   * names.
    * @throws FormatError `truncated` where the file was cut meanwhile
    */
   async read(job: PageJob, records: PageBatch): Promise<PageBatch> {

@@ -8,7 +8,7 @@ import type { SectionImage } from '../template/section-image.ts';
 import type { Template } from '../template/template.ts';
 import type { MachineUnits } from '../units/machine-units.ts';
 
-/** Why a machine of QEMU has no place in a state. */
+/** The error for a machine of QEMU that cannot become a state of VirtualBox. */
 function refused(reason: string): UnsupportedError {
   return new UnsupportedError('not-wakeable', `Cannot bring back: ${reason}`);
 }
@@ -35,7 +35,7 @@ export function expectSameMachine(units: MachineUnits, template: Template): void
 }
 
 const ONLY_PIIX3 =
-  "only machines with the chipset PIIX3 come back, as QEMU's pc-i440fx; of ICH9 and q35 there is no way yet";
+  "only machines with the chipset PIIX3 come back, as QEMU's pc-i440fx; from ICH9 and q35 there is no way back yet";
 
 function expectPiix3(units: MachineUnits, { machine }: Template): void {
   if (units.has('ich9pci/0')) throw refused(`the template is of a machine with the chipset ICH9; ${ONLY_PIIX3}`);
@@ -73,7 +73,7 @@ function nameOf(section: string, cards: readonly Card[]): string {
 
 /** Parts that QEMU writes of a drive or channel in mid-transfer. */
 const UNDER_WAY = ['ide_drive/pio_state', 'ide_bus/error', 'bmdma/current_chain'];
-/** Commands that an AHCI port can have, and the number of none. */
+/** Commands of an AHCI port; as a command's number it means none. */
 const SLOTS = 32;
 const NO_SLOT = -1n;
 const X2APIC = 0x400n;

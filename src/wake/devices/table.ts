@@ -12,7 +12,7 @@ import { floppy } from './ports/floppy.ts';
 import { keyboard, keyboardController, mouse } from './ports/keyboard.ts';
 import { ide } from './storage/ide.ts';
 
-/** Which device of QEMU takes the state of which of VirtualBox. */
+/** A device of VirtualBox, and the device of QEMU that takes its state. */
 export interface DeviceRow {
   /** `name/instance` of VirtualBox's unit. */
   unit: string;
@@ -45,7 +45,7 @@ const ON_EVERY_BOARD: readonly DeviceRow[] = [
   { unit: 'i82078/0', section: ['fdc', 0], table: floppy },
 ];
 
-/** Those that a machine has on a board of QEMU. */
+/** The devices of a machine on this board. */
 export function deviceTable({ sections, powerRegisters }: QemuBoard): DeviceRow[] {
   return [
     ...ON_EVERY_BOARD,

@@ -6,10 +6,10 @@ import type { CodeRow } from './kinds.ts';
 
 const PACK = 'the extension pack is missing, or of another release';
 const MIXED = 'parts of VirtualBox, or its extension pack, are of different releases';
-const INSIDE = 'VirtualBox contradicts itself inside';
+const INSIDE = 'an internal check of VirtualBox failed';
 
 const CPUM: readonly CodeRow[] = [
-  ['VERR_CPUM_HIDDEN_CS_LOAD_ERROR', -1752, 'unit-contradicts', 'the code segment of a CPU cannot be told'],
+  ['VERR_CPUM_HIDDEN_CS_LOAD_ERROR', -1752, 'unit-contradicts', 'the code segment of a CPU cannot be determined'],
   ['VERR_CPUM_TOO_MANY_CPUID_SUBLEAVES', -1753, 'cpu-differs', 'a leaf of CPUID on this host does not end'],
   ['VERR_CPUM_IPE_1', -1754, 'program-error', INSIDE],
   ['VERR_CPUM_IPE_2', -1755, 'program-error', INSIDE],
@@ -24,7 +24,12 @@ const MEMORY: readonly CodeRow[] = [
   ['VERR_PGM_PHYS_NOT_ROM', -1640, 'program-error', 'the page is no ROM'],
   ['VERR_PGM_PHYS_NOT_MMIO', -1641, 'program-error', 'the page is no device register'],
   ['VERR_PGM_HANDY_PAGE_IPE', -1664, 'program-error', INSIDE],
-  ['VERR_PGM_UNSUPPORTED_HOST_PAGING_MODE', undefined, 'host-trouble', 'the host pages in a way that this cannot use'],
+  [
+    'VERR_PGM_UNSUPPORTED_HOST_PAGING_MODE',
+    undefined,
+    'host-trouble',
+    'VirtualBox cannot use the paging mode of the host',
+  ],
   ['VERR_PGM_PML4_MAPPING', -1665, 'unit-contradicts', "the guest's page tables lie where there is no memory"],
   ['VERR_PGM_NOT_USED_IN_MODE', -1667, 'program-error', 'that is not done in the paging mode of the guest'],
   ['VERR_PGM_INVALID_CR3_ADDR', -1668, 'unit-contradicts', 'CR3 names an address where there is no memory'],
@@ -38,17 +43,27 @@ const MEMORY: readonly CodeRow[] = [
 ];
 
 const DEVICES: readonly CodeRow[] = [
-  ['VERR_PDM_MISSING_INTERFACE_ABOVE', -2802, 'machine-differs', 'a driver hangs on a device that does not take it'],
-  ['VERR_PDM_MISSING_INTERFACE_BELOW', -2803, 'machine-differs', 'a driver lacks the one that it builds on'],
+  [
+    'VERR_PDM_MISSING_INTERFACE_ABOVE',
+    -2802,
+    'machine-differs',
+    'a driver is attached to a device that does not take it',
+  ],
+  ['VERR_PDM_MISSING_INTERFACE_BELOW', -2803, 'machine-differs', 'the driver that a driver builds on is missing'],
   ['VERR_PDM_MISSING_INTERFACE', -2804, 'machine-differs', 'a device lacks a driver that fits'],
   [
     'VERR_PDM_DRVINS_UNKNOWN_CFG_VALUES',
     -2805,
     'release-differs',
-    'a driver is configured by words that it does not know',
+    'the configuration of a driver has keys that it does not know',
   ],
   ['VERR_PDM_TOO_PCI_MANY_DEVICES', -2806, 'machine-differs', 'the PCI bus has no place left for a device'],
-  ['VERR_PDM_UNSUPPORTED_BLOCK_TYPE', -2819, 'machine-differs', 'a medium hangs on a controller that does not take it'],
+  [
+    'VERR_PDM_UNSUPPORTED_BLOCK_TYPE',
+    -2819,
+    'machine-differs',
+    'a medium is attached to a controller that does not take it',
+  ],
   ['VERR_PDM_DRIVER_NOT_FOUND', -2823, 'machine-differs', `this VirtualBox has no driver of that name: ${PACK}`],
   ['VERR_PDM_UNKNOWN_DRVREG_VERSION', -2829, 'program-error', MIXED],
   ['VERR_PDM_NO_PCI_BUS', -2833, 'machine-differs', 'there is no PCI bus for a PCI device'],
@@ -59,7 +74,7 @@ const DEVICES: readonly CodeRow[] = [
   ['VERR_PDM_LUN_NOT_FOUND', -2845, 'machine-differs', 'a device has no such port'],
   ['VERR_PDM_NO_DRIVER_ATTACHED_TO_LUN', -2846, 'machine-differs', 'nothing is attached to a port'],
   ['VERR_PDM_NO_APIC_INSTANCE', -2848, 'machine-differs', 'the machine has no APIC'],
-  ['VERR_PDM_HIF_SHARING_VIOLATION', -2851, 'host-trouble', 'somebody else has the network interface of the host'],
+  ['VERR_PDM_HIF_SHARING_VIOLATION', -2851, 'host-trouble', 'another program has the network interface of the host'],
   ['VERR_PDM_HIF_OPEN_FAILED', -2852, 'host-trouble', 'the network interface of the host cannot be opened'],
   ['VERR_PDM_HIF_INVALID_VERSION', -2855, 'host-trouble', 'a network driver of VirtualBox is of another release'],
   ['VERR_PDM_UNKNOWN_USBREG_VERSION', -2856, 'program-error', MIXED],

@@ -5,10 +5,13 @@ import type { MachineUnits } from '../../units/machine-units.ts';
 import type { Routes, Twin } from './interrupt-routes.ts';
 import type { BusDevice } from './pci.ts';
 
-/** Chips that every machine has: the place in VirtualBox, 8 × device + function, and the section in QEMU. */
+/** Chips that every machine has. */
 export type Chip = 'HOST_BRIDGE' | 'ISA_BRIDGE' | 'IDE' | 'GRAPHICS' | 'POWER';
 
-/** A board of QEMU's, for machines of one of VirtualBox's chipsets. */
+/**
+ * A board of QEMU, for machines with one of VirtualBox's chipsets. `places`: PCI places in VirtualBox, 8 × device +
+ * function; `sections`: names in QEMU's stream.
+ */
 export interface QemuBoard {
   /** QEMU's type of machine, without its version. */
   machine: 'pc' | 'q35';
@@ -22,14 +25,17 @@ export interface QemuBoard {
   shadows: number;
   /** Path of the fixed registers of power management in their section. */
   powerRegisters: string;
-  /** Has power management answer at VirtualBox's ports. */
+  /** Moves power management to VirtualBox's ports. */
   putPower(template: Template, acpi: Acpi, device: BusDevice): void;
-  /** What else the guest has set in the bridges. @param isaBridge VirtualBox's @param ramHole bytes below 4 GiB */
+  /**
+   * Takes over the guest's other settings of the bridges. @param isaBridge VirtualBox's @param ramHole bytes below 4
+   * GiB
+   */
   putBridges(template: Template, isaBridge: BusDevice | undefined, ramHole: number): void;
-  /** How interrupts arrive that go to the I/O APIC. @param taken lines that devices of ISA have */
+  /** Plans how PCI interrupts reach the I/O APIC. @param taken lines of ISA devices */
   planRoutes(devices: readonly BusDevice[], ioApic: IoApic, taken: readonly number[]): Routes;
-  /** Has a PCI device interrupt by the line of its twin. */
+  /** Connects a PCI device to the interrupt line of its twin. */
   connect(template: Template, twin: Twin): void;
-  /** Tells bus and bridges that a device holds its line, if it does. @param section of the device */
+  /** Marks a device's line as raised in bus and bridges, if the device holds it. @param section of the device */
   hold(template: Template, section: string, device: BusDevice): void;
 }

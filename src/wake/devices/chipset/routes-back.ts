@@ -16,8 +16,8 @@ interface LinesBack {
 }
 
 /**
- * The way back: an entry of the I/O APIC that QEMU's device interrupts through becomes the entry of the line that the
- * device has in VirtualBox. Units hold QEMU's values already.
+ * The way back: moves entries of the I/O APIC from the pins that devices use in QEMU to those that they use in
+ * VirtualBox. The units already hold QEMU's values.
  */
 export function takeRoutesBack({ bus, ioApic, devices, bridge }: LinesBack): void {
   const own = bus.devices.find(({ devfn }) => devfn === PIIX3_PLACES.ISA_BRIDGE);
@@ -50,7 +50,7 @@ export function takeRoutesBack({ bus, ioApic, devices, bridge }: LinesBack): voi
 
 type Line = { device: BusDevice; register: number; to: number };
 
-/** Number of devices that raise a line. */
+/** Number of devices that hold a line raised; 0 where the line is not used. */
 function heldBy(lines: readonly Line[], isUsed: boolean, isIt: (line: Line) => boolean): number {
   return isUsed ? lines.filter((line) => line.device.pinLevel !== 0 && isIt(line)).length : 0;
 }

@@ -2,7 +2,7 @@ import type { GuestContext } from '../../../../formats/units/cpu/cpum-layouts.ts
 
 // QEMU's translator keeps its own view of a CPU's mode in `hflags`, which follows from the registers.
 
-/** Bits by what they tell. */
+/** Bits of `hflags`. */
 const Flag = {
   CPL: 0,
   CODE_32: 4,
@@ -36,7 +36,7 @@ const EFER_LMA = 10n;
 const AVX_STATE = 6n;
 const TWO_BITS: readonly number[] = [Flag.CPL, Flag.IOPL];
 
-/** All bits that `hiddenFlags` decides; others are the template's. */
+/** All bits that `hiddenFlags` computes; the others stay as in the template. */
 export const ownFlags = Object.values(Flag).reduce(
   (all, bit) => all | (BigInt(TWO_BITS.includes(bit) ? 3 : 1) << BigInt(bit)),
   0n,
