@@ -8,12 +8,12 @@ import { BEAT, BEAT_MS, errorToWire, LINE_LIMIT, parseRequest } from './protocol
 
 /** Bytes that wait for a client to read them. */
 const UNREAD_LIMIT = 256 * 1024;
-/** A last word that is not read by then is lost. */
+/** Time in which a client has to read the last reply. */
 const FAREWELL_MS = 1000;
 
 /** One client of a control socket: its requests are carried out one after the other. */
 export class ControlConnection {
-  /** Since when nothing is carried out for it, as `performance.now()` counts. */
+  /** When its last request ended, as `performance.now()` counts. */
   idleSince = performance.now();
   readonly #socket: Socket;
   readonly #kept: KeptMachine;
@@ -27,12 +27,12 @@ export class ControlConnection {
     socket.on('close', () => this.cancel());
   }
 
-  /** Nothing is being carried out for it. */
+  /** Whether no request of it is being carried out. */
   get isIdle(): boolean {
     return this.#underWay === undefined;
   }
 
-  /** Until it ends, or says what is no request. */
+  /** Serves the client until it ends the connection, or sends something that is no request. */
   async serve(): Promise<void> {
     try {
       for await (const line of linesOf(this.#socket, LINE_LIMIT)) {
@@ -57,7 +57,7 @@ export class ControlConnection {
     this.end();
   }
 
-  /** What was said still goes out, to who reads it. */
+  /** Ends the connection; replies that were written still go out, if the client reads them. */
   end(): void {
     this.#socket.destroySoon();
     setTimeout(() => this.#socket.destroy(), FAREWELL_MS).unref();
@@ -67,7 +67,7 @@ export class ControlConnection {
     let id: number | null = null;
     const abort = new AbortController();
     this.#underWay = abort;
-    // Whoever waits knows by this that the machine's process does not hang.
+    // Beats show a waiting client that the machine's process does not hang.
     const beats = setInterval(() => this.#send(id, { event: BEAT }), BEAT_MS);
     try {
       if (this.#socket.destroyed) abort.abort();
@@ -86,7 +86,7 @@ export class ControlConnection {
   }
 
   #send(id: number | null, reply: object): void {
-    // Events are left out for who does not read them.
+    // A client that does not read gets no events.
     if (this.#socket.destroyed || ('event' in reply && this.#socket.writableLength > UNREAD_LIMIT)) return;
     this.#socket.write(`${JSON.stringify({ id, ...reply })}\n`);
   }

@@ -1,6 +1,6 @@
 import { type OwnEvent, runOwnProcess } from '../process/own-process.ts';
 
-/** What `savkit migrate`, as a process of its own, has said of one machine. */
+/** Result of `savkit migrate`, run as a process of its own for one machine. */
 export interface MoveResult {
   /** null: it was killed. */
   exitCode: number | null;
@@ -11,8 +11,7 @@ export interface MoveResult {
 }
 
 /**
- * Moves a machine by `savkit migrate`. The process outlives this one, should that be killed: records tell what became
- * of it.
+ * Moves a machine by `savkit migrate`. The process goes on if this one is killed: then records tell its result.
  * @param words of its command line, after `migrate`
  * @param env variables beside those of this process
  * @param onEvent called for each event but the last
@@ -25,7 +24,7 @@ export async function move(
   signal: AbortSignal,
 ): Promise<MoveResult> {
   const { exitCode, result, error } = await runMigrate(words, env, onEvent, signal);
-  const silent = `its process has ended without a word (${exitCode === null ? 'killed' : `exit code ${exitCode}`})`;
+  const silent = `its process has ended without a result (${exitCode === null ? 'killed' : `exit code ${exitCode}`})`;
   return {
     exitCode,
     outcome: result?.outcome as MoveResult['outcome'],
@@ -45,10 +44,10 @@ export interface MoveForecast {
   downtimeMs: number | null;
 }
 
-/** Has `savkit migrate --dry-run` look at a machine, which runs on. */
+/** Asks `savkit migrate --dry-run` for a forecast; the machine runs on. */
 export async function foretell(machine: string, words: readonly string[], signal: AbortSignal): Promise<MoveForecast> {
   const { exitCode, result, error } = await runMigrate([machine, '--dry-run', ...words], {}, () => {}, signal);
-  // Of a guest of QEMU the forecast stands beside what is in the way.
+  // For a guest of QEMU the forecast stands beside the hindrances.
   const told = ((result?.forecast ?? result) as OwnEvent | undefined) ?? {};
   const inTheWay = ((result?.hindrances ?? []) as OwnEvent[]).filter(({ isFatal }) => isFatal);
   const because = [...inTheWay.map(({ message }) => message), error?.message ?? told.because ?? ''].join('; ');

@@ -6,7 +6,7 @@ import { line, type TerminalText } from '../terminal/terminal-text.ts';
 import { readSmallText } from './input.ts';
 import { stop } from './stop.ts';
 
-/** No password is longer. */
+/** Bytes; no password is longer. */
 const PASSWORD_FILE_LIMIT = 4096;
 
 /**

@@ -47,25 +47,25 @@ export function withManyFiles<T>(argv: Argv<T>) {
     .option('metrics', {
       type: 'string',
       requiresArg: true,
-      describe: 'At the end, write what came of the files for Prometheus, replacing the file',
+      describe: 'At the end, write the outcomes of all files for Prometheus, replacing the file',
     });
 }
 
-/** Of commands that take any number of files. */
+/** Options of commands that take any number of files. */
 export type ManyOptions = OptionsOf<typeof withManyFiles> & CommonOptions;
 
 export function withInto<T>(argv: Argv<T>) {
   return argv.option('into', {
     type: 'string',
     requiresArg: true,
-    describe: 'Of many files: the folder in which the output of each one goes, under its own path',
+    describe: 'Of many files: the folder into which the output of each one goes, under its own path',
   });
 }
 
-/** Of commands that write a file for each one that they read. */
+/** Options of commands that write a file for each one that they read. */
 export type IntoOptions = OptionsOf<typeof withInto>;
 
-/** Whether any option asks for more than the files that are named. */
+/** Whether an option is given that is for many files. */
 export function isForMany({ recursive, filesFrom, journal, jobs }: ManyOptions): boolean {
   return recursive || filesFrom !== undefined || journal !== undefined || jobs > 1;
 }

@@ -3,8 +3,8 @@ import { remainingBytes } from '../control/migration-status.ts';
 import { familyText, type MetricHead, type Sample } from './exposition.ts';
 
 /*
- * What long-running processes tell Prometheus. What KubeVirt's and libvirt's exporters tell, too, has their names, so
- * that dashboards and alarms that exist go on working: `name` and `domain` are the machine.
+ * Metrics of long-running processes for Prometheus. Those that KubeVirt's and libvirt's exporters have as well bear
+ * their names, so that existing dashboards and alarms work: `name` and `domain` are the machine.
  */
 export const METRICS = {
   libvirt_domain_info_maximum_memory_bytes: { type: 'gauge', help: 'RAM of the machine.' },
@@ -29,16 +29,16 @@ export const METRICS = {
   savkit_machine_throttle_ratio: { type: 'gauge', help: 'Share of its time that the machine is held back.' },
   savkit_machine_longest_gap_seconds: { type: 'gauge', help: 'Longest time without execution.' },
   savkit_receive_machines: { type: 'gauge', help: 'Machines that have come, and run in this process.' },
-  savkit_receive_arriving: { type: 'gauge', help: 'Machines of which pages come.' },
+  savkit_receive_arriving: { type: 'gauge', help: 'Machines whose pages are arriving.' },
   savkit_receive_arrived_total: { type: 'counter', help: 'Machines that have come.' },
   savkit_receive_not_arrived_total: { type: 'counter', help: 'Machines that began to come, and did not arrive.' },
-  savkit_receive_refused_total: { type: 'counter', help: 'Connections that were refused in words.' },
+  savkit_receive_refused_total: { type: 'counter', help: 'Connections that were refused with a message.' },
   savkit_receive_memory_limit_bytes: { type: 'gauge', help: 'Memory for all machines together.' },
   savkit_receive_memory_free_bytes: { type: 'gauge', help: 'The part of it that machines can still take.' },
   savkit_relay_connections_total: { type: 'counter', help: 'Sources that were connected with the target.' },
-  savkit_relay_refused_total: { type: 'counter', help: 'Sources that did not get in.' },
+  savkit_relay_refused_total: { type: 'counter', help: 'Sources that the target did not let in.' },
   savkit_relay_bytes: { type: 'gauge', help: 'Bytes of the stream that passes now.' },
-  savkit_relay_passes: { type: 'gauge', help: 'Passes of it so far.' },
+  savkit_relay_passes: { type: 'gauge', help: 'Passes of that stream so far.' },
 } as const satisfies Record<string, MetricHead>;
 
 export type MetricName = keyof typeof METRICS;
@@ -46,7 +46,7 @@ export type MetricName = keyof typeof METRICS;
 /** Values by the names of their metrics. */
 export type Values = Partial<Record<MetricName, readonly Sample[]>>;
 
-/** All that a process tells, as Prometheus reads it. */
+/** All values in Prometheus's text format. */
 export function expositionOf(values: Values): string {
   const names = Object.keys(METRICS) as MetricName[];
   return names.map((name) => familyText(name, METRICS[name], values[name] ?? [])).join('');
@@ -59,7 +59,7 @@ function stateNumber(state: string): number {
   return state.startsWith('fatal') || state.startsWith('guru') ? 6 : 3;
 }
 
-/** What is told of machines of this process. */
+/** Values for the machines of this process. */
 export function valuesOfMachines(machines: readonly KeptMachine[]): Values {
   const of = (value: (kept: KeptMachine) => number): Sample[] =>
     machines.map((kept) => ({ labels: { domain: kept.name }, value: value(kept) }));

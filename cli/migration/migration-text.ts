@@ -24,7 +24,7 @@ export function secondsText(ms: number): string {
   return ms < 1000 ? `${Math.round(ms)} ms` : `${(ms / 1000).toFixed(ms < 10_000 ? 2 : 1)} s`;
 }
 
-/** Tells people, or programs, what happens. */
+/** Reports an event to people, or programs. */
 export function tellEvent(report: LiveReport, event: MigrationEvent): void {
   const { event: name, ...data } = event;
   if (event.event === 'progress') {
@@ -102,12 +102,13 @@ export function reportText(report: MigrationReport, file?: string): TerminalText
   return lines(text);
 }
 
-/** What helps, by the code of what ended a migration. */
+/** Remedies, by the code of the error that ended a migration. */
 const WAYS_OUT: Readonly<Record<string, string>> = {
   'time-limit':
     'ways out: a longer stop (--max-downtime MS), a guest slowed until it fits (--on-time-limit throttle), a ' +
     'stop however long it takes (--on-time-limit force), more time (--time-limit S); --dry-run foretells each',
-  'too-many-stops': 'the link bears rounds, but no hand-over: try again over a better one, or with --streams 4',
+  'too-many-stops':
+    'the link lasts for rounds, but not for a hand-over: try again over a better one, or with --streams 4',
   'link-lost': 'try again when the link is back; --resume-within S waits for it longer',
   'peer-silent': 'try again when the target answers; --resume-within S waits for it longer',
 };
@@ -124,20 +125,20 @@ function wereText(pages: number): string {
   return pages === 1 ? '1 page was' : `${pages} pages were`;
 }
 
-/** What became of a machine that was handed over. */
+/** The place and state of a machine that was handed over. */
 function arrivedText({ paused, inFile }: MigrationReport): string {
   if (inFile) return 'is at the target, in a file; it does not run there';
   return paused ? 'is at the target, paused as it was here' : 'runs at the target';
 }
 
-/** What it stood still for. */
+/** Parts of the downtime. */
 function downtimeText(phases: DowntimePhases): string {
   return `stood still for: ${Object.entries(phases)
     .map(([phase, ms]) => `${phase} ${secondsText(ms)}`)
     .join(', ')}`;
 }
 
-/** What an audited proof lacked, and the memory that the machine left behind has shown. */
+/** Result of comparing the source's memory once more after an audited proof. */
 function lookBackText({ ms, lost, lostPages, keptIn }: LookBack, because: string): TerminalText {
   if (lostPages === 0) {
     const found = line`it is what was sealed, nothing was lost (${secondsText(ms)})`;
@@ -152,7 +153,7 @@ function lookBackText({ ms, lost, lostPages, keptIn }: LookBack, because: string
   );
 }
 
-/** What was proved, and how far it reaches. */
+/** The proof, and how far it reaches. */
 function proofText({ mode, root, pages }: ProofReport): string {
   const over = `the hash ${root || '…'} over ${countText(pages, 'page')}`;
   switch (mode) {
@@ -170,7 +171,7 @@ function proofText({ mode, root, pages }: ProofReport): string {
 
 const CODECS = ['zero', 'raw', 'same', 'delta', 'zstd'] as const;
 
-/** Rounds, and below how their pages went. */
+/** Rounds, and below them the codecs of their pages. */
 function roundTable(rounds: readonly RoundReport[]): TerminalText {
   const course = rounds.map(({ round, pages, bytes, ms, rate, dirtied, downtimeMs, paused, verdict }) => [
     round,

@@ -13,7 +13,7 @@ import { PageSharing } from '../../src/pgm/sharing/page-sharing.ts';
 import { withInput } from '../io/input.ts';
 import type { OptionsOf } from '../parsing/options-of.ts';
 
-/** Of commands that run a machine, or look at one as if it ran. */
+/** An option of commands that run a machine, or look at one as if it ran. */
 export const SHADOW = {
   type: 'string',
   requiresArg: true,
@@ -63,12 +63,12 @@ export class OwnHost {
     const { hostLimit } = options;
     const maxPages = hostLimit === undefined ? undefined : pagesOf(hostLimit);
     const host = new HostMemory(maxPages === undefined ? {} : { maxPages });
-    // A limit is there to be met: more is promised than the host has.
+    // The limit is to show in running machines, so they may reserve more than the host has.
     this.backing = new HostBacking(host, maxPages === undefined ? {} : { policy: 'to-be-decided' });
     this.sharing = options.shareWith === undefined ? undefined : new PageSharing(host);
   }
 
-  /** Lets a machine that was made with `backing` live as the options have it. */
+  /** Applies the options to a machine that was made with `backing`. */
   async take(machine: Machine): Promise<void> {
     const { largePages, preallocate, shareWith } = this.#options;
     machine.memory.largePages.isEnabled = largePages;
@@ -83,8 +83,8 @@ export class OwnHost {
   }
 
   /**
-   * The other machines of the host end, and what they leave in pieces is put together: pages move, and chunks of 2 MiB
-   * go back to the system. The machine stays.
+   * Ends the other machines of the host, and defragments its memory: pages move, and empty chunks of 2 MiB go back to
+   * the system. The machine stays.
    */
   close(): DefragmentReport {
     for (const memory of this.#neighbours) memory.close();

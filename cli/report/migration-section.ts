@@ -4,7 +4,7 @@ import { barsOf, columnsOf, legendOf } from './charts.ts';
 import type { MigrationFigures } from './events.ts';
 import { factsOf, type Html, html, NOTHING, tableOf } from './html.ts';
 
-/** What the machine stood still for, in the order in which it happens. */
+/** Parts of the downtime, in order. */
 const DOWNTIME_WORDS: Readonly<Record<string, string>> = {
   stop: 'stopping',
   pages: 'last pages',
@@ -38,7 +38,7 @@ export function migrationSection(migration: MigrationFigures): Html {
   )}</section>`;
 }
 
-/** There are half a dozen. */
+/** Codecs shown at most; there are half a dozen. */
 const MOST_CODECS = 24;
 
 function roundsPart({ rounds, roundCount }: MigrationFigures): Html {

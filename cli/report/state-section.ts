@@ -22,7 +22,7 @@ export interface StateSection {
   html: Html;
 }
 
-/** Everything that a picture can show of a saved state. @throws EnvironmentError, InterruptedError */
+/** The section of a page about a saved state. @throws EnvironmentError, InterruptedError */
 export async function stateSection(
   file: string,
   source: ByteSource,
@@ -40,7 +40,7 @@ export async function stateSection(
     verdict,
     html: html`<section><h2>${file}</h2><span class="verdict ${isGood ? 'good' : verdict === 'damaged' ? 'bad' : 'warn'}">${verdict.replaceAll('-', ' ')}</span>${
       state ? stateParts(state, findings) : NOTHING
-    }${findingsPart(report)}${screen ?? NOTHING}${looks ? looksPart(looks) : state?.memory ? html`<h3>RAM</h3><p class="note">Its pages are not shown: ${isGood ? 'in this file they do not stand one by one' : 'the file is not whole'}.</p>` : NOTHING}${paging}${
+    }${findingsPart(report)}${screen ?? NOTHING}${looks ? looksPart(looks) : state?.memory ? html`<h3>RAM</h3><p class="note">Its pages are not shown: ${isGood ? 'this file does not hold them one by one' : 'the file is not whole'}.</p>` : NOTHING}${paging}${
       state ? unitsPart(state) : NOTHING
     }</section>`,
   };

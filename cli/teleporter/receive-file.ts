@@ -29,7 +29,7 @@ export interface ReceiveFileOptions extends CommonOptions {
 
 const PASSWORD_VARIABLE = 'SAVKIT_TELEPORTER_PASSWORD';
 
-/** Waits for a VirtualBox that teleports a machine to us, and writes the machine's state to a file. */
+/** Waits for a VirtualBox that teleports a machine to this process, and writes the machine's state to a file. */
 export async function receiveFile(options: ReceiveFileOptions, { signal }: Job): Promise<Outcome> {
   const endpoint = parseListenEndpoint(options.listen);
   const password = await teleporterPassword(options.passwordFile);

@@ -28,12 +28,12 @@ const NO_LINES = {
 };
 const INDENT = indent('x').toString().length - 1;
 
-/** Names are of a few words; one that goes on must not make a table unreadable. */
+/** Characters of a cell: a very long name must not make a table unreadable. */
 const LONGEST_CELL = 120;
 
 export type Cell = Piece | undefined;
 
-/** Nobody reads more, and to lay them out takes a second. */
+/** Rows that are shown: nobody reads more, and laying them out takes a second. */
 const MOST_ROWS = 10_000;
 
 /** A table without lines, as wide as the terminal at most: columns of numbers to the right. */
@@ -57,7 +57,7 @@ export function table(
   return joined(parts, '\n');
 }
 
-/** The library takes time by the square of these. */
+/** Rows laid out together: the library's time grows with their square. */
 const ROWS_AT_ONCE = 256;
 /** Characters that are one column wide in every terminal. */
 const NARROW = /^[ -~×–…→↔±µ≥≤−“”’]*$/;

@@ -18,7 +18,7 @@ export class CompressingSink implements ByteSink {
   constructor(sink: ByteSink, packing: Packing) {
     this.#compressor = nodeCompressor(packing) ?? programCompressor(packing);
     this.#pumped = pump(this.#compressor, sink);
-    // Whoever writes next, or ends, is told of a failure.
+    // The next write, or the end, reports a failure.
     this.#pumped.catch(() => {});
   }
 

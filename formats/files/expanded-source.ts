@@ -37,7 +37,7 @@ export function expandedSource(
       ),
     );
   });
-  // The program ends when it has seen enough, whatever is still on the way.
+  // The program may end before it has read all of its input.
   child.stdin.on('error', () => input.destroy());
   input.on('error', (error) => child.stdout.destroy(error));
   input.pipe(child.stdin);
@@ -47,7 +47,7 @@ export function expandedSource(
       input.destroy();
       child.kill();
     },
-    // What it gave before it found the damage has come through as if that were all.
+    // The program's output before the damage has been read as if it was complete.
     async atEnd() {
       if ((await ended) !== 0) throw Object.assign(new Error(program), { code: 'ERR_STREAM_EXPANDER' });
     },

@@ -12,7 +12,7 @@ export interface HashSteps {
 /** A source that hashes its bytes as they are read for another purpose, so that a file is read once for both. */
 export interface HashedSource extends ByteSource {
   /**
-   * SHA-256 of all bytes of the source, hexadecimal. Reads what nobody has read; to be called last.
+   * SHA-256 of all bytes of the source, hexadecimal. Reads the bytes that were not read yet; to be called last.
    * @throws InterruptedError
    */
   sha256(steps?: HashSteps): Promise<string>;

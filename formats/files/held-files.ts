@@ -4,7 +4,7 @@ import type { BigIntStats } from 'node:fs';
 
 const held = new Map<string, { name: string; holds: number }>();
 
-/** Notes that a file is being read. @returns its opposite */
+/** Notes that a file is being read. @returns a function that ends this */
 export function holdFile(stat: BigIntStats, name: string): () => void {
   const key = keyOf(stat);
   const file = held.get(key) ?? { name, holds: 0 };

@@ -9,19 +9,18 @@ export interface OutputOptions {
   /** Replace an existing file; default false. */
   force?: boolean;
   /**
-   * Also this file, by the name under which it is being read: for who has proved the new one before it takes the place
-   * of the old one.
+   * An input that may be replaced, by the name under which it is being read: for callers that have proved the new file
+   * before.
    */
   inPlaceOf?: string;
-  /** It tells nothing of a guest, and another user is to read it; default: only its owner reads it. */
+  /** Let other users read it, as it tells nothing of a guest; default: only its owner may. */
   isForOthers?: boolean;
 }
 
 /**
- * Says before any work what would come out at its end, and where an output really belongs: a link stays, the file that
- * it leads to is replaced.
+ * Checks an output before any work, and finds its real path: a link stays, and the file that it leads to is replaced.
  * @throws UsageError `same-file` for a file that is being read; EnvironmentError `EEXIST` without `force`, `EISDIR` for
- * a folder, `not-a-file` for what is no regular file
+ * a folder, `not-a-file` for a device or pipe
  */
 export async function outputPlace(path: string, options: OutputOptions): Promise<string> {
   const there = await world.disk.stat(path, { bigint: true }).catch(() => undefined);

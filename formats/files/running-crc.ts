@@ -1,8 +1,8 @@
 import { crc32, crcShift } from '../binary/crc32.ts';
 
-/** The CRC of some bytes that somebody else computes. */
+/** The CRC of some bytes, computed elsewhere. */
 export interface CrcPiece {
-  /** Of how many bytes. */
+  /** Number of bytes. */
   length: number;
   /** Undefined until it is known. */
   crc: number | undefined;
@@ -12,7 +12,7 @@ export interface CrcPiece {
 
 /** The CRC-32 of a stretch of a file that is read front to back; pieces of it may be computed elsewhere. */
 export class RunningCrc {
-  /** File offset up to which all bytes are in the CRC, or were left to somebody else. */
+  /** File offset up to which all bytes are in the CRC, or were deferred. */
   at = 0;
   #crc = 0;
   #until = Number.POSITIVE_INFINITY;
@@ -51,14 +51,14 @@ export class RunningCrc {
     return Math.max(0, Math.min(offset, this.#until) - this.at);
   }
 
-  /** Leaves the next bytes to somebody else. */
+  /** Leaves the CRC of the next bytes to a piece that is computed elsewhere. */
   defer(piece: CrcPiece): void {
     this.#join();
     this.#later.push(piece);
     this.at += piece.length;
   }
 
-  /** Waits for what others compute. */
+  /** Waits for the deferred pieces. */
   async settle(): Promise<void> {
     for (const piece of this.#later) await piece.settle();
     this.#join();

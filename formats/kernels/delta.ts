@@ -6,7 +6,7 @@ import { kernels } from './wasm.ts';
 const LONGEST_DELTA = 64 + PAGE_SIZE;
 
 /**
- * Writes to `target[to, …)` what turns the page at `base[baseAt]` into the page at `page[at]` (its form:
+ * Writes to `target[to, …)` the delta that turns the page at `base[baseAt]` into the page at `page[at]` (its form:
  * delta-plain.ts): 64 bytes, and 8 for each word that differs.
  * @returns the bytes written, 0 where they would be more than `limit`; the target then holds rubbish within its limit
  */
@@ -30,7 +30,7 @@ export function wordDelta(
 }
 
 /**
- * Turns the page at `page[to]`, which must be the delta's base, into what the delta was made of.
+ * Turns the page at `page[to]`, which must be the delta's base, into the page that the delta was made for.
  * @returns false, and nothing written, for a delta whose length does not fit its bitmap
  */
 export function applyWordDelta(delta: Uint8Array, at: number, length: number, page: Uint8Array, to: number): boolean {

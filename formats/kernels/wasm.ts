@@ -47,7 +47,7 @@ const FILE = new URL('./kernels.wasm', import.meta.url);
 class Kernels {
   readonly wasm: Exports;
   readonly memory: Uint8Array;
-  /** Where results of up to twice `block` bytes come out. */
+  /** Address of results of up to twice `block` bytes. */
   readonly output: number;
   /** The most that `place` copies. */
   readonly block: number;

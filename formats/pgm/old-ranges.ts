@@ -27,8 +27,8 @@ export const OLD_PAGE_TYPE_NAMES = [
 ] as const;
 
 /**
- * Which numbers a file has for page types. 2.2 and 3.0 wrote `original`; loaders since 4.3 take them for others
- * (pgm-unit.md 5.1), and a file made for these has the numbers that they want.
+ * A file's numbers for page types. 2.2 and 3.0 wrote `original`; loaders since 4.3 take these for other types
+ * (pgm-unit.md 5.1), and a file made for such loaders has their numbers.
  */
 export type PageTypeNumbering = 'original' | '4.3';
 
@@ -54,11 +54,11 @@ export interface OldRange {
   ownMemory: boolean;
   /** Empty in version 6. */
   description: string;
-  /** What the pages are; complete once the range has been read. */
+  /** Types of the pages; complete once the range has been read. */
   runs: PageRun[];
 }
 
-/** Machines have some ten ranges and as many runs of types; far more none has that is known. */
+/** Ranges at most: machines have some ten, and as many runs of types. */
 const MAX_RANGES = 1024;
 const MAX_RUNS = 1024;
 

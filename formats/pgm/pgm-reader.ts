@@ -32,12 +32,12 @@ const SEPARATOR_WITH_NARROW_POINTER = 33;
 
 /**
  * Reads the pgm units of one state, all passes in order: `begin` at each unit, then `nextPages` until it gives false.
- * What the heads say stays readable here; of repeated pages the last one counts.
+ * Facts from the heads stay here; of repeated pages the last one counts.
  */
 export class PgmReader {
   /** The pages that `nextPages` fetched. */
   readonly batch: PageBatch;
-  /** Of the unit that was begun last. */
+  /** Version of the unit that was begun last. */
   version: PgmVersion | undefined;
   /** From the last unit of the final pass; undefined before. */
   basic: PgmBasic | undefined;
@@ -77,7 +77,7 @@ export class PgmReader {
     return this.config?.ramSize ?? this.ramSizeHint ?? this.basic?.ramSize;
   }
 
-  /** Versions 7 to 9: which numbers the file has for page types, as far as its pages so far tell. */
+  /** Versions 7 to 9: the file's numbers of page types, as far as its pages so far show them. */
   get pageTypes(): PageTypeNumbering {
     return this.#pageTypes.numbering ?? 'original';
   }
@@ -118,11 +118,11 @@ export class PgmReader {
 
   /**
    * Goes on in a unit that the container has rejoined. VirtualBox writes the content of a page as one container record,
-   * and what stands before it, from the head of some record on, as one or more smaller ones: so reading starts with
-   * these, or else after the next whole page.
-   * @param frame of that record, where it is known; else RAM pages are *floating* until a record has an address: they
-   * are counted from 0
-   * @returns false where the unit ends before, or has no page records that could be read without what was lost
+   * and the bytes before it, which begin with the head of a page record, as one or more smaller ones: so reading starts
+   * with these, or else after the next whole page.
+   * @param frame of the first page, where it is known; else RAM pages are *floating* until a record has an address:
+   * they are counted from 0
+   * @returns false where the unit ends before, or has no page records that could be read without the lost bytes
    */
   async resume(frame: number | undefined): Promise<boolean> {
     const { segments } = this.#container;
@@ -196,7 +196,9 @@ export class PgmReader {
     return version.pages === 'chunks' ? new ChunkedPages(range) : new TypedPages(range, this.#pageTypes);
   }
 
-  /** In place of the config block, which starts with the page-aligned size of the RAM hole. */
+  /**
+   * Whether a page record stands in place of the config block, which starts with the page-aligned size of the RAM hole.
+   */
   async #startsWithRecord(version: PgmVersion): Promise<boolean> {
     const first = await this.#payload.parse((cursor) => {
       const byte = cursor.u8();

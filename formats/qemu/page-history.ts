@@ -5,12 +5,12 @@ import { PAGE_SIZE } from '../sizes.ts';
 import { QemuFormatError } from './qemu-error.ts';
 import type { RamBlock } from './ram-blocks.ts';
 
-/** A record with what has changed in a page since it came last. */
+/** A record with the changes of a page since its last record. */
 export interface PageChanges {
   block: RamBlock;
-  /** Of the page in its block. */
+  /** Address of the page in its block. */
   address: number;
-  /** Of the record in the file. */
+  /** Offset of the record in the file. */
   offset: number;
   /** Index of the changes in the window, and their bytes. */
   at: number;
@@ -18,8 +18,8 @@ export interface PageChanges {
 }
 
 /**
- * What each page held when it came last, for records that hold only the changes since then: the place of its content in
- * the file, or in a temporary one where the content had to be put together. Pages of zeros are not kept.
+ * The last content of each page, for records that hold only the changes since then: its place in the file, or in a
+ * temporary one if the content had to be put together. Pages of zeros are not kept.
  */
 export class PageHistory {
   readonly #source: ByteSource;
@@ -33,7 +33,7 @@ export class PageHistory {
     this.#source = source;
   }
 
-  /** A page of one byte again and again. */
+  /** Notes a page that is filled with one byte. */
   noteFill(block: RamBlock, address: number, byte: number): void {
     const key = keyOf(block, address);
     // A slot of the spool stays in use, so that the file does not grow.
@@ -93,8 +93,9 @@ function keyOf({ id }: RamBlock, address: number): number {
 }
 
 /**
- * Changes a page: lengths of what stays and of what changes by turns, in one or two bytes, after the latter its bytes.
- * @returns false for changes that lead out of the page or of their own bytes
+ * Applies changes to a page: lengths of unchanged and of changed stretches in turn, in one or two bytes each; after the
+ * latter come the new bytes.
+ * @returns false for changes that exceed the page or their own bytes
  */
 export function change(page: Uint8Array, changes: Uint8Array): boolean {
   let at = 0;

@@ -25,7 +25,7 @@ const FIRST_REVISION_WITHOUT_EMPTY = 53365;
 
 export type Footer = StructValue<typeof footer>;
 
-/** Reads 32 footer bytes that stand at file offset `offset` and checks all that they say of themselves. */
+/** Reads the 32 bytes of a footer at file offset `offset`, and checks all of its fields. */
 export function readFooter(bytes: Uint8Array, offset: number, streamCrc: boolean, onDamage: OnDamage): Footer {
   const value = footer.read(new Cursor(bytes));
   const bad = (what: string, field: string) => {

@@ -1,19 +1,19 @@
 import { world } from './world.ts';
 
-// Where the number of a process means something. A record may have come from another host, or from a container, where
-// another process has the number; and after the host has started again nothing that wrote a record lives.
+// Where a PID means something. A record may come from another host, or from a container, where another process has the
+// PID; and after a restart of the host no process that wrote a record lives.
 
-/** A process, as it writes itself down. */
+/** A process, as its own record has it. */
 export interface RecordedProcess {
   pid: number;
   place: string;
-  /** When it began; absent where nobody has told. */
+  /** When it began; absent if the record does not tell. */
   begunAt?: string | undefined;
 }
 
 /**
- * Whether the process that wrote a record lives. `true` means maybe where the record does not tell when that began, or
- * the system does not: another one may have got its number.
+ * Whether the process that wrote a record lives. `true` means maybe if the record or the system does not tell when the
+ * process began: another one may have its PID.
  * @param isAtHome the record stands where it was written, and is no copy from another host
  */
 export function isAlive({ pid, place, begunAt }: RecordedProcess, isAtHome: boolean): boolean | 'unknown' {

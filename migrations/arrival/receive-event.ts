@@ -1,8 +1,8 @@
-/** What happens on the way of a machine to here. */
+/** Events of a migration at the target. */
 export type ReceiveEvent =
   | {
       event: 'arriving';
-      /** Who is at the other end. */
+      /** Name of the peer. */
       peer: string;
       /** Name of the machine. */
       machine: string;
@@ -11,7 +11,7 @@ export type ReceiveEvent =
     }
   | {
       event: 'refused';
-      /** Who is at the other end. */
+      /** Name of the peer. */
       peer: string;
       /** One line for people. */
       message: string;
@@ -37,7 +37,7 @@ export type ReceiveEvent =
     }
   | { event: 'running' }
   | {
-      /** The machine is this side's, but could not be started; is tried again when the source asks. */
+      /** The machine is this side's, but could not be started; that is tried again when the source asks. */
       event: 'not-started';
       /** One line for people. */
       message: string;

@@ -24,7 +24,7 @@ export class DiskExports {
     this.#path = join(folder, 'nbd');
   }
 
-  /** @throws UnsupportedError in QEMU's words, as for an image that another process has open */
+  /** @throws UnsupportedError with QEMU's message, as for an image that another process has open */
   async connect(disk: number): Promise<Socket> {
     if (this.#open.size === 0)
       await this.#qmp.execute('nbd-server-start', { addr: { type: 'unix', data: { path: this.#path } } });
@@ -43,7 +43,7 @@ export class DiskExports {
     return socket;
   }
 
-  /** Nothing comes any more: QEMU itself uses the images when it loads its devices. */
+  /** Ends the exports: QEMU itself uses the images when it loads its devices. */
   async close(): Promise<void> {
     for (const disk of this.#open) await this.#qmp.execute('block-export-del', { id: exportOf(disk), mode: 'hard' });
     if (this.#open.size > 0) await this.#qmp.execute('nbd-server-stop');

@@ -2,17 +2,17 @@ import { readdirSync, readFileSync, readlinkSync, realpathSync, statSync } from 
 import { basename } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 
-// What the system tells of the process of a QEMU. Linux only: elsewhere nothing is known.
+// Facts about the process of a QEMU, from the system. Linux only: elsewhere nothing is known.
 
 /** The process that listens on a socket. */
 export interface GuestProcess {
-  /** Its number. */
+  /** Its PID. */
   pid: number;
   /** Its arguments, the program first; empty where they can't be read. */
   commandLine: string[];
 }
 
-/** A process whose sockets are closed is about to be gone. */
+/** Within this time a process ends whose sockets are closed. */
 const END_MS = 2000;
 const LOOK_MS = 10;
 /** `/proc/net/unix`: flag of a socket that listens. */
@@ -70,7 +70,7 @@ export function processWithFile(link: string): number | undefined {
   return numbered('/proc').find((pid) => linksOf(pid).some(({ target }) => target === link));
 }
 
-/** What the numbers of a process's open files stand for. */
+/** A process's file descriptors, and what each is open on. */
 export function linksOf(pid: number): { path: string; target: string }[] {
   const folder = `/proc/${pid}/fd`;
   return numbered(folder).map((fd) => {
@@ -79,7 +79,7 @@ export function linksOf(pid: number): { path: string; target: string }[] {
   });
 }
 
-/** The one process whose arguments have these words one after the other; of several nobody can tell which is meant. */
+/** The one process whose arguments have these words one after the other; undefined if several have them. */
 export function processWithWords(...words: readonly string[]): GuestProcess | undefined {
   const all = numbered('/proc').map((pid) => ({ pid, commandLine: commandLineOf(pid) }));
   return only(all.filter(({ commandLine }) => hasInOrder(commandLine, words)));
@@ -89,7 +89,7 @@ function hasInOrder(commandLine: readonly string[], words: readonly string[]): b
   return commandLine.some((_, at) => words.every((word, i) => commandLine[at + i] === word));
 }
 
-/** Where a process sees the file system, and as whom; this process's own, where that is not told. */
+/** Root folder and user of a process; this process's own if the system does not tell. */
 export function surroundingsOf(pid: number | undefined): { root: string; uid: number } {
   const own = { root: '/', uid: process.getuid?.() ?? 0 };
   const folder = `/proc/${pid}`;
@@ -103,9 +103,7 @@ export function commandLineOf(pid: number): string[] {
   return text === '' ? [] : text.replace(/\0$/, '').split('\0');
 }
 
-/**
- * Whether a process ends within a moment, or has ended: one that nobody has asked for its exit code has no words left.
- */
+/** Whether a process ends within a moment, or has ended: a zombie has no arguments left. */
 export async function endsSoon(pid: number): Promise<boolean> {
   for (const end = performance.now() + END_MS; commandLineOf(pid).length > 0; await setTimeout(LOOK_MS))
     if (performance.now() > end) return false;
@@ -118,7 +116,7 @@ function numbered(folder: string): number[] {
     .map(Number);
 }
 
-/** Processes end while one looks at them. */
+/** Asks for a fact of a process, which may end meanwhile. */
 function told<T>(ask: () => T, otherwise: T): T {
   try {
     return ask();

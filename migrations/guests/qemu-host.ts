@@ -21,9 +21,9 @@ import { QemuTarget } from './qemu-target.ts';
 const MEMORY_SHARE = 0.95;
 const DEFAULT_PROGRAM = 'qemu-system-x86_64';
 
-/** Where a host's guests come from. */
+/** Options of a host for guests. */
 export interface QemuHostOptions {
-  /** Command line of the QEMU to be started: that of the source, with what is different here. */
+  /** Command line of the QEMU to be started: that of the source, adapted to this host. */
   command: CommandLine | ((outline: Uint8Array) => CommandLine);
   /** Bytes of memory that a guest may have; by default nearly all that is free. */
   maxBytes?: number;
@@ -82,7 +82,7 @@ export class QemuHost implements TargetHost<QemuTarget> {
   }
 }
 
-/** @throws UnsupportedError where the guest could not go on in this QEMU */
+/** @throws MigrationError `other-machine` if the guest could not go on in this QEMU */
 function checkFits(description: QemuDescription, facts: GuestFacts): void {
   const own = describeGuest(facts);
   const theirs = { ...description, regions: withoutOffsets(description.regions) };
@@ -91,7 +91,7 @@ function checkFits(description: QemuDescription, facts: GuestFacts): void {
     throw new MigrationError('other-machine', `Cannot take guest: here ${difference}, as its source has it`);
 }
 
-/** Where memory stands in its file is each side's own matter. */
+/** Offsets of memory in its file may differ between the sides. */
 function withoutOffsets(regions: QemuDescription['regions']): QemuDescription['regions'] {
   return regions.map((region) => ({ ...region, fileOffset: 0 }));
 }

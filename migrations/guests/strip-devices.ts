@@ -8,10 +8,10 @@ import { MAX_REST } from '../wire/limits.ts';
 import { MigrationError } from '../wire/migration-error.ts';
 
 /**
- * Reads the stream of a QEMU that puts memory into it which savkit moves itself, and leaves that memory out. A QEMU
- * that loads the result keeps those pages as they are: it does not look whether any have come.
+ * Reads a stream of QEMU, and leaves out the memory in it that savkit moves itself. A QEMU that loads the result keeps
+ * those pages as they are, as it does not check whether any have come.
  * @param moved names of the blocks that savkit moves
- * @param capabilities are written down besides those of the stream
+ * @param capabilities added to those that the stream names
  * @throws FormatError, UnsupportedError for a stream that is not understood
  */
 export async function stripDevices(
@@ -45,14 +45,14 @@ export async function stripDevices(
 }
 
 /**
- * The same devices as of a QEMU that has left memory to a file (`x-ignore-shared`).
+ * The devices in the form of a QEMU that leaves memory to a file (`x-ignore-shared`).
  * @throws as `stripDevices` does
  */
 export function asOfSharedMemory(devices: Uint8Array): Promise<Uint8Array> {
   return stripDevices(Readable.from([devices]), new Set(), [IGNORE_SHARED]);
 }
 
-/** What is small enough to go to the target in one piece. */
+/** Keeps the output in memory, which has to be small enough to go to the target in one piece. */
 class Kept implements ByteSink {
   readonly #pieces: Uint8Array[] = [];
   #size = 0;

@@ -19,7 +19,7 @@ import {
 import { world } from '../../formats/world/world.ts';
 import { type MigrationSettings, settingsShape } from '../qmp/migration-settings.ts';
 
-// What a side has decided, on disk before it acts on it. Of two records one always says who may run the machine; see
+// Decisions of a side, on disk before it acts on them. Of two records one always says who may run the machine; see
 // resolve.ts.
 
 export const SOURCE_DECISIONS = ['migrating', 'handed-over', 'done', 'kept'] as const;
@@ -33,18 +33,18 @@ export type Decision = SourceDecision | TargetDecision;
 export type MigrationSide = 'source' | 'target';
 
 const guestShape = record({
-  /** Of its QEMU; 0 where it is not known. */
+  /** PID of its QEMU; 0 where it is not known. */
   pid: integer(0, 2 ** 31),
   /** Path of a QMP socket of it. */
   qmp: text(4096),
   /** Files that hold its memory. */
   ram: list(text(4096), 64),
-  /** How QEMU was set for migrations of its own, and is to be again. Records of older versions do not tell. */
+  /** QEMU's former migration settings, which are to be restored. Records of older versions do not tell. */
   settings: optional(settingsShape),
 });
 /** The process that runs a machine which this one only moves. */
 export type GuestRecord = Omit<ShapeValue<typeof guestShape>, 'settings'> & {
-  /** How QEMU was set for migrations of its own, and is to be again. */
+  /** QEMU's former migration settings, which are to be restored. */
   settings?: MigrationSettings | undefined;
 };
 
@@ -56,45 +56,45 @@ const recordShape = record({
   machine: text(256),
   peer: text(256),
   pid: integer(0, 2 ** 31),
-  /** Where that number means something; see place.ts. Records of older versions do not tell. */
+  /** Where the PID means something; see place.ts. Records of older versions do not tell. */
   place: withDefault(text(256), ''),
-  /** When that process began: another one may have its number by now. Some systems, and older versions, do not tell. */
+  /** When that process began: another one may have its PID by now. Some systems, and older versions, do not tell. */
   begunAt: optional(text(64)),
   /** Number of the connection over which it was decided; older versions do not tell. */
   attempt: withDefault(integer(0, 2 ** 31), 0),
   /** Of machines that another process runs: it lives on when this one ends. */
   guest: optional(guestShape),
-  /** How the machine was before it stood still to be handed over, and so how it arrives; absent before that. */
+  /** Whether it was paused before it stood still to be handed over, and so arrives paused; absent before that. */
   wasPaused: optional(flag),
   /** Milliseconds since 1970. */
   at: integer(0, Number.MAX_SAFE_INTEGER),
 });
 /** A decision as it stands in a file. */
 export type DecisionRecord = Omit<ShapeValue<typeof recordShape>, 'guest' | 'wasPaused' | 'begunAt'> & {
-  /** When its process began; absent where nobody has told. */
+  /** When its process began; absent if the record does not tell. */
   begunAt?: string | undefined;
   /** The process that runs the machine, where another one only moves it: it lives on when that ends. */
   guest?: GuestRecord | undefined;
-  /** How the machine was before it stood still to be handed over, and so how it arrives; absent before that. */
+  /** Whether it was paused before it stood still to be handed over, and so arrives paused; absent before that. */
   wasPaused?: boolean | undefined;
 };
 
-/** Where a side writes down what it has decided. */
+/** Log of a side's decisions. */
 export interface DecisionLog {
-  /** Tells what the records are about, as soon as it is known. */
+  /** Sets the subject of the records, as soon as it is known. */
   describe(machine: string, peer: string): void;
-  /** Records tell from now on how the machine was before it stood still: so it has to go on. */
+  /** Further records tell whether the machine was paused before it stood still, and so how it has to go on. */
   standsStill(wasPaused: boolean): void;
   /**
    * Resolves when the decision would survive a crash.
    * @param attempt number of the connection over which it was decided
    */
   write(decision: Decision, attempt: number): Promise<void>;
-  /** The decision that stands now: somebody else, `migrate --resolve`, may have written one. */
+  /** The decision that stands now: another process, `migrate --resolve`, may have written one. */
   read(): Promise<Decision>;
 }
 
-/** What a record is about. */
+/** Subject of a record. */
 export type RecordHead = Pick<DecisionRecord, 'side' | 'migration' | 'machine' | 'peer'> & {
   /** The process that runs the machine, where another one only moves it. */
   guest?: GuestRecord;
@@ -189,7 +189,7 @@ export async function writeRecord(path: string, value: DecisionRecord): Promise<
   }
 }
 
-/** In one step: a record is the old one or the new one. */
+/** Replaces a record in one step: it is the old one or the new one. */
 async function replace(path: string, text: string, isSynced: boolean): Promise<void> {
   await withTemporaryFile(dirname(path), basename(path), async (temporary) => {
     const file = await world.disk.open(temporary, 'wx', 0o600);
@@ -229,7 +229,7 @@ export async function keepRecord(path: string): Promise<void> {
 /** A record has some hundred bytes; it may have come from another host. */
 const RECORD_LIMIT = 65_536;
 
-/** @throws EnvironmentError, FormatError for what is no record */
+/** @throws EnvironmentError, FormatError for a bad record */
 export async function readRecord(path: string): Promise<DecisionRecord> {
   const text = await readTextFile(path, RECORD_LIMIT);
   const refuse = (why: string, field = '') =>

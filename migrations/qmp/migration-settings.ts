@@ -8,9 +8,12 @@ import type { QmpClient } from './qmp-client.ts';
 const PAUSE = 'pause-before-switchover';
 /** Bytes per second: as fast as a socket takes them. */
 const UNLIMITED = 2 ** 40;
-/** ms: QEMU that hands out memory of a guest that runs stops it by itself when the rest takes no longer. */
+/**
+ * Downtime limit in ms: QEMU that hands out memory of a running guest would stop it by itself when the rest fits the
+ * limit.
+ */
 const NEVER = 0;
-/** QEMU's own, in ms. */
+/** QEMU's own limit, in ms. */
 const DEFAULT_DOWNTIME = 300;
 
 const capabilityList = list(record({ capability: text(128), state: flag }), 256);
@@ -19,7 +22,7 @@ const parametersShape = record({
   'downtime-limit': withDefault(count, DEFAULT_DOWNTIME),
 });
 
-/** How QEMU is set for migrations of its own, as far as savkit changes that for a while. */
+/** QEMU's settings for migrations of its own, as far as savkit changes them for a while. */
 export const settingsShape = record({
   capabilities: capabilityList,
   /** Bytes per second. */
@@ -27,7 +30,7 @@ export const settingsShape = record({
   /** In ms. */
   downtime: count,
 });
-/** How QEMU was set for migrations before savkit changed that. */
+/** QEMU's settings before savkit changed them. */
 export type MigrationSettings = ShapeValue<typeof settingsShape>;
 
 /** Asks QEMU for its settings. */
@@ -38,10 +41,10 @@ export async function learnSettings(ask: Ask): Promise<MigrationSettings> {
 }
 
 /**
- * Sets QEMU to write, or read, one plain stream of devices: whatever else was switched on for migrations of its own
- * would make another stream of it.
- * @param former how it is set @param memory `left-out`: all of it is shared; `stripped`: it stands in the stream as
- * well, at the source, and savkit takes it out
+ * Sets QEMU to write, or read, one plain stream of devices: other capabilities that are on for QEMU's own migrations
+ * would change the stream.
+ * @param former the present settings @param memory `left-out`: all of it is shared; `stripped`: it stands in the stream
+ * as well, at the source, and savkit takes it out
  * @throws UnsupportedError in QEMU's words
  */
 export async function setForDevicesOnly(
@@ -51,7 +54,7 @@ export async function setForDevicesOnly(
 ): Promise<void> {
   const wanted = memory === 'left-out' ? IGNORE_SHARED : PAUSE;
   const downtime = memory === 'stripped' ? { 'downtime-limit': NEVER } : {};
-  // First: by the bandwidth whoever finds this QEMU later knows whose settings it has.
+  // The bandwidth comes first: by it a later savkit knows that these settings are savkit's.
   await qmp.execute('migrate-set-parameters', { 'max-bandwidth': UNLIMITED, ...downtime });
   await setCapabilities(
     qmp,
@@ -62,8 +65,8 @@ export async function setForDevicesOnly(
 }
 
 /**
- * The same as `putBack` for a QEMU that a savkit of before has left: only where it still has savkit's settings. Its
- * owner may have set others since.
+ * `putBack` for a QEMU that an earlier savkit has left: only if it still has savkit's settings, as its owner may have
+ * set others since.
  */
 export async function putBackIfLeft(qmp: QmpClient, former: MigrationSettings): Promise<void> {
   const { bandwidth } = await learnSettings((command, shape) => qmp.ask(command, shape));

@@ -17,7 +17,7 @@ import { badQmp, type QmpEvent, readAnswer, readEvent, versionOf } from './qmp-m
 
 /** The longest answers, lists of devices and of block nodes, have some 100 KB. */
 const LINE_LIMIT = 16 * MIB;
-/** QEMU sends none. */
+/** Empty lines that are tolerated; QEMU sends none. */
 const MOST_EMPTY = 1000;
 /** QEMU answers within milliseconds, unless a disk hangs. */
 const ANSWER_MS = 30_000;
@@ -42,7 +42,7 @@ interface Waiting {
  * What comes over it is checked like any other input: a line has a limit, and an answer a shape.
  */
 export class QmpClient {
-  /** As QEMU greets: `7.2.22`. */
+  /** Version in QEMU's greeting: `7.2.22`. */
   readonly version: string;
   /** Path of the socket. */
   readonly path: string;
@@ -72,7 +72,7 @@ export class QmpClient {
     const stop = () => socket.destroy();
     const timer = after(withinMs, stop);
     signal?.addEventListener('abort', stop);
-    // While it was being connected nobody listened.
+    // An abort while connecting had no listener.
     if (signal?.aborted) stop();
     try {
       const first = await messages.next();
@@ -83,7 +83,7 @@ export class QmpClient {
     } catch (error) {
       socket.destroy();
       if (signal?.aborted) throw new InterruptedError();
-      // What has ended by our own hand, or by QEMU's, before a word was said.
+      // The connection has ended, from this side or from QEMU's, before the greeting.
       throw error instanceof SavkitError ? error : silent(path);
     } finally {
       stopTimer(timer);
@@ -92,8 +92,9 @@ export class QmpClient {
   }
 
   /**
-   * Has QEMU carry out a command.
-   * @throws UnsupportedError `qmp-refused` in QEMU's words; EnvironmentError where no answer comes; InterruptedError
+   * Executes a command in QEMU.
+   * @throws UnsupportedError `qmp-refused` with QEMU's message; EnvironmentError where no answer comes;
+   * InterruptedError
    */
   async execute(command: string, args: object = {}, wait: QmpWait = {}): Promise<void> {
     await this.#send(command, args, wait);
@@ -127,12 +128,12 @@ export class QmpClient {
     }
   }
 
-  /** A command of the monitor for people. @returns what that prints */
+  /** Executes a command of the human monitor. @returns its output */
   hmp(line: string, wait: QmpWait = {}): Promise<string> {
     return this.ask('human-monitor-command', text(LINE_LIMIT), { 'command-line': line }, wait);
   }
 
-  /** Calls a listener for each event from now on. @returns ends that */
+  /** Calls a listener for each event from now on. @returns a function that ends this */
   onEvent(listener: (event: QmpEvent) => void): () => void {
     this.#listeners.add(listener);
     return () => void this.#listeners.delete(listener);
@@ -143,7 +144,7 @@ export class QmpClient {
     return this.#end !== undefined;
   }
 
-  /** Ends the connection: QEMU does not notice anything else. */
+  /** Ends the connection; QEMU runs on. */
   close(): void {
     this.#socket.destroy();
   }
@@ -182,7 +183,7 @@ async function* messagesOf(socket: Socket): AsyncGenerator<unknown, void> {
   let empty = 0;
   for await (const line of tooLongRefused(linesOf(socket, LINE_LIMIT, 'drop'))) {
     if (line.trim() === '') {
-      // Without end they would leave no time for anything else.
+      // Endless empty lines would leave no time for anything else.
       if (++empty > MOST_EMPTY) throw badQmp('nothing but empty lines comes from its socket; is it a QMP socket?');
       continue;
     }
@@ -204,7 +205,7 @@ function connectSocket(path: string): Promise<Socket> {
     const socket = connect({ path });
     socket.once('connect', () => {
       socket.removeAllListeners('error');
-      // Its end shows where it is read.
+      // Errors show where the socket is read.
       socket.on('error', () => {});
       resolve(socket);
     });

@@ -1,7 +1,7 @@
 import type { ProofMode } from '../policy/choose-proof.ts';
 import type { RoundVerdict } from '../policy/decide-round.ts';
 
-/** What one round has come to. */
+/** Report of one round. */
 export interface RoundReport {
   /** From 0. */
   round: number;
@@ -17,7 +17,7 @@ export interface RoundReport {
   codecs: Record<string, number>;
   /** Pages that were written meanwhile. */
   dirtied: number;
-  /** Bytes per second: what left, and what the guest dirtied. */
+  /** Bytes per second that were sent. */
   rate: number;
   /** Bytes per second that the guest dirtied. */
   dirtyRate: number;
@@ -25,7 +25,7 @@ export interface RoundReport {
   downtimeMs: number;
   /** Share of its time that the guest had, in (0, 1]. */
   guestShare: number;
-  /** The machine stood still. */
+  /** Whether the machine stood still. */
   paused: boolean;
   /** What was done after it. */
   verdict: RoundVerdict | 'resend' | 'seal';
@@ -43,30 +43,30 @@ export interface ProofReport {
   pages: number;
   /** Time that hashing memory took at the source. */
   ms: number;
-  /** Pages that were not what they had to be, by name, the first ones; all of them were sent again. */
+  /** Names of the first pages that differed at the target; all such pages were sent again. */
   lost: string[];
-  /** How many there are. */
+  /** Number of all lost pages. */
   lostPages: number;
   /** With `audited`, once the target runs the machine; else null. */
   afterwards: LookBack | null;
 }
 
 /**
- * What the source's memory, which stands as it was handed over, shows against what was sealed: with no page lost, both
- * memories were the same.
+ * Comparison of the source's memory, as it was handed over, with the sealed hashes: with no page lost, both memories
+ * were the same.
  */
 export interface LookBack {
   /** Time that hashing it again took, in ms; none of it is downtime. */
   ms: number;
   /** Pages with a write that never got to the target, by name, the first ones: the machine runs there without them. */
   lost: string[];
-  /** How many there are. */
+  /** Number of all lost pages. */
   lostPages: number;
-  /** Where the machine was kept as it was, when pages were lost; else empty. */
+  /** Path where the machine was kept as it was, when pages were lost; else empty. */
   keptIn: string;
 }
 
-/** What a machine stood still for, one after the other, in ms; all together are `downtimeMs`. */
+/** Phases of the downtime in ms, in order; their sum is `downtimeMs`. */
 export interface DowntimePhases {
   /** Until nothing ran any more, and it was known what was dirty. */
   stop: number;
@@ -84,7 +84,7 @@ export interface DowntimePhases {
   start: number;
 }
 
-/** What a migration has come to. */
+/** Report of a migration. */
 export interface MigrationReport {
   /** Id of the migration, 32 hexadecimal digits. */
   migration: string;
@@ -95,11 +95,11 @@ export interface MigrationReport {
   /** One line for people; empty where it was handed over. */
   because: string;
   /**
-   * How the machine is that was kept: as it was before; or standing still, as nothing has it go on; or the process that
-   * ran it has ended. Null where it was not kept.
+   * State of a machine that was kept: as it was before; standing still, as it could not be resumed; or its process has
+   * ended. Null if it was not kept.
    */
   stays: 'as-it-was' | 'standing-still' | 'ended' | null;
-  /** Of the error that ended it, such as `time-limit`; null where it was handed over. */
+  /** Code of the error that ended it, such as `time-limit`; null where it was handed over. */
   code: string | null;
   /** Pages sent in all; a page that was sent twice counts twice. */
   pages: number;
@@ -127,13 +127,13 @@ export interface MigrationReport {
   proof?: ProofReport;
 }
 
-/** What happens on the way of a machine from here. */
+/** Events of a migration at the source. */
 export type MigrationEvent =
   | {
       event: 'connected';
       /** Number of the link, from 1. */
       attempt: number;
-      /** Who is at the other end. */
+      /** Name of the peer. */
       peer: string;
     }
   | {
@@ -145,12 +145,12 @@ export type MigrationEvent =
       event: 'disks';
       /** Bytes of disks that were copied so far. */
       bytes: number;
-      /** Bytes that there are to be copied, as known so far: a guest that writes makes them more. */
+      /** Bytes to be copied in all, as known so far: they grow while the guest writes. */
       of: number;
     }
   | {
       event: 'round';
-      /** What the round has come to. */
+      /** Report of the round. */
       report: RoundReport;
     }
   | {

@@ -1,12 +1,12 @@
 import { type Judgement, judge } from './judge.ts';
 import type { Scenario } from './scenario.ts';
 
-/** Leaves out whatever a fault does not need. */
+/** Leaves out all parts of a scenario that its fault does not need. */
 export function shrink(scenario: Scenario, judgeOf = judge): Promise<{ scenario: Scenario; verdict: Judgement }> {
   return leaveOut(scenario, judgeOf, smaller);
 }
 
-/** Goes on with one of the smaller ones as long as one has the same fault. */
+/** Goes on with a smaller scenario as long as one has the same fault. */
 export async function leaveOut<S, V extends { faults: string[] }>(
   scenario: S,
   judgeOf: (scenario: S) => Promise<V>,
@@ -27,7 +27,7 @@ export async function leaveOut<S, V extends { faults: string[] }>(
   return { scenario: best, verdict };
 }
 
-/** What a fault is, whatever the numbers in it. */
+/** Kind of a fault: its text without numbers. */
 function kindOf({ faults }: { faults: string[] }): string {
   return faults.length === 0 ? '' : faults[0].replaceAll(/[0-9a-f]*\d[0-9a-f]*/g, 'N').slice(0, 200);
 }
@@ -55,7 +55,7 @@ function smaller(scenario: Scenario): Scenario[] {
   return [...withoutOne(scenario), ...changed.map((change) => ({ ...scenario, ...change }))];
 }
 
-/** The same without each of its troubles. */
+/** One scenario for each trouble, without that trouble. */
 export function withoutOne<S extends { troubles: unknown[] }>(scenario: S): S[] {
   return scenario.troubles.map((_, i) => ({
     ...scenario,

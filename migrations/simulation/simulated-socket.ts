@@ -3,24 +3,24 @@ import { errorWithCode } from '../wire/network-error.ts';
 import type { HostName } from './scenario.ts';
 import type { Subject, Timeline } from './timeline.ts';
 
-/** Then the system itself ends a connection whose other end does not answer. */
+/** Time after which the system itself ends a connection whose other end does not answer. */
 const SYSTEM_GIVES_UP_MS = 100_000;
 
-/** What the system takes before a writer has to wait. */
+/** Bytes that the system takes before a writer has to wait. */
 const SEND_BUFFER = 128 * 1024;
 
-/** Whose socket it is. */
+/** The owner of a socket. */
 export interface SocketOwner extends Subject {
   readonly host: { readonly name: HostName };
   readonly sockets: Set<SimulatedSocket>;
 }
 
-/** What becomes of bytes on their way. */
+/** The network between two sockets. */
 export interface Carrier {
   readonly timeline: Timeline;
-  /** What arrives in place of a frame, and how long it takes; undefined when the link breaks instead. */
+  /** Frames that arrive in place of one, and how long they take; undefined when the link breaks instead. */
   carry(bytes: Buffer, from: SimulatedSocket): { frames: Buffer[]; ms: number } | undefined;
-  /** How long the last word of an end takes. */
+  /** Time that the end or the reset of a connection takes to arrive, in ms. */
   latency(): number;
   /** Called for each piece that a process is given. */
   onTaken?: ((bytes: Buffer, by: SocketOwner) => void) | undefined;
@@ -31,7 +31,7 @@ export class SimulatedSocket extends Socket {
   readonly owner: SocketOwner;
   readonly #carrier: Carrier;
   other!: SimulatedSocket;
-  /** The other end does not exist any more, or nothing reaches it: what is said vanishes. */
+  /** The other end does not exist any more, or nothing reaches it: bytes written here vanish. */
   isDeaf = false;
   readonly #waiting: { bytes: Buffer | null }[] = [];
   #isWanted = false;
@@ -46,7 +46,7 @@ export class SimulatedSocket extends Socket {
     owner.sockets.add(this);
   }
 
-  /** One frame after the other: the one of real sockets would look for a handle of the system, and break. */
+  /** Frames are written one by one: `_writev` of real sockets needs a handle of the system. */
   override _writev = undefined as never;
 
   override _read(): void {
@@ -62,7 +62,7 @@ export class SimulatedSocket extends Socket {
     // As with real sockets: what the system takes at once is written at once.
     if (this.#onWay <= SEND_BUFFER) process.nextTick(done);
     else this.#blocked = () => this.#carrier.timeline.add(0, this.owner, () => done());
-    // What got lost counts as under way for ever: a peer that is gone takes nothing any more.
+    // Lost bytes count as under way for ever, as a peer that is gone takes nothing any more.
     if (carried) this.#arriveLater(carried.ms, () => this.#taken(bytes.length));
   }
 
@@ -75,7 +75,7 @@ export class SimulatedSocket extends Socket {
     this.owner.sockets.delete(this);
     if (!this.isDeaf) {
       const { other } = this;
-      // A socket that is destroyed with unread bytes resets the connection; else it says good-bye.
+      // A socket that is destroyed with unread bytes resets the connection; else it ends it.
       if (this.#waiting.length > 0) this.#arriveLater(this.#carrier.latency(), () => other.reset());
       else this.#send(this.#carrier.latency(), null);
     }
@@ -84,7 +84,7 @@ export class SimulatedSocket extends Socket {
     process.nextTick(() => this.emit('close', error !== null));
   }
 
-  /** The connection is broken, and this end hears of it. */
+  /** The connection is reset, and this end is told. */
   reset(): void {
     if (this.destroyed || this.owner.isGone) return;
     this.isDeaf = true;
@@ -120,7 +120,7 @@ export class SimulatedSocket extends Socket {
   /** Nothing reaches this end any more. */
   #isCut = false;
 
-  /** From now on nothing reaches this end, nor does what it says reach anybody. */
+  /** From now on nothing reaches this end, nor does anything from it reach the other. */
   cutOff(): void {
     this.#isCut = true;
     this.isDeaf = true;

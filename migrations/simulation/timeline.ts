@@ -1,7 +1,7 @@
-/** Whom things happen to: a process. */
+/** A process, to which things happen. */
 export interface Subject {
   readonly isGone: boolean;
-  /** Somebody has stopped it for a while: until then nothing happens in it. */
+  /** It is stopped (SIGSTOP) until then: nothing happens in it. */
   readonly stoppedUntil: number;
   do<T>(work: () => T): T;
 }
@@ -10,29 +10,29 @@ export interface Subject {
 export interface Happening {
   at: number;
   order: number;
-  /** Whom it happens to: nothing happens to one that is gone. Absent for the world itself. */
+  /** The process that it happens to, unless that is gone. Absent for the world itself. */
   to: Subject | undefined;
   work: () => void;
   isOff: boolean;
-  /** Nothing follows in promises or streams, and so nothing has to be waited for. */
+  /** Nothing follows in promises or streams, so these need not be waited for. */
   isQuiet: boolean;
 }
 
-/** Takes microseconds, so that no loop that waits for a time goes on for ever. */
+/** Time that a look at the clock takes, so that a loop which waits for a time ends. */
 const LOOK_MS = 0.0005;
 
 /** Virtual time: one thing happens after the other, each in its process, and time passes in between only. */
 export class Timeline {
   /** Milliseconds from the start. */
   now = 0;
-  /** Things that have happened. */
+  /** Number of things that have happened. */
   happened = 0;
   /** Called after each of them. */
   onHappened: (() => void) | undefined;
   readonly #heap: Happening[] = [];
   #orders = 0;
 
-  /** The time, for somebody who looks again and again. */
+  /** The time, as processes read it; reading takes `LOOK_MS`. */
   look(): number {
     this.now += LOOK_MS;
     return this.now;
@@ -43,7 +43,7 @@ export class Timeline {
   }
 
   /**
-   * The same for the world's own: it only leads to further happenings.
+   * The same for the world itself: the work only adds further happenings.
    * @param at the time itself: a difference to now would be rounded, and change the order of things of one time
    */
   addQuietAt(at: number, work: () => void): void {
@@ -77,7 +77,7 @@ export class Timeline {
     });
   }
 
-  /** Lets the next thing happen from which something may follow. @returns whether one has */
+  /** Lets things happen up to the next one that is not quiet. @returns whether there was one */
   #happens(isOver: () => boolean, end: number): boolean {
     while (!isOver()) {
       const next = this.#heap[0];
@@ -131,7 +131,9 @@ function isBefore(one: Happening, other: Happening): boolean {
   return one.at < other.at || (one.at === other.at && one.order < other.order);
 }
 
-/** Asked for at once: between any two of them promises and streams get their turn, but nobody asks the system. */
+/**
+ * Immediates requested at once: promises and streams get their turn between any two, and the system is asked only once.
+ */
 const TURNS = 32;
 let turnsToCome = 0;
 const waiting: (() => void)[] = [];

@@ -27,8 +27,8 @@ export function newMigrationId(): string {
 
 const RESUME_WITHIN_MS = 60_000;
 /**
- * So often the machine is stopped for a hand-over whose link then breaks: with a link that bears rounds but no
- * hand-over its guest would only ever stutter.
+ * Hand-overs that are tried: with a link that lasts for rounds, but not for a hand-over, the guest would only ever
+ * stutter.
  */
 const MAX_STOPS = 3;
 const RETRY_AFTER_MS = [100, 300, 1000, 2000, 5000];
@@ -41,7 +41,7 @@ const RETRY_AFTER_MS = [100, 300, 1000, 2000, 5000];
  * target, refuses. The machine runs on then
  */
 export async function migrate(machine: SourceMachine, options: MigrateOptions): Promise<MigrationReport> {
-  // What is no limit is refused before anything happens.
+  // Bad limits are refused before anything happens.
   completeLimits(options.limits ?? {});
   return new SourceMigration(departureOf(machine, options, await loadZstd())).run();
 }
@@ -51,13 +51,13 @@ class SourceMigration {
   readonly #departure: Departure;
   /** Number of the last attempt to connect, failed ones included. */
   #attempt = 0;
-  /** The target has accepted the machine once: it is worth coming back. */
+  /** The target has accepted the machine once, so connecting again is worth while. */
   #wasAccepted = false;
   /** Begins while the target makes its machine ready. */
   #tracking: Promise<void> = Promise.resolve();
-  /** The last attempt has come to a link. */
+  /** The last attempt has made a link. */
   #wasLinked = false;
-  /** Of the last session that came to one. */
+  /** Proof of the last session that had one. */
   #proof: MemoryProof | undefined;
 
   constructor(departure: Departure) {
@@ -117,7 +117,7 @@ class SourceMigration {
   }
 
   /**
-   * The machine stood still for a hand-over that did not come about. @throws MigrationError when that has happened too
+   * Resumes the machine after a hand-over that did not come about. @throws MigrationError when that has happened too
    * often
    */
   async #goOn(error: unknown): Promise<void> {
@@ -130,7 +130,7 @@ class SourceMigration {
           `${error.message}`,
       );
     await custody.resume('the link is lost').catch(() => {
-      // It is tried once more where it is kept.
+      // `#keep` tries once more.
       throw error;
     });
   }
@@ -181,7 +181,7 @@ class SourceMigration {
     return { connect, signal, streams, zstd: zstd !== undefined, timeOuts, migration };
   }
 
-  /** Tells the target why this side does not go on, unless it is the link that is gone. @returns whether it did */
+  /** Tells the target why this side does not go on, unless the link is gone. @returns whether it did */
   async #sayWhy(link: SourceLink, error: unknown): Promise<boolean> {
     const isTold = error instanceof LinkError || error instanceof PeerError;
     if (isTold || this.#departure.custody.state === 'handed-over') return false;
@@ -213,7 +213,10 @@ class SourceMigration {
     if (!this.#wasAccepted) throw error;
   }
 
-  /** The machine lives at the target; before its memory here is given up it shows what an audit could not. */
+  /**
+   * The machine runs at the target. Before its memory here is released, it is compared once more: that shows writes
+   * that were lost after an audit.
+   */
   async #letGo(): Promise<void> {
     try {
       if (this.#proof?.report.mode === 'audited') await this.#lookBack(this.#proof);

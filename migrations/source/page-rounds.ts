@@ -22,14 +22,14 @@ import type { Transfer } from './transfer.ts';
 const FRAME_MS = 250;
 /** Pages of a frame before anything was measured. */
 const FIRST_PAGES = MODEST_FRAME / PAGE_SIZE;
-/** Before anything was measured. */
+/** Packed size by size, before anything was measured. */
 const GUESSED_RATIO = 0.5;
 
 export interface RoundCounts {
   pages: number;
   bytes: number;
   codecs: CodecCounts;
-  /** From the last page sent until all were in memory: a round trip, and what was under way. */
+  /** Time from the last page sent until all were in memory: a round trip, and the pages under way. */
   settleMs: number;
 }
 
@@ -87,7 +87,7 @@ export class PageRounds {
       onProgress(done, counts.bytes);
     };
     await Promise.all(this.#link.streams.map((stream, i) => this.#sendOn(stream, i, round, pages, progress)));
-    // What is passed over here would be missed by none but the proof.
+    // Only the proof would notice pages that are left out here.
     if (done !== pages.size)
       throw new MigrationError('pages-left-out', `Cannot end round ${round}: ${done} of ${pages.size} pages were sent`);
     const sent = clock();

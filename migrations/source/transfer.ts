@@ -18,7 +18,7 @@ export class Transfer {
 
   /**
    * After a link broke nobody knows which pages were under way: all pages are compared, and those that the target lacks
-   * are sent. Nor is the new one as fast as the one before was.
+   * are sent. The speed is measured anew, too.
    */
   beginLink(): void {
     this.reached = 0;

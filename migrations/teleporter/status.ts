@@ -67,12 +67,12 @@ export type StatusName = keyof typeof STATUS_NUMBERS;
 
 const NAMES = new Map<number, string>(Object.entries(STATUS_NUMBERS).map(([name, number]) => [number, name]));
 
-/** VirtualBox's name of a status number, where it is one that travels here. */
+/** VirtualBox's name of a status number; undefined if it is not in the table. */
 export function statusName(number: number): string | undefined {
   return NAMES.get(number);
 }
 
-/** The number for one of VirtualBox's names; for names that don't travel here that of a general failure. */
+/** The number for one of VirtualBox's names; for names that are not in the table that of a general failure. */
 export function statusNumber(name: string | undefined): number {
   return Object.hasOwn(STATUS_NUMBERS, name ?? '')
     ? STATUS_NUMBERS[name as StatusName]

@@ -64,7 +64,7 @@ export const PAGE_CODECS: readonly { name: string; doc: string }[] = [
       'What changed against the content that the receiver has: a bitmap of its 512 8-byte words, 64 bytes, and ' +
       'the words that differ (formats/kernels/delta-plain.ts)',
   },
-  { name: 'zstd', doc: '4096 bytes of what the packed area expands to' },
+  { name: 'zstd', doc: '4096 bytes of the packed area, after expansion' },
 ];
 
 const nothing = defineStruct('nothing', 'wire/frames.ts', {});
@@ -73,8 +73,7 @@ const consumed = defineStruct('credit', 'wire/frames.ts', {
   busy: {
     kind: u8,
     doc:
-      'Share of that time in which the target had something to do, in percent: else it is the link that holds ' +
-      'things up',
+      'Share of that time in which the target was busy, in percent: where it is low, the link is the ' + 'bottleneck',
   },
 });
 const barrier = defineStruct('barrier', 'wire/frames.ts', {
@@ -208,7 +207,7 @@ export const FRAMES = {
     MAX_REST_PIECE,
     'A piece of what the machine has besides pages; an empty one ends it',
   ),
-  seal: frame(11, 'seal', 'source', nodes, 'hashes', HASHES, 'Everything was sent: what memory has to be'),
+  seal: frame(11, 'seal', 'source', nodes, 'hashes', HASHES, 'Everything was sent: hashes that memory must have'),
   differ: frame(
     12,
     'differ',
@@ -216,7 +215,7 @@ export const FRAMES = {
     leaves,
     'hashes',
     HASHES,
-    'In answer to seal: hashes of a node that is not so; ends with a frame of no hashes',
+    'In answer to seal: hashes of a node that differs; ends with a frame of no hashes',
   ),
   ready: frame(
     13,
@@ -225,7 +224,7 @@ export const FRAMES = {
     nothing,
     'none',
     0,
-    'In answer to seal: all is so, and it is written down that the machine runs here when told',
+    'In answer to seal: all nodes agree, and it is written down that the machine runs here when told',
   ),
   commit: frame(
     14,
@@ -282,7 +281,7 @@ export const FRAMES = {
     nothing,
     'bytes',
     MAX_DISK_PIECE,
-    'Of a disk: what both hypervisors say to each other while it is copied (NBD)',
+    'Of a disk: data between both hypervisors while it is copied (NBD)',
   ),
 } as const;
 export type FrameName = keyof typeof FRAMES;

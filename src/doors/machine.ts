@@ -1,4 +1,4 @@
-// What scripts import from 'savkit/machine': machines whose memory lives, their host's memory, live saves, running
+// What scripts import from 'savkit/machine': machines with live memory, their host's memory, live saves, running
 // machines, the console.
 
 export type { NewRegisters } from '../../formats/units/cpu/cpum.ts';

@@ -13,13 +13,13 @@ import { SPEED_PASS } from './vote.ts';
 /** Which pages a pass takes. */
 export interface PassOptions {
   /**
-   * Takes RAM also that the last scan has armed just now, and that may therefore change soon; VirtualBox waits for one
+   * Takes also RAM that the last scan has just armed, and that may therefore change soon; VirtualBox waits for one
    * quiet scan.
    */
   eager?: boolean;
   /**
-   * false: the batches only name pages, and all that are dirty, however hot; who reads one later is told of what was
-   * written since by the next scan.
+   * false: the batches only name pages, and all that are dirty, however hot; the next scan reports those that are
+   * written after they were read.
    */
   contents?: boolean;
 }
@@ -45,7 +45,7 @@ interface Trackers {
 
 /**
  * Tells which pages of a machine that runs are to be sent, in passes: RAM by write monitoring, MMIO2 by checksums,
- * shadows of ROM by who writes them. For live saves and for migrations; one of them at a time.
+ * shadows of ROM by their writers. For live saves and for migrations; one of them at a time.
  *
  * `prepare()`, then for each pass `scan` and `take`, at last a pass `'final'` with the machine stopped, and `finish()`
  * whatever happened.
@@ -76,8 +76,8 @@ export class DirtyTracker {
 
   /**
    * Pages that the other side lacks: marked ones, and monitored ones that were written since the last scan. Not
-   * ballooned ones, of which only the final pass tells, in a byte each; the original counts them, and never ends with a
-   * large balloon.
+   * ballooned ones, of which only the final pass tells, in a byte each; the original counts them, and with a large
+   * balloon never ends.
    */
   get dirtyPages(): number {
     const { rom, mmio2, ram } = this.#counts;
@@ -120,8 +120,8 @@ export class DirtyTracker {
 
   /**
    * Hands pages over in the order of a saved state: ROM, shadows, MMIO2, RAM. In a live pass those that have stood
-   * still, in pass `'final'` all that the other side lacks. Contents are those of the moment of taking. What the sink
-   * refuses, by rejecting, is dirty again.
+   * still, in pass `'final'` all that the other side lacks. Contents are those of the moment of taking. Pages that the
+   * sink refuses, by rejecting, are dirty again.
    * @returns pages handed over
    */
   async take(pass: Pass, sink: PageSink, { eager = false, contents = true }: PassOptions = {}): Promise<number> {
@@ -151,7 +151,7 @@ export class DirtyTracker {
     }
   }
 
-  /** Keeps what the last vote found, for the statistics. @internal */
+  /** Keeps the result of the last vote for the statistics. @internal */
   noteVote({
     dirtyShort,
     dirtyLong,

@@ -24,9 +24,9 @@ export interface LiveMachine {
   dispatch(event: MachineEvent): void;
 }
 
-/** How a machine is saved live. */
+/** Options of a live save. */
 export interface LiveSaveOptions {
-  /** What the vote aims at; default 250 ms. */
+  /** Downtime that the vote aims at; default 250 ms. */
   maxDowntimeMs?: number;
   /** Cancels: the machine goes on as if nothing had been. */
   signal?: AbortSignal;
@@ -42,7 +42,7 @@ export interface LiveSaveOptions {
   onProgress?: (percent: number) => void;
 }
 
-/** What one pass has come to. */
+/** Report of one pass. */
 export interface PassReport {
   /** Number of the pass, from 0. */
   pass: number | 'final';
@@ -56,7 +56,7 @@ export interface PassReport {
   ms: number;
 }
 
-/** What a live save has come to. */
+/** Report of a live save. */
 export interface LiveSaveReport {
   /** In order. */
   passes: PassReport[];
@@ -72,17 +72,17 @@ export interface LiveSaveReport {
 
 /** A machine in the debugger is looked at again after this time. */
 const DEBUGGER_WAIT_MS = 250;
-/** What a container writer takes at once. */
+/** Bytes that a container writer takes at once. */
 const PIECE = 64 * KIB;
 
 /**
  * Saves a machine that runs: passes while it executes, then a short stop for what is left. Writes a live state (V2.0);
- * device units come in the final part, and in pass 0 what of them is known to belong there. After any failure the
- * machine runs on, and is as if nobody had saved it.
+ * device units come in the final part, some of their data already in pass 0. After any failure the machine runs on, and
+ * is as if nobody had saved it.
  *
  * @throws InterruptedError VERR_SSM_CANCELLED; UnsupportedError `grew-too-big`, `too-many-passes`, and where the
- * machine ended meanwhile; UsageError in states that can't be saved, and while another tracks the machine; what the
- * sink throws
+ * machine ended meanwhile; UsageError in states that can't be saved, and while another tracks the machine; errors of
+ * the sink
  */
 export async function liveSave(
   machine: LiveMachine,
@@ -136,7 +136,7 @@ class LiveSave {
     this.#options.onProgress?.(100);
   }
 
-  /** Gives everything back, whatever happened: the machine, which runs on, and beside it the tracking of its pages. */
+  /** Cleans up, also after failures: lets the machine run on, and then ends the tracking of its pages. */
   async finish(): Promise<void> {
     try {
       this.#letGo();
@@ -214,7 +214,7 @@ class LiveSave {
     return pages;
   }
 
-  /** From the live part to a machine that stands. @throws UnsupportedError where it has ended meanwhile */
+  /** Suspends the machine after the live passes. @throws UnsupportedError where it has ended meanwhile */
   async #suspend(): Promise<void> {
     const machine = this.#machine;
     for (;;) {

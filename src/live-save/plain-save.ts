@@ -5,7 +5,7 @@ import { type SaveOptions, saveState } from '../machine/save.ts';
 import type { LiveMachine } from './live-save.ts';
 
 /**
- * Saves a machine while it stands: one that runs is suspended for it, and resumed afterwards, whatever came of it.
+ * Saves a machine that stands still: a running one is suspended, and resumed afterwards, even if the save fails.
  * @returns milliseconds for which it was suspended
  */
 export async function plainSave(

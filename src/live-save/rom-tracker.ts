@@ -12,15 +12,15 @@ interface Tracked {
   rom: RomRange;
   /** Id in the list of ROMs of the state. */
   id: number;
-  /** The ROM's page itself is still to be sent. */
+  /** By page: 1 while its original content is still to be sent. */
   virginDirty: Uint8Array;
   dirty: Uint8Array;
   dirtiedRecently: Uint8Array;
-  /** Protection that the other side knows. */
+  /** By page: protection that was sent last. */
   protection: Uint8Array;
 }
 
-/** Tracking of ROMs (live-save.md 4.4): their content goes once; shadows are marked by who writes them. */
+/** Tracking of ROMs (live-save.md 4.4): their content is sent once; writers of shadows mark them. */
 export class RomTracker {
   readonly #memory: GuestMemory;
   readonly #counts: LiveCounts;
@@ -38,7 +38,7 @@ export class RomTracker {
       protection: new Uint8Array(rom.pages),
     }));
     for (const { pages, isShadowed, writtenTo } of memory.roms.all) {
-      // All is dirty; what counts is what is written from now on.
+      // All pages are dirty already; from now on writes count.
       writtenTo.fill(0);
       counts.rom.dirty += isShadowed ? 2 * pages : pages;
     }

@@ -12,9 +12,9 @@ import type { Machine } from './machine.ts';
 export interface EditProof {
   /** Nothing differs outside of what was written, and there the file holds what the machine has. */
   holds: boolean;
-  /** Pages whose content is another one now. */
+  /** Number of pages whose content has changed. */
   changedPages: number;
-  /** What should not differ, and does. */
+  /** Unexpected differences. */
   differences: string[];
 }
 

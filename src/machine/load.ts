@@ -10,13 +10,13 @@ import { Machine } from './machine.ts';
 import { type Contents, MemoryFiller } from './memory-filler.ts';
 import { UnitCollector } from './unit-collector.ts';
 
-/** How a state becomes a machine. */
+/** Options of loading. */
 export interface LoadOptions extends Pick<WalkOptions, 'signal'> {
   /** Where the pages go; default: this process's own memory. */
   backing?: HostBacking;
   /**
-   * Of a state of a stranger: bytes of memory that the machine may have, RAM, ROMs and device memory together. Counted
-   * before any is taken.
+   * For untrusted states: bytes of RAM, ROMs and device memory together that the machine may have. Checked before any
+   * is allocated.
    */
   maxMemory?: number;
   /** Bytes that its units besides memory may have when they are expanded; 256 MiB by default. */
@@ -31,8 +31,8 @@ export interface LoadOptions extends Pick<WalkOptions, 'signal'> {
 const MAX_UNIT_BYTES = 256 * MIB;
 
 /**
- * Builds a machine from a saved state of any container and any version of the pgm unit. Live passes are applied; what
- * they leave is kept.
+ * Builds a machine from a saved state of any container and any version of the pgm unit. Live passes are merged into one
+ * memory.
  *
  * @param source seekable: the whole state is checked before any of it is believed
  * @throws FormatError for damage, UnsupportedError for what no machine can be built from
@@ -63,7 +63,7 @@ export async function loadState(source: ByteSource, options: LoadOptions = {}): 
   return new Machine(built.memory, state, units.units);
 }
 
-/** Whether a state has no word of some pages of RAM: loaders leave them zero. */
+/** Whether a state leaves out some pages of RAM: loaders leave them zero. */
 export function leavesPagesOut({ ranges }: GuestMemory, { pgm }: SavedState): boolean {
   return ranges.all.reduce((sum, { kind, pages }) => (kind === 'ram' ? sum + pages : sum), 0) > (pgm?.ramPages ?? 0);
 }
@@ -75,7 +75,7 @@ export function expectMemoryUnit({ pgm }: SavedState): PgmSummary {
   return pgm;
 }
 
-/** What can't be put together is the file's fault, not the caller's. */
+/** Builds memory; parts that do not fit together are the file's fault, not the caller's. */
 function buildAsTold(...told: Parameters<typeof buildMemory>): BuiltMemory {
   try {
     return buildMemory(...told);
@@ -90,7 +90,7 @@ function buildAsTold(...told: Parameters<typeof buildMemory>): BuiltMemory {
   }
 }
 
-/** The protections that the state ends with, set last: records may come in any order. */
+/** Sets the final protections, after all records: these may come in any order. */
 function protectRoms({ memory, romPage }: BuiltMemory, protections: ReadonlyMap<number, Uint8Array>): void {
   for (const [id, pages] of protections) {
     for (const [page, protection] of pages.entries()) {

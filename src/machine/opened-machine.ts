@@ -18,16 +18,16 @@ import { MemoryIndex } from './memory-index.ts';
 import { savedSpaceOf } from './saved-space.ts';
 import type { SeenMemory } from './seen-memory.ts';
 
-/** A machine of a saved state that can be looked at, whoever wrote the state. */
+/** A machine of a saved state of any family, opened for reading. */
 export interface OpenedMachine {
-  /** @throws UsageError where there is nothing in all of the stretch */
+  /** @throws UsageError if there is no memory in the whole stretch */
   peek(at: GuestPhys, length: number): Peeked;
   /**
    * The virtual memory of a CPU. @param cr3 another root than the CPU's. @throws UsageError `no-such-cpu`,
    * `no-registers`
    */
   space(cpu?: number, cr3?: bigint): AddressSpace;
-  /** Gives files back; nothing may be read afterwards. */
+  /** Closes files; nothing may be read afterwards. */
   close(): void;
 }
 
@@ -63,7 +63,7 @@ const OPENERS: Record<StateFamily['name'], (source: ByteSource, options: Options
   },
 };
 
-/** What a byte reads as where nothing answers. */
+/** Value of a byte where there is no memory. */
 const NOTHING = 0xff;
 
 /** @param source seekable: a state is read twice. @throws FormatError for damage, UnsupportedError */

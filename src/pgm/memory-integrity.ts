@@ -12,9 +12,9 @@ import { BlockMark, blockOf, type RamRange } from './pages/ram-range.ts';
 const MAX_FINDINGS = 100;
 
 /**
- * Looks whether a machine's memory is in order (PGMR3CheckIntegrity, PGMAssertHandlerAndFlagsInSync): handlers and
- * ranges walked in both directions, each page against what is registered there and back, counts against pages. @returns
- * what is not; empty when all is well
+ * Checks a machine's memory (PGMR3CheckIntegrity, PGMAssertHandlerAndFlagsInSync): handlers and ranges walked in both
+ * directions, each page against what is registered there and back, counts against pages. @returns all findings; empty
+ * when all is well
  */
 export function checkIntegrity(memory: GuestMemory): string[] {
   const findings: string[] = [];
@@ -51,7 +51,7 @@ function checkOrder(what: string, list: readonly { start: GuestPhys; end: GuestP
     if (list[i + 1].start < list[i].end) report(`${what} ${hex(list[i].start)} ends after the start of the one above`);
 }
 
-/** Every page of a handler carries what it wants, or is switched off. */
+/** Every page of a handler must be marked as the handler wants, or be switched off. */
 function checkHandler(
   { ranges, handlers }: GuestMemory,
   { start, end, kind, description }: PhysHandler,
@@ -93,7 +93,7 @@ function checkPages({ handlers }: GuestMemory, range: RamRange, report: Report):
   }
 }
 
-/** What write monitoring passes over by blocks holds nothing for it. */
+/** Blocks that write monitoring skips must hold no pages for it. */
 function checkBlocks(range: RamRange, report: Report): void {
   for (let page = 0; page < range.pages; page++) {
     const marks = range.blocks[blockOf(page)];
@@ -149,7 +149,7 @@ function countPages({ ranges, roms, mmio2 }: GuestMemory): PageCounts {
   for (const rom of roms.all) {
     if (!rom.isShadowed) continue;
     counts.all += rom.pages;
-    // The page that is not read stands in no range.
+    // The side of the ROM that is not read stands in no range.
     for (let page = 0; page < rom.pages; page++)
       counts[rom.readsShadow(page) || rom.passiveShadowId[page] !== NIL_PAGE_ID ? 'private' : 'zero']++;
   }

@@ -4,7 +4,7 @@ import { TWO_32 } from '../../formats/sizes.ts';
 /** Bytes of a pattern that name the step and place that wrote it; less is no pattern. */
 export const PATTERN_HEAD = 16;
 
-/** A well-mixed 32-bit value of two. Source: the finaliser of MurmurHash3. */
+/** Mixes two 32-bit values into one. Source: the finaliser of MurmurHash3. */
 export function mix(a: number, b: number): number {
   let h = Math.imul(a ^ 0x9e3779b9, 0x85ebca6b) ^ Math.imul(b + 0x7f4a7c15, 0xc2b2ae35);
   h = Math.imul(h ^ (h >>> 16), 0x85ebca6b);

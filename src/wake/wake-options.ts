@@ -1,4 +1,4 @@
-/** What a person says of a machine that is to wake. */
+/** Options of a wake. */
 export interface WakeOptions {
   /** Files with the contents of disks, by place: `ide0:0`. */
   disks: ReadonlyMap<string, string>;

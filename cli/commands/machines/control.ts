@@ -42,7 +42,7 @@ const builder = (argv: Argv) =>
       type: 'string',
       describe:
         'save: the file to write; throttle: share of its time to hold it back, 0 to 0.99; stats: which ones, ' +
-        'e.g. /PGM/LiveSave/*; console: a line for the debugger, see savkit console; without one, what there is',
+        'e.g. /PGM/LiveSave/*; console: a line for the debugger, see savkit console; without one, its help',
     })
     .option('force', FORCE)
     .example('$0 control vm.sock status', 'What it does, how far it is')
@@ -89,13 +89,13 @@ const MISSING = { save: 'file', throttle: 'share' } as const;
 /** The argument may be missing. */
 const MAY_HAVE_ARGUMENT: readonly Action[] = ['stats', 'console'];
 
-/** Empty for what takes none. @throws UsageError for one that is missing, or too many */
+/** Empty for actions without one. @throws UsageError if one is missing, or there is none to be given */
 function argumentOf(action: Action, argument: string | undefined): string {
   const wants = action === 'save' || action === 'throttle';
   if (!MAY_HAVE_ARGUMENT.includes(action) && wants !== (argument !== undefined))
     throw new UsageError(
       'usage',
-      wants ? `Cannot ${action}: what is missing is the ${MISSING[action]}` : `Cannot ${action} with an argument`,
+      wants ? `Cannot ${action}: the ${MISSING[action]} is missing` : `Cannot ${action} with an argument`,
     );
   return argument ?? '';
 }

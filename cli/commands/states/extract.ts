@@ -99,13 +99,13 @@ function runExtract(source: ByteSource, { signal, progress }: Job, options: Opti
   );
 }
 
-/** Of images among many, by what they are. */
+/** Extension of an output among many. */
 function extensionOf({ format, rom, mmio2, unit }: Options): string {
   if (rom !== undefined || mmio2 !== undefined || unit !== undefined) return '.bin';
   return format === 'raw' || format === 'sparse' ? '.raw' : format === 'lime' ? '.lime' : '.core';
 }
 
-/** Whoever reads the core by a program must hear, too, which parts are missing in it. */
+/** Missing parts of a core, for programs that read the result. */
 function findingsOf({ registersMissing }: ExtractReport): Finding[] {
   if (registersMissing === undefined) return [];
   return [
@@ -118,7 +118,7 @@ function findingsOf({ registersMissing }: ExtractReport): Finding[] {
   ];
 }
 
-/** What is told of the output itself. */
+/** Facts about the output itself. */
 interface WrittenFacts {
   sha256?: string;
   /** Bytes on the disk. */
@@ -135,7 +135,7 @@ async function factsOf(target: Output, hash: boolean): Promise<WrittenFacts> {
   return hash ? { allocated, sha256: await hashedSource(await target.readBack()).sha256() } : { allocated };
 }
 
-/** The same of bytes that go by. */
+/** The same for a streamed output. */
 async function streamed(
   sink: ByteSink,
   options: Options,

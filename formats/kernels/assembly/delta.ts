@@ -1,4 +1,4 @@
-// Word deltas of pages: the twin of delta-plain.ts, which says what they are.
+// Word deltas of pages: the twin of delta-plain.ts, which describes their form.
 
 const WORDS: usize = 512;
 const BITMAP: usize = 64;
@@ -28,8 +28,8 @@ export function wordDelta(base: usize, page: usize, to: usize, limit: usize): us
 }
 
 /**
- * Turns the page at `page` into what the delta was made of; false, and nothing written, where its length does not fit
- * its bitmap.
+ * Turns the page at `page` into the page that the delta was made for; false, and nothing written, where its length does
+ * not fit its bitmap.
  */
 export function applyWordDelta(delta: usize, length: usize, page: usize): bool {
   if (length < BITMAP) return false;

@@ -6,14 +6,14 @@ export interface WritablePage {
   decode(i: number, target: Uint8Array, to: number): void;
 }
 
-/** Where the pages of a written stream go. */
+/** Takes the pages of a stream that is written. */
 export interface PageWriter {
   /**
    * Takes a page; of the same page the last one counts.
    * @param offset of the page in its block @param content absent for a page of zeros
-   * @returns what has to be waited for before the next page
+   * @returns a promise to wait for before the next page
    */
   put(block: RamBlock, offset: number, content: WritablePage | undefined, i: number): Promise<void> | undefined;
-  /** Writes what is still here. */
+  /** Writes all buffered data. */
   finish(): Promise<void>;
 }

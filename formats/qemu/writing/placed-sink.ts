@@ -1,10 +1,10 @@
 import type { ByteSink, SeekableSink } from '../../files/sink.ts';
 
-/** Bytes for one stretch of a file after the other. */
+/** Sink that writes at a place in a file; the place can be changed. */
 export class PlacedSink implements ByteSink {
   /** The file with all its places. */
   readonly file: SeekableSink;
-  /** Where the next bytes go. */
+  /** Offset of the next bytes. */
   position: number;
 
   constructor(file: SeekableSink, position: number) {

@@ -5,7 +5,7 @@ import { KIB } from '../../sizes.ts';
 
 /** Bytes leave for the sink in pieces of about this size. */
 const FLUSH_SIZE = 512 * KIB;
-/** The most that one step may add before it looks whether to flush. */
+/** Bytes that one step may add before it looks at `isFull`. */
 const STEP_LIMIT = 256 * KIB;
 
 /** Gathers a container's bytes on their way to a sink, with their position and CRC. */
@@ -50,8 +50,8 @@ export class OutputBuffer {
   }
 
   /**
-   * CRC-32 of all bytes so far, less the last `without`. The same number or more bytes must be left out never after
-   * fewer.
+   * CRC-32 of all bytes so far, less the last `without`. A later call must not leave out bytes that an earlier one has
+   * counted.
    */
   crc(without = 0): number {
     const length = this.length - without;
@@ -82,7 +82,7 @@ export class OutputBuffer {
     return this.#base + this.#crcLength;
   }
 
-  /** Where a file offset stands in `bytes`; negative when it has left already. */
+  /** Index of a file offset in `bytes`; negative when it has left already. */
   indexOf(offset: number): number {
     return offset - this.#base;
   }

@@ -14,7 +14,7 @@ export const s64: Kind<bigint> = {
   write: (w, v) => w.bigU64(BigInt.asUintN(64, v)),
 };
 
-/** The same, shown as hexadecimal. */
+/** A number that is shown as hexadecimal. */
 function inHex<T extends number | bigint>(kind: Kind<T>): Kind<T> {
   return { ...kind, show: hex };
 }
@@ -39,10 +39,10 @@ export function nested<T>(struct: Struct<T>, version = 0): Kind<T> {
   };
 }
 
-/** More parts of a unit than this are not believed. */
+/** Most entries of a list in a unit. */
 const MAX_COUNT = 65536;
 
-/** So many values of one kind, where the number comes out of the file. */
+/** `count` values of one kind; the count comes from the file. */
 export function list<T>(kind: Kind<T>, count: number): Kind<T[]> {
   if (count > MAX_COUNT) throw tooMany(`entries of kind ${kind.name}`, MAX_COUNT);
   return array(kind, count);
@@ -68,7 +68,7 @@ function repeated<T>(kind: Kind<T>, upTo: string, hasMore: (c: Cursor) => boolea
   };
 }
 
-/** What stands next, which is read again after that. */
+/** Reads a value without consuming it. */
 function peek<T>(c: Cursor, kind: Kind<T>): T {
   const at = c.at;
   const value = kind.read(c);
@@ -120,7 +120,7 @@ const NOTHING: Kind<undefined> = {
   parts: () => [],
 };
 
-/** What is not decoded: the rest of the unit but for its last `tail` bytes. */
+/** Bytes that are not decoded: the rest of the unit but for its last `tail` bytes. */
 export function opaque(tail = 0): Kind<Uint8Array> {
   return {
     name: 'not decoded',

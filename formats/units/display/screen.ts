@@ -36,9 +36,7 @@ const withTail: Reading<ConfigFact & { has3d?: boolean }> = async (payload) => {
   return { config, has3d: tells };
 };
 
-/**
- * Both know how many monitors there are: the adapter, after the size of its memory, and what stands after the screen.
- */
+/** Units with the number of monitors: vga has it after the size of its memory; DisplayData has it, too. */
 export const screenRows: readonly UnitRow[] = [
   comparedRow('vga', versions(6, VGA_VERSION_WITH_3D - 1), readMonitors),
   {

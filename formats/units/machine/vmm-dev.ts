@@ -30,10 +30,10 @@ const vmmDev = defineStruct('Unit VMMDev, versions 17–20', 'device-units.md', 
   ...fields(s32, ['mouseX', 'mouseY'], 'where the pointer is'),
   ...wheel,
   newFilterValid: { kind: bool, doc: '' },
-  ...fields(x32, ['newFilter', 'filter', 'hostEvents'], 'events that the guest wants, or has to be told'),
+  ...fields(x32, ['newFilter', 'filter', 'hostEvents'], 'events that the guest wants, or that are pending'),
   rest: {
     kind: (_: unknown, version: number) => opaque(version >= SINCE_DISPLAY_CHANGES ? DISPLAY_CHANGES + MARKS : 0),
-    doc: 'what guest additions have told, calls of the host that wait, heartbeat',
+    doc: 'reports of guest additions, pending calls of the host, heartbeat',
   },
   displayBegin: { ...begin, since: SINCE_DISPLAY_CHANGES },
   displayChanges: {
@@ -54,7 +54,7 @@ const livePass: NonNullable<UnitRow['livePass']> = (payload, version) =>
 
 const configuration = startOf(vmmDev, 'mmioRequests');
 
-/** No settings change that. */
+/** No settings change the defaults. */
 export function vmmDevConfig(keepCredentials = false, hasHeap = true, mmioRequests = false): DeviceConfig {
   return { 'keeps credentials': keepCredentials, heap: hasHeap, 'requests by memory': mmioRequests };
 }

@@ -10,16 +10,16 @@ import { MigrationError } from '../../wire/migration-error.ts';
 
 // How a command line becomes that of a target: the same machine, waiting, with memory that savkit can fill.
 
-/** What a target does not take over: it waits for a migration, is watched by this process, and has a socket for it. */
+/** Options that a target does not take over: it waits for a migration, and this process watches it. */
 const DROPPED = new Set(['incoming', 'daemonize', 'S', 'pidfile', 'loadvm']);
 
-/** Kinds of memory that others can fill. */
+/** Kinds of memory that other processes can fill. */
 const SHARED_KINDS = ['memory-backend-file', 'memory-backend-memfd'];
 
 /**
  * The options of a QEMU that takes a guest in.
  * @param qmp path of the socket for this process
- * @throws UnsupportedError for what can't be taken over
+ * @throws UnsupportedError for options that can't be taken over
  */
 export function targetOptions({ options }: CommandLine, { regions }: QemuDescription, qmp: string): QemuOption[] {
   if (options.some(({ name }) => name === 'snapshot'))

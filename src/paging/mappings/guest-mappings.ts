@@ -33,7 +33,7 @@ export class GuestMappings {
   /** Where they were fixed in a saved state that was loaded. */
   restoredFixed: FixedArea | undefined;
   #fixed: FixedArea | undefined;
-  /** Told when shadow tables have to be synced. */
+  /** Called when shadow tables have to be synced. */
   onChange: (() => void) | undefined;
 
   /** @param context gets the mappings, too @param allocate gives frames for their tables */
@@ -53,7 +53,7 @@ export class GuestMappings {
     this.#changed();
   }
 
-  /** What has entries in directories now, ascending. @internal */
+  /** Pieces that have entries in directories now, ascending. @internal */
   get placed(): readonly MappingPiece[] {
     return this.#placed;
   }
@@ -73,7 +73,7 @@ export class GuestMappings {
     return this.#fixed;
   }
 
-  /** Long mode has no place for such mappings. */
+  /** Whether there are none, as with hardware virtualisation. */
   get isDisabled(): boolean {
     return this.#state === 'disabled';
   }
@@ -117,7 +117,7 @@ export class GuestMappings {
   }
 
   /**
-   * Mappings of a loaded state, where it had them; nobody owns them yet. None at all are as good as disabled.
+   * Takes the mappings of a loaded state, with their places; they have no owners yet. An empty list counts as disabled.
    * @param fixed the area that the guest had given them
    */
   load(list: readonly Pick<GuestMapping, 'start' | 'size' | 'description'>[], fixed?: FixedArea): void {
@@ -127,14 +127,12 @@ export class GuestMappings {
     this.#state = fixed ? 'fixed' : this.#list.length > 0 ? 'floating' : 'disabled';
   }
 
-  /** Mappings have no places yet, or those of a loaded state are in the way of world switches. */
+  /** Whether mappings need places: they have none yet, or those of a loaded state are in the way of world switches. */
   get wantsLayout(): boolean {
     return this.#state === 'new' || this.#list.some(({ start, size }) => this.#places.usesContext(start, size));
   }
 
-  /**
-   * The mapping of a description, which a loaded state may have; added where it has not. @throws UsageError as `add`
-   */
+  /** The mapping with a description, if a loaded state has it; else it is added. @throws UsageError as `add` */
   own(start: number, size: number, description: string, relocate: Relocate): GuestMapping {
     if (this.#state === 'disabled') this.#state = 'new';
     const found = this.#list.find((mapping) => mapping.description === description);
@@ -149,8 +147,8 @@ export class GuestMappings {
   }
 
   /**
-   * Gives each mapping its first place, around what world switches use. @throws UsageError VERR_WRONG_ORDER,
-   * VERR_PGM_INTERMEDIATE_PAGE_CONFLICT
+   * Gives each mapping its first place, around the addresses that world switches use. @throws UsageError
+   * VERR_WRONG_ORDER, VERR_PGM_INTERMEDIATE_PAGE_CONFLICT
    */
   finalise(): void {
     if (!this.wantsLayout) throw mappingError('VERR_WRONG_ORDER', 'Cannot lay mappings out: that has been done');
@@ -227,7 +225,7 @@ export class GuestMappings {
     this.#changed();
   }
 
-  /** As at power-on. */
+  /** Resets the mappings as at power-on. */
   reset(): void {
     this.unfix();
   }
@@ -259,7 +257,7 @@ export class GuestMappings {
     return Array.from({ length: size / MAPPING_UNIT }, () => new MappingTables(this.#allocate));
   }
 
-  /** Entries of the intermediate context are those of `placed`; shadow tables follow when they are told. */
+  /** Updates `placed` and the intermediate context, and calls `onChange`, by which shadow tables follow. */
   #changed(): void {
     for (const { address } of this.#placed) this.#context.clearMapping(address);
     const isThere = this.#isInUse && this.#state !== 'disabled';

@@ -9,37 +9,37 @@ import type { HypervisorPages } from './hypervisor-pages.ts';
 import type { IntermediateContext } from './intermediate-context.ts';
 import type { MappingTables } from './mapping-tables.ts';
 
-/** Where VirtualBox wants the hypervisor at first, and how much it takes. */
+/** Address that VirtualBox first wants for the hypervisor, and bytes that it takes. */
 const FIRST_PLACE = 0xa000_0000;
 const SIZE = 8 * MIB;
 const DESCRIPTION = 'Hypervisor Memory Area';
-/** Where the host's kernel has the code of world switches. */
+/** Address of the code of world switches in the host's kernel. */
 const SWITCHER = 0x8010_0000;
 
-/** What lives in the hypervisor's area beside the areas for mapping: names and bytes. */
+/** An object in the hypervisor's area, beside the areas for mapping: kind, name, bytes. */
 export type RawObject = readonly [what: ReservedFor, description: string, size: number];
 
 /**
- * What a machine has in raw mode: the hypervisor's mapping in the guest's address space, and in it the areas that show
- * pages of the guest (paging.md 5.2, 5.3; guest-memory.md 12.2).
+ * Raw mode of a machine: the hypervisor's mapping in the guest's address space, and in it the areas that map pages of
+ * the guest (paging.md 5.2, 5.3; guest-memory.md 12.2).
  */
 export class RawMode {
   /** All mappings of the machine. */
   readonly mappings: GuestMappings;
-  /** What stands where. */
+  /** Places in the hypervisor's area. */
   readonly area: HypervisorArea;
-  /** Shows the guest's root tables. */
+  /** Maps the guest's root tables. */
   readonly cr3Area: Cr3MappingArea;
-  /** Shows pages for a short time. */
+  /** Maps pages for a short time. */
   readonly dynamicArea: DynamicMappingArea;
   /** The hypervisor's own mapping. */
   readonly mapping: GuestMapping;
-  /** Told when the hypervisor has moved. */
+  /** Called when the hypervisor has moved. */
   onMove: ((delta: number) => void) | undefined;
 
   /**
-   * Lays the mappings out; where the guest has agreed to an area before its state was saved, there.
-   * @param objects what else is to have an address
+   * Lays the mappings out, in the area that the guest agreed to before its state was saved, if there is one.
+   * @param objects further objects that need an address
    * @throws UsageError VERR_PGM_INTERMEDIATE_PAGE_CONFLICT where there is no place
    */
   constructor(
@@ -80,7 +80,7 @@ export class RawMode {
     return entry === 0n ? undefined : Number(entry & PAGE_MASK_64) + (address % PAGE_SIZE);
   }
 
-  /** Lets pages from an address on show what is told; they move with the mapping. */
+  /** A function that maps pages from an address on; they move with the mapping. */
   #showAt(address: number): ShowPage {
     const from = address - this.mapping.start;
     return (index, host) => {
@@ -94,7 +94,7 @@ export class RawMode {
     return [this.mapping.tables[Math.floor(offset / MAPPING_UNIT)], Math.floor((offset % MAPPING_UNIT) / PAGE_SIZE)];
   }
 
-  /** Where the guest believes that the mappings are. They float where they don't fit there any more. */
+  /** Fixes the mappings where the guest believes that they are. They float if they don't fit there any more. */
   #fixAgain(): void {
     const area = this.mappings.restoredFixed;
     if (!area) return;

@@ -9,14 +9,14 @@ import { POOL_BASE_HIGH, TableStore } from './table-store.ts';
 const LAST_INDEX = 0x3fff;
 /** `cMaxPages` by default. */
 export const DEFAULT_POOL_PAGES = 1024;
-/** A path of four tables, for some CPUs, and what they push out of each other's way. */
+/** Enough for the paths of some CPUs, four tables each. */
 const MIN_POOL_PAGES = 16;
 
-/** What the pool has done so far. */
+/** Counts of the pool's work so far. */
 export interface PoolCounts {
   /** Tables made. */
   allocations: number;
-  /** Tables found again. */
+  /** Tables found in the cache. */
   hits: number;
   /** Tables given up to make room. */
   evictions: number;
@@ -30,14 +30,14 @@ export interface PoolCounts {
   monitoredWrites: number;
 }
 
-/** Who watches guest tables for the pool. */
+/** Watches guest tables for the pool. */
 export interface TableWatch {
   join(key: number, index: number): boolean;
   leave(key: number, index: number): void;
 }
 
 export interface TableOptions {
-  /** Tables of one kind and address that differ in it are not the same. */
+  /** Tells tables of one kind and address apart. */
   tag?: number;
   /** False: never found again, and gone with its last user. */
   cached?: boolean;
@@ -66,19 +66,21 @@ export class ShadowPool {
   };
   /** Tables at most. */
   readonly maxPages: number;
-  /** Raised when an entry goes away or allows less: what was remembered from entries is out of date. @internal */
+  /** Raised when an entry goes away or allows less: copies of entries elsewhere are out of date. @internal */
   generation = 0;
   /** Set when a table was taken that was there already. @internal */
   wasHit = false;
 
-  /** Told when the guest has written what leads to a mapping of the hypervisor, or stands behind one. @internal */
+  /**
+   * Called when the guest has written an entry that leads to a mapping of the hypervisor, or that one covers. @internal
+   */
   onMappingWritten: (() => void) | undefined;
   /** Entries for those mappings: slots by table. */
   readonly #mappings = new Map<number, Set<number>>();
 
   /** @internal */
   readonly kind: Uint8Array;
-  /** Guest-physical address that a table stands for; see `PoolKind`. @internal */
+  /** Guest-physical address that a table shadows; see `PoolKind`. @internal */
   readonly key: Float64Array;
   readonly #cache: TableCache;
   readonly #wide: Uint8Array;
@@ -109,8 +111,8 @@ export class ShadowPool {
   }
 
   /**
-   * The table of a kind for a guest-physical address: an old one with all that it holds, or an empty one. `NIL_INDEX`
-   * where there can be none. @internal
+   * The table of a kind for a guest-physical address: a cached one with its entries, or an empty one. `NIL_INDEX` where
+   * there can be none. @internal
    */
   take(
     kind: PoolKind,
@@ -251,7 +253,7 @@ export class ShadowPool {
   }
 
   /**
-   * Gives a table up: from its users, from the cache, from monitoring. Locked ones stay. @returns whether it is gone
+   * Removes a table from its users, from the cache and from monitoring. Locked ones stay. @returns whether it is gone
    * @internal
    */
   free(index: number): boolean {
@@ -324,7 +326,7 @@ export class ShadowPool {
     if (users.length === 0 && !this.#cache.isCached(child)) this.free(child);
   }
 
-  /** The guest uses a page for something else now. */
+  /** Gives up tables of a page that the guest now uses otherwise. */
   #dropReused(kind: PoolKind, key: number): void {
     for (const index of this.#cache.tablesFor(key)) {
       const old = this.kindOf(index);

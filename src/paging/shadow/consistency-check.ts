@@ -12,7 +12,7 @@ import type { ShadowLevel, ShadowPlan } from './plan.ts';
 import type { ShadowCpu } from './shadow-cpu.ts';
 import { activeState } from './sync.ts';
 
-/** Every condition that a shadow table can break, with what is then said. */
+/** Every condition that a shadow table can break, with the message for it. */
 export const CONDITIONS = {
   'root-address': 'the root that the CPU walks is not the one in CR3',
   'root-table': 'the shadow root is no locked table of the right kind for CR3',
@@ -32,9 +32,9 @@ export const CONDITIONS = {
   'table-tracked': 'an entry for a table is tracked as clean',
   'pte-tracked-absent': 'an absent entry is tracked as clean',
   'pte-guest-absent': "the guest's entry is not present",
-  'pte-unknown-writable': 'a page that nobody knows is writable',
+  'pte-unknown-writable': 'a page outside of all ranges is writable',
   'pte-host': 'it maps another page of the host',
-  'pte-handlers': 'handlers of the page are passed by',
+  'pte-handlers': 'handlers of the page are bypassed',
   'pte-clean': 'a clean page is writable, not tracked or dirty',
   'pte-tracked': 'a page that is not clean is tracked',
   'pte-flags': "the flags are not those of the guest's entry",
@@ -43,7 +43,7 @@ export const CONDITIONS = {
   'large-flags': "the flags are not those of the guest's entry",
   'large-pte-tracked': 'a page of a large page is tracked on its own',
   'large-pte-host': 'a page of a large page maps another page of the host',
-  'large-pte-handlers': 'handlers of a page of a large page are passed by',
+  'large-pte-handlers': 'handlers of a page of a large page are bypassed',
   'large-pte-flags': "the flags of a page of a large page are not those of the guest's entry",
 } as const;
 /** What must hold between the guest's tables and their shadows. */
@@ -145,7 +145,7 @@ class ConsistencyCheck {
   }
 
   /**
-   * The guest's entry that a shadow entry stands for: the one above where that maps a large page. Undefined: its table
+   * The guest's entry that a shadow entry was made from: the one above, if that maps a large page. Undefined: its table
    * lies outside of all memory.
    */
   #guestEntry(level: ShadowLevel, linear: number, above: GuestEntry | undefined): GuestEntry | undefined {
@@ -185,8 +185,8 @@ class ConsistencyCheck {
   }
 
   /**
-   * Mappings are in use, and an entry names the tables of one. Legacy PAE lets one directory stand for several
-   * gigabytes: then its entries for mappings are met at all of them.
+   * Whether mappings are in use, and an entry names the tables of one. In legacy PAE one directory may serve several
+   * gigabytes: then its entries for mappings are met in all of them.
    */
   #isMapping(linear: number, low: number, high: number, level: ShadowLevel): boolean {
     const placed = this.#cpu.paging.rawMode?.mappings.placed ?? [];

@@ -8,9 +8,9 @@ import type { VirtualHandler } from './virtual-handlers.ts';
 type Report = (finding: string) => void;
 
 /**
- * Looks whether handlers of virtual addresses are in order (guest-memory.md 11.1, 11.2): both trees in both
- * directions, the owner of each page, from physical bytes to handlers with every alias, and what pages are marked with.
- * @returns what is not; empty when all is well
+ * Checks handlers of virtual addresses (guest-memory.md 11.1, 11.2): both trees in both directions, the owner of each
+ * page, the map from physical bytes to handlers with every alias, and the marks of pages.
+ * @returns all findings; empty when all is well
  */
 export function checkHandlers({ virtualHandlers }: ShadowPaging): string[] {
   const findings: string[] = [];
@@ -39,7 +39,7 @@ function checkTree(what: string, list: readonly VirtualHandler[], report: Report
     if (list[i + 1].start < list[i].end) report(`${what} ${hex(list[i].start)} ends after the start of the one above`);
 }
 
-/** One node for each page, one after the other, that together are the handler. */
+/** A handler must have one node for each of its pages, without gaps. */
 function checkNodes(
   { start, end, description }: VirtualHandler,
   nodes: readonly PhysToVirtNode[],
@@ -78,12 +78,12 @@ function checkChains(
   }
 }
 
-/** Pages are marked with what the handlers there want, and no others are. */
+/** Pages must be marked as their handlers want, and no others. */
 function checkStates({ virtualHandlers }: Pick<ShadowPaging, 'virtualHandlers'>, report: Report): void {
   const wanted = new Map<number, number>();
   for (const { handler, nodes } of virtualHandlers.registered) {
     for (const { gcPhys } of nodes) {
-      // What was registered since the last sync is not known yet.
+      // The physical address is not known before the next sync.
       if (gcPhys === undefined) continue;
       const frame = Math.floor(gcPhys / PAGE_SIZE);
       const state = handler.kind === 'all' ? HandlerState.ALL : HandlerState.WRITE;

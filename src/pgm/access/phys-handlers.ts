@@ -11,7 +11,7 @@ import { HandlerMarks } from './handler-marks.ts';
 
 /**
  * The physical access handlers of a machine (guest-memory.md 9). Several may share a page when their bytes differ; each
- * page carries the strongest wish of its handlers.
+ * page is marked for the strictest of its handlers.
  */
 export class PhysHandlers {
   /** @internal */
@@ -52,8 +52,8 @@ export class PhysHandlers {
   }
 
   /**
-   * Moves a handler. From an error on, the old one is gone, like VirtualBox has it.
-   * @throws UsageError VERR_PGM_HANDLER_NOT_FOUND, and what `register` throws
+   * Moves a handler. After an error the old one is gone, as in VirtualBox.
+   * @throws UsageError VERR_PGM_HANDLER_NOT_FOUND, and errors of `register`
    */
   modify(start: GuestPhys, newStart: GuestPhys, newEnd: GuestPhys): ListedHandler {
     const old = this.list.get(start);
@@ -130,7 +130,8 @@ export class PhysHandlers {
   }
 
   /**
-   * Puts an MMIO2 page, which is mapped at `target`, in the place of an MMIO page. Says whether it was there already.
+   * Puts an MMIO2 page, which is mapped at `target`, in the place of an MMIO page. @returns whether it was there
+   * already
    */
   alias(start: GuestPhys, gcPhys: GuestPhys, target: GuestPhys): 'aliased' | 'already-aliased' {
     const handler = this.#coveringPage(start, gcPhys);
@@ -175,13 +176,13 @@ export class PhysHandlers {
     for (const handler of this.list.all) this.#marks.raise(handler, this.#ranges.get(handler.start));
   }
 
-  /** Ends aliases of pages that lose what they show. @internal */
+  /** Ends aliases that show one of these pages. @internal */
   dropAliasesOf(ids: Uint32Array): void {
     const lost = new Set(ids);
     for (const handler of this.list.all) if (handler.kind === 'mmio') this.#marks.dropAliases(handler, lost);
   }
 
-  /** The strongest wish of the handlers that touch a page. @internal */
+  /** The strictest state that handlers of a page need. @internal */
   wishFor(pageStart: GuestPhys): number {
     return this.#marks.wishFor(pageStart);
   }
@@ -214,7 +215,7 @@ export class PhysHandlers {
 
 const MARKS_AT_ONCE = 4096;
 
-/** Writes only where there are marks: memory of descriptors that was never written is not to be taken. */
+/** Writes only where there are marks, as writing would allocate descriptors that were never used. */
 function clearMarks(handler: Uint8Array): void {
   for (let page = 0; page < handler.length; page += MARKS_AT_ONCE) {
     const count = Math.min(MARKS_AT_ONCE, handler.length - page);

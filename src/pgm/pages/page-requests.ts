@@ -8,7 +8,7 @@ import type { RamRange } from './ram-range.ts';
 import type { RangeList } from './range-list.ts';
 import type { WriteMonitor } from './write-monitor.ts';
 
-/** What others may ask a machine to do with one of its pages. */
+/** A request to a machine about one of its pages. */
 export type PageRequest = {
   readonly gcPhys: GuestPhys;
   /** Holds only as long as this is the page's ID. */
@@ -19,14 +19,14 @@ export type PageRequest = {
   | { readonly what: 'exchange'; readonly sharedId: number }
 );
 
-/** `'refused'`: the world has changed since the request was made, or it never held. */
+/** `'refused'`: its precondition does not hold any more, or never did. */
 export type RequestOutcome = 'done' | 'refused';
 export type OnOutcome = (outcome: RequestOutcome) => void;
 
 /**
- * Requests of others to a machine (guest-memory.md 8.6). Whoever asks looks at pages while the machine may be running,
- * so what he saw is old: each request carries its precondition, which is checked when it is made, and again when the
- * machine, its CPUs stopped, carries it out.
+ * Requests of others to a machine (guest-memory.md 8.6). They are made while the machine may run, so each has a
+ * precondition, which is checked when the request is made, and again when the machine, its CPUs stopped, carries it
+ * out.
  */
 export class PageRequests {
   readonly #ranges: RangeList;
@@ -53,7 +53,7 @@ export class PageRequests {
     else onOutcome?.('refused');
   }
 
-  /** Carries out what waits. For the machine, when no CPU runs. @returns how many requests were done */
+  /** Carries out the waiting requests. Called by the machine when no CPU runs. @returns how many requests were done */
   run(): number {
     const requests = this.#waiting;
     this.#waiting = new Map();
@@ -126,7 +126,7 @@ export class PageRequests {
 
   #moveTo(pageId: number, range: RamRange, page: number): boolean {
     if (pageId === NIL_PAGE_ID) return false;
-    // What was 2 MiB in one piece is so no more.
+    // The block of 2 MiB is no longer in one piece.
     suspendLargePage(range, page);
     range.setPdeType(page, PdeType.PAGE_TABLE);
     range.pageId[page] = pageId;

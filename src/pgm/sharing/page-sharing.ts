@@ -16,11 +16,11 @@ export interface SharingCounts {
   hashedPages: number;
   /** Pages that had changed since the pass before, or were seen first: they are left alone. */
   changedPages: number;
-  /** Pages of zeros that are backed by nothing now. */
+  /** Pages of zeros whose memory was given back. */
   zeroPages: number;
-  /** Pages whose place another machine's, or another one of the same machine, has taken. */
+  /** Pages that were replaced by an equal one, of the same or of another machine. */
   exchangedPages: number;
-  /** Requests that did not hold any more. */
+  /** Requests that machines refused, as pages had changed meanwhile. */
   refusedRequests: number;
 }
 
@@ -29,8 +29,8 @@ const ZERO_PAGE_HASH = Number(BigInt.asUintN(32, xxh64(new Uint8Array(PAGE_SIZE)
 
 /**
  * Finds pages with equal bytes in the machines of a host, and lets them share one; pages of zeros are given back. Pages
- * are hashed; those whose hash has not changed from one pass to the next are looked up; equal hashes are compared byte
- * by byte; and the machines are asked to exchange, who check once more. A write to a shared page copies it.
+ * are hashed; those whose hash has not changed since the last pass are looked up; pages with equal hashes are compared
+ * byte by byte; then the machines are asked to share them, and check once more. A write to a shared page copies it.
  *
  * VirtualBox shares what its guest additions report as modules; this is the search by checksums that was designed
  * before (guest-memory.md 8.3).
@@ -79,7 +79,7 @@ export class PageSharing {
   }
 
   /**
-   * Looks at the next pages, where the last call has ended. Two passes find what is equal; a thread of low priority
+   * Looks at the next pages, where the last call has ended. Two passes find all equal pages; a thread of low priority
    * would call this for ever.
    */
   scan(pages: number): void {
@@ -136,7 +136,7 @@ export class PageSharing {
 
   #scanRange(scanned: ScannedRange, start: number, end: number): void {
     const { memory, range, firstNumber } = scanned;
-    // Whoever monitors writes sees each change of a page's state, too, and is not to be disturbed.
+    // Memory under a write monitor is skipped: the monitor would see the changes of page states, too.
     if (memory.monitor.user !== undefined) return;
     let chunk = 0;
     let count = 0;

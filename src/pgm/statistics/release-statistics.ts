@@ -1,6 +1,6 @@
 import type { StatisticRow } from './statistic.ts';
 
-/** What every build of VirtualBox counts, in its order of registration. */
+/** Statistics of every build of VirtualBox, in its order of registration. */
 export const RELEASE_STATISTICS: readonly StatisticRow[] = [
   ['/PGM/Page/cAllPages', 'u32', 'all pages'],
   ['/PGM/Page/cPrivatePages', 'u32', 'private pages'],

@@ -16,7 +16,7 @@ import { type AdaptPlan, type AdaptTarget, planAdaptation } from './plan.ts';
 import { withoutPages, writeAdapted } from './write-adapted.ts';
 
 export interface AdaptOptions {
-  /** Classes of change that are taken, of those that nobody gets unasked. */
+  /** Accepted classes of change, of those that need consent. */
   accept?: readonly (typeof CLASSES_TO_ACCEPT)[number][];
   /** The VirtualBox that is to load the result, where it is an older one. */
   release?: ReleaseNumbers | undefined;
@@ -25,17 +25,17 @@ export interface AdaptOptions {
   onProgress?: (doing: 'reading' | 'writing' | 'proving', offset: number) => void;
 }
 
-/** What the machine would say to the adapted state. */
+/** Forecast: would the machine load the adapted state? */
 export interface Foretold {
   /** VirtualBox's code, the unit and the reason; absent where nothing keeps the state from loading. */
   refusal?: string | undefined;
-  /** What could not be compared with the machine. */
+  /** Facts that could not be compared with the machine. */
   notJudged: readonly string[];
-  /** What only the host that loads the result can tell. */
+  /** Facts that only the host that loads the result can tell. */
   assumed: readonly string[];
 }
 
-/** What reading back an adapted state has shown. */
+/** Result of reading back an adapted state. */
 export interface AdaptProof extends Foretold {
   /** Nothing differs but what the plan names, and nothing keeps the state from loading in the machine. */
   holds: boolean;
@@ -49,11 +49,11 @@ export interface AdaptProof extends Foretold {
 }
 
 export interface AdaptReport {
-  /** What is changed, in the order in which it was found. */
+  /** All changes, in the order in which they were found. */
   changes: readonly Change[];
   /** Classes that were not accepted; nothing is written while there are any. */
   toAccept: readonly ChangeClass[];
-  /** What nobody could try; absent where the release is the one that savkit was tried with. */
+  /** Warning that the release was not tried; absent for the release that savkit was tried with. */
   experimental?: string;
   /** Of a state that was written. */
   proof?: AdaptProof;
@@ -61,7 +61,7 @@ export interface AdaptReport {
   foretold?: Foretold;
 }
 
-/** What an adaptation would do, and what the machine would say to the result. @throws as `adapt` does */
+/** The changes that an adaptation would make, and whether the machine would load the result. @throws as `adapt` does */
 export async function planReport(
   source: ByteSource,
   target: AdaptTarget,

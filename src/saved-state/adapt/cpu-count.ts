@@ -67,13 +67,13 @@ export function mergeCpuCount(merge: Merge): void {
   for (const { unit, codec, resize } of PER_CPU) {
     const own = merge.value(unit, codec);
     const donor = merge.donorValue(unit, codec);
-    if (!own || !donor) throw refused(`unit ${unit} could not be read, which has a part for every CPU`);
+    if (!own || !donor) throw refused(`unit ${unit} could not be read, and it has a part for every CPU`);
     resize(own, donor, after);
   }
   const gim = merge.value('GIM/0', gimCodec);
   const there = merge.donorValue('GIM/0', gimCodec);
   if (gim?.kvm && there?.kvm) gim.kvm.cpus = resized(gim.kvm.cpus, there.kvm.cpus, after);
-  const how = after > before ? 'the guest has not started the new ones' : 'the guest has not started those that go';
+  const how = after > before ? 'the guest has not started the new ones' : 'the guest has not started the removed ones';
   merge.note('kept', 'cpum/1', `CPUs: ${before} become ${after}; ${how}`);
 }
 

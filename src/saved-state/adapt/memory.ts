@@ -94,7 +94,7 @@ async function noteRam(
     merge.note(
       'loss',
       'pgm/1',
-      `${change}; ${used} pages with content lie beyond the end and are dropped: the guest will crash when it uses them`,
+      `${change}; ${used} pages with content lie beyond the end and are lost: the guest will crash when it uses them`,
     );
   else merge.note('kept', 'pgm/1', `${change}; the tables of the firmware keep the old size`);
 }

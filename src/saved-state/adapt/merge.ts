@@ -14,14 +14,14 @@ interface Working {
 }
 
 /**
- * The units of a state while they are made to fit a machine. Rules look at both states and say what is to be done;
- * nothing is written before all of them have.
+ * The units of a state while they are made to fit a machine. Rules look at both states and request changes; nothing is
+ * written before all rules have run.
  */
 export class Merge {
   readonly own: CollectedState;
   readonly donor: CollectedState;
   readonly changes: Change[] = [];
-  /** Devices (`name/instance`) that are another one in the machine, though they have the same name. */
+  /** Devices (`name/instance`) that differ in the machine, though they have the same name. */
   readonly replaced = new Set<string>();
   readonly #origins = new Map<string, Origin>();
   readonly #working = new Map<string, Working>();
@@ -48,7 +48,7 @@ export class Merge {
     this.#origins.set(unit, this.donor.units.has(unit) ? 'donor' : 'dropped');
   }
 
-  /** The decoded unit of the state is written in another version. */
+  /** Has a decoded unit of the state written in another version. */
   rewrite(unit: string, version: number): void {
     this.#versions.set(unit, version);
   }
@@ -59,8 +59,8 @@ export class Merge {
   }
 
   /**
-   * The decoded unit of the state, to be changed in place: it is written so. Undefined where the state lacks it, it was
-   * given up, or its layout is not known.
+   * The decoded unit of the state, to be changed in place: the changed value is written. Undefined where the state
+   * lacks it, it was given up, or its layout is not known.
    */
   value<T>(unit: string, codec: UnitCodec<T>): T | undefined {
     if (this.originOf(unit) !== 'own') return undefined;
@@ -99,7 +99,7 @@ export function decoded<T>({ header, payload }: CollectedUnit, codec: UnitCodec<
   return unlessBad(() => codec.decode(payload, header.version));
 }
 
-/** What no adaptation mends; the message says which setting to change back. */
+/** The error for a difference that no adaptation mends; the message says which setting to change back. */
 export function refused(message: string): UnsupportedError {
   return new UnsupportedError('not-adaptable', `Cannot adapt: ${message}`);
 }

@@ -18,13 +18,13 @@ import {
 import type { CollectedState } from '../reading/collect-units.ts';
 import { type Merge, refused } from './merge.ts';
 
-/** A unit of which older versions can be written, down to one. */
+/** A unit that can be written in older versions. */
 interface Rewritable<T> {
   unit: string;
   codec: UnitCodec<T>;
-  /** The oldest version that can be written. The real 7.2.22 reads what is written so. */
+  /** The oldest version that can be written. The real 7.2.22 reads all of them. */
   oldest: number;
-  /** Why a value can't be told in an older version; undefined where it can. */
+  /** Why an older version cannot hold a value; undefined if it can. */
   obstacle?(value: T, version: number): string | undefined;
 }
 
@@ -51,15 +51,15 @@ const REWRITABLE: readonly Rewritable<unknown>[] = [
   ),
   rewritable('HGCM', hgcmCodec, 2, ({ services, count }, version) =>
     version < FIRST_WITH_REQUESTOR && (services.length < count || services.some(({ clients }) => clients > 0))
-      ? 'guest additions are connected to services of the host, which laid out their connections otherwise'
+      ? 'guest additions are connected to services of the host, which keep their connections in another form there'
       : undefined,
   ),
   rewritable('ConsoleData', consoleDataCodec, 0x10001),
 ];
 
 /**
- * Units become of the versions that a release reads; those that it does not know go. What is not known to be written so
- * is the donor's, where that has it. @throws UnsupportedError `not-adaptable`
+ * Rewrites units in versions that a release reads, and drops those that it does not know. A unit that cannot be
+ * rewritten is taken from the donor, if that has it. @throws UnsupportedError `not-adaptable`
  */
 export function fitRelease(merge: Merge, release: ReleaseNumbers): void {
   if (isUnseen(release))
@@ -118,6 +118,6 @@ function isOtherNumbering(unit: string, { state }: CollectedState, release: Rele
 function obstacleTo(merge: Merge, label: string, name: string, to: number): string | undefined {
   const known = REWRITABLE.find(({ unit }) => unit === name);
   const value = known && merge.value(label, known.codec);
-  if (!known || value === undefined || to < known.oldest) return 'how that version is laid out is not known to savkit';
+  if (!known || value === undefined || to < known.oldest) return 'savkit does not know the layout of that version';
   return known.obstacle?.(value, to);
 }

@@ -9,8 +9,8 @@ import { type Ahci, ahciCodec, type Ide, ideCodec } from '../../../formats/units
 import { IDE_CHIPS, IDE_PLACES } from '../../../formats/units/storage/piix3ide.ts';
 import { busLogicCodec, lsiLogicCodec } from '../../../formats/units/storage/scsi-codecs.ts';
 
-// How settings tell what loaders compare of a unit, put into the unit. What they do not tell stays as it was: whoever
-// compares then finds it.
+// Puts values of settings into units, as far as loaders compare them. Values that settings do not have stay as they
+// were, and a comparison then shows them.
 
 interface Part<T> {
   unit: string;
@@ -57,7 +57,7 @@ export const SETTINGS_PARTS: readonly Part<unknown>[] = [
   }),
 ];
 
-/** Drives can be taken out, but what a new one is like no settings tell. */
+/** Drives can be removed, but not added, as settings do not have their state. */
 function applyIde(ide: Ide, config: DeviceConfig): void {
   ide.chip = numberOf(IDE_CHIPS, config.chip) ?? ide.chip;
   const drives = IDE_PLACES.map((_, place) => ({ channel: place >> 1, drive: place & 1 }));
@@ -73,7 +73,7 @@ function applyIde(ide: Ide, config: DeviceConfig): void {
 
 const PORTS_LESS_ONE = 0x1f;
 
-/** As with IDE; the registers of a port without a disk are those of another one. */
+/** As with IDE; a port that loses its disk gets the registers of another port without one. */
 function applyAhci(ahci: Ahci, config: DeviceConfig): void {
   const ports = Number(config[AHCI_PORT_COUNT]);
   if (ports !== ahci.ports) {
@@ -95,7 +95,7 @@ function isAttached(config: DeviceConfig, place: string): boolean | undefined {
   return config[place] === undefined ? undefined : config[place] === 'attached';
 }
 
-/** The number that a unit has for what settings call so. */
+/** The unit's number for a name in settings. */
 function numberOf(names: Readonly<Record<number, string>>, name: unknown): number | undefined {
   const found = Object.entries(names).find(([, own]) => own === name);
   return found && Number(found[0]);

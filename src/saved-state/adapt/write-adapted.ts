@@ -15,10 +15,10 @@ import { copyPayload } from '../convert/copy-payload.ts';
 import type { MemoryPlan } from './memory.ts';
 import type { AdaptPlan, PlannedUnit } from './plan.ts';
 
-/** The most that a container writer takes at once. */
+/** Bytes that a container writer takes at once. */
 const PIECE = 64 * KIB;
 
-/** Writes a state as planned. Blocks of memory pass as they are stored. */
+/** Writes a state as planned. Compressed blocks of memory are copied unchanged. */
 export async function writeAdapted(
   source: ByteSource,
   sink: ByteSink,
@@ -45,14 +45,14 @@ export async function writeAdapted(
       next++;
     }
     next = await writeMade(out, units, next);
-    if (next < units.length) throw changed(source.name, 'its units are others than before');
+    if (next < units.length) throw changed(source.name, 'its units have changed');
   } finally {
     container.release();
   }
   await out.finish();
 }
 
-/** The same without the pages of the guest: whatever loaders compare is in it. */
+/** A plan without the pages of the guest; it keeps all that loaders compare. */
 export function withoutPages(plan: AdaptPlan): AdaptPlan {
   const { basic, config } = plan.memory ?? plan.own.state.pgm ?? {};
   return basic && config ? { ...plan, memory: { basic, config, keeps: () => false } } : plan;

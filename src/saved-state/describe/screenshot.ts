@@ -11,8 +11,8 @@ import { type WalkOptions, walkState } from '../reading/walk.ts';
 
 /**
  * The picture of the screen that VirtualBox puts into a state when it saves it.
- * @throws UnsupportedError `no-screenshot` where there is none; FormatError where it is no picture; what `walkState`
- * throws
+ * @throws UnsupportedError `no-screenshot` where there is none; FormatError where it is no picture, and all errors of
+ * `walkState`
  */
 export async function screenshotOf(
   source: ByteSource,

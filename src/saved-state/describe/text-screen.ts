@@ -8,7 +8,7 @@ import { type WalkOptions, walkState } from '../reading/walk.ts';
 import { CODE_PAGE_437 } from './code-page-437.ts';
 import { payloadOf } from './unit-payload.ts';
 
-/** What stands on a screen in text mode. */
+/** Content of a screen in text mode. */
 export interface TextScreen {
   columns: number;
   rows: number;
@@ -29,7 +29,7 @@ export const TEXT_MEMORY = CHARACTERS * CHARACTER_STRIDE;
 
 /**
  * The text screen of a state, out of the registers and the memory of its VGA.
- * @throws UnsupportedError `no-text-screen` where there is none; what `walkState` throws
+ * @throws UnsupportedError `no-text-screen` where there is none; errors of `walkState`
  */
 export async function textScreenOf(
   source: ByteSource,

@@ -2,7 +2,7 @@ import type { ByteSink } from '../../../formats/files/sink.ts';
 import { returnBuffer, takeBuffer } from '../../../formats/kernels/arena.ts';
 import { MIB, PAGE_SIZE } from '../../../formats/sizes.ts';
 
-/** An image that is written front to back; what lies between its pieces is zeros. */
+/** An image that is written front to back; gaps between its pieces are zeros. */
 export class ImageStream {
   /** Bytes of the image so far. */
   position = 0;
@@ -13,8 +13,8 @@ export class ImageStream {
   #used = 0;
 
   /**
-   * @param size bytes of the image: what would stand after that is left out @param onPiece called whenever a piece has
-   * gone; may throw
+   * @param size bytes of the image; bytes beyond are left out @param onPiece called after each piece that was written;
+   * may throw
    */
   constructor(sink: ByteSink, size: number, onPiece: (position: number) => void) {
     this.#sink = sink;
@@ -22,7 +22,7 @@ export class ImageStream {
     this.#onPiece = onPiece;
   }
 
-  /** Adds bytes at an offset not before `position`, but for those that lie before the image. */
+  /** Adds bytes at an offset not before `position`; bytes before the image are left out. */
   async put(offset: number, bytes: Uint8Array): Promise<void> {
     await this.fillTo(offset);
     for (let done = Math.max(0, -offset); done < bytes.length && this.position < this.#size; ) {
@@ -33,7 +33,7 @@ export class ImageStream {
     }
   }
 
-  /** Adds a page that `load` writes to where it is told. */
+  /** Adds a page, which `load` writes into a buffer. */
   async putPage(
     offset: number,
     page: Uint8Array,

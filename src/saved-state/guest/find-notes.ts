@@ -6,7 +6,7 @@ import { Encoding } from '../../../formats/ssm/segments.ts';
 import { readState } from '../families/read-state.ts';
 import { NAME_OFFSET, NOTE_NAME, noteSize } from './vmcoreinfo.ts';
 
-/** More are not looked for: programs of the guest can plant any number. */
+/** Notes that are looked for at most: programs of the guest can plant any number. */
 const MAX_NOTES = 4096;
 /** The first byte of a note: the size of its name. */
 const FIRST_BYTE = NOTE_NAME.length;
@@ -18,8 +18,8 @@ export interface NoteSearchOptions {
 }
 
 /**
- * Where notes named VMCOREINFO seem to stand in a state's RAM, ascending, at most `MAX_NOTES`; their text is not looked
- * at.
+ * Where notes named VMCOREINFO seem to stand in a state's RAM, ascending, at most `MAX_NOTES`; their text is not
+ * checked.
  */
 export async function findNotes(source: ByteSource, { signal, onProgress }: NoteSearchOptions): Promise<GuestPhys[]> {
   // Linux has its note at the start of a page since 4.13. The other search has to decompress all of memory.

@@ -1,7 +1,7 @@
 import { unlessBad } from '../../../formats/errors.ts';
 import { child, children, type Element, number, parseSettings, textOf } from '../machine-facts/settings-xml.ts';
 
-/** What libvirt's settings of a domain tell of its machine. */
+/** Facts about a machine in libvirt's settings of its domain. */
 export interface LibvirtDomain {
   /** Name of the domain. */
   name?: string;
@@ -33,7 +33,7 @@ const UNITS: Record<string, number> = {
   TiB: 2 ** 40,
 };
 
-/** Undefined for what is no XML of a domain. */
+/** Undefined if the text is no XML of a domain. */
 export function readDomain(xml: string): LibvirtDomain | undefined {
   return unlessBad(() => domainOf(parseSettings(xml, "libvirt's settings")));
 }

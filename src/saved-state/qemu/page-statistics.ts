@@ -7,7 +7,7 @@ import type { WalkOptions } from '../reading/walk.ts';
 import type { BlockSummary } from './qemu-state.ts';
 import { readQemuState } from './read-qemu-state.ts';
 
-/** What the pages of a block are. */
+/** Counts of the pages of a block. */
 export interface BlockStatistics {
   name: string;
   /** Pages of the block, and of these those that the state holds. */
@@ -20,7 +20,7 @@ export interface BlockStatistics {
   rawRecords: number;
   zeroRecords: number;
   repeats: number;
-  /** In the file that the machine shares its memory with. */
+  /** The pages are not in the state, but in the file that backs the machine's memory. */
   leftOut: boolean;
 }
 

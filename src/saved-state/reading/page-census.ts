@@ -4,10 +4,10 @@ import { isInLowHole } from '../../../formats/pgm/ranges.ts';
 import { MIB, PAGE_SIZE } from '../../../formats/sizes.ts';
 import { FrameSet } from './frame-set.ts';
 
-/** ROMs are at most some MiB; what tracks their pages is bounded by this. */
+/** Limit for tracking pages of ROMs, which have at most some MiB. */
 const MAX_ROM_PAGES = (64 * MIB) / PAGE_SIZE;
 
-/** Counts page records and notes what only shows once all of them have been seen. */
+/** Counts page records and notes facts that show only after all of them. */
 export class PageCensus {
   /** Records by kind of the current pass. */
   records: number[] = [];

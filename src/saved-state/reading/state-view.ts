@@ -6,15 +6,13 @@ import type { StateFamily } from './families.ts';
 import type { MemoryRegion, NamedRange } from './memory-region.ts';
 import type { UnitSummary } from './state.ts';
 
-/**
- * What every saved state tells, whoever wrote it: commands that read any state build on this and on batches of pages.
- */
+/** Facts of a saved state of any family: commands that read any state build on this and on batches of pages. */
 export interface StateView {
-  /** Who wrote it. */
+  /** Family of the hypervisor that wrote it. */
   readonly family: StateFamily;
-  /** By whom and how it is written, for people: `V2.0 by VirtualBox 7.0.8`. */
+  /** Format and writer, for people: `V2.0 by VirtualBox 7.0.8`. */
   readonly title: string;
-  /** How the file is written: the version of VirtualBox's container, or what QEMU's stream lies in. */
+  /** The version of VirtualBox's container, or the container of QEMU's stream. */
   readonly format: string;
   /** The release of the writer, where the file tells it: `7.0.8`. */
   readonly release?: string;
@@ -26,13 +24,13 @@ export interface StateView {
   readonly units: readonly UnitSummary[];
   /** Units stand in the file at their offsets; false where the file is compressed, or scattered over an image. */
   readonly unitsHavePlaces: boolean;
-  /** Registers, and what the guest's tables are walked with. */
+  /** CPUs: registers, and facts for walks of the guest's tables. */
   readonly cpus: StateCpus;
   /** Absent where the state holds no memory. */
   readonly memory?: StateMemory;
   /** Values that savkit understands, by name such as `cpus[0].registers.rip`; not those of memory and of the file. */
   fields(): Map<string, string>;
-  /** What cores as VirtualBox writes them say of a machine, besides registers; its own states tell it. */
+  /** Facts for cores in VirtualBox's format, besides registers; only VirtualBox's states have them. */
   readonly vboxCore?: { apicBases: readonly bigint[]; release?: Release | undefined };
 }
 
@@ -40,9 +38,9 @@ export interface StateView {
 export interface StateCpus {
   /** By number of the CPU. */
   registers: readonly CpuRegisters[];
-  /** The CPUs are none of x86. */
+  /** True for CPUs that are not x86. */
   isForeign?: boolean;
-  /** What its CPUs can do in paging, where the state tells. */
+  /** Paging features of the CPUs, where the state tells. */
   features?: PagingFeatures;
   /** Width of guest-physical addresses in bits, where the state tells. */
   physicalBits?: number;

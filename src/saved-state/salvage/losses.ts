@@ -7,7 +7,7 @@ import type { PassPages } from './two-readings.ts';
 
 /** Pages of one range that are missing, `[start, end)`: guest-physical addresses for RAM and ROM, offsets for MMIO2. */
 export interface LostRun {
-  /** `unknown`: of versions 6 to 9, where damage took what tells RAM from ROM. */
+  /** `unknown`: versions 6 to 9, where damage has taken the types that tell RAM from ROM. */
   group: PageGroup | 'unknown';
   /** Name of the range. */
   range: string;
@@ -26,7 +26,7 @@ export interface LostRun {
 /** What is known of the pages of a pass. */
 export interface PassRecord {
   certain: PassPages;
-  /** All that was read, certain or not. */
+  /** All pages that were read, certain or not. */
   seen: PassPages;
   /** The whole pass was read, and no part of it depends on damaged bytes: it can be copied as it is. */
   isWhole: boolean;
@@ -70,7 +70,7 @@ export function lostPages(expected: readonly ExpectedPages[], passes: readonly P
 
 type Fate = 'kept' | LostRun['what'];
 
-/** Pages `[start, end)` that have fared alike. */
+/** Pages `[start, end)` with the same fate. */
 interface Stretch {
   start: number;
   end: number;
@@ -93,7 +93,7 @@ class PageFates {
   }
 
   /**
-   * The fates of pages `[start, end)`, in order. Takes time for pages that were seen only: a file may claim any number
+   * The fates of pages `[start, end)`, in order. Takes time only for pages that were seen: a file may claim any number
    * of others.
    */
   *within(start: number, end: number): Generator<Stretch> {

@@ -1,19 +1,19 @@
 import type { MachineLayout } from '../layout/machine-layout.ts';
 import type { WalkOptions } from '../reading/walk.ts';
 
-/** What missing pages become. */
+/** Content that replaces missing pages. */
 export type Fill = 'zero' | 'older';
 
-/** How a state is salvaged, and who is told. */
+/** Options of a salvage. */
 export interface SalvageOptions extends Pick<WalkOptions, 'signal'> {
   /**
-   * What missing pages become: nothing (VirtualBox then refuses the state), zeros, or an older copy where a live save
-   * has one and else zeros.
+   * Content of missing pages: none by default (VirtualBox then refuses the state); zeros; or an older copy where a live
+   * save has one, else zeros.
    */
   fill?: Fill;
   /**
-   * Flip back a single bit that explains a wrong CRC and makes the state whole, also where in so long a stretch some
-   * bit may fit by accident.
+   * Flip back a single bit that explains a wrong CRC and makes the state whole, even in a stretch so long that some bit
+   * may fit by accident.
    */
   repair?: boolean;
   /** Keep units and pages whose bytes can be read but do not have the CRC that was stored. */

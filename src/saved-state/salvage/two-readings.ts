@@ -11,32 +11,32 @@ type Side = 0 | 1;
 
 /** What is known of the pages of one group in one pass. */
 interface GroupNotes {
-  /** Whether the first reading met a page. */
+  /** Pages that the first reading has met. */
   seen: FrameSet;
-  /** What both readings have met last is the same. */
+  /** Pages with the same last content in both readings. */
   certain: FrameSet;
-  /** By reading: what it has met last, where the other one has met something else, or nothing yet. */
+  /** By reading: hashes of pages that the other one has met with another content, or not yet. */
   waiting: readonly [SpanHashes, SpanHashes];
 }
 
-/** So many pages one reading may be ahead of the other. */
+/** Pages that one reading may be ahead of the other. */
 const MOST_AHEAD = 4096;
 
 /**
  * Two readings side by side, which put different bytes in place of damaged blocks. A page that is the same in both
- * depends on no damaged block: it is certain. A page takes a bit in each of two sets. Hashes are kept only of pages
- * that one reading has met, and the other has not met, or with another content.
+ * depends on no damaged block: it is certain. A page takes a bit in each of two sets. Hashes are kept only while the
+ * readings do not agree on a page.
  */
 export class TwoReadings {
   readonly #passes: Map<PageGroup, GroupNotes>[] = [];
-  /** What one reading has met since it was ahead. */
+  /** Pages that one reading has met since it is ahead. */
   readonly #queue = new NoteQueue<GroupNotes>();
   #ahead: Side = 0;
   readonly #hasEnded: [boolean, boolean] = [false, false];
   /** Lets the reading that waits go on. */
   #wake: (() => void) | undefined;
 
-  /** What a reading tells its pages. */
+  /** Takes the pages of one reading. */
   notesOf(side: Side): PageNotes {
     return {
       note: (pass, group, page, hash) => this.#note(side, this.#groupOf(pass, group), page, hash),
@@ -47,7 +47,7 @@ export class TwoReadings {
   /** A reading has come to its end, or failed. */
   end(side: Side): void {
     this.#hasEnded[side] = true;
-    // What the other one has met since nobody confirms any more.
+    // Nobody confirms the queued pages any more.
     if (this.#ahead !== side || this.#hasEnded[other(side)]) this.#settleQueue();
   }
 
@@ -91,7 +91,7 @@ export class TwoReadings {
     } else if ((isBehind || queue.length === 0) && group.waiting[other(side)].has(page)) {
       settle(side, group, page, hash);
     } else if (isBehind) {
-      // From here on the readings go different ways; what is the same again after that is found by its page.
+      // From here on the readings differ; pages that agree later are found by their numbers.
       this.#settleQueue();
       settle(side, group, page, hash);
     } else {
@@ -106,7 +106,7 @@ export class TwoReadings {
     this.#wake?.();
   }
 
-  /** Waits while a reading is too far ahead. Never both: only one of them is. */
+  /** Waits while a reading is too far ahead, which only one can be. */
   #room(side: Side): Promise<void> | undefined {
     if (this.#ahead !== side || this.#queue.length <= MOST_AHEAD || this.#hasEnded[other(side)]) return undefined;
     return new Promise((resolve) => {

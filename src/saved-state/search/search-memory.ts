@@ -13,19 +13,19 @@ export interface Hit {
   at: number;
   /** Bytes of the match, at most `LONGEST_MATCH`. */
   length: number;
-  /** The match with what stands around it, as far as that is memory. */
+  /** The match with the bytes around it, as far as there is memory. */
   bytes: Uint8Array;
   /** Address of the first of these bytes. */
   from: number;
 }
 
-/** Where to look, and who is told. */
+/** Options of a search. */
 export interface SearchOptions {
   /** Only matches that lie in these guest-physical addresses, `[start, end)`. */
   range?: MemoryRange;
   /** Bytes around each match. */
   context?: number;
-  /** So many at most. */
+  /** Matches reported at most. */
   maxHits: number;
   /** Stops the work. Then InterruptedError is thrown. */
   signal?: AbortSignal;
@@ -33,9 +33,9 @@ export interface SearchOptions {
   onProgress?: (done: number, step: string, total?: number) => void;
 }
 
-/** What a search has found. */
+/** Result of a search. */
 export interface SearchReport {
-  /** By address. */
+  /** Matches by address. */
   hits: Hit[];
   /** False where there may be more than `maxHits`. */
   complete: boolean;
@@ -43,7 +43,7 @@ export interface SearchReport {
   searched: MemoryRange[];
 }
 
-/** Bytes in which matches start that are looked for at a time. */
+/** Bytes that are searched at a time for starts of matches. */
 const PIECE = MIB;
 /** The same with the bytes in which such a match may end. */
 const WINDOW = PIECE + LONGEST_MATCH;
@@ -91,7 +91,7 @@ export async function searchMemory(
   }
 }
 
-/** Knows the pieces of which nothing was ever written: they are zeros. */
+/** A file that knows its pieces which were never written: they are zeros. */
 class ImageWithHoles extends WrittenFile {
   readonly #written = new Set<number>();
 
@@ -161,7 +161,7 @@ async function searchStretch(
   }
 }
 
-/** Those that start in the first `PIECE` bytes. Matches without a byte, of which there may be any number, are none. */
+/** Matches that start in the first `PIECE` bytes; empty ones don't count. */
 function matchesIn(window: Buffer, pattern: Pattern): Match[] {
   return pattern.find(window, PIECE).filter(({ offset, length }) => offset < PIECE && length > 0);
 }

@@ -5,7 +5,7 @@ import { startThread } from '../../../formats/world/start-thread.ts';
 import { JobState, PageJob, type SharedJob } from './page-job.ts';
 import { type PageWork, PageWorker } from './page-work.ts';
 
-/** What a thread is started with. Numbers of files hold in all threads of a process. */
+/** Data that a thread is started with. File descriptors hold in all threads of a process. */
 export interface CrewOrder {
   work: PageWork;
   source: { fd: number; name: string; size: number };
@@ -13,25 +13,25 @@ export interface CrewOrder {
   bell: SharedArrayBuffer;
 }
 
-/** Int32 fields of the bell: how often it was rung, and whether to go home. */
+/** Int32 fields of the bell: how often it was rung, and whether to end. */
 export const RUNG = 0;
 export const STOPPED = 1;
 
 /** Built beside this file, and beside the bundled command line. */
 const WORKER = new URL('./worker.js', import.meta.url);
 const JOBS_PER_THREAD = 2;
-/** Milliseconds: longer than a job takes a thread that runs. */
+/** Milliseconds to wait for a job: longer than a running thread needs. */
 const PATIENCE = 5;
 /**
- * Batches that are not handed over after a job that came too late; twice as many with each that follows, as waiting
- * costs time.
+ * Batches that are not handed over after a job that was late; twice as many after each further one, as waiting costs
+ * time.
  */
 const FIRST_PAUSE = 8;
 const LONGEST_PAUSE = 256;
 
 /**
- * Threads that take batches of pages off the one that reads. It does not wait for threads that get no processor: what
- * nobody has begun when it is needed, it does itself.
+ * Threads that work on batches of pages for the one that reads. It does not wait for threads that get no processor: a
+ * job that is not begun when it is needed, it does itself.
  */
 export class Crew {
   readonly #jobs: PageJob[];
@@ -62,10 +62,7 @@ export class Crew {
     this.#threads = Array.from({ length: threads - 1 }).flatMap(() => this.#start(order));
   }
 
-  /**
-   * Hands a batch over whose job nobody is going to ask for, if some thread has nothing else to begin with; false: the
-   * caller is to do it.
-   */
+  /** Hands over a batch whose result nobody asks for, if a thread is idle. @returns false: the caller has to do it */
   take(batch: PageBatch): boolean {
     let ready = 0;
     for (const job of this.#jobs) {
@@ -76,8 +73,8 @@ export class Crew {
   }
 
   /**
-   * Hands a batch over, and with it what the CRC of the file still needs up to its end; undefined where no job is free,
-   * the batch does not stand in the file, or others were late.
+   * Hands over a batch, with the bytes up to its end that the CRC of the file still needs; undefined where no job is
+   * free, the batch does not stand in the file, or jobs were late.
    */
   give(batch: PageBatch, targets?: Float64Array): PageJob | undefined {
     if (this.#pauseLeft > 0) {
@@ -142,7 +139,7 @@ export class Crew {
     this.#own.release();
   }
 
-  /** Sees to it that the CRC of a job is known, and a job that nobody is going to ask for is done. */
+  /** Makes sure that the CRC of a job is known, and that a job whose result nobody asks for is done. */
   async #settle(job: PageJob): Promise<void> {
     if (job.claim()) job.finish(await this.#own.do(job));
     const isWalk = this.#work === 'walk';

@@ -45,7 +45,7 @@ export class MachineUnits {
     return this.#values.get(unit) as T;
   }
 
-  /** The value, where somebody has asked for it. */
+  /** The value, if `find` has decoded it. */
   decoded(unit: string): unknown {
     return this.#values.get(unit);
   }

@@ -5,7 +5,7 @@ import { PIIX3_PLACES } from './places.ts';
 
 /** VirtualBox's first PCI bus, of either chipset. */
 export interface Bus {
-  /** Register that the guest has chosen. */
+  /** Configuration address that the guest has selected. */
   address: number;
   devices: readonly BusDevice[];
   /** Whether interrupts of PCI devices go to the I/O APIC. */

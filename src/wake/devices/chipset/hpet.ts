@@ -9,11 +9,11 @@ const unitOf = (part: UnitPart) => part as unknown as Hpet;
 export const HPET_PERIOD = 10_000_000n;
 /** QEMU's HPET has at least as many timers. */
 export const HPET_TIMERS = 3;
-/** ns a tick. */
+/** Length of a tick in ns. */
 const TICK = HPET_PERIOD / 1_000_000n;
 /** Bit of the configuration: the counter runs. */
 const RUNS = 1n;
-/** What a timer can do, and not what the guest has set, is in the upper half of its configuration. */
+/** The guest's settings in a timer's configuration; the upper half tells what the timer can do. */
 const SETTINGS = 0xffff_ffffn;
 
 /** Length of a tick in fs. */

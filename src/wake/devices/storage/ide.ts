@@ -9,7 +9,7 @@ import {
   type UnitPart,
 } from '../../template/correspondence.ts';
 
-/** Bits of a drive's status: it works, or waits for data. */
+/** Bits of a drive's status: busy, or waiting for data. */
 const BUSY = 0x80;
 const DATA_REQUEST = 0x08;
 
@@ -21,13 +21,13 @@ export function isBusy(status: number): boolean {
 const unitOf = (part: UnitPart) => part as unknown as Ide;
 
 /**
- * Bits of a bus master's status: active, error, interrupt. Those above tell of a drive that it can do DMA; QEMU keeps
- * requests there that are to be tried again.
+ * Bits of a bus master's status: active, error, interrupt. The bits above say in VirtualBox that a drive can do DMA;
+ * QEMU keeps requests there that are to be tried again.
  */
 const BUS_MASTER_STATUS = 7n;
-/** Bits of the register that chooses a drive which are always ones. */
+/** Bits of the drive-select register that are always 1. */
 const SELECT_ONES = 0xa0n;
-/** A drive that is not there answers nothing. */
+/** Status of a drive that is not there. */
 const ABSENT = 0n;
 
 const REGISTERS = [
@@ -84,13 +84,13 @@ function driveTable(channel: number, drive: number): Correspondence[] {
       ...same(`${qemu}status`, `${vbox}status`),
       wake: (part) => (isAttached(part) ? BigInt(unitOf(part).controllers[channel].drives[drive].status) : ABSENT),
     },
-    // Of a drive for CDs, what the last command came to.
+    // Result of the last command, for CD drives.
     computed(`${qemu}sense_key`, (part) => senseOf(part, channel, drive)?.key),
     computed(`${qemu}asc`, (part) => senseOf(part, channel, drive)?.code),
   ];
 }
 
-/** Places in the answer to a request for sense. */
+/** Offsets in the answer to REQUEST SENSE. */
 const SENSE_KEY = 2;
 const SENSE_CODE = 12;
 
@@ -103,7 +103,8 @@ function senseOf(part: UnitPart, channel: number, drive: number): { key: bigint;
 const LINES = [0x40, 0x80];
 
 /**
- * QEMU does not keep that a drive has raised its interrupt: the line tells. VirtualBox lowers it when that is known.
+ * Marks drives that have raised their interrupt, so that VirtualBox lowers it later. QEMU does not save that; the
+ * line's level in the 8259 shows it.
  */
 export function takeInterruptsBack({ controllers }: Ide, { lastIrr }: I8259['slave']): void {
   for (const [channel, { selected, drives }] of controllers.entries())
