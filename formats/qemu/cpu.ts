@@ -1,3 +1,4 @@
+import { cpuLayout } from './cpu-layout.ts';
 import { type DeviceField, fieldsOf } from './device-fields.ts';
 import type { DeviceSection } from './device-sections.ts';
 
@@ -76,13 +77,14 @@ const TABLES: Record<string, string> = {
 };
 
 /**
- * Reads the registers of an x86 CPU by the description; undefined for a CPU of another architecture, or a stream
- * without description.
+ * Reads the registers of an x86 CPU by the description, or without one by the layout that QEMU has had for long;
+ * undefined for a CPU of another architecture or layout.
  */
-export function readCpu({ body, described, instance }: DeviceSection): QemuCpu | undefined {
-  if (!described) return undefined;
+export function readCpu({ body, described, instance, version }: DeviceSection): QemuCpu | undefined {
+  const layout = described ?? cpuLayout(version, body);
+  if (!layout) return undefined;
   const fields = new Map<string, DeviceField>();
-  for (const field of fieldsOf(described)) fields.set(field.path, field);
+  for (const field of fieldsOf(layout)) fields.set(field.path, field);
   if (!fields.has('env.eip')) return undefined;
   const view = new DataView(body.buffer, body.byteOffset, body.byteLength);
   const read = (path: string): bigint | undefined => {

@@ -1,4 +1,4 @@
-import { FormatError, hex, type OnDamage, UnsupportedError } from '../errors.ts';
+import { FormatError, hex, type OnDamage } from '../errors.ts';
 import { INCOMPLETE_NAME } from '../incomplete-name.ts';
 import { PartType } from './constants.ts';
 import { type DescribedDevice, parseDescription, type StreamDescription, sizeOf } from './description.ts';
@@ -35,22 +35,15 @@ export interface DeviceSections {
 
 /**
  * Splits the end of a stream into device sections. The bodies have no lengths of their own: the description has them;
- * without it the mark after each body, with the section's id, is searched for.
+ * without it the mark after each body, with the section's id, is searched for, and where sections have no marks the
+ * head of the next one.
  * @param start offset of `bytes` in the file
  * @param onDamage gets damage after which the splitting goes on, and damage that ends it
- * @param hasMarks whether marks follow the earlier sections of the stream @throws UnsupportedError `unknown-section`
- * with neither marks nor a description
+ * @param hasMarks whether marks follow the earlier sections of the stream
  */
 export function splitDevices(bytes: Uint8Array, start: number, onDamage: OnDamage, hasMarks = true): DeviceSections {
-  const splitter = new Splitter(bytes, start, onDamage);
+  const splitter = new Splitter(bytes, start, onDamage, hasMarks);
   splitter.describe();
-  if (!hasMarks && !splitter.result.description && bytes[0] === PartType.FULL)
-    throw new UnsupportedError(
-      'unknown-section',
-      'Cannot tell devices apart: the stream has neither a description of its sections nor marks after them, as some ' +
-        'machine types before 2.4; its RAM is whole',
-      { offset: start },
-    );
   try {
     splitter.run();
   } catch (error) {
@@ -79,6 +72,8 @@ function isOtherInDescription(device: DescribedDevice | undefined, name: string)
 }
 
 const PRINTABLE = /^[\x20-\x7e]+$/;
+/** Ids, instances and versions of sections are less. */
+const PLAUSIBLE = 0x10000;
 
 const latin1 = new TextDecoder('latin1');
 
@@ -88,18 +83,20 @@ class Splitter {
   readonly #view: DataView;
   readonly #start: number;
   readonly #onDamage: OnDamage;
+  readonly #hasMarks: boolean;
   /** Devices of the description that have not been met yet. */
   #expected: DescribedDevice[] = [];
   /** Start of the description, or else end of the bytes. */
   #end: number;
   #at = 0;
 
-  constructor(bytes: Uint8Array, start: number, onDamage: OnDamage) {
+  constructor(bytes: Uint8Array, start: number, onDamage: OnDamage, hasMarks: boolean) {
     this.#bytes = bytes;
     this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     this.#start = start;
     this.#end = bytes.length;
     this.#onDamage = onDamage;
+    this.#hasMarks = hasMarks;
   }
 
   /** Looks for the description. */
@@ -255,6 +252,7 @@ class Splitter {
 
   /** Bytes up to the first mark with the section's id after which the stream plausibly goes on. */
   #searchEnd(head: SectionHead, offset: number): number {
+    if (!this.#hasMarks) return this.#searchNext(head, offset);
     for (let at = head.bodyAt; at + 5 <= this.#end; at++) {
       if (!this.#isMark(at, head.id)) continue;
       if (at + 5 === this.#end) return at - head.bodyAt;
@@ -264,6 +262,21 @@ class Splitter {
       if (next === PartType.FULL && PRINTABLE.test(this.#head(at + 5)?.name ?? '')) return at - head.bodyAt;
     }
     throw this.#cutWithin(head, offset);
+  }
+
+  /** Bytes up to the first plausible head of a section, or else up to the last byte, if it can be the end mark. */
+  #searchNext(head: SectionHead, offset: number): number {
+    for (let at = head.bodyAt; at < this.#end; at++)
+      if (this.#bytes[at] === PartType.FULL && this.#isPlausible(at, head.id)) return at - head.bodyAt;
+    const last = this.#end - 1;
+    if (last >= head.bodyAt && this.#bytes[last] === PartType.END_MARK) return last - head.bodyAt;
+    throw this.#cutWithin(head, offset);
+  }
+
+  #isPlausible(at: number, id: number): boolean {
+    const next = this.#head(at);
+    if (!next || next.id === id || this.result.devices.some((device) => device.id === next.id)) return false;
+    return Math.max(next.id, next.instance, next.version) < PLAUSIBLE && PRINTABLE.test(next.name);
   }
 
   #missing(name: string, instance: number): QemuFormatError {

@@ -33,6 +33,11 @@ const SPLITS = [
   { machine: /^(isa)?pc(-|$)/, splitFrom: 3.5 * GIB, low: 3 * GIB },
   { machine: /^microvm$/, splitFrom: 3 * GIB + 1, low: 3 * GIB },
 ];
+/**
+ * Machine types before 2.4 are not told; the RAM of PCs has a name of its own. As much as this lies below 4 GiB in all
+ * of them.
+ */
+const UNTOLD = { ram: 'pc.ram', low: 2816 * MIB - 1 };
 
 /** Machines of other architectures have their RAM in one piece; they are known by the name that they give it, */
 const BASES: Readonly<Record<string, number>> = {
@@ -90,8 +95,10 @@ export function guestLayout(
   const base = BASES[name] ?? BASES_BY_TYPE.find((each) => machine !== undefined && each.machine.test(machine))?.gcPhys;
   if (base !== undefined) return { stretches: [{ offset: 0, size: ramSize, gcPhys: base }], ofType: true, known: true };
   const split = SPLITS.find((each) => machine !== undefined && each.machine.test(machine));
-  const low = (split && lowRam) ?? (split && ramSize >= split.splitFrom ? split.low : ramSize);
-  const isKnown = split !== undefined;
+  const isUntold = machine === undefined && name === UNTOLD.ram;
+  const told = split || isUntold ? lowRam : undefined;
+  const low = told ?? (split && ramSize >= split.splitFrom ? split.low : ramSize);
+  const isKnown = split !== undefined || (isUntold && (told !== undefined || ramSize <= UNTOLD.low));
   if (low >= ramSize) return { stretches: [{ offset: 0, size: ramSize, gcPhys: 0 }], ofType: isKnown, known: isKnown };
   return {
     stretches: [

@@ -64,6 +64,19 @@ it.each<[string, [string, number][], Record<string, [offset: number, gcPhys: num
     }
 });
 
+it('RAM of PCs before 2.4, which tell no type, lies where the clock says, or below the hole of all', () => {
+  const layoutOf = (size: number, low?: number) => {
+    const blocks = new RamBlocks();
+    blocks.add('pc.ram', size);
+    blocks.settle(undefined, low);
+    return blocks.layout;
+  };
+  const all = { stretches: [{ offset: 0, size: 2 * GIB, gcPhys: 0 }], ofType: true, known: true };
+  expect(layoutOf(2 * GIB)).toEqual(all);
+  expect(layoutOf(4 * GIB, 3.5 * GIB)).toMatchObject({ known: true, stretches: [{}, { gcPhys: FOUR_GIB }] });
+  expect(layoutOf(4 * GIB)).toMatchObject({ known: false, ofType: false });
+});
+
 /** As `info mtree` of QEMU 10 shows them, of a q35 with `pflash0` and of one with a DIMM. */
 it.each(['system.flash0', 'pc.bios'])(
   'the firmware of a PC, %s, ends with the first 4 GiB, whatever else is plugged',

@@ -38,6 +38,20 @@ function recordsOf(bytes: Buffer): { block: string; page: number; end: number }[
 const records = recordsOf(original);
 
 describe('salvage of a state of QEMU', () => {
+  it('keeps both devices where two have one name and instance, as the disk controllers of ISA machines', async () => {
+    const bytes = Buffer.from(original);
+    const second = bytes.indexOf('\x05i8259\0\0\0\x01', 0, 'latin1') + 6;
+    bytes.writeUInt32BE(0, second);
+    const entry = '"name": "i8259", "instance_id": 1';
+    bytes.write(entry.replace(/1$/, '0'), bytes.indexOf(entry), 'latin1');
+    const { report } = await salvaged(bytes);
+    expect(report).toMatchObject({ complete: true, dropped: [] });
+    expect(report.kept.filter(({ name }) => name === 'i8259').map(({ repaired }) => repaired)).toEqual([
+      undefined,
+      undefined,
+    ]);
+  });
+
   it.each([400, 5000, 5146, 900_000, 1_700_000, 1_773_600])(
     'cut in memory at %i: lists exactly what is lost',
     async (cut) => {

@@ -85,7 +85,7 @@ export async function salvageQemu(
       family: 'qemu',
       complete: isWhole && verdict === 'no-damage-found',
       loadable: loadable && qemuSays === undefined,
-      kept: kept.map(({ body: _, id: __, ...section }) => section),
+      kept: kept.map(({ body: _, id: __, described: ___, ...section }) => section),
       dropped,
       cut,
       lost,

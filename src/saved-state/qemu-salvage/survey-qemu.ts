@@ -3,7 +3,7 @@ import type { ByteSource } from '../../../formats/files/source.ts';
 import { INCOMPLETE_NAME } from '../../../formats/incomplete-name.ts';
 import { MAX_TAIL } from '../../../formats/qemu/constants.ts';
 import { openQemuState } from '../../../formats/qemu/containers/open.ts';
-import { parseDescription, type StreamDescription } from '../../../formats/qemu/description.ts';
+import { type DescribedDevice, parseDescription, type StreamDescription } from '../../../formats/qemu/description.ts';
 import { findDescription, findDescriptionEnd } from '../../../formats/qemu/find-description.ts';
 import { findDevice } from '../../../formats/qemu/find-device.ts';
 import type { WrittenSection } from '../../../formats/qemu/writing/stream-writer.ts';
@@ -19,6 +19,8 @@ export interface KeptSection extends WrittenSection {
   offset: number;
   /** Repairs of the section; absent if it was whole. */
   repaired?: string;
+  /** Its entry in the description. */
+  described?: DescribedDevice;
 }
 
 /** Salvageable parts of a damaged state. */
@@ -68,7 +70,7 @@ export async function surveyQemu(
   survey.cut = !description && !state.ended;
   survey.wasIncomplete = survey.kept.some(isMarker);
   survey.kept = survey.kept.filter((section) => !isMarker(section));
-  const isLost = (device: { name: string; instance: number }) => !isKept(survey, device);
+  const isLost = (device: DescribedDevice) => !isKept(survey, device);
   const lostOthers = keptOthers(state).length > 0 ? [] : state.otherSections.filter(({ type }) => type === 'start');
   survey.dropped = [...lostOthers, ...(description?.parsed.devices.filter(isLost) ?? [])].map(({ name, instance }) => ({
     name,
@@ -82,17 +84,28 @@ export function keptOthers({ memoryRead, otherSections }: QemuState): QemuState[
   return memoryRead ? otherSections : [];
 }
 
+/** Machine types before 2.4 have no marks after sections, and no configuration. */
+export function hasMarks({ configuration, ramSections, devices }: QemuState): boolean {
+  return configuration.machine !== undefined || [...ramSections, ...devices].some(({ footer }) => footer);
+}
+
 const isMarker = ({ name }: KeptSection) => name === INCOMPLETE_NAME;
 
 /** Keeps a section; if it comes twice, the last one counts, as for QEMU. */
 function keep({ kept }: QemuSurvey, section: KeptSection): void {
-  const index = kept.findIndex(({ name, instance }) => name === section.name && instance === section.instance);
+  const index = kept.findIndex((other) => isOf(other, section.described ?? section));
   if (index < 0) kept.push(section);
   else kept[index] = { ...section, repaired: 'came more than once, the last one counts' };
 }
 
-function isKept({ kept }: QemuSurvey, { name, instance }: { name: string; instance: number }): boolean {
-  return kept.some((section) => section.name === name && section.instance === instance);
+/** Two devices may have one name and instance, as the disk controllers of QEMU's ISA machines. */
+function isOf({ described, name, instance }: KeptSection, device: { name: string; instance: number }): boolean {
+  if (described && 'fields' in device) return described === device;
+  return name === device.name && instance === device.instance;
+}
+
+function isKept({ kept }: QemuSurvey, device: DescribedDevice): boolean {
+  return kept.some((section) => isOf(section, device));
 }
 
 /** The section with name, instance and version from the description, if that describes its body. */
@@ -113,7 +126,7 @@ function sectionOf({
   };
   const isRight = right.name === name && right.instance === instance && right.version === version;
   const was = `head said ${name} ${instance}, version ${version}`;
-  return { id, body, offset, ...right, repaired: isRight ? undefined : was };
+  return { id, body, offset, described, ...right, repaired: isRight ? undefined : was };
 }
 
 /** Searches the end of the stream, after unreadable parts, for the sections that the description lists. */
@@ -124,11 +137,12 @@ async function findTheRest(source: ByteSource, survey: QemuSurvey): Promise<void
   if (description) survey.description = description;
   for (const device of description?.parsed.devices ?? []) {
     if (isKept(survey, device)) continue;
-    const found = findDevice(bytes, device);
+    const found = findDevice(bytes, device, hasMarks(survey.state));
     if (!found) continue;
     const { name, instance } = device;
     const version = device.version ?? view.getUint32(found.bodyAt - 4);
-    const head = { id: view.getUint32(found.at + 1), name, instance, version, offset: offset + found.at };
+    const id = view.getUint32(found.at + 1);
+    const head = { id, name, instance, version, offset: offset + found.at, described: device };
     keep(survey, { ...head, body: bytes.subarray(found.bodyAt, found.end), repaired: 'found after damage' });
   }
   survey.kept.sort((a, b) => a.offset - b.offset);

@@ -7,7 +7,7 @@ import { PAGE_SIZE } from '../../../formats/sizes.ts';
 import { readQemuState } from '../qemu/read-qemu-state.ts';
 import type { WalkOptions } from '../reading/walk.ts';
 import type { LostPages } from './page-sets.ts';
-import { keptOthers, type QemuSurvey } from './survey-qemu.ts';
+import { hasMarks, keptOthers, type QemuSurvey } from './survey-qemu.ts';
 
 export interface WriteSalvagedOptions extends Pick<WalkOptions, 'onProgress' | 'signal'> {
   /** Pages that become zeros. */
@@ -33,6 +33,7 @@ export async function writeSalvagedQemu(
     blocks,
     layout,
     ramId,
+    footers: hasMarks(state),
   });
   try {
     const pages = { take: (batch: PageBatch) => writer.take(batch) };

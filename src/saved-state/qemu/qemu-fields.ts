@@ -15,8 +15,15 @@ export function qemuFields({ cpus, devices, configuration, runState }: QemuState
     for (const [register, value] of Object.entries(registers)) fields.set(`${name}.${register}`, hex(value));
     for (const [register, { selector }] of Object.entries(segments)) fields.set(`${name}.${register}`, hex(selector));
   }
-  for (const device of devices)
-    for (const { name, value } of deviceFields(device)) fields.set(`${device.name}/${device.instance}.${name}`, value);
+  const counts = new Map<string, number>();
+  for (const device of devices) {
+    // The disk controllers of QEMU's ISA machines have one name and instance.
+    const unit = `${device.name}/${device.instance}`;
+    const count = (counts.get(unit) ?? 0) + 1;
+    counts.set(unit, count);
+    const key = count === 1 ? unit : `${unit} #${count}`;
+    for (const { name, value } of deviceFields(device)) fields.set(`${key}.${name}`, value);
+  }
   return fields;
 }
 

@@ -115,8 +115,8 @@ class Reading {
 
   async #readDevices(state: QemuState): Promise<void> {
     const tail = await this.#reader.tail();
-    const split = this.#split(tail, state);
-    if (!split) return;
+    const hasMarks = state.ramSections.some(({ footer }) => footer);
+    const split = splitDevices(tail.bytes, tail.offset, (error) => this.#report(error), hasMarks);
     const { devices } = split;
     Object.assign(state, split);
     this.#placeRam(state);
@@ -146,18 +146,6 @@ class Reading {
       `Cannot place memory: ${hex(size)} bytes of RAM are below 4 GiB (max-ram-below-4g), as the end of the state ` +
       'tells, which was not found before its pages; savkit convert makes a plain file of a volume or an image';
     this.#report(new UnsupportedError('not-seekable', message));
-  }
-
-  /** @returns undefined where nothing tells the sections apart, which was reported */
-  #split({ bytes, offset }: { bytes: Uint8Array; offset: number }, { ramSections }: QemuState) {
-    const hasMarks = ramSections.every(({ footer }) => footer);
-    try {
-      return splitDevices(bytes, offset, (error) => this.#report(error), hasMarks);
-    } catch (error) {
-      if (!(error instanceof UnsupportedError)) throw error;
-      this.#report(error);
-      return undefined;
-    }
   }
 
   async #passOn(unit: UnitSummary, body: Uint8Array): Promise<void> {

@@ -58,7 +58,7 @@ export async function verifyQemu(source: ByteSource, options: WalkOptions = {}):
     levels.structure = structural === 0 ? 'good' : 'bad';
     checkCompleteness(state, findings);
     const lacking = findings.errors.length - structural;
-    levels.completeness = lacking > 0 ? 'bad' : state.ended ? 'good' : 'unknown';
+    levels.completeness = lacking > 0 ? 'bad' : state.ended && state.description ? 'good' : 'unknown';
     checkConsistency(state, findings);
     await checkHoles(source, state, findings, options.signal);
     await checkImage(source, state, findings, options.signal);
