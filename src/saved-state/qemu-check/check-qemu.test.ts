@@ -158,6 +158,20 @@ describe('what a command line makes', () => {
     );
   });
 
+  it.each([
+    ['pc-i440fx-2.1', ['vga.vram 8388608', '0000:00:02.0/cirrus_vga.rom 65536'], ['PCIHost', 'pcspk'], 'e1000'],
+    ['pc-q35-2.11', ['vga.vram 16777216', '0000:00:01.0/vga.rom 65536'], ['PCIHost'], 'e1000'],
+    ['pc-q35-4.0.1', ['0000:00:01.0/vga.vram 16777216'], ['PCIHost'], 'e1000e'],
+    ['pc-i440fx-5.1', ['0000:00:02.0/vga.vram 16777216'], [], 'e1000'],
+  ])('of the machine type %s is what QEMU 7.2.22 saved of it', (type, blocks, missing, card) => {
+    const machine = expectedOf(settings(`-machine ${type}`), type);
+    expect(machine.blocks.map(({ name, size }) => `${name} ${size}`)).toEqual(expect.arrayContaining(blocks));
+    const names = machine.sections.map(({ name }) => name);
+    expect(['PCIHost', 'pcspk'].filter((name) => !names.includes(name))).toEqual(missing);
+    expect(names.some((name) => name.endsWith(`/${card}`))).toBe(true);
+    expect(machine.unknown).toEqual([]);
+  });
+
   it('has local APICs numbered by the topology', () => {
     expect(apicsOf({ cpus: 6, sockets: 2, cores: 3, threads: 1 })).toEqual([0, 1, 2, 4, 5, 6]);
     expect(apicsOf({ cpus: 3 })).toEqual([0, 1, 2]);

@@ -3,6 +3,8 @@ import type { GuestDevice } from './guest-settings.ts';
 
 /** Type of the default network card, which depends on the machine type. */
 export const DEFAULT_CARD = 'default-nic';
+/** The same of the default graphics adapter. */
+export const DEFAULT_GRAPHICS = 'default-vga';
 
 const GRAPHICS: Readonly<Record<string, string>> = {
   std: 'VGA',
@@ -90,7 +92,7 @@ class Devices {
 
   #graphics(given: readonly GuestDevice[]): GuestDevice[] {
     const isDefault = this.#hasDefaults && !given.some(({ type }) => DISPLAYS.has(type));
-    const wanted = this.#options.last('vga') ?? (isDefault ? 'std' : 'none');
+    const wanted = this.#options.last('vga') ?? (isDefault ? DEFAULT_GRAPHICS : 'none');
     if (wanted === 'none') return [];
     return [device(GRAPHICS[wanted] ?? wanted)];
   }

@@ -1,7 +1,8 @@
 import { MIB } from '../../../formats/sizes.ts';
 import { DEVICE_TYPES, type DeviceType } from './device-table.ts';
-import { DEFAULT_CARD } from './devices-of-command.ts';
+import { DEFAULT_CARD, DEFAULT_GRAPHICS } from './devices-of-command.ts';
 import type { GuestDevice, GuestSettings, MemorySettings } from './guest-settings.ts';
+import { MachineAge } from './machine-age.ts';
 import { CHIPSETS, hasPart, PARTS, type QemuChipset, WITHOUT_EFFECT } from './machine-table.ts';
 import { PciPlaces } from './pci-places.ts';
 import { UsbPlaces } from './usb-places.ts';
@@ -68,6 +69,7 @@ class Building {
   readonly expected: ExpectedMachine;
   readonly #settings: GuestSettings;
   readonly #chipset: QemuChipset | undefined;
+  readonly #age: MachineAge;
   readonly #pci: PciPlaces;
   readonly #usb = new UsbPlaces();
   /** Paths of controllers by the names of their buses. */
@@ -79,6 +81,7 @@ class Building {
     this.#settings = settings;
     const told = machineType ?? settings.machineType ?? CHIPSETS[0].alias;
     this.#chipset = chipsetOf(told);
+    this.#age = new MachineAge(told);
     this.#pci = new PciPlaces(this.#chipset?.bus ?? '', this.#chipset?.slots ?? []);
     this.expected = {
       name,
@@ -108,9 +111,11 @@ class Building {
   #addMachine(chipset: QemuChipset): void {
     const { machine } = this.#settings;
     const missing = PARTS.filter((part) => !hasPart(part, chipset, machine));
-    for (const name of chipset.sections) if (!missing.some(({ sections }) => sections.test(name))) this.#section(name);
+    for (const name of chipset.sections)
+      if (this.#age.has(name) && !missing.some(({ sections }) => sections.test(name))) this.#section(name);
     for (const name of ACPI_BLOCKS)
-      if (!missing.some(({ blocks }) => blocks?.test(name))) this.expected.blocks.push({ name, fits: true });
+      if (this.#age.has(name) && !missing.some(({ blocks }) => blocks?.test(name)))
+        this.expected.blocks.push({ name, fits: true });
     for (const property of machine.keys())
       if (!WITHOUT_EFFECT.has(property) && !PARTS.some((part) => part.property === property))
         this.expected.unknown.push(`property ${property} of the machine`);
@@ -140,7 +145,7 @@ class Building {
 
   #add(device: GuestDevice): void {
     const { properties } = device;
-    const typeName = device.type === DEFAULT_CARD ? (this.#chipset as QemuChipset).card : device.type;
+    const typeName = this.#typeNameOf(device);
     const type = DEVICE_TYPES.get(typeName);
     if (!type) {
       this.expected.unknownDevices.push(`device ${typeName}`);
@@ -154,13 +159,18 @@ class Building {
     const at = path === '' ? '' : `${path}/`;
     for (const name of type.sections) this.#section(`${at}${name}`, type.pciId);
     for (const name of type.apart) this.#section(name);
-    if (properties.get('rombar') !== '0') this.#addBlocks(type, properties, at);
+    if (properties.get('rombar') !== '0') this.#addBlocks(typeName, type, properties, at);
     if (type.hasBus) {
       this.#section('PCIBUS');
       this.#pci.addBus(properties.get('id'), path, type.hasBus === 'port');
     }
     if (type.makes) this.#makeBus(type, properties.get('id'), path);
     this.#judgeProperties(typeName, type, path, properties);
+  }
+
+  #typeNameOf({ type }: GuestDevice): string {
+    if (type === DEFAULT_GRAPHICS) return this.#age.graphics;
+    return type === DEFAULT_CARD ? this.#age.cardOf((this.#chipset as QemuChipset).card) : type;
   }
 
   #placeOf(type: DeviceType, device: GuestDevice): string | undefined {
@@ -198,7 +208,7 @@ class Building {
     else if (makes) this.#controllers.set(`${makes.kind}:${id ?? ''}`, path);
   }
 
-  #addBlocks(type: DeviceType, properties: ReadonlyMap<string, string>, at: string): void {
+  #addBlocks(typeName: string, type: DeviceType, properties: ReadonlyMap<string, string>, at: string): void {
     for (const [name, size] of type.blocks) {
       const file = properties.get('romfile');
       if (name.endsWith('.rom') && file === '') continue;
@@ -206,7 +216,8 @@ class Building {
       const video = properties.get('vgamem_mb');
       const block: ExpectedBlock = { name: `${at}${name}`, size };
       if (own) delete block.size;
-      else if (name === 'vga.vram' && video !== undefined) block.size = Number(video) * MIB;
+      if (name === VIDEO && this.#age.hasGlobalVideo(typeName)) block.name = name;
+      if (name === VIDEO) block.size = video === undefined ? this.#age.videoOf(typeName, size) : Number(video) * MIB;
       this.expected.blocks.push(block);
     }
     for (const [name, size] of type.blocksApart) this.expected.blocks.push({ name, size });
@@ -242,6 +253,8 @@ export function isOfMachine(name: string): boolean {
 }
 
 const ACPI_BLOCKS = ['/rom@etc/acpi/tables', '/rom@etc/table-loader', '/rom@etc/acpi/rsdp'];
+/** Memory of most graphics adapters. */
+const VIDEO = 'vga.vram';
 const DEFAULT_BIOS = 256 * 1024;
 /** Size of block `pc.rom`. */
 const OPTION_ROMS = 128 * 1024;

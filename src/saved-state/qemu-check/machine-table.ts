@@ -36,7 +36,7 @@ export const CHIPSETS: readonly QemuChipset[] = [
   },
   {
     alias: 'q35',
-    types: /^pc-q35-(\d+\.\d+)$/,
+    types: /^pc-q35-(\d+\.\d+)(?:\.\d+)?$/,
     sections: `${COMMON} 0000:00:00.0/mch 0000:00:1f.0/ICH9LPC 0000:00:1f.2/ich9_ahci 0000:00:1f.3/ich9_smb`.split(' '),
     slots: [0, 0x1f],
     bus: 'pcie.0',
