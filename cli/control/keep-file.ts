@@ -3,7 +3,7 @@ import { join, resolve } from 'node:path';
 import { stateFolder } from '../../migrations/hand-over/record-folder.ts';
 import { tryFile } from '../io/output.ts';
 
-/** Where a machine is saved when its process is told to end. */
+/** File that a machine is saved to when its process gets a signal to end. */
 export interface KeepFile {
   path: string;
   /** Replace an existing file. */

@@ -81,7 +81,10 @@ export class Drain {
     timer.abort();
   }
 
-  /** What the records tell of a machine that an earlier process had sent off. One that runs here is sent again. */
+  /**
+   * Looks up in the records what became of a machine that an earlier process had sent off. One that runs here is sent
+   * again.
+   */
   async #recall({ machine, name, migration, to, outcome }: Begun & Partial<Ended>): Promise<void> {
     const { machines, journal, fates } = this.#options;
     const found = machines.find((each) => each.machine === machine) ?? { machine, name, bytes: 0, runs: false };
@@ -97,7 +100,7 @@ export class Drain {
     this.#finish({ ...found, name, ...ended, to, migration, attempts: 0 });
   }
 
-  /** Starts what has a slot. @returns whether anything was started */
+  /** Starts machines while there are slots. @returns whether anything was started */
   #startSome(): boolean {
     let hasStarted = false;
     for (const leaving of this.#line.all) {

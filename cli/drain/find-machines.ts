@@ -30,7 +30,7 @@ export interface Look {
   status: MachineStatus | undefined;
 }
 
-/** Machines that are asked at a time: one that does not answer holds nobody up. */
+/** Machines that are asked at a time, so that one without an answer does not hold up the others. */
 const MOST_ASKED = 16;
 const SOCKET_NAME = /\.(sock|socket|qmp)$/;
 
@@ -48,7 +48,7 @@ export async function findMachines(
   return (await lookRound(words, signal, onBad)).map(({ found }) => found);
 }
 
-/** The same, with all that each machine tells of itself. */
+/** The same, with each machine's answer about itself. */
 export async function lookRound(
   words: readonly string[],
   signal: AbortSignal,
@@ -89,7 +89,7 @@ async function socketsIn(folder: string): Promise<string[]> {
   }
 }
 
-/** What answers at a socket: a process of savkit, or a QEMU. @throws SavkitError where neither does */
+/** The machine at a socket: of a process of savkit, or of a QEMU. @throws SavkitError if neither answers */
 export async function lookAt(machine: string, signal: AbortSignal): Promise<FoundMachine> {
   return (await lookClosely(machine, signal)).found;
 }
@@ -101,7 +101,7 @@ async function lookClosely(machine: string, signal: AbortSignal): Promise<Look> 
     const { name, ramSize, state } = status;
     return { found: { machine, name, bytes: ramSize, runs: state === 'running' }, state, status };
   } catch (error) {
-    // QEMU greets before it is asked: that is no reply of a machine of savkit.
+    // QEMU sends its greeting unasked, which is no reply of a machine of savkit.
     if ((error as SavkitError).code !== 'bad-reply') throw error;
     return lookAtGuest(machine, signal);
   }

@@ -34,9 +34,9 @@ export async function move(
   };
 }
 
-/** How the migration of a machine would go. */
+/** Forecast of the migration of a machine. */
 export interface MoveForecast {
-  /** It would come to an end. */
+  /** Whether it would come to an end. */
   isPossible: boolean;
   /** One line for people. */
   because: string;

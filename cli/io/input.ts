@@ -82,7 +82,7 @@ async function withUnpacked<T>(
   }
 }
 
-/** The same for what has to be read more than once: stdin, or a pipe, goes to a temporary file first. */
+/** The same for inputs that are read more than once: stdin, or a pipe, goes to a temporary file first. */
 function withSeekableInput<T>(
   file: string,
   use: (source: ByteSource) => Promise<T>,
@@ -117,7 +117,7 @@ export function withSource<T>(
   return withSeekableInput(file, use, options);
 }
 
-/** A file, or the part of one that the words after a colon name, which may hold colons. @throws EnvironmentError */
+/** A file, or the part of one that is named after a colon; the name may hold colons. @throws EnvironmentError */
 async function openPart(path: string, isWatched = true): Promise<ByteSource> {
   if (isUrl(path)) return openUrl(path);
   const { file, part } = partIn(path);
@@ -179,7 +179,7 @@ export async function readSmallText(path: string, limit: number, options?: Input
   return decoderFor(bytes).decode(bytes);
 }
 
-/** Windows' tools write UTF-16, which its first bytes tell, or UTF-8 with such bytes. Text has no zero characters. */
+/** Windows' tools write UTF-16 or UTF-8 with a byte order mark. Text has no zero characters. */
 function decoderFor([first, second]: Uint8Array): InstanceType<typeof TextDecoder> {
   const isLittleEndian = (first === 0xff && second === 0xfe) || (first !== 0 && second === 0);
   const isBigEndian = (first === 0xfe && second === 0xff) || (first === 0 && second !== 0);

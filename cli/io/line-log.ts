@@ -15,7 +15,7 @@ const NEWLINE = 0x0a;
 export type LogEntry = Record<string, unknown>;
 
 export interface LineLogOptions {
-  /** The first line: what the log is, and of what. */
+  /** The first line: kind and subject of the log. */
   head: LogEntry & { journal: string };
   /** Go on with an existing log, which is refused otherwise. */
   resume: boolean;

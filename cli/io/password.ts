@@ -34,7 +34,7 @@ export async function readPassword(
 
 function readHidden(prompt: TerminalText): Promise<string> {
   ask(prompt);
-  // What is typed is not shown.
+  // Typed characters are not shown.
   const silent = new Writable({ write: (_chunk, _encoding, done) => done() });
   const lines = createInterface({ input: process.stdin, output: silent, terminal: true, signal: stop.signal });
   return new Promise((resolve, reject) => {

@@ -40,7 +40,7 @@ async function* filesOf(file: string, recursive: boolean, isLeftOut: Test): Asyn
   else yield { file, isFound: false };
 }
 
-/** Of links those to files are followed: a link to a folder may lead round in a circle. */
+/** Links to files are followed; links to folders are not, as they may lead round in a circle. */
 async function* filesIn(folder: string, isLeftOut: Test): AsyncGenerator<GivenFile> {
   const folders: string[] = [folder];
   for (let at = folders.pop(); at !== undefined; at = folders.pop()) {

@@ -15,7 +15,7 @@ export interface RecordedMigration {
   machine: string;
   /** When the last decision was written; ISO 8601, UTC. */
   time: string;
-  /** What this host was in it; both, where both sides keep their records here. */
+  /** Sides of this host; both, if both sides keep their records here. */
   sides: { side: MigrationSide; decision: Decision; peer: string; record: string }[];
   outcome: HistoryOutcome;
 }
@@ -34,7 +34,7 @@ const SETTLED: Readonly<Partial<Record<Decision, HistoryOutcome>>> = {
 
 /**
  * The migrations of which a folder has records, the last one first.
- * @param onBad called for a file that has the name of a record, and is none
+ * @param onBad called for a file that is named like a record, and is none
  * @throws EnvironmentError where the folder can't be read; one that is not there is empty
  */
 export async function listRecords(

@@ -14,7 +14,7 @@ export const ExitCode = {
   /** The file is bad. */
   BAD_FILE: 1,
   USAGE: 2,
-  /** Done in part; what is missing was listed. */
+  /** Done in part; the missing parts were listed. */
   PARTLY: 3,
   /** Reading, writing, permissions, no space, the network, a migration that the other side or its limits stopped. */
   ENVIRONMENT: 4,
@@ -43,7 +43,7 @@ export function exitCodeOf(error: unknown): ExitCode {
   throw error;
 }
 
-/** Of several files the gravest outcome counts, in this order. */
+/** The gravest outcome of several files counts, in this order. */
 const GRAVEST = [
   ExitCode.INTERRUPTED,
   ExitCode.INTERNAL,

@@ -46,7 +46,7 @@ export function withHostOptions<T>(argv: Argv<T>) {
 /** The host that a machine runs on. */
 export type HostOptions = OptionsOf<typeof withHostOptions>;
 
-/** The machines of one host, and what it does for them. */
+/** The host of this process's machine: memory limit, sharing, large pages. */
 export class OwnHost {
   readonly backing: HostBacking;
   /** Looks for equal pages; undefined without `--share-with`. */

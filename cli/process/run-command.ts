@@ -126,7 +126,7 @@ export interface Done {
   result: FileResult;
   /** For people, on stdout. */
   text: TerminalText;
-  /** What failed, on stderr. */
+  /** Failures, for people, on stderr. */
   told: TerminalText;
   /** The command's own word for this outcome, where it has one. */
   word?: string;

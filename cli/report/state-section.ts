@@ -102,7 +102,7 @@ function memoryPart(regions: readonly MemoryRegion[]): Html {
   )}</details>`;
 }
 
-/** Units in the file, with what was found at their places. */
+/** Units in the file, with the findings at their places. */
 function filePart({ units, size }: StateView, findings: readonly Finding[]): Html {
   const end = units.reduce((most, unit) => Math.max(most, unit.offset + unit.size), size);
   const colours = ['ram', 'mmio2', 'rom'];

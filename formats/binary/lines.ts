@@ -14,7 +14,7 @@ export async function* linesOf(
   limit: number,
   last: 'keep' | 'drop' = 'keep',
 ): AsyncGenerator<string> {
-  /** Of the current line. */
+  /** Pieces of the current line. */
   let pieces: Uint8Array[] = [];
   let size = 0;
   const add = (piece: Uint8Array) => {

@@ -4,7 +4,7 @@ import { EnvironmentError, UsageError } from '../errors.ts';
 import { world } from '../world/world.ts';
 import { nameOfHeldFile } from './held-files.ts';
 
-/** How an output file is put in place. */
+/** Options for putting an output file in place. */
 export interface OutputOptions {
   /** Replace an existing file; default false. */
   force?: boolean;

@@ -33,7 +33,7 @@ export interface CoreRange extends MemoryRange {
 /** Facts about the machine, for the notes. */
 export interface CoreMachine {
   cpus: readonly CpuRegisters[];
-  /** By CPU; may be shorter. */
+  /** APIC base by CPU; may have fewer entries than there are CPUs. */
   apicBases: readonly bigint[];
   release?: Release | undefined;
 }

@@ -12,7 +12,7 @@ interface Global {
 }
 
 /**
- * What kernels.wasm exports; assembly/ says what each does. Arguments called `at` and `to` are addresses in `memory`.
+ * Exports of kernels.wasm, which are described in assembly/. Arguments called `at` and `to` are addresses in `memory`.
  */
 interface Exports {
   memory: { buffer: ArrayBuffer };

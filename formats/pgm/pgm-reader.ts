@@ -39,9 +39,9 @@ export class PgmReader {
   readonly batch: PageBatch;
   /** Version of the unit that was begun last. */
   version: PgmVersion | undefined;
-  /** From the last unit of the final pass; undefined before. */
+  /** Basic part of the last unit of the final pass; undefined before. */
   basic: PgmBasic | undefined;
-  /** From the first unit that has it; undefined before, and in versions 6 to 9. */
+  /** Config block of the first unit that has it; undefined before, and in versions 6 to 9. */
   config: PgmConfig | undefined;
   /** Versions 6 to 9: the ranges with their page types, in place of `config`. */
   readonly oldRanges: OldRange[] = [];
@@ -208,7 +208,7 @@ export class PgmReader {
     return version.ramConfig && first >= ADDRESSED;
   }
 
-  /** V1.1 stores no pointer widths; the separator of version 6 tells (ssm-container.md 2.1). */
+  /** V1.1 stores no pointer widths; the place of version 6's separator shows them (ssm-container.md 2.1). */
   async #settlePointerWidth(version: PgmVersion): Promise<void> {
     const { header } = this.#container;
     if (version.basic !== 'one-cpu-unmarked' || header.widthsStored) return;

@@ -1,4 +1,4 @@
-/** What tells the versions of the pgm unit apart. Here and nowhere else; code asks a column, never a number. */
+/** Properties in which versions of the pgm unit differ. Code asks a property, never a version number. */
 export interface PgmVersion {
   /** As the unit's header has it. */
   readonly version: number;

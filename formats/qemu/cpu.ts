@@ -17,7 +17,7 @@ export interface QemuCpu {
   segments: Record<string, QemuSegment>;
   /** The A20 gate lets address bit 20 through. */
   a20: boolean;
-  /** What physical addresses are masked with; undefined where the description has no such field. */
+  /** Mask of physical addresses; undefined where the description has no such field. */
   a20Mask: bigint | undefined;
   /** QEMU's own flags of the mode that the CPU is in, which repeat bits of its registers. */
   hiddenFlags: bigint | undefined;

@@ -78,7 +78,7 @@ const descriptionShape = record({
   devices: list(deviceOf, MAX_ENTRIES),
 });
 
-/** @throws FormatError `bad-description` for what is no description, UnsupportedError beyond the limits */
+/** @throws FormatError `bad-description` for bad JSON or shape, UnsupportedError beyond the limits */
 export function parseDescription(json: Uint8Array): StreamDescription {
   const tooLarge = (why: string) => new UnsupportedError('too-long', `Cannot read description: ${why}`);
   if (json.length > MAX_DESCRIPTION) throw tooLarge(`it has more than ${MAX_DESCRIPTION} bytes`);
@@ -131,7 +131,7 @@ export function sizeOf({ fields, subsections }: Pick<DescribedPart, 'fields' | '
 
 const INDEXED = /^(.*)\[(\d+)\]$/;
 
-/** Of the elements of an array, QEMU 10 numbers the first one only; those that follow it have its bare name. */
+/** Numbers the elements of arrays: QEMU 10 numbers only the first one; those that follow it have its bare name. */
 function numbered(fields: DescribedField[]): DescribedField[] {
   let last: RegExpExecArray | null = null;
   for (const field of fields) {

@@ -6,7 +6,7 @@ export interface DeviceField {
   /** Such as `env.regs[3]` or `cpu/poll_control_msr.env.poll_control_msr`. */
   path: string;
   type: string;
-  /** Where it stands in the body of the section. */
+  /** Offset in the body of the section. */
   offset: number;
   size: number;
 }
@@ -44,7 +44,7 @@ export function fieldValue(body: Uint8Array, { type, offset, size }: DeviceField
   return /^int/.test(type) ? BigInt.asIntN(8 * size, value) : value;
 }
 
-/** A subsection by the description: where its head has to stand in the body of the section. */
+/** A subsection by the description, with the expected offset of its head in the body of the section. */
 interface SubsectionHead {
   name: string;
   version: number | undefined;
@@ -66,7 +66,9 @@ function* headsOf({ fields, subsections }: DescribedPart, start: number): Genera
   return offset;
 }
 
-/** The first subsection whose head does not stand where the description has it; undefined where all do. */
+/**
+ * The first subsection whose head is not at the place that follows from the description; undefined if there is none.
+ */
 export function misplacedSubsection(device: DescribedPart, body: Uint8Array): SubsectionHead | undefined {
   const text = Buffer.from(body.buffer, body.byteOffset, body.byteLength);
   for (const head of headsOf(device, 0)) {

@@ -140,7 +140,7 @@ export class V1Reader implements Container {
     return { name: unitName(name), instance, version, pass: 'final', offset, headerSize };
   }
 
-  /** What a handler leaves unread is no error in V1.x. */
+  /** Bytes that a handler leaves unread are no error in V1.x. */
   async #passUnit(): Promise<void> {
     const window = this.#window;
     await this.#payload?.close();
@@ -199,8 +199,8 @@ export class V1Reader implements Container {
   }
 
   /**
-   * After a damaged payload the next unit is where the header said, if one stands there; else, and after a damaged
-   * header, it is searched.
+   * After a damaged payload the next unit is where the header's size puts it, if a unit is there; else, and after a
+   * damaged header, it is searched for.
    */
   async resync(): Promise<boolean> {
     const window = this.#window;

@@ -13,7 +13,7 @@ import {
   readFooter,
 } from './v2-tail.ts';
 
-/** Reads what follows the units of a V2.0 file: directory and footer. Numbers are rows of ssm-container.md 4. */
+/** Reads the end of a V2.0 file: directory and footer. Numbers are rows of ssm-container.md 4. */
 export class V2FileEnd {
   readonly #window: Window;
   readonly #crc: StreamCrc;

@@ -12,8 +12,8 @@ import {
   footer,
 } from './layouts.ts';
 
-// What follows the units of a V2.0 file (ssm-container.md 3.6, 3.7). Source: SSM.cpp, ssmR3ValidateDirectory,
-// ssmR3ValidateFooter.
+// Directory and footer, after the units of a V2.0 file (ssm-container.md 3.6, 3.7). Source: SSM.cpp,
+// ssmR3ValidateDirectory, ssmR3ValidateFooter.
 
 export const FOOTER_SIZE = footer.size();
 export const DIRECTORY_HEAD_SIZE = directoryHead.size();

@@ -3,13 +3,13 @@ import { FormatError } from '../errors.ts';
 
 /** Limits of a message. */
 export interface MessageLimits {
-  /** Values in all, those inside of others included; each costs whoever unpacks it some 60 bytes. */
+  /** Values in all, those inside of others included; each takes some 60 bytes when it is unpacked. */
   values: number;
   /** Depth of nested lists and maps. */
   depth: number;
 }
 
-/** Only what MessagePack itself has: other readers know no extensions of this library. Its types lack `skipValues`. */
+/** Plain MessagePack only: other readers do not know this library's extensions. Its types lack `skipValues`. */
 const options = { useRecords: false, moreTypes: false, mapsAsObjects: true, skipValues: [undefined] };
 const packr = new Packr(options);
 

@@ -14,21 +14,21 @@ export function numberOf(text: string): bigint | undefined {
   return value < 1n << 64n ? value : undefined;
 }
 
-/** The same, for up to 64 bits, such as a virtual address. @throws UsageError `bad-number` */
+/** Reads a number of up to 64 bits, such as a virtual address. @throws UsageError `bad-number` */
 export function parseBigNumber(text: string): bigint {
   const value = numberOf(text);
   if (value !== undefined) return value;
   throw new UsageError('bad-number', `Cannot read number "${text}": expected e.g. 4096, 0x1000 or 1M, at most 64 bits`);
 }
 
-/** The same, for sizes, physical addresses and rates. @throws UsageError `bad-number`, also beyond 2^53 */
+/** Reads a size, a physical address or a rate. @throws UsageError `bad-number`, also beyond 2^53 */
 export function parseNumber(text: string): number {
   const value = Number(parseBigNumber(text));
   if (Number.isSafeInteger(value)) return value;
   throw new UsageError('bad-number', `Cannot read number "${text}": expected one below 2^53`);
 }
 
-/** The same, within a range; both ends belong to it. @throws UsageError `bad-number` */
+/** Reads a number within a range; both ends belong to it. @throws UsageError `bad-number` */
 export function parseCount(text: string, least: number, most: number): number {
   const value = parseBigNumber(text);
   if (value >= BigInt(least) && value <= BigInt(most)) return Number(value);

@@ -19,7 +19,7 @@ export interface SavedGuest {
  * until the guest stands still.
  */
 export class DeviceSave {
-  /** How long it took from `letEnd` on, in ms; undefined until it is over, or where it fails. */
+  /** Duration of the save from `letEnd` on, in ms; undefined until it has succeeded. */
   ms: number | undefined;
   readonly bytes: Promise<Uint8Array>;
   readonly #qmp: QmpClient;

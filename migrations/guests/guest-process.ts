@@ -19,8 +19,8 @@ const LOOK_MS = 10;
 const LISTENS = '00010000';
 
 /**
- * The process that listens on a Unix socket; undefined where that can't be told, as for a process of another user, or
- * where several seem to: any user can give a socket of their own the name of another one.
+ * The process that listens on a Unix socket; undefined if it is not visible, as for a process of another user, or if
+ * several seem to: any user can give a socket of their own the name of another one.
  */
 export function processBehind(socketPath: string): GuestProcess | undefined {
   return only(processesBehind(socketPath));

@@ -24,11 +24,11 @@ import { type MigrationSettings, settingsShape } from '../qmp/migration-settings
 
 export const SOURCE_DECISIONS = ['migrating', 'handed-over', 'done', 'kept'] as const;
 export const TARGET_DECISIONS = ['receiving', 'ready', 'started', 'gave-up'] as const;
-/** What the source can decide. */
+/** Decisions of the source. */
 export type SourceDecision = (typeof SOURCE_DECISIONS)[number];
-/** What the target can decide. */
+/** Decisions of the target. */
 export type TargetDecision = (typeof TARGET_DECISIONS)[number];
-/** What a side can decide; resolve.ts tells the consequences. */
+/** A decision of either side; resolve.ts has the consequences. */
 export type Decision = SourceDecision | TargetDecision;
 export type MigrationSide = 'source' | 'target';
 
@@ -62,7 +62,7 @@ const recordShape = record({
   begunAt: optional(text(64)),
   /** Number of the connection over which it was decided; older versions do not tell. */
   attempt: withDefault(integer(0, 2 ** 31), 0),
-  /** Of machines that another process runs: it lives on when this one ends. */
+  /** The process that runs the machine, if another one: it lives on when this one ends. */
   guest: optional(guestShape),
   /** Whether it was paused before it stood still to be handed over, and so arrives paused; absent before that. */
   wasPaused: optional(flag),
@@ -183,7 +183,7 @@ export async function writeRecord(path: string, value: DecisionRecord): Promise<
   try {
     await syncFolder(dirname(path));
   } catch (error) {
-    // Everybody reads the new record by now, though a crash may bring the older one back. Nobody has acted on it yet;
+    // The new record can be read already, though a crash may bring the older one back. No process has acted on it yet;
     // if it can't be taken back, it stands.
     if (await takeBack(path, before)) throw EnvironmentError.from(error, `write down the decision in ${path}`);
   }
@@ -213,7 +213,7 @@ async function takeBack(path: string, before: string | undefined): Promise<boole
 
 /**
  * Makes a record durable as it stands: its process may have been killed while it wrote, and a crash of the host would
- * then bring back the older one, after somebody has acted on this one. @throws EnvironmentError for a disk that fails
+ * then bring back the older one, after a process has acted on this one. @throws EnvironmentError for a disk that fails
  */
 export async function keepRecord(path: string): Promise<void> {
   const file = await world.disk.open(path, 'r').catch(() => undefined);

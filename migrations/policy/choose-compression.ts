@@ -21,7 +21,7 @@ const FAST_LINK = 330e6;
 /** Above this ratio zstd saves less than it is worth on any link. */
 const POOR_RATIO = 0.95;
 
-/** Whether to compress from now on, by the speed of the link and what the processor has time for; a pure function. */
+/** Whether to compress from now on, by the speed of the link and the idle time of the processors; a pure function. */
 export function chooseCompression({ compresses, waitingShare, ratio, rate }: SendingFigures): boolean {
   if (compresses) return ratio < POOR_RATIO && waitingShare > BUSY;
   return ratio < POOR_RATIO && rate < FAST_LINK && waitingShare > IDLE_ENOUGH;

@@ -5,7 +5,7 @@
  * dirty tracking is trusted until the source's memory is looked through afterwards.
  */
 export const PROOF_MODES = ['full', 'compared', 'audited'] as const;
-/** How the machine is proved to have arrived as it left, see `PROOF_MODES`. */
+/** How it is proved that the machine arrived unchanged, see `PROOF_MODES`. */
 export type ProofMode = (typeof PROOF_MODES)[number];
 
 /** Parts of the downtime, in ms, as measured. */

@@ -4,7 +4,7 @@ import { count, flag, list, record, type ShapeValue, text, withDefault } from '.
 import type { Ask } from './ask.ts';
 import type { QmpClient } from './qmp-client.ts';
 
-/** Has QEMU wait before it goes on from memory to devices. */
+/** Makes QEMU wait between memory and devices. */
 const PAUSE = 'pause-before-switchover';
 /** Bytes per second: as fast as a socket takes them. */
 const UNLIMITED = 2 ** 40;
@@ -45,7 +45,7 @@ export async function learnSettings(ask: Ask): Promise<MigrationSettings> {
  * would change the stream.
  * @param former the present settings @param memory `left-out`: all of it is shared; `stripped`: it stands in the stream
  * as well, at the source, and savkit takes it out
- * @throws UnsupportedError in QEMU's words
+ * @throws UnsupportedError with QEMU's message
  */
 export async function setForDevicesOnly(
   qmp: QmpClient,
@@ -79,7 +79,7 @@ export async function expectMemory(qmp: QmpClient, capabilities: readonly string
   await setCapabilities(qmp, [{ capability: IGNORE_SHARED, state }]);
 }
 
-/** Puts back what was set before `setForDevicesOnly`, as far as QEMU lets it be set. */
+/** Restores the settings from before `setForDevicesOnly`, as far as QEMU allows. */
 export async function putBack(qmp: QmpClient, { capabilities, bandwidth, downtime }: MigrationSettings): Promise<void> {
   await setCapabilities(qmp, capabilities).catch(orRefused);
   await qmp

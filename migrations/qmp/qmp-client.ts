@@ -23,7 +23,7 @@ const MOST_EMPTY = 1000;
 const ANSWER_MS = 30_000;
 const GREETING_MS = 5_000;
 
-/** How long QEMU is waited for, and when to stop waiting. */
+/** Limits of waiting for QEMU. */
 export interface QmpWait {
   /** ms until an answer counts as missing; 30,000 by default. */
   withinMs?: number;
@@ -39,7 +39,7 @@ interface Waiting {
 
 /**
  * A connection to QEMU's machine protocol (QMP): JSON, one message a line. A socket of it serves one client at a time.
- * What comes over it is checked like any other input: a line has a limit, and an answer a shape.
+ * Data from it is checked like any other input: a line has a limit, and an answer a shape.
  */
 export class QmpClient {
   /** Version in QEMU's greeting: `7.2.22`. */
@@ -171,7 +171,7 @@ export class QmpClient {
     }
     const { id, value, refusal } = readAnswer(message, this.#lastId);
     const waiting = this.#waiting.get(id);
-    // An answer that nobody waits for any more came too late.
+    // An answer after its time-out is dropped.
     if (!waiting) return;
     if (refusal === undefined) waiting.resolve(value);
     else waiting.reject(new UnsupportedError('qmp-refused', `QEMU refuses ${waiting.command}: ${refusal}`));

@@ -21,13 +21,13 @@ export interface RoundReport {
   rate: number;
   /** Bytes per second that the guest dirtied. */
   dirtyRate: number;
-  /** How long the machine would have stood still if it had been stopped now. */
+  /** Expected downtime if the machine had been stopped after this round. */
   downtimeMs: number;
-  /** Share of its time that the guest had, in (0, 1]. */
+  /** Share of processor time that the guest got, in (0, 1]; less than 1 when it is throttled. */
   guestShare: number;
   /** Whether the machine stood still. */
   paused: boolean;
-  /** What was done after it. */
+  /** Decision after the round. */
   verdict: RoundVerdict | 'resend' | 'seal';
   /** One line for people. */
   because: string;
@@ -58,7 +58,7 @@ export interface ProofReport {
 export interface LookBack {
   /** Time that hashing it again took, in ms; none of it is downtime. */
   ms: number;
-  /** Pages with a write that never got to the target, by name, the first ones: the machine runs there without them. */
+  /** Names of the first pages with writes that never got to the target: the machine runs there without these. */
   lost: string[];
   /** Number of all lost pages. */
   lostPages: number;
@@ -68,19 +68,19 @@ export interface LookBack {
 
 /** Phases of the downtime in ms, in order; their sum is `downtimeMs`. */
 export interface DowntimePhases {
-  /** Until nothing ran any more, and it was known what was dirty. */
+  /** Until the machine stood still, and the dirty pages were known. */
   stop: number;
   /** Until the last page had left. */
   pages: number;
-  /** With proof `full`: until this side had hashed its memory; before `pages` where that finds what is dirty. */
+  /** With proof `full`: until this side had hashed its memory; before `pages` if hashing finds the dirty pages. */
   hash: number;
-  /** Until registers, devices and states of pages had left, and the seal. */
+  /** Until registers, devices, states of pages and the seal had left. */
   rest: number;
-  /** Until the target had all of it, had compared, and had written down that it is ready. */
+  /** Until the target had received and compared all, and had written down that it is ready. */
   ready: number;
   /** Until it was written down here that the machine is handed over. */
   decision: number;
-  /** Until the target had written down that it runs it, and ran it, and this side knew. */
+  /** Until the target had written down that it runs the machine, had started it, and this side knew. */
   start: number;
 }
 
@@ -90,7 +90,7 @@ export interface MigrationReport {
   migration: string;
   /** Name of the machine. */
   machine: string;
-  /** Who has the machine; `undecided`: `resolve` tells once the target can be asked. */
+  /** Side that has the machine; `undecided`: `resolve` finds out once the target can be asked. */
   outcome: 'handed-over' | 'kept' | 'undecided';
   /** One line for people; empty where it was handed over. */
   because: string;
@@ -111,9 +111,9 @@ export interface MigrationReport {
   downtimeMs: number;
   /** How often it was stopped: once, and once more for each link that broke while it stood still. */
   stops: number;
-  /** What the downtime was spent on. */
+  /** Phases of the downtime. */
   downtime: DowntimePhases;
-  /** Somebody had paused the machine before: it stays paused, here or there. */
+  /** The machine was paused before: it stays paused, here or there. */
   paused: boolean;
   /** The target does not run it, but keeps it in a file. */
   inFile: boolean;
@@ -123,7 +123,7 @@ export interface MigrationReport {
   streams: number;
   /** In order. */
   rounds: RoundReport[];
-  /** How both memories were compared; absent where it did not come to that. */
+  /** How both memories were compared; absent if the migration ended before. */
   proof?: ProofReport;
 }
 
@@ -138,7 +138,7 @@ export type MigrationEvent =
     }
   | {
       event: 'progress';
-      /** How far the migration is. */
+      /** Progress of the migration. */
       progress: ProgressFigures;
     }
   | {
@@ -192,17 +192,17 @@ export type MigrationEvent =
     }
   | {
       event: 'looked-back';
-      /** What was found. */
+      /** Result of the comparison. */
       found: LookBack;
     };
 
-/** How far a migration is. */
+/** Progress of a migration. */
 export interface ProgressFigures {
   /** Number of the round, from 0. */
   round: number;
-  /** Of this round, and of the whole migration: from 0 to 1, never less than before. */
+  /** Share of this round that is done, from 0 to 1. */
   ofRound: number;
-  /** Share of the whole migration. */
+  /** Share of the whole migration, from 0 to 1; never less than before. */
   total: number;
   /** Bytes sent so far. */
   bytes: number;
@@ -210,8 +210,8 @@ export interface ProgressFigures {
   rate: number;
   /** Bytes per second that the guest dirties. */
   dirtyRate: number;
-  /** How long the machine would stand still if it were stopped now. */
+  /** Expected downtime if the machine were stopped now. */
   downtimeMs: number;
-  /** Time left as a range: if nothing more gets dirty, and if it goes on as it does. */
+  /** Time left as a range: if nothing more gets dirty, and if the guest goes on as before. */
   leftMs: [number, number];
 }

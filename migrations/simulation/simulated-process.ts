@@ -9,7 +9,7 @@ import type { Happening, Timeline } from './timeline.ts';
 /** Folder of the records, on either host. */
 export const RECORDS = '/records';
 
-/** What all hosts of a simulation share. */
+/** Things that all hosts of a simulation share. */
 export interface Surroundings {
   readonly timeline: Timeline;
   readonly random: Random;
@@ -19,7 +19,7 @@ export interface Surroundings {
   diskFault(host: SimulatedHost, work: DiskWork, path: string): string | undefined;
 }
 
-/** A host: its files, its clock, and what runs there. */
+/** A host: its files, its clock, and its processes. */
 export class SimulatedHost {
   readonly name: 'source' | 'target';
   readonly around: Surroundings;
@@ -52,7 +52,7 @@ export class SimulatedHost {
     return process;
   }
 
-  /** All stops at once, and data that was not synced may be gone; other hosts are not told. */
+  /** Stops all processes at once; data that was not synced may be gone, and other hosts are not told. */
   crash(): void {
     for (const process of [...this.running.values()]) process.end('silently');
     this.files.crash(this.around.random);

@@ -26,7 +26,7 @@ export interface Carrier {
   onTaken?: ((bytes: Buffer, by: SocketOwner) => void) | undefined;
 }
 
-/** One end of a connection. It is a socket to all that use it, so that they treat it as they treat real ones. */
+/** One end of a connection. It is a `Socket`, so that it is used like real ones. */
 export class SimulatedSocket extends Socket {
   readonly owner: SocketOwner;
   readonly #carrier: Carrier;
@@ -59,7 +59,7 @@ export class SimulatedSocket extends Socket {
     this.#onWay += bytes.length;
     const carried = this.isDeaf ? undefined : this.#carrier.carry(bytes, this);
     if (carried) for (const frame of carried.frames) this.#send(carried.ms, frame);
-    // As with real sockets: what the system takes at once is written at once.
+    // As with real sockets, a write ends at once while the system's buffer has room.
     if (this.#onWay <= SEND_BUFFER) process.nextTick(done);
     else this.#blocked = () => this.#carrier.timeline.add(0, this.owner, () => done());
     // Lost bytes count as under way for ever, as a peer that is gone takes nothing any more.

@@ -44,7 +44,7 @@ export class Timeline {
 
   /**
    * The same for the world itself: the work only adds further happenings.
-   * @param at the time itself: a difference to now would be rounded, and change the order of things of one time
+   * @param at the time itself: a difference to now would be rounded, and change the order of simultaneous things
    */
   addQuietAt(at: number, work: () => void): void {
     this.#addAt(at, undefined, work, true);
@@ -56,7 +56,7 @@ export class Timeline {
     return happening;
   }
 
-  /** Lets things happen until `isOver` says so, nothing is left, or so much time has passed. */
+  /** Lets things happen until `isOver` says so, nothing is left, or `withinMs` have passed. */
   run(isOver: () => boolean, withinMs: number): Promise<void> {
     const end = this.now + withinMs;
     return new Promise((resolve, reject) => {
@@ -149,6 +149,6 @@ function afterPromises(work: () => void): void {
 function takeTurn(): void {
   turnsToCome--;
   const work = waiting.shift();
-  // As a promise's turn: what it leads to in promises comes before what it leads to in streams.
+  // Run as a promise's turn, so that promises that follow from it run before streams.
   if (work) queueMicrotask(work);
 }

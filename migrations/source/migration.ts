@@ -35,10 +35,10 @@ const RETRY_AFTER_MS = [100, 300, 1000, 2000, 5000];
 
 /**
  * Moves a running machine to a target. When this resolves, the machine either runs there (`handed-over`: it is released
- * here), or goes on here (`kept`), or the link broke after the decision and nobody can say yet (`undecided`: it stands
- * still here; see `resolve`).
- * @throws UsageError `bad-limit`; SavkitError only before anything has happened: when the first connection, or the
- * target, refuses. The machine runs on then
+ * here), or goes on here (`kept`), or the link broke after the decision, and the outcome is not known yet (`undecided`:
+ * it stands still here; see `resolve`).
+ * @throws UsageError `bad-limit`; SavkitError only if the first connection fails, or the target refuses the machine;
+ * the machine runs on then
  */
 export async function migrate(machine: SourceMachine, options: MigrateOptions): Promise<MigrationReport> {
   // Bad limits are refused before anything happens.

@@ -30,7 +30,10 @@ export class Outage {
     this.#memory = memory;
   }
 
-  /** Pages were sent over the present link, and the target has taken none: it is no good, however long it holds. */
+  /**
+   * Pages were sent over the present link, and the target has taken none: the link counts as broken, however long it
+   * lasts.
+   */
   isStuck(): void {
     this.#linkSince = undefined;
   }

@@ -67,8 +67,8 @@ export class PageRounds {
 
   /**
    * Sends the pages of a set, and waits until all of them are in the target's memory.
-   * @param after what follows the round (`AfterRound`)
-   * @param meanwhile runs after the last page has left, while the target takes what is under way
+   * @param after next step after the round (`AfterRound`)
+   * @param meanwhile runs after the last page has left, while the target takes the pages under way
    */
   async send(
     round: number,

@@ -45,7 +45,7 @@ export class SourceSession {
     await this.#handOver();
   }
 
-  /** Before memory: disks take longer, and stay equal from then on. */
+  /** Copies the disks, before memory: they take longer, and stay equal from then on. */
   async #copyDisks(): Promise<void> {
     const { facts, limits, account } = this.#departure;
     await facts.machine.copyDisks?.({
@@ -75,7 +75,7 @@ export class SourceSession {
     const proof = new MemoryProof(facts.machine, facts.space, transfer.sent, this.#proofMode);
     this.#proof = proof;
     account.proves(proof.report);
-    // Written while the guest runs: what it writes meanwhile goes with a round.
+    // Written while the guest runs: pages that it writes meanwhile go with a round.
     await this.#departure.custody.writeHowItWas();
     if (this.#proofMode === 'audited') await this.#audit(proof);
     // Pages that these rounds miss show when all memory is compared at rest; comparing it before, too, would save
@@ -112,7 +112,7 @@ export class SourceSession {
     downtime.note('stop');
     const isFull = this.#proofMode === 'full';
     const isSideBySide = isFull && facts.machine.comparesMemory === true;
-    // The target hashes its memory while this side compares its own; what comes after that it hashes when it comes.
+    // The target hashes its memory while this side compares its own; later pages it hashes when they come.
     if (isSideBySide) await this.#rounds.send(AfterRound.AUDIT, 'seal', () => proof.takeLastDirty(transfer.pending));
     else await proof.takeLastDirty(transfer.pending);
     downtime.note(facts.machine.comparesMemory ? 'hash' : 'stop');

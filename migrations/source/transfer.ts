@@ -17,8 +17,8 @@ export class Transfer {
   }
 
   /**
-   * After a link broke nobody knows which pages were under way: all pages are compared, and those that the target lacks
-   * are sent. The speed is measured anew, too.
+   * Begins anew with another link. It is not known which pages were under way: all pages are compared, and those that
+   * the target lacks are sent. The speed is measured anew, too.
    */
   beginLink(): void {
     this.reached = 0;

@@ -60,7 +60,7 @@ export class FrameSource implements ByteSource {
   readonly #copy: ByteSink | undefined;
   /** The header read last; of a frame that is not understood, nothing else was read. */
   readonly header = new Uint8Array(FRAME_HEADER_SIZE);
-  /** What is left of the current frame. */
+  /** Bytes left of the current frame. */
   #left = 0;
 
   /** @param copy gets the stream, too, piece by piece before the reader does */
@@ -137,7 +137,7 @@ export class FrameSink implements ByteSink {
   readonly #peer: Peer;
   readonly #beforeFrame: () => void;
 
-  /** @param beforeFrame called before each frame; what it throws ends the sending between two frames */
+  /** @param beforeFrame called before each frame; an error of it ends the sending between two frames */
   constructor(peer: Peer, beforeFrame: () => void = () => {}) {
     this.#peer = peer;
     this.#beforeFrame = beforeFrame;

@@ -70,7 +70,7 @@ class Relay {
     const replies = this.#carryReplies();
     // The side that closes first ends the relay; all that came before has been passed on.
     await Promise.race([commands, replies]).catch(() => {});
-    // An interruption comes too late for a hand-over under way: its answer must reach the source.
+    // A hand-over that has begun is not interrupted: its answer must reach the source.
     if (this.#asked.some(isHandOver)) await replies.catch(() => {});
     await Promise.all([this.#source.close(), this.#target.close()]);
     const [settled] = await Promise.allSettled([commands, replies]);
@@ -82,7 +82,7 @@ class Relay {
     return this.#report;
   }
 
-  /** From the source to the target. */
+  /** Passes lines and the stream from the source to the target. */
   async #carryCommands(): Promise<void> {
     this.#asked.push('password');
     // The password passes through unread.
@@ -144,7 +144,7 @@ class Relay {
     this.#report.recorded = this.#options.record !== undefined && this.#report.recordFault === undefined;
   }
 
-  /** From the target to the source; the answer to a hand-over is the last. */
+  /** Passes replies from the target to the source; the answer to a hand-over is the last. */
   async #carryReplies(): Promise<void> {
     let isWelcome = true;
     for (let line = await this.#target.line(REPLY_LIMIT); line; line = await this.#target.line(REPLY_LIMIT)) {
@@ -156,7 +156,7 @@ class Relay {
     }
   }
 
-  /** @returns what was answered */
+  /** @returns the line that was answered */
   #note(text: string): string {
     const reply = parseReply(text);
     const at = this.#asked.shift() ?? 'load-complete';

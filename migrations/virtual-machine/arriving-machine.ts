@@ -15,11 +15,11 @@ import type { TargetMachine } from '../machine/machine.ts';
 import { MigrationError } from '../wire/migration-error.ts';
 import { MachinePages } from './machine-pages.ts';
 
-/** Memory readied before pages come: at most this share of the machine's, and so many bytes. */
+/** Memory that is allocated before pages come: at most this share of the machine's, and at most `READY_LIMIT` bytes. */
 const READY_SHARE = 1 / 4;
 const READY_LIMIT = 256 * MIB;
 
-/** What this side does with an arriving machine. */
+/** Options for an arriving machine. */
 export interface ArrivingOptions {
   /** Run it; else it is only kept in its file. */
   runs: boolean;
@@ -57,7 +57,7 @@ export class ArrivingMachine implements TargetMachine {
   /** As the source calls it. */
   readonly name: string;
   readonly isSeeded: boolean;
-  /** What executes, once started; undefined before `loadRest`, and for a machine that is only kept. */
+  /** The machine that executes, once started; undefined before `loadRest`, and for a machine that is only kept. */
   running: RunningMachine | undefined;
   /** The machine with all that has come so far. */
   machine: Machine;

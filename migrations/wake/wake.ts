@@ -20,7 +20,7 @@ export type WakeStep = 'reading' | 'writing' | 'loading' | 'proving';
 export interface WakeRun {
   /** QEMU's program. */
   program: string;
-  /** False: nothing is compared before the machine goes on. */
+  /** Compare memory and registers before the machine goes on; default true. */
   proof?: boolean;
   signal?: AbortSignal;
   /** Called with the stderr of the QEMU that runs the machine, piece by piece: text of another program. */

@@ -2,7 +2,7 @@ import type { SavkitError } from '../../formats/errors.ts';
 
 /** Result of a command of the console. */
 export interface Answer {
-  /** What people read; lines without the last line feed. */
+  /** The answer for people; lines without the last line feed. */
   text: string;
   /** A table's rows, for programs. */
   rows?: readonly object[];

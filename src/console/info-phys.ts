@@ -7,7 +7,7 @@ import type { ConsoleSession } from './session.ts';
 /** Nothing of a saved state lies at an address of this host. */
 const NO_HOST_ADDRESS = digits16(0);
 
-/** `info phys [verbose]`: what lies where in guest-physical memory; with `verbose` also of what type the pages are. */
+/** `info phys [verbose]`: the ranges of guest-physical memory; with `verbose` also the types of their pages. */
 export function infoPhys({ machine }: ConsoleSession, words: readonly string[]): Answer {
   const ranges = [...machine.memory.ranges];
   const isVerbose = words.includes('verbose');

@@ -1,5 +1,5 @@
-// What scripts import from 'savkit/machine': machines with live memory, their host's memory, live saves, running
-// machines, the console.
+// Exports of 'savkit/machine': machines with live memory, their host's memory, live saves, running machines, the
+// console.
 
 export type { NewRegisters } from '../../formats/units/cpu/cpum.ts';
 export type { Answer } from '../console/answer.ts';

@@ -9,11 +9,11 @@ import { HostTotals } from './host-totals.ts';
 import { MappingCache } from './mapping-cache.ts';
 import { CHUNK_ID_SHIFT, PAGE_INDEX_MASK, PAGES_PER_CHUNK } from './page-id.ts';
 
-/** How much memory a host has, and where. */
+/** Options of a host's memory. */
 export interface HostMemoryOptions {
   /** Pages that all machines together may have. */
   maxPages?: number;
-  /** At most so many chunks of 2 MiB in memory, the others in a file; at least 2. */
+  /** Chunks of 2 MiB in memory at most, 2 or more; the others are in a file. */
   maxMappedChunks?: number;
   /**
    * Folder of that file, by default the system's for temporary files. In a folder whose files are in memory, as /tmp is
@@ -60,7 +60,7 @@ export interface HostMemoryFigures {
  * `HostAccount`.
  */
 export class HostMemory {
-  /** Of all machines on the host. */
+  /** Accounts of all machines on the host. */
   readonly accounts = new Set<HostAccount>();
   readonly #pool: ChunkPool;
   readonly #totals: HostTotals;
@@ -107,8 +107,8 @@ export class HostMemory {
   }
 
   /**
-   * Gets one more chunk, and has the system give its pages, ahead of need: the first touch of a page costs several
-   * times what filling it does. `trim` gives back what was not needed.
+   * Gets one more chunk ahead of need, and touches its pages: the first touch of a page costs several times as much as
+   * filling it. `trim` gives unused chunks back.
    * @returns false where the host has no more, or not in memory
    */
   readyChunk(): boolean {
@@ -151,7 +151,7 @@ export class HostMemory {
 
   /**
    * Empties chunks that are nearly empty, by asking their machines to move pages, and gives them back. Shared pages
-   * stay where they are, as all who refer to them would have to change at once; so do pinned chunks.
+   * stay where they are, as all references to them would have to change at once; so do pinned chunks.
    */
   defragment(mostUsedPages = PAGES_PER_CHUNK / 8): DefragmentReport {
     return defragment(this.#pool, this.accounts, mostUsedPages);
@@ -167,7 +167,7 @@ export class HostMemory {
     this.#pool.chunksLeft = count;
   }
 
-  /** As of now. */
+  /** Present figures. */
   get figures(): HostMemoryFigures {
     const { mapped, maxMapped, misses, bytes } = this.#pool.mapper;
     const { maxPages: _, isSeeded: __, ...pages } = this.#totals;

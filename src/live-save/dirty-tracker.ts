@@ -69,14 +69,14 @@ export class DirtyTracker {
     this.#hasMmio2 = mmio2;
   }
 
-  /** As of now; statistics show them. */
+  /** Present counts, as statistics show them. */
   get counts(): Readonly<LiveCounts> {
     return this.#counts;
   }
 
   /**
-   * Pages that the other side lacks: marked ones, and monitored ones that were written since the last scan. Not
-   * ballooned ones, of which only the final pass tells, in a byte each; the original counts them, and with a large
+   * Pages that the other side lacks: marked ones, and monitored ones that were written since the last scan. Ballooned
+   * ones don't count, as only the final pass names them, in a byte each; the original counts them, and with a large
    * balloon never ends.
    */
   get dirtyPages(): number {
@@ -106,7 +106,7 @@ export class DirtyTracker {
     };
   }
 
-  /** Notes what was written, and arms it anew. Lets the machine run on in between, but in pass `'final'`. */
+  /** Notes written pages, and arms them anew. Lets the machine run on in between, but in pass `'final'`. */
   async scan(pass: Pass): Promise<void> {
     const { ram, rom, mmio2 } = this.#tracking();
     if (pass === SPEED_PASS) {

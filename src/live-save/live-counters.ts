@@ -9,7 +9,7 @@ export interface ClassCounts {
   ready: number;
   /** Pages that the other side lacks. */
   dirty: number;
-  /** Of the ready ones, those that are zero. */
+  /** Ready pages that are zero. */
   zero: number;
   /** Pages that have been put under write monitoring. */
   monitored: number;
@@ -17,7 +17,7 @@ export interface ClassCounts {
 
 /** Counts of a live save, as VirtualBox's statistics show them below `/PGM/LiveSave/`. */
 export interface LiveCounts extends Record<PageClass, ClassCounts> {
-  /** A live save is under way. */
+  /** Whether a live save is under way. */
   active: boolean;
   /** Pages in RAM ranges that are not RAM, and so never sent. */
   ignored: number;

@@ -28,7 +28,7 @@ export interface LiveMachine {
 export interface LiveSaveOptions {
   /** Downtime that the vote aims at; default 250 ms. */
   maxDowntimeMs?: number;
-  /** Cancels: the machine goes on as if nothing had been. */
+  /** Cancels: the machine runs on unchanged. */
   signal?: AbortSignal;
   /** Bytes free on the disk of the output, asked after each pass. */
   freeSpace?: () => Promise<number>;
@@ -64,7 +64,7 @@ export interface LiveSaveReport {
   written: number;
   /** From the first pass to the last byte. */
   totalMs: number;
-  /** For how long the machine stood because of the save. */
+  /** Time for which the machine stood still because of the save. */
   downtimeMs: number;
   /** The user had suspended the machine meanwhile, so it was left suspended (VINF_SSM_LIVE_SUSPENDED). */
   wasSuspended: boolean;
@@ -76,9 +76,9 @@ const DEBUGGER_WAIT_MS = 250;
 const PIECE = 64 * KIB;
 
 /**
- * Saves a machine that runs: passes while it executes, then a short stop for what is left. Writes a live state (V2.0);
- * device units come in the final part, some of their data already in pass 0. After any failure the machine runs on, and
- * is as if nobody had saved it.
+ * Saves a machine that runs: passes while it executes, then a short stop for the rest. Writes a live state (V2.0);
+ * device units come in the final part, some of their data already in pass 0. After any failure the machine runs on
+ * unchanged.
  *
  * @throws InterruptedError VERR_SSM_CANCELLED; UnsupportedError `grew-too-big`, `too-many-passes`, and where the
  * machine ended meanwhile; UsageError in states that can't be saved, and while another tracks the machine; errors of
@@ -106,7 +106,7 @@ class LiveSave {
   readonly #tracker: DirtyTracker;
   readonly #passes: PassReport[] = [];
   readonly #start = clock();
-  /** How far the save is: one that fails in the final step has to bring the machine back from the state `saving`. */
+  /** Step of the save: after a failure in the final step the machine has to leave the state `saving`. */
   #step: 'passes' | 'final' | 'done' = 'passes';
   #suspendedByUs = false;
   #stoppedAt = 0;

@@ -24,7 +24,7 @@ export interface DirtyHistory {
   readonly position: number;
 }
 
-/** Before the first vote. */
+/** The history before the first vote. */
 export const NO_HISTORY: DirtyHistory = { slots: new Uint32Array(HISTORY_SIZE).fill(UNUSED_SLOT), position: 0 };
 
 /** Input of the memory unit's vote. */
@@ -53,7 +53,7 @@ export interface VoteFigures {
 export interface VoteResult {
   /** Whether another live pass is worth its time. */
   readonly vote: 'another-pass' | 'done';
-  /** For the next vote. */
+  /** The history for the next vote. */
   readonly history: DirtyHistory;
   /** Average of dirty pages over the last 4 votes. */
   readonly dirtyShort: number;

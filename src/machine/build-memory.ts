@@ -14,7 +14,7 @@ import type { PgmSummary, SavedState } from '../saved-state/reading/state.ts';
  * IDs for no more (GMM_PAGEID_LAST).
  */
 const MAX_RAM = 1024 * GIB;
-/** Video memory is at most 256 MiB a card, ROMs some MiB. What claims more is an attack. */
+/** Video memory is at most 256 MiB a card, ROMs some MiB. A state that claims more is an attack. */
 const MAX_DEVICE_MEMORY = 4 * GIB;
 const MAX_ROM = 256 * MIB;
 

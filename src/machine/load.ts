@@ -21,7 +21,7 @@ export interface LoadOptions extends Pick<WalkOptions, 'signal'> {
   maxMemory?: number;
   /** Bytes that its units besides memory may have when they are expanded; 256 MiB by default. */
   maxUnitBytes?: number;
-  /** What is done with the contents of pages: `kept` unless told. */
+  /** Use of the contents of pages; `kept` by default. */
   contents?: Contents;
   /** Called with the file offset reached, in each of two readings. */
   onProgress?: (doing: 'checking' | 'loading', offset: number) => void;
@@ -34,8 +34,8 @@ const MAX_UNIT_BYTES = 256 * MIB;
  * Builds a machine from a saved state of any container and any version of the pgm unit. Live passes are merged into one
  * memory.
  *
- * @param source seekable: the whole state is checked before any of it is believed
- * @throws FormatError for damage, UnsupportedError for what no machine can be built from
+ * @param source seekable: the whole state is checked before it is loaded
+ * @throws FormatError for damage, UnsupportedError for states that no machine can be built from
  */
 export async function loadState(source: ByteSource, options: LoadOptions = {}): Promise<Machine> {
   if (!source.seekable)

@@ -36,13 +36,13 @@ export class Machine {
   readonly memory: GuestMemory;
   /** The state as it was loaded: header, release, registers (`cpum`), configuration of memory. */
   readonly state: SavedState;
-  /** By number; at least one. */
+  /** CPUs by number; at least one. */
   readonly cpus: readonly MachineCpu[];
   /** The page tables of world switches. */
   readonly intermediate: IntermediateContext;
   /** The hypervisor's mappings in the guest's address space. */
   readonly mappings: GuestMappings;
-  /** What the machine counts, by VirtualBox's names: `statistics.list('/PGM/Page/*')`. */
+  /** Statistics by VirtualBox's names: `statistics.list('/PGM/Page/*')`. */
   readonly statistics: StatTree;
   #host: HostPaging = DEFAULT_HOST;
   #shadow: ShadowPaging | undefined;

@@ -11,9 +11,8 @@ import { PageFlag, type RamRange } from '../pgm/pages/ram-range.ts';
 import type { BuiltMemory } from './build-memory.ts';
 
 /**
- * What happens to the contents of pages. `kept`: they go into the machine's memory; `judged`: they only decide whether
- * a page is private or zero; pages read as zeros, and take no memory; `refused`: the state must have none, else it is
- * damaged.
+ * Use of the contents of pages. `kept`: they go into the machine's memory; `judged`: they only decide whether a page is
+ * private or zero; pages read as zeros, and take no memory; `refused`: the state must have none, else it is damaged.
  */
 export type Contents = 'kept' | 'judged' | 'refused';
 

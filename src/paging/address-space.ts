@@ -240,7 +240,7 @@ export function rulesOf(
   };
 }
 
-/** The four directory pointers at `root`, low and high halves in turn; undefined where there is no memory. */
+/** The four directory pointers at `root`, low and high halves in turn; undefined if there is no memory at `root`. */
 export function latchPdptes(memory: TableMemory, root: GuestPhys): Uint32Array | undefined {
   if (!memory.holdsTables(root)) return undefined;
   return Uint32Array.from({ length: 8 }, (_, i) => memory.readU32(root + 4 * i));

@@ -53,8 +53,8 @@ const LOOK = 64;
 
 /**
  * A guest that is nothing but a workload. Its state is in guest memory only, so that it continues wherever this memory
- * goes. It notices each write that got lost: before it writes a page it looks whether the last step's pattern is still
- * there, and at each tick whether its control block is what it was.
+ * goes. It notices each write that got lost: before it writes a page it checks that the last step's pattern is still
+ * there, and at each tick that its control block is unchanged.
  */
 export class Guest {
   /** @internal */
@@ -148,14 +148,14 @@ export class Guest {
     return this.#faults;
   }
 
-  /** One time slice: so many steps. */
+  /** One time slice of `steps` steps. */
   tick(steps: number): void {
     this.#beginTick();
     for (let i = 0; i < steps; i++) this.#step();
     this.#endTick();
   }
 
-  /** One time slice of a trace: the steps of so many intervals. */
+  /** One time slice of a trace: the steps of `intervals` intervals. */
   tickIntervals(intervals: number): void {
     this.#beginTick();
     for (let i = 0; i < intervals; i++) while (this.#step() !== NOWHERE);

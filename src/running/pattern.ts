@@ -1,7 +1,7 @@
 import { swapWords } from '../../formats/binary/byte-order.ts';
 import { TWO_32 } from '../../formats/sizes.ts';
 
-/** Bytes of a pattern that name the step and place that wrote it; less is no pattern. */
+/** Bytes at the start of a pattern, which name its step and place; a pattern is no shorter. */
 export const PATTERN_HEAD = 16;
 
 /** Mixes two 32-bit values into one. Source: the finaliser of MurmurHash3. */
@@ -14,8 +14,8 @@ export function mix(a: number, b: number): number {
 
 /**
  * Fills `words` with the little-endian words that step `step` of a workload writes to its place number `place`: step
- * (two words), place, and then words that depend on all of it and the seed. One word wrong, old, or of another place is
- * noticed.
+ * (two words), place, and then words that depend on all of it and the seed. A single word that is wrong, old, or of
+ * another place is noticed.
  */
 export function fillPattern(words: Uint32Array, seed: number, place: number, step: number): void {
   const low = step >>> 0;

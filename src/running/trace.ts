@@ -84,7 +84,7 @@ function readHead(line: string): number {
 }
 
 const NO_RUNS = /^\s*\[\s*\]\s*$/;
-/** A run, and what ends it: a comma before the next one, or the end of the line. */
+/** A run with its end: a comma before the next one, or the end of the line. */
 const RUN = /\s*\[\s*(\d+)\s*,\s*(\d+)\s*\]\s*(,|\]\s*$)/y;
 
 /** Run by run: the line as one value of JSON would take many times its size. */
@@ -165,7 +165,7 @@ export class TraceRecorder {
     this.#seen.clear();
   }
 
-  /** Ends, and gives what was recorded. */
+  /** Ends the recording. @returns the trace */
   stop(): Trace {
     clearInterval(this.#timer);
     this.#running.guest.onTouch = undefined;

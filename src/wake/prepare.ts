@@ -15,13 +15,13 @@ export interface PreparedWake {
   drives: readonly Drive[];
   /** Empty: the state can be woken, as far as it tells. */
   refusals: readonly Refusal[];
-  /** What is lost, and what the guest notices. */
+  /** Losses, and changes that the guest notices. */
   notices: readonly Notice[];
   /** The notices, given the frequency of the host's time-stamp counter. */
   noticesAt(hostTscHz: number): Notice[];
   /** QEMU's arguments; only where nothing is refused. @param machine type with version, default QEMU's newest */
   arguments(how: { machine?: string; use: DiskUse }): string[];
-  /** Images of disks, for a QEMU that is to tell their sizes. */
+  /** Images of disks, whose sizes QEMU is asked for. */
   images: readonly DiskImage[];
 }
 

@@ -4,9 +4,9 @@ export interface WakeOptions {
   disks: ReadonlyMap<string, string>;
   /** Names of units whose devices are given up. */
   without: ReadonlySet<string>;
-  /** Backends of serial ports by number, in the words of QEMU's `-chardev` without `id`. */
+  /** Backends of serial ports by number, in the form of QEMU's `-chardev` without `id`. */
   serial: readonly string[];
-  /** Backends of network cards by number, in the words of QEMU's `-netdev` without `id`. */
+  /** Backends of network cards by number, in the form of QEMU's `-netdev` without `id`. */
   network: readonly string[];
   /** `tcg`, or `kvm`. */
   accelerator: 'tcg' | 'kvm';

@@ -136,7 +136,7 @@ function statusText(status: MachineStatus): TerminalText {
   ]);
 }
 
-/** What the host does for the machine, where it does anything. */
+/** Lines on large pages and sharing, if they are in use. */
 function hostLines(host: MachineStatus['host']): TerminalText[] {
   const { sharing, largePages: { allocated = 0, refused = 0 } = {}, duplicatePages = 0 } = host ?? {};
   const looks = countText(sharing?.passes ?? 0, 'look');

@@ -134,7 +134,7 @@ const raw8 = defineStruct('Guest context, cpum versions 8–13', 'CPUM.cpp, g_aC
   tr: hidden(mask64),
 });
 
-/** The same of 1.6, with addresses of 32 bits; 1032 bytes. */
+/** The structure of 1.6, with addresses of 32 bits; 1032 bytes. */
 const raw6 = defineStruct('Guest context, cpum version 6', 'CPUM.cpp, g_aCpumCtxFieldsV16', {
   fxsave,
   fxRest: skip(96),

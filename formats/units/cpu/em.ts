@@ -27,7 +27,7 @@ const em = defineStruct('Unit em, versions 2–5', 'device-units.md', {
 
 export type Em = StructValue<typeof em>;
 export const emCodec = codecOf(em);
-/** What each CPU is doing. */
+/** Execution state of each CPU. */
 export const emRow: UnitRow = {
   unit: 'em',
   instance: 0,

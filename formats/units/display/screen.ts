@@ -17,7 +17,7 @@ export function monitorsConfig(monitors: number): DeviceConfig {
   return { monitors };
 }
 
-/** Version of unit vga whose end tells of 3D, in so many bytes. */
+/** First version of unit vga whose last `VGA_TAIL` bytes show 3D acceleration. */
 const VGA_VERSION_WITH_3D = 34;
 const VGA_TAIL = 28;
 
@@ -53,8 +53,8 @@ export const screenRows: readonly UnitRow[] = [
 ];
 
 /**
- * Whether a machine with VMSVGA was saved with 3D acceleration, by how the last part of unit vga ends; undefined where
- * the guest has used so much of the adapter that the end does not tell. Seen in states of 7.2.22 of both kinds.
+ * Whether a machine with VMSVGA was saved with 3D acceleration, by how the last part of unit vga ends; undefined if the
+ * guest has used the adapter so much that the end does not show it. Seen in states of 7.2.22 of both kinds.
  * @param tail the last `VGA_TAIL` bytes of a payload of version 34
  */
 export function has3d(tail: Uint8Array): boolean | undefined {

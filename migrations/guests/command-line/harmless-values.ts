@@ -8,7 +8,7 @@ import { MigrationError } from '../../wire/migration-error.ts';
 
 /** A value of an option, taken apart; of one in JSON each leaf, with the keys above it: `file.filename`. */
 export interface ValueParts {
-  /** What stands first without a key, or names the kind: `virtio-blk-pci`. */
+  /** The kind, which stands first without a key, or has a key of its own: `virtio-blk-pci`. */
   kind: string;
   parts: { key: string; value: string }[];
   isJson: boolean;

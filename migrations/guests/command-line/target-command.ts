@@ -8,7 +8,7 @@ import {
 import type { QemuDescription } from '../../machine/description.ts';
 import { MigrationError } from '../../wire/migration-error.ts';
 
-// How a command line becomes that of a target: the same machine, waiting, with memory that savkit can fill.
+// Makes a target's command line of the source's: the same machine, waiting, with memory that savkit can fill.
 
 /** Options that a target does not take over: it waits for a migration, and this process watches it. */
 const DROPPED = new Set(['incoming', 'daemonize', 'S', 'pidfile', 'loadvm']);

@@ -12,7 +12,7 @@ export interface RamPiece {
   pages: number;
 }
 
-/** The same, opened. */
+/** An opened piece. */
 export interface RamPlace extends RamPiece {
   /** Descriptor, which is valid in all threads of the process. */
   fd: number;
@@ -65,7 +65,7 @@ export class RamFiles {
     }
   }
 
-  /** What another thread needs to see the same memory. */
+  /** Facts by which another thread can use the same memory. */
   get places(): readonly RamPlace[] {
     return this.#places;
   }

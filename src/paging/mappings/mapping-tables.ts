@@ -17,7 +17,7 @@ export class MappingTables {
   /** Frames of the host that hold the two PAE tables. */
   readonly wideFrames: readonly number[];
   readonly #narrow = new Uint32Array(PAGES);
-  /** Of both tables: low and high halves of the entries in turn. */
+  /** Entries of both tables, low and high halves in turn. */
   readonly #wide = new Uint32Array(2 * PAGES);
 
   /** @throws EnvironmentError VERR_NO_PAGE_MEMORY */

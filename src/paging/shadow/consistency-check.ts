@@ -46,7 +46,7 @@ export const CONDITIONS = {
   'large-pte-handlers': 'handlers of a page of a large page are bypassed',
   'large-pte-flags': "the flags of a page of a large page are not those of the guest's entry",
 } as const;
-/** What must hold between the guest's tables and their shadows. */
+/** A condition that must hold between the guest's tables and their shadows. */
 export type Condition = keyof typeof CONDITIONS;
 
 /** A condition that does not hold. */
@@ -168,7 +168,7 @@ class ConsistencyCheck {
     return { low, high, depth, isLarge: !level.last && level.large && (low & PS) !== 0 };
   }
 
-  /** What is wrong with an entry above directories; then nothing below it is looked at. */
+  /** The condition that an entry above directories breaks, if any; then nothing below it is checked. */
   #upperBreach(
     level: ShadowLevel,
     { low, high, child }: ShadowEntry,
@@ -238,7 +238,7 @@ class ConsistencyCheck {
     return undefined;
   }
 
-  /** What is wrong with an entry that maps a page. */
+  /** The condition that an entry which maps a page breaks, if any. */
   #pageBreach(
     { linear, low, high }: ShadowEntry,
     guest: GuestEntry | undefined,

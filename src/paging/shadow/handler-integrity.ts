@@ -55,7 +55,10 @@ function checkNodes(
   if (next !== end) report(`the pages of ${description} end at ${hex(next)}, not at ${hex(end)}`);
 }
 
-/** Of one page: chains do not overlap; the head and every alias watch the same bytes, and none stands there twice. */
+/**
+ * Chains of one page must not overlap; the head and every alias must watch the same bytes, and no alias may occur
+ * twice.
+ */
 function checkChains(
   frame: number,
   chains: readonly AliasChain[],

@@ -18,10 +18,10 @@ export interface AliasChain {
   nodes: PhysToVirtNode[];
 }
 
-/** From physical bytes to virtual handlers (PGMPHYS2VIRTHANDLER). */
+/** Maps physical bytes to virtual handlers (PGMPHYS2VIRTHANDLER). */
 export class PhysToVirt {
   readonly #chains = new Map<number, AliasChain[]>();
-  /** Nodes that overlap another one only in part: VirtualBox has no place for those in its tree. By frame. */
+  /** Nodes that overlap another one only in part: VirtualBox's tree has no place for those. By frame of their page. */
   readonly #leftOut = new Map<number, PhysToVirtNode[]>();
 
   /** Chains by frame of their page. */

@@ -24,8 +24,7 @@ export interface PageLock {
 }
 
 /**
- * Mappings of single pages that devices hold (guest-memory.md 4.5). Handlers don't see what is read or written through
- * them.
+ * Mappings of single pages that devices hold (guest-memory.md 4.5). Handlers are not called for accesses through them.
  */
 export class PageLocks {
   readonly #ranges: RangeList;

@@ -54,7 +54,7 @@ export class PhysAccess {
     if (answer === 'default') this.#readMemory(gcPhys, target);
   }
 
-  /** Cut at the borders of the handlers of both kinds. */
+  /** Writes bytes of one page, in pieces that are cut at the borders of handlers of both kinds. */
   writePiece(gcPhys: GuestPhys, source: Uint8Array, origin: AccessOrigin, through?: GuestVirt): void {
     for (let done = 0; done < source.length; ) {
       const at = gcPhys + done;
@@ -97,7 +97,7 @@ function call({ callback, calls }: ListedHandler, ...access: Parameters<HandlerC
   return answer;
 }
 
-/** Reads bytes of one page from `from` on: what memory holds there, without handlers. */
+/** Reads bytes of one page from `from` on, out of memory, without handlers. */
 export function readPage(pages: GuestPages, range: RamRange, page: number, from: number, target: Uint8Array): void {
   const id = range.pageId[page];
   if (id !== 0) copyOut(pages.backing.chunkBytes(id), offsetInChunk(id) + from, target);

@@ -159,9 +159,7 @@ export class PhysHandlers {
     return 'aliased';
   }
 
-  /**
-   * Ends what `tempOff` and `alias` have done to the pages of a handler. @throws UsageError VERR_PGM_HANDLER_NOT_FOUND
-   */
+  /** Takes `tempOff` and `alias` back for all pages of a handler. @throws UsageError VERR_PGM_HANDLER_NOT_FOUND */
   reset(start: GuestPhys): void {
     this.resets++;
     const handler = this.list.get(start);

@@ -1,8 +1,8 @@
 import type { GuestPhys, GuestVirt } from '../../../formats/sizes.ts';
 
 /**
- * Who accesses: a CPU, by its number, whose addresses pass its A20 gate; or a device, whose don't. Both set the same
- * dirty state.
+ * Origin of an access: a CPU, by its number, whose addresses pass its A20 gate; or a device, whose don't. Both set the
+ * same dirty state.
  */
 export type AccessOrigin = number | 'device';
 

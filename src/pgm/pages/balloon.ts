@@ -11,8 +11,8 @@ const MOST_PAGES = 2 ** 20 - 1;
 
 /**
  * Memory that the guest's balloon driver has given back: it reads as zeros, writes to it are dropped, and the host
- * gives its pages to others (guest-memory.md 8.2). VirtualBox counts pages that it could not balloon, and those that
- * are ballooned twice; here only what was done counts.
+ * gives its pages to others (guest-memory.md 8.2). VirtualBox also counts pages that it could not balloon, and counts
+ * some twice; here only changed pages count.
  */
 export class Balloon {
   readonly #ranges: RangeList;

@@ -72,7 +72,7 @@ export class PageRequests {
     return found && this.#change(request, found.range, found.page) ? 'done' : 'refused';
   }
 
-  /** Moves what it can of the machine's RAM out of the pages of the host that are to become free. */
+  /** Moves the machine's RAM, as far as possible, out of host pages that are to become free. */
   moveOut(isLeaving: (pageId: number) => boolean): void {
     for (const range of this.#ranges) {
       for (let page = 0; page < range.pages; page++) {

@@ -8,7 +8,7 @@ import { PageState, PageType } from '../pages/page-states.ts';
 import type { RamRange } from '../pages/ram-range.ts';
 import { type ScannedRange, SharingIndex } from './sharing-index.ts';
 
-/** What a search for equal pages has done since it began. */
+/** Counts of a search for equal pages since it began. */
 export interface SharingCounts {
   /** Rounds through all pages of all machines. */
   passes: number;
@@ -36,7 +36,7 @@ const ZERO_PAGE_HASH = Number(BigInt.asUintN(32, xxh64(new Uint8Array(PAGE_SIZE)
  * before (guest-memory.md 8.3).
  */
 export class PageSharing {
-  /** As of now. */
+  /** Present counts. */
   readonly counts: SharingCounts = {
     passes: 0,
     hashedPages: 0,

@@ -21,7 +21,7 @@ export interface AdaptOptions {
   /** The VirtualBox that is to load the result, where it is an older one. */
   release?: ReleaseNumbers | undefined;
   signal?: AbortSignal;
-  /** Called with what is being done and the offset reached in the file that is read. */
+  /** Called with the step under way, and the offset reached in the file that is read. */
   onProgress?: (doing: 'reading' | 'writing' | 'proving', offset: number) => void;
 }
 
@@ -37,7 +37,7 @@ export interface Foretold {
 
 /** Result of reading back an adapted state. */
 export interface AdaptProof extends Foretold {
-  /** Nothing differs but what the plan names, and nothing keeps the state from loading in the machine. */
+  /** Only changes of the plan differ, and nothing keeps the state from loading in the machine. */
   holds: boolean;
   /** Units that are as they were, byte for byte. */
   unitsAsBefore: number;
@@ -55,9 +55,9 @@ export interface AdaptReport {
   toAccept: readonly ChangeClass[];
   /** Warning that the release was not tried; absent for the release that savkit was tried with. */
   experimental?: string;
-  /** Of a state that was written. */
+  /** Present if the state was written. */
   proof?: AdaptProof;
-  /** Of a state that was not written. */
+  /** Present if nothing was written. */
   foretold?: Foretold;
 }
 

@@ -38,7 +38,7 @@ export function mergeCpuFeatures(merge: Merge): void {
   for (const [i, cpu] of own.cpus.entries()) reduceState(merge, i, cpu, offered);
 }
 
-/** Features that the host lacks: the loader refuses a guest that has been told of them. */
+/** Clears features that the host lacks: the loader refuses a guest whose CPUID has them. */
 function clearMissingFeatures(merge: Merge, own: CpumUnit): void {
   const { rawBasic = [], rawExtended = [] } = merge.donor.state.cpum?.cpuid ?? {};
   const clear = (number: number, register: 'ecx' | 'edx', has: number | undefined, mask: number) => {

@@ -33,11 +33,11 @@ export interface ConvertRun extends ConvertOptions, Pick<WalkOptions, 'signal'> 
 
 /** Report of a conversion. */
 export interface ConvertReport {
-  /** What was read. */
+  /** Form of the source. */
   from: { container: ContainerFormat; pgm?: number; live: boolean };
-  /** What was written. */
+  /** Form of the result. */
   to: { container: ContainerFormat; pgm?: number; live: boolean };
-  /** What the target could not hold. */
+  /** Data that the target could not hold. */
   losses: string[];
   /** Facts that the source does not hold, and that all machines of its time had. */
   assumptions: string[];
@@ -77,7 +77,7 @@ export async function convert(
   return preparation.report;
 }
 
-/** Writes what was prepared; into any sink where the target is a V2.0 container. */
+/** Carries a prepared conversion out; into any sink where the target is a V2.0 container. */
 export async function writeConversion(
   source: ByteSource,
   sink: ByteSink,
@@ -93,7 +93,7 @@ export async function writeConversion(
   });
 }
 
-/** Looks at the source and decides what a conversion would do. Nothing is written. */
+/** Reads the source and plans a conversion. Nothing is written. */
 export async function prepareConversion(source: ByteSource, options: ConvertRun = {}): Promise<Preparation> {
   checkSeekable(source);
   const lastPasses = options.flatten ? new LastPasses() : undefined;
@@ -153,7 +153,7 @@ function prepare(state: SavedState, options: ConvertRun, lastPasses?: LastPasses
   const layout = settleLayout(state, options.layout);
   const placeOf = placesOf(state, layout);
   const own = layoutNaming(state, layout);
-  // Of a shadowed ROM, version 6 and today's loaders keep only the side that the guest reads.
+  // Version 6 and today's loaders keep only that side of a shadowed ROM which the guest reads.
   const keepsShadows = version.pages !== 'chunks' && plan.pageTypes === 'original';
   const naming = {
     source: keepsShadows || version.pages === 'records' ? own : visibleNaming(state, own),

@@ -3,12 +3,12 @@ import { CODES, WITHOUT_CODE } from './codes/codes.ts';
 import { type CodeFacts, KINDS } from './codes/kinds.ts';
 import { CODE_FAMILIES, type CodeFamily, systemMeaning } from './own-codes.ts';
 
-/** What a code of VirtualBox or savkit means and what to do about it. */
+/** Meaning of a code of VirtualBox or savkit, with remedies. */
 export interface Explanation {
   /** `VERR_SSM_…`, or a code of savkit. */
   name: string;
   /**
-   * Of savkit's own codes: the class of the error, or `Difference` (findings of `check`), `Refusal`, `Notice` (of
+   * For savkit's own codes: the class of the error, or `Difference` (findings of `check`), `Refusal`, `Notice` (of
    * `wake`).
    */
   error?: string;
@@ -16,11 +16,11 @@ export interface Explanation {
   number?: number;
   /** Only in VirtualBox 3.0 and older does the number mean this. */
   onlyIn30?: true;
-  /** What it means, for people. */
+  /** Meaning of the code, for people. */
   means: string;
-  /** What is lost, for people. */
+  /** Data that is lost, for people. */
   lost: string;
-  /** What to do, for people, in order. */
+  /** Remedies for people, in order. */
   next: readonly string[];
 }
 
@@ -97,7 +97,8 @@ export function isKnownCode(name: string): boolean {
 }
 
 /**
- * The explanation of one name; of an unknown one it says so. @param name a code of VirtualBox, or one of `WITHOUT_CODE`
+ * The explanation of a name; an unknown name has a general one. @param name a code of VirtualBox, or one of
+ * `WITHOUT_CODE`
  */
 export function explanationNamed(name: string): Explanation {
   const facts = byName.get(name) ?? withoutCode.get(name);

@@ -27,7 +27,7 @@ export interface ExtractOptions extends ExtractPart, Pick<WalkOptions, 'signal'>
 
 /** Report of an extraction. */
 export interface ExtractReport {
-  /** What was extracted. */
+  /** Kind of the extracted data. */
   what: 'memory' | 'rom' | 'mmio2' | 'unit';
   /** Format that was written. */
   format: ImageFormat;
@@ -35,13 +35,13 @@ export interface ExtractReport {
   size: number;
   /** Guest-physical stretches in the output; empty for parts that have no address. */
   ranges: MemoryRange[];
-  /** Of a core for debuggers. */
+  /** Facts about a core for debuggers; absent for other formats. */
   core?: CoreReport;
   /** Why a core has no registers. */
   registersMissing?: string;
 }
 
-/** What a core file holds. */
+/** Contents of a core file. */
 export interface CoreReport {
   /** The Linux kernel that was found in the guest's memory; its note VMCOREINFO is in the core then. */
   kernel?: { release: string; offset?: bigint };
@@ -54,7 +54,7 @@ export interface CoreReport {
 
 /** An output that can be written anywhere and gets its final size at the end. */
 export interface ImageTarget extends RandomSink {
-  /** Makes the file so many bytes long. @throws EnvironmentError */
+  /** Sets the size of the file in bytes. @throws EnvironmentError */
   truncate(size: number): Promise<void>;
   /** As of `FileSink`. */
   expectRoom?(bytes: number): Promise<void>;

@@ -6,7 +6,7 @@ import { NOWHERE } from '../layout/placement.ts';
 /** Output for an image, written at any offset. */
 export interface RandomSink {
   /**
-   * Writes borrowed bytes at a file offset. What is never written reads as zeros.
+   * Writes borrowed bytes at a file offset. Bytes that are never written read as zeros.
    * @param hasOtherWork the caller prepares the next bytes meanwhile, so another thread may write these
    */
   writeAt(bytes: Uint8Array, offset: number, hasOtherWork?: boolean): Promise<void>;
@@ -23,7 +23,7 @@ export class ImageRuns {
   #offset = 0;
   #length = 0;
 
-  /** @param size bytes of the image; what would stand outside is left out */
+  /** @param size bytes of the image; contents outside are left out */
   constructor(target: RandomSink, size: number) {
     this.#target = target;
     this.#size = size;
@@ -72,7 +72,7 @@ export class ImageRuns {
     await this.#write(offset, this.#runs.bytes.subarray(0, length));
   }
 
-  /** Writes what was gathered. */
+  /** Writes the gathered pages. */
   async flush(): Promise<void> {
     await this.#writeRun();
     await this.#runs.settle();
@@ -83,7 +83,7 @@ export class ImageRuns {
     this.#runs.release();
   }
 
-  /** Begins to write what was gathered. */
+  /** Begins to write the gathered pages. */
   async #writeRun(): Promise<void> {
     const [offset, length] = [this.#offset, this.#length];
     this.#length = 0;

@@ -60,7 +60,7 @@ export class ImageStream {
     }
   }
 
-  /** Adds zeros up to the end of the image, and writes what was gathered. */
+  /** Adds zeros up to the end of the image, and writes all buffered bytes. */
   async end(): Promise<void> {
     await this.fillTo(this.#size);
     await this.#flush();

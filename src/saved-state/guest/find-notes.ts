@@ -39,7 +39,7 @@ export async function findNotes(source: ByteSource, { signal, onProgress }: Note
 }
 
 class NoteSearch implements PageSink {
-  /** By frame: offsets in it. */
+  /** Offsets of notes within a page, by frame. */
   readonly pages = new Map<number, readonly number[]>();
   readonly #isEverywhere: boolean;
   readonly #page = Buffer.alloc(PAGE_SIZE);

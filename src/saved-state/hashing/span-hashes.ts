@@ -16,7 +16,7 @@ export interface PageSpan {
 }
 
 /**
- * A 64-bit hash for each page that is not all zeros; 0 stands for zeros. 2 MiB for each GiB of guest memory that has
+ * A 64-bit hash for each page that is not all zeros; 0 stands for zeros. Takes 2 MiB for each GiB of guest memory with
  * contents. Hot loops use the two 32-bit words of a hash, as a bigint is an object.
  */
 export class SpanHashes {

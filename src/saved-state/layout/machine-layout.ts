@@ -121,7 +121,7 @@ function splitAtKnownRoms({ start, end }: MemoryRegion): { start: number; end: n
   return [start, ...cuts].map((from, i) => ({ start: from, end: cuts[i] ?? end }));
 }
 
-/** The layout to use: the given one, else the derived one. @throws UnsupportedError with the list of what is missing */
+/** The layout to use: the given one, else the derived one. @throws UnsupportedError with a list of missing facts */
 export function settleLayout(state: SavedState, given: MachineLayout | undefined): MachineLayout {
   if (given) return given;
   const { layout, missing } = deriveLayout(state);

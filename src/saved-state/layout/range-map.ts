@@ -56,7 +56,7 @@ export function layoutNaming(state: SavedState, layout: MachineLayout): RangeNam
   };
 }
 
-/** Names only what the guest reads of ROM pages, as `ROM n`: version 6 keeps nothing else. */
+/** Names only the side of ROM pages that the guest reads, as `ROM n`: version 6 keeps nothing else. */
 export function visibleNaming(state: SavedState, naming: RangeNaming): RangeNaming {
   return (kind, id, page) => {
     if (kind < PageKind.ROM_VIRGIN || isRam(kind)) return naming(kind, id, page);

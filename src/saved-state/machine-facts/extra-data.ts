@@ -20,7 +20,7 @@ const WITHOUT_EFFECT: readonly (readonly [name: RegExp, value: RegExp])[] = [
   [/^VBoxInternal\/Devices\/mc146818\/0\/Config\/UseUTC$/, SWITCH],
   // Judged on its own, below.
   [/^VBoxInternal\/CPUM\/StrictCpuIdChecks$/, SWITCH],
-  // With these the loader compared the guest with the host's own CPU all the same.
+  // The loader compared the guest with the host's own CPU in spite of these.
   [/^VBoxInternal\/CPUM\/HostCPUID\/[0-9a-f]{8}\/e[abcd]x$/i, /^(?:0x[0-9a-f]+|\d+)$/i],
   [/^VBoxInternal\/(?:HM\/(?:FallbackToIEM|Exclusive)|TM\/TSCTiedToExecution)$/, SWITCH],
   // Host side: folders, power, the reset button.

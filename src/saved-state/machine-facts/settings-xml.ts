@@ -50,7 +50,7 @@ function shortened(message: string): string {
 /** Letters of a parser's message that are repeated. */
 const MAX_MESSAGE = 100;
 
-/** The only, or first, element of a name; an empty one where there is none. */
+/** The first element of a name; an empty one if there is none. */
 export function child(element: Element, tag: string): Element {
   return children(element, tag)[0] ?? {};
 }

@@ -6,7 +6,7 @@ import { child, children, type Element, parseSettings, textOf } from './settings
 export interface SavedMoment {
   /** Absent for the present machine. */
   snapshot?: { name: string; uuid: string; time?: string };
-  /** How many snapshots come before it. */
+  /** Number of snapshots before it. */
   depth: number;
   /** Path as the settings have it, relative to their folder or absolute. Absent: taken while the machine was off. */
   stateFile?: string;

@@ -24,9 +24,7 @@ const USES: readonly { register: 'cr4' | 'efer'; bit: bigint; name: string; feat
 
 type Use = (typeof USES)[number];
 
-/**
- * What guests use of their CPUs, and a model does not have. QEMU loads such a state without a word.
- */
+/** Features that guests use, and a CPU model lacks. QEMU loads such a state without an error. */
 export function unusable(cpus: readonly QemuCpu[], { name: model, features }: CpuModel): Finding[] {
   return cpus.flatMap(({ index, registers }) =>
     usesOf(registers)
@@ -42,7 +40,7 @@ export function unusable(cpus: readonly QemuCpu[], { name: model, features }: Cp
   );
 }
 
-/** Features that guests use, and of which a model does not tell whether it has them, as lines for people. */
+/** Features that guests use, and that a model may lack or have, as lines for people. */
 export function untold(cpus: readonly QemuCpu[], { name: model, features }: CpuModel): string[] {
   return cpus.flatMap(({ index, registers }) =>
     usesOf(registers)
@@ -53,7 +51,7 @@ export function untold(cpus: readonly QemuCpu[], { name: model, features }: CpuM
   );
 }
 
-/** What the guest of a CPU has switched on. */
+/** Features that the guest of a CPU has switched on. */
 function usesOf(registers: QemuCpu['registers']): Use[] {
   return USES.filter(({ register, bit }) => (((registers[register] ?? 0n) >> bit) & 1n) === 1n);
 }

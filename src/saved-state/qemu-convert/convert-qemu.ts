@@ -16,7 +16,7 @@ export interface QemuConvertRun extends QemuConvertOptions, Pick<WalkOptions, 's
   proof?: boolean;
   /** Gets the RAM, with `leavesRamOut`. */
   ramSink?: ReadableSink;
-  /** Called with what is being done and the offset reached in the file that is read. */
+  /** Called with the step under way, and the offset reached in the file that is read. */
   onProgress?: (doing: 'reading' | 'writing' | 'proving', offset: number) => void;
 }
 
@@ -27,17 +27,17 @@ export interface QemuConvertReport {
   machine?: string;
   /** A form, or `qcow2` for a snapshot in a disk image. */
   from: { form: QemuForm | 'qcow2'; description: boolean };
-  /** What was written. */
+  /** Form of the result. */
   to: { form: QemuForm; description: boolean; capabilities: string[] };
-  /** What changes besides the form. */
+  /** Changes besides the form. */
   notes: string[];
   /** Absent with `proof: false`. */
   proof?: Proof;
 }
 
 /**
- * Looks at the source and decides what a conversion would do. Nothing is written. @throws FormatError for damage,
- * UsageError for options that exclude each other
+ * Reads the source and plans a conversion. Nothing is written. @throws FormatError for damage, UsageError for options
+ * that exclude each other
  */
 export async function prepareQemuConversion(
   source: ByteSource,

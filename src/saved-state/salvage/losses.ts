@@ -23,7 +23,7 @@ export interface LostRun {
   what: 'lost' | 'stale';
 }
 
-/** What is known of the pages of a pass. */
+/** Facts about the pages of a pass. */
 export interface PassRecord {
   certain: PassPages;
   /** All pages that were read, certain or not. */
@@ -36,7 +36,7 @@ export interface PassRecord {
   lostBefore: boolean;
 }
 
-/** Lists what is missing. @param cut passes may be missing after the last one */
+/** Lists the missing pages. @param cut passes may be missing after the last one */
 export function lostPages(expected: readonly ExpectedPages[], passes: readonly PassRecord[], cut: boolean): LostRun[] {
   const runs: LostRun[] = [];
   // A pass that lost pages may have held newer copies of pages from the passes before it.

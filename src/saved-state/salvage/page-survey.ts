@@ -32,7 +32,7 @@ export interface SurveyOptions {
   /** Pgm units, by number, whose bytes no CRC vouches for. */
   doubted: ReadonlySet<number>;
   /**
-   * How many pages with content may stand in one block: damage may reach so many pages back from the place where blocks
+   * Pages with content that one block can hold: damage may reach this many pages back from the place where blocks
    * break.
    */
   reach: number;
@@ -89,8 +89,8 @@ export class PageSurvey {
   };
 
   /**
-   * A damaged block may claim a wrong size, so that all after it stands elsewhere. Blocks of V2.0 hold one piece each,
-   * and the head of the next record tells.
+   * A damaged block may claim a wrong size, so that all bytes after it are shifted. Blocks of V2.0 hold one piece each,
+   * so the head of the next record shows that.
    */
   readonly badBlock = (): void => {
     if (this.#options.reach > 1) this.#sinceBad ??= new MetPages();

@@ -18,7 +18,7 @@ export interface SalvageOptions extends Pick<WalkOptions, 'signal'> {
   repair?: boolean;
   /** Keep units and pages whose bytes can be read but do not have the CRC that was stored. */
   trust?: boolean;
-  /** Where ROMs and device memory are, for states of pgm 6 to 9: names what is lost of ranges that can't be read. */
+  /** Places of ROMs and device memory, for states of pgm 6 to 9: names lost pages of ranges that can't be read. */
   layout?: MachineLayout;
   /** Called with the offset reached in the file. */
   onProgress?: (doing: 'reading' | 'checking' | 'writing' | 'verifying', offset: number) => void;

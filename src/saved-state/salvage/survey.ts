@@ -91,7 +91,7 @@ export async function surveyDamage(
     passes,
     target: target ?? NO_TARGET,
     lost: lostPages(expected, passes, !hasFinal),
-    // Of versions 6 to 9 also where the list of ranges does not end, unless the layout knows them all.
+    // Versions 6 to 9: also if the end of the list of ranges is missing, unless the layout knows all ranges.
     untold: untold || isShifted || (state.pgm?.config === undefined && !layout && !passes.at(-1)?.complete),
     lostUnits: unitsLost(survivors, state.header.live),
     dropped: unitsToDrop(survivors, state, trust, target),
@@ -161,7 +161,7 @@ function mayBeShifted({ unit, isResized }: UnitOutcome): boolean {
   return isResized && pgmVersion(unit.version)?.pages !== 'records';
 }
 
-/** Of a live save: the unit of pass 0, which names ROMs and device memory. */
+/** Whether a live save has lost the unit of pass 0, which names ROMs and device memory. */
 function areListsLost({ header, pgm }: SavedState): boolean {
   return header.live && pgm !== undefined && !pgm.config;
 }

@@ -9,7 +9,7 @@ export type PassPages = ReadonlyMap<PageGroup, FrameSet>;
 /** Which of both readings. */
 type Side = 0 | 1;
 
-/** What is known of the pages of one group in one pass. */
+/** Facts about the pages of one group in one pass. */
 interface GroupNotes {
   /** Pages that the first reading has met. */
   seen: FrameSet;
@@ -44,10 +44,10 @@ export class TwoReadings {
     };
   }
 
-  /** A reading has come to its end, or failed. */
+  /** Notes that a reading has ended or failed. */
   end(side: Side): void {
     this.#hasEnded[side] = true;
-    // Nobody confirms the queued pages any more.
+    // The queued pages cannot be confirmed any more.
     if (this.#ahead !== side || this.#hasEnded[other(side)]) this.#settleQueue();
   }
 
@@ -56,7 +56,7 @@ export class TwoReadings {
     return this.#listed(({ seen }) => seen);
   }
 
-  /** By pass, of the same groups: those of them that are certain. */
+  /** By pass, for the same groups: the pages that are certain. */
   get certain(): PassPages[] {
     return this.#listed(({ certain }) => certain);
   }

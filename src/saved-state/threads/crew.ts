@@ -97,8 +97,8 @@ export class Crew {
 
   /**
    * Waits until a job is done, and does others meanwhile.
-   * @returns false where it turned out bad, where nobody has begun it, or its thread gets no processor: the caller is
-   * then to do it with `reread`
+   * @returns false if the job failed, was not begun, or its thread gets no processor: the caller then does it with
+   * `reread`
    */
   async isDone(job: PageJob): Promise<boolean> {
     if (job.claim()) job.finish(false);

@@ -12,8 +12,8 @@ import { NOWHERE } from '../layout/placement.ts';
 import type { PageJob } from './page-job.ts';
 
 /**
- * What is done with the pages of a job. `walk`: every block is checked; `decode`: pages with a target are decoded, one
- * after the other; `encode`: all pages with content are encoded anew.
+ * Work on the pages of a job. `walk`: every block is checked; `decode`: pages with a target are decoded, one after the
+ * other; `encode`: all pages with content are encoded anew.
  */
 export type PageWork = 'walk' | 'decode' | 'encode';
 

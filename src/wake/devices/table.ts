@@ -23,7 +23,7 @@ export interface DeviceRow {
   table: readonly Correspondence[] | ((section: SectionImage) => readonly Correspondence[]);
 }
 
-/** @param section tells what this QEMU has */
+/** @param section of this QEMU, which decides some of the fields */
 export function rowsOf({ table }: DeviceRow, section: SectionImage): readonly Correspondence[] {
   return typeof table === 'function' ? table(section) : table;
 }

@@ -5,10 +5,10 @@ import { MACHINE_CODES } from './machine-codes.ts';
 import { MEMORY_CODES } from './memory-codes.ts';
 import { SSM_CODES } from './ssm-codes.ts';
 
-/** These tell of a failure wherever they stand in a log. */
+/** Codes that mean a failure wherever they stand in a log. */
 const TELLING: readonly CodeRow[] = [...SSM_CODES, ...MEMORY_CODES, ...CPU_CODES];
 
-/** Names of the codes that tell of a failure wherever they stand in a log. */
+/** Names of the codes that mean a failure wherever they stand in a log. */
 export const TELLING_CODES: ReadonlySet<string> = new Set(TELLING.map(([name]) => name));
 
 /** All codes of VirtualBox that are known. */
@@ -16,7 +16,7 @@ export const CODES: readonly CodeFacts[] = [...TELLING, ...MACHINE_CODES, ...EVE
   ([name, number, kind, means, numberIn30]) => ({ name, kind, means, number, numberIn30 }),
 );
 
-/** Failures that a log tells of without a code; the names are savkit's. */
+/** Failures that have no code in the log; the names are savkit's. */
 export const WITHOUT_CODE: readonly CodeFacts[] = [
   {
     name: 'save-never-ended',
