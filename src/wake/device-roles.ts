@@ -15,7 +15,7 @@ const HOUSEKEEPING = new Set([
 const ADDITIONS = new Set(['VMMDev', 'HGCM', 'HGSMI', 'VBoxSVGA']);
 
 /** Disk controllers without a counterpart in QEMU, or whose state cannot be carried over yet. */
-const DISKS = new Set(['lsilogic', 'lsilogicsas', 'buslogic', 'nvme', 'virtio-scsi', 'virtio-blk']);
+const DISKS = new Set(['lsilogicscsi', 'lsilogicsas', 'buslogic', 'nvme', 'virtio-scsi']);
 
 export type DeviceRole = 'carried' | 'housekeeping' | 'additions' | 'disks' | 'other';
 

@@ -1,3 +1,4 @@
+import type { Acpi } from '../../formats/units/chipset/legacy.ts';
 import { placeName } from '../../formats/units/chipset/pci-codec.ts';
 import type { Gim } from '../../formats/units/cpu/gim.ts';
 import type { Tm } from '../../formats/units/cpu/tm.ts';
@@ -42,7 +43,7 @@ export function noticesOf(units: MachineUnits, options: WakeOptions, hostTscHz?:
           'absolute mouse',
       ),
     );
-  if (units.has('acpi/0')) notices.push(lost('gpe', 'events of ACPI beyond the fixed ones, such as that of a battery'));
+  notices.push(...acpiNotices(units));
   if (ramPlan(units.collected.state).gaps.length > 0)
     notices.push(
       warning(
@@ -51,8 +52,6 @@ export function noticesOf(units: MachineUnits, options: WakeOptions, hostTscHz?:
           'up PCI anew must leave alone',
       ),
     );
-  if (units.has('ich9pci/0'))
-    notices.push(warning('no-way-back', 'machines with ICH9 do not come back to VirtualBox (wake --back)'));
   if (units.has('hpet/0') && !options.without.has('hpet') && !hpetThatGoesOn(units, options.without))
     notices.push(lost('no-hpet', 'the HPET, which the guest has not switched on'));
   for (const { kind, unit } of cardsOf(units, options.without))
@@ -68,6 +67,20 @@ export function noticesOf(units: MachineUnits, options: WakeOptions, hostTscHz?:
     if (kind === 'cd' && !options.disks.has(place))
       notices.push(lost('medium', `the medium in the drive at ${place}, if there was one`));
   return [...notices, ...timeNotices(units, options, hostTscHz), ...interruptNotices(units, options)];
+}
+
+/** Bit of the control register: ACPI is switched on. */
+const ACPI_ON = 1;
+
+function acpiNotices(units: MachineUnits): Notice[] {
+  const acpi = units.find<Acpi>('acpi/0');
+  if (!acpi) return [];
+  const gpe = lost('gpe', 'events of ACPI beyond the fixed ones, such as that of a battery');
+  if ((acpi.pm1Control & ACPI_ON) !== 0) return [gpe];
+  const booting =
+    'ACPI, which the guest has not switched on: a system that is still booting goes on without it, and gets no ' +
+    'interrupts of PCI devices through the I/O APIC';
+  return [gpe, lost('no-acpi', booting)];
 }
 
 function timeNotices(units: MachineUnits, { accelerator }: WakeOptions, hostTscHz?: number): Notice[] {

@@ -7,7 +7,7 @@ import { boardOf } from './devices/chipset/boards.ts';
 import { busOf } from './devices/chipset/bus.ts';
 import { type Routes, wakeTwins } from './devices/chipset/interrupt-routes.ts';
 import { interruptsByMessages, wakeMessages } from './devices/chipset/msi.ts';
-import { copyConfig, editConfig, mapMemory, sectionName, wakeConfig } from './devices/chipset/pci.ts';
+import { copyConfig, editConfig, mapMemory, sectionName, silence, wakeConfig } from './devices/chipset/pci.ts';
 import { gapPlace, ramPlan } from './ram-plan.ts';
 import { type Moment, wakeSection } from './template/correspondence.ts';
 import type { Template } from './template/template.ts';
@@ -56,17 +56,19 @@ export function putBus(units: MachineUnits, template: Template): void {
 export function putCards(units: MachineUnits, template: Template, { without }: WakeOptions, moment: Moment): void {
   const board = boardOf(units);
   const cards = cardsOf(units, without);
+  const routes = interruptRoutes(units, cards);
+  const silent = routes ? [...routes.unrouted, ...routes.homeless] : [];
   for (const { kind, unit, device, section } of cards) {
     const image = template.section(section);
     wakeSection(kind.table(image), units.need(unit), image, moment);
     wakeConfig(image, device, kind.regions);
     wakeMessages(image, device);
-    board.hold(template, section, device);
+    if (silent.includes(device)) silence(image);
+    else board.hold(template, section, device);
   }
-  const routes = interruptRoutes(units, cards);
   if (!routes) return;
   wakeTwins(template, routes);
-  for (const twin of routes.twins) board.connect(template, twin);
+  board.connect(template, routes.twins);
 }
 
 /** ISA lines that devices of the machine have. */

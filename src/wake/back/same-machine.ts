@@ -1,7 +1,10 @@
 import { UnsupportedError } from '../../../formats/errors.ts';
 import { CPU_SECTION } from '../../../formats/qemu/cpu.ts';
+import type { Hpet } from '../../../formats/units/chipset/timers.ts';
 import { type Card, cardsOf } from '../cards.ts';
-import { Section } from '../devices/chipset/i440fx.ts';
+import type { QemuBoard } from '../devices/chipset/board.ts';
+import { boardOf } from '../devices/chipset/boards.ts';
+import { hpetThatGoesOn, isInUse } from '../devices/chipset/hpet.ts';
 import { QEMU_AHCI_PORTS } from '../devices/storage/ahci.ts';
 import { isBusy } from '../devices/storage/ide.ts';
 import type { SectionImage } from '../template/section-image.ts';
@@ -15,15 +18,13 @@ function refused(reason: string): UnsupportedError {
 
 /** A section of a device on a PCI bus: bus, place, name. */
 const PCI_SECTION = /^[0-9a-f]{4}:[0-9a-f]{2}:([0-9a-f]{2}\.[0-7])\/(.+)$/;
-/** Bridges that every machine has. */
-const CHIPS: readonly string[] = [Section.HOST_BRIDGE, Section.ISA_BRIDGE, Section.POWER];
 
 /**
  * Makes sure that the machine of QEMU has the devices of the one that the template is of, at the same places, and that
  * nothing is under way in them. @throws UnsupportedError `not-wakeable`
  */
 export function expectSameMachine(units: MachineUnits, template: Template): void {
-  expectPiix3(units, template);
+  expectSameBoard(units, template);
   const cpus = units.collected.state.cpum?.cpus.length ?? 0;
   if (!template.find(CPU_SECTION, cpus - 1) || template.find(CPU_SECTION, cpus))
     throw refused(`the template has ${cpus} CPUs, the machine of QEMU another number`);
@@ -31,39 +32,56 @@ export function expectSameMachine(units: MachineUnits, template: Template): void
   const own = units.collected.state.pgm?.ramSize ?? 0;
   if (ram !== own) throw refused(`the template has ${own} bytes of RAM, the machine of QEMU ${ram}`);
   expectSameDevices(units, template);
-  expectQuiet(template, cpus);
+  expectQuiet(template, cpus, boardOf(units));
 }
 
-const ONLY_PIIX3 =
-  "only machines with the chipset PIIX3 come back, as QEMU's pc-i440fx; from ICH9 and q35 there is no way back yet";
+/** Which machine of QEMU's goes with which chipset, by the unit of its bus. */
+const BOARDS = [
+  { unit: 'pci/0', chipset: 'PIIX3', machine: /^pc(-i440fx.*|-\d.*)?$/, name: 'pc-i440fx' },
+  { unit: 'ich9pci/0', chipset: 'ICH9', machine: /^(pc-)?q35/, name: 'pc-q35' },
+];
 
-function expectPiix3(units: MachineUnits, { machine }: Template): void {
-  if (units.has('ich9pci/0')) throw refused(`the template is of a machine with the chipset ICH9; ${ONLY_PIIX3}`);
-  if (!units.has('pci/0')) throw refused(`the template has no unit pci/0; ${ONLY_PIIX3}`);
-  if (/q35/.test(machine)) throw refused(`the machine of QEMU is a ${machine}; ${ONLY_PIIX3}`);
+function expectSameBoard(units: MachineUnits, { machine }: Template): void {
+  const board = BOARDS.find(({ unit }) => units.has(unit));
+  if (!board) throw refused('the template has neither unit pci/0 nor ich9pci/0, and so no chipset that is known');
+  if (!board.machine.test(machine))
+    throw refused(
+      `the template is of a machine with the chipset ${board.chipset}, which is QEMU's ${board.name}; ` +
+        `the machine of QEMU is a ${machine}`,
+    );
 }
 
 function expectSameDevices(units: MachineUnits, template: Template): void {
   const cards = cardsOf(units, new Set());
+  const { sections } = boardOf(units);
   const wanted = [
-    ...CHIPS,
-    ...(units.has('piix3ide/0') ? [Section.IDE] : []),
-    ...(units.has('vga/0') ? [Section.GRAPHICS] : []),
+    ...[sections.HOST_BRIDGE, sections.ISA_BRIDGE, sections.POWER],
+    ...(units.has('piix3ide/0') ? [sections.IDE] : []),
+    ...(units.has('vga/0') ? [sections.GRAPHICS] : []),
     ...cards.map(({ section }) => section),
   ];
   const missing = wanted.find((section) => !template.find(section));
   if (missing !== undefined) throw refused(`the template has ${nameOf(missing, cards)}, the machine of QEMU has not`);
   for (const { name } of template.sections)
-    if (PCI_SECTION.test(name) && !wanted.includes(name) && name !== Section.IDE)
+    if (PCI_SECTION.test(name) && !wanted.includes(name) && name !== sections.IDE)
       throw refused(`the machine of QEMU has ${nameOf(name, cards)}, the template has not`);
   const serial = template.sections.filter(({ name }) => name === 'serial').length;
   if (serial !== units.instancesOf('serial').length)
     throw refused(`the machine of QEMU has ${serial} serial ports, the template another number`);
-  const hpet = template.find('hpet');
+  expectSameHpet(units, template);
+}
+
+function expectSameHpet(units: MachineUnits, template: Template): void {
+  const own = units.find<Hpet>('hpet/0');
+  const found = template.find('hpet');
   const ON = 1n;
-  if (units.has('hpet/0') && !hpet) throw refused('the template has a HPET, the machine of QEMU has not');
-  if (hpet && !units.has('hpet/0') && (hpet.number('config') & ON) !== 0n)
-    throw refused('the guest uses a HPET, the template has none');
+  if (hpetThatGoesOn(units, new Set())) {
+    if (!found) throw refused('the template has a HPET, the machine of QEMU has not');
+    return;
+  }
+  if (found && (found.number('config') & ON) !== 0n)
+    throw refused(`the guest uses a HPET, the template has ${own ? 'one that ticks at another rate' : 'none'}`);
+  if (own && isInUse(own)) throw refused('the guest of the template uses a HPET that QEMU does not have');
 }
 
 function nameOf(section: string, cards: readonly Card[]): string {
@@ -78,8 +96,8 @@ const SLOTS = 32;
 const NO_SLOT = -1n;
 const X2APIC = 0x400n;
 
-function expectQuiet(template: Template, cpus: number): void {
-  const ide = template.find(Section.IDE);
+function expectQuiet(template: Template, cpus: number, { sections }: QemuBoard): void {
+  const ide = template.find(sections.IDE);
   for (const channel of ide ? [0, 1] : [])
     for (const drive of [0, 1])
       if (isBusy(Number(ide?.number(`bus[${channel}].ifs[${drive}].status`) ?? 0n)))

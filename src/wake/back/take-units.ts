@@ -1,16 +1,18 @@
 import { CPU_SECTION } from '../../../formats/qemu/cpu.ts';
 import type { I8259, IoApic } from '../../../formats/units/chipset/interrupt-controllers.ts';
-import type { Piix3Bus } from '../../../formats/units/chipset/pci-codec.ts';
+import type { Acpi } from '../../../formats/units/chipset/legacy.ts';
+import type { Ich9Bus, Piix3Bus } from '../../../formats/units/chipset/pci-codec.ts';
 import type { Apic } from '../../../formats/units/cpu/apic.ts';
 import type { CpumUnit } from '../../../formats/units/cpu/cpum-codec.ts';
 import type { Em } from '../../../formats/units/cpu/em.ts';
 import type { Tm } from '../../../formats/units/cpu/tm.ts';
 import type { Ide } from '../../../formats/units/storage/ata-codecs.ts';
 import { cardsOf } from '../cards.ts';
-import { I440FX, Section } from '../devices/chipset/i440fx.ts';
-import { configOf, holdsPin, pinOf, type Regions, takeConfigBack } from '../devices/chipset/pci.ts';
-import { PIIX3_PLACES as Place } from '../devices/chipset/places.ts';
-import { takeRoutesBack } from '../devices/chipset/routes-back.ts';
+import type { Chip } from '../devices/chipset/board.ts';
+import { boardOf } from '../devices/chipset/boards.ts';
+import { hpetThatGoesOn } from '../devices/chipset/hpet.ts';
+import { takeMessagesBack } from '../devices/chipset/msi.ts';
+import { holdsPin, pinOf, type Regions, takeConfigBack } from '../devices/chipset/pci.ts';
 import { takeCpuBack } from '../devices/cpu/cpu-back.ts';
 import { localApic, WAITS_FOR_START } from '../devices/cpu/local-apic.ts';
 import { serialPort } from '../devices/ports/serial-port.ts';
@@ -22,13 +24,16 @@ import type { Template } from '../template/template.ts';
 import { RunNumber } from '../units/cpu-state.ts';
 import type { MachineUnits } from '../units/machine-units.ts';
 
+/** Devices that are given up: on the way back none. */
+const NONE: ReadonlySet<string> = new Set();
+
 /** Puts QEMU's values into the decoded units of a template. */
 export function takeUnits(units: MachineUnits, template: Template): void {
   const moment = takeClocks(units, template);
   takeCpus(units, template, moment);
-  for (const row of deviceTable(I440FX)) {
+  for (const row of deviceTable(boardOf(units))) {
     const value = units.find<UnitPart>(row.unit);
-    if (!value) continue;
+    if (!value || (row.unit === 'hpet/0' && !hpetThatGoesOn(units, NONE))) continue;
     const section = template.section(...row.section);
     takeBack(rowsOf(row, section), section, partOf(value, row.part), moment);
   }
@@ -70,30 +75,34 @@ function runStateOf(template: Template, i: number): number {
 }
 
 /** Chips whose configuration the guest sets. */
-const CHIPS: readonly { place: number; section: string; regions: Regions }[] = [
-  { place: Place.IDE, section: Section.IDE, regions: [[4, 4]] },
-  { place: Place.POWER, section: Section.POWER, regions: [] },
-  { place: Place.GRAPHICS, section: Section.GRAPHICS, regions: [[0, 0]] },
+const CHIPS: readonly { chip: Chip; regions: Regions }[] = [
+  { chip: 'IDE', regions: [[4, 4]] },
+  { chip: 'GRAPHICS', regions: [[0, 0]] },
 ];
 
 function takeBus(units: MachineUnits, template: Template, moment: Moment): void {
-  const bus = units.need<Piix3Bus>('pci/0');
+  const board = boardOf(units);
+  const bus = units.find<Piix3Bus>('pci/0') ?? units.need<Ich9Bus>('ich9pci/0');
+  const at = (chip: Chip) => bus.devices.find(({ devfn }) => devfn === board.places[chip]);
   bus.address = Number(template.section('PCIHost').number('config_reg') & 0xffff_ffffn);
-  for (const { place, section, regions } of CHIPS) {
-    const device = bus.devices.find(({ devfn }) => devfn === place);
-    const found = template.find(section);
+  for (const { chip, regions } of CHIPS) {
+    const device = at(chip);
+    const found = template.find(board.sections[chip]);
     if (device && found) takeConfigBack(found, device, regions);
   }
-  const cards = cardsOf(units, new Set()).map((card) => ({ ...card, image: template.section(card.section) }));
-  for (const { kind, unit, device, image } of cards) {
+  const acpi = units.find<Acpi>('acpi/0');
+  if (acpi) board.takePower(template, acpi, at('POWER'));
+  const devices = cardsOf(units, NONE).flatMap(({ kind, unit, device, section }) => {
+    const image = template.section(section);
     takeBack(kind.table(image), image, units.need(unit), moment);
-    takeConfigBack(image, device, kind.regions);
-    device.pinLevel = holdsPin(image, pinOf(device) ?? 0) ? 1 : 0;
-  }
-  takeRoutesBack({
-    bus,
+    const sendsMessages = takeMessagesBack(image, device);
+    takeConfigBack(image, device, kind.regions, sendsMessages);
+    device.pinLevel = !sendsMessages && holdsPin(image, pinOf(device) ?? 0) ? 1 : 0;
+    return sendsMessages ? [] : [device];
+  });
+  board.takeRoutes(units, template, {
     ioApic: units.find<IoApic>('ioapic/0'),
-    devices: cards.map(({ device }) => device),
-    bridge: configOf(template.section(Section.ISA_BRIDGE)),
+    apic: units.find<Apic>('apic/0'),
+    devices,
   });
 }

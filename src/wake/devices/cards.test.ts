@@ -1,13 +1,14 @@
 import { describe, expect, it } from 'vitest';
 import type { IoApic } from '../../../formats/units/chipset/interrupt-controllers.ts';
 import type { Piix3Bus } from '../../../formats/units/chipset/pci-codec.ts';
+import { CARD_KINDS } from '../cards.ts';
 import { type Correspondence, takeBack, type UnitPart, wakeSection } from '../template/correspondence.ts';
 import type { SectionImage } from '../template/section-image.ts';
 import { RICH_MACHINES, template } from '../testing/woken.ts';
 import { hpet } from './chipset/hpet.ts';
 import { I440FX, planTwins } from './chipset/i440fx.ts';
 import { wakeTwins } from './chipset/interrupt-routes.ts';
-import { type BusDevice, configOf } from './chipset/pci.ts';
+import { type BusDevice, configOf, silence, takeConfigBack, wakeConfig } from './chipset/pci.ts';
 import { takeRoutesBack } from './chipset/routes-back.ts';
 import { e1000 } from './network/e1000.ts';
 import { E1000_REGISTERS } from './network/e1000-registers.ts';
@@ -143,8 +144,10 @@ describe.each(RICH_MACHINES)('in %s', (machine) => {
     section.set('irr', 1n << 19n);
     const routes = planTwins([nic], before, []);
     wakeTwins(target, routes);
-    for (const twin of routes.twins) I440FX.connect(target, twin);
+    I440FX.connect(target, routes.twins);
     expect(section.number('ioredtbl[11]')).toBe(entry);
+    const registers = configOf(target.section('0000:00:01.0/PIIX3'));
+    expect([0, 1, 2, 3].map((i) => registers.getUint8(0x60 + i))).toEqual([0x80, 0x80, 11, 0x80]);
     expect(section.number('irr')).toBe(1n << 11n);
     const after = {
       redirections: redirections.map((__, i) => section.number(`ioredtbl[${i}]`)),
@@ -152,10 +155,48 @@ describe.each(RICH_MACHINES)('in %s', (machine) => {
     } as unknown as IoApic;
     const bus = { usesIoApic: false, devices: [bridge, nic], legacyLevels: zeros(4), apicLevels: zeros(8) };
     const isaBridge = configOf(target.section('0000:00:01.0/PIIX3'));
-    takeRoutesBack({ bus: bus as unknown as Piix3Bus, ioApic: after, devices: [nic], bridge: isaBridge });
+    const back = { ioApic: after, apic: undefined, devices: [nic] };
+    takeRoutesBack(bus as unknown as Piix3Bus, isaBridge, back);
     expect(after).toEqual(before);
     expect(bus).toMatchObject({ usesIoApic: true, legacyLevels: zeros(4), apicLevels: [0, 0, 0, 1, 0, 0, 0, 0] });
     expect([bridge.config[0xde], bridge.config[0xad]]).toEqual([0xbe, 0xef]);
+  });
+
+  it('ports of AHCI that QEMU has elsewhere, and of another size, stay as they are', async () => {
+    const section = (await template(machine)).section('0000:00:0d.0/ich9_ahci');
+    const before = configOf(section).getUint32(0x20, true);
+    const config = new Uint8Array(256);
+    new DataView(config.buffer).setUint32(0x20, 0xd071, true);
+    new DataView(config.buffer).setUint32(0x24, 0xf080_4000, true);
+    const regions = CARD_KINDS.find(({ unit }) => unit === 'ahci')?.regions ?? [];
+    wakeConfig(section, { devfn: 0x68, config, pinLevel: 0 } as unknown as BusDevice, regions);
+    const after = configOf(section);
+    expect([after.getUint32(0x20, true), after.getUint32(0x24, true)]).toEqual([before, 0xf080_4000]);
+  });
+
+  it('a device that the guest does not listen to yet raises no line of another one', async () => {
+    const section = (await template(machine)).section('0000:00:03.0/e1000');
+    silence(section);
+    expect(configOf(section).getUint16(4, true) & 0x400).toBe(0x400);
+    const card = { devfn: 0x18, config: new Uint8Array(256), pinLevel: 0 } as unknown as BusDevice;
+    takeConfigBack(section, card, []);
+    expect(card.config[5] & 4).toBe(0);
+  });
+
+  it('a guest that has turned to the I/O APIC in QEMU has done so in VirtualBox', () => {
+    const config = new Uint8Array(256);
+    config[0x3d] = 1;
+    const nic = { devfn: 0x18, config, pinLevel: 0 } as unknown as BusDevice;
+    const bridge = { devfn: 8, config: new Uint8Array(256) } as unknown as BusDevice;
+    const bus = { usesIoApic: false, devices: [bridge, nic], legacyLevels: zeros(4), apicLevels: zeros(8) };
+    const registers = new DataView(new ArrayBuffer(256));
+    for (const i of [0, 1, 2, 3]) registers.setUint8(0x60 + i, 0x80);
+    const ioApic = { redirections: new Array(24).fill(0x10000n), irr: 0 } as unknown as IoApic;
+    ioApic.redirections[19] = 0xa824n;
+    takeRoutesBack(bus as unknown as Piix3Bus, registers, { ioApic, apic: undefined, devices: [nic] });
+    expect([bus.usesIoApic, bridge.config[0xde], bridge.config[0x60], ioApic.redirections[19]]).toEqual([
+      ...[true, 0xbe, 0, 0xa824n],
+    ]);
   });
 
   it('a guest of the 8259s keeps its routing registers', async () => {
@@ -167,7 +208,7 @@ describe.each(RICH_MACHINES)('in %s', (machine) => {
     const registers = new DataView(new ArrayBuffer(256));
     for (const i of [0, 1, 2, 3]) registers.setUint8(0x60 + i, 9 + i);
     const ioApic = { redirections: new Array(24).fill(0x10000n), irr: 0 } as unknown as IoApic;
-    takeRoutesBack({ bus: bus as unknown as Piix3Bus, ioApic, devices: [nic], bridge: registers });
+    takeRoutesBack(bus as unknown as Piix3Bus, registers, { ioApic, apic: undefined, devices: [nic] });
     expect([...bridge.config.subarray(0x60, 0x64)]).toEqual([9, 10, 11, 12]);
     expect(bus).toMatchObject({ usesIoApic: false, legacyLevels: [0, 0, 1, 0], apicLevels: zeros(8) });
   });

@@ -34,11 +34,20 @@ export function folderOf(name: string): string {
   return name === ICH9_STATE ? TEMPLATES : STATES_FOLDER;
 }
 
-/** A state of test-vectors in the form of a QEMU. */
-export async function woken(name: string, machine: string) {
+/** A QEMU without some devices. */
+function leaveOut(target: Template, devices: RegExp): void {
+  const isOther = ({ name }: { name: string }) => !devices.test(name);
+  const described = JSON.parse(Buffer.from(target.description).toString()) as { devices: { name: string }[] };
+  const description = Buffer.from(JSON.stringify({ ...described, devices: described.devices.filter(isOther) }));
+  Object.assign(target, { description, sections: target.sections.filter(isOther) });
+}
+
+/** A state of test-vectors in the form of a QEMU. @param without names of devices that the QEMU lacks */
+export async function woken(name: string, machine: string, without?: RegExp) {
   const source = bufferSource(readFileSync(join(folderOf(name), `${name}.sav`)), name);
   const prepared = await prepareWake(source, NO_OPTIONS, new Map());
   const target = await template(machine);
+  if (without) leaveOut(target, without);
   putState(prepared.units, target, NO_OPTIONS);
   const image = await GuestImage.open(source, prepared.units.collected.state);
   const pieces: Buffer[] = [];

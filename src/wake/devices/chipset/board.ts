@@ -1,5 +1,6 @@
 import type { IoApic } from '../../../../formats/units/chipset/interrupt-controllers.ts';
 import type { Acpi } from '../../../../formats/units/chipset/legacy.ts';
+import type { Apic } from '../../../../formats/units/cpu/apic.ts';
 import type { Template } from '../../template/template.ts';
 import type { MachineUnits } from '../../units/machine-units.ts';
 import type { Routes, Twin } from './interrupt-routes.ts';
@@ -7,6 +8,13 @@ import type { BusDevice } from './pci.ts';
 
 /** Chips that every machine has. */
 export type Chip = 'HOST_BRIDGE' | 'ISA_BRIDGE' | 'IDE' | 'GRAPHICS' | 'POWER';
+
+/** Units that hold QEMU's values already, and the devices whose interrupts move back to their lines in VirtualBox. */
+export interface BusBack {
+  ioApic: IoApic | undefined;
+  apic: Apic | undefined;
+  devices: readonly BusDevice[];
+}
 
 /**
  * A board of QEMU, for machines with one of VirtualBox's chipsets. `places`: PCI places in VirtualBox, 8 × device +
@@ -27,6 +35,8 @@ export interface QemuBoard {
   powerRegisters: string;
   /** Moves power management to VirtualBox's ports. */
   putPower(template: Template, acpi: Acpi, device: BusDevice): void;
+  /** The way back: moves power management to QEMU's ports, if it is on. @param device absent: not on the bus */
+  takePower(template: Template, acpi: Acpi, device: BusDevice | undefined): void;
   /**
    * Takes over the guest's other settings of the bridges. @param isaBridge VirtualBox's @param ramHole bytes below 4
    * GiB
@@ -34,8 +44,10 @@ export interface QemuBoard {
   putBridges(template: Template, isaBridge: BusDevice | undefined, ramHole: number): void;
   /** Plans how PCI interrupts reach the I/O APIC. @param taken lines of ISA devices */
   planRoutes(devices: readonly BusDevice[], ioApic: IoApic, taken: readonly number[]): Routes;
-  /** Connects a PCI device to the interrupt line of its twin. */
-  connect(template: Template, twin: Twin): void;
+  /** Connects PCI devices to the interrupt lines of their twins, and no others to lines of ISA devices. */
+  connect(template: Template, twins: readonly Twin[]): void;
+  /** The way back: moves PCI interrupts to the lines that they have in VirtualBox. */
+  takeRoutes(units: MachineUnits, template: Template, back: BusBack): void;
   /** Marks a device's line as raised in bus and bridges, if the device holds it. @param section of the device */
   hold(template: Template, section: string, device: BusDevice): void;
 }

@@ -1,8 +1,21 @@
 import type { IoApic } from '../../../../formats/units/chipset/interrupt-controllers.ts';
+import type { Piix3Bus } from '../../../../formats/units/chipset/pci-codec.ts';
 import type { QemuBoard } from './board.ts';
 import { heldPin, holdOnBus, isMasked, lineOf, type Routes, type Twin } from './interrupt-routes.ts';
-import { type BusDevice, copyConfig, editConfig, pinOf, sectionName, wakeConfig } from './pci.ts';
+import {
+  type BusDevice,
+  configOf,
+  copyConfig,
+  editConfig,
+  pinOf,
+  sectionName,
+  takeConfigBack,
+  wakeConfig,
+} from './pci.ts';
 import { PIIX3_PLACES as PLACES } from './places.ts';
+import { takePowerPorts } from './power-back.ts';
+import { takeRoutesBack } from './routes-back.ts';
+import { NO_LINE, ROUTING_REGISTER_COUNT, ROUTING_REGISTERS, registerOf } from './routing-registers.ts';
 
 /** Place of the power management in QEMU. */
 const QEMU_POWER = 0x0b;
@@ -16,12 +29,9 @@ export const Section = {
   POWER: sectionName(QEMU_POWER, 'piix4_pm'),
 } as const;
 
-/** The four registers of the ISA bridge that name the lines of PCI interrupts, in both machines. */
-export const ROUTING_REGISTERS = 0x60;
-export const ROUTING_REGISTER_COUNT = 4;
-
 /** Registers of QEMU's power management with the ports that it answers at. */
 const POWER_PORTS = 0x40;
+const POWER_PORT_BITS = 0xffc0;
 const POWER_ENABLE = 0x80;
 const SMBUS_PORTS = 0x90;
 
@@ -33,11 +43,6 @@ export interface RegisterTwin extends Twin {
 
 /** Lines of ISA that few devices use, in the order in which they are taken. */
 const FREE_LINES = [11, 10, 5, 7, 3, 6];
-
-/** The routing register that a device's pin belongs to, in both machines. */
-export function registerOf(devfn: number, pin: number): number {
-  return ((devfn >>> 3) - 1 + pin) & (ROUTING_REGISTER_COUNT - 1);
-}
 
 /** @param devices those that QEMU has, too @param taken lines that devices of ISA have */
 export function planTwins(
@@ -86,6 +91,14 @@ export const I440FX: QemuBoard = {
     });
   },
 
+  takePower(template, acpi, device) {
+    const section = template.section(Section.POWER);
+    if (device) takeConfigBack(section, device, []);
+    const config = configOf(section);
+    const isOn = (config.getUint8(POWER_ENABLE) & 1) !== 0;
+    takePowerPorts(acpi, device, isOn ? config.getUint32(POWER_PORTS, true) & POWER_PORT_BITS : 0);
+  },
+
   putBridges(template, isaBridge) {
     if (isaBridge)
       copyConfig(template.section(Section.ISA_BRIDGE), isaBridge, ROUTING_REGISTERS, ROUTING_REGISTER_COUNT);
@@ -93,9 +106,17 @@ export const I440FX: QemuBoard = {
 
   planRoutes: planTwins,
 
-  connect(template, { device, to }) {
-    const register = ROUTING_REGISTERS + registerOf(device.devfn, pinOf(device) ?? 0);
-    editConfig(template.section(Section.ISA_BRIDGE), (config) => config.setUint8(register, to));
+  connect(template, twins) {
+    editConfig(template.section(Section.ISA_BRIDGE), (config) => {
+      // What firmware wrote there means nothing to the guest any more; one of them is the line of ACPI.
+      for (let i = 0; i < ROUTING_REGISTER_COUNT; i++) config.setUint8(ROUTING_REGISTERS + i, NO_LINE);
+      for (const { device, to } of twins)
+        config.setUint8(ROUTING_REGISTERS + registerOf(device.devfn, pinOf(device) ?? 0), to);
+    });
+  },
+
+  takeRoutes(units, template, back) {
+    takeRoutesBack(units.need<Piix3Bus>('pci/0'), configOf(template.section(Section.ISA_BRIDGE)), back);
   },
 
   hold(template, section, device) {

@@ -28,7 +28,8 @@ export const PCI_LINES = 16;
 const PCI_LINE_COUNT = 8;
 /** Bits of an entry of the redirection table. */
 export const MASKED = 0x10000n;
-const REMOTE_IRR = 0x4000n;
+/** It has been delivered, and the guest has not ended it yet. */
+export const REMOTE_IRR = 0x4000n;
 
 /** The I/O APIC's line of a device's pin in VirtualBox. */
 export function lineOf(devfn: number, pin: number): number {
@@ -36,7 +37,7 @@ export function lineOf(devfn: number, pin: number): number {
 }
 
 /** Whether the guest has not set up a line of the I/O APIC. */
-export function isMasked({ redirections }: IoApic, line: number): boolean {
+export function isMasked({ redirections }: Pick<IoApic, 'redirections'>, line: number): boolean {
   return (redirections[line] & MASKED) !== 0n;
 }
 
@@ -46,13 +47,14 @@ const IRR = 'irr';
 export function wakeTwins(template: Template, { twins }: Routes): void {
   const ioApic = template.section('ioapic');
   const entries = twins.map(({ from }) => ioApic.number(`ioredtbl[${from}]`) & ~REMOTE_IRR);
-  for (const [i, { device, from, to }] of twins.entries()) {
+  let irr = ioApic.number(IRR);
+  // No device drives the old lines any more: if they stayed raised, they would interrupt for ever.
+  for (const { from } of twins) irr &= ~(1n << BigInt(from));
+  for (const [i, { device, to }] of twins.entries()) {
     ioApic.set(`ioredtbl[${to}]`, entries[i]);
-    // No device drives the old line any more: if it stayed raised, it would interrupt for ever.
-    let irr = ioApic.number(IRR) & ~(1n << BigInt(from));
     if (device.pinLevel !== 0) irr |= 1n << BigInt(to);
-    ioApic.set(IRR, irr);
   }
+  ioApic.set(IRR, irr);
 }
 
 /** Notes in the bus's state that a device raises an interrupt. @param route the bus's output to which the pin leads */

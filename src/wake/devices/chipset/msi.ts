@@ -46,16 +46,25 @@ export function interruptsByMessages(device: BusDevice): boolean {
 
 /** Sets QEMU's device up for the messages that the guest has set up in VirtualBox's. */
 export function wakeMessages(section: SectionImage, device: BusDevice): void {
-  const from = configView(device);
+  editConfig(section, (to) => void copyMessages(configView(device), to));
+}
+
+/** The other way. @returns whether the device sends messages */
+export function takeMessagesBack(section: SectionImage, device: BusDevice): boolean {
+  return copyMessages(configOf(section), configView(device));
+}
+
+/** @returns whether messages are in use, and both have them */
+function copyMessages(from: DataView, to: DataView): boolean {
   const own = messagesOf(from);
-  const other = messagesOf(configOf(section));
-  if (!own?.isEnabled || !other) return;
-  editConfig(section, (to) => {
-    const control = to.getUint16(other.at + CONTROL, true) & ~SET_BY_GUEST;
-    to.setUint16(other.at + CONTROL, control | ENABLED, true);
-    to.setUint32(other.at + ADDRESS, from.getUint32(own.at + ADDRESS, true), true);
-    if (other.isWide)
-      to.setUint32(other.at + ADDRESS_HIGH, own.isWide ? from.getUint32(own.at + ADDRESS_HIGH, true) : 0, true);
-    to.setUint16(dataOf(other), from.getUint16(dataOf(own), true), true);
-  });
+  const other = messagesOf(to);
+  if (!other) return false;
+  const control = to.getUint16(other.at + CONTROL, true) & ~SET_BY_GUEST;
+  to.setUint16(other.at + CONTROL, own?.isEnabled ? control | ENABLED : control, true);
+  if (!own?.isEnabled) return false;
+  to.setUint32(other.at + ADDRESS, from.getUint32(own.at + ADDRESS, true), true);
+  if (other.isWide)
+    to.setUint32(other.at + ADDRESS_HIGH, own.isWide ? from.getUint32(own.at + ADDRESS_HIGH, true) : 0, true);
+  to.setUint16(dataOf(other), from.getUint16(dataOf(own), true), true);
+  return true;
 }

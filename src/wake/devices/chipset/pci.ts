@@ -14,6 +14,8 @@ export function sectionName(devfn: number, name: string): string {
 
 /** Registers of a configuration space. */
 const COMMAND = 0x04;
+/** Bit of the command: the device raises no pin. */
+const NO_PIN = 0x400;
 const LATENCY = 0x0d;
 const BASE_ADDRESSES = 0x10;
 const REGION_SIZE = 4;
@@ -78,11 +80,22 @@ export function mapMemory(section: SectionImage, region: number, address: number
   });
 }
 
-/** The other way: what the guest has set, into VirtualBox's device. */
-export function takeConfigBack(section: SectionImage, device: BusDevice, regions: Regions): void {
+/** Keeps a device whose interrupt the guest would not know from raising its pin: others may have the line. */
+export function silence(section: SectionImage): void {
+  editConfig(section, (config) => config.setUint16(COMMAND, config.getUint16(COMMAND, true) | NO_PIN, true));
+}
+
+/** The other way: what the guest has set, into VirtualBox's device. @param sendsMessages whether it has no use for its pin */
+export function takeConfigBack(
+  section: SectionImage,
+  device: BusDevice,
+  regions: Regions,
+  sendsMessages = false,
+): void {
   const from = configOf(section);
   const to = configView(device);
-  to.setUint16(COMMAND, from.getUint16(COMMAND, true), true);
+  const command = from.getUint16(COMMAND, true);
+  to.setUint16(COMMAND, sendsMessages ? command : command & ~NO_PIN, true);
   to.setUint8(LATENCY, from.getUint8(LATENCY));
   to.setUint8(INTERRUPT_LINE, from.getUint8(INTERRUPT_LINE));
   for (const [theirs, ours] of regions)

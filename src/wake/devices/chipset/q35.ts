@@ -1,10 +1,12 @@
 import { FOUR_GIB } from '../../../../formats/sizes.ts';
 import type { IoApic } from '../../../../formats/units/chipset/interrupt-controllers.ts';
-import { placeName } from '../../../../formats/units/chipset/pci-codec.ts';
+import { type Ich9Bus, placeName } from '../../../../formats/units/chipset/pci-codec.ts';
 import type { QemuBoard } from './board.ts';
 import { heldPin, holdOnBus, isMasked, lineOf, PCI_LINES, type Routes } from './interrupt-routes.ts';
-import { type BusDevice, configView, editConfig, pinOf, sectionName } from './pci.ts';
+import { deliverHeld, heldLines, type LineBack, takeEntriesBack } from './lines-back.ts';
+import { type BusDevice, configOf, configView, editConfig, pinOf, sectionName } from './pci.ts';
 import { ICH9_PLACES as PLACES } from './places.ts';
+import { takePowerPorts } from './power-back.ts';
 
 const Section = {
   HOST_BRIDGE: sectionName(PLACES.HOST_BRIDGE, 'mch'),
@@ -16,6 +18,7 @@ const Section = {
 
 /** Registers of the ISA bridge: ports of power management, and whether it answers there. */
 const POWER_PORTS = 0x40;
+const POWER_PORT_BITS = 0xff80;
 const POWER_CONTROL = 0x44;
 const POWER_ENABLED = 0x80;
 /** Where the chip's other registers show in memory. */
@@ -60,7 +63,8 @@ export function planLines(devices: readonly BusDevice[], ioApic: IoApic): Routes
   for (const { device, from, to } of lines) {
     if (from === to) continue;
     const shared = routes.twins.find((twin) => twin.to === to);
-    const isFree = isMasked(ioApic, to) && !same.some((line) => line.to === to);
+    // Whatever else the guest has on that line, QEMU has it elsewhere or not at all.
+    const isFree = !same.some((line) => line.to === to);
     if (isMasked(ioApic, from)) routes.unrouted.push(device);
     else if (shared ? shared.from === from : isFree) routes.twins.push({ device, from, to });
     else routes.homeless.push(device);
@@ -89,6 +93,12 @@ export const Q35: QemuBoard = {
     });
   },
 
+  takePower(template, acpi, device) {
+    const config = configOf(template.section(Section.POWER));
+    const isOn = (config.getUint8(POWER_CONTROL) & POWER_ENABLED) !== 0;
+    takePowerPorts(acpi, device, isOn ? config.getUint32(POWER_PORTS, true) & POWER_PORT_BITS : 0);
+  },
+
   putBridges(template, isaBridge, ramHole) {
     const chipRegisters = isaBridge ? configView(isaBridge).getUint32(CHIP_REGISTERS, true) : 0;
     if ((chipRegisters & SHOWN) !== 0)
@@ -105,6 +115,18 @@ export const Q35: QemuBoard = {
 
   // Each line of the bus has its own line of the I/O APIC.
   connect() {},
+
+  takeRoutes(units, _, { ioApic, apic, devices }) {
+    const bus = units.need<Ich9Bus>('ich9pci/0');
+    const lines = devices.flatMap((device): LineBack[] => {
+      const pin = pinOf(device);
+      if (pin === undefined) return [];
+      return [{ device, from: q35Line(device.devfn, pin), to: lineOf(device.devfn, pin) }];
+    });
+    if (ioApic) takeEntriesBack(ioApic, lines);
+    if (ioApic && apic) deliverHeld(ioApic, apic, lines);
+    bus.apicLevels = heldLines(bus.apicLevels.length, lines, ({ to }) => to - PCI_LINES);
+  },
 
   hold(template, section, device) {
     const pin = heldPin(device);

@@ -29,7 +29,7 @@ export function takeCpuBack(section: SectionImage, cpu: CpumUnit['cpus'][number]
   context.rflags = section.number('env.eflags');
   for (const [i, name] of SEGMENTS.entries()) context[name] = segmentOf(section, `env.segs[${i}]`);
   context.ldtr = segmentOf(section, 'env.ldt');
-  context.tr = segmentOf(section, 'env.tr');
+  context.tr = busyTask(segmentOf(section, 'env.tr'));
   context.gdtr = { base: section.number('env.gdt.base'), limit: Number(section.number('env.gdt.limit') & 0xffffn) };
   context.idtr = { base: section.number('env.idt.base'), limit: Number(section.number('env.idt.limit') & 0xffffn) };
   (cpu.fpu as { fxsave: Uint8Array }).fxsave = fxsaveOf(section, (cpu.fpu as { fxsave: Uint8Array }).fxsave);
@@ -65,6 +65,14 @@ function segmentOf(section: SectionImage, path: string): Selector {
     ...{ selector, validSelector: selector, flags: VALID, attributes },
     ...{ base: section.number(`${path}.base`), limit: number('limit') >>> 0 },
   };
+}
+
+/** Bit of the type of a task state segment. */
+const BUSY = 2;
+
+/** A task that runs is busy. QEMU notes that in memory alone; VirtualBox ends a guest whose register does not show it. */
+function busyTask(task: Selector): Selector {
+  return { ...task, attributes: task.attributes | BUSY };
 }
 
 function fxsaveOf(section: SectionImage, before: Uint8Array): Uint8Array {
