@@ -85,7 +85,10 @@ export function silence(section: SectionImage): void {
   editConfig(section, (config) => config.setUint16(COMMAND, config.getUint16(COMMAND, true) | NO_PIN, true));
 }
 
-/** The other way: what the guest has set, into VirtualBox's device. @param sendsMessages whether it has no use for its pin */
+/**
+ * The way back: takes what the guest has set into VirtualBox's device.
+ * @param sendsMessages whether it has no use for its pin
+ */
 export function takeConfigBack(
   section: SectionImage,
   device: BusDevice,
