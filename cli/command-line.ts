@@ -1,6 +1,7 @@
 import yargs from 'yargs';
 import { UsageError } from '../formats/errors.ts';
 import { COMMANDS } from './command-list.ts';
+import { hideAddress } from './io/addresses.ts';
 import { beforeDashes, hideDashes, showDashes } from './parsing/dash.ts';
 import { loadCommands } from './parsing/lazy-command.ts';
 import { foldChoices, knownOptions, optionFault, settleSwitches } from './parsing/option-faults.ts';
@@ -14,7 +15,7 @@ const DEFAULT_COLUMNS = 100;
 
 /** Runs the command that a command line names, and sets the exit code of the process. */
 export async function runCommandLine(given: readonly string[], version: string): Promise<void> {
-  const words = commandFirst(given);
+  const words = commandFirst(given.map(hideAddress));
   try {
     await parseAndRun(words, version);
   } catch (error) {

@@ -1,4 +1,5 @@
 import { COMMANDS } from './command-list.ts';
+import { holdAddress, releaseAddress } from './io/addresses.ts';
 import { stop } from './io/stop.ts';
 import type { FileCommand } from './many/file-command.ts';
 import type { FileAnswer, FileTask, WorkerStart } from './many/worker-messages.ts';
@@ -22,15 +23,18 @@ export function runFileWorker(): void {
   });
 }
 
-function fileRunner({ command, options, style }: WorkerStart): (task: FileTask) => Promise<FileAnswer> {
+function fileRunner({ command, options, addresses, style }: WorkerStart): (task: FileTask) => Promise<FileAnswer> {
   printIn(style);
+  for (const address of addresses) holdAddress(address);
   const loading = COMMANDS.find(({ command: usage }) => usage.split(' ')[0] === command)?.load();
-  return async ({ file, ...own }) => {
+  return async ({ file, address, ...own }) => {
+    if (address !== undefined) holdAddress(address);
     const { perFile } = (await loading) as unknown as FileCommand;
     const progress = new ProgressBar(command, file, false);
     const all = { ...options, ...own };
     const job = { file, signal: stop.signal, progress };
     const { text, told, ...done } = await runOne(command, job, all, (each) => perFile(each, all));
+    releaseAddress(file);
     return { ...done, text: text.toString(), told: told.toString() };
   };
 }

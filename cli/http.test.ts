@@ -4,7 +4,7 @@ import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, it, vi } from 'vitest';
-import { openHttp } from '../formats/files/http-source.ts';
+import { openHttp } from '../formats/files/web/http-source.ts';
 import { REAL_TIME, type Time } from '../formats/world/time.ts';
 import { enterWorld, REAL_WORLD } from '../formats/world/world.ts';
 import { STATES_FOLDER } from '../src/testing/states.ts';

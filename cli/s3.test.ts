@@ -4,7 +4,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
-import { signS3 } from '../formats/files/s3-signature.ts';
+import { signS3 } from '../formats/files/web/s3-signature.ts';
 import { STATES_FOLDER } from '../src/testing/states.ts';
 import { runHere } from './testing/run-here.ts';
 

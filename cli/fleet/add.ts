@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { resolve } from 'node:path';
 import { InterruptedError } from '../../formats/errors.ts';
 import { MIB } from '../../formats/sizes.ts';
+import { addressOf, releaseAddress, showAddress } from '../io/addresses.ts';
 import { isUrl } from '../io/web.ts';
 import { givenFiles } from '../many/given-files.ts';
 import { identityOf } from '../many/journal.ts';
@@ -31,7 +32,9 @@ export async function addFiles(
   options: AddOptions,
   signal: AbortSignal,
 ): Promise<{ files: number }> {
-  const { operation, with: words } = options;
+  const { operation } = options;
+  // Workers need the addresses themselves.
+  const words = options.with.map(showAddress);
   let files = 0;
   let batch: WorkFile[] = [];
   let bytes = 0;
@@ -46,8 +49,10 @@ export async function addFiles(
   for await (const { file: given, isFound } of givenFiles(options.paths, options)) {
     if (signal.aborted) throw new InterruptedError();
     // Workers have another working directory.
-    const file = isUrl(given) ? given : resolve(given);
-    const { size, modified } = await identityOf(file);
+    const isAddress = isUrl(given);
+    const { size, modified } = await identityOf(isAddress ? given : resolve(given));
+    const file = isAddress ? addressOf(given) : resolve(given);
+    releaseAddress(given);
     if (batch.length === MOST_FILES || (batch.length > 0 && bytes + (size ?? 0) > BATCH_BYTES)) await endBatch();
     batch.push({ file, size, modified, isFound });
     bytes += size ?? 0;

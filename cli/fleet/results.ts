@@ -1,4 +1,5 @@
 import { FormatError } from '../../formats/errors.ts';
+import { addressName } from '../../formats/files/web/address-name.ts';
 import { checkShape, list } from '../../formats/values/shape.ts';
 import { fileEventShape } from '../many/journal.ts';
 import { keyOf } from './add.ts';
@@ -47,7 +48,7 @@ function linesOf(work: Work, { returnvalue, failedReason }: FleetJob): [string, 
   const byFile = typeof told === 'string' ? undefined : new Map(told.map((line) => [line.file, line]));
   const why = typeof told === 'string' ? told : String(failedReason ?? '');
   return work.files.map((file) => {
-    const line = byFile?.get(file.file) ?? failedLine(work.operation, file, why);
+    const line = byFile?.get(addressName(file.file)) ?? failedLine(work.operation, file, why);
     return [keyOf(work, file), { ...line, isFound: file.isFound }];
   });
 }
@@ -63,7 +64,8 @@ function linesIn(value: unknown): FileLine[] | string {
 }
 
 /** As `--ndjson` prints a file that could not be read. */
-function failedLine(command: string, { file, size, modified }: FleetJob['data']['files'][number], message: string) {
+function failedLine(command: string, { size, modified, ...given }: FleetJob['data']['files'][number], message: string) {
+  const file = addressName(given.file);
   const error = { severity: 'error', code: 'worker-ended', message: `Cannot finish ${file}: ${message}`, place: {} };
   const facts = { size, modified, outcome: 'not read or written' };
   return { event: 'file', command, time: '', ...facts, file, exitCode: 4, findings: [], result: null, error };

@@ -1,9 +1,10 @@
 import { UsageError } from '../../formats/errors.ts';
-import type { HttpOptions } from '../../formats/files/http-request.ts';
-import { httpFacts, isHttp, openHttp } from '../../formats/files/http-source.ts';
-import { encoded, signS3 } from '../../formats/files/s3-signature.ts';
 import type { ByteSource } from '../../formats/files/source.ts';
+import type { HttpOptions } from '../../formats/files/web/http-request.ts';
+import { httpFacts, isHttp, openHttp } from '../../formats/files/web/http-source.ts';
+import { encoded, signS3 } from '../../formats/files/web/s3-signature.ts';
 import { world } from '../../formats/world/world.ts';
+import { addressOf } from './addresses.ts';
 import { stop } from './stop.ts';
 
 // Files on servers. Credentials come from the environment: every user of the host can see command lines.
@@ -17,16 +18,16 @@ export function isUrl(path: string): boolean {
 
 /** @throws EnvironmentError, UsageError for what is no bucket and key */
 export async function openUrl(path: string): Promise<ByteSource> {
-  return isS3(path) ? openHttp(addressOf(path), s3Options(path)) : openHttp(path, httpOptions());
+  return isS3(path) ? openHttp(objectAddress(path), s3Options(path)) : openHttp(addressOf(path), httpOptions(path));
 }
 
 /** Size and time of a file, as far as its server tells. */
 export async function factsOfUrl(path: string): Promise<{ size: number | null; modified: string | null }> {
-  return isS3(path) ? httpFacts(addressOf(path), s3Options(path)) : httpFacts(path, httpOptions());
+  return isS3(path) ? httpFacts(objectAddress(path), s3Options(path)) : httpFacts(addressOf(path), httpOptions(path));
 }
 
-function httpOptions(): HttpOptions {
-  return { authorization: process.env.SAVKIT_HTTP_AUTHORIZATION, signal: stop.signal };
+function httpOptions(name: string): HttpOptions {
+  return { name, authorization: process.env.SAVKIT_HTTP_AUTHORIZATION, signal: stop.signal };
 }
 
 function isS3(path: string): boolean {
@@ -57,8 +58,8 @@ function regionOf(): string {
 }
 
 /** Where the object of `s3://BUCKET/KEY` is fetched: at Amazon, or at the server that the environment names. */
-function addressOf(path: string): string {
-  const [, bucket = '', key = ''] = /^s3:\/\/([^/]+)\/(.+)$/i.exec(path) ?? [];
+function objectAddress(path: string): string {
+  const [, bucket = '', key = ''] = /^s3:\/\/([^/@]+)\/(.+)$/i.exec(addressOf(path)) ?? [];
   if (key === '') throw new UsageError('usage', `Cannot open ${path}: expected s3://BUCKET/KEY`);
   const keyPath = key.split('/').map(encoded).join('/');
   const endpoint = process.env.AWS_ENDPOINT_URL_S3 || process.env.AWS_ENDPOINT_URL;

@@ -4,10 +4,11 @@ import { Socket } from 'node:net';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { EnvironmentError, UsageError } from '../../formats/errors.ts';
+import { holdAddress } from '../io/addresses.ts';
 import { stop, whenAborted } from '../io/stop.ts';
 import type { ManyOptions } from './options.ts';
 
-/** A file that a command is to take. */
+/** A file that a command is to take; the name of an address is held until it is done with. */
 export interface GivenFile {
   file: string;
   /** Found in a folder, not named: it may be anything. */
@@ -37,7 +38,7 @@ export async function* givenFiles(
 async function* filesOf(file: string, recursive: boolean, isLeftOut: Test): AsyncGenerator<GivenFile> {
   if (recursive && file !== '-' && (await stat(file).catch(() => undefined))?.isDirectory())
     yield* filesIn(file, isLeftOut);
-  else yield { file, isFound: false };
+  else yield { file: holdAddress(file), isFound: false };
 }
 
 /** Links to files are followed; links to folders are not, as they may lead round in a circle. */

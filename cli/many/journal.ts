@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { stat } from 'node:fs/promises';
+import { addressName } from '../../formats/files/web/address-name.ts';
 import {
   checkShape,
   count,
@@ -143,8 +144,11 @@ export async function identityOf(file: string): Promise<Identity> {
 
 const UNKNOWN = { size: null, modified: null };
 
-/** Short, since all of them are kept; and no part of a longer text, which would be kept with it. */
+/**
+ * Short, since all of them are kept; and no part of a longer text, which would be kept with it. Old journals hold whole
+ * addresses.
+ */
 function keyOf({ file, size, modified }: Identity): string {
-  const hash = createHash('sha256').update(JSON.stringify([file, size, modified]));
+  const hash = createHash('sha256').update(JSON.stringify([addressName(file), size, modified]));
   return hash.digest().subarray(0, 15).toString('base64');
 }

@@ -1,6 +1,7 @@
 import { lstatSync } from 'node:fs';
 import type { SavkitError } from '../../formats/errors.ts';
 import { findingOf } from '../../src/saved-state/reading/findings.ts';
+import { releaseAddress } from '../io/addresses.ts';
 import { lockOf } from '../io/held-alone.ts';
 import { forgetInputs } from '../io/input.ts';
 import { stop } from '../io/stop.ts';
@@ -122,13 +123,15 @@ class FileRun<T extends FileOptions> {
     for await (const given of givenFiles(files, this.#options, leaveOut)) {
       const identity = await identityOf(given.file);
       number++;
-      if (!this.#journal?.has(identity)) yield { ...given, number, identity };
+      if (this.#journal?.has(identity)) releaseAddress(given.file);
+      else yield { ...given, number, identity };
     }
   }
 
   async #take(entry: Entry, pool: WorkerPool | undefined): Promise<void> {
     const done = await this.#work(entry, pool);
     forgetInputs();
+    releaseAddress(entry.file);
     await this.#note(entry, done);
   }
 

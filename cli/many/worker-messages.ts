@@ -9,6 +9,8 @@ export const WORKER_VARIABLE = 'SAVKIT_FILE_WORKER';
 export interface WorkerStart {
   command: string;
   options: FileOptions;
+  /** Those whose names are in the options. */
+  addresses: readonly string[];
   /** Of the terminal for which its texts are. */
   style: OutputStyle;
 }
@@ -16,6 +18,8 @@ export interface WorkerStart {
 /** A file to work on, with what of the options is the file's own. */
 export interface FileTask {
   file: string;
+  /** Of a file with a name that hides a part of it. */
+  address?: string;
   output?: string;
   force?: boolean;
 }

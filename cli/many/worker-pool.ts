@@ -2,6 +2,7 @@ import { type ChildProcess, fork } from 'node:child_process';
 import { availableParallelism } from 'node:os';
 import { EnvironmentError, systemCodeOf } from '../../formats/errors.ts';
 import { findingOf } from '../../src/saved-state/reading/findings.ts';
+import { addressOf, heldAddresses } from '../io/addresses.ts';
 import { stop, whenAborted } from '../io/stop.ts';
 import { ExitCode } from '../process/exit-codes.ts';
 import { SAVKIT } from '../process/own-program.ts';
@@ -32,7 +33,7 @@ export class WorkerPool {
   constructor(command: string, options: FileOptions, jobs: number) {
     // Threads of several processes would wait for each other.
     const threads = Math.max(1, Math.floor(availableParallelism() / jobs));
-    this.#start = { command, options: { threads, ...options }, style: outputStyle() };
+    this.#start = { command, options: { threads, ...options }, addresses: heldAddresses(), style: outputStyle() };
     this.#forget = whenAborted(stop.signal, () => {
       for (const child of this.#all) if (child.connected) child.send('stop');
     });
@@ -46,7 +47,7 @@ export class WorkerPool {
     return new Promise((resolve) => {
       worker.answer = resolve;
       worker.file = task.file;
-      worker.child.send(task);
+      worker.child.send({ ...task, address: addressOf(task.file) });
     });
   }
 

@@ -1,5 +1,6 @@
 import { linesOf } from '../../formats/binary/lines.ts';
 import { type ByteSource, chunksOf } from '../../formats/files/source.ts';
+import { addressName } from '../../formats/files/web/address-name.ts';
 import { jsonOf } from '../../formats/values/json-text.ts';
 import {
   list,
@@ -137,7 +138,9 @@ const fileShape = fields({
 });
 
 function fileOf(value: Loose, command: string): FileFigures {
-  const { file, exitCode, result, ...given } = fileShape(value);
+  const { exitCode, result, ...given } = fileShape(value);
+  // Of older releases an event may hold a whole address.
+  const file = addressName(given.file);
   const outcome = given.outcome || result.verdict || (exitCode === 0 ? 'done' : `exit code ${exitCode}`);
   return {
     file,

@@ -1,3 +1,4 @@
+import { withAddressNames } from '../../formats/files/web/address-name.ts';
 import { writableDisks } from './describe-guest.ts';
 import type { GuestFacts } from './guest-facts.ts';
 import { HIDDEN, isLeftOut } from './locate-memory.ts';
@@ -100,8 +101,8 @@ function ofDisks(facts: GuestFacts, { areShared, areMirrored }: DiskWishes): Hin
   return writableDisks(facts).map(({ device, file }) =>
     fatal(
       'disk',
-      `disk ${device} (${file}): does the target see this image, too? --shared-disks says so; else --mirror ` +
-        'copies it',
+      `disk ${device} (${withAddressNames(file)}): does the target see this image, too? --shared-disks says so; ` +
+        'else --mirror copies it',
     ),
   );
 }

@@ -1,6 +1,7 @@
 import type { Argv, CommandModule } from 'yargs';
 import { countText } from '../../../formats/amounts.ts';
 import { EnvironmentError, SavkitError, UsageError } from '../../../formats/errors.ts';
+import { addressName } from '../../../formats/files/web/address-name.ts';
 import { addFiles } from '../../fleet/add.ts';
 import { type FileLine, Fleet, type FleetJob, type Work } from '../../fleet/engine.ts';
 import { expectServer } from '../../fleet/expect-server.ts';
@@ -163,7 +164,9 @@ async function work(own: Fleet, options: Options, { signal }: Job): Promise<Outc
   const live = new LiveReport(options);
   const onDone = ({ id = '' }: FleetJob, work: Work | undefined, error: Error | undefined) => {
     const { operation = '', files = [] } = work ?? {};
-    const about = work ? line`${operation}, ${files.length} files from ${files[0]?.file ?? ''} on` : line`job ${id}`;
+    const about = work
+      ? line`${operation}, ${files.length} files from ${addressName(files[0]?.file ?? '')} on`
+      : line`job ${id}`;
     live.note('job', line`${about}: ${error ? error.message : 'done'}`, {
       id,
       operation,

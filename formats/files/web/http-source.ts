@@ -1,8 +1,8 @@
 import { Readable } from 'node:stream';
-import { EnvironmentError } from '../errors.ts';
-import { MIB } from '../sizes.ts';
+import { EnvironmentError } from '../../errors.ts';
+import { MIB } from '../../sizes.ts';
+import { type ByteSource, streamSource } from '../source.ts';
 import { badAnswer, bodyOf, type HttpOptions, type HttpPlace, httpPlace, request } from './http-request.ts';
-import { type ByteSource, streamSource } from './source.ts';
 
 /** Bytes in a request. */
 const BLOCK = MIB;

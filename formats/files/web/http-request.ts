@@ -1,12 +1,13 @@
-import { EnvironmentError, UsageError } from '../errors.ts';
-import { after, sleep, stopTimer } from '../world/waiting.ts';
+import { EnvironmentError, UsageError } from '../../errors.ts';
+import { after, sleep, stopTimer } from '../../world/waiting.ts';
+import { addressName } from './address-name.ts';
 
 export interface HttpOptions {
   /** Value of the header of that name, such as `Bearer …`. */
   authorization?: string | undefined;
   /** Gives further headers that sign a request with these headers. */
   sign?: (method: string, url: string, headers: Readonly<Record<string, string>>) => Record<string, string>;
-  /** Name of the file in messages; by default its address without parts that may be secret. */
+  /** Name of the file in messages; by default `addressName` of its address. */
   name?: string;
   /** Ends requests that are under way. */
   signal?: AbortSignal;
@@ -15,7 +16,7 @@ export interface HttpOptions {
 /** An address on the web, with its options and a name that holds no secrets. */
 export interface HttpPlace extends HttpOptions {
   readonly url: string;
-  /** Without user, password and query, which signs some links. */
+  /** Without parts that may be secret. */
   readonly name: string;
 }
 
@@ -29,16 +30,16 @@ const HEADER_VALUE = /^[\t\x20-\x7e\x80-\xff]*$/;
 export function httpPlace(given: string, options: HttpOptions): HttpPlace {
   if (!HEADER_VALUE.test(options.authorization ?? ''))
     throw new UsageError('bad-value', 'Cannot send the authorization: it has characters that no header may have');
-  const bare = given.replace(/[?#].*$/s, '').replace(/\/\/[^/]*@/, '//');
+  const bare = options.name ?? addressName(given);
   if (!URL.canParse(given)) throw new UsageError('bad-url', `Cannot read ${bare}: it is no address on the web`);
-  const { username, password, protocol, host, pathname, href } = new URL(given);
+  const { username, password, href } = new URL(given);
   // Addresses appear in messages, journals and reports.
   if (username + password !== '')
     throw new UsageError(
       'bad-url',
       `Cannot read ${bare}: its address names a user; give that as SAVKIT_HTTP_AUTHORIZATION, e.g. 'Basic …'`,
     );
-  return { ...options, url: href, name: options.name ?? `${protocol}//${host}${pathname}` };
+  return { ...options, url: href, name: bare };
 }
 
 /** Sends a request; repeats it some times after failures that may pass. @throws EnvironmentError */
