@@ -11,7 +11,7 @@ import { type Leaving, WaitingLine } from './waiting-line.ts';
 
 /** A machine and its outcome. */
 export interface DrainedMachine extends FoundMachine, Ended {
-  /** Where it is now, or was last sent to; null: nowhere. */
+  /** Target that it was last sent to; null: none. */
   to: string | null;
   /** Number of its last migration; null: none was begun. */
   migration: string | null;

@@ -76,7 +76,7 @@ async function saveBeside(
       const result = { action: 'save-guest', machine, rounds, downtimeMs, totalMs, paused, disks: facts.disks.length };
       const disks =
         facts.disks.length > 0
-          ? [indent(line`its disks are not in it: it fits them only as they were at that moment`)]
+          ? [indent(line`its disks are not in it: the state fits them only as they were at that moment`)]
           : [];
       const figures = line`stood still for ${secondsText(downtimeMs)}, after ${countText(rounds.length - 1, 'round')}`;
       const incoming = shellWord(`exec:cat ${shellWord(output)}`);

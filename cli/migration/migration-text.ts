@@ -141,13 +141,13 @@ function downtimeText(phases: DowntimePhases): string {
 /** Result of comparing the source's memory once more after an audited proof. */
 function lookBackText({ ms, lost, lostPages, keptIn }: LookBack, because: string): TerminalText {
   if (lostPages === 0) {
-    const found = line`it is what was sealed, nothing was lost (${secondsText(ms)})`;
+    const found = line`it equals the sealed memory, nothing was lost (${secondsText(ms)})`;
     return line`afterwards this side's memory, as it stood, was hashed once more: ${found}`;
   }
   const kept =
     keptIn === ''
       ? `it could not be kept as it was: ${because}`
-      : `as it was it stands in ${keptIn}: stop it there, and go on from that`;
+      : `its state at the hand-over is in ${keptIn}: stop it there, and go on from this file`;
   return bad(
     `the machine runs at the target without writes to ${countText(lostPages, 'page')}, first ${lost[0]}; ${kept}`,
   );
@@ -160,7 +160,7 @@ function proofText({ mode, root, pages }: ProofReport): string {
     case 'full':
       return `proof full: both memories, standing still, have ${over}`;
     case 'compared':
-      return `proof compared: this memory, standing still, and what the target holds as hashed there have ${over}`;
+      return `proof compared: this memory, standing still, and the target's, as hashed there, have ${over}`;
     case 'audited':
       return (
         `proof audited: both memories were hashed while the machine ran, and have ${over} if the tracking noted ` +

@@ -34,7 +34,7 @@ export interface Lists {
   custody?: string | undefined;
 }
 
-/** Files of a command, besides its input. */
+/** A command, and its files besides the input. */
 interface Making {
   command: string;
   /** Undefined where nothing is to be written. */

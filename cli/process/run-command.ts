@@ -184,7 +184,7 @@ function hintAtForce(error: SavkitError, options: object): void {
   else if (!options.force) error.message += '; --force replaces it';
 }
 
-/** Milliseconds. */
+/** Milliseconds for a reader of stdout to go on reading at the end. */
 const READER_PATIENCE = 500;
 
 function stopWork(): void {

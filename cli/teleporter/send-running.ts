@@ -46,7 +46,7 @@ export async function sendRunning(socket: string, options: SendFileOptions, { si
 function textOf(socket: string, to: string, { passes, downtimeMs, paused }: TeleportReport): TerminalText {
   const live =
     passes.length > 0
-      ? `, ${countText(passes.length - 1, 'pass', 'passes')} and the final one; it stood for ` +
+      ? `, ${countText(passes.length - 1, 'pass', 'passes')} and the final one; it stood still for ` +
         `${downtimeMs.toFixed(1)} ms`
       : '';
   return lines([

@@ -28,7 +28,7 @@ export function wakeText(file: string, output: string | undefined, result: WakeR
     ...(proof?.differences ?? []).map((what) => indent(line`${what}`)),
     ...(output === undefined || proof?.holds === false
       ? []
-      : [line`to let it go on:`, indent(line`${commandText(result, output)}`)]),
+      : [line`to run it:`, indent(line`${commandText(result, output)}`)]),
   ]);
 }
 
@@ -63,7 +63,7 @@ export function backText(file: string, output: string, { machine, pages, units }
   const own = line`${countText(pages, 'page')} of RAM and ${countText(units.length, 'unit')}`;
   return lines([
     line`${file}: ${machine} is a state of VirtualBox now, ${output}`,
-    indent(line`${own} are its own, all else is the template's`),
+    indent(line`${own} come from the guest, all else from the template`),
   ]);
 }
 

@@ -176,7 +176,7 @@ function badCompressedSize(window: Window, p: number, size: number): FormatError
     window,
     p,
     'bad-compression',
-    `a compressed record of ${size} bytes that cannot be`,
+    `a compressed record of ${size} bytes, which is impossible`,
     'VERR_SSM_INTEGRITY_DECOMPRESSION',
   );
 }

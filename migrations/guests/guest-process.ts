@@ -46,7 +46,10 @@ function only<T>(found: readonly T[]): T | undefined {
   return found.length === 1 ? found[0] : undefined;
 }
 
-/** Where this process finds a file that another one names: that may have another root, or another working directory. */
+/**
+ * Path by which this process reaches a file that another one names: the other may have another root or working
+ * directory.
+ */
 export function pathSeenBy(pid: number, path: string): string {
   const seen = path.startsWith('/') ? `/proc/${pid}/root${path}` : `/proc/${pid}/cwd/${path}`;
   return path.startsWith('/') && isSameFile(seen, path) ? path : seen;

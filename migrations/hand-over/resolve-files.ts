@@ -76,7 +76,7 @@ function decisionIn<T extends string>(record: DecisionRecord | undefined, known:
   if (decision === undefined)
     throw new FormatError(
       'bad-record',
-      `Cannot resolve: ${record.side} has decided ${record.decision}, which is not for it to decide`,
+      `Cannot resolve: ${record.side} has decided ${record.decision}, which this side cannot decide`,
     );
   return decision;
 }

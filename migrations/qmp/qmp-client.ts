@@ -216,7 +216,7 @@ function connectSocket(path: string): Promise<Socket> {
 function silent(path: string): EnvironmentError {
   return new EnvironmentError(
     'qmp-busy',
-    `Cannot talk to QEMU at ${path}: it does not greet; another client may have this socket, or it is no QMP ` +
+    `Cannot talk to QEMU at ${path}: it sends no greeting; another client may have this socket, or it is no QMP ` +
       'socket (-qmp can be given twice)',
   );
 }

@@ -3,7 +3,7 @@ import type { RoundVerdict } from '../policy/decide-round.ts';
 
 /** Report of one round. */
 export interface RoundReport {
-  /** From 0. */
+  /** Number of the round, from 0. */
   round: number;
   /** Pages sent; others of the round were equal at the target already. */
   pages: number;
@@ -11,7 +11,7 @@ export interface RoundReport {
   skipped: number;
   /** Bytes of page frames. */
   bytes: number;
-  /** How long the round took. */
+  /** Duration of the round in ms. */
   ms: number;
   /** Pages by codec. */
   codecs: Record<string, number>;
@@ -35,7 +35,7 @@ export interface RoundReport {
 
 /** How both memories were compared. */
 export interface ProofReport {
-  /** When memory was hashed. */
+  /** Kind of the proof, by the time when memory was hashed. */
   mode: ProofMode;
   /** Root of the tree that both sides have, as hexadecimal text. */
   root: string;
@@ -117,7 +117,7 @@ export interface MigrationReport {
   paused: boolean;
   /** The target does not run it, but keeps it in a file. */
   inFile: boolean;
-  /** Links that were made. */
+  /** Attempts to connect, up to the last one that made a link. */
   attempts: number;
   /** Streams side by side. */
   streams: number;
@@ -131,7 +131,7 @@ export interface MigrationReport {
 export type MigrationEvent =
   | {
       event: 'connected';
-      /** Number of the link, from 1. */
+      /** Number of the attempt to connect that made this link, from 1. */
       attempt: number;
       /** Name of the peer. */
       peer: string;
@@ -157,7 +157,7 @@ export type MigrationEvent =
       event: 'link-lost';
       /** One line for people. */
       message: string;
-      /** When the next link is tried. */
+      /** Time until the next attempt to connect, in ms. */
       retryInMs: number;
     }
   | { event: 'paused' }

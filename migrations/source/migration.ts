@@ -37,8 +37,7 @@ const RETRY_AFTER_MS = [100, 300, 1000, 2000, 5000];
  * Moves a running machine to a target. When this resolves, the machine either runs there (`handed-over`: it is released
  * here), or goes on here (`kept`), or the link broke after the decision, and the outcome is not known yet (`undecided`:
  * it stands still here; see `resolve`).
- * @throws UsageError `bad-limit`; SavkitError only if the first connection fails, or the target refuses the machine;
- * the machine runs on then
+ * @throws UsageError `bad-limit`; SavkitError only before the target has accepted the machine, which then runs on
  */
 export async function migrate(machine: SourceMachine, options: MigrateOptions): Promise<MigrationReport> {
   // Bad limits are refused before anything happens.
@@ -181,7 +180,10 @@ class SourceMigration {
     return { connect, signal, streams, zstd: zstd !== undefined, timeOuts, migration };
   }
 
-  /** Tells the target why this side does not go on, unless the link is gone. @returns whether it did */
+  /**
+   * Tells the target why this side does not go on, unless the link is gone or the target has ended it. @returns whether
+   * it did
+   */
   async #sayWhy(link: SourceLink, error: unknown): Promise<boolean> {
     const isTold = error instanceof LinkError || error instanceof PeerError;
     if (isTold || this.#departure.custody.state === 'handed-over') return false;

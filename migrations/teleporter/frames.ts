@@ -36,7 +36,7 @@ function encodeFrameHeader(length: number): Uint8Array {
   return writer.view();
 }
 
-/** Length field of a frame. @throws FormatError `bad-frame` for a header that no source sends */
+/** Length field of a frame. @throws MigrationError `bad-frame` for a header that no source sends */
 export function decodeFrameHeader(bytes: Uint8Array): number {
   const { magic, length } = frameHeader.read(new Cursor(bytes, 0, FRAME_HEADER_SIZE));
   if (magic === FRAME_MAGIC && (length <= FRAME_LIMIT || length === CANCELLED)) return length;
@@ -71,8 +71,8 @@ export class FrameSource implements ByteSource {
   }
 
   /**
-   * @throws FormatError `bad-frame`; EnvironmentError `cancelled-by-source`, or `connection-lost` when it closes before
-   * the end marker
+   * @throws MigrationError `bad-frame`; EnvironmentError `cancelled-by-source`, or `connection-lost` when it closes
+   * before the end marker
    */
   async read(target: Uint8Array): Promise<number> {
     let done = 0;

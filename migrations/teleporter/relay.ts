@@ -26,7 +26,7 @@ export interface RelayReport {
   figures: StreamFigures;
   /** The whole stream was recorded, and is good. */
   recorded: boolean;
-  /** Why not. */
+  /** Why the stream was not recorded whole. */
   recordFault?: SavkitError;
 }
 
@@ -156,7 +156,7 @@ class Relay {
     }
   }
 
-  /** @returns the line that was answered */
+  /** @returns the kind of line that was answered */
   #note(text: string): string {
     const reply = parseReply(text);
     const at = this.#asked.shift() ?? 'load-complete';

@@ -71,7 +71,12 @@ class AwaitedAnswer {
     if (this.#timer || !Number.isFinite(this.#within)) return;
     const seconds = this.#within / 1000;
     this.#timer = after(this.#within, () =>
-      this.#fail(new MigrationError('disk-failed', `Cannot copy disks: the target's takes nothing for ${seconds} s`)),
+      this.#fail(
+        new MigrationError(
+          'disk-failed',
+          `Cannot copy disks: the target's hypervisor has not answered for ${seconds} s`,
+        ),
+      ),
     );
   }
 

@@ -124,7 +124,10 @@ export class HostMemory {
     }
   }
 
-  /** Keeps the chunk's bytes in place until `unpin`, however many others are used. */
+  /**
+   * Keeps the chunk's bytes in place until `unpin`, however many others are used. @throws HostMemoryError
+   * `page-not-found`
+   */
   pin(pageId: number): void {
     this.#pool.knownChunkOf(pageId).pins++;
   }

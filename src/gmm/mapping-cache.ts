@@ -80,8 +80,8 @@ export class MappingCache implements ChunkMapper {
   }
 
   /**
-   * Writes chunks out until there is room for one more. Chunks that can't be written stay in memory, so a full disk
-   * loses nothing.
+   * Writes chunks out until there is room for one more. A chunk that can't be written stays in memory, so a full disk
+   * loses nothing. @throws EnvironmentError
    */
   #makeRoom(): void {
     while (this.#mapped.length >= this.maxMapped) {

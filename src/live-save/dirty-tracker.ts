@@ -161,8 +161,8 @@ export class DirtyTracker {
   }
 
   /**
-   * Ends tracking: no page is monitored any more, and another may track. To be called in any case; harmless when it
-   * was.
+   * Ends tracking: no page is monitored any more, and another may track. To be called in any case; a second call does
+   * nothing.
    */
   finish(): void {
     if (this.#end()) this.#memory.monitor.release(this.#user);

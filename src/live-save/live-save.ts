@@ -18,7 +18,7 @@ import { DEFAULT_MAX_DOWNTIME_MS } from './vote.ts';
 export interface LiveMachine {
   /** The machine with its memory. */
   readonly machine: Machine;
-  /** Whether it runs. */
+  /** State of the machine. */
   readonly state: MachineState;
   /** Takes an event of the table; executes in states that execute, and only there. */
   dispatch(event: MachineEvent): void;
@@ -34,7 +34,7 @@ export interface LiveSaveOptions {
   freeSpace?: () => Promise<number>;
   /** Leaves the machine suspended after it was saved. */
   leaveSuspended?: boolean;
-  /** Passes, and bytes of all of them, that are too many; default: VirtualBox's limits. */
+  /** Most live passes, and most bytes of output that allow another pass; default: VirtualBox's limits. */
   limits?: { passes?: number; bytes?: number };
   /** Called after each pass. */
   onPass?: (pass: PassReport) => void;
@@ -44,7 +44,7 @@ export interface LiveSaveOptions {
 
 /** Report of one pass. */
 export interface PassReport {
-  /** Number of the pass, from 0. */
+  /** Number of the live pass, from 0, or `final`. */
   pass: number | 'final';
   /** Pages written. */
   pages: number;
@@ -52,7 +52,7 @@ export interface PassReport {
   written: number;
   /** Pages that the file lacks after the pass; 0 after the final one. */
   dirtyPages: number;
-  /** How long it took. */
+  /** Duration in ms. */
   ms: number;
 }
 

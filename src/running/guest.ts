@@ -23,7 +23,7 @@ import { checkBlock, newBlock, readTrace, type WorkloadOptions } from './workloa
 export interface GuestFault {
   /** Kind of the place, for people. */
   what: string;
-  /** Number of the page among those that the workload uses. */
+  /** Number of the page among those that the workload uses; `NOWHERE` for the control block. */
   place: number;
   /** Its address; absent for a place without one. */
   gcPhys?: number;

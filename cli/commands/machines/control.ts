@@ -75,7 +75,7 @@ async function control({ machine, action, argument, force }: Options, { signal, 
     case 'save': {
       const request = { command: action, path: resolve(given), force };
       const result = await askMachine(machine, request, ({ percent }) => progress.update(percent, 100, action), signal);
-      const text = line`${given}: saved; the machine stood for ${result.downtimeMs.toFixed(1)} ms`;
+      const text = line`${given}: saved; the machine stood still for ${result.downtimeMs.toFixed(1)} ms`;
       return { exitCode: ExitCode.OK, result, text };
     }
     default: {
@@ -142,7 +142,7 @@ function hostLines(host: MachineStatus['host']): TerminalText[] {
   const looks = countText(sharing?.passes ?? 0, 'look');
   return [
     ...(allocated + refused > 0
-      ? [line`  ${countText(allocated, 'page')} of 2 MiB; ${countText(refused, 'block')} could be none`]
+      ? [line`  ${countText(allocated, 'page')} of 2 MiB; ${countText(refused, 'block')} could not become one`]
       : []),
     ...(sharing ? [line`  ${countText(duplicatePages, 'page')} less by sharing, after ${looks} at all memory`] : []),
   ];

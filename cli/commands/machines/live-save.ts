@@ -77,7 +77,7 @@ async function saveLive(
 function reportText({ passes, written, totalMs, downtimeMs, wasSuspended }: LiveSaveReport): TerminalText {
   const stood = wasSuspended
     ? 'the machine was suspended meanwhile'
-    : `the machine stood for ${downtimeMs.toFixed(1)} ms`;
+    : `the machine stood still for ${downtimeMs.toFixed(1)} ms`;
   const first =
     `saved live in ${(totalMs / 1000).toFixed(2)} s, ${sizeText(written)}, ` +
     `${countText(passes.length - 1, 'pass', 'passes')} and the final one; ${stood}`;

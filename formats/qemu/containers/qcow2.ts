@@ -13,7 +13,7 @@ export interface Qcow2Snapshot {
   entryOffset: number;
   /** When it was made, in milliseconds since 1970. */
   date: number;
-  /** Nanoseconds after `date`, within its second. */
+  /** Nanoseconds within the second in which it was made. */
   nanoseconds: number;
   /** The guest's clock, in nanoseconds. */
   guestClock: bigint;
@@ -141,7 +141,7 @@ export function isPlace(source: ByteSource, offset: number, length: number, clus
   return offset > 0 && offset % 2 ** clusterBits === 0 && offset + length <= (source.size ?? Number.POSITIVE_INFINITY);
 }
 
-/** A snapshot as its entry tells of it. */
+/** A snapshot by its entry in the table. */
 type SnapshotEntry = Omit<Qcow2Snapshot, 'stateBytes'>;
 
 function bytesToRead(image: Geometry, snapshot: SnapshotEntry): number {

@@ -74,7 +74,7 @@ function checkPart(option: string, key: string, value: string, folder: string): 
   const isOff = value === 'no' || value === 'off' || value === '';
   // -global driver=…,property=…
   const isReaching = REACHING.test(key) || (key === 'property' && REACHING.test(value));
-  if (isReaching && !isOff) throw harmful(option, `${key}=${value} reaches for what is this host's own`);
+  if (isReaching && !isOff) throw harmful(option, `${key}=${value} reaches for things of this host`);
   if (FILE_KEYS.test(key)) checkPath(option, value, folder);
   else if (value.includes('/') && !ADDRESSES.test(key)) checkPath(option, value, folder);
 }
@@ -89,12 +89,12 @@ export function checkPath(option: string, path: string, folder: string): void {
   if (!real.startsWith(realpathSync(folder) + sep)) throw harmful(option, `${path} does not lie below ${folder}`);
 }
 
-/** @param why completes "Cannot take guest: of its command line, -OPTION can't be taken over: …" */
+/** @param why completes "Cannot take guest: -OPTION of its command line can't be taken over: …" */
 export function harmful(option: string, why: string): MigrationError {
   return new MigrationError(
     'harmful-option',
-    `Cannot take guest: of its command line, -${option} can't be taken over: ${why}; --qemu-args ` +
-      'takes a command line that you have written',
+    `Cannot take guest: -${option} of its command line can't be taken over: ${why}; --qemu-args ` +
+      'takes a command line of your own',
   );
 }
 

@@ -151,7 +151,7 @@ export class GuestMappings {
    * VERR_WRONG_ORDER, VERR_PGM_INTERMEDIATE_PAGE_CONFLICT
    */
   finalise(): void {
-    if (!this.wantsLayout) throw mappingError('VERR_WRONG_ORDER', 'Cannot lay mappings out: that has been done');
+    if (!this.wantsLayout) throw mappingError('VERR_WRONG_ORDER', 'Cannot place mappings: that has been done');
     this.#context.finalise();
     let next: number | undefined;
     for (const mapping of this.#list) {
@@ -166,7 +166,7 @@ export class GuestMappings {
   }
 
   /**
-   * Lays all mappings out from `base` on, for good. Nothing happens when they are disabled.
+   * Places all mappings from `base` on, for good. Nothing happens when they are disabled.
    * @throws UsageError VERR_INVALID_PARAMETER, VERR_PGM_MAPPINGS_FIX_CONFLICT, VERR_PGM_MAPPINGS_FIX_REJECTED,
    * VERR_PGM_MAPPINGS_FIX_TOO_SMALL
    */

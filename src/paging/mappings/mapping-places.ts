@@ -44,7 +44,7 @@ export class MappingPlaces {
     }
     throw mappingError(
       'VERR_PGM_INTERMEDIATE_PAGE_CONFLICT',
-      `Cannot lay ${mapping.description} out: world switches or its owner leave no place`,
+      `Cannot place ${mapping.description}: world switches or its owner leave no room`,
     );
   }
 

@@ -38,7 +38,7 @@ export class RawMode {
   onMove: ((delta: number) => void) | undefined;
 
   /**
-   * Lays the mappings out, in the area that the guest agreed to before its state was saved, if there is one.
+   * Places the mappings, in the area that the guest agreed to before its state was saved, if there is one.
    * @param objects further objects that need an address
    * @throws UsageError VERR_PGM_INTERMEDIATE_PAGE_CONFLICT where there is no place
    */

@@ -54,7 +54,7 @@ export class ShadowPool {
   readonly tables: TableStore;
   /** @internal */
   readonly tracking: BackTracking;
-  /** As of now. */
+  /** Present counts. */
   readonly counts: PoolCounts = {
     allocations: 0,
     hits: 0,

@@ -51,7 +51,7 @@ export type Condition = keyof typeof CONDITIONS;
 
 /** A condition that does not hold. */
 export interface Breach {
-  /** Which one does not hold. */
+  /** The condition that does not hold. */
   condition: Condition;
   /** Virtual address that the entry covers. */
   linear: number;
@@ -199,7 +199,7 @@ class ConsistencyCheck {
     );
   }
 
-  /** The same for an entry that names a last table; some findings don't end its check and are reported at once. */
+  /** The same for an entry that names a last table; breaches that do not end its check are reported at once. */
   #directoryBreach(level: ShadowLevel, entry: ShadowEntry, guest: GuestEntry | undefined): Condition | undefined {
     const { linear, low, high, child } = entry;
     const kind = this.#pool.kindOf(child);

@@ -27,8 +27,8 @@ export class PhysHandlers {
   }
 
   /**
-   * @throws UsageError VERR_INVALID_PARAMETER, VERR_INVALID_POINTER, VERR_PGM_HANDLER_PHYSICAL_NO_RAM_RANGE,
-   * VERR_PGM_HANDLER_PHYSICAL_CONFLICT
+   * Registers a handler. @throws UsageError VERR_INVALID_PARAMETER, VERR_INVALID_POINTER,
+   * VERR_PGM_HANDLER_PHYSICAL_NO_RAM_RANGE, VERR_PGM_HANDLER_PHYSICAL_CONFLICT
    */
   register(wanted: PhysHandler): ListedHandler {
     const handler = counting(wanted);
@@ -68,7 +68,7 @@ export class PhysHandlers {
     return handler;
   }
 
-  /** Other callback for the same addresses. @throws UsageError VERR_PGM_HANDLER_NOT_FOUND */
+  /** Replaces the callback of a handler. @throws UsageError VERR_PGM_HANDLER_NOT_FOUND */
   changeCallback(start: GuestPhys, callback: PhysHandler['callback']): ListedHandler {
     const old = this.list.get(start);
     const changed = { ...old, callback };
@@ -131,7 +131,8 @@ export class PhysHandlers {
 
   /**
    * Puts an MMIO2 page, which is mapped at `target`, in the place of an MMIO page. @returns whether it was there
-   * already
+   * already @throws UsageError VERR_PGM_HANDLER_NOT_FOUND, VERR_INVALID_PARAMETER, VERR_ACCESS_DENIED,
+   * VERR_PGM_PHYS_NOT_MMIO2, VERR_PGM_PHYS_PAGE_RESERVED
    */
   alias(start: GuestPhys, gcPhys: GuestPhys, target: GuestPhys): 'aliased' | 'already-aliased' {
     const handler = this.#coveringPage(start, gcPhys);

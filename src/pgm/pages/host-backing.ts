@@ -88,7 +88,10 @@ export class HostBacking {
     this.account.freePages(name, ids);
   }
 
-  /** Changes by how many pages the machine may grow. @throws HostMemoryError `reservation-declined` */
+  /**
+   * Changes the machine's reservation by a number of pages, which may be negative. @throws HostMemoryError
+   * `reservation-declined`
+   */
   reserve(name: AccountName, pages: number): void {
     const { reserved } = this.account;
     this.account.updateReservation({ ...reserved, [name]: reserved[name] + pages });

@@ -53,7 +53,7 @@ export interface AdaptReport {
   changes: readonly Change[];
   /** Classes that were not accepted; nothing is written while there are any. */
   toAccept: readonly ChangeClass[];
-  /** Warning that the release was not tried; absent for the release that savkit was tried with. */
+  /** Warning that the release was not tried; absent without `release`. */
   experimental?: string;
   /** Present if the state was written. */
   proof?: AdaptProof;

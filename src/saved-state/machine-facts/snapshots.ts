@@ -6,7 +6,7 @@ import { child, children, type Element, parseSettings, textOf } from './settings
 export interface SavedMoment {
   /** Absent for the present machine. */
   snapshot?: { name: string; uuid: string; time?: string };
-  /** Number of snapshots before it. */
+  /** Snapshots above it in their tree; 0 for the present machine. */
   depth: number;
   /** Path as the settings have it, relative to their folder or absolute. Absent: taken while the machine was off. */
   stateFile?: string;

@@ -62,7 +62,10 @@ export class Crew {
     this.#threads = Array.from({ length: threads - 1 }).flatMap(() => this.#start(order));
   }
 
-  /** Hands over a batch whose result nobody asks for, if a thread is idle. @returns false: the caller has to do it */
+  /**
+   * Hands over a batch whose result nobody asks for, unless as many jobs wait as there are other threads. @returns
+   * false: the caller has to do it
+   */
   take(batch: PageBatch): boolean {
     let ready = 0;
     for (const job of this.#jobs) {

@@ -20,8 +20,8 @@ function refused(reason: string): UnsupportedError {
 const PCI_SECTION = /^[0-9a-f]{4}:[0-9a-f]{2}:([0-9a-f]{2}\.[0-7])\/(.+)$/;
 
 /**
- * Makes sure that the machine of QEMU has the devices of the one that the template is of, at the same places, and that
- * nothing is under way in them. @throws UnsupportedError `not-wakeable`
+ * Makes sure that the machine of QEMU has the devices of the template's machine, at the same places, and that none of
+ * them is busy. @throws UnsupportedError `not-wakeable`
  */
 export function expectSameMachine(units: MachineUnits, template: Template): void {
   expectSameBoard(units, template);
