@@ -67,6 +67,7 @@ export const USAGE_CODES = {
   'no-password': 'a password is needed, and cannot be asked for',
   'no-ram': 'the machine has no RAM where it is needed',
   'no-registers': "the state does not tell the CPU's registers",
+  'places-unknown': 'the state does not tell where in guest memory all of its RAM lies',
   'no-shadow': 'the CPU runs on no shadow tables',
   'no-state': 'neither a state nor a machine was named',
   'no-statistic': 'no statistic has such a name',

@@ -105,17 +105,18 @@ function extensionOf({ format, rom, mmio2, unit }: Options): string {
   return format === 'raw' || format === 'sparse' ? '.raw' : format === 'lime' ? '.lime' : '.core';
 }
 
-/** Missing parts of a core, for programs that read the result. */
-function findingsOf({ registersMissing }: ExtractReport): Finding[] {
-  if (registersMissing === undefined) return [];
-  return [
-    {
-      severity: 'warning',
-      code: 'no-registers',
-      message: `The core has no registers: ${registersMissing}`,
-      place: { unit: 'cpum', instance: 1 },
-    },
-  ];
+/** Missing parts of a core, and places that may be others, for programs that read the result. */
+function findingsOf({ registersMissing, uncertain }: ExtractReport): Finding[] {
+  const findings: Finding[] = [];
+  if (registersMissing !== undefined) {
+    const message = `The core has no registers: ${registersMissing}`;
+    findings.push({ severity: 'warning', code: 'no-registers', message, place: { unit: 'cpum', instance: 1 } });
+  }
+  if (uncertain !== undefined) {
+    const message = `Memory may lie at other addresses: ${uncertain}`;
+    findings.push({ severity: 'warning', code: 'places-unknown', message, place: {} });
+  }
+  return findings;
 }
 
 /** Facts about the output itself. */
@@ -156,8 +157,7 @@ function outcomeOf(options: Options, report: ExtractReport, written: WrittenFact
   const { quiet } = options;
   const output = outputOf(options);
   const text = quiet || output === '-' ? NO_TEXT : reportText(output, report, written);
-  if (output === '-' && !quiet && report.registersMissing !== undefined)
-    tell(line`without registers: ${report.registersMissing}`);
+  if (output === '-' && !quiet) for (const note of notesOf(report)) tell(note);
   return { exitCode: ExitCode.OK, findings: findingsOf(report), result: reportResult(output, report, written), text };
 }
 
@@ -181,21 +181,21 @@ function reportResult(
   };
 }
 
-function reportText(
-  output: string,
-  { what, format, size, core, registersMissing }: ExtractReport,
-  { allocated }: WrittenFacts,
-): TerminalText {
+function reportText(output: string, report: ExtractReport, { allocated }: WrittenFacts): TerminalText {
+  const { what, format, size, core } = report;
   const sparse =
     format === 'sparse' && allocated !== null
       ? line`, ${sizeText(allocated)} on the disk: the rest are holes; cp --sparse=always and rsync -S keep them`
       : line``;
   const text = line`${output}: ${sizeText(size)} (${size} bytes) of ${what}, ${format}${sparse}`;
-  return lines([
-    text,
-    ...(core ? [line`  ${coreText(core)}`] : []),
-    ...(registersMissing === undefined ? [] : [line`  without registers: ${registersMissing}`]),
-  ]);
+  return lines([text, ...(core ? [line`  ${coreText(core)}`] : []), ...notesOf(report).map((note) => line`  ${note}`)]);
+}
+
+function notesOf({ registersMissing, uncertain }: ExtractReport): TerminalText[] {
+  return [
+    ...(registersMissing === undefined ? [] : [line`without registers: ${registersMissing}`]),
+    ...(uncertain === undefined ? [] : [line`addresses may be wrong: ${uncertain}`]),
+  ];
 }
 
 function coreText({ kernel, allAddresses }: CoreReport): TerminalText {

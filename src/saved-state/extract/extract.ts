@@ -39,6 +39,8 @@ export interface ExtractReport {
   core?: CoreReport;
   /** Why a core has no registers. */
   registersMissing?: string;
+  /** Why memory may lie at other addresses than in the output. */
+  uncertain?: string;
 }
 
 /** Contents of a core file. */
@@ -117,8 +119,10 @@ export function reportOf(
   { format = 'raw' }: ExtractOptions,
   kernel: GuestKernel | undefined,
 ): ExtractReport {
-  const note = plan.registersMissing === undefined ? {} : { registersMissing: plan.registersMissing };
-  const report: ExtractReport = { what: plan.what, format, size: plan.layout.size, ranges: plan.ranges, ...note };
+  const { what, layout, ranges, registersMissing, uncertain } = plan;
+  const report: ExtractReport = { what, format, size: layout.size, ranges };
+  if (registersMissing !== undefined) report.registersMissing = registersMissing;
+  if (uncertain !== undefined) report.uncertain = uncertain;
   return kernel ? { ...report, core: coreReport(kernel, plan) } : report;
 }
 

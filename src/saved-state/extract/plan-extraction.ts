@@ -51,6 +51,8 @@ export interface ExtractPlan {
   allAddresses: boolean;
   /** Cores without registers: why. */
   registersMissing?: string;
+  /** Why memory may lie at other addresses. */
+  uncertain?: string;
 }
 
 /**
@@ -103,7 +105,9 @@ export function planExtraction(
       : layout.extents.map(({ start, end }) => ({ start, end }));
   const note = isCore ? state.cpus.missing : undefined;
   const missing = note === undefined ? {} : { registersMissing: note };
-  return { what: 'memory', layout, placement, ranges, full: format === 'raw', existing, allAddresses, ...missing };
+  const places = memory.uncertain === undefined ? {} : { uncertain: memory.uncertain };
+  const full = format === 'raw';
+  return { what: 'memory', layout, placement, ranges, full, existing, allAddresses, ...missing, ...places };
 }
 
 function planRegion(

@@ -4,6 +4,8 @@ import { fieldsOf } from '../../../formats/qemu/device-fields.ts';
 import { splitDevices } from '../../../formats/qemu/device-sections.ts';
 import { compareWithQemuTruth } from '../../testing/against-qemu-truth.ts';
 import { qemuSample, qemuTruth, sampleSource } from '../../testing/qemu-samples.ts';
+import { MemoryTarget } from '../../testing/states.ts';
+import { extract } from '../extract/extract.ts';
 import { readQemuState } from '../qemu/read-qemu-state.ts';
 import { inspectState } from './inspect-state.ts';
 import { readState } from './read-state.ts';
@@ -73,6 +75,22 @@ describe('a state of QEMU', () => {
     const wrong = { ...source, ram: bufferSource(Buffer.alloc(4096)) };
     await expect(readState(wrong)).rejects.toMatchObject({ code: 'bad-ram' });
   });
+});
+
+it('of a machine type that is not known is extracted with a word about its addresses', async () => {
+  const bytes = qemuSample('long-7.state');
+  expect(await extract(bufferSource(bytes), new MemoryTarget())).not.toHaveProperty('uncertain');
+  put(bytes, at(bytes, 'pc-i440fx-7.2'), 'xy-i440fx-7.2');
+  const { uncertain } = await extract(bufferSource(bytes), new MemoryTarget());
+  expect(uncertain).toContain('does not tell where all RAM lies');
+});
+
+it('of processors with a number of cores that is no power of two, whose interrupt controllers leave out numbers', async () => {
+  const bytes = qemuSample('smp-7.state');
+  const [head, entry] = ['\x04apic\0\0\0\x01', '"name": "apic", "instance_id": 1'];
+  put(bytes, at(bytes, head), head.replace('\x01', '\x04'));
+  put(bytes, at(bytes, entry), entry.replace(/1$/, '4'));
+  expect(await verifyState(bufferSource(bytes))).toMatchObject({ verdict: 'no-damage-found', findings: [] });
 });
 
 it('with devices of whose version the description says nothing, as of user networks, is whole', async () => {

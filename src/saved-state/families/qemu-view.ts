@@ -41,7 +41,11 @@ function cpusOf({ cpus, devices }: QemuState): StateCpus {
   return { registers, isForeign, a20: cpus.map(({ a20 }) => a20), ...(registers.length > 0 ? {} : { missing }) };
 }
 
-function memoryOf({ blocks }: QemuState): StateMemory {
+const UNCERTAIN =
+  'the state does not tell where all RAM lies: blocks are taken one after the other, DIMMs and the like from a whole ' +
+  'GiB on';
+
+function memoryOf({ blocks, layout }: QemuState): StateMemory {
   const leftOut = blocks.filter((block) => block.leftOut && block.isRam);
   return {
     regions: regionsOf(blocks),
@@ -49,6 +53,7 @@ function memoryOf({ blocks }: QemuState): StateMemory {
     mmio2: blocks.filter((block) => !block.isRam).map(namedRange),
     romProtection: new Map(),
     names: namesOf(blocks),
+    ...(layout.known ? {} : { uncertain: UNCERTAIN }),
     ...(leftOut.length > 0
       ? {
           elsewhere:

@@ -2,6 +2,7 @@ import { FormatError, UsageError } from '../../../formats/errors.ts';
 import type { ReadableSink } from '../../../formats/files/sink.ts';
 import type { ByteSource } from '../../../formats/files/source.ts';
 import { INCOMPLETE_NAME } from '../../../formats/incomplete-name.ts';
+import { expectedPages } from '../qemu/plugged-memory.ts';
 import { type QemuVerdict, verifyQemu } from '../qemu/verify-qemu.ts';
 import type { Finding } from '../reading/findings.ts';
 import { stepOf } from '../reading/step.ts';
@@ -104,7 +105,7 @@ export async function salvageQemu(
 function lostPagesOf({ state, pages }: QemuSurvey): LostPages[] {
   const runs: LostPages[] = [];
   for (const block of state.blocks) {
-    if (block.leftOut) continue;
+    if (block.leftOut || block.pages >= expectedPages(block, state.devices)) continue;
     for (const run of pages.lost(block))
       if (runs.push(run) > MAX_RUNS)
         throw new FormatError(

@@ -1,5 +1,6 @@
 import { INCOMPLETE_NAME } from '../../../formats/incomplete-name.ts';
 import type { Findings } from '../reading/findings.ts';
+import { expectedPages } from './plugged-memory.ts';
 import type { QemuState } from './qemu-state.ts';
 
 /** Checks that all listed parts are in the state. Whether the machine had more devices, the file does not tell. */
@@ -17,10 +18,12 @@ export function checkCompleteness(state: QemuState, findings: Findings): void {
   );
 }
 
-function checkPages({ blocks, hasOtherChannels }: QemuState, findings: Findings): void {
-  for (const { name, pages, totalPages, isMapped, leftOut } of blocks) {
-    if (isMapped || pages === totalPages) continue;
-    const what = `Of ${totalPages} pages of block ${JSON.stringify(name)} ${totalPages - pages} are not in the file`;
+function checkPages({ blocks, devices, hasOtherChannels }: QemuState, findings: Findings): void {
+  for (const block of blocks) {
+    const { name, pages, isMapped, leftOut } = block;
+    const expected = expectedPages(block, devices);
+    if (isMapped || pages >= expected) continue;
+    const what = `Of ${expected} pages of block ${JSON.stringify(name)} ${expected - pages} are not in the file`;
     const place = { unit: 'ram', instance: 0 };
     if (leftOut) {
       const message = `${what}: they lie in the file that the machine shares its memory with (x-ignore-shared)`;
@@ -51,19 +54,22 @@ function checkCpus({ devices, configuration }: QemuState, findings: Findings): v
   const instancesOf = (section: string) =>
     devices.filter(({ name }) => name === section).map((device) => device.instance);
   const known = new Set(instancesOf('cpu'));
+  const lacks = (message: string, instance: number | undefined) =>
+    findings.add({ severity: 'error', code: 'missing-section', message, place: { unit: 'cpu', instance } });
   for (const { code, place } of findings.list)
     if (code === 'missing-section' && place.unit === 'cpu') known.add(place.instance ?? 0);
-  for (const section of ['cpu_common', 'apic'])
-    for (const instance of instancesOf(section)) {
-      if (known.has(instance)) continue;
-      known.add(instance);
-      const message =
-        `Section "cpu" ${instance} is missing, but ${section} ${instance} is there: QEMU loads the state without ` +
-        'an error, with that CPU as after a reset';
-      findings.add({ severity: 'error', code: 'missing-section', message, place: { unit: 'cpu', instance } });
-    }
+  for (const instance of instancesOf('cpu_common')) {
+    if (known.has(instance)) continue;
+    known.add(instance);
+    lacks(`Section "cpu" ${instance} is missing, but cpu_common ${instance} is there: ${RESET}`, instance);
+  }
+  // Their numbers have gaps, where a processor has no power of two of cores.
+  const apics = instancesOf('apic').length;
+  if (known.size > 0 && apics > known.size)
+    lacks(`There are ${apics} sections "apic", and ${known.size} of CPUs: ${RESET}`, undefined);
   // The machine type `none` has a CPU only if it is asked for one.
   if (known.size > 0 || configuration.machine === 'none') return;
-  const message = 'There is no section "cpu": QEMU loads the state without an error, with its CPUs as after a reset';
-  findings.add({ severity: 'error', code: 'missing-section', message, place: { unit: 'cpu' } });
+  lacks('There is no section "cpu": QEMU loads the state without an error, with its CPUs as after a reset', undefined);
 }
+
+const RESET = 'QEMU loads the state without an error, with that CPU as after a reset';

@@ -12,6 +12,7 @@ import { type Finding, findingOf, MAX_FINDINGS } from '../reading/findings.ts';
 import type { UnitSummary } from '../reading/state.ts';
 import type { WalkOptions } from '../reading/walk.ts';
 import { BlockCensus } from './block-census.ts';
+import { pluggedMemory } from './plugged-memory.ts';
 import type { QemuState } from './qemu-state.ts';
 import { readRunState } from './run-state.ts';
 import { deviceUnit, partedUnits } from './section-units.ts';
@@ -120,6 +121,7 @@ class Reading {
     const { devices } = split;
     Object.assign(state, split);
     this.#placeRam(state);
+    this.#placePlugged(state);
     state.trailing += tail.left;
     state.size = tail.offset + tail.bytes.length + tail.left;
     state.cpus = devices.filter(({ name }) => name === CPU_SECTION).flatMap((device) => readCpu(device) ?? []);
@@ -146,6 +148,17 @@ class Reading {
       `Cannot place memory: ${hex(size)} bytes of RAM are below 4 GiB (max-ram-below-4g), as the end of the state ` +
       'tells, which was not found before its pages; savkit convert makes a plain file of a volume or an image';
     this.#report(new UnsupportedError('not-seekable', message));
+  }
+
+  /** Memory of virtio-mem devices lies where the device says. */
+  #placePlugged(state: QemuState): void {
+    let isPlaced = false;
+    for (const block of this.#reader.blocks.all) {
+      const plugged = block.isRam ? undefined : pluggedMemory(block, state.devices);
+      if (plugged) block.gcPhys ??= plugged.gcPhys;
+      isPlaced ||= plugged !== undefined;
+    }
+    if (isPlaced) state.blocks = this.#census.summaries();
   }
 
   async #passOn(unit: UnitSummary, body: Uint8Array): Promise<void> {

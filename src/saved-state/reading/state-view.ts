@@ -64,6 +64,8 @@ export interface StateMemory {
   names: RangeNames;
   /** Why pages of RAM can't be had from this file; absent where they can. */
   elsewhere?: string;
+  /** Why RAM may lie at other addresses than these; absent where the places are known. */
+  uncertain?: string;
 }
 
 /**
