@@ -3,7 +3,7 @@ import { UsageError } from '../formats/errors.ts';
 import { COMMANDS } from './command-list.ts';
 import { hideAddress } from './io/addresses.ts';
 import { beforeDashes, hideDashes, showDashes } from './parsing/dash.ts';
-import { loadCommands } from './parsing/lazy-command.ts';
+import { BEGUN, loadCommands } from './parsing/lazy-command.ts';
 import { foldChoices, knownOptions, optionFault, settleSwitches } from './parsing/option-faults.ts';
 import { show, terminalColumns } from './terminal/print.ts';
 import { ownLines } from './terminal/terminal-text.ts';
@@ -58,14 +58,14 @@ async function parseAndRun(words: readonly string[], version: string): Promise<v
       throw error ?? usageError(message, words[0]);
     });
 
-  // yargs lays out the help text of a command even after it has run; without wrapping that takes no time.
-  parser.middleware(() => {
-    parser.wrap(null);
-  });
-  await parser.parseAsync(
-    hideDashes(words),
-    {},
-    (_error: unknown, _options: unknown, output: string) => void show(ownLines(output)),
-  );
+  try {
+    await parser.parseAsync(
+      hideDashes(words),
+      {},
+      (_error: unknown, _options: unknown, output: string) => void show(ownLines(output)),
+    );
+  } catch (error) {
+    if (error !== BEGUN) throw error;
+  }
   await end();
 }

@@ -15,6 +15,9 @@ interface LoadedCommand {
   handler(options: never): void | Promise<void>;
 }
 
+/** Thrown by commands once they run: yargs would lay out their whole help text at this point, for nobody. */
+export const BEGUN = Symbol('begun');
+
 /**
  * Declares commands to yargs: the one that `words` begin with, else the names of all. Also passes on the end of the one
  * that runs.
@@ -43,6 +46,7 @@ export async function loadCommands(
         : {}),
       handler: (options) => {
         running = loaded?.handler(options as never);
+        throw BEGUN;
       },
     });
   }

@@ -15,15 +15,20 @@ import { type Cut, cutCompressed, cutRaw } from './pgm-states.ts';
 
 /** Pages that compress well, pages that don't, and one of zeros which a writer took for content. */
 const bytesPage = fc.nat(255).map((seed) => {
+  pages[seed] ??= pageOf(seed);
+  const page = pages[seed].slice();
+  // Counterexamples with all bytes of their pages would be unreadable.
+  return Object.assign(page, { [fc.toStringMethod]: () => `page ${seed}` });
+});
+const pages: Uint8Array[] = [];
+function pageOf(seed: number): Uint8Array {
   let x = seed;
-  const page = Uint8Array.from({ length: PAGE }, (_, i) => {
+  return Uint8Array.from({ length: PAGE }, (_, i) => {
     if (seed % 3 === 0) return seed === 0 ? 0 : seed + (i >> 8);
     x = (Math.imul(x, 1103515245) + 12345) >>> 0;
     return x >>> 16;
   });
-  // Counterexamples with all bytes of their pages would be unreadable.
-  return Object.assign(page, { [fc.toStringMethod]: () => `page ${seed}` });
-});
+}
 const devicePage = fc.oneof(fc.constant<DevicePage>('zero'), bytesPage);
 const ramPage = fc.oneof(fc.constant<RamPage>('zero'), fc.constant<RamPage>('balloon'), bytesPage);
 /** A page of a RAM range that is no RAM comes as undefined. */

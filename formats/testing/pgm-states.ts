@@ -110,7 +110,12 @@ export function pieces(payload: Uint8Array, size: number): Uint8Array[] {
 }
 
 export function rawRecord(piece: Uint8Array): Uint8Array {
-  return Buffer.concat([Buffer.of(0x92), sizeCode(piece.length), piece]);
+  const size = sizeCode(piece.length);
+  const record = Buffer.allocUnsafe(1 + size.length + piece.length);
+  record[0] = 0x92;
+  record.set(size, 1);
+  record.set(piece, 1 + size.length);
+  return record;
 }
 
 function sizeCode(size: number): Buffer {
@@ -123,24 +128,21 @@ function sizeCode(size: number): Buffer {
 export function naiveLzf(block: Uint8Array): Buffer {
   const out: number[] = [];
   for (let at = 0; at < block.length; ) {
-    const length = (distance: number) => {
-      let count = 0;
-      while (
-        at >= distance &&
-        count < 8 &&
-        at + count < block.length &&
-        block[at + count] === block[at + count - distance]
-      )
-        count++;
-      return count;
-    };
-    const distance = length(1) >= length(4) ? 1 : 4;
-    const count = length(distance);
+    const [near, far] = [lengthOf(block, at, 1), lengthOf(block, at, 4)];
+    const [distance, count] = near >= far ? [1, near] : [4, far];
     if (count >= 3) out.push((count - 2) << 5, distance - 1);
     else out.push(0, block[at]);
     at += count >= 3 ? count : 1;
   }
   return Buffer.from(out);
+}
+
+/** How many bytes, up to 8, are the same as those some bytes before. */
+function lengthOf(block: Uint8Array, at: number, distance: number): number {
+  let count = 0;
+  while (at >= distance && count < 8 && at + count < block.length && block[at + count] === block[at + count - distance])
+    count++;
+  return count;
 }
 
 /** Units of a live save: the last payload is the final pass. */

@@ -77,18 +77,21 @@ export class MemoryTarget implements ImageTarget {
   bytes: Uint8Array = new Uint8Array(0);
 
   async writeAt(bytes: Uint8Array, offset: number): Promise<void> {
-    if (offset + bytes.length > this.bytes.length) this.#resize(offset + bytes.length);
+    if (offset + bytes.length > this.bytes.length) await this.truncate(offset + bytes.length);
     this.bytes.set(bytes, offset);
   }
 
   async truncate(size: number): Promise<void> {
-    this.#resize(size);
-  }
-
-  #resize(size: number): void {
-    const bytes = new Uint8Array(size);
-    bytes.set(this.bytes.subarray(0, size));
-    this.bytes = bytes;
+    const before = this.bytes.length;
+    const { buffer } = this.bytes;
+    if (size <= buffer.byteLength) {
+      this.bytes = new Uint8Array(buffer, 0, size).fill(0, Math.min(before, size));
+      return;
+    }
+    // Room for more, as images grow in small steps.
+    const larger = new Uint8Array(new ArrayBuffer(2 * size), 0, size);
+    larger.set(this.bytes);
+    this.bytes = larger;
   }
 }
 
