@@ -116,12 +116,12 @@ describe('a file of another kind that holds a state', () => {
 
 describe('a file that holds nothing', () => {
   it.each([
-    ['empty', Buffer.alloc(0), 'nothing of a saved state is there, the file is empty'],
-    ['one zero', Buffer.alloc(1), 'nothing of a saved state is there, the file holds nothing but zeros'],
+    ['empty', Buffer.alloc(0), 'nothing of a saved state is left, the file is empty'],
+    ['one zero', Buffer.alloc(1), 'nothing of a saved state is left, the file holds nothing but zeros'],
     [
       'zeros of some windows',
       Buffer.alloc(3_000_000),
-      'nothing of a saved state is there, the file holds nothing but zeros',
+      'nothing of a saved state is left, the file holds nothing but zeros',
     ],
   ])('%s: is all that is left of a state', async (_, bytes, words) => {
     writeFileSync(file, bytes);

@@ -7,9 +7,9 @@ import { runOne } from './process/run-command.ts';
 import { printIn } from './terminal/print.ts';
 import { ProgressBar } from './terminal/progress-bar.ts';
 
-/** Works on files that the process at the other end of the channel names, one at a time, until that one ends. */
+/** Works on the files that the parent process names, one at a time, until the parent ends. */
 export function runFileWorker(): void {
-  // A terminal sends its signals to this process, too; the other one says when to stop.
+  // A terminal sends its signals to this process, too; the parent tells when to stop.
   for (const signal of ['SIGINT', 'SIGHUP'] as const) process.on(signal, () => {});
   process.on('disconnect', () => stop.abort());
   let perFile: ((task: FileTask) => Promise<FileAnswer>) | undefined;

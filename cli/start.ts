@@ -12,13 +12,13 @@ process.on('uncaughtException', (error) => custody.uncaught(error));
 const words = process.argv.slice(2);
 if (process.env[WORKER_VARIABLE] && process.connected)
   void import('./file-worker.ts').then((worker) => worker.runFileWorker());
-// A version needs no command line parser.
+// `--version` needs no command line parser.
 else if (words.join(' ') === '--version') void show(line`${version()}`);
 else void runToItsEnd();
 
 /**
- * Runs the command. A process with nothing left to wait for ends by itself, with exit code 0: where the command was
- * waiting for something that never came, that would say that its work is done.
+ * Runs the command. If the command waits for something that cannot come, Node would end the process with exit code 0,
+ * as if the work was done: that is reported as an error.
  */
 async function runToItsEnd(): Promise<void> {
   const complain = () => custody.uncaught(new Error('savkit waits for something that cannot come any more'));

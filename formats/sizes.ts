@@ -5,7 +5,7 @@ export const KIB = 1024;
 export const MIB = 1024 * KIB;
 export const GIB = 1024 * MIB;
 export const FOUR_GIB = 4 * GIB;
-/** What the high half of a number of 64 bits counts. */
+/** Weight of the high half of a 64-bit number. */
 export const TWO_32 = 2 ** 32;
 
 /** Guest-physical address (RTGCPHYS). 52 bits fit a number. */

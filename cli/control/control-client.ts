@@ -11,15 +11,15 @@ import { socketAddress } from './socket-path.ts';
 
 /** The longest reply is a report with a line for each pass or round. */
 const REPLY_LIMIT = 64 * MIB;
-/** A process that has said nothing for so long hangs: it would say at least that it is there. */
+/** A process that is silent for so long hangs, as it would at least send its sign of life. */
 const SILENCE_MS = 8 * BEAT_MS;
 
 /**
  * Has a running machine carry out a command. Aborting closes the connection, which cancels the command.
- * @param path of its control socket
+ * @param path of the machine's control socket
  * @param silenceMs ms without a sign of life until the machine's process counts as hung
  * @returns the result
- * @throws what the command failed of; EnvironmentError where no machine answers, or what is no answer; InterruptedError
+ * @throws the command's error; EnvironmentError if no machine answers, or with an invalid answer; InterruptedError
  */
 export async function askMachine<C extends ControlCommand>(
   path: string,
@@ -70,7 +70,7 @@ export async function askMachine<C extends ControlCommand>(
   }
 }
 
-/** A process that is killed has not read all: its end is not always an orderly one. */
+/** A killed process has perhaps not read everything, so its connection may end with an error of the system. */
 function wordsFor(error: unknown, command: string): unknown {
   const { code, syscall } = error as NodeJS.ErrnoException;
   if (code === 'too-long') return badReply('a line of it is too long');
@@ -91,7 +91,7 @@ function connected(socket: Socket, path: string): Promise<void> {
   });
 }
 
-/** Systems answer alike for a socket that nobody listens on and for what is no socket. */
+/** Systems give the same error for a socket on which nobody listens and for a file that is no socket. */
 function unreachable(path: string, error: NodeJS.ErrnoException): EnvironmentError {
   const there = statSync(path, { throwIfNoEntry: false });
   const why = !there

@@ -8,29 +8,29 @@ import type { KeptMachine } from './kept-machine.ts';
 import { HAS_PIPES, socketAddress } from './socket-path.ts';
 import { removeStale } from './stale-socket.ts';
 
-/** Clients at a time; one that has asked for nothing makes room for the next. */
+/** Most clients at a time; one without a request makes room for the next. */
 export const MAX_CLIENTS = 32;
-/** Owner only. */
+/** Access for the owner only. */
 const SOCKET_MODE = 0o600;
 
-/** The control socket of a machine, open. */
+/** The open control socket of a machine. */
 export interface ControlServer {
-  /** Cancels what is being carried out; those who asked get their answer. */
+  /** Cancels all running commands; their clients get answers. */
   cancelAll(): void;
-  /** Closes it, cancels what is being carried out, and removes the socket. */
+  /** Cancels all running commands, closes the socket and removes it. */
   close(): Promise<void>;
 }
 
 /**
- * Opens the control socket of a machine. @throws UsageError `bad-socket-path`; EnvironmentError `EADDRINUSE` where
- * another machine has it, and what the system says
+ * Opens the control socket of a machine. @throws UsageError `bad-socket-path`; EnvironmentError `EADDRINUSE` if another
+ * machine has the socket, and for errors of the system
  */
 export async function openControlSocket(path: string, kept: KeptMachine): Promise<ControlServer> {
   const address = socketAddress(path);
   if (!HAS_PIPES) await removeStale(path);
-  /** The one that has waited longest comes first. */
+  /** In the order of their connections. */
   const clients = new Set<ControlConnection>();
-  // A client may end its side once it has asked, and still get its answers.
+  // A client may end its side after its request, and still gets the answers.
   const server = createServer({ allowHalfOpen: true }, (socket) => {
     const client = new ControlConnection(socket, kept);
     socket.on('close', () => clients.delete(client));
@@ -54,7 +54,7 @@ export async function openControlSocket(path: string, kept: KeptMachine): Promis
       for (const client of clients) client.cancel();
     },
     close: async () => {
-      // The command that has ended the machine is still to be answered.
+      // The command that ended the machine must be answered first.
       await setImmediate();
       for (const client of clients) client.end();
       await new Promise<void>((resolve) => server.close(() => resolve()));
@@ -63,8 +63,8 @@ export async function openControlSocket(path: string, kept: KeptMachine): Promis
 }
 
 /**
- * A socket is made with all permissions that the umask leaves: for the moment of its making it leaves none to others.
- * Pipes belong to their user.
+ * A socket is created with all permissions that the umask leaves, so the umask leaves none to others meanwhile. Pipes
+ * belong to their user.
  */
 async function listen(server: Server, address: string): Promise<void> {
   const umask = HAS_PIPES ? undefined : process.umask(0o777 & ~SOCKET_MODE);

@@ -23,12 +23,12 @@ import { line, type TerminalText } from '../terminal/terminal-text.ts';
 import type { LiveReport } from '../text/live-report.ts';
 import { type AnyMachine, DaemonHost } from './daemon-host.ts';
 
-/** How often a QEMU is looked at that runs a guest. */
+/** Time between looks at whether a guest's QEMU has ended. */
 const LOOK_MS = 1000;
-/** Sockets of machines of one name. */
+/** Most sockets for machines of one name. */
 const MOST_SOCKETS = 1000;
 
-/** The machines that have come to a process, and those on their way. */
+/** The machines of a daemon: those that have come, and those on their way. */
 export class Household {
   readonly counts = { arrived: 0, notArrived: 0, refused: 0, movedOn: 0, saved: 0, faulty: 0 };
   readonly #options: ReceiveMachineOptions & { qemuArgs?: string };
@@ -57,7 +57,7 @@ export class Household {
     return this.#kept.size;
   }
 
-  /** What is told of it to Prometheus. */
+  /** Metrics for Prometheus. */
   values(): Values {
     const { arrived, notArrived, refused } = this.counts;
     return {
@@ -81,7 +81,7 @@ export class Household {
     this.#report.note('refused', line`${peer} was refused: ${message}`, { peer, message });
   }
 
-  /** What takes in the machine of a migration. @param hasPromised see `Receivers` */
+  /** Takes in the machine of a migration. @param hasPromised see `Receivers` */
   receive(migration: string, hasPromised: () => boolean): OneOfMany<AnyMachine> {
     const { records, keepFor, qemuArgs } = this.#options;
     const log = new DecisionFile(records, { side: 'target', migration, machine: '', peer: '' });
@@ -129,7 +129,7 @@ export class Household {
     };
   }
 
-  /** A machine of savkit's runs in this process until it ends; a guest of QEMU in a process of its own. */
+  /** Keeps a machine until its end: savkit's own run in this process, guests of QEMU in processes of their own. */
   async #keep(
     machine: AnyMachine,
     lease: Lease<AnyMachine>,
@@ -171,19 +171,19 @@ export class Household {
     if (exitCode !== ExitCode.OK) this.counts.faulty++;
   }
 
-  /** A path that no machine has: in the folder that was named the machine's own name, where that is free. */
+  /** A path that no other machine has; in a given folder, the machine's name if that is free. */
   async #socketFor(name: string, folder: string | undefined): Promise<string> {
     for (let number = 1; ; number++) {
       const suffix = number === 1 ? '' : `-${number}`;
       const path = folder === undefined ? defaultSocketPath(number) : join(folder, `${plainName(name)}${suffix}.sock`);
       if (this.#sockets.has(path)) continue;
-      // Taken at once: another machine of this name may arrive meanwhile.
+      // Reserved at once, as another machine of this name may arrive meanwhile.
       this.#sockets.add(path);
       const isFree = await checkSocketPath(path).then(
         () => true,
         () => false,
       );
-      // Where none is to be had the machine runs without, and that is told.
+      // If no path is free, the machine runs without a socket, after a message.
       if (isFree || number >= MOST_SOCKETS) return path;
       this.#sockets.delete(path);
     }

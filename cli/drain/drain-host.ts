@@ -41,7 +41,7 @@ export async function drainHost(given: DrainCommandOptions, { signal }: Job): Pr
   expectWholeNumber('jobs', jobs, MOST_SLOTS);
   expectWholeNumber('per-target', perTarget, MOST_SLOTS);
   if (to.length === 0) throw new UsageError('usage', 'Cannot drain: expected --to HOST:PORT, of one target or more');
-  // A person is asked for the code once; the processes that move machines get it in their environment.
+  // The user is asked for the code once; the processes that move machines get it in their environment.
   const { trust, code } = await sourceTrustAndCode(options);
   const env: NodeJS.ProcessEnv = code === undefined ? {} : { [CODE_VARIABLE]: code };
   const targets = [...new Set(to)].map((each) => new DrainTarget(each, trust));
@@ -89,7 +89,7 @@ export async function drainHost(given: DrainCommandOptions, { signal }: Job): Pr
   }
 }
 
-/** What a plan says stands where the command line says nothing. */
+/** Fills options that the command line leaves out from a plan. */
 async function withPlan(options: DrainCommandOptions): Promise<DrainCommandOptions> {
   const plans = options.machines.filter(isPlan);
   if (plans.length === 0) return options;
@@ -121,7 +121,7 @@ function migrateWords(options: DrainCommandOptions): string[] {
   ];
 }
 
-/** The machines that are there, and those that were named and do not answer: of these a journal may tell. */
+/** Finds the machines that answer, and named ones that do not, of which a journal may tell. */
 async function lookAround(
   { machines }: DrainCommandOptions,
   { before }: DrainJournal,

@@ -10,8 +10,8 @@ import type { DryRun } from './dry-run.ts';
 import type { DrainTarget } from './targets.ts';
 
 const AFTER_A_STOP =
-  'savkit history --open, then savkit migrate --resolve with the records of both sides, tell; after that ' +
-  'drain --resume goes on';
+  'savkit history --open, and then savkit migrate --resolve with the records of both sides, tell that; ' +
+  'afterwards drain --resume goes on';
 
 const OUTCOMES: Readonly<Record<DrainedMachine['outcome'], () => Piece>> = {
   moved: () => good('moved'),
@@ -19,7 +19,7 @@ const OUTCOMES: Readonly<Record<DrainedMachine['outcome'], () => Piece>> = {
   unknown: () => bad('look at it'),
 };
 
-/** What has come of all machines, for people. */
+/** Outcome of all machines, for people. */
 export function drainText(
   machines: readonly DrainedMachine[],
   targets: readonly DrainTarget[],
@@ -45,7 +45,7 @@ export function drainText(
   ]);
 }
 
-/** What would be done, for people. */
+/** Plan of a drain, for people. */
 export function dryRunText({ moves, unanswered, targets }: DryRun): TerminalText {
   const rows = moves.map(({ name, bytes, to, forecast }) => [
     name,
@@ -72,7 +72,7 @@ export function dryRunText({ moves, unanswered, targets }: DryRun): TerminalText
   ]);
 }
 
-/** Tells what happens, as it happens. */
+/** Reports an event of a drain. */
 export function tellDrainEvent(report: LiveReport, event: DrainEvent): void {
   const { event: name, ...data } = event;
   if (event.event === 'moving') {

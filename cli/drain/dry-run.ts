@@ -4,14 +4,14 @@ import type { FoundMachine } from './find-machines.ts';
 import { foretell, type MoveForecast } from './move.ts';
 import { type DrainTarget, roomiest } from './targets.ts';
 
-/** What a drain would do with a machine. */
+/** Planned move of a machine. */
 export interface PlannedMove extends FoundMachine {
-  /** Where it would go as things stand; null: nowhere. */
+  /** Target as things stand; null if there is none. */
   to: string | null;
   forecast: MoveForecast;
 }
 
-/** A machine that was named, and about which nothing is known. */
+/** A named machine that did not answer. */
 export interface Unanswered {
   machine: string;
   because: string;
@@ -24,9 +24,9 @@ export interface DryRun {
 }
 
 /**
- * Asks targets and machines, and moves nothing.
+ * Plans a drain by asking targets and machines; moves nothing.
  * @param words options of `migrate`
- * @param jobs machines that are asked at a time
+ * @param jobs number of machines asked at a time
  */
 export async function dryRun(
   machines: readonly FoundMachine[],
@@ -48,7 +48,7 @@ export async function dryRun(
   return { moves, unanswered, targets: told };
 }
 
-/** The target that a machine would go to; what it takes is counted there. */
+/** The target for a machine, whose room is reduced by the machine's needs. */
 function placeFor({ bytes }: FoundMachine, targets: readonly DrainTarget[]): DrainTarget | undefined {
   const target = roomiest(targets.filter((each) => each.stoppedBecause === undefined && each.hasRoomFor(bytes)));
   if (target) {

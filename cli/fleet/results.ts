@@ -9,15 +9,15 @@ import { MOST_FILES, workIn } from './job-shape.ts';
 const PAGE = 100;
 const STATES: readonly QueuedJobState[] = ['completed', 'failed'];
 
-/** What a queue tells of the work that was done. */
+/** Results in a queue. */
 export interface Results {
-  /** The result of each file, once: the last one where work was done several times; the reason where a job failed. */
+  /** One result for each file: the last one, if work was done several times; the reason, if a job failed. */
   lines: FileLine[];
-  /** Jobs that savkit did not put there. */
+  /** Number of jobs that are not savkit's. */
   strangers: number;
 }
 
-/** Reads all that is done; what others have put into the queue hides nothing. */
+/** Reads all results; foreign jobs in the queue do not disturb that. */
 export async function resultsOf(queue: FleetQueue): Promise<Results> {
   const results = new Map<string, FileLine>();
   let strangers = 0;
@@ -53,7 +53,7 @@ function linesOf(work: Work, { returnvalue, failedReason }: FleetJob): [string, 
   });
 }
 
-/** @returns what is wrong with it where it is none of savkit's */
+/** @returns the lines; a message if the value is not savkit's */
 function linesIn(value: unknown): FileLine[] | string {
   if (value === null || value === undefined) return [];
   try {
@@ -63,7 +63,7 @@ function linesIn(value: unknown): FileLine[] | string {
   }
 }
 
-/** As `--ndjson` prints a file that could not be read. */
+/** The line that `--ndjson` prints for a file that could not be read. */
 function failedLine(command: string, { size, modified, ...given }: FleetJob['data']['files'][number], message: string) {
   const file = addressName(given.file);
   const error = { severity: 'error', code: 'worker-ended', message: `Cannot finish ${file}: ${message}`, place: {} };
@@ -71,7 +71,7 @@ function failedLine(command: string, { size, modified, ...given }: FleetJob['dat
   return { event: 'file', command, time: '', ...facts, file, exitCode: 4, findings: [], result: null, error };
 }
 
-/** Comma-separated values (RFC 4180, with the line ends of this system's texts). */
+/** Comma-separated values (RFC 4180, but with line feeds). */
 export function csvOf(lines: readonly FileLine[]): string {
   const rows = lines.map(({ file, command, outcome, exitCode, size, error }) =>
     [file, command, outcome, exitCode, size ?? '', (error as { message?: string } | null)?.message ?? ''].map(cellOf),
@@ -81,7 +81,7 @@ export function csvOf(lines: readonly FileLine[]): string {
     .join('');
 }
 
-/** What a spreadsheet would take for a formula is text. */
+/** A cell that a spreadsheet would take for a formula is marked as text. */
 function cellOf(value: unknown): string {
   const text = String(value);
   const safe = /^[=+\-@\t\r]/.test(text) ? `'${text}` : text;

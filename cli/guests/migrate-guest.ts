@@ -17,7 +17,7 @@ import { guestCheckText } from './guest-text.ts';
 import { keepGuest } from './keep-guest.ts';
 import { watchOver } from './watchdog.ts';
 
-/** Begins the name of a guest of QEMU: `qmp:/run/vm.qmp`; one of libvirt has a scheme of its own. */
+/** Prefix of the name of a guest of QEMU: `qmp:/run/vm.qmp`; guests of libvirt have a scheme of their own. */
 export const GUEST_SCHEME = 'qmp:';
 
 const AFTER_LIBVIRT = ownLines(
@@ -43,7 +43,7 @@ export function addressOfGuest(name: string): string {
 
 /** Migrates a guest of a QEMU on this host; this process does the work, and the guest outlives it. */
 export async function migrateGuest(options: MigrateGuestOptions, job: Job): Promise<Outcome> {
-  if (options.change) throw new UsageError('usage', 'Cannot change limits: of a guest of QEMU that is not possible');
+  if (options.change) throw new UsageError('usage', 'Cannot change limits: that is not possible for a guest of QEMU');
   if (options.onTimeLimit === 'throttle')
     throw new UsageError('usage', 'Cannot throttle a guest of QEMU: expected --on-time-limit cancel or force');
   if (options.mirror && options.sharedDisks)
@@ -88,7 +88,7 @@ async function moveGuest(
       warn({
         code: 'direct-disk',
         message:
-          `disk ${direct.device} has cache=none: what it reads into memory the kernel may not note, and with ` +
+          `disk ${direct.device} has cache=none: the kernel may not note what it reads into memory, and with ` +
           '--proof audited that shows only when the guest runs at the target',
       });
     const { process, settings } = facts;
@@ -115,7 +115,7 @@ export function refusal(verb: string, name: string, hindrances: readonly Hindran
   return new MigrationError('hindered', `Cannot ${verb} ${name}: ${reasons.join('; ')}`);
 }
 
-/** Tells all that stands in the way of a migration; where nothing does, how it would go. */
+/** Tells all hindrances of a migration; without any, its forecast. */
 async function checkGuest(
   options: MigrateGuestOptions,
   name: string,

@@ -5,9 +5,8 @@ import type { StateFamily } from '../../src/saved-state/reading/families.ts';
 import { withInput } from './input.ts';
 
 /**
- * Opens the state that another one is checked against: both have to be of one family.
- * @throws UnsupportedError `other-machine` for a state of the other family; what reading it throws, where it is no
- * state
+ * Opens the state against which another state is checked; both must be of one family.
+ * @throws UnsupportedError `other-machine` for a state of the other family; errors of reading a file that is no state
  */
 export function withOtherState<T>(
   path: string,
@@ -18,7 +17,7 @@ export function withOtherState<T>(
   return withInput(path, async (whole) => {
     const { family: other, source } = await familyOf(whole);
     if (other === family) return use(source);
-    // A file that is no state at all, or damaged, is called so.
+    // Reading throws for a damaged file, or one that is no state.
     await readState(source, { signal });
     throw new UnsupportedError(
       'other-machine',

@@ -7,7 +7,7 @@ import { KIB } from '../../formats/sizes.ts';
 import { UNIT_MAGIC } from '../../formats/ssm/layouts.ts';
 
 /**
- * What a packed file holds, front to back; any other file as it is. Closing it leaves `packed` open.
+ * Unpacked contents of a packed file, front to back; any other file as it is. Closing the result leaves `packed` open.
  * @throws FormatError `bad-compression`, UnsupportedError `no-program`, EnvironmentError
  */
 export async function unpacked(packed: ByteSource): Promise<ByteSource> {
@@ -16,7 +16,7 @@ export async function unpacked(packed: ByteSource): Promise<ByteSource> {
   if (packing === undefined) return source;
   const expanded = expandedSource(source, 0, packing);
   try {
-    // By a name of its own: what is read is not what lies there, and can't take its place.
+    // With a name of its own, as the contents differ from the file and must not replace it.
     return { ...(await peek(expanded, 1)).source, name: `${packed.name}, unpacked` };
   } catch (error) {
     await expanded.close();
@@ -25,7 +25,7 @@ export async function unpacked(packed: ByteSource): Promise<ByteSource> {
   }
 }
 
-/** The first bytes of a state may have been overwritten with those of a packed file. */
+/** Whether a file with the signature of a packed one holds units: a state whose first bytes were overwritten. */
 async function hasUnits(source: ByteSource): Promise<boolean> {
   if (!source.seekable) return false;
   const { head } = await peek(source, 64 * KIB);

@@ -8,10 +8,11 @@ const PACKED = /\.(gz|xz|zst|zstd|bz2|lzo)$/i;
 const PRIVATE_FOLDER = 0o700;
 
 /**
- * The outputs of one run: two files such as `x` and `../x` would get the same one, and the second replace the first.
+ * The outputs of one run. Two files such as `x` and `../x` would get the same output, and the second would replace the
+ * first.
  */
 export class OwnOutputs {
-  /** For each output its file; as short numbers, since all of them are kept. */
+  /** The file of each output; both as short hashes, since all are kept. */
   readonly #taken = new Map<number, number>();
 
   /** @throws UsageError `already-exists` */
@@ -31,7 +32,7 @@ function numberOf(text: string): number {
 }
 
 /**
- * Where the output of a file goes in the folder of `--into`: under the path of the file. The folder on the way is made.
+ * Path of a file's output in the folder of `--into`, by the path of the file. Makes missing folders.
  * @throws UsageError for stdin, which has no path; EnvironmentError
  */
 export async function placeInto<T extends FileOptions>(
@@ -41,13 +42,13 @@ export async function placeInto<T extends FileOptions>(
   options: T,
 ): Promise<string> {
   if (file === '-') throw new UsageError('bad-combination', 'stdin has no name for its output in --into: use a file');
-  // As tar does it: nothing may lead out of the folder.
+  // Nothing may lead out of the folder, as with tar.
   const path = normalize(file)
     .split(sep)
     .filter((part) => part !== '..' && part !== '.' && part !== '')
     .map((part) => part.replace(/^([A-Za-z]):$/, '$1'))
     .join(sep);
-  // Not the name without its ending: another file may have that.
+  // The ending is kept, since another file may have the name without it.
   const extension = command.extension?.(options) ?? (PACKED.test(path) ? '.sav' : '');
   const output = join(into, `${path}${extension}`);
   await mkdir(dirname(output), { recursive: true, mode: PRIVATE_FOLDER }).catch((error) => {

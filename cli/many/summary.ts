@@ -3,16 +3,16 @@ import { ExitCode, gravest } from '../process/exit-codes.ts';
 import { NO_STATE } from '../process/run-command.ts';
 import { joined, line, NO_TEXT, type TerminalText } from '../terminal/terminal-text.ts';
 
-/** What came of many files, in numbers. */
+/** Outcomes of many files in numbers. */
 export interface Summary {
   files: number;
-  /** How many came to what: `whole`, `damaged`, … */
+  /** Number of files by outcome: `whole`, `damaged`, … */
   outcomes: Record<string, number>;
-  /** Of these files, those that the journal had already. */
+  /** Number of these files that the journal had already. */
   resumed: number;
 }
 
-/** What a command calls an outcome, where it has no word of its own for it. */
+/** Words for outcomes for which a command has no word of its own. */
 const WORDS: Readonly<Record<ExitCode, string>> = {
   [ExitCode.OK]: 'done',
   [ExitCode.BAD_FILE]: 'damaged',
@@ -24,7 +24,7 @@ const WORDS: Readonly<Record<ExitCode, string>> = {
   [ExitCode.INTERRUPTED]: 'interrupted',
 };
 
-/** Adds up outcomes; takes no more memory for more files. */
+/** Counts outcomes; memory does not grow with the number of files. */
 export class Tally {
   readonly #outcomes = new Map<string, number>();
   readonly #ranks = new Map<string, number>();
@@ -35,7 +35,7 @@ export class Tally {
   add(exitCode: ExitCode, word = WORDS[exitCode], wasResumed = false): void {
     this.#files++;
     if (wasResumed) this.#resumed++;
-    // Good ones come first, strangers last.
+    // Good outcomes come first, files that are no states last.
     this.#ranks.set(word, word === NO_STATE ? 2 : exitCode === ExitCode.OK ? 0 : 1);
     this.#outcomes.set(word, (this.#outcomes.get(word) ?? 0) + 1);
     this.#exitCodes.add(exitCode);

@@ -1,6 +1,6 @@
-// Options that several commands have, in the same words.
+// Options that several commands share.
 
-/** Of commands that write files. */
+/** For commands that write files. */
 export const FORCE = {
   type: 'boolean',
   alias: 'f',
@@ -8,50 +8,50 @@ export const FORCE = {
   describe: 'Replace an existing file',
 } as const;
 
-/** Of commands for states of pgm 6 to 9, which do not say so themselves. */
+/** For commands on states of pgm 6 to 9, which do not store the layout. */
 export const LAYOUT = {
   type: 'string',
   requiresArg: true,
   describe: 'JSON file: where ROMs and MMIO2 are in a state of pgm 6 to 9',
 } as const;
 
-/** In place of `LAYOUT`. */
+/** Alternative to `LAYOUT`. */
 export const LIKE = {
   type: 'string',
   requiresArg: true,
   describe: 'Take the layout from this state of the same machine',
 } as const;
 
-/** Where a command writes. */
+/** Output of a command. */
 export const outputTo = <const T extends string>(describe: T) =>
   ({ type: 'string', alias: 'o', requiresArg: true, describe }) as const;
 
 export const OUTPUT = outputTo('File to write; - for stdout');
 
-/** Of commands that take one state. */
+/** For commands that take one state. */
 export const FILE = { type: 'string', demandOption: true, describe: 'Saved state; - for stdin' } as const;
 
-/** Of commands that take any number of files. */
+/** For commands that take any number of files. */
 export const filesOf = <const T extends string>(describe: T) =>
   ({ type: 'string', array: true, default: [] as string[], describe }) as const;
 
 export const FILES = filesOf('Saved states, or with -r folders; - for stdin');
 
-/** Of commands that go on for a while. */
+/** For commands that run for a while. */
 export const NDJSON = {
   type: 'boolean',
   default: false,
   describe: 'Print what happens as JSON, one event a line',
 } as const;
 
-/** Of commands that hand machines over, or take them. */
+/** For commands that hand machines over, or take them. */
 export const RECORDS = {
   type: 'string',
   requiresArg: true,
-  describe: 'Folder for what is decided; default: one of your own',
+  describe: 'Folder for the records of decisions; default: one of your own',
 } as const;
 
-/** Of commands that only read records. */
+/** For commands that only read records. */
 export const RECORDS_FOLDER = {
   type: 'string',
   requiresArg: true,
@@ -61,17 +61,17 @@ export const RECORDS_FOLDER = {
 export const PEER_NAME = {
   type: 'string',
   requiresArg: true,
-  describe: "With certificates: the name in the target's, if it is not HOST",
+  describe: "With certificates: the name in the target's certificate, if it is not HOST",
 } as const;
 
-/** Of VirtualBox's teleporter. */
+/** For VirtualBox's teleporter. */
 export const PASSWORD_FILE = {
   type: 'string',
   requiresArg: true,
   describe: 'File with the password; else SAVKIT_TELEPORTER_PASSWORD, else a prompt',
 } as const;
 
-/** Of commands that write another state. */
+/** For commands that write another state. */
 export const PROOF = {
   type: 'boolean',
   default: true,
@@ -84,15 +84,15 @@ export const RANGE = {
   describe: 'Guest-physical addresses A-B (B is not included) or A+SIZE',
 } as const;
 
-/** Whose page tables are walked. */
+/** CPU whose page tables are walked. */
 export const CPU = {
   type: 'number',
   default: 0,
   requiresArg: true,
-  describe: 'CPU whose registers tell the page tables',
+  describe: 'CPU whose page tables are used',
 } as const;
 
-/** In place of the CPU's. */
+/** Root in place of the CPU's. */
 export const CR3 = {
   type: 'string',
   requiresArg: true,

@@ -23,13 +23,13 @@ export function withWakeOptions<T>(argv: Argv<T>) {
       type: 'string',
       array: true,
       nargs: 1,
-      describe: 'Backend of the next serial port, in the words of QEMU (-chardev); default: null',
+      describe: 'Backend of the next serial port, as for -chardev of QEMU; default: null',
     })
     .option('net', {
       type: 'string',
       array: true,
       nargs: 1,
-      describe: 'Backend of the next network card, in the words of QEMU (-netdev); default: user',
+      describe: 'Backend of the next network card, as for -netdev of QEMU; default: user',
     })
     .option('accel', {
       choices: ['tcg', 'kvm'] as const,
@@ -38,10 +38,10 @@ export function withWakeOptions<T>(argv: Argv<T>) {
     });
 }
 
-/** What a person says of the machine that a state is to become. */
+/** Options for waking a state. */
 export type WakeFlags = OptionsOf<typeof withWakeOptions>;
 
-/** @throws UsageError for disks that are not named as they should be */
+/** @throws UsageError for a disk that is not given as PLACE=FILE, or twice */
 export function wakeOptionsOf({ disk = [], without = [], serial = [], net = [], accel }: WakeFlags): WakeOptions {
   const disks = new Map<string, string>();
   for (const words of disk) {
@@ -49,7 +49,7 @@ export function wakeOptionsOf({ disk = [], without = [], serial = [], net = [], 
     if (place === undefined)
       throw new UsageError('usage', `Cannot use --disk ${words}: expected PLACE=FILE, such as ide0:0=disk.raw`);
     if (disks.has(place)) throw new UsageError('usage', `Cannot use --disk ${words}: ${place} is given twice`);
-    // A name such as a:b is one of a protocol to QEMU, a full path is not; and the command line is for any folder.
+    // A full path, since QEMU takes a name such as a:b for a protocol, and its command line is used in any folder.
     disks.set(place, resolve(file));
   }
   return { disks, without: new Set(without), serial, network: net, accelerator: accel };

@@ -11,21 +11,21 @@ import { SAVKIT } from './own-program.ts';
 export type OwnEvent = Record<string, unknown>;
 
 export interface OwnProcessOptions {
-  /** Variables beside those of this process. */
+  /** Environment variables beside those of this process. */
   env?: NodeJS.ProcessEnv;
-  /** What it reads from stdin. */
+  /** Input for its stdin. */
   input?: string;
-  /** Ends its work cleanly. */
+  /** Makes the process end cleanly. */
   signal: AbortSignal;
   onEvent(event: OwnEvent): void;
 }
 
-/** Bytes: the report of a migration with thousands of rounds. */
+/** Longest event in bytes: the report of a migration with thousands of rounds. */
 const LONGEST_EVENT = 64 * MIB;
 
 /**
- * Runs a command of savkit with `--ndjson` in a process of its own, which outlives this one, should that be killed.
- * @returns its exit code; null: it was killed, or could not be started
+ * Runs a command of savkit with `--ndjson` in a process of its own, which goes on if this one is killed.
+ * @returns its exit code; null if it was killed, or could not be started
  */
 export async function runOwnProcess(
   words: readonly string[],
@@ -42,10 +42,10 @@ export async function runOwnProcess(
     child.once('error', () => resolve(null));
   });
   const forget = whenAborted(signal, () => void child.kill('SIGINT'));
-  // It may end before it has read all.
+  // The process may end before it has read all input.
   child.stdin.on('error', () => {});
   child.stdin.end(input ?? '');
-  // Of a line that it was killed in the midst of nothing is kept.
+  // An unfinished line of a killed process is dropped.
   for await (const text of linesOf(child.stdout, LONGEST_EVENT, 'drop')) {
     const event = jsonOf(text, object);
     if (event) onEvent(event);

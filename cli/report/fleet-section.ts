@@ -4,10 +4,10 @@ import { barsOf } from './charts.ts';
 import type { FileFigures } from './events.ts';
 import { factsOf, type Html, html, NOTHING, tableOf } from './html.ts';
 
-/** More rows make a page that browsers are slow with. */
+/** More rows would make browsers slow. */
 const MOST_ROWS = 2000;
 const MOST_RELEASES = 12;
-/** Commands have a dozen; names beyond those come from files that anybody may have written. */
+/** Commands have a dozen outcomes; further names come from files that anybody may have written. */
 const MOST_NAMES = 64;
 const LONGEST_NAME = 80;
 const OTHERS = 'others';
@@ -18,7 +18,7 @@ interface Group {
   colour: string;
 }
 
-/** The results of many files: adds up all of them, and lists those that are not good before the others. */
+/** Results of many files: sums of all, and a list that begins with the files that are not good. */
 export class FleetSection {
   readonly #outcomes = new Map<string, Group>();
   readonly #releases = new Map<string, number>();
@@ -93,7 +93,7 @@ export class FleetSection {
   }
 }
 
-/** Under which name something is counted: not more than a page can show, and not longer. */
+/** Name under which a file is counted; names are limited in number and length to what a page can show. */
 function nameIn(counted: ReadonlyMap<string, unknown>, name: string): string {
   const short = name.slice(0, LONGEST_NAME);
   return counted.has(short) || counted.size < MOST_NAMES ? short : OTHERS;

@@ -2,30 +2,32 @@ import type { Writable } from 'node:stream';
 import { stripVTControlCharacters } from 'node:util';
 import { jsonText, type TerminalText } from './terminal-text.ts';
 
-// The one place where anything leaves through stdout or stderr (a test sees to that): text for people as
-// `TerminalText`, JSON escaped, bytes of a state as they are where somebody has asked for them.
+// The one place that writes to stdout or stderr (a test checks that): text for people as `TerminalText`, escaped JSON,
+// and bytes of a state unchanged if the user has asked for them.
 
 const NEWLINE = '\n';
 const CLEAR_LINE = '\r\x1b[K';
 const CLEAR_SCREEN = '\x1b[H\x1b[J';
 const DEFAULT_COLUMNS = 80;
 
-/** What was asked for; text without words is nothing. @returns when it is written */
+/** Prints a result; an empty text prints nothing. Resolves when it is written. */
 export function show(text: TerminalText): Promise<void> {
   return text.isEmpty ? Promise.resolve() : write(process.stdout, `${text}${NEWLINE}`);
 }
 
-/** What people should know beside what they asked for: errors, notes. */
+/** Prints errors and notes beside the result. */
 export function tell(text: TerminalText): void {
   if (!text.isEmpty) process.stderr.write(`${text}${NEWLINE}`);
 }
 
-/** A question, after which the answer is typed. */
+/** Prints a question, after which the user types the answer. */
 export function ask(question: TerminalText): void {
   process.stderr.write(question.toString());
 }
 
-/** A document for programs, or an event in one line. @param beside to stderr: stdout takes the bytes of a file */
+/**
+ * Prints a document for programs, or an event in one line. @param beside to stderr, as stdout takes the bytes of a file
+ */
 export function showJson(value: object, { isEvent = false, beside = false } = {}): Promise<void> {
   return write(
     beside ? process.stderr : process.stdout,
@@ -33,22 +35,22 @@ export function showJson(value: object, { isEvent = false, beside = false } = {}
   );
 }
 
-/** A part of a document for programs. @param beside to stderr */
+/** Prints a part of a document for programs. @param beside to stderr */
 export function showJsonPart(json: string, beside: boolean): Promise<void> {
   return write(beside ? process.stderr : process.stdout, jsonText(json).toString());
 }
 
-/** Bytes that were asked for. */
+/** Writes bytes of a result. */
 export function showBytes(bytes: Uint8Array): Promise<void> {
   return write(process.stdout, bytes);
 }
 
-/** Where the bytes of an output file go that is `-`. */
+/** Stream for the bytes of an output file named `-`. */
 export function byteOutput(): Writable {
   return process.stdout;
 }
 
-/** Shows a line of stderr that the next one, or `clearLine`, replaces; cut where the terminal ends. */
+/** Shows a line on stderr until the next one or `clearLine` replaces it; cut to the width of the terminal. */
 export function redrawLine(text: TerminalText): void {
   const width = (process.stderr.columns ?? DEFAULT_COLUMNS) - 1;
   process.stderr.write(`${CLEAR_LINE}${stripVTControlCharacters(text.toString()).slice(0, width)}`);
@@ -58,23 +60,23 @@ export function clearLine(): void {
   process.stderr.write(CLEAR_LINE);
 }
 
-/** Shows a text on the terminal that stdout is, in place of all that stood there. */
+/** Shows a text on the terminal at stdout, in place of its old contents. */
 export function redrawScreen(text: TerminalText): Promise<void> {
   return write(process.stdout, `${CLEAR_SCREEN}${text}${NEWLINE}`);
 }
 
-/** What happens when stdout takes no more; of stderr there is nowhere left to tell. */
+/** Sets the handler for failures of stdout; failures of stderr cannot be told anywhere. */
 export function onOutputError(handle: (error: NodeJS.ErrnoException) => void): void {
   process.stdout.on('error', handle);
   process.stderr.on('error', () => {});
 }
 
-/** Bytes for stdout that nobody has read yet. */
+/** Number of bytes for stdout that were not read yet. */
 export function unreadBytes(): number {
   return process.stdout.writableLength;
 }
 
-/** For libraries that draw: what they are given to draw must be safe. */
+/** Streams for libraries that draw; callers must give them safe text only. */
 export const drawingStreams = { bar: process.stderr, lineEditor: process.stdout } as const;
 
 /** Whether stderr is a terminal: only there lines change. */
@@ -82,16 +84,16 @@ export function redraws(): boolean {
   return process.stderr.isTTY === true;
 }
 
-/** What text looks like where it is printed. */
+/** Look of printed text. */
 export interface OutputStyle {
   colours: boolean;
-  /** Of a terminal; undefined where stdout is none. */
+  /** Width of the terminal; undefined if stdout is none. */
   columns: number | undefined;
 }
 
 let lent: OutputStyle | undefined;
 
-/** Says that texts of this process are for the stdout of another one. */
+/** Sets the style for texts that another process prints. */
 export function printIn(style: OutputStyle): void {
   lent = style;
 }
@@ -106,12 +108,12 @@ export function showsColours(): boolean {
   return outputStyle().colours;
 }
 
-/** Columns of the terminal that stdout is; undefined where it is none. */
+/** Columns of the terminal at stdout; undefined if it is none. */
 export function terminalColumns(): number | undefined {
   return outputStyle().columns;
 }
 
 function write(stream: Writable, data: string | Uint8Array): Promise<void> {
-  // Errors of the stream are for its own handler.
+  // The handler of `onOutputError` gets errors of the stream.
   return new Promise((resolve) => stream.write(data, () => resolve()));
 }

@@ -2,7 +2,7 @@ import type { Finding } from '../../src/saved-state/reading/findings.ts';
 import { errorText } from '../process/run-command.ts';
 import { line, type TerminalText } from '../terminal/terminal-text.ts';
 
-/** A finding, the same in every command: how grave, where, what. */
+/** A finding in the form of all commands: severity, place, message. */
 export function findingText(finding: Finding): TerminalText {
   return line`${finding.severity}: ${placeText(finding)}${errorText(finding)}`;
 }

@@ -1,6 +1,6 @@
 import { crc32 } from 'node:zlib';
 
-/** CRC-32 as in zlib and PNG, finalised; `seed` is the CRC of what stands before. 3–4 GB/s from 4 KiB a call. */
+/** CRC-32 as in zlib and PNG, finalised; `seed` is the CRC of the bytes before. 3–4 GB/s from 4 KiB a call. */
 export { crc32 };
 
 const POLYNOMIAL = 0xedb88320;
@@ -9,10 +9,10 @@ const POLYNOMIAL = 0xedb88320;
 const xToThe8 = 1 << (31 - 8);
 
 /**
- * What a difference between two running CRCs becomes after both have seen the same `length` bytes.
+ * The difference of two running CRCs after the same `length` bytes.
  *
  * CRC-32 is linear: crc(seed a, data) ^ crc(seed b, data) = shift(a ^ b, data.length). So one pass over the bytes gives
- * the CRC from any seed: a unit's own verdict does not depend on damage before it.
+ * the CRC for any seed, and the verdict on a unit does not depend on damage before it.
  */
 export function crcShift(difference: number, length: number): number {
   if (difference === 0) return 0;

@@ -7,55 +7,55 @@ import type { ByteSource } from './source.ts';
 
 /** Bytes read from the source at a time. 256 KiB to 1 MiB are equally fast; smaller costs calls, larger costs cache. */
 export const WINDOW_SIZE = 1024 * 1024;
-/** Pages put together from pieces, between two refills. When they are used up the batch ends early. */
+/** Slots for pages that are assembled from pieces, between two refills. When all are used, the batch ends early. */
 export const SPILL_SLOTS = 64;
 
-/** Where the bytes of pages lie: a window on a file, or memory of any other origin. */
+/** Memory with the bytes of pages: a window on a file, or any other. */
 export interface Arena {
-  /** The memory that indices of pages point into. */
+  /** The memory into which the indices of pages point. */
   readonly bytes: Uint8Array;
-  /** Where the spill slots start in `bytes`. @internal */
+  /** Index of the spill slots in `bytes`. @internal */
   readonly spillStart: number;
   /** @internal */
   patch: BadBlockPatch | undefined;
-  /** Absent where the bytes come from no file. */
+  /** Source of the bytes, if they come from a file. */
   readonly source?: ByteSource | undefined;
-  /** Sums up the file that the bytes come from. @internal */
+  /** CRC of the file from which the bytes come. @internal */
   readonly crc?: RunningCrc;
   /** File offset of an index into `bytes`. */
   offsetOf(index: number): number;
 }
 
-/** Blocks that can't be decompressed are read as bytes of `fill`, and told. */
+/** Replaces blocks that can't be decompressed by bytes `fill`, and reports them. */
 export interface BadBlockPatch {
-  /** The byte that takes the place of what can't be read. */
+  /** Value of the replacing bytes. */
   fill: number;
   /** Called with the error of each bad block. */
   onBadBlock: (error: FormatError) => void;
 }
 
-/** An arena over bytes that come from no file; it has no spill slots. */
+/** An arena over bytes in memory, without spill slots. */
 export function memoryArena(bytes: Uint8Array): Arena {
   return { bytes, spillStart: bytes.length, offsetOf: (index) => index, patch: undefined };
 }
 
 /**
- * A stretch of the source in one fixed memory, moving front to back, with the CRC of what it has passed.
+ * A stretch of the source in a fixed piece of memory, which moves front to back, with the CRC of the passed bytes.
  *
  * Parsers look at `bytes[position, end)` and advance `position`. References into `bytes` hold until the next `refill()`
- * or `seek()`. Behind the stretch lie the spill slots, so that a page is always a place in this one array.
+ * or `seek()`. Spill slots follow the stretch, so that a page is always a place in this one array.
  */
 export class Window {
   readonly source: ByteSource;
   readonly bytes: Uint8Array;
   readonly view: DataView;
-  /** Where slot 0 starts in `bytes`. */
+  /** Index of slot 0 in `bytes`. */
   readonly spillStart = WINDOW_SIZE + INPUT_SLACK;
   position = 0;
   end = 0;
-  /** Without it, blocks that can't be decompressed are errors. */
+  /** If absent, blocks that can't be decompressed are errors. */
   patch: BadBlockPatch | undefined;
-  /** Of what was passed. */
+  /** CRC of the passed bytes. */
   readonly crc = new RunningCrc();
   /** File offset of `bytes[0]`. */
   #base = 0;
@@ -74,7 +74,7 @@ export class Window {
   get available(): number {
     return this.end - this.position;
   }
-  /** The source has no more than what is in the window. */
+  /** Whether the source has no bytes after the window. */
   get ended(): boolean {
     return this.#ended;
   }
@@ -89,7 +89,7 @@ export class Window {
     return this.#base + index;
   }
 
-  /** Drops what lies before `position` and fills the rest from the source. Invalidates references. */
+  /** Drops the bytes before `position`, and fills the window from the source. Invalidates references. */
   async refill(): Promise<void> {
     this.crc.pass(this.bytes, this.#base, this.offset);
     this.bytes.copyWithin(0, this.position, this.end);
@@ -103,8 +103,8 @@ export class Window {
   }
 
   /**
-   * Makes sure that `count` bytes stand at `position`; refills when they don't.
-   * @throws FormatError `truncated` when the source ends before
+   * Makes sure that `count` bytes are at `position`, with a refill if needed.
+   * @throws FormatError `truncated` if the source ends before
    */
   async need(count: number, what: string): Promise<void> {
     if (this.available >= count) return;
@@ -112,7 +112,7 @@ export class Window {
     if (this.available < count) throw truncated(what, this.offset, count, this.available);
   }
 
-  /** CRC-32 of everything from the start of the CRC's range through `bytes[index - 1]`; `index` never goes back. */
+  /** CRC-32 from the start of the CRC's range through `bytes[index - 1]`; `index` must never go back. */
   crcThrough(index: number): number {
     this.crc.pass(this.bytes, this.#base, this.offsetOf(index));
     return this.crc.value;
@@ -128,15 +128,14 @@ export class Window {
     return offset - this.#base;
   }
 
-  /** Whether `count` bytes from a file offset on stand in the window. */
+  /** Whether `count` bytes from a file offset on are in the window. */
   holds(offset: number, count: number): boolean {
     return offset >= this.#base && offset + count <= this.#base + this.end;
   }
 
   /**
-   * Goes to a file offset: anywhere in a seekable source, forward in any other. The CRC is given up. Invalidates
-   * references.
-   * @throws FormatError `truncated` when a source that is not seekable ends before
+   * Goes to a file offset, in a source that is not seekable only forward. The CRC is lost. Invalidates references.
+   * @throws FormatError `truncated` if a source that is not seekable ends before
    */
   async seek(offset: number): Promise<void> {
     this.limitCrc(0, 0);
@@ -148,7 +147,7 @@ export class Window {
     this.position = offset - this.#base;
   }
 
-  /** What `restore` needs to read on from here a second time. */
+  /** A mark for `restore`, to read on from here a second time. */
   mark(): { offset: number; crc: number } {
     return { offset: this.offset, crc: this.crcThrough(this.position) };
   }

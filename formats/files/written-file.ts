@@ -58,7 +58,7 @@ export class WrittenFile {
     position: number,
     _hasOtherWork: boolean,
   ): number | Promise<number> {
-    // Synchronously, for the reason that `FileSource` gives.
+    // Synchronously, for the reason given at `FileSource`.
     return world.disk.writeSync(this.fd, bytes, at, bytes.length - at, position);
   }
 

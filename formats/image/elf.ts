@@ -2,7 +2,7 @@ import { bytes, mask64, u16, u32, u64 } from '../binary/kinds.ts';
 import { defineStruct } from '../binary/struct.ts';
 import { Writer } from '../binary/writer.ts';
 
-// What both kinds of ELF core have in common (core-dump.md 1, 2).
+// Structures of both kinds of ELF core (core-dump.md 1, 2).
 
 const elfHeader = defineStruct('ELF64 header', 'elf.h, Elf64_Ehdr', {
   ident: { kind: bytes(16), doc: '7f 45 4c 46, class 2, data 1, version' },
@@ -40,31 +40,31 @@ const READABLE = 4;
 const SIZES = { ehsize: HEADER_SIZE, phentsize: PROGRAM_HEADER_SIZE, shentsize: 64, shnum: 0, shstrndx: 0 };
 
 /**
- * The field for the number of program headers has 16 bits, one value of which is special, and one header is the notes'.
+ * The field for the number of program headers has 16 bits with one special value, and one header is that of the notes.
  */
 export const MAX_SEGMENTS = 65533;
 
 /** A stretch of memory in a core: a program header of type PT_LOAD. */
 export interface CoreSegment {
-  /** File offset of its contents. */
+  /** File offset of the contents. */
   offset: number;
   vaddr: bigint;
   paddr: number;
-  /** Bytes in the file: all of `memsz`, or 0. */
+  /** Size in the file, in bytes: all of `memsz`, or 0. */
   filesz: number;
   memsz: number;
 }
 
-/** `e_machine` */
+/** Values of `e_machine`. */
 export const ElfMachine = { I386: 3, X86_64: 62 } as const;
 
-/** Bytes of a core before its contents: headers, then the notes. */
+/** Size of a core before its contents, in bytes: headers, then the notes. */
 export function headSize(segments: number, notes: Uint8Array): number {
   return HEADER_SIZE + PROGRAM_HEADER_SIZE * (segments + 1) + notes.length;
 }
 
 export interface CoreKind {
-  /** Byte 6: 1 by the standard, 0 as VirtualBox has it. */
+  /** Byte 6: 1 by the standard, 0 in VirtualBox's cores. */
   identVersion: 0 | 1;
   machine: (typeof ElfMachine)[keyof typeof ElfMachine];
 }

@@ -1,21 +1,21 @@
 import { type GuestPhys, PAGE_SIZE } from '../sizes.ts';
 
-/** A stretch of guest-physical memory and where its bytes stand in an image file. */
+/** A stretch of guest-physical memory, with its place in an image file. */
 export interface Extent {
   /** Guest-physical address of the first byte. */
   start: GuestPhys;
-  /** Exclusive. */
+  /** End address, exclusive. */
   end: GuestPhys;
   /** File offset of the byte at `start`. */
   offset: number;
 }
 
-/** How an image file is laid out: fixed bytes at their offsets, and extents for the contents. */
+/** Layout of an image file: fixed bytes at their offsets, and extents for the contents. */
 export interface ImageLayout {
-  /** Bytes of the file. */
+  /** Size of the file in bytes. */
   size: number;
   extents: Extent[];
-  /** Headers, notes: owned bytes and their file offsets. */
+  /** Headers and notes: owned bytes with their file offsets. */
   fixed: { offset: number; bytes: Uint8Array }[];
 }
 
@@ -23,8 +23,8 @@ export interface ImageLayout {
 export type MemoryRange = Pick<Extent, 'start' | 'end'>;
 
 /**
- * Flat by address: the byte at address `range.start + x` stands at offset x. The extent covers whole pages, so it may
- * start before offset 0.
+ * Flat layout: the byte at address `range.start + x` is at offset x. The extent covers whole pages, so it may start
+ * before offset 0.
  */
 export function rawLayout(range: MemoryRange): ImageLayout {
   const start = Math.floor(range.start / PAGE_SIZE) * PAGE_SIZE;

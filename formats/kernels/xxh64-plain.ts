@@ -1,7 +1,7 @@
 import { TWO_32 } from '../sizes.ts';
 
-// xxh64 with seed 0 in plain TypeScript: the fallback and the oracle of the kernel. Numbers of 64 bits are pairs of 32:
-// BigInts are far slower.
+// xxh64 with seed 0 in plain TypeScript, as fallback and oracle of the kernel. 64-bit numbers are pairs of 32-bit ones,
+// since BigInts are far slower.
 
 type Pair = readonly [high: number, low: number];
 
@@ -11,7 +11,7 @@ const PRIME_3: Pair = [0x165667b1, 0x9e3779f9];
 const PRIME_4: Pair = [0x85ebca77, 0xc2b2ae63];
 const PRIME_5: Pair = [0x27d4eb2f, 0x165667c5];
 
-/** A number of 64 bits that is worked on in place. */
+/** A mutable 64-bit number. */
 class Word {
   high = 0;
   low = 0;
@@ -56,7 +56,7 @@ class Word {
     return this;
   }
 
-  /** `this ^= this >>> by`, for `by` of 32 and more or less. */
+  /** `this ^= this >>> by`, for any `by` from 1 to 63. */
   fold(by: number): this {
     return by >= 32
       ? this.xor(0, this.high >>> (by - 32))

@@ -22,29 +22,29 @@ import type { PgmVersion } from './versions.ts';
 
 /** Paging state of one VCPU. */
 export interface CpuPaging {
-  /** False: bit 20 of each address that the CPU puts out is 0. */
+  /** False: bit 20 of each physical address is 0. */
   a20Enabled: boolean;
-  /** The mask for addresses that belongs to it. */
+  /** Address mask for that state of the gate. */
   a20Mask: bigint;
   /** PGMMODE: 1 real, 2 protected, 3 32-bit, 4 PAE, 5 PAE with NX, 6 long, 7 long with NX. */
   guestMode: number;
-  /** Addresses of the four page directories in PAE mode, all ones where there is none. */
+  /** Addresses of the four page directories in PAE mode; all ones for an absent one. */
   paePds: bigint[];
 }
 
-/** The basic part: what every final pass starts with. */
+/** The basic part, at the start of every final pass. */
 export interface PgmBasic {
-  /** By number of the CPU. */
+  /** Paging state by number of the CPU. */
   cpus: CpuPaging[];
   /** Pages of 4 KiB in the balloon. */
   balloonedPages: number;
-  /** The hypervisor's mappings in the guest's address space, of raw mode. */
+  /** Raw mode: the hypervisor's mappings in the guest's address space. */
   mappings: Mapping[];
   /** The guest has given these mappings a fixed area. */
   mappingsFixed: boolean;
-  /** Address and bytes of the area of fixed mappings. */
+  /** Address of the area of fixed mappings. */
   mappingFixed: bigint;
-  /** Bytes of that area. */
+  /** Size of that area in bytes. */
   mappingFixedSize: number;
   /** Version 6 only: RAM size in bytes. */
   ramSize?: number;
@@ -52,7 +52,7 @@ export interface PgmBasic {
 
 /** RAM configuration and the lists of ROMs and MMIO2 ranges. */
 export interface PgmConfig {
-  /** Bytes of the hole below 4 GiB; from version 11 on. */
+  /** Size of the hole below 4 GiB in bytes; from version 11 on. */
   ramHole?: number;
   /** Bytes of guest RAM; from version 11 on. */
   ramSize?: number;
@@ -67,7 +67,7 @@ const NO_PAE_PDS = [NIL_GC_PHYS, NIL_GC_PHYS, NIL_GC_PHYS, NIL_GC_PHYS];
 const MAX_CPUS = 512;
 /** Raw mode maps the hypervisor by some ten mappings. */
 const MAX_MAPPINGS = 256;
-/** Ids are bytes, of which 0 and 0xFF name no range. */
+/** Ids are bytes; 0 and 0xFF are no ids. */
 const MAX_ENTRIES = 254;
 
 export function readBasic(cursor: Cursor, version: PgmVersion): PgmBasic {
@@ -92,7 +92,7 @@ function readOneCpu(cursor: Cursor, version: PgmVersion): PgmBasic {
   return basic;
 }
 
-/** The number of VCPUs is not stored; what follows the last structure is never a begin marker (pgm-unit.md 3.3). */
+/** The number of VCPUs is not stored; no begin marker follows the last structure (pgm-unit.md 3.3). */
 function readPerCpu(cursor: Cursor, version: number): PgmBasic {
   const { balloonedPages, mappingsFixed, mappingFixed, mappingFixedSize } = pgmStruct.read(cursor, version);
   const cpus: CpuPaging[] = [];
@@ -105,7 +105,7 @@ function readPerCpu(cursor: Cursor, version: number): PgmBasic {
   return { cpus, balloonedPages, mappings: [], mappingsFixed, mappingFixed, mappingFixedSize };
 }
 
-/** The next u32, not taken. A live final pass may end with fewer bytes: then it is none. */
+/** Peeks at the next u32. A live final pass may end with fewer bytes, which are no begin marker. */
 function peekU32(cursor: Cursor): number {
   const { at } = cursor;
   const first = cursor.u8();
@@ -153,12 +153,12 @@ function readId(cursor: Cursor): number {
   return id;
 }
 
-/** A structure is read anew whenever more of it arrives, so its length must be bounded. */
+/** Bounds the length of a structure, which is read anew whenever more of it arrives. */
 function checkCount(what: string, count: number, limit: number): void {
   if (count >= limit) throw tooMany(what, limit);
 }
 
-/** Each has an id of its own. */
+/** Bounds a list by the number of ids, as each entry has its own. */
 function checkIds(what: string, count: number): void {
   if (count >= MAX_ENTRIES)
     throw new FormatError('too-long', `Cannot read list of ${what}: it has more than ${MAX_ENTRIES}`);

@@ -2,14 +2,13 @@ import { FOUR_GIB, PAGE_SHIFT } from '../sizes.ts';
 import type { Release } from '../ssm/container.ts';
 import type { PgmConfig } from './head.ts';
 
-/** `MM_RAM_HOLE_SIZE_DEFAULT`: bytes below 4 GiB that are no RAM, where the state does not say. */
+/** `MM_RAM_HOLE_SIZE_DEFAULT`: size of the hole below 4 GiB, in bytes, if the state does not tell. */
 export const DEFAULT_RAM_HOLE = 0x2000_0000;
 /**
- * Bytes of RAM that a machine of VirtualBox can have at most. A file that claims more is not believed where each page
- * costs time or room.
+ * Most RAM of a VirtualBox machine, in bytes. Larger claims of a file are refused where each page costs time or room.
  */
 export const MAX_RAM = 2 ** 41;
-/** Where PCs have video memory and ROMs in place of RAM. */
+/** Start of video memory and ROMs of PCs, which are no RAM. */
 export const LOW_HOLE_START = 0xa0000;
 export const LOW_HOLE_END = 0x100000;
 
@@ -18,14 +17,14 @@ export function isInLowHole(frame: number): boolean {
 }
 
 /**
- * Since 6.1 there is no RAM from 0xA0000 to 0xFFFFF; before, all that was no ROM or device memory there was RAM. V1.1
- * files hold no release, but are older.
+ * Since 6.1 there is no RAM from 0xA0000 to 0xFFFFF; before, there was RAM between ROMs and device memory. V1.1 files
+ * hold no release, but are older.
  */
 export function hasRamInLowHole(release: Release | undefined): boolean {
   return release === undefined || release.major < 6 || (release.major === 6 && release.minor < 1);
 }
 
-/** Where RAM lies, in bytes: `[0, lowEnd)` less the low hole, and `[4 GiB, highEnd)`. */
+/** Addresses of RAM: `[0, lowEnd)` without the low hole, and `[4 GiB, highEnd)`. */
 export interface RamLayout {
   lowEnd: number;
   highEnd: number;
@@ -39,13 +38,13 @@ export function ramLayout(ramSize: number, ramHole = DEFAULT_RAM_HOLE): RamLayou
 /** 1 GiB; video memory has at most 256 MiB. */
 const RANGE_PAGES_LIMIT = 2 ** 18;
 
-/** What page records may name: frames of RAM, pages of ROMs and MMIO2 ranges. */
+/** Pages that page records may refer to: frames of RAM, pages of ROMs and MMIO2 ranges. */
 export class KnownRanges {
   /** RAM frames: below this, or … */
   lowFrames = Number.POSITIVE_INFINITY;
   /** … from 4 GiB up to this. */
   highFrames = Number.POSITIVE_INFINITY;
-  /** Pages by id; −1 where there is no such range. */
+  /** Number of pages by id; −1 for an unknown range. */
   readonly romPages = new Float64Array(256).fill(-1);
   /** First frame by id. */
   readonly romFrames = new Float64Array(256);
@@ -69,8 +68,8 @@ export class KnownRanges {
   }
 
   /**
-   * Where the lists of ROMs and MMIO2 ranges are lost: takes any id, and page numbers up to the largest that a range
-   * can have.
+   * Allows any id and all page numbers of the largest possible range, for states whose lists of ROMs and MMIO2 ranges
+   * are lost.
    */
   allowAny(): void {
     this.romPages.fill(RANGE_PAGES_LIMIT);

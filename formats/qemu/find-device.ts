@@ -1,15 +1,15 @@
 import { PartType } from './constants.ts';
 import { type DescribedDevice, sizeOf } from './description.ts';
 
-/** Type, id, length of the name; instance and version. */
+/** Bytes before the name (type, id, length of the name) and after it (instance, version). */
 const BEFORE_NAME = 6;
 const AFTER_NAME = 8;
 const FOOTER = 5;
 
 /**
- * Looks for the section of a device between others that can't be read: its name and instance, and where its body ends
- * by the description the mark with the id that stands before the name; in a stream without marks, what may follow a
- * section. @returns indices of the section, of its body, and of its body's end
+ * Searches a device's section among unreadable bytes: by its name and instance, and by the end of its body as the
+ * description gives it, after which a mark with the section's id follows, or in a stream without marks whatever may
+ * follow a section. @returns indices of the section, of its body, and of the body's end
  */
 export function findDevice(
   bytes: Uint8Array,

@@ -1,35 +1,35 @@
 import { FOUR_GIB, GIB, MIB } from '../sizes.ts';
 
 /**
- * A stretch of a machine's RAM: bytes `[offset, offset + size)` of its blocks, one block after the other, at a
- * guest-physical address.
+ * A stretch of a machine's RAM: bytes `[offset, offset + size)` of its concatenated blocks, at a guest-physical
+ * address.
  */
 export interface RamStretch {
-  /** Of its first byte in all RAM blocks, one after the other. */
+  /** Offset of its first byte in the concatenated RAM blocks. */
   offset: number;
-  /** Bytes. */
+  /** Size in bytes. */
   size: number;
   /** Guest-physical address of its first byte. */
   gcPhys: number;
 }
 
-/** Where a machine has its RAM. */
+/** Guest-physical layout of a machine's RAM. */
 export interface QemuRamLayout {
-  /** Ascending. */
+  /** In ascending order. */
   stretches: readonly RamStretch[];
-  /** The machine type is one whose layout is known; else all RAM is taken to begin at 0, in one piece. */
+  /** Whether the machine type's layout is known; else all RAM is assumed at 0, in one piece. */
   ofType: boolean;
-  /** So is the place of each block: there are no DIMMs and the like besides. */
+  /** Whether the place of each block is known, too: there are no DIMMs and the like. */
   known: boolean;
 }
 
 /**
- * RAM below 4 GiB by machine type: machines with as much RAM as `splitFrom` have `low` bytes of it there, others all.
+ * RAM below 4 GiB by machine type: machines with at least `splitFrom` bytes have `low` bytes of it there, others all.
  * Source: qemu-stream.md 3.
  */
 const SPLITS = [
   { machine: /^(pc-)?q35(-|$)/, splitFrom: 2816 * MIB, low: 2 * GIB },
-  // Distributions put words of their own where QEMU has a version.
+  // Distributions have names of their own in place of QEMU's version.
   { machine: /^(isa)?pc(-|$)/, splitFrom: 3.5 * GIB, low: 3 * GIB },
   { machine: /^microvm$/, splitFrom: 3 * GIB + 1, low: 3 * GIB },
 ];
@@ -39,26 +39,26 @@ const SPLITS = [
  */
 const UNTOLD = { ram: 'pc.ram', low: 2816 * MIB - 1 };
 
-/** Machines of other architectures have their RAM in one piece; they are known by the name that they give it, */
+/** Start of RAM in machines of other architectures, which have it in one piece, by the name of the block. */
 const BASES: Readonly<Record<string, number>> = {
   'mach-virt.ram': GIB,
   'riscv_virt_board.ram': 2 * GIB,
   's390.ram': 0,
 };
-/** or by their type, where the user has named it. */
+/** The same by machine type, for blocks that the user has named. */
 const BASES_BY_TYPE = [
-  // Of arm and aarch64; that of riscv has no version.
+  // For arm and aarch64; the type of riscv has no version.
   { machine: /^virt-\d/, gcPhys: GIB },
   { machine: /^s390-ccw-virtio-/, gcPhys: 0 },
 ];
 
-/** Names of the RAM that a machine has of itself: QEMU's, and libvirt's for NUMA nodes, by number. */
+/** Names of a machine's own RAM: QEMU's, and libvirt's for NUMA nodes, by number. */
 const OWN_RAM = /^(pc|microvm|mach-virt|riscv_virt_board|s390)\.ram$/;
 const NODE_RAM = /^ram-node(\d+)$/;
 
 /**
- * RAM blocks in the order of their addresses, as far as their names tell it; `plugged`: those that come on top of the
- * machine's own, such as DIMMs. The list in a stream is in the order of sizes.
+ * RAM blocks in the order of their addresses, as far as names tell; a stream lists them by size. `plugged`: blocks
+ * besides the machine's own, such as DIMMs.
  */
 export function orderOfRam<T extends { name: string }>(
   blocks: readonly T[],
@@ -71,20 +71,20 @@ export function orderOfRam<T extends { name: string }>(
   return { own, plugged, known: (named.length > 0 || own.length === 1) && plugged.length === 0 };
 }
 
-/** Where DIMMs and the like begin: after RAM, at a whole GiB; of PCs above the first 4 GiB. */
+/** First address of DIMMs and the like: after RAM, at a whole GiB; on PCs not below 4 GiB. */
 export function pluggedFrom(machine: string | undefined, { stretches }: QemuRamLayout): number {
   const { gcPhys = 0, size = 0 } = stretches.at(-1) ?? {};
   return Math.ceil(Math.max(gcPhys + size, isPc(machine) ? FOUR_GIB : 0) / GIB) * GIB;
 }
 
-/** Whether a machine type is a PC of QEMU, or near to one. */
+/** Whether a machine type is a PC of QEMU, or similar. */
 export function isPc(machine: string | undefined): boolean {
   return machine !== undefined && /^(pc|q35|microvm|isapc)/.test(machine);
 }
 
 /**
- * Where the RAM of a machine lies. It follows from machine type and size, or from the name of the only block of RAM.
- * @param lowRam bytes below 4 GiB, where the state tells them: users of PCs can choose others than the type has
+ * Layout of a machine's RAM, from machine type and size, or from the name of the only block of RAM.
+ * @param lowRam bytes below 4 GiB, if the state tells them: on PCs users can change the type's value
  */
 export function guestLayout(
   machine: string | undefined,
@@ -110,7 +110,7 @@ export function guestLayout(
   };
 }
 
-/** The firmware of pc and q35 machines, a file or flash memory: it ends with the first 4 GiB, where a CPU starts. */
+/** Firmware of pc and q35 machines, from a file or in flash memory; it ends at 4 GiB, just below which a CPU starts. */
 const FIRMWARE = ['pc.bios', 'system.flash0'];
 
 /** A guest-physical stretch of a block, from `offset` in the block on. */
@@ -120,7 +120,7 @@ export interface BlockRange {
   offset: number;
 }
 
-/** Guest-physical stretches of a block, ascending; none where it is not known. */
+/** Guest-physical stretches of a block, ascending; none if unknown. */
 export function rangesOf(
   block: { name: string; size: number; isRam: boolean; ramOffset: number; gcPhys?: number },
   { stretches, ofType }: QemuRamLayout,
@@ -140,10 +140,10 @@ export function rangesOf(
     });
 }
 
-/** ROMs of devices, below the firmware; RAM lies under them. */
+/** Option ROMs of devices, which cover RAM. */
 const OPTION_ROMS = { name: 'pc.rom', gcPhys: 0xc0000 };
 
-/** The address that streams with `x-ignore-shared` tell of a block; undefined where it is not known. */
+/** The address of a block in streams with `x-ignore-shared`; undefined if unknown. */
 export function addressOf(block: Parameters<typeof rangesOf>[0], layout: QemuRamLayout): number | undefined {
   if (block.gcPhys !== undefined) return block.gcPhys;
   return block.name === OPTION_ROMS.name && layout.ofType ? OPTION_ROMS.gcPhys : rangesOf(block, layout)[0]?.start;

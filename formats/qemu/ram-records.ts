@@ -10,16 +10,16 @@ import { QemuFormatError } from './qemu-error.ts';
 import { addPage, type RamBlock, type RamBlocks } from './ram-blocks.ts';
 
 /**
- * Why a scan stopped: the batch is full, the next record is incomplete in the window, a list of blocks begins, a record
- * holds changes of a page, the body is over.
+ * Reason why a scan stopped: the batch is full, the window has only part of the next record, a list of blocks begins, a
+ * record holds changes of a page, the body is over.
  */
 export type RamStop = 'full' | 'more' | 'block-list' | 'changes' | 'end';
 
-/** A record that can be read, and that no QEMU writes: a part of it that QEMU does not look at is damaged. */
+/** A readable record that no QEMU writes: a part that QEMU ignores is damaged. */
 export interface OddRecord {
-  /** From the start of the file. */
+  /** Offset from the start of the file. */
   offset: number;
-  /** Such as `the end of a section has the address 0x4000`. */
+  /** Description such as `the end of a section has the address 0x4000`. */
   what: string;
 }
 
@@ -27,7 +27,7 @@ const WORD = 8;
 const MAX_ODD = 16;
 /** Encoding and length of the changes of a page. */
 const CHANGES_HEAD = 3;
-/** The only encoding of changes that there is. */
+/** The only existing encoding of changes. */
 const XBZRLE_ENCODING = 1;
 const KINDS =
   RamFlag.FILL |
@@ -43,17 +43,17 @@ const latin1 = new TextDecoder('latin1');
 /** Turns the records of section `ram` (version 4) into batches of pages. Source: qemu-stream.md 3. */
 export class RamRecords {
   readonly blocks: RamBlocks;
-  /** Bytes of all blocks, after a scan stopped at their list. */
+  /** Size of all blocks in bytes, after a scan stopped at their list. */
   total = 0;
   /** A multifd flush was seen: pages may have gone over other connections. */
   sawMultifd = false;
-  /** The first of the records that no QEMU writes. */
+  /** The first records that no QEMU writes. */
   readonly odd: OddRecord[] = [];
-  /** The record at which a scan stopped that holds the changes of a page. */
+  /** The record with changes of a page at which a scan stopped. */
   changes: PageChanges | undefined;
-  /** Is told of every page, once there are changes. */
+  /** Gets every page once there are changes. */
   history: PageHistory | undefined;
-  /** The current block; it stays the current one from one body to the next. */
+  /** The current block, which stays current from one body to the next. */
   #block: RamBlock | undefined;
 
   constructor(blocks: RamBlocks) {
@@ -62,7 +62,7 @@ export class RamRecords {
 
   /**
    * Adds records to `batch` from the window's position on. @throws QemuFormatError, UnsupportedError for records that
-   * need what is not in a file
+   * need data outside the file
    */
   scan(window: Window, batch: PageBatch): RamStop {
     while (!batch.isFull) {
@@ -80,7 +80,7 @@ export class RamRecords {
         this.changes = changes;
         return 'changes';
       } else if (flags === RamFlag.END) {
-        // What follows the end may have to be fetched, which moves the pages that the batch refers to.
+        // Reading on may refill the window, which would move the pages of the batch.
         if (batch.count > 0) return 'full';
         if (address !== 0) this.#noteOdd(window, `the end of a section has the address ${hex(address)}`);
         window.position += WORD;
@@ -167,7 +167,7 @@ export class RamRecords {
     return { block: this.#block as RamBlock, address, offset, at: head, length };
   }
 
-  /** Goes on after a record of changes, with the page as it became. */
+  /** Goes on after a record of changes, with the changed page. */
   addChanged(window: Window, batch: PageBatch, page: Uint8Array): void {
     const { block, address, at, length } = this.changes as PageChanges;
     addPage(batch, this.blocks, block, address, false);
@@ -257,7 +257,7 @@ function inflate(bytes: Uint8Array, offset: number): Uint8Array {
     const content = inflateSync(bytes, { maxOutputLength: PAGE_SIZE });
     if (content.length === PAGE_SIZE) return content;
   } catch {
-    // Told below: any fault of the data has one name.
+    // The error below stands for any fault of the data.
   }
   throw new QemuFormatError('bad-compression', `Cannot decompress page at ${hex(offset)}: the zlib data is damaged`, {
     offset,

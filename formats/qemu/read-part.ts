@@ -3,8 +3,8 @@ import type { ByteSource } from '../files/source.ts';
 import { QemuFormatError } from './qemu-error.ts';
 
 /**
- * Bytes of a file from `position` on. @param what the name of the part, for the error. @param least bytes that suffice,
- * where a file may end before the rest, which is then zeros. @throws QemuFormatError `truncated`
+ * Bytes of a file from `position` on. @param what name of the part, for the error @param least bytes that suffice if
+ * the file ends early; the rest is then zeros @throws QemuFormatError `truncated`
  */
 export async function readPart(
   source: ByteSource,

@@ -14,11 +14,11 @@ export interface Release {
   minor: number;
   /** Third number. */
   build: number;
-  /** svn revision */
+  /** Subversion revision. */
   revision: number;
 }
 
-/** What the header of a saved state says. */
+/** Facts from the header of a saved state. */
 export interface ContainerHeader {
   /** Version of the container. */
   format: ContainerFormat;
@@ -26,7 +26,7 @@ export interface ContainerHeader {
   release?: Release;
   /** 32 or 64; absent in V1.1. */
   hostBits?: number;
-  /** Bytes of addresses in units. */
+  /** Sizes of addresses in units, in bytes. */
   widths: Widths;
   /** V1.1 stores no widths: `gcPtr` is a guess that the pgm unit corrects (ssm-container.md 2.1). */
   widthsStored: boolean;
@@ -34,15 +34,15 @@ export interface ContainerHeader {
   streamCrc: boolean;
   /** V2.0: written by the live procedure. */
   live: boolean;
-  /** V2.0: units registered with the machine, not those in the file. */
+  /** V2.0: number of units registered with the machine, not of those in the file. */
   registeredUnits?: number;
 }
 
-/** What stands before the payload of a unit. */
+/** Header of a unit. */
 export interface UnitHeader {
-  /** As the owner of the unit registered it, such as `cpum`. */
+  /** Name under which the unit was registered, such as `cpum`. */
   name: string;
-  /** Number among units of one name. */
+  /** Instance: number among units of one name. */
   instance: number;
   /** Version of the payload. */
   version: number;
@@ -50,31 +50,31 @@ export interface UnitHeader {
   pass: Pass;
   /** File offset of the unit's header. */
   offset: number;
-  /** Bytes of header and name. */
+  /** Size of header and name in bytes. */
   headerSize: number;
-  /** Where the header says that it stands, if elsewhere: bytes before it are missing, or were put in. */
+  /** Offset in the header, if it differs: bytes before the header are missing, or were inserted. */
   claimedOffset?: number;
 }
 
 /**
  * Reads a saved-state container front to back: unit by unit, each unit's payload as tables of segments.
  *
- * `nextUnit`, then `nextSegments` until it gives false, then `nextUnit` …; a payload that was left half-read is passed
- * over. Damage that leaves the reader in step goes to the `OnDamage` given at opening; any other is thrown, and then
- * only `resync` helps.
+ * `nextUnit`, then `nextSegments` until it gives false, then `nextUnit` …; the rest of a half-read payload is skipped.
+ * Damage after which reading can go on goes to the `OnDamage` given at opening; other damage is thrown, and then only
+ * `rejoin` or `resync` helps.
  */
 export interface Container {
-  /** What the file's header says. */
+  /** The file's header. */
   readonly header: ContainerHeader;
   /** The table that `nextSegments` fills. @internal */
   readonly segments: SegmentTable;
   /** Bytes of the file passed so far. */
   readonly offset: number;
-  /** The unit that is being read. */
+  /** The current unit. */
   readonly unit: UnitHeader | undefined;
   /** The mark after the last unit was found: no unit is missing at the end. */
   readonly sawEnd: boolean;
-  /** Bytes that the current unit takes in the file; final once `nextSegments` gave false. */
+  /** Size of the current unit in the file, in bytes; final once `nextSegments` gave false. */
   readonly unitSize: number;
   /** The directory (V2.0), after `nextUnit` gave undefined. */
   readonly directory: readonly DirectoryEntry[] | undefined;
@@ -86,28 +86,23 @@ export interface Container {
    */
   nextSegments(): Promise<boolean>;
   /**
-   * After `nextSegments` threw: goes to the next place in the same unit from which its payload can be read on; the
-   * bytes between are lost. False where there is none.
+   * After an error of `nextSegments`: goes to the next place in the same unit from which its payload can be read on;
+   * the bytes between are lost. @returns false if there is none
    */
   rejoin(): Promise<boolean>;
-  /** After an error was thrown: goes to the next unit header that can be trusted. False where there is none. */
+  /** After an error: goes to the next trustworthy unit header. @returns false if there is none */
   resync(): Promise<boolean>;
-  /**
-   * Gives the reader's memory back; nothing of it may be used afterwards. One that is not released costs speed, no
-   * more.
-   */
+  /** Gives the reader's memory back; nothing of it may be used afterwards. A missing call costs speed only. */
   release(): void;
 }
 
-/** How a container is read. */
+/** Options of reading a container. */
 export interface OpenOptions {
-  /**
-   * Leave the CRCs of the stream or file out: for a reading that only looks where things are, before one that checks.
-   */
+  /** Do not check the CRCs of the stream or file, for a first reading before one that checks. */
   skipCrc?: boolean;
 }
 
-/** What `label` needs to tell units apart in messages. */
+/** Name of a unit in messages: `pgm/1`, `cpum/1 pass 0`. */
 export function unitLabel(unit: Pick<UnitHeader, 'name' | 'instance' | 'pass'>): string {
   const pass = unit.pass === 'final' ? '' : ` pass ${unit.pass}`;
   return `${unit.name}/${unit.instance}${pass}`;

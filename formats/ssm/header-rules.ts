@@ -49,11 +49,10 @@ function isWidth(value: number): value is 4 | 8 {
 }
 
 /**
- * The text of a unit's name field, without its NUL: a character for each byte, so that writers give the same bytes
- * back.
+ * The text of a unit's name field without its NUL, one character for each byte, so that writers can restore the bytes.
  */
 export function unitName(bytes: Uint8Array): string {
-  // No TextDecoder: its "latin1" is Windows-1252, where 0x80 to 0x9f are other characters.
+  // Not by TextDecoder, whose "latin1" is Windows-1252, with other characters for 0x80 to 0x9f.
   return Buffer.from(bytes.subarray(0, Math.max(0, bytes.length - 1))).toString('latin1');
 }
 

@@ -8,14 +8,15 @@ import { refusalOf } from './refusal.ts';
 import { V1Reader } from './v1-reader.ts';
 import { V2Reader } from './v2-reader.ts';
 
-/** What follows the base magic, NUL-padded to 32 bytes in all. */
+/** Version texts after the base magic; both together are padded with NUL to 32 bytes. */
 const VERSION_TEXTS = { '1.0': 'V1.0\n', '1.1': 'V1.1\n', '1.2': 'V1.2\n', '2.0': 'V2.0\n' } as const;
 
 /**
  * Opens a saved-state container and reads its header.
  *
- * @param onDamage gets damage that the reader can go on after; the default throws it
- * @throws NotAStateError when this never was one, FormatError when its header is damaged, UnsupportedError for V1.0
+ * @param onDamage called for damage after which reading can go on; the default throws it
+ * @throws NotAStateError if the file never was a saved state, FormatError if its header is damaged, UnsupportedError
+ * for V1.0
  */
 export async function openContainer(
   source: ByteSource,
@@ -33,7 +34,7 @@ export async function openContainer(
 
 async function openIn(window: Window, onDamage: OnDamage, options: OpenOptions): Promise<Container> {
   await window.refill();
-  // Bytes after the end of the file may be those of another one.
+  // Bytes of the window after the end of the file may belong to another file.
   if (window.available < MAGIC_BASE.length || !startsWith(window.bytes, 0, MAGIC_BASE)) {
     throw await refusalOf(window);
   }
@@ -62,7 +63,7 @@ async function openIn(window: Window, onDamage: OnDamage, options: OpenOptions):
   }
 }
 
-/** The whole 32 bytes count, with their padding. */
+/** All 32 bytes must match, with their padding. */
 function versionOf(bytes: Uint8Array): keyof typeof VERSION_TEXTS | undefined {
   for (const [version, text] of Object.entries(VERSION_TEXTS)) {
     if (startsWith(bytes, 0, (MAGIC_BASE + text).padEnd(MAGIC_SIZE, '\0')))

@@ -4,26 +4,26 @@ import { FormatError, hex, type Place, UnsupportedError } from '../errors.ts';
 import type { Container } from './container.ts';
 import { Encoding } from './segments.ts';
 
-/** The most that one structure of a payload may take: over ten times what 254 ROMs and as many MMIO2 ranges need. */
+/** Largest structure of a payload: over ten times the size of 254 ROMs and as many MMIO2 ranges. */
 const STRUCTURE_LIMIT = 1024 * 1024;
-/** Most units are smaller. */
+/** Initial size of the own memory; most units are smaller. */
 const FIRST_GATHER = 8 * 1024;
 const NOTHING = new Uint8Array(0);
 
 /**
  * The decoded payload of a container's current unit, front to back.
  *
- * The next bytes are the *run* `runBytes[runAt, runEnd)`: a RAW segment where it stands in the window, or decoded and
- * gathered bytes in a memory of this reader. After the run come the segments from `next` on.
+ * The next bytes are the *run* `runBytes[runAt, runEnd)`: a RAW segment in the window, or decoded and gathered bytes in
+ * this reader's memory. The segments from `next` on follow the run.
  */
 export class PayloadReader {
-  /** The container that the payload comes from. */
+  /** The container of the payload. */
   readonly container: Container;
   #runBytes: Uint8Array;
   #runAt = 0;
   #runEnd = 0;
   #next = 0;
-  /** The run stands in the window, so it is lost with the next `more()`. */
+  /** The run is in the window, so the next `more()` invalidates it. */
   #runInWindow = false;
   #gathered = NOTHING;
   #ended = false;
@@ -31,7 +31,7 @@ export class PayloadReader {
 
   /**
    * Reads the unit that `container.nextUnit` gave last.
-   * @param onDecoded sees all decoded bytes, in order, whoever takes them; borrowed. Pages of unit pgm may pass it by
+   * @param onDecoded gets all decoded bytes in order, borrowed, except pages of unit pgm that are taken as stored
    */
   constructor(container: Container, onDecoded?: (bytes: Uint8Array) => void) {
     this.container = container;
@@ -40,12 +40,12 @@ export class PayloadReader {
     container.segments.count = 0;
   }
 
-  /** Where the run stands. @internal */
+  /** The memory of the run. @internal */
   get runBytes(): Uint8Array {
     return this.#runBytes;
   }
 
-  /** The first byte of the run that was not taken. @internal */
+  /** Index of the first byte of the run that was not taken. @internal */
   get runAt(): number {
     return this.#runAt;
   }
@@ -60,17 +60,19 @@ export class PayloadReader {
     return this.#next;
   }
 
-  /** Takes so many bytes of the run, which has them. @internal */
+  /** Takes bytes of the run, which must have them. @internal */
   take(count: number): void {
     this.#runAt += count;
   }
 
-  /** Takes one byte of the run, which has it. @internal */
+  /** Takes one byte of the run, which must have it. @internal */
   takeByte(): number {
     return this.#runBytes[this.#runAt++];
   }
 
-  /** Takes segments up to one of this index as they are stored. The run must be used up. @internal */
+  /**
+   * Skips to the segment of this index; the caller takes the earlier ones as stored. The run must be used up. @internal
+   */
   takeSegments(upTo: number): void {
     this.#next = upTo;
   }
@@ -92,7 +94,7 @@ export class PayloadReader {
   }
 
   /**
-   * Makes the next segment the run. The run must be used up. False when there is no segment left in the table.
+   * Makes the next segment the run. The run must be used up. @returns false if the table has no segment left
    * @internal
    */
   nextRun(): boolean {
@@ -113,7 +115,7 @@ export class PayloadReader {
     return true;
   }
 
-  /** Makes sure that `count` bytes stand in the run; false when the table of segments has no more. @internal */
+  /** Makes sure that the run has `count` bytes. @returns false if the table of segments has no more @internal */
   collect(count: number): boolean {
     while (this.#runEnd - this.#runAt < count) {
       if (this.#runAt === this.#runEnd) {
@@ -126,8 +128,8 @@ export class PayloadReader {
   }
 
   /**
-   * Reads one structure of any length: tries with the bytes that are there, fetches more while they don't suffice.
-   * @throws FormatError `too-short` when the unit ends before, and what `read` throws
+   * Reads one structure of any length: tries with the present bytes, and fetches more while they don't suffice.
+   * @throws FormatError `too-short` if the unit ends before, and errors of `read`
    */
   async parse<T>(read: (cursor: Cursor) => T): Promise<T> {
     for (;;) {
@@ -143,7 +145,7 @@ export class PayloadReader {
     }
   }
 
-  /** The next decoded bytes, as many as stand together; undefined at the unit's end. Borrowed until the next call. */
+  /** The next contiguous decoded bytes; undefined at the unit's end. Borrowed until the next call. */
   async piece(): Promise<Uint8Array | undefined> {
     while (this.#runAt === this.#runEnd) {
       if (this.nextRun()) continue;
@@ -154,7 +156,7 @@ export class PayloadReader {
     return piece;
   }
 
-  /** All that is left of the payload, owned. @throws UnsupportedError `too-long` beyond `limit` bytes */
+  /** The rest of the payload, owned. @throws UnsupportedError `too-long` beyond `limit` bytes */
   async rest(limit: number): Promise<Uint8Array> {
     let bytes = NOTHING;
     let size = 0;
@@ -171,7 +173,7 @@ export class PayloadReader {
     return bytes.subarray(0, size);
   }
 
-  /** Passes what is left; gives its last bytes, `count` at most, owned. */
+  /** Skips the rest; gives its last bytes, at most `count`, owned. */
   async tail(count: number): Promise<Uint8Array> {
     let tail = Buffer.alloc(0);
     for (let piece = await this.piece(); piece; piece = await this.piece())
@@ -179,18 +181,18 @@ export class PayloadReader {
     return tail;
   }
 
-  /** Passes what is left, decompressing on the way so that every block is checked. */
+  /** Skips the rest, but decompresses it so that every block is checked. */
   async drain(): Promise<void> {
     while (await this.piece());
   }
 
-  /** Whether nothing is left of the payload, not even an empty record. */
+  /** Whether nothing of the payload is left, not even an empty record. */
   async isAtEnd(): Promise<boolean> {
     if (this.#runAt < this.#runEnd || this.#next < this.container.segments.count) return false;
     return this.#ended || !(await this.more());
   }
 
-  /** Demands that the payload is used up. V1.x containers tolerate a rest. @returns whether there is one */
+  /** Checks that the payload is used up; V1.x containers tolerate a rest. @returns whether there is a rest */
   async expectEnd(): Promise<boolean> {
     const isAtEnd = await this.isAtEnd();
     if (!isAtEnd && this.container.header.format === '2.0')
@@ -198,7 +200,7 @@ export class PayloadReader {
     return !isAtEnd;
   }
 
-  /** Where the reader stands, as far as the file tells. */
+  /** Place of the reader, as far as known. */
   get place(): Place {
     const { unit, segments } = this.container;
     const place: Place = unit
@@ -210,7 +212,10 @@ export class PayloadReader {
     return place;
   }
 
-  /** Gathers at least `needed` bytes, and twice what there is: many small segments must not make many attempts. */
+  /**
+   * Gathers at least `needed` bytes, and twice the present ones, so that many small segments do not cause many
+   * attempts.
+   */
   async #fetch(needed: number): Promise<void> {
     if (needed > STRUCTURE_LIMIT) throw this.#tooLong(`a structure of more than ${STRUCTURE_LIMIT} bytes`);
     const wanted = Math.max(needed, 2 * (this.#runEnd - this.#runAt));
@@ -221,7 +226,7 @@ export class PayloadReader {
       throw this.#error('too-short', 'the payload ends too early', 'VERR_SSM_LOADED_TOO_MUCH');
   }
 
-  /** Moves the run to own memory with room for `extra` bytes after it. */
+  /** Moves the run to the reader's own memory, with room for `extra` bytes after it. */
   #ownRun(extra: number): void {
     const have = this.#runEnd - this.#runAt;
     const tooSmall = have + extra > this.#gathered.length;
@@ -235,7 +240,7 @@ export class PayloadReader {
     this.#runInWindow = false;
   }
 
-  /** Decodes the next segment, to stand after the run. */
+  /** Decodes the next segment to the end of the run. */
   #append(): boolean {
     const { segments } = this.container;
     if (this.#next >= segments.count) return false;

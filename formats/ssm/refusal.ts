@@ -7,15 +7,15 @@ import { startsWith } from './header-rules.ts';
 import { END_MAGIC, FOOTER_MAGIC, footer, MAGIC_BASE, UNIT_MAGIC, unitHeaderV1 } from './layouts.ts';
 import { isUnitHeaderV2 } from './resync.ts';
 
-// Of files that do not start as saved states do: damage, where anything tells that the file was one once; else the kind
-// of file that it is.
+// The error for a file that does not begin like a saved state: damage, if anything shows that it was one; else its
+// kind.
 
-/** Signatures of other files are looked for so far; units of a state in all that the window has. */
+/** Signatures of other files are searched up to here, units of a state in the whole window. */
 const HEAD_SIZE = 64 * 1024;
-/** Zeros are counted so far, which takes no time that anyone notices. */
+/** Zeros are skipped up to here, which takes little time. */
 const ZEROS_LIMIT = 64 * MIB;
 
-/** @param window at the start of the file, filled; it is used up */
+/** @param window at the start of the file, filled; is moved */
 export async function refusalOf(window: Window): Promise<SavkitError> {
   const { available } = window;
   if (available === 0) return nothingLeft('the file is empty; was the disk full, or did a copy fail?', 'VERR_EOF');
@@ -52,7 +52,7 @@ export async function refusalOf(window: Window): Promise<SavkitError> {
 function nothingLeft(what: string, vboxCode: string): FormatError {
   return new FormatError(
     'nothing-left',
-    `Cannot read file: nothing of a saved state is there, ${what} Look for another copy`,
+    `Cannot read file: nothing of a saved state is left, ${what} Look for another copy`,
     { offset: 0 },
     vboxCode,
   );
@@ -71,7 +71,7 @@ function inWindow({ bytes, position, available }: Window, length: number): Buffe
   return Buffer.from(bytes.buffer, bytes.byteOffset + position, Math.min(available, length));
 }
 
-/** Most of the magic is there. */
+/** Whether most characters of the magic are correct. */
 function isAlmostMagic(head: Uint8Array): boolean {
   const right = [...MAGIC_BASE].filter((character, i) => head[i] === character.charCodeAt(0)).length;
   return right > MAGIC_BASE.length / 2;
@@ -82,8 +82,8 @@ function hasUnit(window: Window): boolean {
 }
 
 /**
- * A file of another kind may hold a saved state, whose units then stand elsewhere than they claim. V1.x units do not
- * tell their places.
+ * Whether a unit stands at the offset that it claims: in a file of another kind that contains a saved state, units do
+ * not. V1.x units do not tell their offsets.
  */
 function hasUnitInPlace(window: Window): boolean {
   const { bytes, view, available, source } = window;
@@ -94,7 +94,7 @@ function hasUnitInPlace(window: Window): boolean {
   return false;
 }
 
-/** What stands at the very end of each format, and its size: the footer of V2.0, the end unit of V1.x. */
+/** Last structure of each format: the footer of V2.0, the end unit of V1.x. */
 const ENDS = [
   { magic: FOOTER_MAGIC, size: footer.size() },
   { magic: END_MAGIC, size: unitHeaderV1.size() },

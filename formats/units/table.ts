@@ -46,9 +46,9 @@ import { massStorageRow } from './usb/mass-storage.ts';
 import { ohciRow } from './usb/ohci.ts';
 import { xhciRow } from './usb/xhci.ts';
 
-/** What units tell of a state. */
+/** Facts of a state from its units. */
 export interface UnitFacts {
-  /** What unit SSM tells of the build that saved the machine, by name. */
+  /** Facts of unit SSM about the build that saved the machine, by name. */
   buildInfo: Record<string, string>;
   /** Absent where the unit is missing or could not be read. */
   mm?: MemorySizes;
@@ -56,11 +56,11 @@ export interface UnitFacts {
   cpum?: Cpum;
   /** APIC base MSR by CPU; empty where the unit could not be read. */
   apicBases: bigint[];
-  /** What loaders compare of units, by `name/instance`; undefined where it is laid out in a way that is not known. */
+  /** Configurations that loaders compare, by `name/instance`; undefined if the layout is not known. */
   configs: Map<string, DeviceConfig | undefined>;
-  /** What units tell people of their device, by `name/instance`. */
+  /** Facts about devices for people, by `name/instance`. */
   told: Map<string, Told>;
-  /** Of VMSVGA: the machine had 3D acceleration; absent where the state does not tell. */
+  /** The machine had 3D acceleration with VMSVGA; absent if the state does not tell. */
   has3d?: boolean;
   /** Absent where the unit could not be read, or shows no time. */
   guestClock?: GuestClock;
@@ -78,7 +78,7 @@ export interface UnitFacts {
   pciDevices: Map<string, PciDevice>;
 }
 
-/** Every unit that savkit knows something of; unit pgm, which holds guest memory, has a folder of its own. */
+/** All units of which savkit knows something, except pgm, which holds guest memory and has a folder of its own. */
 export const UNIT_TABLE: readonly UnitRow[] = [
   ...[buildInfoRow, liveControlRow, ...mmRows, ...cpumRows, apicRow, gimRow, ...pdmRows],
   ...[trpmRow, emRow, tmRow, vmmRow, ...smallCpuRows],
@@ -90,7 +90,7 @@ export const UNIT_TABLE: readonly UnitRow[] = [
   ...vmmDevRows,
 ];
 
-/** Before any unit was read. */
+/** Facts before any unit was read. */
 export function noFacts(): UnitFacts {
   return {
     buildInfo: {},
@@ -103,8 +103,8 @@ export function noFacts(): UnitFacts {
 }
 
 /**
- * Reads what a unit tells of its state. @throws what the reader of a payload throws, and FormatError, UnsupportedError
- * of units that must be as expected
+ * Reads a unit's facts. @throws errors of the payload's reader; FormatError, UnsupportedError for units that must be as
+ * expected
  */
 export async function readFacts(unit: UnitHeader, payload: PayloadReader, facts: UnitFacts): Promise<void> {
   const row = rowOf(unit);
@@ -126,8 +126,8 @@ export async function readFacts(unit: UnitHeader, payload: PayloadReader, facts:
 }
 
 /**
- * The payload of a unit in pass 0 of a live save, from that of the final pass; undefined for units that have none, and
- * where it can't be told.
+ * The payload of a unit in pass 0 of a live save, from that of the final pass; undefined for units without one, and if
+ * it cannot be derived.
  */
 export function livePassOf(
   unit: { name: string; instance: number; version: number },
@@ -136,12 +136,12 @@ export function livePassOf(
   return rowOf(unit)?.livePass?.(payload, unit.version);
 }
 
-/** Whether the loader of such a unit compares what settings tell. */
+/** Whether the loader of such a unit compares its configuration with the machine's. */
 export function isCompared(unit: string): boolean {
   return UNIT_TABLE.some((row) => row.unit === unit && row.isCompared);
 }
 
-/** What is known of a unit of this version. */
+/** The row of a unit of this version. */
 export function rowOf(unit: { name: string; instance: number; version: number }): UnitRow | undefined {
   return UNIT_TABLE.find(
     (row) =>
@@ -151,7 +151,7 @@ export function rowOf(unit: { name: string; instance: number; version: number })
   );
 }
 
-/** Reads and writes the whole payload of a unit's final pass; undefined where its layout is not known. */
+/** Codec for the whole payload of a unit's final pass; undefined if its layout is not known. */
 export function codecFor({ name, version }: { name: string; version: number }): UnitCodec | undefined {
   return UNIT_TABLE.find((row) => row.unit === name && row.codec && (row.versions?.includes(version) ?? true))?.codec;
 }
@@ -159,12 +159,12 @@ export function codecFor({ name, version }: { name: string; version: number }): 
 /** A unit whose layout is known. */
 export interface DecodedUnit {
   fields: readonly UnitField[];
-  /** Bytes whose layout is not known. */
+  /** Number of bytes whose layout is not known. */
   opaqueSize: number;
 }
 
 /**
- * All fields of a unit; undefined where its layout is not known.
+ * All fields of a unit; undefined if its layout is not known.
  * @throws FormatError `not-as-laid-out`
  */
 export function decodeUnit(

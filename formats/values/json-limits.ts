@@ -4,8 +4,8 @@ import type { MessageLimits } from './message-pack.ts';
 const [QUOTE, BACKSLASH, COMMA, OPEN_LIST, CLOSE_LIST, OPEN_MAP, CLOSE_MAP] = Buffer.from('"\\,[]{}');
 
 /**
- * Checks JSON before it is parsed, which would take many times its size in memory: counts its values, those that begin
- * a list or a map and those that a comma announces, and the depth. Whether it is JSON at all shows when it is parsed.
+ * Checks JSON before it is parsed, which would take many times its size in memory: counts its values, by the begins of
+ * lists and maps and by commas, and the depth. Whether it is JSON at all shows when it is parsed.
  * @param refuse makes the error to throw beyond the limits; by default a FormatError `bad-json`
  */
 export function checkJson(
@@ -27,7 +27,7 @@ export function checkJson(
   }
 }
 
-/** Where the quote stands that ends a text. */
+/** Index of the quote that ends a text. */
 function endOfText(bytes: Uint8Array, start: number): number {
   let at = start;
   while (at < bytes.length && bytes[at] !== QUOTE) at += bytes[at] === BACKSLASH ? 2 : 1;

@@ -19,13 +19,13 @@ export interface DiskFile {
   read(target: Uint8Array, at: number, length: number, position: number | null): Promise<{ bytesRead: number }>;
   write(bytes: Uint8Array, at: number, length: number, position: number): Promise<{ bytesWritten: number }>;
   writeFile(text: string): Promise<void>;
-  /** Makes its bytes durable. */
+  /** Makes the file's bytes durable. */
   sync(): Promise<void>;
   datasync(): Promise<void>;
   close(): Promise<void>;
 }
 
-/** What is asked of a file system; each as Node's function of the same name. */
+/** Functions of a file system, like Node's functions of the same names. */
 export interface Disk {
   open(path: string, flags: string, mode?: number): Promise<DiskFile>;
   readFile(path: string, encoding: 'utf8'): Promise<string>;

@@ -1,10 +1,10 @@
 import type { Worker } from 'node:worker_threads';
 
 /**
- * Starts a thread that helps with work which could go on without it.
- * @param start makes it
- * @param onLost called where the system has no thread left, and with a thread that has ended by itself
- * @returns the thread; none where there is none to be had
+ * Starts a thread that helps with work; the work can go on without it.
+ * @param start makes the thread
+ * @param onLost called without a thread if the system has none left, and with a thread that has ended by itself
+ * @returns the thread, or nothing if the system has none left
  */
 export function startThread(start: () => Worker, onLost: (thread?: Worker) => void): Worker[] {
   try {

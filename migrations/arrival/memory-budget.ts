@@ -1,13 +1,13 @@
 import type { TargetHost, TargetMachine } from '../machine/machine.ts';
 
-/** A host that takes a machine out of a budget. */
+/** A host whose machine takes memory from a budget. */
 export interface Lease<M extends TargetMachine> {
   host: TargetHost<M>;
-  /** The machine is gone; to be called once or more often. */
+  /** Gives the memory back once the machine is gone; further calls do nothing. */
   giveBack(): void;
 }
 
-/** Memory that all machines of a process share: taken when a machine is described, before a page of it comes. */
+/** Memory for all machines of a process. A machine takes its part when it is described, before any page comes. */
 export class MemoryBudget {
   readonly maxPages: number;
   #taken = 0;
@@ -16,19 +16,19 @@ export class MemoryBudget {
     this.maxPages = maxPages;
   }
 
-  /** Pages that are left. */
+  /** Number of free pages. */
   get left(): number {
     return this.maxPages - this.#taken;
   }
 
-  /** A host whose one machine comes out of this budget. */
+  /** A host for one machine, which takes memory from this budget. */
   lease<M extends TargetMachine>(host: TargetHost<M>): Lease<M> {
     let own = 0;
     const giveBack = () => {
       this.#taken -= own;
       own = 0;
     };
-    // A source that comes again describes its machine once more: what it has already is not to be had twice.
+    // A returning source describes its machine once more, so its own pages count as free.
     const room = () => Math.min(host.maxPages, this.left + own);
     return {
       giveBack,

@@ -17,12 +17,12 @@ import { MachineSeal } from './machine-seal.ts';
 import type { PageIntake } from './page-intake.ts';
 import type { TargetCustody } from './target-custody.ts';
 
-/** Hashes in one frame of leaves. */
+/** Number of hashes in one frame `leaves`. */
 const LEAVES = MODEST_FRAME / 8;
 
 /** One link of a migration at the target, with all its streams. */
 export class TargetSession {
-  /** By this token further streams show that they belong to this link. */
+  /** Token that further streams of this link have to show. */
   readonly token: string = world.chance.bytes(16).toString('hex');
   readonly channel: FrameChannel;
   readonly #custody: TargetCustody;
@@ -34,7 +34,7 @@ export class TargetSession {
   readonly #others: FrameChannel[] = [];
   readonly #disks: FrameChannel[] = [];
   #intake: PageIntake | undefined;
-  /** Until then a frame has to come that is more than a sign of life. */
+  /** Time by which a frame has to come that is more than a sign of life. */
   #deadline = Number.POSITIVE_INFINITY;
   #isOver = false;
   #hasToldOfRunning = false;
@@ -58,8 +58,8 @@ export class TargetSession {
   }
 
   /**
-   * Serves the control stream until the source, which knows that the machine runs, closes it. @throws LinkError,
-   * PeerError, FormatError
+   * Serves the control stream until the source, knowing that the machine runs, closes it. @throws LinkError, PeerError,
+   * FormatError
    */
   run(): Promise<void> {
     return this.#note(this.#serve());
@@ -70,7 +70,7 @@ export class TargetSession {
     return this.#note(this.#serveStream(channel, index));
   }
 
-  /** Takes no frames any more; resolves when no work is under way. The control stream stays open for a last message. */
+  /** Stops taking frames; resolves when no work is under way. The control stream stays open for a last message. */
   async stop(): Promise<void> {
     this.#isOver = true;
     for (const channel of [...this.#others, ...this.#disks]) channel.destroy();
@@ -104,7 +104,7 @@ export class TargetSession {
     }
   }
 
-  /** Serves a connection of a disk, until its end. @param disk its number in the description */
+  /** Serves a connection of a disk until its end. @param disk number of the disk in the description */
   async serveDisk(channel: FrameChannel, disk: number): Promise<void> {
     const { machine, description } = this.#arrival;
     const disks = description?.hypervisor === 'qemu' ? description.disks.length : 0;
@@ -156,14 +156,14 @@ export class TargetSession {
     }
   }
 
-  /** Frames that are still there when a link is given up are not taken: a newer link may be under way. */
+  /** Receives a frame, but not on a link that was given up: a newer link may be under way. */
   async #receive(channel: FrameChannel, expected: string): Promise<Frame> {
     const frame = await channel.receive(expected);
     if (this.#isOver) throw LinkError.lost();
     return frame;
   }
 
-  /** More than a sign of life has come: a frame, or a piece of a disk. */
+  /** Moves the deadline, after a frame or a piece of a disk has come. */
   #noteSign(): void {
     this.#deadline = clock() + this.channel.timeOuts.frame * PATIENCE;
   }
@@ -188,7 +188,7 @@ export class TargetSession {
         this.#arrival.enter('cancel');
         return throwReason(frame);
       case 'refuse':
-        // A source says that only before it has decided: the machine stays there, whatever is ready here.
+        // A source refuses only before it has decided, so the machine stays there, whatever is ready here.
         if (this.#arrival.may('cancel')) this.#arrival.enter('cancel');
         return throwReason(frame);
       default:
@@ -220,10 +220,7 @@ export class TargetSession {
     if (!hasPages) this.#readyMemory();
   }
 
-  /**
-   * Prepares memory until the first pages come. The source first looks at all of its machine, which leaves time for
-   * that.
-   */
+  /** Prepares memory until the first pages come. There is time, as the source first searches all of its machine. */
   #readyMemory(): void {
     world.time.turn(() => {
       if (!this.#intake && this.#arrival.state === 'receiving' && this.#arrival.machine?.readyMemory?.())
@@ -246,7 +243,7 @@ export class TargetSession {
   async #answer(): Promise<void> {
     this.#arrival.enter('inquire');
     const { decision: written, isLaunched, migration } = this.#arrival;
-    // Where the machine is this side's but has not started, the source has to ask for the start once more.
+    // If the machine is this side's but has not started, the answer makes the source ask for the start once more.
     const isWaiting = written === 'started' && !isLaunched;
     const decision = written === 'unknown' ? await this.#custody.recall(migration) : isWaiting ? 'ready' : written;
     this.#hasToldOfRunning ||= decision === 'started';

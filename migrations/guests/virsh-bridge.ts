@@ -11,32 +11,32 @@ import { startListening } from '../wire/start-listening.ts';
 import { privateFolder, removeFolder } from './memory/private-folder.ts';
 
 // libvirt keeps the QMP socket of its guests for itself, and passes commands on: `virsh qemu-monitor-command`. One
-// virsh serves all commands, as starting one takes longer than a guest may stand still.
+// virsh process serves all commands, as starting one takes longer than a guest may stand still.
 
 const LINE_LIMIT = 16 * MIB;
-/** Of what virsh says of errors, as much as an error can show. */
+/** Characters of virsh's messages that an error shows at most. */
 const SAID = 500;
 
-/** By then virsh has said why it does nothing. */
+/** Time within which virsh tells why a command failed. */
 const ERROR_MS = 1000;
 const LOOK_MS = 10;
-/** It has to connect to libvirt first. */
+/** Time for a virsh command, which first connects to libvirt. */
 export const VIRSH_MS = 30_000;
 
-/** The QMP of a guest of libvirt at a socket of this process, as a QEMU would serve it, without events. */
+/** Serves the QMP of a libvirt guest at a socket of this process, as QEMU would, but without events. */
 export class VirshBridge {
   /** Path of the socket. */
   readonly path: string;
-  /** Of the domain. */
+  /** UUID of the domain. */
   readonly uuid: string;
   readonly #folder = privateFolder();
   readonly #virsh: ChildProcess;
   readonly #server: Server;
   readonly #sockets = new Set<Socket>();
-  /** Of the command that is carried out, in pieces as they came. */
+  /** Output of the current command, in pieces. */
   #output: string[] = [];
   #size = 0;
-  /** The last of it, and what comes at its end. */
+  /** End of the output so far, and the mark at its end. */
   #tail = '';
   #end = '';
   #isOver = false;
@@ -61,8 +61,8 @@ export class VirshBridge {
   }
 
   /**
-   * @param domain its name, number or UUID
-   * @throws EnvironmentError where there is no virsh, or none that answers; UnsupportedError `qmp-refused` in the words
+   * @param domain name, number or UUID
+   * @throws EnvironmentError if there is no virsh, or it does not answer; UnsupportedError `qmp-refused` in the words
    * of libvirt; InterruptedError
    */
   static async open(domain: string, wait: QmpWait = {}): Promise<VirshBridge> {
@@ -76,7 +76,7 @@ export class VirshBridge {
     this.#server.close();
     this.#hangUp();
     this.#virsh.stdin?.end();
-    // One that waits for libvirt hears nothing else.
+    // A virsh that waits for libvirt does not notice the end of its input.
     this.#virsh.kill('SIGKILL');
     removeFolder(this.#folder);
   }
@@ -89,13 +89,13 @@ export class VirshBridge {
     for await (const line of linesOf(socket, LINE_LIMIT, 'drop')) {
       const { id, ...command } = JSON.parse(line);
       const answer =
-        // libvirt has negotiated capabilities long ago.
+        // libvirt has already negotiated capabilities.
         command.execute === 'qmp_capabilities' ? { return: {} } : JSON.parse(await this.#ask(JSON.stringify(command)));
       socket.write(`${JSON.stringify({ ...answer, id })}\n`);
     }
   }
 
-  /** @returns a line of JSON; what virsh refuses as QEMU would refuse it */
+  /** @returns a line of JSON; refusals of virsh in the form of QEMU's */
   #ask(command: string): Promise<string> {
     const asked = this.#last.then(() => this.#askNow(command));
     this.#last = asked.catch(() => {});
@@ -104,7 +104,7 @@ export class VirshBridge {
 
   async #askNow(command: string): Promise<string> {
     const end = `savkit-end-${++this.#commands}`;
-    // virsh repeats what it is told, after its prompt.
+    // The line feed tells the mark from virsh's echo of the command, which follows its prompt.
     this.#end = `\n${end}`;
     [this.#output, this.#size, this.#tail, this.#isOver, this.#errors] = [[], 0, '\n', false, ''];
     this.#virsh.stdin?.write(`qemu-monitor-command ${quoted(this.uuid)} ${quoted(command)}\necho ${end}\n`);
@@ -119,7 +119,7 @@ export class VirshBridge {
       .join('')
       .split('\n')
       .find((line) => line.startsWith('{'));
-    // Errors take another way, which may be slower.
+    // Errors come through stderr, which may be slower.
     for (const until = clock() + ERROR_MS; !answer && this.#errors === '' && clock() < until; ) await sleep(LOOK_MS);
     return answer ?? JSON.stringify({ error: { class: 'GenericError', desc: firstError(this.#errors) } });
   }
@@ -131,7 +131,7 @@ export class VirshBridge {
     this.#isOver ||= near.includes(this.#end);
     this.#tail = near.slice(-this.#end.length);
     if (this.#size > LINE_LIMIT) {
-      // It never ends an answer, or what it carries has no end.
+      // The answer is too long, or has no end.
       this.#virsh.kill('SIGKILL');
       this.#virsh.stdout?.destroy();
       this.#output = [];
@@ -145,7 +145,7 @@ export class VirshBridge {
   }
 }
 
-/** As virsh reads words: JSON has another way to write the one letter that would end it. */
+/** Quotes a word for virsh; JSON can write the single quote in another way. */
 function quoted(text: string): string {
   return `'${text.replaceAll("'", '\\u0027')}'`;
 }
@@ -160,7 +160,7 @@ function firstError(said: string): string {
 }
 
 /**
- * UUIDs of the domains of libvirt that run: a name may also be the number of another.
+ * UUIDs of libvirt's running domains, which are unambiguous: a name may be the number of another domain.
  * @throws as `VirshBridge.open` does
  */
 export async function runningDomains(wait: QmpWait = {}): Promise<string[]> {
@@ -168,7 +168,7 @@ export async function runningDomains(wait: QmpWait = {}): Promise<string[]> {
   return uuids.split('\n').filter((uuid) => uuid !== '');
 }
 
-/** What virsh prints. @param subject completes "libvirt refuses" */
+/** Output of a virsh command. @param subject completes "libvirt refuses" */
 async function virsh(
   words: readonly string[],
   subject: string,

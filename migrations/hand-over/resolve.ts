@@ -1,45 +1,45 @@
 import type { SourceDecision, TargetDecision } from './decision-record.ts';
 
-/** What is known of a side: its record, if it is at hand, and whether its process is alive. */
+/** Knowledge about the source: its record, if at hand, and whether its process is alive. */
 export interface SourceKnown {
-  /** What is on record there. */
+  /** Decision on record there. */
   decision: SourceDecision | 'unknown';
   /** Whether the process of that side still runs. */
   alive: boolean | 'unknown';
-  /** Number of the connection over which it was decided. */
+  /** Number of the connection of that decision. */
   attempt?: number;
 }
-/** What is known of the target's side. */
+/** Knowledge about the target. */
 export interface TargetKnown {
-  /** What is on record there. */
+  /** Decision on record there. */
   decision: TargetDecision | 'unknown';
   /** Whether the process of that side still runs. */
   alive: boolean | 'unknown';
-  /** Number of the connection over which it was decided; absent where that is not on record. */
+  /** Number of the connection of that decision; absent where that is not on record. */
   attempt?: number;
 }
 
-/** Who may run the machine. */
+/** Answer to the question which side may run the machine. */
 export interface Resolution {
-  /** The one side where the machine runs, or may be told to. */
+  /** The one side where the machine runs, or may be started. */
   survivor: 'source' | 'target' | 'undecided';
-  /** Decisions to be written down, in this order: first the side that gives up, then the one that runs. */
+  /** Decisions to be written down in this order: first by the side that gives up, then by the one that runs. */
   write: { side: 'source' | 'target'; decision: SourceDecision | TargetDecision }[];
   /** One line for people. */
   because: string;
-  /** Why nothing is to be written yet: a process that lives may still decide otherwise. */
+  /** The reason why nothing is to be written yet: a living process may still decide otherwise. */
   notYet?: string;
 }
 
 const OLD_COPY =
-  "this record of the target's is older than the source's decision: it needs the one of now, or of the target " +
+  "this record of the target is older than the source's decision: give the present record, or that of the target " +
   'that was meant';
 
 /**
- * Who may run the machine, from what both sides have written down; a pure function. The source's written `handed-over`
- * is the decision; before it the machine is the source's, after it the target's, unless the target has written down,
- * for good, that it gave up. What a living process may still change settles nothing: neither its record, nor an older
- * copy of that. What it may not change any more, `kept`, `done`, `started` and `gave-up`, counts in copies, too.
+ * Decides which side may run the machine, from the records of both; a pure function. The source's record `handed-over`
+ * is the decision: before it the machine is the source's, after it the target's, unless the target has recorded for
+ * good that it gave up. Records that a living process may still change settle nothing, nor do older copies of them. The
+ * final records `kept`, `done`, `started` and `gave-up` count in copies, too.
  */
 export function resolve(source: SourceKnown, target: TargetKnown): Resolution {
   if (target.decision === 'started') {
@@ -77,12 +77,15 @@ function notHandedOver({ alive }: SourceKnown, target: TargetKnown): Resolution 
     };
   const notYet =
     alive === true
-      ? 'the process of the source may still be at it: run it again when that has ended'
-      : 'whether the process of the source has ended can only be told there: run it there, or with --peer-ended';
+      ? 'the process of the source may still be migrating: ask again when it has ended'
+      : 'only the host of the source can tell whether its process has ended: ask there, or with --peer-ended';
   return { survivor: 'source', write: [], because, notYet };
 }
 
-/** The source has decided over a later connection: with another process, or with this one in another state. */
+/**
+ * Whether the source has decided on a later connection than the record's: with another process of the target, or with
+ * this one in another state.
+ */
 function isOlder({ attempt: ready = 0 }: TargetKnown, { attempt: decided = 0 }: SourceKnown): boolean {
   return ready !== 0 && ready < decided;
 }
@@ -95,7 +98,7 @@ function handedOver(target: TargetKnown): Resolution {
   if (target.alive === false)
     return { survivor: 'source', write: givesUp, because: 'the target ended before it started the machine' };
   if (target.alive === 'unknown')
-    return undecided('the target is to run the machine; whether its process is alive can only be told there');
+    return undecided('the target is to run the machine; only its host can tell whether its process is alive');
   if (target.decision === 'receiving') return undecided(OLD_COPY);
   return {
     survivor: 'target',

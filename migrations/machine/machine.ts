@@ -31,7 +31,7 @@ export interface DiskWay {
   /**
    * Relays bytes between this hypervisor's stream and that of the target's hypervisor, in both directions, until either
    * ends.
-   * @param disk its number in the description
+   * @param disk number of the disk in the description
    */
   carry(disk: number, stream: Duplex): void;
   /** @param done bytes copied @param all bytes in total, as known so far */
@@ -119,7 +119,7 @@ export interface TargetMachine extends PageAccess {
   readyMemory?(): boolean;
   /**
    * Opens the stream on which the hypervisor takes the contents of a disk, for a machine whose disks are copied.
-   * @param disk its number in the description
+   * @param disk number of the disk in the description
    * @throws SavkitError
    */
   openDisk?(disk: number): Promise<Duplex>;

@@ -1,10 +1,10 @@
 /** A set of pages, as bits. */
 export class PageSet {
-  /** Pages that there are. */
+  /** Number of pages of the machine. */
   readonly pageCount: number;
   readonly #words: Uint32Array;
 
-  /** Empty at first. @param pageCount pages that there are, numbered from 0 */
+  /** Empty at first. @param pageCount number of pages, which are numbered from 0 */
   constructor(pageCount: number, words: Uint32Array = new Uint32Array((pageCount + 31) >>> 5)) {
     this.pageCount = pageCount;
     this.#words = words;
@@ -15,17 +15,17 @@ export class PageSet {
     return new PageSet(pageCount, new Uint32Array(new SharedArrayBuffer(((pageCount + 31) >>> 5) * 4)));
   }
 
-  /** One bit for each page. @internal */
+  /** A bit for each page. @internal */
   get words(): Uint32Array {
     return this.#words;
   }
 
-  /** Adds a page; harmless when it is there. */
+  /** Adds a page, if it is not in the set. */
   add(page: number): void {
     this.#words[page >>> 5] |= 1 << (page & 31);
   }
 
-  /** Removes a page; harmless when it is not there. */
+  /** Removes a page, if it is in the set. */
   delete(page: number): void {
     this.#words[page >>> 5] &= ~(1 << (page & 31));
   }
@@ -35,7 +35,7 @@ export class PageSet {
     return ((this.#words[page >>> 5] >>> (page & 31)) & 1) === 1;
   }
 
-  /** Adds all pages that there are. */
+  /** Adds all pages. */
   addAll(): void {
     this.#words.fill(0xffff_ffff);
     const used = this.pageCount & 31;
@@ -52,14 +52,14 @@ export class PageSet {
     for (let i = 0; i < this.#words.length; i++) this.#words[i] |= other.#words[i];
   }
 
-  /** Pages in the set. */
+  /** Number of pages in the set. */
   get size(): number {
     let size = 0;
     for (let i = 0; i < this.#words.length; i++) size += onesOf(this.#words[i]);
     return size;
   }
 
-  /** The first page of the set from `from` on; `pageCount` when there is none. */
+  /** The first page of the set from `from` on; `pageCount` if there is none. */
   next(from: number): number {
     let at = from >>> 5;
     if (from >= this.pageCount) return this.pageCount;

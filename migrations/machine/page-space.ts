@@ -4,7 +4,7 @@ import { MAX_PAGES } from '../wire/limits.ts';
 import { MigrationError } from '../wire/migration-error.ts';
 import type { PageRegion } from './description.ts';
 
-/** All pages of a machine under one number: regions one after the other, in the order of the description. */
+/** Numbers all pages of a machine: regions one after the other, in the order of the description. */
 export class PageSpace {
   readonly regions: readonly PageRegion[];
   readonly pageCount: number;
@@ -41,7 +41,7 @@ export class PageSpace {
     return low;
   }
 
-  /** As people look for it: `RAM page at 0x1f000`, `VRam (mmio2) page 17`. */
+  /** Name of a page for people: `RAM page at 0x1f000`, `VRam (mmio2) page 17`. */
   nameOf(page: number): string {
     const at = this.regionOf(page);
     const { kind, name, firstFrame } = this.regions[at];

@@ -1,17 +1,17 @@
 import { PAGE_SIZE } from '../../formats/sizes.ts';
 import { PageHashes } from '../machine/page-hashes.ts';
 
-/** Contents of pages that are sent again and again, for deltas: 64 MiB. */
+/** Kept contents of pages that are sent again and again, for deltas: 64 MiB. */
 const KEPT_PAGES = 16384;
 const KEPT_CHUNK = 256;
 
-/** What the source knows of the target's memory. */
+/** The source's knowledge of the target's memory. */
 export class SentPages {
-  /** Hashes of the pages as the target has them. */
+  /** Hashes of the target's pages. */
   readonly hashes: PageHashes;
   /** How often a page was sent, up to 255. */
   readonly times: Uint8Array;
-  /** Pages (plus 1) by a part of their hash; the newest wins. */
+  /** Pages (plus 1) by a part of their hash; the newest replaces others. */
   readonly #byHash: Uint32Array;
   readonly #mask: number;
   readonly #keptPage = new Uint32Array(KEPT_PAGES);
@@ -25,7 +25,7 @@ export class SentPages {
     this.#mask = slots - 1;
   }
 
-  /** Pages that are not zeros at the target; counted anew, 1 ms per GiB. */
+  /** Number of pages that are not zeros at the target; each call counts anew, 1 ms per GiB. */
   get contentPages(): number {
     let count = 0;
     for (let page = 0; page < this.hashes.pageCount; page++) if (!this.hashes.isZero(page)) count++;
@@ -39,7 +39,7 @@ export class SentPages {
     this.#byHash[words[i * 2] & this.#mask] = page + 1;
   }
 
-  /** A page that has this hash at the target; −1 where none is known. */
+  /** A page with this hash at the target; −1 if none is known. */
   pageWith(words: Uint32Array, i: number): number {
     const page = this.#byHash[words[i * 2] & this.#mask] - 1;
     return page >= 0 && this.hashes.is(page, words, i) ? page : -1;
@@ -55,7 +55,7 @@ export class SentPages {
     return ((page % KEPT_PAGES) % KEPT_CHUNK) * PAGE_SIZE;
   }
 
-  /** Keeps what a page has at the target from now on. */
+  /** Keeps the content that a page has at the target from now on. */
   keep(page: number, bytes: Uint8Array, at: number): void {
     const slot = page % KEPT_PAGES;
     const chunk = Math.floor(slot / KEPT_CHUNK);
@@ -65,13 +65,13 @@ export class SentPages {
     this.#keptPage[slot] = page + 1;
   }
 
-  /** Forgets a page's kept content: the target has something else now. */
+  /** Forgets the kept content of a page that has changed at the target. */
   drop(page: number): void {
     const slot = page % KEPT_PAGES;
     if (this.#keptPage[slot] === page + 1) this.#keptPage[slot] = 0;
   }
 
-  /** The target has told what it has: nothing else is known. */
+  /** Forgets all but the hashes, which the target has just told. */
   restart(): void {
     this.#byHash.fill(0);
     this.#keptPage.fill(0);

@@ -1,20 +1,22 @@
 import { UsageError } from '../../formats/errors.ts';
 
-/** What the user allows; may be changed while a migration runs: it is looked at before each round and each frame. */
+/** Limits set by the user. They may change while a migration runs, and are read before each round and each frame. */
 export interface MigrationLimits {
-  /** How long the machine may stand still. */
+  /** Longest downtime. */
   maxDowntimeMs: number;
-  /** How long it may stand still when rounds get no better: as long as others have it for good. */
+  /** Longest downtime if rounds do not get better; other hypervisors always accept as much. */
   stalledDowntimeMs: number;
-  /** Bytes per second; `Infinity` for none. */
+  /** Most bytes per second; `Infinity` for no limit. */
   bandwidth: number;
-  /** When rounds have to have come to an end, from the start; `Infinity` for none. */
+  /** Longest time of all rounds, from the start; `Infinity` for no limit. */
   timeLimitMs: number;
-  /** What happens then: the machine stays, or it goes however long it takes, or the guest is slowed until it fits. */
+  /**
+   * Action at the time limit: the machine stays, moves with any downtime, or is slowed down until the downtime fits.
+   */
   onTimeLimit: 'cancel' | 'force' | 'throttle';
 }
 
-/** Limits of a migration that is told none. */
+/** Default limits. */
 export const DEFAULT_LIMITS: Readonly<MigrationLimits> = {
   maxDowntimeMs: 300,
   stalledDowntimeMs: 1500,
@@ -26,8 +28,8 @@ export const DEFAULT_LIMITS: Readonly<MigrationLimits> = {
 const AT_TIME_LIMIT: readonly string[] = ['cancel', 'force', 'throttle'];
 
 /**
- * All limits: those given, and the defaults for what is not.
- * @throws UsageError `bad-limit` for what is no limit: a bandwidth of nothing would never end
+ * Completes the given limits with defaults.
+ * @throws UsageError `bad-limit` for a value that is no limit; without bandwidth, a migration would never end
  */
 export function completeLimits(given: Partial<MigrationLimits>): MigrationLimits {
   for (const [name, value] of Object.entries(given)) {

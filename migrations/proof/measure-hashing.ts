@@ -2,15 +2,15 @@ import { clock } from '../../formats/world/waiting.ts';
 import type { PageAccess } from '../machine/machine.ts';
 import { MemoryHasher } from './memory-hasher.ts';
 
-/** Pages hashed to see how fast that goes: about 5 ms. */
+/** Pages hashed to measure the speed: about 5 ms. */
 const SAMPLE = 2048;
 /**
- * These pages are in the cache, the others will not be; and the other side, which hashes them at the same time, may be
- * the slower one.
+ * Factor for all pages: unlike the measured ones they are not in the cache, and the other side, which hashes at the
+ * same time, may be slower.
  */
 const MARGIN = 2;
 
-/** Time to hash a page that is not zeros, in ms, as of now: what else the processor has to do counts, too. */
+/** Time to hash a page that is not zeros, in ms, under the present load of the processor. */
 export async function measureHashing(machine: PageAccess, pageCount: number): Promise<number> {
   const start = clock();
   let hashed = 0;

@@ -8,30 +8,30 @@ import { QmpClient } from './qmp-client.ts';
 /** QEMU opens its socket within milliseconds; a large image, or a machine under load, takes seconds. */
 const START_MS = 60_000;
 const LOOK_MS = 10;
-/** Characters of QEMU's words that are kept, and those that an error shows. */
+/** Characters of QEMU's output that are kept, and those that an error shows. */
 const HEARD = 4096;
 const SHOWN = 500;
 
-/** Where the words of a QEMU go. */
+/** Destination of a QEMU's output. */
 export type QemuOutput =
-  /** To a file: it lives on when this process ends. */
+  /** To a file; QEMU then outlives this process. */
   | { logPath: string }
-  /** To this process, piece by piece; the machine itself talks to the terminal where it is shown. */
+  /** To this process, piece by piece; a shown machine also has the terminal. */
   | { onWords?: ((words: string) => void) | undefined; isShown?: boolean };
 
 /** A QEMU that this process has started. */
 export class QemuProcess {
   readonly pid: number;
   readonly qmpPath: string;
-  /** The file with its words, where they go to one. */
+  /** File with the output; empty if the output goes to this process. */
   readonly logPath: string;
-  /** Resolves when it has ended: with its last words. */
+  /** Resolves when QEMU has ended, with its last output. */
   readonly ended: Promise<SavkitError>;
   readonly #child: ChildProcess;
   readonly #said: () => string;
   #end: string | undefined;
   #exitCode: number | null = null;
-  /** There is no such program, or it cannot be run. */
+  /** The program does not exist, or cannot be run. */
   #failure: EnvironmentError | undefined;
 
   private constructor(program: string, child: ChildProcess, qmpPath: string, logPath: string, said: () => string) {
@@ -41,7 +41,7 @@ export class QemuProcess {
     this.qmpPath = qmpPath;
     this.logPath = logPath;
     this.ended = new Promise((resolve) => {
-      // By then all of its words have come.
+      // At `close` all output has arrived.
       child.once('close', (code, signal) => {
         this.#end ??= signal ?? `exit code ${code}`;
         this.#exitCode = code;
@@ -55,11 +55,11 @@ export class QemuProcess {
     });
   }
 
-  /** @param qmpPath the socket that `words` have it open @throws EnvironmentError */
+  /** @param qmpPath the socket that the options in `words` open @throws EnvironmentError */
   static start(program: string, words: readonly string[], qmpPath: string, output: QemuOutput): QemuProcess {
     if (!('logPath' in output)) {
       const io = output.isShown ? 'inherit' : 'ignore';
-      // Ctrl-C on the terminal of a machine that is shown is for this process, which knows what would be lost.
+      // Ctrl-C on the terminal of a shown machine is for this process, which knows what would be lost.
       const child = spawn(program, words, { stdio: [io, io, 'pipe'], detached: output.isShown === true });
       return new QemuProcess(program, child, qmpPath, '', listenTo(child, output.onWords));
     }
@@ -80,14 +80,14 @@ export class QemuProcess {
     return this.#end !== undefined;
   }
 
-  /** It has ended by itself, and without a fault. */
+  /** QEMU has ended by itself without a fault. */
   get endedWell(): boolean {
     return this.#exitCode === 0;
   }
 
   /**
-   * Connects as soon as it listens.
-   * @throws MigrationError `qemu-ended` with its last words; EnvironmentError where there is no such program;
+   * Connects as soon as QEMU listens.
+   * @throws MigrationError `qemu-ended` with QEMU's last output; EnvironmentError if the program does not exist;
    * InterruptedError
    */
   async connect(signal?: AbortSignal): Promise<QmpClient> {
@@ -102,7 +102,7 @@ export class QemuProcess {
     }
   }
 
-  /** Why it is not there any more, in its own words. */
+  /** The reason why QEMU has ended, from its output. */
   whyEnded(): SavkitError {
     if (this.#failure) return this.#failure;
     const words = this.lastWords();
@@ -112,15 +112,15 @@ export class QemuProcess {
     );
   }
 
-  /** Resolves when it has ended, within a moment. @returns whether it has */
+  /** Waits for QEMU's end, for a moment at most. @returns whether it has ended */
   async hasEnded(withinMs = 1000): Promise<boolean> {
     await Promise.race([this.ended, sleep(withinMs, { keepsAlive: false })]);
     return this.isOver;
   }
 
   /**
-   * What it has said last, in one line. Messages begin with the name of the program, and some are only warnings.
-   * @param warns true: those, too, as they may tell why QEMU has ended
+   * QEMU's last messages in one line, without the program's name.
+   * @param warns with warnings, which may tell why QEMU has ended
    */
   lastWords(warns = false): string {
     return this.#said()
@@ -136,7 +136,7 @@ export class QemuProcess {
   }
 }
 
-/** Keeps the last of what QEMU says. */
+/** Keeps the end of QEMU's output. */
 function listenTo(child: ChildProcess, onWords: ((words: string) => void) | undefined): () => string {
   let said = '';
   child.stderr?.setEncoding('utf8').on('data', (piece: string) => {
@@ -150,7 +150,7 @@ function textOf(path: string): string {
   try {
     return readFileSync(path, 'utf8');
   } catch {
-    // The folder goes with the guest.
+    // The folder is removed with the guest.
     return '';
   }
 }

@@ -10,24 +10,24 @@ import type { Timeline } from './timeline.ts';
 
 type Lie = Extract<Incident, { kind: 'lie' }>['how'];
 
-/** A connection that nobody answers is given up after this time. */
+/** An unanswered connection is given up after this time. */
 const CONNECT_MS = 10_000;
 
 /** The network between the two hosts. */
 export class Network implements Carrier {
   readonly timeline: Timeline;
-  /** Who waits for connections at the target. */
+  /** The target's listener for connections. */
   listener: { process: SimulatedProcess; accept(stream: Duplex, peer: string): void } | undefined;
   /** Called for each frame, before it leaves. */
   onFrame: ((bytes: Buffer) => void) | undefined;
-  /** Called for each piece of a frame that a process is given. */
+  /** Called for each piece of a frame that a process gets. */
   onTaken: Carrier['onTaken'];
-  /** What becomes of the next frame, if somebody lies. */
+  /** Change of the next frame, if the network lies. */
   lie: Lie | undefined;
   readonly #random: Random;
   readonly #link: Scenario['link'];
   readonly #pairs = new Set<readonly [SimulatedSocket, SimulatedSocket]>();
-  /** When the wire has taken what each host has sent so far. */
+  /** Time at which the wire has taken all bytes that each host has sent so far. */
   readonly #freeAt: Record<HostName, number> = { source: 0, target: 0 };
   #partedUntil = 0;
   #held: Buffer | undefined;
@@ -38,7 +38,7 @@ export class Network implements Carrier {
     this.#link = link;
   }
 
-  /** As `connectToTarget` does. @throws LinkError */
+  /** Connects like `connectToTarget`. @throws LinkError */
   async connect(from: SimulatedProcess, signal?: AbortSignal): Promise<Duplex> {
     await from.do(() => sleep(Math.min(this.latency() * 2, CONNECT_MS), { signal }));
     const { listener } = this;
@@ -63,7 +63,7 @@ export class Network implements Carrier {
   carry(bytes: Buffer, from: SimulatedSocket): { frames: Buffer[]; ms: number } | undefined {
     this.onFrame?.(bytes);
     if (from.isDeaf) return undefined;
-    // All that one host sends goes through one wire.
+    // All bytes of one host go through one wire.
     const { now } = this.timeline;
     const { name } = from.owner.host;
     this.#freeAt[name] = Math.max(this.#freeAt[name], now) + bytes.length / this.#link.bytesPerMs;
@@ -76,7 +76,7 @@ export class Network implements Carrier {
     return wait + latencyMs + this.#random.below(1000 * jitterMs + 1) / 1000;
   }
 
-  /** All connections break now. @param heardBy who notices; the other one waits */
+  /** Breaks all connections now. @param heardBy side that notices; the other one waits */
   cut(heardBy: 'both' | 'source' | 'target'): void {
     for (const [source, target] of [...this.#pairs]) {
       source.cutOff();
@@ -86,7 +86,7 @@ export class Network implements Carrier {
     }
   }
 
-  /** Nothing gets through for a while: what is sent comes later, who connects is not answered. */
+  /** Lets nothing through for a while: bytes arrive later, and connections are not answered. */
   part(ms: number): void {
     this.#partedUntil = this.timeline.now + ms;
   }
@@ -113,7 +113,7 @@ export class Network implements Carrier {
     return [changed];
   }
 
-  /** As the network deals them out: not as they were sent. */
+  /** Splits frames into pieces at random, as a network does. */
   #pieces(frames: Buffer[]): Buffer[] {
     const pieces: Buffer[] = [];
     for (const frame of frames) {

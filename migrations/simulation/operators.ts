@@ -6,13 +6,13 @@ import type { SafeFile, SimulatedGuest } from './simulated-machine.ts';
 import { RECORDS, type SimulatedHost, type SimulatedProcess } from './simulated-process.ts';
 import type { Timeline } from './timeline.ts';
 
-/** A record of the other side, and whether its process had ended when it was copied. */
+/** A copied record, with whether its process had ended by then. */
 interface Copy {
   bytes: Buffer;
   hadEnded: boolean;
 }
 
-/** Where they work. */
+/** Surroundings of the operators. */
 export interface Ground {
   readonly hosts: Record<HostName, SimulatedHost>;
   readonly timeline: Timeline;
@@ -29,11 +29,11 @@ export interface Ground {
 
 const OTHER = { source: 'target', target: 'source' } as const;
 
-/** Operators on both hosts, who copy records, ask who may run the machine, and do as they are told. */
+/** Operators on both hosts, who copy records, ask which side may run the machine, and follow the answer. */
 export class Operators {
   readonly #play: Ground;
   readonly #copies: Partial<Record<HostName, Copy>> = {};
-  /** Who was named. */
+  /** Sides named in answers so far. */
   readonly told: HostName[] = [];
   #copied = 0;
 
@@ -51,7 +51,7 @@ export class Operators {
     this.#copies[side] = { bytes: Buffer.from(file.bytes), hadEnded: this.hasEnded(side) };
   }
 
-  /** Whether the process that a side's record tells of has ended; false where there is no record. */
+  /** Whether the process in a side's record has ended; false without a record. */
   hasEnded(side: HostName): boolean {
     const host = this.#play.hosts[side];
     const file = host.files.names.get(this.#play.recordOf(side));
@@ -63,7 +63,7 @@ export class Operators {
 
   /** Asks on one host. @param which copy of the other side's record: one made now, the last one, or none */
   async ask(host: HostName, which: 'fresh' | 'any' | 'none'): Promise<void> {
-    // What was asked before may still fail of troubles that cease meanwhile.
+    // `isCalm` as of now: a question from before may still fail from troubles that cease meanwhile.
     const { hosts, timeline, isCalm } = this.#play;
     if (!hosts[host].isUp || !hosts[host].files.names.has(this.#play.recordOf(host))) return;
     if (which === 'fresh') this.copy(OTHER[host]);
@@ -94,7 +94,7 @@ export class Operators {
     if (which === 'fresh') await timeline.run(() => isOver, 60_000);
   }
 
-  /** Somebody is told who has the machine, and starts it there if its process is gone. */
+  /** Tells an operator which side has the machine; if its process is gone, the operator starts it there. */
   #hear(survivor: HostName): void {
     const { guest, hosts } = this.#play;
     if (this.told.length > 0 && this.told[0] !== survivor) guest.faults.push(`told ${this.told[0]}, then ${survivor}`);

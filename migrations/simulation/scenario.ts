@@ -2,14 +2,14 @@ import { Random } from '../../formats/testing/random.ts';
 import type { MigrationLimits } from '../policy/limits.ts';
 import type { FrameName } from '../wire/frames.ts';
 
-// What a run of the simulator is made of. All of it is drawn from one seed, before anything happens; whatever is drawn
-// later comes from the same seed, so that a run happens again just so.
+// Scenarios of the simulator. A scenario is drawn from a seed before the run begins; all later draws come from the same
+// seed, so that a run can be repeated exactly.
 
 export type HostName = 'source' | 'target';
 
 /**
- * When something goes wrong: after so many things have happened, works of a host's disk were done, or frames were sent;
- * so many ms after frames of one name, or with so many works of a host's disk after them.
+ * Time of an incident: after a count of happenings, operations of a host's disk, or frames; some ms after the count-th
+ * frame of a name, or some disk operations of a host after it.
  */
 export type IncidentTime =
   | { after: 'happenings'; count: number }
@@ -18,7 +18,7 @@ export type IncidentTime =
   | { after: 'frame'; name: FrameName; count: number; ms: number }
   | { after: 'work'; name: FrameName; count: number; host: HostName; works: number };
 
-/** What goes wrong, or what somebody does. */
+/** A fault, or an act of a user. */
 export type Incident = { at: IncidentTime } & (
   | { kind: 'kill'; host: HostName; backAfterMs: number }
   | { kind: 'crash'; host: HostName; backAfterMs: number }
@@ -57,15 +57,15 @@ export interface Scenario {
   keepMs: number;
   hasSafeFile: boolean;
   isSeeded: boolean;
-  /** Writes that the dirty tracking of the machine misses: what the proof is there for. */
+  /** Writes that the machine's dirty tracking misses, which the proof must find. */
   missedWrites: number;
-  /** Its writes are found by comparing memory with what was sent, as those of a guest of QEMU are; not drawn. */
+  /** Writes are found by comparing memory with the pages sent, as for guests of QEMU; not drawn. */
   compares: boolean;
-  /** A process gets the number of one that has ended. */
+  /** A new process gets the number of an ended one. */
   givesNumbersAgain: boolean;
-  /** Nobody starts a target again that was killed. */
+  /** Nobody starts a killed target again. */
   staysKilled: boolean;
-  /** Where a process was killed somebody asks who has the machine, before it is started again. */
+  /** After a kill, somebody asks who has the machine before the process is started again. */
   asksAtOnce: boolean;
   troubles: Incident[];
 }
@@ -73,9 +73,9 @@ export interface Scenario {
 export function drawScenario(seed: number): Scenario {
   const random = new Random(Math.imul(seed, 2654435761) ^ 0x5eed);
   const pick = <T>(...choices: T[]) => random.pick(choices);
-  // Of its own, so that seeds of before mean what they meant.
+  // A generator of its own, so that older seeds keep their meaning.
   const users = new Random(Math.imul(seed, 3266489917) ^ 0x05e75);
-  // More than a stream's turn of pages, or so few that a run takes little time.
+  // More pages than a stream sends in one turn, or so few that a run is short.
   const pages = random.below(40) === 0 ? 260 + random.below(300) : 2 + random.below(24);
   return {
     seed,
@@ -107,8 +107,8 @@ export function drawScenario(seed: number): Scenario {
 }
 
 /**
- * The same, with troubles in the moments in which it is decided who has the machine: there are few of them, and what is
- * drawn from all moments seldom meets two.
+ * A scenario with troubles in the moments that decide who has the machine: these are few, and troubles drawn from all
+ * moments seldom meet two of them.
  */
 export function drawAimedScenario(seed: number): Scenario {
   const scenario = drawScenario(seed);
@@ -128,7 +128,7 @@ function drawLimits(random: Random): Partial<MigrationLimits> {
   return {
     ...(random.below(3) === 0 ? { maxDowntimeMs: random.pick([0, 5, 50, 1000]) } : {}),
     ...(random.below(3) === 0 ? { bandwidth: random.pick([20_000, 200_000, 5e6]) } : {}),
-    // A guest that writes more than the link takes would go on until then.
+    // A guest that writes more than the link takes goes on until this limit.
     timeLimitMs: random.pick([200, 5000, 10_000, 20_000, 20_000]),
     ...(random.below(4) === 0 ? { onTimeLimit: random.pick(['cancel', 'force', 'throttle'] as const) } : {}),
   };

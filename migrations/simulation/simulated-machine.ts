@@ -10,25 +10,25 @@ import { lookThrough } from './look-through.ts';
 import type { Scenario } from './scenario.ts';
 import type { SimulatedProcess } from './simulated-process.ts';
 
-/** The safe file, and what a machine is started from after its process has ended. */
+/** Contents of a file from which a machine is started: the safe file, or the state at the beginning. */
 export interface SafeFile {
   memory: Buffer;
   ticks: number;
 }
 
-/** The one guest, wherever it is: what its memory has to be, and which machines hold it at this moment. */
+/** The one guest: the truth about its memory, and the machines that hold it at this moment. */
 export class SimulatedGuest {
   readonly #scenario: Scenario;
-  /** What it writes has nothing to do with when others look. */
+  /** A generator of its own, so that the guest's writes do not depend on the looks of others. */
   readonly random: Random;
-  /** All that it has ever written. */
+  /** The guest's memory as it must be. */
   truth: Uint8Array;
   ticks = 0;
-  /** Machines in which it executes, or could at a word of its user. */
+  /** Machines in which the guest executes, or could if its user resumed it. */
   readonly owners = new Set<SimulatedMachine>();
-  /** What must not be. */
+  /** Violations of what must hold. */
   readonly faults: string[] = [];
-  /** It has executed at the target. */
+  /** The guest has executed at the target. */
   hasRunThere = false;
 
   constructor(scenario: Scenario, random: Random) {
@@ -41,7 +41,7 @@ export class SimulatedGuest {
     return this.#scenario;
   }
 
-  /** A machine has it now, whole. */
+  /** Notes that a machine has the guest now, and checks it. */
   take(machine: SimulatedMachine): void {
     for (const owner of this.owners) if (owner.process.isGone) this.owners.delete(owner);
     const others = [...this.owners].filter((owner) => owner !== machine);
@@ -52,7 +52,7 @@ export class SimulatedGuest {
     if (machine.ticks !== this.ticks)
       this.faults.push(`a machine of tick ${machine.ticks} goes on, where the guest is at ${this.ticks}`);
     const page = differingPage(machine.memory, this.truth);
-    if (page >= 0) this.faults.push(`page ${page} of ${this.truth.length / PAGE_SIZE} is not as the guest has left it`);
+    if (page >= 0) this.faults.push(`page ${page} of ${this.truth.length / PAGE_SIZE} is not as the guest left it`);
     if (!isHere) this.hasRunThere = true;
     this.owners.add(machine);
   }
@@ -61,7 +61,7 @@ export class SimulatedGuest {
     this.owners.delete(machine);
   }
 
-  /** Its machine is gone with its process: it begins again at an older state. */
+  /** Starts the guest again from an older state, after its machine was lost with its process. */
   beginAgain({ memory, ticks }: SafeFile): void {
     this.truth = new Uint8Array(memory);
     this.ticks = ticks;
@@ -82,7 +82,7 @@ function firstMemory(pages: number, random: Random): Uint8Array {
   return memory;
 }
 
-/** A sequence of all bytes, so that it repeats itself after 256 steps. */
+/** Fills a page with a sequence of all byte values, which repeats after 256 steps. */
 function fillWithSteps(page: Uint8Array, value: number, step: number): void {
   const whole = Math.min(page.length, step * 256);
   for (let at = 0, n = value; at < whole; at += step) page[at] = n = (n * 77 + 13) & 255;
@@ -95,18 +95,18 @@ function differingPage(one: Uint8Array, other: Uint8Array): number {
   return -1;
 }
 
-/** A machine whose guest writes memory in virtual time; the model of its memory is the guest's. */
+/** A machine whose guest writes memory in virtual time; the guest has the model of the memory. */
 export class SimulatedMachine extends PlainMachine {
   readonly process: SimulatedProcess;
   readonly #guest: SimulatedGuest;
-  /** Where it is written before it is taken over. */
+  /** Path of the safe file, which is written before the machine is taken over. */
   readonly #safe: string | undefined;
   #isInFile = false;
-  /** What the target has, as a machine that compares its memory is told. */
+  /** Hashes of the target's pages, for a machine that compares its memory. */
   #known: PageHashes | undefined;
   #share = 1;
   #missed = 0;
-  /** When its guest writes next, as long as it executes. */
+  /** Time of the guest's next write, if it executes. */
   #nextTick = Number.POSITIVE_INFINITY;
 
   private constructor(guest: SimulatedGuest, process: SimulatedProcess, safe: string | undefined) {
@@ -126,12 +126,12 @@ export class SimulatedMachine extends PlainMachine {
     return machine;
   }
 
-  /** One that is to be filled by a migration. */
+  /** An empty machine for a migration to fill. */
   static arriving(guest: SimulatedGuest, process: SimulatedProcess, safe: string | undefined): SimulatedMachine {
     return new SimulatedMachine(guest, process, safe);
   }
 
-  /** It goes on, or stands as its user has paused it: in either case it is this side's. */
+  /** Makes the machine this side's; it runs unless its user has paused it. */
   #own(): void {
     this.#guest.take(this);
     if (this.isPaused) return;
@@ -144,13 +144,13 @@ export class SimulatedMachine extends PlainMachine {
     this.#own();
   }
 
-  /** It has arrived paused. */
+  /** Takes over a machine that has arrived paused. */
   arrivePaused(): void {
     this.isPaused = true;
     this.#own();
   }
 
-  /** A word of its user. */
+  /** The user pauses or resumes the machine. */
   togglePause(): void {
     if (!this.#guest.owners.has(this)) return;
     this.isPaused = !this.isPaused;
@@ -201,7 +201,7 @@ export class SimulatedMachine extends PlainMachine {
     this.#known = known;
   }
 
-  /** A machine that compares its memory is one of others, which may have to be readied. */
+  /** A machine that compares its memory stands for a QEMU's, which may have to be prepared. */
   async readyToPause(): Promise<boolean> {
     if (!this.comparesMemory || this.#random.below(2) === 0) return false;
     await sleep(this.#random.below(20));
@@ -219,8 +219,8 @@ export class SimulatedMachine extends PlainMachine {
   }
 
   /**
-   * Whatever its guest has done up to now: nobody sees a machine but its own process, which asks for this before
-   * anything happens in it. A happening for each tick would be most of all happenings.
+   * Carries out the guest's writes up to now. Only its own process sees a machine, and calls this before anything
+   * happens in it; an event for each tick would be most of all events.
    */
   catchUp(now: number): void {
     while (this.isRunning && this.#nextTick <= now) {
@@ -229,12 +229,12 @@ export class SimulatedMachine extends PlainMachine {
     }
   }
 
-  /** Nothing executes before. */
+  /** Nothing executes before this time. */
   holdUntil(time: number): void {
     this.#nextTick = Math.max(this.#nextTick, time);
   }
 
-  /** Who has run for a while does so more quietly: a long wait has no use for thousands of writes. */
+  /** Ticks become rarer with time, as a long wait needs no thousands of writes. */
   #drawNextTick(from: number): void {
     const { everyMs } = this.#guest.scenario.workload;
     const ms = (everyMs / this.#share) * 2 ** (this.#guest.ticks >> 6);

@@ -9,17 +9,17 @@ import { SourceCustody } from './source-custody.ts';
 import { StopCosts } from './stop-costs.ts';
 import { Transfer } from './transfer.ts';
 
-/** A machine on its way out: the parts of a migration that outlive links. Each part changes only itself. */
+/** The parts of a migration that outlive links, at the source. Each part changes only itself. */
 export interface Departure {
   readonly facts: MigrationFacts;
   readonly limits: LimitsOfNow;
-  /** Memory that was sent, and memory that is still to be sent. */
+  /** Memory that was sent, and memory to send. */
   readonly transfer: Transfer;
-  /** Who has the machine. */
+  /** Decides who has the machine. */
   readonly custody: SourceCustody;
-  /** What is told of it. */
+  /** Events and figures for reports. */
   readonly account: MigrationAccount;
-  /** How long the machine would have to stand still. */
+  /** Estimates of the downtime. */
   readonly costs: StopCosts;
 }
 

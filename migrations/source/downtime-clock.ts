@@ -1,26 +1,26 @@
 import { clock } from '../../formats/world/waiting.ts';
 import type { DowntimePhases } from '../report/report.ts';
 
-/** Tells what the time goes to while a machine stands still. */
+/** Splits the downtime of a machine into phases. */
 export class DowntimeClock {
   phases = noPhases();
   #start = 0;
   #last = 0;
 
-  /** It begins to stand still: what was before does not count. */
+  /** Starts the downtime; time before does not count. */
   start(now = clock()): void {
     this.phases = noPhases();
     this.#start = now;
     this.#last = now;
   }
 
-  /** The time since the last note went to this phase. */
+  /** Adds the time since the last note to a phase. */
   note(phase: keyof DowntimePhases, now = clock()): void {
     this.phases[phase] += now - this.#last;
     this.#last = now;
   }
 
-  /** From the start to the last note. */
+  /** Time from the start to the last note. */
   get totalMs(): number {
     return this.#last - this.#start;
   }

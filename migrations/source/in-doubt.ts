@@ -7,7 +7,7 @@ import { decisionShape } from '../wire/messages.ts';
 import { readMessage } from '../wire/payload.ts';
 import { type LinkOptions, SourceLink } from './source-link.ts';
 
-/** How often the target, and the own record, are asked. */
+/** Time between two questions to the target, and looks at this side's record. */
 const ASK_EVERY_MS = 500;
 
 /**
@@ -41,7 +41,7 @@ async function askOnce(options: LinkOptions, attempt: number): Promise<'started'
     answer = await answerOver(channel);
     return answer;
   } finally {
-    // The target goes on waiting for a source that has not heard its answer: a destroyed channel says so.
+    // A destroyed channel tells the target that its answer was not heard, so that it goes on waiting.
     if (answer === undefined) channel.destroy();
     else channel.end();
   }

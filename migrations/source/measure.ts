@@ -16,14 +16,14 @@ import { REST_TIMES } from './stop-costs.ts';
 
 /** Times at which the dirty pages are counted, in ms. */
 const LOOKS = [50, 100, 200, 400, 800, 1600];
-/** Pages encoded to see what they take: 16 MiB. */
+/** Pages encoded as a sample: 16 MiB. */
 const SAMPLE = 4096;
-/** Three decisions written to disk. */
+/** Time for writing three decisions to disk. */
 const DECISIONS_MS = 15;
 
 /**
  * Measures a machine while it runs: its content, how fast it dirties memory, the size of its pages on the wire.
- * @param rate bytes per second that are expected of the link
+ * @param rate expected bytes per second of the link
  */
 export async function measureMachine(
   machine: SourceMachine,
@@ -38,7 +38,7 @@ export async function measureMachine(
     if (machine.comparesMemory) await hasher.refresh(known);
     else {
       await machine.takeDirty(new PageSet(pageCount));
-      // A page that is named again at once is hot.
+      // Pages that are dirty again at once are hot; their hashes are known anew.
       const again = new PageSet(pageCount);
       await machine.takeDirty(again);
       hasher.refreshSome(known, again);
@@ -53,7 +53,7 @@ export async function measureMachine(
       await machine.takeDirty(dirty);
       const took = clock() - start - began;
       lookMs = Math.min(lookMs, took);
-      // A page is found as it stands when the look comes to it: in the middle, on average.
+      // A search reads an average page in the middle of its time.
       curve.push({ ms: began + took / 2, pages: dirty.size });
     }
     const { contentPages, ...perPage } = await samplePages(machine, pageCount, rate, compression);
@@ -70,11 +70,11 @@ export async function measureMachine(
 interface Sample {
   contentPages: number;
   bytesPerPage: number;
-  /** What the processor needs for a page. */
+  /** Processor time for a page. */
   msPerPage: number;
 }
 
-/** Pages as they would be sent: compressed where the link is slow enough for that. */
+/** Encodes sample pages as they would be sent: compressed if the link is slow enough. */
 async function samplePages(
   machine: SourceMachine,
   pageCount: number,

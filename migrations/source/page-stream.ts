@@ -8,7 +8,10 @@ import { LinkError } from '../wire/link-error.ts';
 import { type Frame, readHead } from '../wire/payload.ts';
 import type { RateMeter } from './rate-meter.ts';
 
-/** One stream of pages to the target. The bytes under way never exceed the window that the target has announced. */
+/**
+ * One stream of pages to the target. No frame is sent while the bytes under way reach the window that the target has
+ * announced.
+ */
 export class PageStream {
   readonly channel: FrameChannel;
   readonly inbox: Inbox;
@@ -18,15 +21,15 @@ export class PageStream {
   #taken = 0;
   #failure: SavkitError | undefined;
   #wake: (() => void) | undefined;
-  /** Since when pages wait for the target to take others. */
+  /** Time since which pages have waited for the target to take others. */
   #waitsSince = Number.POSITIVE_INFINITY;
 
-  /** Why nothing more goes over it; undefined while it does. */
+  /** The reason why nothing more is sent over this stream; undefined while it works. */
   get failure(): SavkitError | undefined {
     return this.#failure;
   }
 
-  /** Bytes of pages that the target has taken, as far as it has said so, and bytes that are under way. */
+  /** Bytes of pages that the target has reported as taken, and bytes under way. */
   get pageBytes(): { taken: number; underWay: number } {
     return { taken: this.#taken, underWay: this.#inFlight };
   }
@@ -45,7 +48,7 @@ export class PageStream {
     );
   }
 
-  /** Sends pages as they are now. @returns bytes of the frame; 0 when the target has all of them already */
+  /** Sends pages as they are now. @returns size of the frame; 0 if the target already has all of the pages */
   async sendPages(encoder: PageEncoder, round: number, pages: Uint32Array, count: number): Promise<number> {
     const start = clock();
     this.#waitsSince = start;
@@ -64,20 +67,20 @@ export class PageStream {
     return frame.length;
   }
 
-  /** Whoever waits for the target gets this error. */
+  /** Makes all waits for the target fail with an error. */
   interrupt(error: SavkitError): void {
     this.#failure ??= error;
     this.#wake?.();
     this.inbox.interrupt(error);
   }
 
-  /** @throws LinkError for a target that only says that it is still here */
+  /** @throws LinkError for a target that only gives signs of life */
   #takeAtOnce(frame: Frame): boolean {
     const patience = this.channel.timeOuts.frame * PATIENCE;
     if (clock() - this.#waitsSince > patience) throw LinkError.silent(patience, 'that it takes pages');
     if (frame.name !== 'credit') return false;
     const { bytes, busy } = readHead(frame, 'credit').head;
-    // A target that claims more than was sent gains nothing: the window is ours.
+    // Claims of more bytes than were sent are cut, so that they do not enlarge the window.
     const consumed = Math.min(bytes, this.#inFlight);
     this.#inFlight -= consumed;
     this.#taken += consumed;

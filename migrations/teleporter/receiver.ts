@@ -5,13 +5,13 @@ import type { Peer } from './peer.ts';
 import { STATUS_NUMBERS, statusNumber } from './status.ts';
 import { COMMAND_LIMIT, type Command, encodeReply, parseCommand } from './wire.ts';
 
-// The target's side after the password. As a diagram, with what it does in brackets:
+// The target's side after the password. As a diagram, with its actions in brackets:
 //
-//   ready ──load [ACK, stream, ACK]──► loaded ──lock-media [ACK]──► locked ──hand-over-* [ACK]──► handed-over
+// ready ──load [ACK, stream, ACK]──► loaded ──lock-media [ACK]──► locked ──hand-over-* [ACK]──► handed-over
 //     └────────────── anything else [NACK or nothing] ──────────────────────────────────────────► ended
 //
 // VirtualBox's own target takes `lock-media` and `hand-over-*` without any `load`, and a second `load`. Here these are
-// refused: an acknowledged hand-over of a machine that nobody has would lose it.
+// refused: to acknowledge the hand-over of a machine that nobody has would lose it.
 
 export type ReceiverState = 'ready' | 'loaded' | 'locked';
 type Step = { does: 'load' | 'lock' | 'hand-over' } | { refuses: number } | { ends: 'cancelled' };
@@ -53,21 +53,20 @@ export const RECEIVER_STEPS: Record<ReceiverState, Row> = {
   },
 };
 
-/** Why a complete stream is not taken: the words for the source. */
+/** The reason for declining a complete stream, for the source. */
 export interface TeleportRefusal {
   status: number;
   text: string;
 }
 
 export interface ReceiverActions {
-  /** Where a copy of the stream goes as it arrives. */
+  /** Sink for a copy of the arriving stream. */
   copy: { write(bytes: Uint8Array): Promise<void> };
   /**
-   * Reads the whole stream. What it throws is told to the source, which then goes on running. @returns a refusal to
-   * decline what was read
+   * Reads the whole stream. The source is told of errors, and then runs on. @returns a refusal to decline the stream
    */
   load(stream: FrameSource): Promise<TeleportRefusal | undefined>;
-  /** Called when the source has been told how the loading ended. */
+  /** Called after the source was told the result of loading. */
   onAnswered?: () => void;
   /** Makes the machine ours for good; called before the hand-over is acknowledged. */
   takeOver(): Promise<void>;
@@ -76,9 +75,9 @@ export interface ReceiverActions {
 export type ReceiverEnd = { end: 'handed-over'; paused: boolean } | { end: 'declined' };
 
 /**
- * Serves an authenticated source until it has handed its machine over, or has been declined.
- * @throws SavkitError when it came to neither; the source was told why where the protocol has words for it, and keeps
- * its machine
+ * Serves an authenticated source until it has handed its machine over, or was declined.
+ * @throws SavkitError in all other cases; the source keeps its machine, and is told the reason if the protocol allows
+ * that
  */
 export async function serveSource(peer: Peer, actions: ReceiverActions): Promise<ReceiverEnd> {
   let state: ReceiverState = 'ready';
@@ -95,7 +94,7 @@ export async function serveSource(peer: Peer, actions: ReceiverActions): Promise
       if (await loadStream(peer, actions)) return { end: 'declined' };
       state = 'loaded';
     } else if (step.does === 'lock') {
-      // There are no media here: nobody needs them until the received machine is started.
+      // There is nothing to lock: media are not needed until the received machine is started.
       await peer.write(encodeReply({ ack: true }));
       state = 'locked';
     } else {
@@ -154,7 +153,7 @@ async function takeOver(peer: Peer, actions: ReceiverActions): Promise<void> {
     await tell(peer, refusalOf(error));
     throw error;
   }
-  // From here on the machine is ours, also when this answer gets lost: the source then does not start it again.
+  // From here on the machine is ours, even if this answer gets lost: the source does not start it again then.
   await peer.write(encodeReply({ ack: true })).catch(() => {});
 }
 
@@ -164,7 +163,7 @@ function refusalOf(error: unknown): TeleportRefusal {
   return { status: STATUS_NUMBERS.VERR_IO_GEN_FAILURE, text: 'the target failed' };
 }
 
-/** Says no; a peer that does not hear it any more needs no answer. */
+/** Tells a refusal, without an error if the peer is gone. */
 async function tell(peer: Peer, refusal: TeleportRefusal): Promise<void> {
   await peer.write(encodeReply({ ack: false, ...refusal })).catch(() => {});
 }

@@ -18,36 +18,37 @@ import { verify } from '../../src/saved-state/verify/verify.ts';
 export interface ShipmentOptions {
   /** Send one plain state in place of the passes of a live save. */
   flatten?: boolean;
-  /** Version of the memory unit; default: that of the state, where the target can take it. */
+  /** Version of the memory unit; default: that of the state, if targets can take it. */
   pgm?: number;
-  /** For states of pgm 6 to 9, which don't tell where ROMs and device memory are. */
+  /** Layout for states of pgm 6 to 9, which don't tell where ROMs and device memory are. */
   layout?: MachineLayout;
   signal?: AbortSignal;
   onProgress?: (doing: 'checking' | 'reading', offset: number) => void;
 }
 
-/** A state, checked, and how it goes over the wire. */
+/** A checked state, prepared for the wire. */
 export interface Shipment {
   state: SavedState;
-  /** What is done on the way; undefined when the file's bytes are the stream. */
+  /** Conversion on the way; undefined if the file's bytes are the stream. */
   conversion: Preparation | undefined;
   /** Writes the stream. Borrowed from the source, which must stay open. */
   write(sink: ByteSink): Promise<void>;
 }
 
 /**
- * A teleporter's stream is a V2.0 container with page records; older ones are converted to what today's targets write.
+ * A teleporter's stream is a V2.0 container with page records; older states are converted to the form of today's
+ * releases.
  */
 const STREAM_CONTAINER = '2.0';
 const DEFAULT_PGM = 14;
-/** Bytes read at a time of a file that goes out as it is. */
+/** Bytes read at a time from a file that is sent unchanged. */
 const PIECE = 256 * KIB;
 
 /**
- * Checks a state and prepares its sending. A target takes one connection only, and ends after a stream it can't load:
- * so nothing that is damaged or can't be converted is sent at all.
+ * Checks a state and prepares its sending. A target takes one connection only, and ends after a stream it can't load,
+ * so damaged or inconvertible states are not sent at all.
  * @param source seekable
- * @throws FormatError for a damaged state; UnsupportedError, UsageError for one that can't be sent
+ * @throws FormatError for a damaged state; UnsupportedError, UsageError for a state that can't be sent
  */
 export async function prepareShipment(source: ByteSource, options: ShipmentOptions = {}): Promise<Shipment> {
   const { flatten = false, pgm, layout, signal, onProgress } = options;

@@ -1,9 +1,9 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
 
-// The lines of VirtualBox's teleporter as data and pure functions; frames.ts has what comes between them. No sockets.
-// Source: Teleporter.cpp (ConsoleImplTeleporter.cpp), releases 3.1 to 7.2.
+// The lines of VirtualBox's teleporter as data and pure functions, without sockets; frames.ts has the frames between
+// them. Source: Teleporter.cpp (ConsoleImplTeleporter.cpp), releases 3.1 to 7.2.
 
-/** First line of the target, and the only version that there is. */
+/** First line of the target, with the only existing version. */
 export const WELCOME = 'VirtualBox-Teleporter-1.0';
 
 export const COMMANDS = ['load', 'cancel', 'lock-media', 'hand-over-resume', 'hand-over-paused'] as const;
@@ -11,16 +11,16 @@ export type Command = (typeof COMMANDS)[number];
 
 /** Longest command without its newline; a target ends without answering to longer ones. */
 export const COMMAND_LIMIT = 127;
-/** Longest reply, newline included; a longer text is cut off, and then has no newline. */
+/** Longest reply with its newline; a longer text is cut off, and then has no newline. */
 export const REPLY_LIMIT = 255;
-/** Longest welcome that is worth reading: the right one has 26 bytes. */
+/** Longest welcome that is read: the right one has 26 bytes. */
 export const WELCOME_LIMIT = 255;
 
 export function parseCommand(line: string): Command | 'other' {
   return COMMANDS.find((command) => command === line) ?? 'other';
 }
 
-/** What a target answers. */
+/** A target's answer. */
 export type Reply = { ack: true } | { ack: false; status: number; text: string };
 
 /** @returns undefined for a line that is neither ACK nor NACK */
@@ -28,7 +28,7 @@ export function parseReply(line: string): Reply | undefined {
   if (line === 'ACK') return { ack: true };
   const match = /^NACK=(-?\d{1,10})(?:;(.*))?$/s.exec(line);
   if (!match) return undefined;
-  // Newlines travel as carriage returns.
+  // Newlines are sent as carriage returns.
   return { ack: false, status: Number(match[1]), text: (match[2] ?? '').replaceAll('\r', '\n') };
 }
 
@@ -47,7 +47,7 @@ function wholeCharacters(bytes: Uint8Array, limit: number): number {
   return end;
 }
 
-/** How a password travels: hashed since 4.2, plain in 3.1 to 4.1. */
+/** Form of a password on the wire: hashed since 4.2, plain in 3.1 to 4.1. */
 export type PasswordForm = 'hashed' | 'plain';
 
 /** The line, without its newline, that a source sends. An empty password is sent as an empty line in either form. */
@@ -56,25 +56,25 @@ export function passwordLine(password: string, form: PasswordForm): string {
   return `#SHA-512##${createHash('sha512').update(password).digest('hex')}`;
 }
 
-/** Whether a line is the password in either form, in a time that does not tell where it differs. */
+/** Whether a line is the password in either form, in constant time. */
 export function passwordMatches(line: string, password: string): boolean {
   const forms: PasswordForm[] = ['hashed', 'plain'];
   return forms.map((form) => sameText(line, passwordLine(password, form))).includes(true);
 }
 
 /**
- * Longest password line that is read: three times the right one, rounded up to 1024 (what a VirtualBox target swallows
- * before it says no).
+ * Longest password line that is read: three times the right one, rounded up to 1024, which a VirtualBox target reads
+ * before it refuses.
  */
 export const PASSWORD_LIMIT = 1024;
 
 /**
- * A connection that does not get to its password's end in this time makes room for the next one. VirtualBox waits, and
- * serves nobody else.
+ * A connection without a complete password after this time makes room for the next one. VirtualBox waits, and serves
+ * nobody else.
  */
 export const PASSWORD_MS = 30_000;
 
-/** Why a password can't be used; undefined when it can. */
+/** The reason why a password can't be used; undefined if it can. */
 export function passwordFault(password: string): string | undefined {
   if (/[\n\0]/.test(password)) return 'it has more than one line';
   if (/^#SHA-512##[0-9a-f]{128}$/i.test(password))

@@ -1,11 +1,11 @@
 import type { Socket } from 'node:net';
 
-/** Connections that have not shown yet that they are to be trusted. */
+/** Most connections that have not yet proved to be trustworthy. */
 const MAX_STRANGERS = 64;
 
 /**
- * Strangers in the order in which they came. Of too many the oldest from where most of them are has to go: a flood
- * shuts out nobody from elsewhere, and those from there not for long.
+ * Untrusted connections in the order of their arrival. If there are too many, the oldest from the most frequent address
+ * is closed: a flood shuts out nobody from elsewhere, and others from its address only for a short time.
  */
 export class Strangers {
   readonly #origins = new Map<Socket, string>();
@@ -16,7 +16,7 @@ export class Strangers {
     if (this.#origins.size > MAX_STRANGERS) this.#dismissOne();
   }
 
-  /** @returns whether it was one: false for a second time, and for one that had to go */
+  /** @returns whether the connection was in the list: false a second time, and after it was closed */
   delete(socket: Socket): boolean {
     return this.#origins.delete(socket);
   }

@@ -21,7 +21,7 @@ export async function expectDisks(qmp: QmpClient, images: readonly DiskImage[]):
     if (size !== undefined && size !== drive.sectors * SECTOR)
       throw new UnsupportedError(
         'not-wakeable',
-        `Cannot wake: the guest's disk at ${drive.place} has ${drive.sectors * SECTOR} bytes, the file that is given ` +
+        `Cannot wake: the guest's disk at ${drive.place} has ${drive.sectors * SECTOR} bytes, the given file has ` +
           `${size}; give the image that the machine had when it was saved`,
       );
     await qmp.execute('blockdev-del', { 'node-name': node });

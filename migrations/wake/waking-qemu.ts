@@ -15,12 +15,12 @@ import { MigrationError } from '../wire/migration-error.ts';
 import { startListening } from '../wire/start-listening.ts';
 
 export interface QemuStart {
-  /** Program: a name that is looked for, or a path. */
+  /** Program: a name to be searched in PATH, or a path. */
   program: string;
   arguments: readonly string[];
-  /** The machine talks to the terminal of this process: its display, its serial port. */
+  /** The machine uses the terminal of this process: its display, its serial port. */
   isShown?: boolean;
-  /** Called with what QEMU says on stderr, piece by piece. */
+  /** Called with QEMU's output on stderr, piece by piece. */
   onWords?: (words: string) => void;
   signal?: AbortSignal;
 }
@@ -30,10 +30,10 @@ const statusShape = record({ status: withDefault(text(64), 'none') });
 const POLL_MS = 10;
 const END_MS = 10_000;
 
-/** A QEMU that gives its stream away, or takes one; it ends with this process unless it is let go on. */
+/** A QEMU that writes its stream, or loads one. */
 export class WakingQemu {
   readonly qmp: QmpClient;
-  /** For files that QEMU writes for us: only its user may enter. */
+  /** Folder for files that QEMU writes for us, closed to other users. */
   readonly folder: string;
   /** Resolves when the process has ended. */
   readonly ended: Promise<unknown>;
@@ -57,12 +57,12 @@ export class WakingQemu {
     return this.#started.isOver;
   }
 
-  /** Why it ended, where that was not of its guest's, or its user's, own will. */
+  /** The reason of QEMU's end, unless guest or user wanted it. */
   get fault(): SavkitError | undefined {
     return this.isOver && !this.#started.endedWell ? this.#started.whyEnded() : undefined;
   }
 
-  /** @throws EnvironmentError where there is no such program, UnsupportedError `qemu-refuses` in QEMU's words */
+  /** @throws EnvironmentError if the program does not exist, UnsupportedError `qemu-refuses` in QEMU's words */
   static async start({ program, arguments: args, isShown, onWords, signal }: QemuStart): Promise<WakingQemu> {
     const folder = mkdtempSync(join(tmpdir(), 'savkit-qemu-'));
     const socket = join(folder, 'qmp');
@@ -120,12 +120,12 @@ export class WakingQemu {
     await this.#migrated('load the state');
   }
 
-  /** Guest-physical memory as its CPU would read it, in a file that is gone after `use`. */
+  /** Calls `use` with a file of guest-physical memory as a CPU would read it, which is gone afterwards. */
   async withMemory<T>(gcPhys: number, size: number, use: (memory: ByteSource) => Promise<T>): Promise<T> {
     const path = join(this.folder, 'memory');
     await this.qmp.execute('pmemsave', { val: gcPhys, size, filename: path });
     const memory = await openFile(path);
-    // It lives on under its descriptor: a process that is killed leaves nothing of the guest.
+    // The file lives on under its descriptor, so that a killed process leaves nothing of the guest.
     unlinkSync(path);
     try {
       return await use(memory);
@@ -134,7 +134,7 @@ export class WakingQemu {
     }
   }
 
-  /** Stops the guest for some work; where that fails a guest that ran goes on. */
+  /** Stops the guest for some work; if the work fails, a guest that ran goes on. */
   async whileItStands<T>(work: () => Promise<T>): Promise<T> {
     const ran = (await statusOf(this.qmp)) === 'running';
     await this.qmp.execute('stop');
@@ -169,7 +169,7 @@ export class WakingQemu {
     }
   }
 
-  /** Undefined where QEMU has ended. */
+  /** Undefined if QEMU has ended. */
   async #migrationStatus(): Promise<string | undefined> {
     try {
       return (await this.qmp.ask('query-migrate', statusShape)).status;

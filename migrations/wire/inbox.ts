@@ -9,20 +9,20 @@ import { MigrationError } from './migration-error.ts';
 import { type Frame, readMessage } from './payload.ts';
 import { PeerError } from './peer-error.ts';
 
-/** Frames that may wait to be taken; the stream waits meanwhile. */
+/** Most frames that may wait; meanwhile the stream is not read. */
 const CAPACITY = 4;
 
-/** Reads all frames of a stream as they come: some are taken at once, the others wait their turn. */
+/** Reads all frames of a stream as they come: some are taken at once, others wait for `expect`. */
 export class Inbox {
   readonly #channel: FrameChannel;
   readonly #takeAtOnce: (frame: Frame) => boolean;
   readonly #frames: Frame[] = [];
-  /** Resolves with what ended the stream, when all that had come by then was looked at. */
+  /** Resolves with the error that ended the stream, after all earlier frames. */
   readonly ended: Promise<SavkitError>;
   #failure: SavkitError | undefined;
   #changed: (() => void)[] = [];
 
-  /** @param takeAtOnce gets each frame first; true when it was for it */
+  /** @param takeAtOnce gets each frame first; gives true if it has taken the frame */
   constructor(channel: FrameChannel, takeAtOnce: (frame: Frame) => boolean, onFailure: (error: SavkitError) => void) {
     this.#channel = channel;
     this.#takeAtOnce = takeAtOnce;
@@ -34,7 +34,7 @@ export class Inbox {
     });
   }
 
-  /** The next frame, which has to be one of these; owned. @throws LinkError, PeerError, MigrationError */
+  /** The next waiting frame, which must have one of these names; owned. @throws LinkError, PeerError, MigrationError */
   async expect(...names: FrameName[]): Promise<Frame> {
     const deadline = clock() + this.#channel.timeOuts.frame * PATIENCE;
     while (this.#frames.length === 0) {
@@ -49,7 +49,7 @@ export class Inbox {
     return frame;
   }
 
-  /** Whoever waits for a frame gets this error; what comes is still read. */
+  /** Makes all waits for a frame fail with an error; frames are still read. */
   interrupt(error: SavkitError): void {
     this.#failure ??= error;
     this.#tell();
@@ -80,7 +80,7 @@ export class Inbox {
   }
 }
 
-/** The next frame of a channel without an inbox, which has to be this one; borrowed. @throws as `Inbox.expect` does */
+/** The next frame of a channel without an inbox, which must have this name; borrowed. @throws as `Inbox.expect` does */
 export async function receiveOnly(channel: FrameChannel, name: FrameName): Promise<Frame> {
   const frame = await channel.receive(name, channel.timeOuts.hello);
   throwReason(frame);
@@ -88,7 +88,7 @@ export async function receiveOnly(channel: FrameChannel, name: FrameName): Promi
   return frame;
 }
 
-/** @throws PeerError for a frame that says why the peer does not go on */
+/** @throws PeerError for a frame with the reason why the peer does not go on */
 export function throwReason(frame: Frame): void {
   if (frame.name === 'refuse') throw PeerError.refused(readMessage(frame, reasonShape));
   if (frame.name === 'cancel') throw PeerError.cancelled(readMessage(frame, reasonShape));

@@ -1,26 +1,25 @@
 import { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 
-/** Who takes the bytes of a connection. */
+/** Receiver of a connection's bytes. */
 export interface Inlet {
-  /** Where the next bytes are to stand; never empty. */
+  /** Memory for the next bytes; never empty. */
   space(): Uint8Array;
-  /** So many stand there now. @returns false to read no more until `resume` */
+  /** Notes that bytes were put there. @returns false to read no more until `resume` */
   filled(count: number): boolean;
 }
 
 /**
- * The three properties in which a socket keeps its option `onread`: the buffer in use, and what asks for the next one
- * and is told of bytes.
+ * Properties in which a socket keeps its option `onread`: the current buffer, the function that gives the next one, and
+ * the callback for bytes.
  */
 const NAMES = ['kBuffer', 'kBufferGen', 'kBufferCb'];
 
 /**
- * Has a socket, plain or TLS, read straight into the memory of its reader, which allocates and copies nothing for what
- * comes; paused at first. Node has that as the option `onread` of sockets that one opens; accepted ones have to be told
- * afterwards.
- * @returns false for streams of other kinds, and where something was read already or Node has changed inside: they hand
- * out their own chunks
+ * Makes a socket, plain or TLS, read directly into its reader's memory, without allocations and copies; the socket is
+ * paused at first. Node offers this as option `onread` only of sockets that are opened, so it is set afterwards for
+ * accepted ones.
+ * @returns false, with nothing changed, for other streams, after a first read, and if Node's internals have changed
  */
 export function readInto(stream: Duplex, inlet: Inlet): boolean {
   if (!(stream instanceof Socket) || stream.readableLength > 0 || stream.readableFlowing === true) return false;

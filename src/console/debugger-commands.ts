@@ -6,15 +6,15 @@ import { type Answer, linesOf } from './answer.ts';
 import { digits16 } from './numbers.ts';
 import type { ConsoleSession } from './session.ts';
 
-// The debugger's commands on shadow tables and on failures that are made on purpose (console.md 2), with its words.
+// The debugger's commands on shadow tables and on injected failures (console.md 2), with its messages.
 
-/** `pgmsync`: the shadow of CR3 is brought into line at the next access. */
+/** `pgmsync`: syncs the shadow of CR3 at the next access. */
 export function pgmSync(session: ConsoleSession): Answer {
   session.shadowCpu().cr3.requestSync();
   return linesOf(['Forcing page directory sync.']);
 }
 
-/** `pgmsyncalways`: the same before every access of the selected CPU, until it is given again. */
+/** `pgmsyncalways`: the same before every access of the selected CPU, until the command is repeated. */
 export function pgmSyncAlways(session: ConsoleSession): Answer {
   const { cr3 } = session.shadowCpu();
   cr3.flags.always = !cr3.flags.always;
@@ -23,7 +23,9 @@ export function pgmSyncAlways(session: ConsoleSession): Answer {
   return linesOf(['Enabled permanent forced page directory syncing.']);
 }
 
-/** `pgmassertcr3`: compares the shadow tables with the guest's. VirtualBox only shows breaches as failed assertions. */
+/**
+ * `pgmassertcr3`: compares the shadow tables with the guest's. VirtualBox shows violations only as failed assertions.
+ */
 export function pgmAssertCr3(session: ConsoleSession): Answer {
   const breaches = checkConsistency(session.shadowCpu());
   const lines = breaches.map(({ message }) => message);
@@ -36,8 +38,8 @@ export function pgmAssertCr3(session: ConsoleSession): Answer {
 }
 
 /**
- * `pgmpoolcheck`: looks through all tables of the pool, hooked or only kept; a line for each that has a fault, then its
- * faults.
+ * `pgmpoolcheck`: checks all tables of the pool, hooked or only kept; prints a line for each table with faults, then
+ * the faults.
  */
 export function pgmPoolCheck(session: ConsoleSession): Answer {
   const { paging } = session.shadowCpu();
@@ -50,7 +52,9 @@ export function pgmPoolCheck(session: ConsoleSession): Answer {
   return linesOf(lines.length === 0 ? ['The pool is in order.'] : lines, rows);
 }
 
-/** `pgmerror [handy]`, `pgmerroroff [handy]`: whether the host has pages left for this machine. */
+/**
+ * `pgmerror [handy]`, `pgmerroroff [handy]`: makes the host seem to have no pages left for this machine, or ends that.
+ */
 export function pgmError(session: ConsoleSession, isOn: boolean, where: string | undefined): Answer {
   const { handy } = session.machine.memory.pages.backing;
   if (where === undefined)
@@ -66,8 +70,8 @@ export function pgmError(session: ConsoleSession, isOn: boolean, where: string |
 const PAGE = 4096n;
 
 /**
- * `prefetch ADDR [LEN]`: lets the guest read a stretch through its shadow tables, which fills them and sets accessed
- * bits in its own.
+ * `prefetch ADDR [LEN]`: reads a stretch through the shadow tables, which fills them and sets accessed bits in the
+ * guest's tables.
  */
 export function prefetch(session: ConsoleSession, address: bigint, length: number): Answer {
   const cpu = session.shadowCpu();

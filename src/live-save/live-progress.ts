@@ -11,7 +11,7 @@ const PREPARE = 2;
 const DONE = 2;
 
 /**
- * Progress of a live save: to whoever listens, and into the stream, wherever its whole percents change. Never goes
+ * Progress of a live save, told to a listener, and written into the stream at each further whole percent. Never goes
  * back.
  */
 export class LiveProgress {
@@ -24,17 +24,17 @@ export class LiveProgress {
     this.#listener = listener;
   }
 
-  /** After a live pass, of which the units say that `percent` of the live part is done. */
+  /** To be called after a live pass; `percent` of the live part is done, by the units. */
   livePass(percent: number, pass: Pass): void {
     this.#reach((percent * LIVE) / 100, pass);
   }
 
-  /** The final part begins. */
+  /** To be called when the final part begins. */
   beginFinal(): void {
     this.#tell(LIVE + PREPARE);
   }
 
-  /** After a unit of the final part, of which a share is written. */
+  /** To be called after a unit of the final part. @param share written part of the final part, 0 to 1 */
   finalUnit(share: number): void {
     this.#reach(LIVE + PREPARE + share * (100 - LIVE - PREPARE - DONE), 'final');
   }

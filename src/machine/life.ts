@@ -7,10 +7,10 @@ import type { GuestMemory } from '../pgm/guest-memory.ts';
 import { finaliseMemory, resetRam } from '../pgm/life/memory-life.ts';
 import type { MachineCpu } from './machine-cpu.ts';
 
-/** What happens to a machine as a whole. */
+/** Phases of a whole machine. */
 export type LifePhase = 'finalise' | 'relocate' | 'reset' | 'unplug' | 'term';
 
-/** What phases need of a `Machine`. */
+/** Parts of a `Machine` that phases need. */
 export interface LivingMachine {
   readonly memory: GuestMemory;
   readonly cpus: readonly MachineCpu[];
@@ -19,30 +19,30 @@ export interface LivingMachine {
   readonly rawMode: RawMode | undefined;
 }
 
-/** The machine, and what the phase is about. */
+/** The machine, and parameters of the phase. */
 export interface LifeEvent {
   readonly machine: LivingMachine;
-  /** RAM is allocated before the machine runs, and stays so. */
+  /** All RAM is allocated before the machine runs, and stays allocated. */
   readonly ramPreAlloc: boolean;
-  /** relocate: by how much the hypervisor has moved. */
+  /** For relocate: distance by which the hypervisor has moved. */
   readonly delta: number;
-  /** unplug: which CPU is reset. */
+  /** For unplug: the CPU that is reset. */
   readonly cpu: MachineCpu;
 }
 
-/** One thing that is done in a phase. */
+/** One step of a phase. */
 export interface LifeStep {
-  /** For people. */
+  /** Description for people. */
   readonly what: string;
   run(event: LifeEvent): void;
 }
 
-/** Smaller numbers are no addresses. */
+/** Smaller values of `user` are no addresses. */
 const LEAST_RAW_ADDRESS = 0x1_0000;
 
 /**
- * The life of a machine (guest-memory.md 12.2): what is done, in this order. Init is the constructor of `Machine` with
- * the memory that it is given, and `usePaging`.
+ * The life of a machine (guest-memory.md 12.2): steps of each phase in their order. The phase init consists of the
+ * constructor of `Machine` and `usePaging`.
  */
 export const LIFE: Readonly<Record<LifePhase, readonly LifeStep[]>> = {
   finalise: [
@@ -92,7 +92,7 @@ export const LIFE: Readonly<Record<LifePhase, readonly LifeStep[]>> = {
       for (const cpu of machine.cpus) cpu.openGate();
     }),
     step('RAM', ({ machine, ramPreAlloc }) => resetRam(machine.memory, { ramPreAlloc })),
-    // Not where RAM could not be reset: that has thrown.
+    // ROM is not reset if resetting RAM has thrown.
     step('ROM', ({ machine, ramPreAlloc }) => machine.memory.roms.reset(ramPreAlloc)),
   ],
   unplug: [

@@ -6,37 +6,37 @@ import { tableAddress } from './walker.ts';
 
 /** One present entry of a guest's page tables. */
 export interface HierarchyEntry {
-  /** First address that it covers. */
+  /** First address that the entry covers. */
   virtual: GuestVirt;
-  /** Levels above it. */
+  /** Number of levels above the entry. */
   depth: number;
-  /** The table that it stands in. */
+  /** Kind of the entry's table. */
   name: TableName;
   /** All of the entry's bits. */
   value: bigint;
-  /** What the entry leads to. */
+  /** Kind of the entry. */
   kind: EntryKind;
-  /** The page, or the table, that it leads to. */
+  /** Address of the page or table to which the entry leads. */
   gcPhys: GuestPhys;
-  /** Bytes that it covers. */
+  /** Number of bytes that the entry covers. */
   span: number;
-  /** The table that it names is in no memory. */
+  /** The table is outside all memory. */
   isLost?: boolean;
 }
 
 /** Entries of page tables, from the root on. */
 export interface Hierarchy {
-  /** In order of addresses, an entry before what lies below it. */
+  /** In order of addresses, an entry before those below it. */
   entries: HierarchyEntry[];
-  /** False when a limit ended it. */
+  /** False if a limit ended the list. */
   complete: boolean;
 }
 
-/** More entries are not listed: some 200 MiB of objects. */
+/** Most entries of a list: some 200 MiB of objects. */
 const MAX_ENTRIES = 1 << 20;
 
 /**
- * The page tables of a CPU, entry by entry. Tables that name themselves are followed as a processor would, up to the
+ * The page tables of a CPU, entry by entry. Tables that contain themselves are followed as by a processor, up to the
  * limits.
  */
 export function hierarchyOf(space: AddressSpace, limits: VisitLimits & { maxEntries?: number } = {}): Hierarchy {

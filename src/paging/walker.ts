@@ -14,34 +14,31 @@ import {
   walkLevels,
 } from './schemes.ts';
 
-/** Guest-physical memory, as far as a walk needs it. */
+/** Access to guest-physical memory for walks. */
 export interface TableMemory {
   /** 4 bytes, little-endian. */
   readU32(gcPhys: GuestPhys): number;
-  /** Whether there is RAM or ROM, not MMIO or nothing: elsewhere no tables are read. */
+  /** Whether RAM or ROM is at an address; tables are read nowhere else. */
   holdsTables(gcPhys: GuestPhys): boolean;
 }
 
-/** How a walk ended. */
+/** Results of walks. */
 export const WalkStatus = { MAPPED: 0, NOT_PRESENT: 1, RESERVED_BIT: 2, BAD_ADDRESS: 3 } as const;
 export type WalkStatus = (typeof WalkStatus)[keyof typeof WalkStatus];
 
-/**
- * What VirtualBox calls the level of a root that can't be read, and of addresses beyond 4 GiB; long mode's root has its
- * own number.
- */
+/** VirtualBox's level number for an unreadable root, except in long mode, and for addresses beyond the mode's width. */
 const NO_LEVEL = 8;
-/** Bits 32 to 51 of an address: in an entry's high half. */
+/** Bits 32 to 51 of an address, in an entry's high half. */
 const ADDRESS_HIGH = 0x000fffff;
 const RIGHTS = RW | US | A;
 const MAX_LEVELS = 5;
 
 /**
- * Walks page tables of one scheme. A walk leaves its result in the fields, which the next one overwrites: a walk makes
- * no objects.
+ * Walks page tables of one scheme. A walk makes no objects: it leaves its result in fields, which the next walk
+ * overwrites.
  *
- * Addresses are numbers here: 32 bits, or the low 48 or 57 bits of a canonical address. Of 57 bits a number holds the
- * start of a page exactly, not each byte of it.
+ * Addresses are numbers here: 32 bits, or the low 48 or 57 bits of a canonical address. With 57 bits, a number can hold
+ * the start of each page exactly, but not each byte.
  */
 export class Walker {
   readonly scheme: PagingScheme;
@@ -53,21 +50,24 @@ export class Walker {
 
   /** Address of the root table. */
   root: GuestPhys = 0;
-  /** Where the root is latched: its entries, low and high halves in turn. */
+  /** Entries of a latched root, low and high halves in turn. */
   latched: Uint32Array | undefined;
 
   status: WalkStatus = WalkStatus.NOT_PRESENT;
-  /** Where the walk ended: 1 for the last table, counted up towards the root. */
+  /** Level at which the walk ended: 1 for the last table, counted up towards the root. */
   level = 0;
   /** Physical address of the byte; valid when mapped. */
   gcPhys: GuestPhys = 0;
-  /** Bytes of the page; valid when mapped. */
+  /** Size of the page in bytes; valid when mapped. */
   pageSize = 0;
-  /** RW, US and A of all levels together. */
+  /** RW, US and A of all levels combined. */
   rights = 0;
   /** No level forbids execution. */
   executable = true;
-  /** Levels visited, and for each of them where its entry lies and what it holds. A latched entry lies nowhere: -1. */
+  /**
+   * Number of visited levels. The arrays below have address and value of the entry at each level; a latched entry has
+   * address -1.
+   */
   depth = 0;
   readonly entryAddress = new Float64Array(MAX_LEVELS);
   readonly entryLow = new Uint32Array(MAX_LEVELS);
@@ -116,7 +116,7 @@ export class Walker {
     return this.status;
   }
 
-  /** Where the page of an entry starts. */
+  /** Start of the page of an entry. */
   pageBase(level: WalkLevel, low: number, high: number): GuestPhys {
     if (this.#wide) {
       const address = tableAddress(low, high);
@@ -131,7 +131,7 @@ export class Walker {
     return status;
   }
 
-  /** Reads an entry to the slot of this depth. @returns false where no table can be */
+  /** Reads an entry to the slot of the present depth. @returns false if no table can be at that address */
   #fetch(table: GuestPhys, index: number): boolean {
     if (this.depth === 0 && this.latched) {
       this.entryAddress[0] = -1;
@@ -148,7 +148,7 @@ export class Walker {
   }
 }
 
-/** Which entry of a table an address uses; `high` and `low` are its halves of 32 bits. */
+/** Index of the entry that an address uses; `high` and `low` are its halves of 32 bits. */
 export function indexIn(
   { shift, indexMask }: Pick<WalkLevel, 'shift' | 'indexMask'>,
   high: number,
@@ -164,7 +164,7 @@ export function isReserved(level: WalkLevel, isPage: boolean, low: number, high:
     : ((low & level.tableReservedLow) | (high & level.tableReservedHigh)) !== 0;
 }
 
-/** The address in an entry that names a table or a small page. */
+/** The address in an entry for a table or a small page. */
 export function tableAddress(low: number, high: number): GuestPhys {
   return (high & ADDRESS_HIGH) * TWO_32 + ((low & 0xfffff000) >>> 0);
 }

@@ -7,7 +7,7 @@ import { RELEASE_STATISTICS } from './statistics/release-statistics.ts';
 import { StatTree } from './statistics/stat-tree.ts';
 import type { StatisticRow } from './statistics/statistic.ts';
 
-/** What the memory set-up counts, in pages and bytes. */
+/** Statistics of the memory set-up, in pages and bytes. */
 const SET_UP_STATISTICS: readonly StatisticRow[] = [
   ['/MM/Reserved/cBasePages', 'u64', 'pages reserved for RAM and ROM, handy pages included'],
   ['/MM/Reserved/cHandyPages', 'u32', 'pages reserved for the stock of handy pages'],
@@ -16,7 +16,7 @@ const SET_UP_STATISTICS: readonly StatisticRow[] = [
   ['/MM/cbRamBase', 'u64', 'size of the RAM'],
 ];
 
-/** All statistics of a machine. Others bind what they count; what does not exist here, such as raw mode, stays 0. */
+/** All statistics of a machine. Other parts bind theirs; those of absent parts, such as raw mode, stay 0. */
 export function machineStatistics(memory: GuestMemory, cpus: number): StatTree {
   const tree = new StatTree(cpus);
   for (const rows of [RELEASE_STATISTICS, MEMORY_STATISTICS, CPU_STATISTICS, SET_UP_STATISTICS]) tree.register(rows);
@@ -29,7 +29,7 @@ export function machineStatistics(memory: GuestMemory, cpus: number): StatTree {
   tree.bind('/PGM/R3/Phys/Write/Bytes', () => accesses.writeBytes);
   tree.bind('/PGM/R3/PhysHandlerReset', () => handlers.resets);
   tree.bind('/PGM/R3/Page/ReplacedShared', () => pages.replaced.shared);
-  // VirtualBox counts these here, wherever they happen.
+  // VirtualBox counts all replacements under RZ, wherever they happen.
   tree.bind('/PGM/RZ/Page/ReplacedZero', () => pages.replaced.zero);
   tree.bind('/PGM/LargePage/Alloc', () => largePages.counts.allocated);
   tree.bind('/PGM/LargePage/Reused', () => largePages.counts.reused);

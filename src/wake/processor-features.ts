@@ -1,6 +1,6 @@
 import type { CpuState } from './units/cpu-state.ts';
 
-/** Parts of a processor that a guest can't go on without, once it has switched them on: QEMU's names. */
+/** Features without which a guest can't go on once it has enabled them, by QEMU's names. */
 const IN_USE: readonly { feature: string; isUsed(context: CpuState['context']): boolean }[] = [
   { feature: 'nx', isUsed: ({ efer }) => bit(efer, 11) },
   { feature: 'lm', isUsed: ({ efer }) => bit(efer, 10) },
@@ -20,8 +20,8 @@ function bit(value: bigint, number: number): boolean {
 }
 
 /**
- * What the guest has switched on and a QEMU's processor lacks.
- * @param properties of the processor, by QEMU's names, as its expansion of a model tells them
+ * Features that the guest has enabled and a QEMU's processor lacks.
+ * @param properties of the processor, by QEMU's names, from QEMU's expansion of the model
  */
 export function missingFeatures(cpus: readonly CpuState[], properties: Readonly<Record<string, unknown>>): string[] {
   return IN_USE.filter(

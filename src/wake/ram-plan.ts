@@ -3,7 +3,7 @@ import { FOUR_GIB } from '../../formats/sizes.ts';
 import { ramConfigOf } from '../saved-state/layout/memory-map.ts';
 import type { SavedState } from '../saved-state/reading/state.ts';
 
-/** A stretch of memory: where the guest finds it, and where it stands in a block of QEMU's. */
+/** A stretch of memory with its guest-physical address and its place in a block of QEMU. */
 export interface ImageStretch {
   gcPhys: number;
   /** RAM, or one of the gaps, by number. */
@@ -12,24 +12,24 @@ export interface ImageStretch {
   size: number;
 }
 
-/** How QEMU gets memory where VirtualBox's machine has it. */
+/** Plan that gives QEMU memory at the addresses of VirtualBox's machine. */
 export interface RamPlan {
-  /** Bytes of QEMU's RAM. */
+  /** Size of QEMU's RAM in bytes. */
   ramSize: number;
-  /** Where QEMU's RAM from address 0 on ends, if QEMU has to be told. */
+  /** End of QEMU's RAM from address 0 on, if QEMU has to be told. */
   lowEnd?: number;
   stretches: readonly ImageStretch[];
   /** Memory between QEMU's RAM and VirtualBox's hole below 4 GiB. */
   gaps: readonly Gap[];
 }
 
-/** A piece of it, as a PCI device shows it: its size is a power of two, and its address a multiple of that. */
+/** A piece of such memory that a PCI device maps: its size is a power of two, and its address a multiple of that. */
 interface Gap {
   gcPhys: number;
   size: number;
 }
 
-/** A board of QEMU's has no RAM from `end` to 4 GiB, if it has `split` or more, or RAM above 4 GiB. */
+/** A board of QEMU has no RAM from `end` to 4 GiB if it has at least `split` bytes. */
 const LOW_RAM = {
   pc: { end: 0xc000_0000, split: 0xe000_0000 },
   q35: { end: 0x8000_0000, split: 0xb000_0000 },
@@ -52,7 +52,7 @@ export function ramPlan({ pgm, units }: SavedState): RamPlan {
   return { ramSize: low + high, lowEnd: low, stretches, gaps };
 }
 
-/** Pieces of memory, the largest first. @param start a multiple of the largest */
+/** Splits memory into such pieces, the largest first. @param start a multiple of the largest */
 function powersOfTwo(start: number, end: number): Gap[] {
   const gaps: Gap[] = [];
   for (let gcPhys = start; gcPhys < end; ) {
@@ -63,10 +63,10 @@ function powersOfTwo(start: number, end: number): Gap[] {
   return gaps;
 }
 
-/** Place of the devices that show gaps: none of VirtualBox's is there. Each is a function of it. */
+/** Place of the devices that map gaps, where VirtualBox has none; each gap is a function of it. */
 const GAP_PLACE = 0xf0;
 export const MAX_GAPS = 8;
 
-/** QEMU's name of a gap's memory, and the place of the device that shows it. */
+/** QEMU's name of a gap's memory, and the place of its device. */
 export const gapMemory = (index: number): string => `gap${index}`;
 export const gapPlace = (index: number): number => GAP_PLACE + index;

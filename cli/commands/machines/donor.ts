@@ -30,8 +30,8 @@ const builder = (argv: Argv) =>
     .option('force', FORCE)
     .example('$0 donor "VirtualBox VMs/box"', 'Commands that save the machine right after power-on')
     .epilogue(
-      'The machine runs for some ten milliseconds of its firmware, with no device to boot from. A state that ' +
-        'it has is kept in a file of its own, NAME-kept.sav, which is the one to adapt.',
+      'The machine runs for some ten milliseconds in its firmware, with no device to boot from. If it has a saved ' +
+        'state, that is kept in NAME-kept.sav, which is the one to adapt.',
     );
 type Options = OptionsOf<typeof builder>;
 

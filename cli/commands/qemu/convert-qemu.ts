@@ -30,10 +30,10 @@ export interface QemuConvertCommand {
   quiet: boolean;
 }
 
-/** Settings of a domain take some KiB. */
+/** Limit for settings of a domain, which take some KiB. */
 const XML_LIMIT = MIB;
 
-/** What they are when they are not given. */
+/** Defaults of these options. */
 export const QEMU_DEFAULTS = { to: undefined, description: true, xml: undefined, ram: undefined, ramOut: undefined };
 
 export async function runQemuConvert(source: ByteSource, job: Job, options: QemuConvertCommand): Promise<Outcome> {

@@ -26,13 +26,12 @@ const builder = (argv: Argv) =>
       type: 'string',
       requiresArg: true,
       conflicts: ['machine', 'host-cpuid'],
-      describe: 'State of the machine that is to take it, saved right after power-on; savkit donor makes one',
+      describe: 'State of the target machine, saved right after power-on; savkit donor makes one',
     })
     .option('machine', {
       type: 'string',
       requiresArg: true,
-      describe:
-        'Settings file of the machine (NAME.vbox), or its folder, instead of a donor; that does for most causes',
+      describe: 'Settings file of the machine (NAME.vbox), or its folder, instead of a donor; enough for most causes',
     })
     .option('host-cpuid', { ...HOST_CPUID_OPTION, implies: 'machine' })
     .option('to', {
@@ -46,7 +45,7 @@ const builder = (argv: Argv) =>
     .option('accept', {
       type: 'string',
       requiresArg: true,
-      describe: 'Classes of change to take, of risk (the guest may crash) and loss (memory or data goes): risk,loss',
+      describe: 'Classes of change to accept: risk (the guest may crash), loss (memory or data is lost); as risk,loss',
     })
     .option('dry-run', { type: 'boolean', default: false, describe: 'Say what would be changed, write nothing' })
     .option('force', FORCE)
@@ -125,7 +124,7 @@ function releaseFrom(text: string | undefined): ReleaseNumbers | undefined {
   return release;
 }
 
-/** A dry run ends as the real one would. */
+/** A dry run has the exit code of the real run. */
 function exitCodeOf({ proof, foretold, toAccept }: AdaptReport): ExitCode {
   const { refusal, notJudged = [] } = proof ?? foretold ?? {};
   if (refusal !== undefined || proof?.holds === false) return ExitCode.UNSUPPORTED;
@@ -149,7 +148,7 @@ function planText(file: string, { changes, toAccept }: AdaptReport): TerminalTex
   return lines(text);
 }
 
-/** Whole sentences, which a table would cut. */
+/** Not a table, which would cut whole sentences. */
 function changeText({ class: kind, unit, message }: AdaptReport['changes'][number]): TerminalText {
   return indent(
     line`${kind}${' '.repeat(LONGEST_CLASS - kind.length)}  ${unit === undefined ? '' : `${unit}: `}${message}`,

@@ -29,7 +29,9 @@ const builder = (argv: Argv) =>
   withManyFiles(withCommonOptions(argv))
     .positional(
       'files',
-      filesOf('Saved states, or with -r folders; - for stdin. Left out: all that the machine and its snapshots name'),
+      filesOf(
+        'Saved states, or with -r folders; - for stdin. If left out: all that the machine and its snapshots name',
+      ),
     )
     .option('machine', {
       type: 'string',
@@ -54,17 +56,17 @@ const builder = (argv: Argv) =>
       type: 'string',
       requiresArg: true,
       conflicts: ['machine', 'against'],
-      describe: "File with QEMU's command line, as words of a shell or as /proc/PID/cmdline: the machine that it makes",
+      describe: "File with QEMU's command line, as for a shell or from /proc/PID/cmdline: the machine that it starts",
     })
     .option('qemu', {
       type: 'string',
       requiresArg: true,
-      describe: 'Version of the QEMU that is to load the state, such as 10.0',
+      describe: 'Version of the target QEMU, such as 10.0',
     })
     .option('query-machines', {
       type: 'string',
       requiresArg: true,
-      describe: "File with QEMU's answer to query-machines: the machine types that it has",
+      describe: "File with QEMU's answer to query-machines: its machine types",
     })
     .option('cpu-model', {
       type: 'string',
@@ -72,7 +74,7 @@ const builder = (argv: Argv) =>
       describe: "File with QEMU's answer to query-cpu-model-expansion: the CPU that the guest will have",
     })
     .example('$0 check machine.sav --machine "VirtualBox VMs/box/box.vbox"', 'Will it load there?')
-    .example('$0 check --machine "VirtualBox VMs/box"', 'Its snapshots, and what became of their states')
+    .example('$0 check --machine "VirtualBox VMs/box"', 'Its snapshots, and the state of each')
     .example('$0 check old.sav --virtualbox 7.2', 'Can this release read it?')
     .example('$0 check a.sav --against b.sav', 'Are both of the same machine?')
     .example('$0 check a.sav --host-cpuid b.sav', "Does the CPU do that saved b.sav? A host's /proc/cpuinfo tells, too")

@@ -42,12 +42,12 @@ export const explainCommand = command(builder, async (options) => {
 
 async function explain(what: string, { quiet }: Options): Promise<Outcome> {
   if (what === '-' || existsSync(what)) return explainFile(what, quiet);
-  // Messages hold blanks, and so do paths of logs; only the former tell of a failure.
+  // Messages have blanks, as paths of logs may; only messages tell of a failure.
   const told = /\s/.test(what) ? explainLog(what) : [];
   if (told.length > 0) return outcomeOf(told, what, quiet);
   const said = explainQemu(what);
   if (said.length > 0) return codesOutcome(said, quiet);
-  // Codes have no dots or slashes. What is no file is said by whoever opens it.
+  // Codes have no dots or slashes. Opening reports a path that is no file.
   if (/[./\\]/.test(what)) return explainFile(what, quiet);
   return codesOutcome(explainCode(what, ALL_CODE_FAMILIES), quiet);
 }
@@ -56,7 +56,7 @@ function codesOutcome(codes: readonly Explanation[], quiet: boolean): Outcome {
   return { exitCode: ExitCode.OK, result: { codes }, text: quiet ? NO_TEXT : lines(codes.map(codeText)) };
 }
 
-/** Logs may be long, so they come line by line. */
+/** Explains a log line by line, as it may be long. */
 async function explainFile(path: string, quiet: boolean): Promise<Outcome> {
   const reader = new LogReader();
   const said = new Map<string, Explanation>();

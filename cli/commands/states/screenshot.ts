@@ -19,7 +19,7 @@ const builder = (argv: Argv) =>
     .option('text', {
       type: 'boolean',
       default: false,
-      describe: 'Print the text screen, out of video memory, in place of the picture',
+      describe: 'Print the text screen from video memory, in place of the picture',
     })
     .option('force', FORCE)
     .example('$0 screenshot machine.sav -o screen.png', 'What was on the screen when the machine was saved?')

@@ -1,22 +1,21 @@
 import { createHash, createHmac } from 'node:crypto';
 
-/** The account that asks, and the place of the bucket. */
+/** Credentials of an account, and the region of the bucket. */
 export interface S3Access {
   keyId: string;
   secret: string;
-  /** Of credentials that are for a while. */
+  /** Token of temporary credentials. */
   sessionToken?: string | undefined;
   region: string;
 }
 
-/** SHA-256 of no bytes: what is asked for has no body. */
+/** SHA-256 of no bytes, as requests have no body. */
 const EMPTY = createHash('sha256').digest('hex');
 const ALGORITHM = 'AWS4-HMAC-SHA256';
 
 /**
- * The headers that sign a request without a body for S3 (AWS Signature Version 4, as servers of other makers take it,
- * too).
- * @param headers those that are sent and are to be signed, in lower case; not `host`, which the URL tells
+ * Headers that sign a request without a body for S3 (AWS Signature Version 4, which other servers take, too).
+ * @param headers further headers to sign, with names in lower case; without `host`, which the URL tells
  * @param date milliseconds since 1970
  */
 export function signS3(
@@ -50,7 +49,7 @@ export function signS3(
   return { ...own, authorization };
 }
 
-/** As paths and queries of S3 have it: more is encoded than JavaScript does. */
+/** Encodes a text for paths and queries of S3, which need more characters encoded than in JavaScript. */
 export function encoded(text: string): string {
   return encodeURIComponent(text).replace(/[!'()*]/g, (each) => `%${each.charCodeAt(0).toString(16).toUpperCase()}`);
 }

@@ -6,11 +6,11 @@ import type { PageWriter, WritablePage } from './page-writer.ts';
 import type { WrittenRun } from './written-run.ts';
 
 /**
- * Pages of a block at places of their own in a file, which has holes where pages are zeros: mapped RAM, or the file
- * with the RAM that a machine shares.
+ * Writes pages of a block to fixed places in a file, with holes for pages of zeros: mapped RAM, or the file with a
+ * machine's shared RAM.
  */
 export class PlacedPages implements PageWriter {
-  /** A bit for each page that has a content. */
+  /** A bit for each page with content. */
   readonly bitmap: Uint8Array;
   readonly #run: WrittenRun;
   /** Offset of the first page in the file. */
@@ -38,7 +38,7 @@ export class PlacedPages implements PageWriter {
     content?.decode(i, run.bytes, run.length);
     if (content && !isZero(run.bytes, run.length, PAGE_SIZE)) this.bitmap[page >>> 3] |= bit;
     else {
-      // The hole stays, unless the page had a content before.
+      // The hole stays, unless the page had content before.
       if ((this.bitmap[page >>> 3] & bit) === 0) return run.length > 0 ? run.flush() : undefined;
       this.bitmap[page >>> 3] &= ~bit;
       run.bytes.fill(0, run.length, run.length + PAGE_SIZE);

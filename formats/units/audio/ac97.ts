@@ -12,12 +12,12 @@ const stream = defineStruct('Stream, ichac97 version 1', 'device-units.md', {
   current: { kind: u8, doc: 'index in the list' },
   last: { kind: u8, doc: 'last valid index in the list' },
   status: { kind: x16, doc: '' },
-  position: { kind: u16, doc: 'samples of the buffer that are left' },
+  position: { kind: u16, doc: 'samples left in the buffer' },
   prefetched: { kind: u8, doc: 'index in the list' },
   control: { kind: x8, doc: '' },
   isBufferValid: { kind: s32, doc: '' },
   bufferAddress: { kind: x32, doc: 'guest-physical address' },
-  bufferControl: { kind: x32, doc: 'samples, and what to do at the end' },
+  bufferControl: { kind: x32, doc: 'samples, and flags for the end' },
 });
 
 const ac97 = defineStruct('Unit ichac97, version 1', 'device-units.md', {

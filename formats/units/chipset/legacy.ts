@@ -29,7 +29,7 @@ const keyboard = defineStruct('Keyboard, pckbd version 8', 'device-units.md', {
   ...fields(x8, ['command', 'leds', 'typematic', 'typematicKey', 'modifiers', 'scanSet', 'typematicState']),
   numLock: { kind: bool, doc: '' },
   scanning: { kind: bool, doc: '' },
-  commandQueue: { kind: queue, doc: 'answers that wait' },
+  commandQueue: { kind: queue, doc: 'answers not yet read' },
   keyQueue: { kind: queue, doc: 'keys not yet read' },
   delay: { kind: timer, doc: '' },
   pressedCount: { kind: u32, doc: '' },
@@ -45,7 +45,7 @@ const mouse = defineStruct('Mouse, pckbd version 8', 'device-units.md', {
   ...fields(u8, ['rate', 'resolution', 'command', 'mode']),
   protocol: { kind: oneOf(u8, { 0: 'PS/2', 3: 'wheel', 4: 'explorer', 5: 'horizontal wheel' }), doc: '' },
   knock: { kind: u8, doc: '' },
-  commandQueue: { kind: queue, doc: 'answers that wait' },
+  commandQueue: { kind: queue, doc: 'answers not yet read' },
   eventQueue: { kind: queue, doc: 'movements not yet read' },
   delay: { kind: timer, doc: '' },
 });

@@ -5,31 +5,31 @@ import type { PayloadReader } from '../../ssm/payload.ts';
 import type { UnitCodec } from './codec.ts';
 import type { DeviceConfig } from './device-config.ts';
 
-/** How a unit's payload is read: what the state is told of it. Throws what the reader of a payload throws. */
+/** Reads facts from a unit's payload. @throws errors of the payload's reader */
 export type Reading<Facts extends object> = (payload: PayloadReader, unit: UnitHeader) => Promise<Facts>;
 
-/** What a loader compares with the machine's configuration; undefined where its layout is not known. */
+/** Configuration that a loader compares with the machine's; undefined if its layout is not known. */
 export interface ConfigFact {
   config: DeviceConfig | undefined;
 }
 
-/** What a unit tells people of its device. */
+/** Facts about a device for people. */
 export interface Told {
-  /** A network card's model, as settings call it. */
+  /** Model of a network card, as named in settings. */
   model?: string;
-  /** Its address, `08:00:27:…`. */
+  /** MAC address, `08:00:27:…`. */
   mac?: string;
-  /** Disks and drives, by where they are attached. */
+  /** Disks and drives, with their places. */
   media?: readonly { place: string; what: string }[];
-  /** Interrupts and exceptions that wait for a CPU. */
+  /** Pending interrupts and exceptions of a CPU. */
   pending?: readonly string[];
   /** Connections of guest additions to services of the host. */
   connections?: number;
-  /** How long the machine has run, in nanoseconds. */
+  /** Time for which the machine has run, in nanoseconds. */
   ranNs?: bigint;
 }
 
-/** All that savkit knows of one unit in some of its versions. The table of all rows is in ../table.ts. */
+/** All knowledge about one unit in some of its versions. The table of all rows is in ../table.ts. */
 export interface UnitRow {
   /** Name of the unit. */
   unit: string;
@@ -37,19 +37,19 @@ export interface UnitRow {
   instance?: number;
   /** Absent: any. */
   versions?: readonly number[];
-  /** A live save carries the unit in several passes, and each of them is read; else only the final one is. */
+  /** A live save has the unit in several passes, and all are read; else only the final one. */
   everyPass?: boolean;
-  /** The loader compares a part of the unit with the machine's configuration; known even where the layout is not. */
+  /** The loader compares a part of the unit with the machine's configuration; known even if the layout is not. */
   isCompared?: boolean;
-  /** What the unit tells of the state. */
+  /** Reads the unit's facts about the state. */
   facts?: Reading<object>;
-  /** What the loader compares, out of a whole payload. @throws OutOfBytes */
+  /** Configuration that the loader compares, from a whole payload. @throws OutOfBytes */
   configOf?: (payload: Uint8Array) => DeviceConfig;
   /** Reads and writes the whole payload of the final pass. */
   codec?: UnitCodec;
   /**
-   * The payload in pass 0 of a live save, from that of the final pass: a piece of it, or a copy. Undefined where it
-   * can't be told: VirtualBox does without it, as it does in the second live save of a process.
+   * The payload in pass 0 of a live save, from that of the final pass: a piece of it, or a copy. Undefined if it cannot
+   * be derived; VirtualBox does without it, as in the second live save of a process.
    */
   livePass?: (payload: Uint8Array, version: number) => Uint8Array | undefined;
 }
@@ -59,7 +59,7 @@ export function versions(first: number, last = first): readonly number[] {
   return Array.from({ length: last - first + 1 }, (_, i) => first + i);
 }
 
-/** One structure is all of the unit; a rest is damage. */
+/** Reads a unit that is exactly one structure; a rest is damage. */
 export function whole<Facts extends object>(read: (cursor: Cursor, unit: UnitHeader) => Facts): Reading<Facts> {
   return async (payload, unit) => {
     const facts = await payload.parse((cursor) => read(cursor, unit));
@@ -68,12 +68,12 @@ export function whole<Facts extends object>(read: (cursor: Cursor, unit: UnitHea
   };
 }
 
-/** One structure starts the unit; a unit that ends before is damaged. */
+/** Reads the structure at the start of a unit; a shorter unit is damaged. */
 export function start<Facts extends object>(read: (cursor: Cursor, unit: UnitHeader) => Facts): Reading<Facts> {
   return (payload, unit) => payload.parse((cursor) => read(cursor, unit));
 }
 
-/** Has to have the whole payload before it. @param limit bytes; a longer payload is not supported */
+/** Reads a unit whose payload is collected first. @param limit in bytes; a longer payload is not supported */
 export function collected<Facts extends object>(
   limit: number,
   read: (bytes: Uint8Array, unit: UnitHeader) => Facts,
@@ -81,7 +81,7 @@ export function collected<Facts extends object>(
   return async (payload, unit) => read(await payload.rest(limit), unit);
 }
 
-/** Of a unit that is not as expected nothing is told, and that is no damage to speak of: its loader will judge. */
+/** Gives no facts of a unit that is not as expected, and reports no damage: its loader will judge. */
 export function lenient<Facts extends object>(reading: Reading<Facts>): Reading<Partial<Facts>> {
   return async (payload, unit) => {
     try {
@@ -95,7 +95,7 @@ export function lenient<Facts extends object>(reading: Reading<Facts>): Reading<
 }
 const NOT_AS_EXPECTED = ['too-short', 'too-long', 'bad-marker'];
 
-/** What a whole payload tells people; nothing where it is not laid out as its version demands. */
+/** Facts for people from a whole payload; none if it does not have the layout of its version. */
 export function telling<T>(
   codec: UnitCodec<T>,
   tells: (value: T) => Told,
@@ -106,15 +106,15 @@ export function telling<T>(
   };
 }
 
-/** Units of devices that tell of themselves are smaller. */
+/** Limit for units with facts for people, which are smaller. */
 const TELLING_LIMIT = 4 * 1024 * 1024;
 
-/** The facts of a unit that only tells people. */
+/** Reads a unit that only has facts for people. */
 export function toldFacts<T>(codec: UnitCodec<T>, tells: (value: T) => Told): Reading<{ told?: Told }> {
   return lenient(collected(TELLING_LIMIT, telling(codec, tells)));
 }
 
-/** A row of a device whose loader compares what stands first in its unit. @param tells what it tells people besides */
+/** Row of a device whose loader compares the beginning of its unit. @param tells further facts for people */
 export function comparedRow<T>(
   unit: string,
   known: readonly number[],
@@ -136,8 +136,8 @@ export function comparedRow<T>(
 }
 
 /**
- * The bytes with which devices begin their final payload are all of their payload in pass 0 of a live save: their
- * configuration.
+ * Payload of devices that save only their configuration in pass 0 of a live save: the first bytes of their final
+ * payload.
  */
 export function firstBytes(count: number): NonNullable<UnitRow['livePass']> {
   return (payload) => (payload.length < count ? undefined : payload.subarray(0, count));

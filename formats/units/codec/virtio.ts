@@ -3,9 +3,9 @@ import { defineStruct } from '../../binary/struct.ts';
 import { FormatError, hex } from '../../errors.ts';
 import { fields, fill, fixedText, nested, x8, x16, x32, x64 } from './kinds.ts';
 
-// What all virtio devices of 7.x have in common: the last part of their units.
+// The last part of the units of virtio devices of 7.x, which is common to all.
 
-/** Stands before the common part. */
+/** Marker before the common part. */
 export const VIRTIO_MARKER = 0x11335577_99bbddffn;
 
 const marker: Kind<void> = {
@@ -40,12 +40,12 @@ export const virtioDevice = defineStruct('Common part of a virtio device', 'devi
   version: { kind: u32, doc: 'of the device' },
   legacyDriver: { kind: u32, doc: '1: the guest uses the device as before virtio 1.0' },
   generationPending: { kind: bool, doc: 'the configuration has changed' },
-  status: { kind: x8, doc: 'as the guest has set it; bit 2: its driver is ready' },
+  status: { kind: x8, doc: 'set by the guest; bit 2: its driver is ready' },
   generation: { kind: x8, doc: 'of the configuration' },
   pciWindow: { kind: x8, doc: 'offset of the window in PCI configuration space' },
   isr: { kind: x8, doc: '' },
   queueSelect: { kind: u16, doc: '' },
   ...fields(x32, ['deviceFeaturesSelect', 'driverFeaturesSelect']),
-  driverFeatures: { kind: x64, doc: 'that the guest has chosen' },
+  driverFeatures: { kind: x64, doc: 'chosen by the guest' },
   queues: { kind: fill(nested(virtqueue)), doc: '' },
 });

@@ -77,27 +77,27 @@ export const guestContext = defineStruct('Guest context, cpum versions 17–24',
   xStateMask: u64('fXStateMask: components of the extended state that follow'),
   end,
 });
-/** Registers of a CPU as the unit has them; the table in FORMAT.md tells the fields. */
+/** Registers of a CPU in the unit; the table in FORMAT.md explains the fields. */
 export type GuestContext = StructValue<typeof guestContext>;
 
-/** What paging depends on. */
+/** Registers on which paging depends. */
 export interface ControlRegisters {
-  /** Modes: paging, protection. */
+  /** Modes such as paging and protection. */
   cr0: bigint;
   /** Address of the last page fault. */
   cr2: bigint;
   /** Address of the root of the page tables, with flags. */
   cr3: bigint;
-  /** Extensions that are on. */
+  /** Enabled extensions. */
   cr4: bigint;
   /** MSR EFER: long mode, NX. */
   efer: bigint;
 }
 
-/** Where control registers of 64 bits stand in a context. */
+/** Offsets of 64-bit control registers in a context. */
 export type ControlOffsets = Readonly<Record<keyof ControlRegisters, number>>;
 
-/** What the first 416 bytes of an FXSAVE image hold. */
+/** The first 416 bytes of an FXSAVE image. */
 export const fpuImage = defineStruct('First 416 bytes of an FXSAVE image', 'Intel SDM, volume 1, section 10.5.1', {
   ...fields(x16, ['fcw', 'fsw']),
   ftw: { kind: u8, doc: 'abridged' },
@@ -125,13 +125,13 @@ export const fpuState = defineStruct('x87 and SSE state, cpum versions 17–24',
   end,
 });
 
-/** Stands after the x87 state where there is more extended state. */
+/** Follows the x87 state if there is more extended state. */
 export const xStateHeader = defineStruct(
   'Header of the extended state, cpum versions 17–24',
   'CPUM.cpp, g_aCpumXSaveHdrFields',
   {
     begin,
-    inUse: u64('bmXState: components that hold something'),
+    inUse: u64('bmXState: components in use'),
     end,
   },
 );

@@ -3,10 +3,10 @@ import { UnsupportedError } from '../../errors.ts';
 import { type UnitRow, versions, whole } from '../codec/unit-row.ts';
 import { mmCodec } from './codecs.ts';
 
-/** Unit "mm", instance 1: how much memory the machine has. Source: MM.cpp, mmR3Save. */
+/** Unit "mm", instance 1: sizes of the machine's memory. Source: MM.cpp, mmR3Save. */
 export const MM_UNIT = { name: 'mm', instance: 1 } as const;
 
-/** What unit mm tells. */
+/** Contents of unit mm. */
 export interface MemorySizes {
   /** Version 2: pages reserved; version 1: a size of unclear meaning. */
   basePages: number;
@@ -14,7 +14,7 @@ export interface MemorySizes {
   ramSize: number;
 }
 
-/** Loaders compare only the upper 16 bits of the version; the lower ones tell the width of the fields. */
+/** Loaders compare only the upper 16 bits of the version; the lower 16 tell the width of the fields. */
 export function readMm(cursor: Cursor, version: number): MemorySizes {
   if (version >>> 16 !== 0)
     throw new UnsupportedError(

@@ -3,7 +3,7 @@ import { defineStruct } from '../../binary/struct.ts';
 import { codecOf } from '../codec/codec.ts';
 import { list, nested, oneOf, opaque } from '../codec/kinds.ts';
 
-// Of these controllers only what is compared with the machine is known.
+// Only the parts of these controllers that are compared with the machine are known.
 
 const STATE = { kind: opaque(), doc: 'registers, queues and commands in flight' };
 
@@ -20,7 +20,7 @@ const lsiLogic = defineStruct('Units lsilogicscsi and lsilogicsas, version 6', '
 
 const busLogicDevice = defineStruct('Device of a BusLogic controller, buslogic version 5', 'units-compared.md', {
   attached: { kind: bool, doc: 'a disk or drive is attached; compared with the machine' },
-  requests: { kind: u32, doc: 'requests that are not done' },
+  requests: { kind: u32, doc: 'pending requests' },
 });
 
 const busLogic = defineStruct('Unit buslogic, version 5', 'units-compared.md', {

@@ -13,18 +13,15 @@ import {
 } from './harmless-values.ts';
 import { checkImages } from './image-heads.ts';
 
-// A command line from another host is as good as a program from there. Of what the source tells only options are taken
-// over that make a machine out of emulated devices and files below one folder; all else is replaced, left out or
-// refused.
+// A command line from another host is as dangerous as a program from there. Only options that make a machine of
+// emulated devices and of files below one folder are taken over; others are replaced, left out or refused.
 
-/**
- * What an option of the source becomes here: itself, another one, or nothing. @throws MigrationError `harmful-option`
- */
+/** Replaces an option of the source by itself, another option, or nothing. @throws MigrationError `harmful-option` */
 type Rule = (option: QemuOption, folder: string) => QemuOption[];
 
 const keep: Rule = (option) => [option];
 const drop: Rule = () => [];
-/** Takes an option over whose value names only harmless things. */
+/** Takes an option over if its value is harmless. */
 const check: Rule = (option, folder) => {
   checkParts(option.name, takenApart(option), folder);
   return [option];
@@ -36,10 +33,13 @@ const file: Rule = (option, folder) => {
   return [option];
 };
 
-/** Each host decides itself where a port ends. */
+/** Each host decides itself where a port leads. */
 const port: Rule = ({ name, value = '' }) => [{ name, value: /^(chardev:[\w.-]+|none)$/.test(value) ? value : 'null' }];
 
-/** A rule that makes the thing one of a kind that leads nowhere. @param kind that it becomes @param kept keys */
+/**
+ * A rule that replaces an object by one of a kind that leads nowhere. @param kind of the replacement @param kept keys
+ * that stay
+ */
 function silenced(kind: string, kept: RegExp): Rule {
   return ({ name, value = '' }) => {
     const parts = partsOfValue(name, value).parts.filter(({ key }) => kept.test(key));
@@ -56,12 +56,12 @@ const RULES: Readonly<Record<string, Rule>> = {
   ...rules(file, 'kernel initrd dtb bios'),
   ...rules(
     drop,
-    // Memory that is locked is taken at once, before anybody has asked how much there is.
+    // Among these overcommit: locked memory would be allocated before anybody has checked its size.
     'L qmp monitor mon pidfile daemonize D trace runas vnc spice display nographic incoming S mem-path loadvm ' +
       'overcommit',
   ),
   ...rules(port, 'serial parallel'),
-  // Sound, and all that comes over a port, ends here.
+  // Sound and output of ports lead nowhere.
   chardev: silenced('null', /^(id|mux)$/),
   audiodev: silenced('none', /^id$/),
   fw_cfg: (option) => {
@@ -72,7 +72,7 @@ const RULES: Readonly<Record<string, Rule>> = {
   object: (option, folder) => {
     const value = takenApart(option);
     if (value.kind.startsWith('memory-backend-')) return [{ name: 'object', value: memoryOf(value) }];
-    // The secret with which libvirt encrypts all others on this command line.
+    // The key with which libvirt encrypts all other secrets of this command line.
     if (value.kind === 'secret' && value.parts.some(({ key, value: id }) => key === 'id' && id === 'masterKey0'))
       return [];
     if (value.kind === 'rng-random')
@@ -86,7 +86,7 @@ const RULES: Readonly<Record<string, Rule>> = {
   },
   device: (option, folder) => {
     const value = takenApart(option);
-    // QEMU would take this host's own sound, to be heard there and to be listened to.
+    // QEMU would connect the guest to this host's speakers and microphone.
     if (SOUND.test(value.kind) && !value.parts.some(({ key }) => key === 'audiodev'))
       throw harmful(option.name, `${value.kind} names no audiodev`);
     return allowed(option, value, DEVICES, folder);
@@ -95,7 +95,7 @@ const RULES: Readonly<Record<string, Rule>> = {
     const { kind, parts } = takenApart(option);
     if (kind !== '') throw harmful(option.name, `${kind} has no key`);
     const has = (name: string) => parts.some(({ key }) => key === name);
-    // A guest could write a head into a raw image that makes QEMU take it for one with a backing file.
+    // A guest could write a header into a raw image that makes QEMU take it for an image with a backing file.
     if (has('file') && !has('format')) throw harmful(option.name, 'it has no format=, so that QEMU would guess');
     for (const { key, value } of parts)
       if (
@@ -111,10 +111,10 @@ const RULES: Readonly<Record<string, Rule>> = {
     const drivers = parts.filter(({ key }) => /(^|\.)driver$/.test(key)).map(({ value }) => value);
     for (const driver of [kind, ...drivers])
       if (!DRIVERS.test(driver)) throw harmful(option.name, `driver ${driver} is none for a file`);
-    // Without its lock an image could be written by another guest after it was looked at.
+    // Without its lock, another guest could write the image after it was checked.
     const lock = parts.find(({ key }) => LOCKS.test(key));
     if (lock) throw harmful(option.name, `${lock.key}=${lock.value}`);
-    // What has no driver of its own is the name of a node: a file would be a filename=.
+    // A value of `file` without a driver is the name of a node; a file would be a filename=.
     const files = parts.filter(({ key, value }) => !(/(^|\.)file$/.test(key) && /^[\w-]+$/.test(value)));
     checkParts(option.name, { kind, parts: files, isJson: false }, folder);
     return [option];
@@ -124,20 +124,22 @@ const RULES: Readonly<Record<string, Rule>> = {
   net: network,
 };
 
-/** Objects that need nothing of a host but its time. */
+/** Objects that use nothing of the host but its processor time. */
 const OBJECTS = /^(iothread|throttle-group|rng-builtin)$/;
 const DRIVE_KEYS = new RegExp(
   '^(file|format|if|id|index|media|unit|bus|serial|cache|aio|discard|detect-zeroes|[wr]error|node-name|read-?only|' +
     'snapshot)$',
 );
 const DRIVERS = /^(file|qcow2|raw|throttle|copy-on-read)$/;
-/** Those of other programs find the data of a disk by names in an image. */
+/**
+ * Formats whose images name no other files unchecked; those of other programs find a disk's data by names in the image.
+ */
 const FORMATS = /^(qcow2|raw)$/;
 const LOCKS = /(^|\.)(locking|force-share)$/;
-/** A tap is none of them: QEMU runs a program of the host to set it up. */
+/** Networks without tap, for which QEMU runs a program of the host. */
 const NETWORKS = /^(none|user|nic|hubport)$/;
 const SOUND = /^(AC97|hda-)/;
-/** Emulated devices: none of them reaches past QEMU. */
+/** Emulated devices, which do not access anything outside QEMU. */
 const DEVICES = new RegExp(
   `^(${[
     'virtio-(blk|net|scsi|balloon|rng|serial|keyboard|mouse|tablet|vga|gpu)(-pci|-device)?(-(non-)?transitional)?',
@@ -151,10 +153,12 @@ const DEVICES = new RegExp(
 );
 
 /**
- * The command line of a source for a QEMU here.
- * @param outline what the source tells, unchecked
- * @param own program of this host, and options that begin its command line @param folder below which its files lie
- * @throws MigrationError `harmful-option` for what can't be taken over, `no-command-line` where the source tells none
+ * The command line for a QEMU here, from the source's.
+ * @param outline the source's command line, unchecked
+ * @param own program of this host, with options that begin its command line @param folder with the files that the guest
+ * may use
+ * @throws MigrationError `harmful-option` for an option that can't be taken over, `no-command-line` if the source tells
+ * none
  */
 export function askedCommand(outline: Uint8Array, own: CommandLine, folder: string): CommandLine {
   const { options } = commandOf(outline);
@@ -196,10 +200,7 @@ function network(option: QemuOption, folder: string): QemuOption[] {
   return allowed(option, takenApart(option), NETWORKS, folder);
 }
 
-/**
- * Memory without a file: files that the source names are its own. None of it is taken before it is known how much
- * there may be.
- */
+/** Memory without a file, since files of the source are its own, and not allocated before its size is checked. */
 function memoryOf({ parts }: ValueParts): string {
   const kept = parts.filter(({ key }) => /^(id|size|merge|dump|x-use-canonical-path-for-ramblock-id)$/.test(key));
   const words = kept.map(({ key, value }) => ({ key, value: { true: 'on', false: 'off' }[value] ?? value }));

@@ -2,7 +2,7 @@ import { chmodSync, lchownSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-/** A fresh folder that nobody else can look into, for sockets whose paths have to be short. */
+/** A new folder that nobody else can read, with a short path, as sockets need. */
 export function privateFolder(): string {
   return mkdtempSync(join(tmpdir(), 'savkit-guest-'));
 }
@@ -11,21 +11,21 @@ export function removeFolder(path: string): void {
   rmSync(path, { recursive: true, force: true });
 }
 
-/** A folder that another process can enter as well; it may have another user, and another root. */
+/** A folder that another process can enter, too, which may have another user and another root. */
 export interface SharedFolder {
-  /** Its path here. */
+  /** Path for this process. */
   here: string;
-  /** Its path as that process sees it. */
+  /** Path for that process. */
   there: string;
-  /** Lets the process have a file of it. */
+  /** Gives a file in the folder to that process's user. */
   give(path: string): void;
 }
 
-/** @param root where this process sees the root of the other one @param uid its user @throws EnvironmentError */
+/** @param root path of the other process's root for this process @param uid its user @throws EnvironmentError */
 export function sharedFolder({ root, uid }: { root: string; uid: number }): SharedFolder {
   const here = mkdtempSync(join(root, tmpdir(), 'savkit-guest-'));
   const isOthers = process.getuid?.() === 0 && uid !== 0;
-  // The folder stays ours: whoever owned it could put links into it, for us to follow.
+  // The folder stays ours: another owner could put links into it that we would follow.
   if (isOthers) chmodSync(here, 0o711);
   const give = (path: string) => {
     if (isOthers) lchownSync(path, uid, -1);

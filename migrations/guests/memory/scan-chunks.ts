@@ -3,29 +3,29 @@ import { PAGE_SIZE } from '../../../formats/sizes.ts';
 import { HashBatch, pageOffsets } from '../../machine/page-hashes.ts';
 import { RamFiles, type RamPlace } from './ram-files.ts';
 
-/** Pages read and hashed at a time: 256 KiB, which stay in the cache in between; a multiple of the bits of a word. */
+/** Pages read and hashed at a time: 256 KiB, which stay in the cache; a multiple of the bits of a word. */
 export const CHUNK_PAGES = 64;
 const SLOTS = pageOffsets(CHUNK_PAGES);
 
-/** What is to be done with a page that is not what is known of it. */
+/** Work on pages: `find` those whose hash has changed, or `learn` all hashes. */
 export type ScanWork = 'find' | 'learn';
 
-/** One pass over all of memory, by several threads; the arrays are shared by them. */
+/** One pass over all memory by several threads, which share the arrays. */
 export interface ScanOrder {
-  /** Which pass it is. */
+  /** Number of the pass. */
   number: number;
   work: ScanWork;
   places: readonly RamPlace[];
   /** Hash of each page as pairs of words. `find` compares with them, `learn` sets them. */
   known: Uint32Array;
-  /** One bit for each page that `find` finds. */
+  /** A bit for each page; `find` sets those of changed pages. */
   found: Uint32Array;
   /** Number of the next chunk. */
   next: Int32Array;
 }
 
 /**
- * Takes chunks of memory and hashes them until none is left, or `goesOn` says no.
+ * Takes chunks of memory and hashes them until none is left, or `goesOn` gives false.
  * @returns whether none is left
  */
 export function scanChunks({ work, places, known, found, next }: ScanOrder, goesOn: () => boolean): boolean {
@@ -51,7 +51,7 @@ export function scanChunks({ work, places, known, found, next }: ScanOrder, goes
   }
 }
 
-/** No other thread has a word of `found` in which these bits are. */
+/** Marks changed pages. No other thread writes to these words of `found`. */
 function markOthers(words: Uint32Array, known: Uint32Array, first: number, count: number, found: Uint32Array): void {
   for (let i = 0; i < count; i++) {
     const page = first + i;

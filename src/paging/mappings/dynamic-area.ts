@@ -30,7 +30,7 @@ export class DynamicMappingArea {
   /** Pages that had to be mapped. */
   misses = 0;
 
-  /** @param base page-aligned address of the area @param dummy page that is seen where nothing is mapped yet */
+  /** @param base page-aligned address of the area @param dummy page shown where nothing is mapped yet */
   constructor(base: number, dummy?: number, onShow?: ShowPage) {
     this.base = base;
     this.#onShow = onShow;
@@ -121,7 +121,7 @@ export class Cr3MappingArea {
   readonly #hosts: (number | undefined)[];
   readonly #onShow: ShowPage | undefined;
 
-  /** @param base page-aligned address of the area @param dummy page that is seen where nothing is mapped yet */
+  /** @param base page-aligned address of the area @param dummy page shown where nothing is mapped yet */
   constructor(base: number, dummy?: number, onShow?: ShowPage) {
     this.base = base;
     this.#dummy = dummy;

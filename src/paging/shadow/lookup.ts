@@ -5,18 +5,18 @@ import { MAPPING } from '../software-bits.ts';
 import type { ShadowPlan } from './plan.ts';
 import { slotOf } from './sync.ts';
 
-/** What a processor finds in shadow tables; overwritten by the next look-up. */
+/** Result of a look-up in shadow tables; overwritten by the next one. */
 export interface ShadowLookup {
-  /** Host-physical address of the byte; -1 where an entry is missing. */
+  /** Host-physical address of the byte; -1 if an entry is missing. */
   host: number;
-  /** RW and US of all levels together. */
+  /** RW and US of all levels combined. */
   rights: number;
   executable: boolean;
 }
 
 const HOST_HIGH = 0x000fffff;
 
-/** Walks the shadow tables from `root`, as the processor does that runs on them. */
+/** Walks the shadow tables from `root`, like a processor. */
 export function lookUp(
   pool: ShadowPool,
   plan: ShadowPlan,
@@ -33,7 +33,7 @@ export function lookUp(
     const level = levels[depth];
     const slot = slotOf(level, linear);
     const low = pool.tables.low(table, slot, level.wide);
-    // What the hypervisor has in the guest's address space is not for the guest.
+    // The guest may not access the hypervisor's mappings.
     if ((low & P) === 0 || (depth < levels.length - 1 && (low & MAPPING) !== 0)) return into;
     const high = pool.tables.high(table, slot, level.wide);
     if (!level.bare) rights &= low;

@@ -17,10 +17,10 @@ type TrapCause =
   | 'OutOfSync'
   | 'SyncPT';
 
-/** What is noted of a CPU's faults for the statistics: how many of which kind, and the time that each cause takes. */
+/** Statistics of a CPU's faults: counts by kind, and times by cause. */
 export class TrapNotes {
   readonly #cpu: ShadowedCpu;
-  /** Of the fault that is looked at. */
+  /** Cause of the current fault. */
   #cause: TrapCause = 'Misc';
   #start = 0;
 
@@ -39,12 +39,15 @@ export class TrapNotes {
     events.time(`RZ/Trap0e/Time2/${this.#cause}`, this.#start);
   }
 
-  /** The guest's tables have been walked. */
+  /** To be called after the walk of the guest's tables. */
   walked(): void {
     this.#cpu.events.time('RZ/Trap0e/Time/CheckPageFault', this.#start);
   }
 
-  /** The guest writes. @param isDirtied its entry was clean before @param start when its bits were looked at */
+  /**
+   * To be called for a write of the guest. @param isDirtied its entry was clean before @param start time at which its
+   * bits were checked
+   */
   wrote(isDirtied: boolean, start: number): void {
     const { events } = this.#cpu;
     if (!isDirtied) {
@@ -57,7 +60,7 @@ export class TrapNotes {
     this.#cause = 'DirtyAndAccessedBits';
   }
 
-  /** The guest gets the fault. @param linear where, of guests that mappings can be in the way of */
+  /** To be called if the guest gets the fault. @param linear address of the fault */
   guestFault(linear: number, code: number): void {
     const { counts, events, paging } = this.#cpu;
     counts.guestFaults++;
@@ -71,7 +74,7 @@ export class TrapNotes {
     if (isWrite && paging.virtualHandlers.findHypervisor(BigInt(linear))) events.count('RZ/Trap0e/Handlers/Mapping');
   }
 
-  /** Shadow tables have it now. @param madeTables tables had to be made for it */
+  /** To be called once shadow tables have the page. @param madeTables tables had to be made for it */
   synced(access: number, madeTables: boolean): void {
     const { counts, events } = this.#cpu;
     counts.synced++;
@@ -81,7 +84,7 @@ export class TrapNotes {
     if (this.#cause === 'Misc') this.#cause = madeTables ? 'SyncPT' : 'OutOfSync';
   }
 
-  /** No table can do the access, and why. */
+  /** To be called for an access that no table can allow; counts the reason. */
   emulated(access: number, gcPhys: GuestPhys): void {
     const { counts, events, paging, walker } = this.#cpu;
     counts.emulated++;
@@ -108,13 +111,13 @@ export class TrapNotes {
   }
 }
 
-/** Whether the hypervisor sits at an address of a guest that mappings can be in the way of. */
+/** Whether a hypervisor mapping is at an address of the guest. */
 export function isInMapping({ paging, plan, walker }: ShadowedCpu, linear: number): boolean {
   if (!paging.rawMode || plan?.nested || walker?.scheme.name === 'long') return false;
   return !paging.rawMode.mappings.isDisabled && paging.rawMode.mappings.at(linear) !== undefined;
 }
 
-/** What counts a fault of the guest with an error code. */
+/** Counter of the guest's faults with an error code. */
 function errorName(code: number): CpuCount {
   const isUser = (code & PageFault.USER) !== 0;
   const mode = isUser ? 'User' : 'Supervisor';
@@ -122,6 +125,6 @@ function errorName(code: number): CpuCount {
   if ((code & PageFault.RESERVED) !== 0) return `RZ/Trap0e/Err/${mode}/Reserved`;
   if ((code & PageFault.PRESENT) === 0) return `RZ/Trap0e/Err/${mode}/${isWrite ? 'NPWrite' : 'NPRead'}`;
   if (isWrite) return `RZ/Trap0e/Err/${mode}/Write`;
-  // The kernel may read whatever is there.
+  // The kernel may read all present pages, so its fault is a fetch.
   return (code & PageFault.FETCH) !== 0 || !isUser ? `RZ/Trap0e/Err/${mode}/NXE` : 'RZ/Trap0e/Err/User/Read';
 }

@@ -8,47 +8,47 @@ import { PhysToVirt, type PhysToVirtNode } from './phys-to-virt.ts';
 import type { ShadowedCpu, ShadowedMachine } from './shadow-state.ts';
 import { virtualHandlerError } from './virtual-handler-errors.ts';
 
-/** `'hypervisor'`: only looked for at faults in the hypervisor's own area. */
+/** `'hypervisor'`: only searched at faults in the hypervisor's own area. */
 export type VirtualHandlerKind = 'write' | 'all' | 'hypervisor';
 
-/** Watches a stretch of virtual addresses. */
+/** A handler of accesses to a stretch of virtual addresses. */
 export interface VirtualHandler {
-  /** Which accesses it gets. */
+  /** Accesses that it intercepts. */
   readonly kind: VirtualHandlerKind;
   /** First address, page aligned. */
   readonly start: GuestVirt;
-  /** Exclusive. */
+  /** End address, exclusive. */
   readonly end: GuestVirt;
-  /** For people. */
+  /** Description for people. */
   readonly description: string;
-  /** Called for accesses; `'default'` lets memory do them. Not for hypervisor handlers. */
+  /** Called for accesses; `'default'` lets memory carry them out. Absent in hypervisor handlers. */
   readonly callback?: (access: 'read' | 'write', address: GuestVirt, bytes: Uint8Array) => 'done' | 'default';
-  /** Raw mode's part of it, where it has one. */
+  /** Raw mode's part of the handler, if it has one. */
   readonly raw?: RawCallback | undefined;
-  /** Called when the guest has invalidated a page of it, or put another one there. */
+  /** Called when the guest has invalidated one of its pages, or mapped another page there. */
   readonly invalidate?: ((address: GuestVirt) => void) | undefined;
 }
 
 /** A handler with its pages. */
 export interface Registered {
   handler: VirtualHandler;
-  /** One for each page. */
+  /** A node for each page. */
   nodes: PhysToVirtNode[];
-  /** Calls of it. */
+  /** Number and times of its calls. */
   calls: Timing;
 }
 
 const PAGE = BigInt(PAGE_SIZE);
 
 /**
- * Handlers of virtual addresses (guest-memory.md 10). What they watch are the physical pages that the guest's tables
- * had there at the last sync of CR3; so a handler works from the next sync on.
+ * Handlers of virtual addresses (guest-memory.md 10). They watch the physical pages to which the guest's tables led at
+ * the last sync of CR3, so a handler works from the next sync on.
  */
 export class VirtualHandlers {
   /** @internal */
   readonly cache = new PhysToVirt();
   readonly #paging: ShadowedMachine;
-  /** What they ask of pages, a `HandlerState` by frame. */
+  /** The `HandlerState` that handlers need, by frame. */
   readonly #states = new Map<number, number>();
   readonly #owners = new Map<PhysToVirtNode, Registered>();
   #guest: Registered[] = [];
@@ -58,27 +58,27 @@ export class VirtualHandlers {
     this.#paging = paging;
   }
 
-  /** Ascending; hypervisor handlers are not among them. */
+  /** Guest handlers in ascending order. */
   get all(): readonly VirtualHandler[] {
     return this.#guest.map(({ handler }) => handler);
   }
 
-  /** With the pages and the calls of each. @internal */
+  /** Guest handlers with their pages and calls. @internal */
   get registered(): readonly Readonly<Registered>[] {
     return this.#guest;
   }
 
-  /** Whose page a node is. @internal */
+  /** The handler of a node. @internal */
   ownerOf(node: PhysToVirtNode): VirtualHandler | undefined {
     return this.#owners.get(node)?.handler;
   }
 
-  /** Pages that are marked as watched. @internal */
+  /** Frames that are marked as watched. @internal */
   get markedFrames(): Iterable<number> {
     return this.#states.keys();
   }
 
-  /** Ascending. */
+  /** Hypervisor handlers in ascending order. */
   get hypervisor(): readonly VirtualHandler[] {
     return this.#hypervisor;
   }
@@ -104,7 +104,7 @@ export class VirtualHandlers {
     this.#requestUpdate();
   }
 
-  /** @throws UsageError VERR_INVALID_PARAMETER where none starts at `start` */
+  /** @throws UsageError VERR_INVALID_PARAMETER if no handler starts at `start` */
   deregister(start: GuestVirt): void {
     const found = this.#guest.find(({ handler }) => handler.start === start);
     if (found) {
@@ -113,7 +113,7 @@ export class VirtualHandlers {
         this.#owners.delete(node);
       }
       this.#guest = this.#guest.filter((each) => each !== found);
-      // Another handler may watch the same pages: it must not miss accesses until the next sync.
+      // Another handler may watch the same pages, and must not miss accesses until the next sync.
       this.#raise();
       this.#requestUpdate();
     } else if (this.#hypervisor.some((handler) => handler.start === start)) {
@@ -122,7 +122,7 @@ export class VirtualHandlers {
       throw virtualHandlerError('VERR_INVALID_PARAMETER', `Cannot deregister handler: none starts at ${hex(start)}`);
   }
 
-  /** @throws UsageError VERR_INVALID_PARAMETER where no guest handler starts at `start` */
+  /** @throws UsageError VERR_INVALID_PARAMETER if no guest handler starts at `start` */
   changeInvalidate(start: GuestVirt, invalidate: VirtualHandler['invalidate']): void {
     const found = this.#guest.find(({ handler }) => handler.start === start);
     if (!found)
@@ -130,17 +130,17 @@ export class VirtualHandlers {
     found.handler = { ...found.handler, invalidate };
   }
 
-  /** The guest's handler of an address. */
+  /** The guest handler of an address. */
   find(address: GuestVirt): VirtualHandler | undefined {
     return this.#guest.find(({ handler }) => address >= handler.start && address < handler.end)?.handler;
   }
 
-  /** Some page is watched. */
+  /** Whether any page is watched. */
   get isActive(): boolean {
     return this.#states.size > 0;
   }
 
-  /** The `HandlerState` that the handlers of a page ask for. @internal */
+  /** The `HandlerState` that the handlers of a page need. @internal */
   stateOf(frame: number): number {
     return this.#states.get(frame) ?? HandlerState.NONE;
   }
@@ -173,19 +173,19 @@ export class VirtualHandlers {
     return this.cache.borderAfter(gcPhys);
   }
 
-  /** The hypervisor's handler of an address. */
+  /** The hypervisor handler of an address. */
   findHypervisor(address: GuestVirt): VirtualHandler | undefined {
     return this.#hypervisor.find((handler) => address >= handler.start && address < handler.end);
   }
 
-  /** The guest has invalidated a page. @internal */
+  /** Tells the handler of a page that the guest has invalidated it. @internal */
   invalidate(address: GuestVirt): void {
     this.find(address)?.invalidate?.(address);
   }
 
   /**
-   * Looks all watched pages up in a CPU's tables; at a sync of CR3. When something has changed, or `force`, page states
-   * and cache are made anew and the pool is cleared, so that no alias of a watched page stays. @internal
+   * Looks all watched pages up in a CPU's tables at a sync of CR3. After a change, or with `force`, page states and
+   * cache are made anew and the pool is cleared, so that no alias of a watched page stays. @internal
    */
   update(cpu: ShadowedCpu, force: boolean): void {
     let changed = force;
@@ -255,7 +255,7 @@ function checkHandler({ kind, start, end, description, callback }: VirtualHandle
     );
 }
 
-/** One node for each page; the first and the last may be parts. */
+/** A node for each page; the first and the last may cover parts of pages. */
 function nodesOf({ start, end }: VirtualHandler): PhysToVirtNode[] {
   const nodes: PhysToVirtNode[] = [];
   for (let at = start; at < end; at = (at / PAGE + 1n) * PAGE) {

@@ -1,8 +1,8 @@
 import { EnvironmentError, type Place, type SavkitError, UsageError } from '../../../formats/errors.ts';
 
 /**
- * VirtualBox's codes for what the page manager refuses, with savkit's and VirtualBox's number. Source: iprt/err.h,
- * VBox/err.h.
+ * VirtualBox's codes for refusals of the page manager, with savkit's codes and VirtualBox's numbers. Source:
+ * iprt/err.h, VBox/err.h.
  */
 const PGM_ERRORS = {
   VERR_INVALID_PARAMETER: { code: 'invalid-parameter', number: -2 },
@@ -31,9 +31,7 @@ const PGM_ERRORS = {
 
 export type PgmErrorName = keyof typeof PGM_ERRORS;
 
-/**
- * The error for something that the page manager refuses: the caller asked for what can't be, or the host has no memory.
- */
+/** The error for a refusal of the page manager: an impossible request, or a host without memory. */
 export function pgmError(name: PgmErrorName, message: string, place: Place = {}): SavkitError {
   return name === 'VERR_EM_NO_MEMORY'
     ? new EnvironmentError(PGM_ERRORS[name].code, message, place, name)

@@ -3,20 +3,20 @@ import type { GuestPhys } from '../../../formats/sizes.ts';
 import { pgmError } from './pgm-errors.ts';
 import type { RamRange } from './ram-range.ts';
 
-/** The ranges of a machine, ascending, never overlapping. */
+/** The ranges of a machine, in ascending order, without overlaps. */
 export class RangeList {
-  /** Raised at each change (`idRamRangesGen`): who walks ranges step by step sees that he must look again. */
+  /** Raised at each change (`idRamRangesGen`), so that a walk through the ranges in several steps notices it. */
   generation = 0;
   #ranges: readonly RamRange[] = [];
-  /** Accesses come in runs: the range of the last find is looked at first. */
+  /** The range of the last `find`, which is tried first, as accesses come in runs. */
   #hint: RamRange | undefined;
 
-  /** Ascending. */
+  /** All ranges, in ascending order. */
   get all(): readonly RamRange[] {
     return this.#ranges;
   }
 
-  /** Ascending. */
+  /** All ranges, in ascending order. */
   [Symbol.iterator](): Iterator<RamRange> {
     return this.#ranges[Symbol.iterator]();
   }
@@ -51,7 +51,7 @@ export class RangeList {
     return range !== undefined && range.start < end ? range : undefined;
   }
 
-  /** @throws UsageError VERR_PGM_RAM_CONFLICT where something is in the place of a new range @internal */
+  /** @throws UsageError VERR_PGM_RAM_CONFLICT if another range is in the place of a new one @internal */
   expectFree({ description, start, end }: RamRange): void {
     const other = this.firstOverlap(start, end);
     if (other) throw rangeConflict(description, start, end, other);

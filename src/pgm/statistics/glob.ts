@@ -1,6 +1,6 @@
 /**
- * Tells whether a path fits a pattern: `*` is anything, also with `/` in it, `?` one character, `|` between
- * alternatives; the empty pattern fits all. Source: RTStrSimplePatternMultiMatch.
+ * @returns whether a path fits the pattern: `*` stands for any text, with `/` or not, `?` for one character; `|`
+ * separates alternatives; the empty pattern fits all Source: RTStrSimplePatternMultiMatch.
  */
 export function globMatcher(pattern: string): (path: string) => boolean {
   if (pattern === '') return () => true;
@@ -9,8 +9,8 @@ export function globMatcher(pattern: string): (path: string) => boolean {
 }
 
 /**
- * `parts` are what lies between the stars. Each is taken where it fits first, which is enough as only the last one is
- * bound to the end.
+ * Matches the parts of a pattern between the stars. Each is taken where it fits first, which is enough, as only the
+ * last part is bound to the end.
  */
 function matches([first, ...rest]: readonly string[], path: string): boolean {
   if (!fitsAt(first, path, 0)) return false;

@@ -3,20 +3,18 @@ import type { Profile } from './statistic.ts';
 
 const NANOSECONDS = 1e6;
 
-/**
- * A profile that counts: how often something was done, and how long it took, in nanoseconds of this process's clock.
- */
+/** A live profile: number and durations of periods, in nanoseconds of this process's clock. */
 export class Timing implements Profile {
-  /** As `Profile` has them. */
+  /** Number of periods. */
   periods = 0;
-  /** All periods together. */
+  /** Total time of all periods. */
   ticks = 0;
-  /** Of one period. */
+  /** Shortest period. */
   min = 0;
-  /** Of one period. */
+  /** Longest period. */
   max = 0;
 
-  /** One period has ended. @param start what `clock()` was at its begin */
+  /** Adds a period that has just ended. @param start `clock()` at its begin */
   add(start: number): void {
     const ticks = Math.round((clock() - start) * NANOSECONDS);
     this.min = this.periods === 0 ? ticks : Math.min(this.min, ticks);
@@ -25,13 +23,13 @@ export class Timing implements Profile {
     this.ticks += ticks;
   }
 
-  /** Counts from now on. */
+  /** Sets all values to 0. */
   restart(): void {
     this.periods = this.ticks = this.min = this.max = 0;
   }
 }
 
-/** Ticks of a period on average, without a fraction, as VirtualBox shows them. */
+/** Average ticks of a period, without a fraction, as in VirtualBox. */
 export function averageOf({ periods, ticks }: Profile): number {
   return periods === 0 ? 0 : Math.trunc(ticks / periods);
 }

@@ -13,7 +13,7 @@ import { LOST_WITH_DRIVE } from './change.ts';
 import { mergeAhci, mergeIde } from './drives.ts';
 import { type Merge, refused } from './merge.ts';
 
-/** What a unit's loader compares with the machine becomes the machine's; the rest stays. */
+/** Replaces the parts of a unit that its loader compares by the machine's; the rest stays. */
 interface Rule<T> {
   /** Units of this name, of any instance. */
   unit: string;
@@ -64,8 +64,8 @@ const RULES: readonly Rule<unknown>[] = [
     merge.note(
       'kept',
       unit,
-      `model ${E1000_CHIPS[own.chip]} becomes ${E1000_CHIPS[donor.chip]}, of which the guest sees nothing ` +
-        'until its reset',
+      `model ${E1000_CHIPS[own.chip]} becomes ${E1000_CHIPS[donor.chip]}, which the guest sees only ` +
+        'after its reset',
     );
     own.chip = donor.chip;
   }),
@@ -74,8 +74,8 @@ const RULES: readonly Rule<unknown>[] = [
     merge.note(
       'kept',
       unit,
-      `model ${PCNET_TYPES[own.type]} becomes ${PCNET_TYPES[donor.type]}, of which the guest sees nothing ` +
-        'until its reset',
+      `model ${PCNET_TYPES[own.type]} becomes ${PCNET_TYPES[donor.type]}, which the guest sees only ` +
+        'after its reset',
     );
     own.type = donor.type;
     own.timers = donor.timers.map((timer, i) => own.timers[i] ?? timer);
@@ -105,7 +105,7 @@ const RULES: readonly Rule<unknown>[] = [
   }),
 ];
 
-/** Applies the rules, and gives the machine's unit where a part differs for which there is none. */
+/** Applies the rules; a unit without a rule is replaced by the machine's if its compared part differs. */
 export function mergeComparedParts(merge: Merge): void {
   for (const [unit, { header }] of merge.own.units) {
     if (merge.originOf(unit) !== 'own' || !merge.donor.units.has(unit)) continue;
@@ -119,7 +119,7 @@ export function mergeComparedParts(merge: Merge): void {
   }
 }
 
-/** A unit whose layout is not known but for what is compared. */
+/** Takes the machine's unit if the compared part differs; the rest of its layout is not known. */
 function takeWhereDifferent(merge: Merge, unit: string, name: string): void {
   if (!isCompared(name)) return;
   const own = merge.own.state.configs.get(unit);
@@ -130,11 +130,11 @@ function takeWhereDifferent(merge: Merge, unit: string, name: string): void {
   merge.note(
     name === 'tpm' ? 'loss' : 'reset',
     unit,
-    `${unit} is configured otherwise in the machine: it is as after power-on, and its driver has to set it up anew`,
+    `${unit} has another configuration in the machine: it is as after power-on, and its driver has to set it up anew`,
   );
 }
 
-/** Of devices whose loader compares their address, which stands first. */
+/** Whether two payloads begin with the same address, which their loader compares. */
 function sameStart({ own, donor }: Merge, unit: string): boolean {
   const start = (state: typeof own) => Buffer.from(state.units.get(unit)?.payload.subarray(0, 3) ?? []).toString('hex');
   return start(own) === start(donor);
@@ -175,11 +175,7 @@ function mergeVga(own: Vga, donor: Vga, merge: Merge, unit: string): void {
   const has3d = merge.own.state.has3d;
   if (has3d !== merge.donor.state.has3d && has3d !== undefined && merge.donor.state.has3d !== undefined) {
     merge.takeDonors(unit);
-    merge.note(
-      'reset',
-      unit,
-      '3D acceleration is another one: the screen stays black until the driver sets it up anew',
-    );
+    merge.note('reset', unit, '3D acceleration differs: the screen stays black until the driver sets it up anew');
     return;
   }
   if (donor.monitors < own.monitors) {
@@ -224,7 +220,7 @@ function mergeGim(own: Gim, donor: Gim, merge: Merge, unit: string): void {
 
 type Hgcm = ReturnType<(typeof hgcmCodec)['decode']>;
 
-/** The host's services come with the release; those of the machine stand in its state. */
+/** The host's services come with the release; the machine's state tells them. */
 function mergeServices(own: Hgcm, donor: Hgcm, merge: Merge, unit: string): void {
   const there = new Set(donor.services.map(({ name }) => name));
   const gone = own.services.filter(({ name }) => !there.has(name));

@@ -65,7 +65,7 @@ export function mergeIde(merge: Merge, unit: string): boolean {
     merge.note(
       'kept',
       unit,
-      `chip ${IDE_CHIPS[own.chip]} becomes ${IDE_CHIPS[donor.chip]}, which the guest does not see until its reset`,
+      `chip ${IDE_CHIPS[own.chip]} becomes ${IDE_CHIPS[donor.chip]}, which the guest sees only after its reset`,
     );
     own.chip = donor.chip;
   }

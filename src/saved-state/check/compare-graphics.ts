@@ -3,8 +3,7 @@ import { BUSES } from './compare-bus.ts';
 import type { Comparison } from './comparison.ts';
 
 /**
- * Compares video memory and 3D of machines that both have graphics; the kind of adapter is compared where it sits on
- * the bus.
+ * Compares video memory and 3D of machines with graphics; the kind of adapter is compared with the devices on the bus.
  */
 export function compareGraphics(comparison: Comparison): void {
   const { state, saved, target } = comparison;
@@ -14,8 +13,8 @@ export function compareGraphics(comparison: Comparison): void {
     const [own, others] = [saved.vramSize / MIB, target.vramSize / MIB];
     const message = `Video memory is ${own} MiB in the state, ${others} MiB in ${target.name}`;
     const bus = state.units.find(({ name }) => BUSES.includes(name))?.name ?? 'vga';
-    // VMSVGA does not let the region of its memory change; else a smaller one is met by the list of device memory, a
-    // larger one by the adapter itself.
+    // VMSVGA forbids another size of its memory region on the bus; with other adapters, unit pgm refuses smaller
+    // memory, and the adapter larger memory.
     comparison.mismatch(isVmsvga ? bus : target.vramSize < saved.vramSize ? 'pgm' : 'vga', 'vram-size', message);
   }
   if (!isVmsvga) return;

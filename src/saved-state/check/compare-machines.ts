@@ -15,7 +15,7 @@ import type { Difference } from './difference.ts';
 // the order of the units.
 
 /**
- * In what the machine that a state was saved from differs from the one that is to load it. @param notJudged gets what
+ * Differences between the machine of a state and the machine that is to load it. @param notJudged gets facts that
  * neither of them tells
  */
 export function compareMachines(
@@ -49,14 +49,14 @@ export function compareMachines(
   return comparison.differences;
 }
 
-/** In what the CPU of a host differs, whatever machine it is. */
+/** Differences between a state's CPUs and a host's CPU, whatever the machine. */
 export function compareHost(state: SavedState, saved: MachineFacts, cpuid: CpuidPart): Difference[] {
   const comparison = new Comparison(state, saved, { name: 'the host', cpuid });
   compareCpuid(comparison);
   return comparison.differences;
 }
 
-/** The host's services for guest additions come with the release; one that is gone takes the state with it. */
+/** The host's services for guest additions come with the release; a state that uses a missing one does not load. */
 function compareServices(comparison: Comparison): void {
   const gone = comparison.state.hostServices?.find((service) => !HOST_SERVICES.includes(service));
   if (gone === undefined) return;

@@ -2,7 +2,7 @@ import { entryOf } from '../../../formats/entry-of.ts';
 import type { ContainerFormat, Release } from '../../../formats/ssm/container.ts';
 import { DEVICE_UNIT_VERSIONS, OLDEST_READ_BY_72, type VersionRow } from './unit-version-table.ts';
 
-/** A VirtualBox release as people name it: `7.2`, or exactly `7.2.22`. */
+/** Numbers of a VirtualBox release. */
 export type ReleaseNumbers = readonly [major: number, minor: number, build: number];
 
 /** Releases `[from, to]` that write a version of a unit. */
@@ -26,13 +26,15 @@ function rows(unit: string, source: string, table: readonly VersionRow[]): UnitV
   }));
 }
 
-/** `3.2` as a start means 3.2.0, as an end all of 3.2. */
+/**
+ * Numbers of a release; `missing` stands for an absent third one: the start `3.2` is 3.2.0, the end `3.2` all of 3.2.
+ */
 function numbersOf(text: string, missing: number): ReleaseNumbers {
   const [major, minor = missing, build = missing] = text.split('.').map(Number);
   return [major, minor, build];
 }
 
-/** Unit versions by release, as far as they are known. A release that no row of a unit names may write anything. */
+/** Unit versions by release, as far as they are known. Of a release without a row for a unit, nothing is known. */
 export const UNIT_VERSIONS: readonly UnitVersion[] = [
   ...rows('pgm', 'PGMSavedState.cpp of the releases', [
     [6, '1.6', '2.1'],
@@ -68,55 +70,55 @@ export const UNIT_VERSIONS: readonly UnitVersion[] = [
   ...Object.entries(DEVICE_UNIT_VERSIONS).flatMap(([unit, table]) => rows(unit, 'unit-versions.tsv', table)),
 ];
 
-/** Units of which it is known that older releases have no handler for them. Source: adapt's table of releases. */
+/** First releases that know a unit; older ones have no handler for it. Source: adapt's table of releases. */
 const SINCE: Readonly<Record<string, ReleaseNumbers>> = { GCM: [7, 0, 0], 'tpm-ppi': [7, 1, 0] };
 
-/** Whether a release refuses a state for having such a unit. */
+/** Whether a release refuses a state that has such a unit. */
 export function isUnknownTo(unit: string, release: ReleaseNumbers): boolean {
   const since = entryOf(SINCE, unit);
   return since !== undefined && compare(release, since) < 0;
 }
 
-/** Units whose versions a release has counted anew: its 1 is no older one's 1. */
+/** Releases that began to count a unit's versions anew: their 1 is not the 1 of older releases. */
 const COUNTED_ANEW: Readonly<Record<string, ReleaseNumbers>> = { 'virtio-net': [7, 0, 0] };
 
-/** Whether the number of a version means something else to one of both releases. */
+/** Whether the reader is older than the writer's way of counting a unit's versions. */
 export function isCountedAnew(unit: string, writer: ReleaseNumbers | undefined, reader: ReleaseNumbers): boolean {
   const since = entryOf(COUNTED_ANEW, unit);
   return since !== undefined && writer !== undefined && compare(writer, since) >= 0 && compare(reader, since) < 0;
 }
 
-/** Which releases read a container. Source: ssm-container.md 1. */
+/** First release that reads a container. Source: ssm-container.md 1. */
 export const CONTAINER_READERS: Record<ContainerFormat, ReleaseNumbers> = {
   '1.1': [1, 6, 0],
   '1.2': [2, 1, 0],
   '2.0': [3, 1, 0],
 };
-/** Since this release a live save carries the saver's progress, in a unit that older ones don't know. */
+/** Since this release, live saves contain their progress in a unit that older releases don't know. */
 export const SINCE_LIVE_CONTROL: ReleaseNumbers = [4, 0, 0];
-/** Since this release there is neither recompiler nor raw mode, and their units are passed unread. */
+/** Since this release there is neither recompiler nor raw mode, and their units are skipped. */
 export const SINCE_STUBS: ReleaseNumbers = [6, 1, 0];
-/** Since this release the loader takes the page types of pgm 7 to 9 for others (pgm-unit.md 5.1). */
+/** Since this release, the loader mistakes the page types of pgm 7 to 9 for others (pgm-unit.md 5.1). */
 export const SINCE_PAGE_TYPE_TRAP: ReleaseNumbers = [4, 3, 0];
-/** The first release of which it was seen that it refuses live passes of pgm 10 (pgm-unit.md 7.2). */
+/** The first release that was seen to refuse live passes of pgm 10 (pgm-unit.md 7.2). */
 export const SEEN_TO_REFUSE_LIVE_10: ReleaseNumbers = [7, 2, 0];
 /** Loaders of "mm" compare only the upper half of the version (tried with 7.2.22). */
 export function isComparedVersion(unit: string, version: number): boolean {
   return unit !== 'mm' || version > 0xffff;
 }
 
-/** Which versions of a unit a release reads, as far as that is known. */
+/** Versions of a unit that a release reads, as far as known. */
 export interface VersionsRead {
-  /** Older ones are refused, where any are. */
+  /** Older versions are refused. */
   oldest: number;
-  /** Read for sure, up to this one. */
+  /** Versions up to this one are read for sure. */
   surely: number;
-  /** Newer ones are refused for sure. */
+  /** Newer versions are refused for sure. */
   newest: number;
   source: string;
 }
 
-/** A release reads what it writes and older versions. @returns undefined where nothing is known of the unit */
+/** A release reads the version that it writes, and older ones. @returns undefined if nothing is known of the unit */
 export function versionsReadBy(unit: string, release: ReleaseNumbers): VersionsRead | undefined {
   const table = UNIT_VERSIONS.filter((row) => row.unit === unit);
   if (table.length === 0) return undefined;
@@ -124,7 +126,7 @@ export function versionsReadBy(unit: string, release: ReleaseNumbers): VersionsR
   const after = table.find(({ from }) => compare(from, release) > 0);
   const { source } = before ?? table[0];
   const oldest = release[0] > 7 || (release[0] === 7 && release[1] >= 2) ? (entryOf(OLDEST_READ_BY_72, unit) ?? 0) : 0;
-  // Units seldom change within a series, once it is out.
+  // Units seldom change within a released series.
   const isWritten =
     before &&
     (compare(release, before.to) <= 0 ||
@@ -135,31 +137,34 @@ export function versionsReadBy(unit: string, release: ReleaseNumbers): VersionsR
   return { oldest, surely: before?.version ?? -1, newest: after ? Math.max(after.version, extra) : ANY, source };
 }
 
-/** Whether a release is of a series after all that the table knows. */
+/** Whether the series of a release is newer than all in the table. */
 export function isUnseen(release: ReleaseNumbers): boolean {
   return UNIT_VERSIONS.every(({ to }) => compare([to[0], to[1], 0], [release[0], release[1], 0]) < 0);
 }
 
-/** The card of 7.0 and later counts its versions anew, and reads those of the old one, too. */
+/**
+ * Newest old version that a unit also reads: the card of 7.0 and later counts its versions anew, and reads the old
+ * ones, too.
+ */
 const MORE_READ: Readonly<Record<string, number>> = { 'virtio-net': 2 };
 
-/** Below 0 where `a` is older. */
+/** Below 0 if `a` is older. */
 export function compare(a: ReleaseNumbers, b: ReleaseNumbers): number {
   for (let i = 0; i < 3; i++) if (a[i] !== b[i]) return a[i] < b[i] ? -1 : 1;
   return 0;
 }
 
-/** `7.2` stands for the last of its kind. @returns undefined for text that is no release */
+/** `7.2` stands for the last release of its series. @returns undefined for text that is no release */
 export function parseRelease(text: string): ReleaseNumbers | undefined {
   return /^\d+\.\d+(\.\d+)?$/.test(text) ? numbersOf(text, ANY) : undefined;
 }
 
-/** Units of the API number major and minor. */
+/** Text of a unit's version: units of the API have a major and a minor number. */
 export function versionText(version: number): string {
   return version > 0xffff ? `${version >>> 16}.${version & 0xffff}` : String(version);
 }
 
-/** Of the header of a state. */
+/** Release from the header of a state. */
 export function releaseOf({
   major,
   minor,

@@ -17,13 +17,13 @@ import { newPgmReader, PgmRewriter, type PgmStep } from './rewrite-pgm.ts';
 export interface WriteOptions {
   plan: ConvertPlan;
   pgm: PgmStep;
-  /** Threads that encode. The result does not depend on their number. */
+  /** Number of encoding threads. The result does not depend on it. */
   threads: number;
   onProgress?: (offset: number) => void;
   signal?: AbortSignal;
 }
 
-/** Reads a state, strictly, and writes it as planned. @returns when the container is complete in the sink */
+/** Reads a state strictly, and writes it as planned. Resolves when the container is complete in the sink. */
 export async function writeState(
   source: ByteSource,
   state: SavedState,
@@ -106,7 +106,7 @@ class StateWriter {
   }
 }
 
-/** Passes come before what is final, and the plan knows of those. */
+/** The error for a pass in a plain state. Passes come first, so the plan knows all valid ones. */
 function passInPlainState({ name, pass, offset }: UnitHeader): FormatError {
   return new FormatError(
     'misplaced-pass',

@@ -5,23 +5,23 @@ import type { SavedState } from '../reading/state.ts';
 
 /** The machine that a state was saved from, as far as its units tell. */
 export interface SavedMachine {
-  /** Absent where the state does not tell, as all that is absent here. */
+  /** Chipset. Absent if the state does not tell, like all absent fields here. */
   chipset?: string;
   /** The CPU that the guest sees. */
   cpu?: { vendor: string; model?: string; features: string[] };
-  /** How long the machine had run, in seconds. */
+  /** Time for which the machine had run, in seconds. */
   ranSeconds?: number;
   /** Disks and drives. */
   media: { device: string; place: string; what: string }[];
   /** Network cards. */
   network: { device: string; model?: string; mac?: string }[];
-  /** The graphics adapter; bytes of video memory. */
+  /** The graphics adapter, with its video memory in bytes. */
   graphics?: { adapter: string; vramSize?: number; monitors?: number };
-  /** The interface that the guest sees. */
+  /** Paravirtualisation interface of the guest. */
   paravirtualisation?: string;
-  /** Connections of guest additions to services of the host; 0 where there are none. */
+  /** Connections of guest additions to services of the host; 0 if there are none. */
   guestAdditions?: { connections: number };
-  /** Interrupts and exceptions that wait, and CPUs that wait for one. */
+  /** Pending interrupts and exceptions, and CPUs that wait for one. */
   pending: string[];
 }
 
@@ -82,7 +82,7 @@ function describeCpuid({ guest }: CpuidPart): SavedMachine['cpu'] {
   return { vendor: textOf(first, ['ebx', 'edx', 'ecx']), ...(brand === '' ? {} : { model: brand }), features };
 }
 
-/** Four letters a register, up to the first NUL. */
+/** Text in registers, four letters in each, up to the first NUL. */
 function textOf(registers: CpuidRegisters | undefined, order: readonly (keyof CpuidRegisters)[]): string {
   if (!registers) return '';
   const words = Buffer.alloc(4 * order.length);

@@ -11,11 +11,11 @@ import type { Trouble } from './codes/kinds.ts';
 export interface CodeFamily {
   /** Name of the class, or of the kind of findings. */
   error: string;
-  /** What each code means, for people. */
+  /** Meaning of each code, for people. */
   codes: Readonly<Record<string, string>>;
-  /** What people can do about most of them. */
+  /** Kind of trouble of most codes. */
   kind: Trouble;
-  /** Codes of another kind. */
+  /** Codes of other kinds. */
   kinds?: Readonly<Record<string, Trouble>>;
 }
 
@@ -79,7 +79,7 @@ export const CODE_FAMILIES: readonly CodeFamily[] = [
   },
 ];
 
-/** What the system means with a code such as `ENOENT`; undefined for what it does not know. */
+/** Meaning of a system code such as `ENOENT`; undefined for unknown codes. */
 export function systemMeaning(code: string): string | undefined {
   for (const [name, words] of getSystemErrorMap().values()) if (name === code.toUpperCase()) return words;
   return undefined;

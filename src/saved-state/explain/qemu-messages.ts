@@ -297,7 +297,7 @@ const ROWS: readonly Row[] = [
     /load of migration failed/,
     'load of migration failed',
     'unit-contradicts',
-    'loading failed; the first line before it tells why. Where there is none: the stream has no end mark, it ' +
+    'loading failed; the first line before it tells why. If there is none, the stream has no end mark: it ' +
       'was cut off',
     COPY,
   ],

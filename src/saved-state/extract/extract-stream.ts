@@ -12,10 +12,10 @@ import { PagePlaces } from './page-places.ts';
 import type { ExtractPlan } from './plan-extraction.ts';
 
 /**
- * Does what `extract` does for a sink that takes bytes front to back only. The whole state is checked before the first
- * byte is written, and nothing of it is kept in a file. A hole of a sparse image is zeros.
- * @returns undefined, and nothing is written, where pages do not stand in the file one by one, as in many states of
- * older versions
+ * Does the work of `extract` for a sink that only takes bytes front to back. The whole state is checked before the
+ * first byte is written, without a temporary file. Holes of a sparse image become zeros.
+ * @returns undefined, with nothing written, if the file does not store pages one by one, as in many states of older
+ * versions
  * @throws FormatError for damage, UsageError for parts that the state does not have
  */
 export async function extractToStream(
@@ -72,7 +72,7 @@ async function streamUnit(
   name: string,
   options: ExtractOptions,
 ): Promise<ExtractReport> {
-  // A unit that is not there is told before the long check.
+  // A missing unit is reported before the long check.
   findUnit(state, name);
   await readState(source, { ...checking(options), deep: true, opaque: true });
   return copyUnit(source, state, name, { skipCrc: true, signal: options.signal }, (piece) => sink.write(piece));

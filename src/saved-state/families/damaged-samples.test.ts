@@ -50,7 +50,7 @@ const FOUND: Readonly<Record<string, [code: string, text: RegExp, qemuSays?: str
   'page-range': ['bad-page', /0x7f000000 of block "pc.ram", which has 0x1000000 bytes/, 'Illegal RAM offset 7f000000'],
   'mapped-page-size': ['bad-mapped-ram', /block "pc.ram": page size 8192, expected 4096/],
   'mapped-bit': ['unnamed-pages', /block "pc.ram", the first at 0x100000, .* no bit/],
-  'qcow2-size': ['bad-qcow2', /size of the state twice, as 1859365 and as 929682/],
+  'qcow2-size': ['bad-qcow2', /two sizes of the state, 1859365 and 929682/],
   'qcow2-l1': ['bad-qcow2', /L1 table of "snap2" is said to be at 0x0/, 'Failed to load snapshot'],
   'libvirt-partial': ['partial', /not finished/, 'save image is incomplete'],
   'libvirt-format': ['libvirt-format', /format 42/, 'operation failed: unsupported save image format: 42'],

@@ -9,7 +9,7 @@ import { registersNote } from '../reading/registers-note.ts';
 import type { SavedState } from '../reading/state.ts';
 import type { StateCpus, StateMemory, StateView } from '../reading/state-view.ts';
 
-/** A state of VirtualBox, as commands for all families see it. */
+/** View of a state of VirtualBox for commands on states of any family. */
 export function virtualboxView(state: SavedState): StateView {
   const { header, size, units } = state;
   const memory = memoryOf(state);

@@ -6,24 +6,24 @@ import { type Mapped, mapRanges } from './mapped-stretches.ts';
 import type { VirtualStretch } from './upper-half.ts';
 
 /**
- * Readers go through all segments at each step, and Volatility makes objects of them: with more than this they get
- * slow.
+ * Most segments of a core. Readers search all segments at each step, and Volatility makes objects of them, so more
+ * would be slow.
  */
 const MAX_SEGMENTS = 4096;
 /**
- * LeechCore wants the head of a core, but for its notes, in 8 KiB. It is for Windows, whose mappings are too many in
- * any case.
+ * LeechCore, which is for Windows, wants the head of a core without notes within 8 KiB. The mappings of Windows are too
+ * many in any case.
  */
 const FEW_SEGMENTS = 144;
-/** What a kernel maps in one piece of this size is all of its memory, or itself. */
+/** A mapping of at least this size in one piece is the kernel's map of all memory, or the kernel itself. */
 const LARGE = 2 * MIB;
-/** A kernel's stack, and as much before it. */
+/** Size of a kernel's stack; mappings as near as this to a stack or an instruction pointer are preferred. */
 const STACK = 16 * KIB;
 const IDENTITY: VirtualStretch = { virtual: 0n, gcPhys: 0, size: 2 ** 52 };
 
 /**
- * The virtual addresses of physical ranges for a core. A Linux kernel maps all of memory: what it does not map has its
- * physical address. Of other guests that is not known: there all of memory has its physical address, too.
+ * Virtual addresses of physical ranges for a core. A Linux kernel maps all memory, so its mappings come first and the
+ * rest has its physical address. Other guests may not: there all memory has its physical address first.
  */
 export function mapCore(ranges: readonly MemoryRange[], kernel: GuestKernel, cpus: readonly CpuRegisters[]): Mapped {
   const places = cpus.flatMap(({ context }) => (context ? [context.rsp, context.rip] : []));

@@ -8,23 +8,23 @@ import { RereadPages } from './reread-pages.ts';
 import { type UpperHalf, upperHalfOf, type VirtualStretch } from './upper-half.ts';
 import { readVmcoreinfo, type Vmcoreinfo } from './vmcoreinfo.ts';
 
-/** What a guest's memory tells of its kernel. */
+/** Facts about a guest's kernel from its memory. */
 export interface GuestKernel extends UpperHalf {
-  /** Of a Linux kernel that runs there. */
+  /** Description of a Linux kernel that runs in the guest. */
   vmcoreinfo?: Vmcoreinfo;
 }
 
-/** Notes whose page tables are walked, at most. */
+/** Most notes whose page tables are walked. */
 const MAX_TRIES = 4;
-/** Where x86-64 Linux maps itself: `__START_KERNEL_map`. */
+/** Address at which x86-64 Linux maps itself: `__START_KERNEL_map`. */
 const KERNEL_MAP = 0xffff_ffff_8000_0000n;
-/** In `struct new_utsname` six texts of 65 bytes follow each other; the third is the release. */
+/** `struct new_utsname` consists of six texts of 65 bytes; the third is the release. */
 const UTS_TEXT = 65;
 const RELEASE_OFFSET = 2 * UTS_TEXT;
 
 /**
- * Finds the kernel of a guest and what its page tables map, by reading the file some five times without decompressing
- * most of it.
+ * Finds the kernel of a guest and the mappings of its page tables. Reads the file some five times, without
+ * decompressing most of it.
  */
 export async function findKernel(
   source: ByteSource,
@@ -43,7 +43,7 @@ export async function findKernel(
   return (await mapsOf(cpu.cr3)) ?? { stretches: [], complete: false };
 }
 
-/** Notes that are whole, and whose kernel bears the name that they give, if they tell where it lies. */
+/** Notes that are whole and, if they tell its physical place, whose release name is found there. */
 async function believableNotes(pages: RereadPages, addresses: readonly GuestPhys[]): Promise<Vmcoreinfo[]> {
   const found = await pages.settle(() => {
     const notes = addresses.flatMap((at) => readVmcoreinfo((from, target) => pages.read(from, target), at) ?? []);
@@ -57,7 +57,7 @@ async function believableNotes(pages: RereadPages, addresses: readonly GuestPhys
   return (found ?? []).slice(0, MAX_TRIES);
 }
 
-/** Whether the page tables map the kernel's name where the note says. */
+/** Whether the page tables map the release name at the address that the note gives. */
 function isAtHome(pages: RereadPages, note: Vmcoreinfo, stretches: readonly VirtualStretch[]): boolean {
   const at = releaseAddress(note) ?? 0n;
   const home = stretches.find(({ virtual, size }) => at >= virtual && at + BigInt(UTS_TEXT) <= virtual + BigInt(size));
@@ -70,14 +70,17 @@ function releaseAddress({ symbols, offsets }: Vmcoreinfo): bigint | undefined {
   return start === undefined ? undefined : start + (offsets.get('uts_namespace.name') ?? 0n) + BigInt(RELEASE_OFFSET);
 }
 
-/** The kernel's own page tables: those of a process may show little of it. Undefined where the note does not tell. */
+/**
+ * Root of the kernel's own page tables, since those of a process may map little of it; undefined if the note does not
+ * tell.
+ */
 function rootOf(note: Vmcoreinfo): bigint | undefined {
   const root = note.symbols.get('swapper_pg_dir') ?? note.symbols.get('init_top_pgt');
   const gcPhys = root === undefined ? undefined : physicalOf(note, root);
   return gcPhys === undefined ? undefined : BigInt(gcPhys);
 }
 
-/** Where x86-64 Linux has an address of its image; undefined where the note does not tell. */
+/** Physical address of an address in the image of x86-64 Linux; undefined if the note does not tell. */
 function physicalOf({ numbers }: Vmcoreinfo, address: bigint): GuestPhys | undefined {
   const physBase = numbers.get('phys_base');
   const gcPhys = physBase === undefined ? -1n : address - KERNEL_MAP + physBase;

@@ -3,7 +3,7 @@ import type { ControlRegisters } from '../../../formats/units/cpu/cpum.ts';
 import { AddressSpace, type AddressSpaceMemory, type AddressSpaceOptions } from '../../paging/address-space.ts';
 import { visitTables } from '../../paging/visit-tables.ts';
 
-/** Neighbouring virtual addresses of neighbouring physical ones. */
+/** A stretch of virtual addresses that maps a stretch of physical ones. */
 export interface VirtualStretch {
   virtual: GuestVirt;
   gcPhys: GuestPhys;
@@ -12,19 +12,18 @@ export interface VirtualStretch {
 
 export interface UpperHalf {
   stretches: VirtualStretch[];
-  /** False where the tables hold more than is listed. */
+  /** False if the tables hold more than is listed. */
   complete: boolean;
 }
 
-/** Tables that are visited: enough for 32 GiB in pages of 4 KiB. Tables that name themselves have no end otherwise. */
+/** Most tables to visit: enough for 32 GiB in pages of 4 KiB. Tables that contain themselves have no end otherwise. */
 const MAX_TABLES = 1 << 14;
 const MAX_STRETCHES = 1 << 17;
 const MAX_ALIASES = 4;
 
 /**
- * What page tables map in the upper half of the address space, where kernels are. Of the stretches that start at the
- * same physical address only the longest `MAX_ALIASES` are listed: some kernels map one page tens of thousands of
- * times.
+ * Mappings in the upper half of the address space, where kernels are. Of stretches with the same physical start, only
+ * the longest `MAX_ALIASES` are listed: some kernels map one page tens of thousands of times.
  */
 export function upperHalfOf(
   memory: AddressSpaceMemory,
@@ -46,7 +45,7 @@ function middleOf({ walker }: AddressSpace): number {
   return walker ? 2 ** (walker.scheme.addressBits - 1) : 0;
 }
 
-/** Puts pages together. Tables may map millions, so a page makes no objects. */
+/** Joins pages to stretches. Tables may map millions of pages, so a page makes no object. */
 class StretchList {
   /** By physical start, the longest first. */
   readonly #byStart = new Map<GuestPhys, VirtualStretch[]>();

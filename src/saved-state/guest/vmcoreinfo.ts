@@ -2,27 +2,27 @@ import { PAGE_SIZE } from '../../../formats/sizes.ts';
 
 /** A Linux kernel's description of itself, made for crash dumps (core-dump.md 2.3). */
 export interface Vmcoreinfo {
-  /** As it stands in the note. */
+  /** Text of the note. */
   text: Uint8Array;
-  /** `OSRELEASE` */
+  /** `OSRELEASE`. */
   release: string;
   /** `NUMBER(…)`, decimal. */
   numbers: ReadonlyMap<string, bigint>;
   /** `SYMBOL(…)`: virtual addresses. */
   symbols: ReadonlyMap<string, bigint>;
-  /** `OFFSET(…)` of members in structures, bytes. */
+  /** `OFFSET(…)`: offsets of members in structures, in bytes. */
   offsets: ReadonlyMap<string, bigint>;
-  /** `KERNELOFFSET`: how far the kernel was moved from the addresses in its file. */
+  /** `KERNELOFFSET`: distance of the kernel from the addresses in its file. */
   kernelOffset?: bigint;
 }
 
-/** Name and contents sizes, type 0, then the name with its NUL, padded. */
+/** Name of the note, with its NUL. A note has the sizes of name and contents, type 0, then the padded name. */
 export const NOTE_NAME = 'VMCOREINFO\0';
 export const NAME_OFFSET = 12;
 const NOTE_HEADER = 24;
 const MAX_TEXT = PAGE_SIZE - NOTE_HEADER;
 
-/** Bytes that the contents of the note at the start of `header` take; undefined where there is no such note. */
+/** Size of the contents of the note at the start of `header`; undefined if there is no such note. */
 export function noteSize(header: Uint8Array): number | undefined {
   const view = new DataView(header.buffer, header.byteOffset, header.byteLength);
   const name = String.fromCharCode(...header.subarray(NAME_OFFSET, NAME_OFFSET + NOTE_NAME.length));
@@ -43,7 +43,7 @@ export function readVmcoreinfo(read: (at: number, target: Uint8Array) => void, a
   return parse(text);
 }
 
-/** The name of a release has no other characters; what is longer than `utsname` takes is not believed. */
+/** Characters of a release's name, which is no longer than `utsname` allows. */
 const RELEASE = /^[\x21-\x7e]{1,64}$/;
 const LINE = /^[\x20-\x7e]{1,120}=[\x20-\x7e]{0,255}$/;
 

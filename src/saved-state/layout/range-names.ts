@@ -7,9 +7,7 @@ import { deriveLayout } from './machine-layout.ts';
 import { mmio2Address } from './memory-map.ts';
 import { placesOf } from './range-map.ts';
 
-/**
- * ROMs are named by description and address, MMIO2 by device, instance and region: what VirtualBox knows them by, too.
- */
+/** ROMs are named by description and address, MMIO2 by device, instance and region, as VirtualBox identifies them. */
 export function namesOf(state: SavedState): RangeNames {
   const addresses = new Map<string, GuestPhys | undefined>([[RAM_RANGE, 0]]);
   const { romName, mmio2Name, placeOf } = state.pgm?.config
@@ -33,7 +31,7 @@ interface NameTables {
   placeOf: (kind: number, id: number, page: number) => { id: number; page: number };
 }
 
-/** Versions 10 and later. */
+/** Names in versions 10 and later. */
 function namesById(state: SavedState, addresses: Map<string, GuestPhys | undefined>): NameTables {
   const { roms = [], mmio2 = [] } = state.pgm?.config ?? {};
   const romName = new Map(roms.map((rom) => [rom.id, nameOfRom(rom.description, rom.address)]));
@@ -45,7 +43,7 @@ function namesById(state: SavedState, addresses: Map<string, GuestPhys | undefin
   return { romName, mmio2Name, placeOf: (_kind, id, page) => ({ id, page }) };
 }
 
-/** Versions 6 to 9: ids are indices into what is known of the machine's layout. */
+/** Names in versions 6 to 9, whose ids are indices into the known layout of the machine. */
 function namesByPlace(state: SavedState, addresses: Map<string, GuestPhys | undefined>): NameTables {
   const { layout } = deriveLayout(state);
   const find = placesOf(state, layout);
@@ -73,7 +71,7 @@ function nameOfMmio2(description: string, device: string, instance: number, regi
   return `MMIO2 ${description} of ${device}/${instance}/${region}`;
 }
 
-/** Where a run of pages lies, for people: by guest-physical address where there is one, else by offset in its range. */
+/** Place of a run of pages, for people: its guest-physical address if there is one, else its offset in the range. */
 export function placeOfPages(
   { addressOf }: RangeNames,
   range: string,

@@ -17,10 +17,10 @@ import { inTodaysForm, settingsVersion } from './settings-ages.ts';
 import { attachedDevices } from './settings-devices.ts';
 import { child, type Element, flag, number, parseSettings, textOf } from './settings-xml.ts';
 
-/** Settings files have some ten kilobytes, those with hundreds of snapshots more than one MiB. */
+/** Limit for settings files, which have some ten kilobytes, or more than one MiB with hundreds of snapshots. */
 export const SETTINGS_LIMIT = 2 * MIB;
 
-// What a settings file leaves out has its default. Seen in files of 7.2.22, whose defaults these are.
+// Defaults of settings that a file leaves out, from 7.2.22.
 const DEFAULTS = { ramMiB: 128, cpus: 1, chipset: 'PIIX3', firmware: 'BIOS', vramMiB: 8, graphics: 'VBoxVGA' } as const;
 const RAM_HOLES = { piix3: 0x2000_0000, ich9: 0x2400_0000 } as const;
 const VMMDEV_RAM = 4 * MIB;
@@ -34,7 +34,7 @@ const PARAVIRTUALISATION: Record<string, GimProvider> = {
 };
 
 /**
- * Reads a machine's settings (`NAME.vbox`): what matters for loading a state. @throws FormatError for what is no
+ * Reads the settings of a machine (`NAME.vbox`) that matter for loading a state. @throws FormatError if the text is no
  * settings file
  */
 export function readSettings(text: string, name: string): MachineFacts {
@@ -53,7 +53,7 @@ export interface SettingsFile {
 /** @param own the machine, or one of its snapshots, which has settings of its own */
 export function settingsOf({ text, root, machine }: SettingsFile, own: Element, name: string): MachineFacts {
   const hardware = child(inTodaysForm(own, settingsVersion(root)), 'Hardware');
-  // Since 1.20 (VirtualBox 7.1) chipset and CPUs stand in <Platform>, before in <Hardware>.
+  // Since 1.20 (VirtualBox 7.1) chipset and CPUs are in <Platform>, before in <Hardware>.
   const platform = { ...hardware, ...child(own, 'Platform') };
   const firmware = child(hardware, 'Firmware');
   const chipset = textOf(child(platform, 'Chipset').type, DEFAULTS.chipset).toUpperCase() === 'ICH9' ? 'ich9' : 'piix3';
@@ -62,7 +62,7 @@ export function settingsOf({ text, root, machine }: SettingsFile, own: Element, 
   const isEfi = textOf(firmware.type, DEFAULTS.firmware).toUpperCase().startsWith('EFI');
   // IOAPIC is in <Firmware> since 1.20, before in <BIOS>.
   const switches = { ...child(hardware, 'BIOS'), ...firmware };
-  // A Mac finds some more devices on any chipset.
+  // macOS guests get some more devices on any chipset.
   const isMac = MACOS.test(textOf(machine.OSType, ''));
   const hasIoApic = chipset === 'ich9' || flag(child(switches, 'IOAPIC').enabled, false);
   const hasAcpi = flag(child(switches, 'ACPI').enabled, true);

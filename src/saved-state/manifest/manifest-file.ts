@@ -20,25 +20,25 @@ import {
 import { MAX_PAGES } from './hash-tree.ts';
 import type { Manifest, ManifestUnit } from './manifest.ts';
 
-/** How a manifest stands in a file. */
+/** Encoding of a manifest in a file. */
 export type ManifestEncoding = 'json' | 'msgpack';
 
-/** Larger ones are not believed: 512 GiB of memory with contents take 1 GiB. */
+/** Largest manifest that is read: 512 GiB of memory with contents take 1 GiB. */
 export const MANIFEST_LIMIT = 1024 * 1024 * 1024;
 
-/** The manifest, its memory, the ranges, a range, the runs, a run, hashes. */
+/** Most levels: the manifest, its memory, the ranges, a range, the runs, a run, hashes. */
 const MAX_DEPTH = 8;
-// A value takes some 60 bytes when it is read. A run of one page has five, and 28 bytes in msgpack, the shorter
+// A value takes some 60 bytes of memory. A run of one page has five values, and 28 bytes in msgpack, the shorter
 // encoding.
 const SMALL_MANIFEST_VALUES = 65536;
 const LEAST_BYTES_OF_VALUE = 5;
-/** Three million runs of pages. */
+/** Enough for three million runs of pages. */
 const MAX_VALUES = 16 * MIB;
 
-/** How lists of 64-bit hashes stand in both encodings: 8 bytes each, little endian; in JSON as base64. */
+/** Lists of 64-bit hashes in both encodings: 8 bytes each, little-endian; in JSON as base64. */
 type Bytes = Uint8Array | string;
 
-/** A manifest as bytes of a file. */
+/** Encodes a manifest. */
 export function encodeManifest(manifest: Manifest, encoding: ManifestEncoding): Uint8Array {
   const write = (hashes: BigUint64Array): Bytes => {
     const bytes = bytesOfLongs(hashes);

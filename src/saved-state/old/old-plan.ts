@@ -6,24 +6,24 @@ import { FOUR_GIB, MIB, PAGE_SIZE } from '../../../formats/sizes.ts';
 import type { MachineLayout } from '../layout/machine-layout.ts';
 import type { OldRangeToWrite } from './old-unit.ts';
 
-/** Pages of one type, and where they come from: RAM by address, or a ROM or MMIO2 range of the layout by index. */
+/** Pages of one type with their origin: RAM by address, or a ROM or MMIO2 range of the layout by index. */
 export interface PageOrigin extends PageRun {
-  /** ROM, MMIO2: index in the layout's list. */
+  /** For ROM and MMIO2: index in the layout's list. */
   index?: number;
-  /** ROM, MMIO2: first page within it. */
+  /** For ROM and MMIO2: first page within the range. */
   firstPage?: number;
 }
 
-/** A RAM range of versions 6 to 9 that is to be written. */
+/** A RAM range to write in versions 6 to 9. */
 export type PlannedRange = OldRangeToWrite<PageOrigin>;
 
-/** The version 6 firmware range, whatever the ROM's own size: 2.1 and before had it so. */
+/** Start of the firmware range in version 6, whatever the ROM's size, as in 2.1 and before. */
 const BIOS_RANGE_START = FOUR_GIB - 512 * 1024;
 
 /**
- * The RAM ranges of a machine as releases of the version had them.
+ * The RAM ranges of a machine as in releases with this version.
  * @param shadowed whether ROM number `index` of the layout has shadow pages
- * @param modern RAM ranges as 6.1 and later have them: what lies from 0xA0000 to 0xFFFFF is not within RAM
+ * @param modern RAM ranges as in 6.1 and later, which do not cover 0xA0000 to 0xFFFFF
  */
 export function planOldRanges(
   layout: MachineLayout,
@@ -81,8 +81,7 @@ interface Part {
 }
 
 /**
- * RAM in `[start, end)`, with those ROMs and devices in their places that begin within it. Without pages where `end` is
- * not after `start`.
+ * RAM in `[start, end)`, with the ROMs and devices that begin within it. Has no pages if `end` is not after `start`.
  */
 function ramRange(start: number, end: number, description: string, devices: readonly Part[]): PlannedRange {
   const origins: PageOrigin[] = [];

@@ -17,20 +17,20 @@ import { walkState } from '../reading/walk.ts';
 import { type PageOrigin, planOldRanges } from './old-plan.ts';
 import { type OldPages, type OldRangeToWrite, OldUnitWriter } from './old-unit.ts';
 
-/** How a state is put into versions 6 to 9. */
+/** Parameters for writing a state in versions 6 to 9. */
 export interface OldTarget {
   version: PgmVersion;
   numbering: PageTypeNumbering;
   layout: MachineLayout;
   ramSize: number;
   ramHole: number;
-  /** Where the source's ROM and MMIO2 pages are in the layout. */
+  /** Gives the place of the source's ROM and MMIO2 pages in the layout. */
   placeOf: PlaceOfPage;
 }
 
 /**
- * Writes the pgm unit of versions 6 to 9. These want all pages in the order of their addresses, ROM among RAM; newer
- * ones come range by range and pass by pass. So the pages go to a temporary file first.
+ * Writes the pgm unit of versions 6 to 9. They have all pages in the order of addresses, ROM among RAM, while newer
+ * versions have them by range and pass. So the pages go through a temporary file, the spool.
  */
 export async function writeOldPgm(
   source: ByteSource,
@@ -64,7 +64,7 @@ export async function writeOldPgm(
 }
 
 /**
- * Where each page lies in the spool: RAM without the hole, then the ROMs, their shadows, and the MMIO2 ranges of the
+ * Place of each page in the spool: RAM without the hole, then the ROMs, their shadows, and the MMIO2 ranges of the
  * layout.
  */
 class SpoolPlaces implements Placement {
@@ -111,11 +111,11 @@ class SpoolPlaces implements Placement {
   }
 }
 
-/** Pages of the target's ranges, out of the spool. */
+/** Pages of the target's ranges, from the spool. */
 class SpooledPages implements OldPages<PageOrigin> {
   readonly #places: SpoolPlaces;
   readonly #spool: Spool;
-  /** By index in the layout: protection of each page. */
+  /** Protection of each page, by index of the ROM in the layout. */
   readonly #protection: (Uint8Array | undefined)[];
   readonly #page = new Uint8Array(PAGE_SIZE);
 
@@ -156,10 +156,7 @@ class SpooledPages implements OldPages<PageOrigin> {
   }
 }
 
-/**
- * Indices of the layout's ROMs that have shadow pages: those with a protection that only these have, or whose shadow
- * some record held.
- */
+/** Indices of the layout's ROMs that have shadow pages, by the records of the state. */
 export function shadowedRoms(
   state: SavedState,
   { layout, placeOf }: Pick<OldTarget, 'layout' | 'placeOf'>,

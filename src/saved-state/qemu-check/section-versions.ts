@@ -1,6 +1,6 @@
 /**
- * The version of each section that QEMU 7.2.22 and QEMU 10.0.2 write, which is the newest that they read: names of
- * sections without the place of their device, by version.
+ * Versions of sections as QEMU 7.2.22 and 10.0.2 write them, which are the newest that these read: names of sections,
+ * without the place of the device, by version.
  */
 const VERSIONS: Readonly<Record<number, string>> = {
   0: `bochs-display i82801b11_bridge ib700_wdt megasas megasas-gen2 mptsas pci_bridge pcie-pci-bridge pvscsi tulip
@@ -25,20 +25,20 @@ const VERSIONS: Readonly<Record<number, string>> = {
   20061113: `eeprom`,
 };
 
-/** Sections whose version the two write differently: that of 7.2, that of 10.0. */
+/** Sections whose versions differ: that of 7.2, that of 10.0. */
 const CHANGED: Readonly<Record<string, readonly [number, number]>> = {};
 
 const NEWEST: ReadonlyMap<string, number> = new Map(
   Object.entries(VERSIONS).flatMap(([version, names]) => names.split(/\s+/).map((name) => [name, Number(version)])),
 );
 
-/** Releases that the table was made with. */
+/** Releases from which the table was made. */
 const FIRST = 7.2;
 const LAST = 10;
 
 /**
- * The newest version of a section that a QEMU reads. A release before the first of the table may read less, one after
- * the last of them more: of those only what is as old as the table's is known.
+ * The newest version of a section that a QEMU reads. A release before the table's first may read less, one after its
+ * last may read more.
  * @param release `[10, 0]`; absent: any between the first and the last
  */
 export function newestVersion(section: string, release: readonly number[] | undefined): number | undefined {

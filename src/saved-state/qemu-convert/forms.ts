@@ -2,7 +2,7 @@ import { MAPPED_RAM } from '../../../formats/qemu/constants.ts';
 import { COMPRESSIONS, type LibvirtCompression } from '../../../formats/qemu/containers/libvirt-image.ts';
 import type { QemuState } from '../qemu/qemu-state.ts';
 
-/** How a state of QEMU can be written: a stream as it is, or in libvirt's save image. */
+/** Forms in which a state of QEMU can be written: a plain stream, one with mapped RAM, or libvirt's save image. */
 export type QemuForm = 'plain' | 'mapped-ram' | `libvirt-${LibvirtCompression}`;
 
 export const QEMU_FORMS: readonly QemuForm[] = [
@@ -16,12 +16,12 @@ export function compressionOf(form: QemuForm): LibvirtCompression | undefined {
   return COMPRESSIONS.find((name) => form === `libvirt-${name}`);
 }
 
-/** Whether the pages of a form have places in the file. */
+/** Whether pages have fixed places in the file. */
 export function isMapped(form: QemuForm): boolean {
   return form === 'mapped-ram' || form === 'libvirt-sparse';
 }
 
-/** The form of a state, or the one that comes nearest: a snapshot in an image is a plain stream. */
+/** The form of a state, or the nearest one: a snapshot in an image counts as a plain stream. */
 export function formOf({ container, configuration }: QemuState): QemuForm {
   if (container.kind === 'libvirt') return `libvirt-${container.image.compression}`;
   return configuration.capabilities.includes(MAPPED_RAM) ? 'mapped-ram' : 'plain';

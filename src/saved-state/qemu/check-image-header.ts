@@ -2,7 +2,7 @@ import type { ByteSource } from '../../../formats/files/source.ts';
 import { type Qcow2Image, type Qcow2Snapshot, readAt } from '../../../formats/qemu/containers/qcow2.ts';
 import { MIB } from '../../../formats/sizes.ts';
 
-/** The part of a header that versions 2 and 3 have, and all that QEMU 5.1 and newer write. */
+/** Sizes of headers: of version 2, of version 3, and as QEMU 5.1 and newer write it. */
 const OLD_SIZE = 72;
 const NEW_SIZE = 104;
 const WHOLE_SIZE = 112;
@@ -10,13 +10,13 @@ const SECTOR = 512n;
 const MAX_BACKING_NAME = 1023;
 /** QEMU's own limit, in bytes. */
 export const MAX_COUNTS_TABLE = 8 * MIB;
-/** Bits that are in use: the reference counts lag behind; bitmaps, plain bytes in another file. */
+/** Known feature bits: lazy reference counts; bitmaps, raw external data. */
 const COMPATIBLE = 0b1n;
 const AUTOCLEAR = 0b11n;
 const COMPRESSION_BIT = 1n << 3n;
 const L1_BITS = 0x00ff_ffff_ffff_fe00n;
 
-/** Something odd in an image: where it stands, and QEMU's words where it refuses it. */
+/** A fault of an image with its offset, and QEMU's message if QEMU refuses the image. */
 export interface ImageFault {
   what: string;
   offset: number;
@@ -24,8 +24,8 @@ export interface ImageFault {
 }
 
 /**
- * Fields of a header that a reading of snapshots does not need, and QEMU looks at when it opens the image, or leaves
- * alone. Source: qemu-stream.md 7.
+ * Checks fields of a header that are not needed for reading snapshots. QEMU checks some of them when it opens the
+ * image. Source: qemu-stream.md 7.
  */
 export async function* faultsOfHeader(source: ByteSource, image: Qcow2Image): AsyncGenerator<ImageFault> {
   const header = await readAt(source, 0, WHOLE_SIZE, 'header', OLD_SIZE);
@@ -43,18 +43,19 @@ export async function* faultsOfHeader(source: ByteSource, image: Qcow2Image): As
     };
   if (!isTable(source, l1Offset, 8 * l1Entries, clusterSize))
     yield {
-      what: 'the L1 table of the disk lies where no table can lie',
+      what: 'the L1 table of the disk is at an impossible offset',
       offset: 40,
       qemuSays: 'Active L1 table offset invalid',
     };
   if (image.version === 3) yield* faultsOfNewFields(header, clusterSize);
   else if (header.getUint32(100) === NEW_SIZE || header.getUint32(100) === WHOLE_SIZE)
-    yield { what: 'the version is 2, and the header has what only version 3 has', offset: 4 };
+    yield { what: 'the version is 2, but the header has fields of version 3', offset: 4 };
 }
 
 function* faultsOfBackingFile(header: DataView, clusterSize: number): Generator<ImageFault> {
   const [offset, length] = [header.getBigUint64(8), header.getUint32(16)];
-  if (offset === 0n && length !== 0) yield { what: `the name of no backing file has ${length} bytes`, offset: 16 };
+  if (offset === 0n && length !== 0)
+    yield { what: `there is no backing file, but its name has ${length} bytes`, offset: 16 };
   if (offset > BigInt(clusterSize))
     yield {
       what: 'the name of the backing file lies beyond the header',
@@ -82,14 +83,13 @@ function* faultsOfNewFields(header: DataView, clusterSize: number): Generator<Im
       qemuSays: 'qcow2 header exceeds cluster size',
     };
   else if (length % 8 !== 0) yield { what: `the header is said to have ${length} bytes`, offset: 100 };
-  if (header.getBigUint64(80) & ~COMPATIBLE) yield { what: 'compatible features that nobody has', offset: 80 };
-  if (header.getBigUint64(88) & ~AUTOCLEAR)
-    yield { what: 'features that clear themselves and that nobody has', offset: 88 };
+  if (header.getBigUint64(80) & ~COMPATIBLE) yield { what: 'unknown compatible features', offset: 80 };
+  if (header.getBigUint64(88) & ~AUTOCLEAR) yield { what: 'unknown autoclear features', offset: 88 };
   if (length < WHOLE_SIZE) return;
   const type = header.getUint8(104);
   if (type > 1 || (type !== 0) !== ((header.getBigUint64(72) & COMPRESSION_BIT) !== 0n))
     yield {
-      what: `compression type ${type}, and the features say otherwise`,
+      what: `compression type ${type}, which the features contradict`,
       offset: 104,
       qemuSays: 'Compression type incompatible feature bit must',
     };
@@ -97,21 +97,22 @@ function* faultsOfNewFields(header: DataView, clusterSize: number): Generator<Im
     yield { what: 'bytes in the padding of the header', offset: 105 };
 }
 
-/** What the entry of a snapshot says twice, or cannot say. */
+/** Contradictions and impossible values in the entry of a snapshot. */
 export function* faultsOfSnapshot(snapshots: readonly Qcow2Snapshot[], snapshot: Qcow2Snapshot): Generator<ImageFault> {
   const { id, entryOffset, shortStateSize, stateSize, diskSize, nanoseconds, guestClock } = snapshot;
   const entry = (at: number, what: string): ImageFault => ({ what, offset: entryOffset + at });
   const expected = stateSize > 0xffff_ffff ? 0 : stateSize;
   if (shortStateSize !== expected)
-    yield entry(32, `it tells the size of the state twice, as ${shortStateSize} and as ${stateSize}`);
+    yield entry(32, `it gives two sizes of the state, ${shortStateSize} and ${stateSize}`);
   if (nanoseconds >= 1e9) yield entry(20, `its date has ${nanoseconds} nanoseconds`);
   if (guestClock >= 1n << 63n) yield entry(24, "its guest's clock is before the start");
   if (BigInt(diskSize) % SECTOR !== 0n) yield entry(48, `its disk has ${diskSize} bytes, no whole sectors`);
   if (!/^\d+$/.test(id)) yield entry(12, `its number is ${JSON.stringify(id)}`);
-  if (snapshots.filter((other) => other.id === id).length > 1) yield entry(12, `another one has its number ${id}, too`);
+  if (snapshots.filter((other) => other.id === id).length > 1)
+    yield entry(12, `another snapshot has the same number ${id}`);
 }
 
-/** Entries of the table of reference counts lead to clusters. */
+/** Checks that the entries of the table of reference counts lead to clusters. */
 export async function* faultsOfCounts(
   source: ByteSource,
   { counts, clusterBits }: Qcow2Image,
@@ -127,7 +128,7 @@ export async function* faultsOfCounts(
   }
   if (!isTable(source, BigInt(counts.offset), counts.size, clusterSize) || counts.size === 0) {
     yield {
-      what: 'the table of reference counts lies where no table can lie',
+      what: 'the table of reference counts is at an impossible offset',
       offset: 48,
       qemuSays: 'Reference count table offset invalid',
     };

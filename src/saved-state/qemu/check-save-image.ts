@@ -13,7 +13,7 @@ import type { QemuState } from './qemu-state.ts';
 const UUID = /^[\da-f]{8}-?([\da-f]{4}-?){3}[\da-f]{12}$/i;
 const utf8 = new TextDecoder('utf-8', { fatal: true });
 
-/** The head of an image of libvirt, and its settings beside the stream that follows them. */
+/** Checks the head of a libvirt image, and its settings against the stream. */
 export function checkSaveImage(state: QemuState, findings: Findings): void {
   const { container } = state;
   if (container.kind !== 'libvirt') return;
@@ -29,7 +29,7 @@ type Add = (code: FormatCode, message: string, offset: number, qemuSays?: string
 
 function checkHead({ header, runningWord, data, cookieOffset }: LibvirtImage, findings: Findings, add: Add): void {
   if (runningWord > 1)
-    add('bad-header', `The header says ${runningWord} of whether the machine ran: libvirt writes 0 or 1`, 24);
+    add('bad-header', `The header's flag for a running machine is ${runningWord}: libvirt writes 0 or 1`, 24);
   if (header.subarray(LIBVIRT_UNUSED).some((byte) => byte !== 0))
     findings.warn(
       'bad-header',
@@ -40,7 +40,7 @@ function checkHead({ header, runningWord, data, cookieOffset }: LibvirtImage, fi
   const xmlEnd = data.indexOf(0);
   const isCookie = cookieOffset > xmlEnd && isText(data, cookieOffset) && isXml(data, cookieOffset);
   if (cookieOffset !== 0 && !isCookie)
-    add('bad-xml', "libvirt's cookie cannot be read where the header has it", 32, 'failed to read cookie');
+    add('bad-xml', "libvirt's cookie cannot be read at the offset in the header", 32, 'failed to read cookie');
   const end = cookieOffset === 0 || !isCookie ? xmlEnd : data.indexOf(0, cookieOffset);
   const odd = data.findIndex((byte, i) => i >= end && byte !== 0);
   if (odd >= 0 && (isCookie || cookieOffset === 0))
@@ -51,7 +51,7 @@ function checkHead({ header, runningWord, data, cookieOffset }: LibvirtImage, fi
     );
 }
 
-/** Whether a text ends with a zero, and is of characters that XML may hold. */
+/** Whether a text ends with NUL, and has only characters that XML allows. */
 function isText(data: Uint8Array, from: number): boolean {
   const end = data.indexOf(0, from);
   if (end <= from) return false;
@@ -69,7 +69,7 @@ function isXml(data: Uint8Array, from: number): boolean {
   return unlessBad(() => parseSettings(text, "libvirt's cookie")) !== undefined;
 }
 
-/** libvirt's settings of the machine, beside which the stream lies. */
+/** Compares libvirt's settings of the machine with the stream. */
 function checkDomain(
   domain: LibvirtDomain,
   { configuration, cpus, blocks }: QemuState,
@@ -92,6 +92,6 @@ function checkDomain(
     findings.add({ severity: 'error', code: 'other-machine', message, place: {} });
   };
   told('machine type', domain.machine, configuration.machine);
-  told('RAM of bytes', domain.memory, ramSize > 0 ? ramSize : undefined);
+  told('RAM size in bytes', domain.memory, ramSize > 0 ? ramSize : undefined);
   told('number of CPUs', domain.cpus, cpus.length > 0 ? cpus.length : undefined);
 }

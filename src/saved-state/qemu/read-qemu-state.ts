@@ -18,13 +18,13 @@ import { readRunState } from './run-state.ts';
 import { deviceUnit, partedUnits } from './section-units.ts';
 
 export interface QemuReadOptions extends WalkOptions, OpenQemuOptions {
-  /** Where RAM goes on above 4 GiB, as an earlier reading of the same state has found it. */
+  /** Layout of RAM, if an earlier reading of the same state has found it. */
   layout?: QemuRamLayout;
 }
 
 /**
- * Reads a state of QEMU from front to back. Devices are known after it, and so is which blocks of memory came whole.
- * @throws SavkitError; with `onDamage` only what ends all reading: a container or a head that makes no sense
+ * Reads a state of QEMU from front to back. Afterwards devices are known, and which blocks of memory are whole.
+ * @throws SavkitError; with `onDamage` only errors that end all reading: a senseless container or head
  */
 export async function readQemuState(source: ByteSource, options: QemuReadOptions = {}): Promise<QemuState> {
   const opened = await openQemuState(source, options);
@@ -44,7 +44,7 @@ class Reading {
   readonly #options: WalkOptions;
   readonly #census: BlockCensus;
   readonly #turns: Turns;
-  /** What was found in each section, by `name/instance`. */
+  /** Findings of each section, by `name/instance`. */
   readonly #findings = new Map<string, Finding[]>();
   #reported = 0;
 
@@ -98,7 +98,7 @@ class Reading {
     await this.#readSharedRam();
   }
 
-  /** RAM that the state leaves out comes from the file that holds it. */
+  /** Reads RAM that the state leaves out from the file that holds it. */
   async #readSharedRam(): Promise<void> {
     const { ram } = this.#source;
     if (!ram) return;
@@ -132,7 +132,10 @@ class Reading {
     for (const device of devices) await this.#passOn(deviceUnit(device), device.body);
   }
 
-  /** In a file this was known before its pages; what is read once, front to back, tells it behind them. */
+  /**
+   * Corrects the layout of RAM by the devices. A file tells it before its pages are read; a stream read once tells it
+   * only after them.
+   */
   #placeRam(state: QemuState): void {
     const { blocks, configuration } = this.#reader;
     const low = lowRamOf(state.devices, blocks.ownRamSize);
@@ -173,7 +176,7 @@ class Reading {
     return units;
   }
 
-  /** Does a step of the reading. @returns false where damage ended it, which was reported */
+  /** Does a step of the reading. @returns false if damage ended the step, after a report */
   async #tolerant(step: () => Promise<void>): Promise<boolean> {
     try {
       await step();

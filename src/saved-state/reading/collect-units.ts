@@ -13,21 +13,21 @@ export interface CollectedUnit {
   payload: Uint8Array;
 }
 
-/** A state with the payloads of all units but pgm, of a live save as its last pass has them. */
+/** A state with the payloads of all units but pgm, from the final pass. */
 export interface CollectedState {
   name: string;
   state: SavedState;
-  /** By `name/instance`, in file order. */
+  /** Units by `name/instance`, in file order. */
   units: Map<string, CollectedUnit>;
 }
 
-/** Units of devices are far smaller together. */
+/** Limit for all units together, which are far smaller. */
 const MAX_SIZE = 256 * MIB;
 
 /**
  * Reads a state twice: all of it, then the payloads of the final pass.
- * @param walk by default sums over the file are not checked
- * @throws UnsupportedError for units that are too large together
+ * @param walk by default CRCs of the file are not checked
+ * @throws UnsupportedError if the units are too large together
  */
 export async function collectUnits(
   source: ByteSource,
@@ -40,8 +40,8 @@ export async function collectUnits(
 }
 
 /**
- * The payloads of the final pass, by `name/instance`, but for pgm.
- * @throws UnsupportedError for units that are too large
+ * The payloads of the final pass except pgm, by `name/instance`.
+ * @throws UnsupportedError if they are too large together
  */
 async function collectPayloads(
   source: ByteSource,

@@ -1,16 +1,16 @@
-/** A writer of saved states, and what is true of all of its states. */
+/** A family of saved states: facts that hold for all states of one writer. */
 export interface StateFamily {
-  /** As reports and JSON have it. */
+  /** Name in reports and JSON. */
   name: 'virtualbox' | 'qemu';
-  /** As people know it. */
+  /** Name for people. */
   title: string;
-  /** What its states consist of. */
+  /** Word for the parts of its states. */
   unitWord: 'unit' | 'section';
   /** The unit or section that holds memory. */
   memoryUnit: { name: string; instance: number };
 }
 
-/** The one table of who writes states. */
+/** The one table of families. */
 export const FAMILIES = {
   virtualbox: {
     name: 'virtualbox',

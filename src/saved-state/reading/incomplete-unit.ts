@@ -1,4 +1,4 @@
 import { INCOMPLETE_NAME } from '../../../formats/incomplete-name.ts';
 
-/** What salvage puts into a state of VirtualBox that lacks something. */
+/** Unit that salvage puts into an incomplete state of VirtualBox. */
 export const INCOMPLETE_UNIT = { name: INCOMPLETE_NAME, instance: 0, version: 1 } as const;

@@ -1,28 +1,28 @@
 import type { GuestPhys } from '../../../formats/sizes.ts';
 
-/** What can be at guest-physical addresses. */
+/** Kinds of guest-physical regions. */
 export type RegionKind = 'ram' | 'rom' | 'mmio2' | 'mmio';
 
 /** A stretch of guest-physical memory, `[start, end)`. */
 export interface MemoryRegion {
-  /** What is there. */
+  /** Kind of the region. */
   kind: RegionKind;
   /** Guest-physical address of the first byte. */
   start: GuestPhys;
-  /** Exclusive. */
+  /** End address, exclusive. */
   end: GuestPhys;
-  /** The writer's name for the range. */
+  /** Name that the writer gave the range. */
   name: string;
-  /** Range id in page records: of ROMs and MMIO2. pgm versions 6 to 9: index of the RAM range. */
+  /** Id in page records, for ROMs and MMIO2; in pgm versions 6 to 9, the index of the RAM range. */
   id?: number;
   /** First page of the region within that range. */
   firstPage?: number;
 }
 
-/** A range that can be asked for by its name. One that is not mapped starts at 0. */
+/** A range that users can choose by its name. A range that is not mapped starts at 0. */
 export interface NamedRange extends MemoryRegion {
-  /** Another name: `device/instance/region`; empty where there is none. */
+  /** Another name: `device/instance/region`; empty if there is none. */
   key: string;
-  /** Whether `start` is where the guest had it mapped. */
+  /** Whether the guest had the range mapped, at `start`. */
   isMapped: boolean;
 }

@@ -1,7 +1,7 @@
 import { CPUM_UNIT, CPUM_VERSIONS } from '../../../formats/units/cpu/cpum.ts';
 import type { SavedState } from './state.ts';
 
-/** Why the registers of a state's CPUs are not known; undefined where they are. */
+/** The reason why the registers of a state's CPUs are unknown; undefined if they are known. */
 export function registersNote({ cpum, units }: Pick<SavedState, 'cpum' | 'units'>): string | undefined {
   if (cpum) return undefined;
   const unit = units.find(

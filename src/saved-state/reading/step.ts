@@ -1,11 +1,11 @@
-/** What stops an operation, and what it tells of its course. */
+/** Options to stop an operation of several steps, and to follow its progress. */
 export interface Course<Step extends string> {
   signal?: AbortSignal;
-  /** Called with the step that is under way, and how far it has come in its file, in bytes. */
+  /** Called with the current step, and its offset in its file, in bytes. */
   onProgress?: (step: Step, offset: number) => void;
 }
 
-/** The options with which one step of an operation reads or writes its file. */
+/** Options for one step of an operation. */
 export function stepOf<Step extends string>(
   { signal, onProgress }: Course<Step>,
   step: Step,

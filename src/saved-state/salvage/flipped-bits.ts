@@ -9,36 +9,35 @@ import { findUnitHeader, isUnitHeaderV2 } from '../../../formats/ssm/resync.ts';
 import { V1_CRC_START, V11_HEADER_SIZE, V12_HEADER_SIZE } from '../../../formats/ssm/v1-reader.ts';
 import { FOOTER_SIZE, readFooter } from '../../../formats/ssm/v2-tail.ts';
 
-/** One bit whose flipping back makes a stretch of a file have the CRC that the file claims. */
+/** A bit that, flipped back, gives a stretch of a file the CRC that the file claims. */
 export interface FlippedBit {
-  /** Of the byte in the file. */
+  /** Offset of the byte in the file. */
   offset: number;
-  /** 0 is the lowest. */
+  /** Bit number; 0 is the lowest. */
   bit: number;
-  /** How likely some bit would fit by accident, were the damage of another kind; 1 is certain. */
+  /** Probability that some bit would fit by accident if the damage was of another kind. */
   chance: number;
 }
 
-/** Where the chance is greater, a fit is no proof unless asked for: in stretches of more than 256 KiB. */
+/** With a greater chance, a fit counts only on the user's request: in stretches of more than 256 KiB. */
 export const BELIEVED_CHANCE = 0.0005;
-/** The same limit where other damage remains: it lets stretches of up to 5 KiB through, such as device units. */
+/** The same limit if other damage remains: it admits stretches of up to 5 KiB, such as device units. */
 export const CERTAIN_CHANCE = 0.00001;
-/** In longer stretches some bit fits by accident more often than one time in eight. */
+/** In longer stretches some bit fits by accident in more than one of eight cases. */
 const STRETCH_LIMIT = 64 * MIB;
 const POLYNOMIAL = 0xedb88320;
 /** Offset of the CRC of all bytes before it, in a unit header and in the footer. */
 const STREAM_CRC = 16;
 
-/** A place up to which the file claims a CRC: a unit header that has the right offset and CRC itself. */
+/** A place up to which the file claims a CRC: a unit header with correct offset and CRC of its own. */
 interface Checkpoint {
   offset: number;
   crc: number;
 }
 
 /**
- * Finds single flipped bits: in V2.0 files at most one between two unit headers that can be trusted, in V1.x files one
- * in all. A CRC of 32 bits tells every bit of up to 512 MiB from every other one, so where just one has flipped the
- * answer is right.
+ * Finds single flipped bits: in V2.0 files at most one between two intact unit headers, in V1.x files one in all. A
+ * 32-bit CRC distinguishes all bits of up to 512 MiB, so if exactly one has flipped, the answer is right.
  */
 export async function findFlippedBits(
   source: ByteSource,
@@ -54,7 +53,7 @@ export async function findFlippedBits(
   return flipped;
 }
 
-/** What the CRC of a V1.x file covers. */
+/** Start and end of the bytes that the CRC of a V1.x file covers. */
 async function readCoverageV1(source: ByteSource, format: '1.1' | '1.2'): Promise<Checkpoint[]> {
   const bytes = new Uint8Array(V11_HEADER_SIZE);
   await source.read(bytes, 0);
@@ -110,9 +109,7 @@ async function findBetween(source: ByteSource, start: Checkpoint, end: Checkpoin
   };
 }
 
-/**
- * How many bits before the end a flipped one stands, counted from 1; undefined where it is none of the last `limit`.
- */
+/** Distance of a flipped bit from the end, in bits counted from 1; undefined if it is none of the last `limit`. */
 function stepsTo(difference: number, limit: number): number | undefined {
   let register = 1;
   for (let steps = 1; steps <= limit; steps++) {
@@ -122,7 +119,7 @@ function stepsTo(difference: number, limit: number): number | undefined {
   return undefined;
 }
 
-/** The same bytes with some bits the other way round. */
+/** A source with some bits inverted. */
 export function flipBits(source: ByteSource, bits: readonly FlippedBit[]): ByteSource {
   return {
     name: source.name,

@@ -7,13 +7,13 @@ import { planOldRanges } from '../old/old-plan.ts';
 import type { SavedState } from '../reading/state.ts';
 import type { PagePlace } from './page-survey.ts';
 
-// Versions 6 to 9 keep the names of ranges and the types of pages among the pages. This is the part of them that is
-// known when damage ends the reading.
+// Versions 6 to 9 store names of ranges and types of pages among the pages. These functions tell which of them are
+// known after damage.
 
-/** ROMs whose shadows VirtualBox saves; in others it does not put any (seen in 7.2.22). */
+/** ROMs whose shadows VirtualBox saves; it saves none of others (seen in 7.2.22). */
 export const SHADOWED_ROM = /^(Net Boot ROM|EFI Firmware Volume.*)$/;
 
-/** What two readings of the same ranges agree on, from the first on. */
+/** The ranges on which two readings agree, from the first range on. */
 export function commonRanges(a: readonly OldRange[], b: readonly OldRange[]): OldRange[] {
   const common: OldRange[] = [];
   for (const [i, range] of a.entries()) {
@@ -31,7 +31,10 @@ export function commonRanges(a: readonly OldRange[], b: readonly OldRange[]): Ol
   return common;
 }
 
-/** Stands before a page record: damage may have changed the types of that page and of all pages after it. */
+/**
+ * The ranges as far as they precede a doubted page record: damage may have changed the types of that page and of all
+ * later ones.
+ */
 export function rangesBefore(
   ranges: readonly OldRange[],
   doubted: PagePlace | 'start' | undefined,
@@ -58,17 +61,17 @@ function pageIn({ start }: OldRange, { group, page }: PagePlace): number {
   return group === 'RAM' ? page - start / PAGE_SIZE : page;
 }
 
-/** All types of its pages are known. */
+/** Whether the types of all pages are known. */
 export function isRead({ runs, pages }: OldRange): boolean {
   return runs.reduce((sum, { count }) => sum + count, 0) === pages;
 }
 
-/** RAM, even where devices cover parts of it. */
+/** Whether a range is RAM, even if devices cover parts of it. */
 export function holdsRam({ start, ownMemory, runs }: OldRange): boolean {
   return !ownMemory && (start === 0 || start === FOUR_GIB || runs[0]?.type === OldPageType.RAM);
 }
 
-/** The ranges of a state with what a layout tells of those that were not read to their end, or not at all. */
+/** The ranges of a state; a layout completes those that were not read to their end, or not at all. */
 export function completeRanges(state: SavedState, layout: MachineLayout): OldRange[] {
   const { pgm } = state;
   const version = pgm && pgmVersion(pgm.version);

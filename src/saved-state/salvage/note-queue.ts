@@ -1,4 +1,4 @@
-/** Pages that one reading has met, in their order, with whatever they belong to; without an object a page. */
+/** A queue of pages in the order of a reading, each with its owner and hash; makes no object for a page. */
 export class NoteQueue<Owner> {
   /** A ring. */
   #owners: Owner[] = [];
@@ -25,7 +25,7 @@ export class NoteQueue<Owner> {
     return this.#pages[at] === page && this.#owners[at] === owner && this.#hashes[at] === hash;
   }
 
-  /** Of the first entry. */
+  /** Owner of the first entry. */
   get owner(): Owner {
     return this.#owners[this.#first];
   }
@@ -38,7 +38,7 @@ export class NoteQueue<Owner> {
     return this.#hashes[this.#first];
   }
 
-  /** Takes the first entry away. */
+  /** Removes the first entry. */
   drop(): void {
     this.#first = (this.#first + 1) % this.#pages.length;
     this.#length--;

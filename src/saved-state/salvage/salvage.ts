@@ -14,10 +14,10 @@ import { surveyDamage } from './survey.ts';
 import { writeSalvaged } from './write-salvaged.ts';
 
 /**
- * Writes the best state that can be had of a damaged file, and lists exactly what is missing. Nothing is made up:
- * without `fill`, a state with missing pages carries a unit that keeps VirtualBox from loading it. The result is read
- * back and verified before the report says anything of it.
- * @param source seekable @throws FormatError where nothing can be kept
+ * Writes the best state that a damaged file allows, and lists exactly the missing parts. Nothing is made up: without
+ * `fill`, a state with missing pages carries a unit that keeps VirtualBox from loading it. The report rests on a
+ * verification of the written result.
+ * @param source seekable @throws FormatError if nothing can be kept
  */
 export async function salvage(
   source: ByteSource,
@@ -57,9 +57,7 @@ async function verifyWritten(sink: ReadableSink, { signal, onProgress }: Salvage
   }
 }
 
-/**
- * Bytes that are as they were saved may still be wrong: then they were so from the start, or every CRC was made anew.
- */
+/** Adds the verdict on the written result: kept bytes may still be wrong, from the start or with all CRCs made anew. */
 function judged(report: Omit<SalvageReport, 'written'>, { verdict, vboxCode, findings }: VerifyReport): SalvageReport {
   const isWhole = verdict === 'whole';
   return {
@@ -70,7 +68,7 @@ function judged(report: Omit<SalvageReport, 'written'>, { verdict, vboxCode, fin
   };
 }
 
-/** Looks whether anything is wrong at all, and where flipped bits explain it. */
+/** Finds out whether anything is wrong at all, and which flipped bits explain it. */
 async function diagnose(
   source: ByteSource,
   { signal }: SalvageOptions,
@@ -86,8 +84,8 @@ async function diagnose(
 }
 
 /**
- * The bits to flip back. A flip that fits all checksums may be an accident. So a likely flip counts only if the state
- * is good with it; otherwise the certain flips alone count.
+ * The bits to flip back. A flip that fits a checksum may be an accident, so likely flips count only if the state is
+ * whole with them; otherwise only certain flips count.
  */
 async function believable(
   source: ByteSource,

@@ -12,36 +12,35 @@ import { type WalkOptions, walkState } from '../reading/walk.ts';
 import { chooseThreads } from '../threads/choose-threads.ts';
 import { zeroStretches } from './zero-stretches.ts';
 
-/** What a state is, as a whole. */
+/** Verdict on a whole state. */
 export type VirtualBoxVerdict = 'whole' | 'damaged' | 'unsupported' | 'not-a-state';
 
-/** What verifying has found. */
+/** Result of a verification. */
 export interface VerifyReport {
-  /** What the state is, as a whole. */
+  /** Verdict on the whole state. */
   verdict: VirtualBoxVerdict;
-  /** The code with which VirtualBox's loader would refuse the file; absent where it would not, or has none. */
+  /** The code with which VirtualBox's loader would refuse the file; absent if it would not, or has no code. */
   vboxCode?: string;
-  /** In file order; `unit` in `place` says which unit it is about. */
+  /** Findings in file order; `place` tells the unit. */
   findings: Finding[];
-  /** Findings that were not kept, beyond the first thousand. */
+  /** Number of findings beyond the first thousand, which were dropped. */
   droppedFindings: number;
-  /** What could be read; absent when not even the header could. */
+  /** Readable parts of the state; absent if not even the header could be read. */
   state?: SavedState;
 }
 
-/** What is verified, and who is told. */
+/** Options of a verification. */
 export interface VerifyOptions extends Pick<WalkOptions, 'onProgress' | 'onUnit' | 'observer' | 'signal'> {
   /** End at the first damage: for a stream whose sender wants to know at once. */
   stopAtDamage?: boolean;
-  /** Sees the pages of each batch once they have been checked. */
+  /** Called with each batch of pages after its check. */
   onPages?: (batch: PageBatch) => void;
-  /** Threads to read with; default: as many as pay. The report does not depend on it. */
+  /** Number of reading threads; default: as many as are useful. The report does not depend on it. */
   threads?: number;
 }
 
 /**
- * Makes every check that there is, and goes on after damage where the format allows it: each unit gets a verdict of its
- * own.
+ * Makes all checks, and goes on after damage where the format allows it: each unit gets its own verdict.
  * @throws EnvironmentError, InterruptedError; damage is in the report
  */
 export async function verify(source: ByteSource, options: VerifyOptions = {}): Promise<VerifyReport> {
@@ -77,7 +76,7 @@ export async function verify(source: ByteSource, options: VerifyOptions = {}): P
   return report;
 }
 
-/** Explains the other findings. */
+/** Adds findings about stretches of zeros, which explain others. */
 async function noteZeros(source: ByteSource, findings: Findings, signal: AbortSignal | undefined): Promise<void> {
   const { stretches, further } = await zeroStretches(source, signal);
   for (const { start, end } of stretches) {
@@ -104,7 +103,7 @@ function verdictOf(errors: readonly Finding[]): VirtualBoxVerdict {
 }
 
 /**
- * What only shows when all units are known. None of it is damage: loaders take such files, or refuse them for other
+ * Checks that need all units. None of their findings is damage: loaders take such files, or refuse them for other
  * reasons.
  */
 function checkWholeState(state: SavedState, findings: Findings): void {

@@ -1,6 +1,6 @@
 import type { CodeRow } from './kinds.ts';
 
-/** CPUs that do not take a state. */
+/** Codes for CPUs that cannot take a state. */
 export const CPU_CODES: readonly CodeRow[] = [
   [
     'VERR_CPUM_INCOMPATIBLE_CONFIG',

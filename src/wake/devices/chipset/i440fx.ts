@@ -29,22 +29,22 @@ export const Section = {
   POWER: sectionName(QEMU_POWER, 'piix4_pm'),
 } as const;
 
-/** Registers of QEMU's power management with the ports that it answers at. */
+/** Registers of QEMU's power management for its I/O ports. */
 const POWER_PORTS = 0x40;
 const POWER_PORT_BITS = 0xffc0;
 const POWER_ENABLE = 0x80;
 const SMBUS_PORTS = 0x90;
 
-/** PIIX3 knows only the line that one of its four routing registers names. */
+/** On PIIX3 only a routing register selects the line of a twin. */
 export interface RegisterTwin extends Twin {
   /** One of the routing registers, 0 to 3. */
   register: number;
 }
 
-/** Lines of ISA that few devices use, in the order in which they are taken. */
+/** ISA lines that few devices use, in order of preference. */
 const FREE_LINES = [11, 10, 5, 7, 3, 6];
 
-/** @param devices those that QEMU has, too @param taken lines that devices of ISA have */
+/** @param devices devices that QEMU has, too @param taken lines of ISA devices */
 export function planTwins(
   devices: readonly BusDevice[],
   ioApic: IoApic,
@@ -62,7 +62,7 @@ export function planTwins(
       routes.unrouted.push(device);
       continue;
     }
-    // Two devices of one register share the line that it names; QEMU can't give them a line each.
+    // Two devices of one register share its line in QEMU.
     const shared = routes.twins.find((twin) => twin.register === register);
     const to = shared ? (shared.from === from ? shared.to : undefined) : FREE_LINES.find(isFree);
     if (to === undefined) routes.homeless.push(device);

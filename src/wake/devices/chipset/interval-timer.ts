@@ -26,7 +26,7 @@ export const intervalTimer: readonly Correspondence[] = [
   same('channels[0].irq_disabled', 'disabledByHpet'),
 ];
 
-/** The speaker, which is a part of unit i8254. */
+/** The speaker, a part of unit i8254. */
 export const speaker: readonly Correspondence[] = [
   same('data_on', 'speakerOn'),
   same('dummy_refresh_clock', 'refreshClock'),

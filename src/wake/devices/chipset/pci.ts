@@ -4,7 +4,7 @@ import type { SectionImage } from '../../template/section-image.ts';
 /** A device on VirtualBox's bus, with its configuration space. */
 export type BusDevice = Pick<Piix3Bus['devices'][number], 'devfn' | 'config' | 'pinLevel'>;
 
-/** Base addresses that both machines have, as `[QEMU, VirtualBox]`. */
+/** Numbers of the base addresses that both machines have, as `[QEMU, VirtualBox]`. */
 export type Regions = readonly (readonly [number, number])[];
 
 /** QEMU's section of a device on the first bus. */
@@ -21,7 +21,7 @@ const BASE_ADDRESSES = 0x10;
 const REGION_SIZE = 4;
 const INTERRUPT_LINE = 0x3c;
 const INTERRUPT_PIN = 0x3d;
-/** Bits of a base address that say of what kind it is. */
+/** Bits of a base address that tell its kind. */
 const IO = 1;
 const IO_KIND = 0x3;
 const MEMORY_KIND = 0xf;
@@ -43,13 +43,13 @@ export function editConfig(section: SectionImage, edit: (config: DataView) => vo
   section.set(path, config);
 }
 
-/** The configuration space as it stands. */
+/** The current configuration space. */
 export function configOf(section: SectionImage): DataView {
   return new DataView(section.bytes(configPath(section)).buffer);
 }
 
 /**
- * Takes over what the guest has set: QEMU refuses a configuration space whose other bits are not its own.
+ * Takes over the guest's settings only: QEMU refuses a configuration space whose other bits are not its own.
  * @param regions base addresses to take, as `[QEMU, VirtualBox]`
  */
 export function wakeConfig(section: SectionImage, device: BusDevice, regions: Regions): void {
@@ -63,7 +63,7 @@ export function wakeConfig(section: SectionImage, device: BusDevice, regions: Re
   });
 }
 
-/** Takes bytes over that both have in the same places. */
+/** Copies bytes that both have in the same places. */
 export function copyConfig(section: SectionImage, { config }: BusDevice, start: number, count: number): void {
   editConfig(section, (to) => {
     for (let i = start; i < start + count; i++) to.setUint8(i, config[i]);
@@ -72,7 +72,7 @@ export function copyConfig(section: SectionImage, { config }: BusDevice, start: 
 
 const MEMORY_ENABLED = 2;
 
-/** Has a device of QEMU's own show its memory at an address below 4 GiB. */
+/** Maps the memory of a device of QEMU at an address below 4 GiB. */
 export function mapMemory(section: SectionImage, region: number, address: number): void {
   editConfig(section, (config) => {
     config.setUint16(COMMAND, MEMORY_ENABLED, true);
@@ -80,14 +80,14 @@ export function mapMemory(section: SectionImage, region: number, address: number
   });
 }
 
-/** Keeps a device whose interrupt the guest would not know from raising its pin: others may have the line. */
+/** Keeps a device from raising its pin if the guest does not know its interrupt: other devices may have the line. */
 export function silence(section: SectionImage): void {
   editConfig(section, (config) => config.setUint16(COMMAND, config.getUint16(COMMAND, true) | NO_PIN, true));
 }
 
 /**
- * The way back: takes what the guest has set into VirtualBox's device.
- * @param sendsMessages whether it has no use for its pin
+ * Puts the guest's settings into VirtualBox's device.
+ * @param sendsMessages the device sends messages, and does not use its pin
  */
 export function takeConfigBack(
   section: SectionImage,
@@ -110,7 +110,7 @@ export function configView({ config }: BusDevice): DataView {
   return new DataView(config.buffer, config.byteOffset, config.byteLength);
 }
 
-/** A base address goes over only where it is of the same kind, of memory or of ports. */
+/** Sets a base address if the kinds agree: memory or ports. */
 function wakeBaseAddress(to: DataView, region: number, value: number): void {
   const at = BASE_ADDRESSES + REGION_SIZE * region;
   const kind = to.getUint32(at, true);
@@ -119,7 +119,7 @@ function wakeBaseAddress(to: DataView, region: number, value: number): void {
   to.setUint32(at, ((value & ~bits) | (kind & bits)) >>> 0, true);
 }
 
-/** 0 to 3 for INTA to INTD; undefined for a device without. */
+/** 0 to 3 for INTA to INTD; undefined for a device without a pin. */
 export function pinOf({ config }: BusDevice): number | undefined {
   const pin = config[INTERRUPT_PIN];
   return pin === 0 ? undefined : pin - 1;

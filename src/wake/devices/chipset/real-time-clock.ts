@@ -19,14 +19,14 @@ const SET = 0x80;
 const ALARM_ENABLED = 0x20;
 const BINARY = 0x04;
 const HOURS_24 = 0x02;
-/** Bit of register C: a second has passed. */
+/** Bit of register C: the time was updated, once a second. */
 const UPDATED = 0x10;
-/** An alarm register with this value, or a greater one, fits any time. */
+/** An alarm register with this value or a greater one matches any time. */
 const ANY = 0xc0;
 
 const clockOf = (part: UnitPart) => part as unknown as Rtc;
 
-/** What the clock shows, in s since 1970. */
+/** Time of the clock, in s since 1970. */
 function secondsOf({ second, minute, hour, day, month, year }: Rtc): bigint {
   return BigInt(Math.floor(Date.UTC(1900 + year, month, day, hour, minute, second) / 1000));
 }
@@ -41,7 +41,7 @@ function hourOf(value: number, controls: number): number {
   return (numberOf(value & 0x7f, isBinary) % 12) + ((value & 0x80) !== 0 ? 12 : 0);
 }
 
-/** Seconds until the alarm goes off; a day where it is set to a time that does not exist. */
+/** Seconds until the alarm; a day if it is set to a time that does not exist. */
 function secondsToAlarm(rtc: Rtc): number {
   const { cmos, second, minute, hour } = rtc;
   const controls = cmos[Register.B];
@@ -61,7 +61,7 @@ function secondsToAlarm(rtc: Rtc): number {
   return SECONDS_A_DAY;
 }
 
-/** QEMU's clock sets its flag for a passed second by a timer, which runs while nobody has read that flag. */
+/** Expiry of QEMU's update timer, which runs while the flag UPDATED is clear or the alarm is enabled; −1 if stopped. */
 function updateTimer(rtc: Rtc): bigint {
   const controls = rtc.cmos[Register.B];
   const isStopped =
@@ -69,13 +69,13 @@ function updateTimer(rtc: Rtc): bigint {
   return isStopped ? -1n : rtc.nextSecond;
 }
 
-/** Part of the current second that has passed, in ns. */
+/** Passed part of the current second, in ns. */
 function passedOf({ nextSecond }: Rtc, { now }: Moment): bigint {
   const left = nextSecond - now;
   return left > 0n && left <= SECOND ? SECOND - left : 0n;
 }
 
-/** Unit mc146818. QEMU counts the time from a moment on; VirtualBox keeps it as it is shown. */
+/** Unit mc146818. QEMU counts the time from a moment on; VirtualBox stores the registers. */
 export const realTimeClock: readonly Correspondence[] = [
   sameBytes('cmos_data', 'cmos'),
   same('cmos_index', 'index'),

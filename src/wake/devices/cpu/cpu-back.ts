@@ -16,7 +16,7 @@ import {
   VARIABLE_MTRRS,
 } from './cpu.ts';
 
-/** A segment that is present; QEMU has no mark for one that can't be used. */
+/** Bit of a present segment; QEMU has no mark for an unusable one. */
 const PRESENT = 0x80;
 const VALID = 1;
 
@@ -47,7 +47,7 @@ export function takeCpuBack(section: SectionImage, cpu: CpumUnit['cpus'][number]
   }
 }
 
-/** Of YMM registers, where the guest has them in VirtualBox. */
+/** Takes the upper halves of YMM registers, if the guest has them in VirtualBox. */
 function takeUpperHalves(section: SectionImage, cpu: CpumUnit['cpus'][number]): void {
   const { ymm } = cpu as { ymm?: { content: Uint8Array } };
   if (!ymm) return;

@@ -5,7 +5,9 @@ import type { Template } from '../../template/template.ts';
 /** QEMU's section with the time of KVM's clock, in ns; only a QEMU on KVM has it. */
 const CLOCK = 'kvmclock';
 
-/** Unit GIM of a guest that uses KVM's clock: where it wants it written. Without KVM nobody writes there. */
+/**
+ * Unit GIM of a guest that uses KVM's clock: the address at which the guest wants it. Without KVM nobody writes there.
+ */
 export function wakeKvmClock({ kvm }: Gim, { virtual }: Tm, template: Template): void {
   if (!kvm) return;
   for (const [i, { systemTimeMsr }] of kvm.cpus.entries()) {
