@@ -4,7 +4,7 @@ import type { FormatCode } from './codes/format-codes.ts';
 import type { UnsupportedCode } from './codes/unsupported-codes.ts';
 import type { UsageCode } from './codes/usage-codes.ts';
 
-/** Where in a file something was found. Each layer adds what it knows. */
+/** Place in a file. Each layer adds the parts that it knows. */
 export interface Place {
   /** Byte offset from the start of the file or stream. */
   offset?: number;
@@ -26,8 +26,8 @@ export interface Place {
 export type Pass = number | 'final';
 
 /**
- * What all errors of savkit have in common: the class says what the caller can do, `code` what happened, `place` where.
- * All codes are listed in docs/error-codes.md; `savkit explain CODE` tells what to do.
+ * Common base of savkit's errors: the class tells what the caller can do, `code` what happened, `place` where. All
+ * codes are listed in docs/error-codes.md; `savkit explain CODE` tells what to do.
  */
 export class SavkitError<Code extends string = string> extends Error {
   /** Name of the finding, such as `truncated`; stable from release to release. */
@@ -36,7 +36,7 @@ export class SavkitError<Code extends string = string> extends Error {
   readonly vboxCode: string | undefined;
   /** QEMU's or libvirt's own message for the same finding; absent where they notice nothing. */
   qemuSays: string | undefined;
-  /** Where in the file; empty where that is not known. */
+  /** Place in the file; empty if unknown. */
   place: Place;
   /** Name of the file or stream in which the fault was found, where there may be several. */
   source: string | undefined;
@@ -62,7 +62,7 @@ export class SavkitError<Code extends string = string> extends Error {
     return this;
   }
 
-  /** Adds what an outer layer knows of the place; what is already known stays. */
+  /** Adds parts of the place that an outer layer knows; known parts stay. */
   at(place: Place): this {
     this.place = { ...place, ...this.place };
     return this;

@@ -1,4 +1,4 @@
-// What scripts import from 'savkit/migrations': moving machines over any duplex stream.
+// Exports of 'savkit/migrations', which move machines over any duplex stream.
 
 export type { ReceiveEvent } from './arrival/receive-event.ts';
 export { Receiver, type ReceiverOptions } from './arrival/receiver.ts';

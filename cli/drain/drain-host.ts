@@ -79,7 +79,7 @@ export async function drainHost(given: DrainCommandOptions, { signal }: Job): Pr
     });
     const machines = [...(await drain.run()), ...lost];
     if (drain.noJournal !== undefined)
-      report.note('no-journal', line`${drain.noJournal}; the records tell of what was under way`, {
+      report.note('no-journal', line`${drain.noJournal}; the records tell which migrations were under way`, {
         message: drain.noJournal,
       });
     return outcomeOf(machines, targets, drain.halted, options.quiet);

@@ -41,7 +41,7 @@ export const FILES = filesOf('Saved states, or with -r folders; - for stdin');
 export const NDJSON = {
   type: 'boolean',
   default: false,
-  describe: 'Print what happens as JSON, one event a line',
+  describe: 'Print events as JSON, one a line',
 } as const;
 
 /** For commands that hand machines over, or take them. */

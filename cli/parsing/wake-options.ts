@@ -17,7 +17,7 @@ export function withWakeOptions<T>(argv: Argv<T>) {
       type: 'string',
       array: true,
       nargs: 1,
-      describe: 'Device to give up, by the name of its unit; may be given several times',
+      describe: 'Device to leave out, by the name of its unit; may be given several times',
     })
     .option('serial', {
       type: 'string',

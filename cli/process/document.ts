@@ -14,7 +14,7 @@ export interface FileResult {
   error: Finding | null;
 }
 
-/** What `--json` prints, for every command and whatever happens. */
+/** Document that `--json` prints, for every command and every outcome. */
 export interface Document {
   schema: typeof SCHEMA;
   /** `savkit 0.1.0`. */

@@ -3,7 +3,7 @@ import { isZero } from '../../formats/kernels/zero.ts';
 import { MIB, PAGE_SIZE } from '../../formats/sizes.ts';
 import { majorityOf } from './charts.ts';
 
-/** What a page of RAM looks like. */
+/** Looks of pages of RAM. */
 export const PAGE_KINDS = ['zero', 'sparse', 'text', 'data', 'dense'] as const;
 export type PageLook = (typeof PAGE_KINDS)[number];
 
@@ -15,7 +15,7 @@ export const LOOK_WORDS: Readonly<Record<PageLook, string>> = {
   dense: 'compressed or encrypted',
 };
 
-/** Every fourth byte of a page is looked at, which is enough. */
+/** Every fourth byte of a page is sampled, which is enough. */
 const STRIDE = 4;
 const SAMPLES = PAGE_SIZE / STRIDE;
 /** Random bytes have about 251 different values among 1024, code about 150. */

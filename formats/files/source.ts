@@ -79,7 +79,7 @@ function sizeOfDevice(fd: number, path: string): number {
     let start = 0;
     let end = SECTOR;
     for (; isThere(end); end *= 2) start = end;
-    // Nothing at `end`, and something at `start`, if there is anything at all.
+    // No bytes are at `end`, but some at `start`, unless the device is empty.
     while (end - start > SECTOR) {
       const middle = start + Math.floor((end - start) / 2 / SECTOR) * SECTOR;
       if (isThere(middle)) start = middle;

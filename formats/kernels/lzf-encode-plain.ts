@@ -7,10 +7,10 @@ const MAX_MATCH = 264;
 const MIN_MATCH = 4;
 const MAX_LITERALS = 32;
 /**
- * After each so many misses in a row, the step of the search grows by one byte: incompressible input costs little,
+ * After each 32 (2^5) misses in a row, the step of the search grows by one byte: incompressible input costs little,
  * other input loses nothing.
  */
-const MISSES_PER_STEP = 5;
+const MISSES_SHIFT = 5;
 /** Positions must fit the table's 16 bits; no container has blocks of more than half of that. */
 const MAX_BLOCK = 65534;
 
@@ -40,7 +40,7 @@ export class LzfEncoder {
       const ref = table[slot] - 1 + at;
       table[slot] = i - at + 1;
       if (ref < at || fourBytes(source, ref) !== word) {
-        i += 1 + (misses++ >> MISSES_PER_STEP);
+        i += 1 + (misses++ >> MISSES_SHIFT);
         continue;
       }
       if (i - ref > MAX_DISTANCE) {

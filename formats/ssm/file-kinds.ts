@@ -22,7 +22,7 @@ interface Signature extends Omit<FileKind, 'isCertain'> {
 
 const SNAPSHOTS = "the saved state lies in the machine's Snapshots folder as {uuid}.sav";
 const OF_QEMU = {
-  advice: 'this command takes states of VirtualBox only; inspect, verify, extract and most others take it, too',
+  advice: 'this command takes states of VirtualBox only; inspect, verify, extract and most others take this one, too',
   isQemus: true,
 } as const;
 
@@ -93,7 +93,7 @@ const LOOKS: readonly Signature[] = [
   { name: 'a text', is: text(/^[\t\n\r\x20-\x7e]+$/), advice: SNAPSHOTS },
 ];
 
-/** @param head the file from its start, 64 KiB or all there is */
+/** @param head the first 64 KiB of the file, or all of a shorter one */
 export function fileKindOf(head: Uint8Array): FileKind | undefined {
   const certain = SIGNATURES.find(({ is }) => is(head));
   const found = certain ?? LOOKS.find(({ is }) => is(head));

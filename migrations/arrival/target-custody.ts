@@ -11,12 +11,12 @@ import type { Arrival } from './arrival.ts';
 import type { ReceiveEvent } from './receive-event.ts';
 
 const KEEP_MS = 10 * 60_000;
-/** How often the record is looked at: `migrate --resolve` may have written an answer into it. */
+/** Time between looks at the record, into which `migrate --resolve` may have written an answer. */
 const LOOK_EVERY_MS = 500;
 
-/** How a machine is kept until its owner is known. */
+/** Options of keeping a machine until its owner is known. */
 export interface CustodyOptions {
-  /** The decision on record about a migration that this process knows nothing of. */
+  /** Gives the recorded decision on a migration that this process does not know. */
   recall?: (migration: string) => Promise<TargetDecision | 'unknown'>;
   /** How long a machine whose link broke is kept, in ms; 10 minutes by default. */
   keepMs?: number;
@@ -56,7 +56,7 @@ export class TargetCustody<M extends TargetMachine = TargetMachine> {
     tellUndisturbed(this.#options.onEvent, event);
   }
 
-  /** What is on record of a migration that this process knows nothing of. */
+  /** The recorded decision on a migration that this process does not know. */
   async recall(migration: string): Promise<TargetDecision | 'unknown'> {
     return (await this.#options.recall?.(migration)) ?? 'unknown';
   }

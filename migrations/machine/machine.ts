@@ -44,7 +44,7 @@ export interface DiskWay {
 
 /** A machine that leaves: it runs until `pause`, and again after `resume`. */
 export interface SourceMachine extends PageAccess {
-  /** What the machine is, without its contents. */
+  /** Description of the machine, without its contents. */
   readonly description: MachineDescription;
   /**
    * Copies the machine's disks to the target's while the machine runs, on each link anew. Afterwards both stay equal

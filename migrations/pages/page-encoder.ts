@@ -13,9 +13,7 @@ import type { Zstd } from './zstd.ts';
 /** A page that was sent this often has its content kept, so that only its changes are sent next time. */
 const HOT = 1;
 
-/**
- * Offsets of the contents of a frame's pages. Slots also number their hashes; one more slot has the hash of zero pages.
- */
+/** Offsets of the contents of a frame's pages, by slot. Hashes have the same slots, and one more for pages of zeros. */
 const SLOTS = pageOffsets(FRAME_PAGES, PLAIN_AT);
 const NO_SLOT = FRAME_PAGES;
 

@@ -201,7 +201,7 @@ export class SimulatedMachine extends PlainMachine {
     this.#known = known;
   }
 
-  /** A machine that compares its memory stands for a QEMU's, which may have to be prepared. */
+  /** A machine that compares its memory models a guest of QEMU, which may have to be prepared. */
   async readyToPause(): Promise<boolean> {
     if (!this.comparesMemory || this.#random.below(2) === 0) return false;
     await sleep(this.#random.below(20));

@@ -40,10 +40,10 @@ export class MachineHost implements TargetHost<ArrivingMachine> {
     if (this.#arriving.runs && !description.executes) throw nothingToRun();
     const described = await loadWithoutPages(
       outline.slice(),
-      'the description',
+      'the outline',
       new PageSpace(description.regions, this.maxPages).pageCount,
     );
-    checkRegions(description, described, 'what it describes');
+    checkRegions(description, described, 'its outline');
     if (!this.#seed) return new ArrivingMachine(description.name, described, false, this.#arriving);
     const old = await loadState(this.#seed);
     checkRegions(description, old, `the seed ${this.#seed.name}`);

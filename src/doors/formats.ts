@@ -1,4 +1,4 @@
-// What scripts import from 'savkit/formats': containers, units and their codecs, as bytes and plain records.
+// Exports of 'savkit/formats': containers, units and their codecs, as bytes and plain records.
 
 export { Cursor, type Widths } from '../../formats/binary/cursor.ts';
 export type { Kind, ValuePart } from '../../formats/binary/kinds.ts';

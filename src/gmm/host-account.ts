@@ -34,9 +34,9 @@ export class HostAccount {
   balloonedPages = 0;
   /** Pages of the reservation that the host does not have. */
   overCommittedPages = 0;
-  /** As reserved. */
+  /** Policy of the reservation. */
   policy: OverCommitPolicy = 'no-over-commitment';
-  /** As reserved. */
+  /** Priority of the reservation. */
   priority: HostPriority = 'normal';
   #mayAllocate = false;
   readonly #pool: ChunkPool;

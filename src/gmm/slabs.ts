@@ -3,7 +3,7 @@ import { CHUNK_SIZE } from './page-id.ts';
 
 /** Most chunks in a slab. */
 const LARGEST = 256;
-/** A new slab has one chunk for each so many chunks in use. */
+/** A new slab has so many chunks for each chunk in use. */
 const GROWTH = 3;
 
 /** Memory of several chunks in one piece. */

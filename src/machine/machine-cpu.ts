@@ -170,7 +170,7 @@ export class MachineCpu {
     );
   }
 
-  /** As `read`. */
+  /** Writes bytes, with results like those of `read`. */
   write(address: GuestVirt, source: Uint8Array, access = 0): number {
     if (this.#shadow) return this.#shadow.write(address, source, access);
     return this.#eachPage(address, source.length, access | PageFault.WRITE, (gcPhys, from, to) =>

@@ -33,23 +33,21 @@ const builder = (argv: Argv) =>
       type: 'string',
       requiresArg: true,
       describe:
-        "A guest of QEMU: file with the command line of the QEMU to be started for it, which is the source's " +
-        'with what is different here; with --keep a folder of such files, NAME.args',
+        "For a guest of QEMU: file with the command line of the QEMU to start, which is the source's adapted to this " +
+        'host; with --keep a folder of such files, NAME.args',
     })
     .option('qemu', {
       type: 'string',
       requiresArg: true,
       describe:
-        'Folder of the files of guests of QEMU: take one by the command line that its source tells, of which only ' +
-        'what makes a machine of emulated devices and of files below this folder is taken over; its memory becomes a ' +
-        'memfd, its ports and its display lead nowhere',
+        "Folder with the files of guests of QEMU: take a guest with its source's command line, of which only options " +
+        'for emulated devices and files below this folder are taken over; its memory becomes a memfd, its ports and ' +
+        'its display lead nowhere',
     })
     .option('qemu-program', {
       type: 'string',
       requiresArg: true,
-      describe:
-        'With --qemu: the QEMU to be started, and options that its command line begins with; ' +
-        'default: qemu-system-x86_64',
+      describe: 'With --qemu: the QEMU to start, with options that begin its command line; default: qemu-system-x86_64',
     })
     .option('keep', {
       type: 'boolean',
@@ -62,7 +60,7 @@ const builder = (argv: Argv) =>
       type: 'number',
       requiresArg: true,
       describe:
-        'With --keep: machines on their way at a time; to others this side says that it is busy; default: ' +
+        'With --keep: most machines on their way at a time; others are told that this side is busy; default: ' +
         `${DEFAULT_INCOMING}`,
     })
     .option('output', outputTo('File to keep the machine in, which then does not run here'))
@@ -82,8 +80,8 @@ const builder = (argv: Argv) =>
       type: 'string',
       requiresArg: true,
       describe:
-        'Write the machine to this file before it is taken over, in case this process dies; it stands still ' +
-        'for so long',
+        'Write the machine to this file before it is taken over, in case this process dies; the machine stands ' +
+        'still meanwhile',
     })
     .option('max-memory', {
       type: 'string',
@@ -141,9 +139,9 @@ const builder = (argv: Argv) =>
       'The machine leaves its host',
     )
     .epilogue(
-      'Exit codes: 0 received, 1 memory is not what it must be, 4 nothing came, or no socket or file could be ' +
-        'had, 130 a signal has ended it (the usual end of --keep).\n\nVirtualBox does not encrypt what it sends: ' +
-        'between hosts use `savkit relay`, or a tunnel.',
+      'Exit codes: 0 received, 1 memory is not as it must be, 4 nothing came, or a socket or file failed, 130 a ' +
+        'signal has ended the command (the usual end of --keep).\n\nVirtualBox does not encrypt a teleport: between ' +
+        'hosts use `savkit relay`, or a tunnel.',
     );
 export const receiveCommand = command(builder, async (options) => {
   const { teleporter, output, listen } = options;

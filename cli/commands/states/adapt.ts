@@ -38,7 +38,7 @@ const builder = (argv: Argv) =>
       type: 'string',
       requiresArg: true,
       describe:
-        'Older VirtualBox that is to load the result, such as 7.1: units become of its versions. ' +
+        'Older VirtualBox that is to load the result, such as 7.1: units get its versions. ' +
         'Experimental: tried with the loader of 7.2 alone',
     })
     .option('output', OUTPUT)
@@ -55,12 +55,12 @@ const builder = (argv: Argv) =>
     .example('$0 adapt old.sav --to 7.1 --donor machine.sav -o older.sav', 'For an older release (experimental)')
     .epilogue(
       'Classes: kept, the guest sees no change; seen, hardware has gone or come; reset, a device forgot its ' +
-        'state; risk, the guest may crash; loss, memory or data goes. The donor must be of the VirtualBox ' +
-        'release that is to load the result. Without a donor --machine mends what settings tell of; for the rest ' +
-        'it says that a donor is needed. Exit codes, of --dry-run, too, which foretells them: 0 written and proved; ' +
-        '3 written and proved, but not all could be judged, or of --dry-run classes are not accepted; 5 it cannot ' +
-        'be made to fit, or the proof failed, nothing written; 2 classes are not accepted, or the options do not ' +
-        'fit together; 1 the state is damaged; 4 a file cannot be read or written.',
+        'state; risk, the guest may crash; loss, memory or data is lost. The donor must be of the VirtualBox ' +
+        'release that is to load the result. Without a donor, --machine adapts what settings tell; for the rest ' +
+        'it says that a donor is needed. Exit codes, which --dry-run foretells: 0 written and proved; 3 the same, ' +
+        'but not all could be judged (with --dry-run also: classes are not accepted); 5 the state cannot be made ' +
+        'to fit, or the proof failed, nothing written; 2 classes are not accepted, or the options do not fit ' +
+        'together; 1 the state is damaged; 4 a file cannot be read or written.',
     );
 type Options = OptionsOf<typeof builder>;
 

@@ -49,7 +49,7 @@ const builder = (argv: Argv) =>
     .option('virtualbox', {
       type: 'string',
       requiresArg: true,
-      describe: 'Release, such as 7.2 or 6.1.50. Default: the one that wrote the settings file',
+      describe: 'Release, such as 7.2 or 6.1.50. Default: that of the settings file',
     })
     .option('host-cpuid', HOST_CPUID_OPTION)
     .option('qemu-args', {

@@ -9,7 +9,7 @@ const MAX_DISTANCE: usize = 8192;
 const MAX_MATCH: usize = 264;
 const MIN_MATCH: usize = 4;
 const MAX_LITERALS: usize = 32;
-const MISSES_PER_STEP: u32 = 5;
+const MISSES_SHIFT: u32 = 5;
 
 // @ts-ignore: decorators are AssemblyScript's
 @inline
@@ -51,7 +51,7 @@ export function lzfEncode(at: usize, length: usize, to: usize, limit: usize): us
     const ref = base + <usize>load<u16>(slot);
     store<u16>(slot, <u16>(i - base));
     if (<u32>(ref < at) | (load<u32>(ref) ^ word)) {
-      i += 1 + <usize>(misses++ >> MISSES_PER_STEP);
+      i += 1 + <usize>(misses++ >> MISSES_SHIFT);
       continue;
     }
     if (i - ref > MAX_DISTANCE) {

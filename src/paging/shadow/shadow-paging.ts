@@ -19,7 +19,7 @@ import { VirtualHandlers } from './virtual-handlers.ts';
 export class ShadowPaging {
   /** Memory of the guest. */
   readonly memory: GuestMemory;
-  /** As given. */
+  /** Options as given. */
   readonly options: ShadowPagingOptions;
   /** @internal */
   readonly events = new ShadowEvents();

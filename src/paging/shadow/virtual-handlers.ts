@@ -145,7 +145,7 @@ export class VirtualHandlers {
     return this.#states.get(frame) ?? HandlerState.NONE;
   }
 
-  /** As `VirtualWatch` has it. @internal */
+  /** See `VirtualWatch`. @internal */
   call(
     access: 'read' | 'write',
     gcPhys: GuestPhys,
@@ -168,7 +168,7 @@ export class VirtualHandlers {
     return answer;
   }
 
-  /** As `VirtualWatch` has it. @internal */
+  /** See `VirtualWatch`. @internal */
   borderAfter(gcPhys: GuestPhys): number {
     return this.cache.borderAfter(gcPhys);
   }

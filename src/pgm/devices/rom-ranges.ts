@@ -28,7 +28,7 @@ export interface NewRom {
 export class RomRanges extends DeviceRanges {
   readonly #roms: RomRange[] = [];
 
-  /** In the order of their registration. */
+  /** ROMs in the order of their registration. */
   get all(): readonly RomRange[] {
     return this.#roms;
   }

@@ -33,7 +33,7 @@ function merged(merge: Merge, unit: string, codec: UnitCodec<Bus>): void {
   if (!merge.own.units.has(unit)) return;
   const own = merge.value(unit, codec);
   const wanted = merge.donorValue(unit, codec);
-  if (!own || !wanted) throw refused(`unit ${unit} could not be read, of ${own ? merge.donor.name : merge.own.name}`);
+  if (!own || !wanted) throw refused(`unit ${unit} of ${own ? merge.donor.name : merge.own.name} could not be read`);
   const before = new Map(own.devices.map((slot) => [slot.devfn, slot]));
   const after: Slot[] = [];
   for (const there of wanted.devices) {

@@ -18,7 +18,7 @@ export interface CpuDescription {
   a20?: boolean;
   /** PAE page directory pointers, if the guest has any. */
   paePds?: string[];
-  /** As hexadecimal text, by name. */
+  /** Registers as hexadecimal text, by name. */
   registers: Record<string, string>;
 }
 

@@ -114,7 +114,7 @@ export function describeMemory(state: SavedState): MemoryDescription | undefined
   };
 }
 
-/** In the order of `PageKind`. */
+/** Names in the order of `PageKind`. */
 const KIND_NAMES = [
   'ramZero',
   'ramRaw',

@@ -74,7 +74,7 @@ export const CODE_FAMILIES: readonly CodeFamily[] = [
   { error: 'HostMemoryError', codes: HOST_MEMORY_CODES, kind: 'host-trouble' },
   {
     error: 'InterruptedError',
-    codes: { interrupted: 'the work was stopped: by Ctrl-C, a signal, or whoever called' },
+    codes: { interrupted: 'the work was stopped: by Ctrl-C, a signal, or the caller' },
     kind: 'interrupted',
   },
 ];

@@ -47,7 +47,7 @@ function middleOf({ walker }: AddressSpace): number {
 
 /** Joins pages to stretches. Tables may map millions of pages, so a page makes no object. */
 class StretchList {
-  /** By physical start, the longest first. */
+  /** Stretches by physical start, the longest first. */
   readonly #byStart = new Map<GuestPhys, VirtualStretch[]>();
   readonly #virtualOf: (linear: number) => bigint;
   #linear = 0;

@@ -53,7 +53,7 @@ export interface UnitFate {
   version: number;
   /** Offset of its header in the damaged file. */
   offset: number;
-  /** Why it was left out; absent where it was kept. */
+  /** Reason why the unit was left out; absent if it was kept. */
   why?: string;
 }
 

@@ -46,7 +46,7 @@ export class PageJob {
   isAbandoned = false;
   /** Receives the CRC. */
   piece: CrcPiece | undefined;
-  /** Where each page belongs in an image. */
+  /** Offset of each page in an image. */
   readonly targets: Float64Array;
   readonly result: Uint8Array;
   readonly #head: Int32Array;
