@@ -8,7 +8,7 @@ import { E1000_CHIPS, e1000, e1000Codec, macText, PCNET_TYPES, pcnet, pcnetCodec
 const e1000Head = startOf(e1000, 'chip');
 const pcnetHead = startOf(pcnet, 'type');
 
-/** @param model as settings call it */
+/** @param model name of the model in settings */
 export function networkCardConfig(model: string): DeviceConfig {
   return { model };
 }

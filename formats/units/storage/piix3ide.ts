@@ -4,7 +4,7 @@ import { type DeviceConfig, placesConfig } from '../codec/device-config.ts';
 import { comparedRow, type UnitRow, versions } from '../codec/unit-row.ts';
 import { ideCodec, ideDevice, mediumText } from './ata-codecs.ts';
 
-/** By number; as settings call them. */
+/** Chips by number, with their names in settings. */
 export const IDE_CHIPS = ['PIIX3', 'PIIX4', 'ICH6'] as const;
 /** By channel and drive: 2 × channel + drive. */
 export const IDE_PLACES = ['primary master', 'primary slave', 'secondary master', 'secondary slave'] as const;

@@ -41,7 +41,7 @@ export interface Board {
 /**
  * Place of a device; undefined if it is on another bus, or unknown.
  * @param nth number among devices of its kind, from 0; for network cards their slot in the settings
- * @param model as settings call it
+ * @param model name of the model in settings
  */
 export function pciPlace(board: Board, device: string, nth: number, model?: unknown): number | undefined {
   if (isNetworkCard(device)) {

@@ -148,8 +148,8 @@ class Reading {
     state.blocks = this.#census.summaries();
     if (!this.#options.sink) return;
     const message =
-      `Cannot place memory: ${hex(size)} bytes of RAM are below 4 GiB (max-ram-below-4g), as the end of the state ` +
-      'tells, which was not found before its pages; savkit convert makes a plain file of a volume or an image';
+      `Cannot place memory: that ${hex(size)} bytes of RAM are below 4 GiB (max-ram-below-4g), only the end of the ` +
+      'state tells, after its pages; savkit convert makes a plain file of a volume or an image';
     this.#report(new UnsupportedError('not-seekable', message));
   }
 
