@@ -1,6 +1,5 @@
 import type { IoApic } from '../../formats/units/chipset/interrupt-controllers.ts';
 import type { Acpi } from '../../formats/units/chipset/legacy.ts';
-import { ramConfigOf } from '../saved-state/layout/memory-map.ts';
 import { type Card, cardsOf } from './cards.ts';
 import type { Chip } from './devices/chipset/board.ts';
 import { boardOf } from './devices/chipset/boards.ts';
@@ -34,8 +33,7 @@ export function putBus(units: MachineUnits, template: Template): void {
     config.setUint8(board.shadows, READ_HIGH);
     for (let i = 1; i < SHADOW_REGISTERS; i++) config.setUint8(board.shadows + i, READ_BOTH);
   });
-  const { pgm } = units.collected.state;
-  board.putBridges(template, at('ISA_BRIDGE'), pgm ? ramConfigOf(pgm).ramHole : 0);
+  board.putBridges(template, at('ISA_BRIDGE'));
   for (const [i, { gcPhys }] of ramPlan(units.collected.state).gaps.entries())
     mapMemory(template.section(sectionName(gapPlace(i), 'ivshmem-plain')), MEMORY_REGION, gcPhys);
   const ide = at('IDE');

@@ -37,11 +37,8 @@ export interface QemuBoard {
   putPower(template: Template, acpi: Acpi, device: BusDevice): void;
   /** The way back: moves power management to QEMU's ports, if it is on. @param device absent: not on the bus */
   takePower(template: Template, acpi: Acpi, device: BusDevice | undefined): void;
-  /**
-   * Takes over the guest's other settings of the bridges. @param isaBridge VirtualBox's @param ramHole bytes below 4
-   * GiB
-   */
-  putBridges(template: Template, isaBridge: BusDevice | undefined, ramHole: number): void;
+  /** Takes over the guest's other settings of the bridges. @param isaBridge VirtualBox's */
+  putBridges(template: Template, isaBridge: BusDevice | undefined): void;
   /** Plans how PCI interrupts reach the I/O APIC. @param taken lines of ISA devices */
   planRoutes(devices: readonly BusDevice[], ioApic: IoApic, taken: readonly number[]): Routes;
   /** Connects PCI devices to the interrupt lines of their twins, and no others to lines of ISA devices. */

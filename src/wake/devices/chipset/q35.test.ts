@@ -103,11 +103,12 @@ describe.each(ICH9_MACHINES)('in %s', (machine) => {
   it('ROMs are read and not written, and power management is where the guest knows it', async () => {
     const target = await template(machine);
     Q35.putPower(target, { pmBase: 0x4000 } as Acpi, device(0x38));
-    Q35.putBridges(target, undefined, 0x2400_0000);
+    Q35.putBridges(target, undefined);
     Q35.hold(target, '0000:00:03.0/e1000', { ...device(NIC), pinLevel: 1 });
     const bridge = configOf(target.section(Q35.sections.ISA_BRIDGE));
     expect([bridge.getUint32(0x40, true), bridge.getUint8(0x44) & 0x80]).toEqual([0x4001, 0x80]);
-    expect(configOf(target.section(Q35.sections.HOST_BRIDGE)).getUint32(0x60, true)).toBe(0xdc00_0005);
+    // Else QEMU shows configuration spaces at 0xd0000000, where the guest may have RAM.
+    expect(configOf(target.section(Q35.sections.HOST_BRIDGE)).getUint32(0x60, true) & 1).toBe(0);
     expect(target.section('PCIBUS').number('irq_count[7]')).toBe(1n);
     const [acpi, own] = [{ pmBase: 0x600, pmTimerInitial: 5n } as unknown as Acpi, device(0x38)];
     Q35.takePower(target, acpi, own);

@@ -1,4 +1,3 @@
-import { FOUR_GIB } from '../../../../formats/sizes.ts';
 import type { IoApic } from '../../../../formats/units/chipset/interrupt-controllers.ts';
 import { type Ich9Bus, placeName } from '../../../../formats/units/chipset/pci-codec.ts';
 import type { QemuBoard } from './board.ts';
@@ -24,11 +23,6 @@ const POWER_ENABLED = 0x80;
 /** Where the chip's other registers show in memory. */
 const CHIP_REGISTERS = 0xf0;
 const SHOWN = 1;
-/** Register of the host bridge: where configuration spaces show in memory, and how many buses do. */
-const CONFIG_MEMORY = 0x60;
-const BUSES_64 = 2 << 1;
-/** VirtualBox's hole below 4 GiB begins with them, if it shows them. */
-const HOLE_WITH_CONFIG = 0x2400_0000;
 
 /**
  * From this device number on, with one exception, registers of the ISA bridge route interrupts: after a reset, each pin
@@ -99,15 +93,12 @@ export const Q35: QemuBoard = {
     takePowerPorts(acpi, device, isOn ? config.getUint32(POWER_PORTS, true) & POWER_PORT_BITS : 0);
   },
 
-  putBridges(template, isaBridge, ramHole) {
+  // Configuration spaces do not show in memory: QEMU shows them at multiples of 256 MiB alone, VirtualBox elsewhere.
+  putBridges(template, isaBridge) {
     const chipRegisters = isaBridge ? configView(isaBridge).getUint32(CHIP_REGISTERS, true) : 0;
     if ((chipRegisters & SHOWN) !== 0)
       editConfig(template.section(Section.ISA_BRIDGE), (config) =>
         config.setUint32(CHIP_REGISTERS, chipRegisters, true),
-      );
-    if (ramHole === HOLE_WITH_CONFIG)
-      editConfig(template.section(Section.HOST_BRIDGE), (config) =>
-        config.setUint32(CONFIG_MEMORY, FOUR_GIB - ramHole + BUSES_64 + SHOWN, true),
       );
   },
 
