@@ -4,7 +4,7 @@ import { UsageError } from '../../formats/errors.ts';
 export interface MigrationLimits {
   /** Longest downtime. */
   maxDowntimeMs: number;
-  /** Longest downtime if rounds do not get better; other hypervisors always accept as much. */
+  /** Longest downtime once rounds get no better. */
   stalledDowntimeMs: number;
   /** Most bytes per second; `Infinity` for no limit. */
   bandwidth: number;

@@ -21,8 +21,8 @@ const channel = defineStruct('Channel of the interval timer, i8254 versions 2–
     'bcd',
     'gate',
   ]),
-  ...fields(x64, ['loaded', 'next', 'reload'], 'in ns of the clock of timers'),
-  nextTransition: { kind: s64, doc: 'in ns of the clock of timers' },
+  ...fields(x64, ['loaded', 'next', 'reload'], "in ns of the timers' clock"),
+  nextTransition: { kind: s64, doc: "in ns of the timers' clock" },
 });
 
 const firstChannel = defineStruct('First channel of the interval timer, i8254 versions 2–4', 'device-units.md', {
@@ -65,7 +65,7 @@ const i8254Codec = codecOf(i8254);
 
 const pitHead = startOf(i8254, 'irq');
 
-/** No settings change that. */
+/** Configuration of the timer, which no settings change. */
 export function i8254Config(irq = 0, port = 0x40): DeviceConfig {
   return isaConfig(irq, port);
 }

@@ -64,7 +64,7 @@ const cpu = defineStruct('Local APIC of one CPU, apic version 5', 'device-units.
   internalEsr: { kind: x32, doc: '' },
   page: { kind: ({ base }: { base: bigint }) => maybe(nested(page), (base & X2APIC) === 0n), doc: '' },
   x2page: { kind: ({ base }: { base: bigint }) => maybe(nested(x2page), (base & X2APIC) !== 0n), doc: '' },
-  timerStart: { kind: x64, doc: 'in ns of the clock of timers' },
+  timerStart: { kind: x64, doc: "in ns of the timers' clock" },
   timer: { kind: timer, doc: '' },
   lint0: { kind: bool, doc: 'level' },
   lint1: { kind: bool, doc: 'level' },
