@@ -43,7 +43,7 @@ export function exitCodeOf(error: unknown): ExitCode {
   throw error;
 }
 
-/** The gravest outcome of several files counts, in this order. */
+/** From the gravest on; of several files, the gravest outcome counts. */
 const GRAVEST = [
   ExitCode.INTERRUPTED,
   ExitCode.INTERNAL,

@@ -5,7 +5,7 @@ import { type ByteSource, withBeside } from './source.ts';
 
 export interface HashSteps {
   signal?: AbortSignal;
-  /** Told after each MiB: bytes hashed so far. */
+  /** Called after each MiB with the bytes hashed so far. */
   onProgress?: (done: number) => void;
 }
 

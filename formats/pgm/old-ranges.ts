@@ -96,7 +96,8 @@ export function noteType(range: OldRange, type: number, page: number): void {
 }
 
 /**
- * Whether version 6 stores the range in 1 MiB chunks; the flag is not in the file, this is the modern loader's rule.
+ * Whether version 6 stores the range in 1 MiB chunks; the file does not have the flag, so this follows the rule of
+ * today's loaders.
  */
 export function hasChunks(range: Pick<OldRange, 'start' | 'pages' | 'ownMemory'>): boolean {
   return !range.ownMemory && range.start + range.pages * PAGE_SIZE - 1 < 0xe000_0000;

@@ -77,7 +77,7 @@ const TABLES: Record<string, string> = {
 };
 
 /**
- * Reads the registers of an x86 CPU by the description, or without one by the layout that QEMU has had for long;
+ * Reads the registers of an x86 CPU by the description, or without a description by the layout of `VERSION`;
  * undefined for a CPU of another architecture or layout.
  */
 export function readCpu({ body, described, instance, version }: DeviceSection): QemuCpu | undefined {
@@ -175,10 +175,10 @@ const LAYOUT = part([
 ]);
 const SIZE = 880;
 const A20_OFFSET = 552;
-/** With the A20 gate open and closed; no other field is so sure to show that the layout fits. */
+/** Masks for an open and a closed A20 gate. Another value shows that the layout does not fit. */
 const A20_MASKS = [0xffffffff, 0xffefffff];
 
-/** The layout of a section that no description tells; undefined where it is another one. */
+/** The layout of a section without a description; undefined if it has another layout than this one. */
 function layoutOf(version: number, body: Uint8Array): DescribedPart | undefined {
   if (version !== VERSION || body.length < SIZE) return undefined;
   const mask = new DataView(body.buffer, body.byteOffset).getUint32(A20_OFFSET);

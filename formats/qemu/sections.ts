@@ -152,7 +152,7 @@ export class PartedSections {
     this.sections.push(this.current);
   }
 
-  /** Reads what follows the body of the current section, which ends here. */
+  /** Ends the current section at the present offset, and reads its footer. */
   async end(): Promise<void> {
     const section = this.current as QemuSection;
     section.bodySize = this.#bytes.offset - section.bodyOffset;

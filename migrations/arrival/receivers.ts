@@ -6,7 +6,7 @@ import { MigrationError } from '../wire/migration-error.ts';
 import { type Greeting, strayStream, welcome } from './greeting.ts';
 import { capabilitiesOf, Receiver, type ReceiverOptions } from './receiver.ts';
 
-/** How one of many machines is received. */
+/** Host, options and callbacks for one of many machines. */
 export interface OneOfMany<M extends TargetMachine> {
   host: TargetHost<M>;
   options: ReceiverOptions;
@@ -30,7 +30,7 @@ export interface ReceiversOptions<M extends TargetMachine> extends Pick<Receiver
   onRefused(peer: string, message: string): void;
 }
 
-/** A migration to here. */
+/** A migration that arrives here. */
 interface Incoming {
   receiver: Receiver;
   onEnd(): void;

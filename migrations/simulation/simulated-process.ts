@@ -95,7 +95,7 @@ export class SimulatedProcess {
   readonly sockets = new Set<SimulatedSocket>();
   readonly files: SimulatedDisk;
   isGone = false;
-  /** It is stopped (SIGSTOP) until then: nothing happens in it. */
+  /** Time until which it is stopped, as by SIGSTOP: nothing happens in it. */
   stoppedUntil = 0;
   /** Timers that keep it alive. */
   readonly timers = new Set<TimerHandle>();

@@ -41,7 +41,7 @@ export class Outage {
   /** The link is lost. @returns ms until the next one may be tried; undefined when the time limit is over */
   retryIn(): number | undefined {
     const now = clock();
-    // A link that has held for as long as one may be missed was good, although the guest had nothing to send.
+    // A link that lasted as long as the time limit was good, even if the guest had nothing to send.
     if (this.#linkSince !== undefined && now - this.#linkSince >= this.#limitMs) this.#end();
     this.#linkSince = undefined;
     this.#since ??= now;

@@ -8,7 +8,7 @@ export class Transfer {
   /** Pages to be sent. */
   readonly pending: PageSet;
   readonly meter = new RateMeter();
-  /** Pages that have gone over the present link, those that the target had already included. */
+  /** Pages that have gone over the present link, with those that the target had already. */
   reached = 0;
 
   constructor(pageCount: number) {

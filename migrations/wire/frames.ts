@@ -111,7 +111,7 @@ export const AFTER_ROUND: readonly { name: string; doc: string }[] = [
   { name: 'seal', doc: 'The machine stands still; rest and seal follow. Both sides have hashed memory in an audit' },
 ];
 
-/** What follows the fixed part. */
+/** Content after the fixed part. */
 export type Tail = 'none' | 'message' | 'hashes' | 'bytes' | 'pages';
 export type Sender = 'source' | 'target' | 'both';
 

@@ -10,7 +10,7 @@ export interface Answer {
   error?: SavkitError;
 }
 
-/** An answer of lines. Names from a state may hold line feeds, which do not begin a new line. */
+/** An answer of lines. Line feeds within a line, as names from a state may have them, become `?`. */
 export function linesOf(lines: readonly string[], rows?: readonly object[]): Answer {
   return { text: lines.map((line) => line.replaceAll('\n', '?')).join('\n'), rows };
 }

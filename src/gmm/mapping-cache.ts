@@ -7,16 +7,16 @@ import { CHUNK_SIZE } from './page-id.ts';
 import { Slabs } from './slabs.ts';
 
 /**
- * Ages are 32 bits; where they end, all are cut down to these few. Source: PGMPhys.cpp,
- * pgmR3PhysChunkAgeingRolloverCallback.
+ * Ages have 32 bits. When they overflow, the present age becomes this one, and all others become smaller ones. Source:
+ * PGMPhys.cpp, pgmR3PhysChunkAgeingRolloverCallback.
  */
 const AGE_AFTER_ROLL_OVER = 4;
 const MOST_SEARCHES_BETWEEN_AGEINGS = 1024;
 
 /**
  * At most `maxMapped` chunks are in memory, the others in a file. The chunk that was out of use longest makes room, by
- * VirtualBox's age rules: using a chunk makes its age 0, ageing gives all of age 0 the present age, and only chunks
- * that have an age go. Pinned ones stay, even if more than `maxMapped` are in memory for it.
+ * VirtualBox's age rules: using a chunk makes its age 0, ageing gives the present age to all chunks of age 0, and only
+ * chunks of another age than 0 make room. Pinned ones stay, even if more than `maxMapped` are in memory for it.
  */
 export class MappingCache implements ChunkMapper {
   readonly maxMapped: number;

@@ -1,4 +1,4 @@
-/** A unit's opinion after a pass: one more for all units, content, or content and not to be asked again. */
+/** A unit's opinion after a pass: all units need another one, no need for one, or no need and not to be asked again. */
 export type Vote = 'another-pass' | 'done' | 'done-for-good';
 
 /** Votes that the averages look back on. Source: PGMInternal.h, LiveSave.acDirtyPagesHistory. */
@@ -37,7 +37,7 @@ export interface VoteFigures {
   readonly dirtyPages: number;
   /** Pages saved since pass 7 began; before it, since the start. */
   readonly savedPages: number;
-  /** Seconds in which `savedPages` were taken. */
+  /** Seconds in which `savedPages` were saved. */
   readonly elapsedSeconds: number;
   /** How long the machine may stand still. */
   readonly maxDowntimeMs: number;
@@ -59,9 +59,9 @@ export interface VoteResult {
   readonly dirtyShort: number;
   /** Average of dirty pages over the last 64 votes. */
   readonly dirtyLong: number;
-  /** Pages taken per second. */
+  /** Pages saved per second. */
   readonly pagesPerSecond: number;
-  /** Share of the live part that is done, in percent, where another pass is wanted and there is one to report. */
+  /** Share of the live part that is done, in percent, where another pass is wanted and the share can be computed. */
   readonly percent: number | undefined;
 }
 

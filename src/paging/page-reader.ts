@@ -2,7 +2,7 @@ import { UsageError } from '../../formats/errors.ts';
 import { type GuestPhys, PAGE_SIZE } from '../../formats/sizes.ts';
 import type { AddressSpaceMemory } from './address-space.ts';
 
-/** Read-only memory that is had page by page. */
+/** Read-only memory, which is read page by page. */
 export abstract class PageReader implements AddressSpaceMemory {
   abstract holdsTables(gcPhys: GuestPhys): boolean;
 

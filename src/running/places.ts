@@ -7,9 +7,9 @@ import { type Area, addressInArea } from './area.ts';
 /** The places that a workload works on, by number. */
 export interface Places {
   readonly count: number;
-  /** What the guest does before a step, whatever place it works on. */
+  /** Work of the guest before each step. */
   beforeStep?(step: number): void;
-  /** Where a place is, for messages. */
+  /** Name and address of a place, for messages. */
   nameOf(place: number): { gcPhys?: GuestPhys; where: string };
   read(place: number, target: Uint8Array): void;
   write(place: number, source: Uint8Array): void;

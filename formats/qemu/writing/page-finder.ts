@@ -10,7 +10,7 @@ export class PageFinder {
   block!: RamBlock;
   offset = 0;
   readonly #blocks: RamBlocks;
-  /** The stretch of addresses in which the last page of RAM was, and where its block would begin. */
+  /** The range of addresses with the last page of RAM, and the address at which its block would begin. */
   #from = 0;
   #to = 0;
   #blockStart = 0;

@@ -39,9 +39,9 @@ export interface TableWatch {
 export interface TableOptions {
   /** Tells tables of one kind and address apart. */
   tag?: number;
-  /** False: never found again, and gone with its last user. */
+  /** False: is found by no later `take`, and is given up with its last user. */
   cached?: boolean;
-  /** Entries have 64 bits; default: as the kind has it. */
+  /** Whether entries have 64 bits; default: as in tables of this kind. */
   wide?: boolean;
 }
 
@@ -72,7 +72,8 @@ export class ShadowPool {
   wasHit = false;
 
   /**
-   * Called when the guest has written an entry that leads to a mapping of the hypervisor, or that one covers. @internal
+   * Called when an entry goes away that stands for a mapping of the hypervisor, or for a table with such entries.
+   * @internal
    */
   onMappingWritten: (() => void) | undefined;
   /** Entries for those mappings: slots by table. */

@@ -15,7 +15,7 @@ export class RomRange {
   readonly description: string;
   /** Each page has a twin in RAM. */
   readonly isShadowed: boolean;
-  /** The RAM range that the ROM lies in, and its first page there. */
+  /** The RAM range that the ROM lies in. */
   readonly range: RamRange;
   /** Number of its first page in `range`. */
   readonly firstPage: number;

@@ -15,8 +15,8 @@ export class LargePages {
   /** Off unless the machine asks for it; goes off for good when the host has no 2 MiB in one piece. */
   isEnabled = false;
   /**
-   * Blocks allocated as one page; mapped as one page again; that could not be one; checked again after they were taken
-   * apart.
+   * Numbers of blocks that were allocated as one page; mapped as one page again; refused; checked again after they were
+   * taken apart.
    */
   readonly counts = { allocated: 0, reused: 0, refused: 0, rechecked: 0 };
   /** The host's allocations. */

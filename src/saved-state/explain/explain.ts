@@ -28,10 +28,13 @@ const byName = new Map(CODES.map((facts) => [facts.name, facts]));
 const withoutCode = new Map(WITHOUT_CODE.map((facts) => [facts.name, facts]));
 
 /**
- * @param text a name, with or without `VERR_`, a number such as `-1824`, or a code of savkit such as `truncated`
+ * Explains a code.
+ *
+ * @param text a name, with or without `VERR_`, a number such as `-1824`, or a code of savkit such as
+ * `truncated`
  * @param families where codes of savkit are looked for
- * @returns several where releases use a number differently, or several errors have the code @throws UsageError if the
- * code is not known
+ * @returns several where releases use a number differently, or several errors have the code
+ * @throws UsageError if the code is not known
  */
 export function explainCode(text: string, families: readonly CodeFamily[] = CODE_FAMILIES): Explanation[] {
   const wanted = text.trim().toUpperCase();

@@ -13,7 +13,7 @@ export interface SavedMoment {
   machine: MachineFacts;
 }
 
-/** A machine with its snapshots, each after the one that it was taken after. */
+/** A machine with its snapshots; each stands after its parent. */
 export interface MachineHistory {
   name: string;
   /** Folder of the states, as the settings have it. */

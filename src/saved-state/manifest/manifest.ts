@@ -69,7 +69,7 @@ export interface ManifestOptions extends Pick<WalkOptions, 'signal'> {
 /** Stands before the container's version in a manifest. */
 const CONTAINER_PREFIX = { virtualbox: '', qemu: 'QEMU ' } as const;
 
-/** Makes the manifest of a whole state. @throws FormatError for a damaged one */
+/** Makes the manifest of a whole state. @throws FormatError for a damaged one, UsageError `not-seekable` */
 export async function makeManifest(source: ByteSource, options: ManifestOptions = {}): Promise<Manifest> {
   if (!source.seekable)
     throw new UsageError('not-seekable', `Cannot make a manifest of ${source.name}: it has to be read several times`);

@@ -17,7 +17,7 @@ export function qemuFields({ cpus, devices, configuration, runState }: QemuState
   }
   const counts = new Map<string, number>();
   for (const device of devices) {
-    // The disk controllers of QEMU's ISA machines have one name and instance.
+    // All disk controllers of QEMU's ISA machines have the same name and instance.
     const unit = `${device.name}/${device.instance}`;
     const count = (counts.get(unit) ?? 0) + 1;
     counts.set(unit, count);

@@ -166,7 +166,10 @@ function areListsLost({ header, pgm }: SavedState): boolean {
   return header.live && pgm !== undefined && !pgm.config;
 }
 
-/** Versions 6 to 9: page types stand among the pages, so after damage the two readings find different types. */
+/**
+ * Versions 6 to 9: page types stand among the pages, so ranges are kept only as far as both readings found the same,
+ * before the first doubtful page.
+ */
 function withKnownRanges(
   [state, other]: [SavedState, SavedState],
   readings: readonly PageSurvey[],

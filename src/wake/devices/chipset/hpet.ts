@@ -7,7 +7,7 @@ const unitOf = (part: UnitPart) => part as unknown as Hpet;
 
 /** Length of a tick that QEMU's HPET has, in fs. */
 export const HPET_PERIOD = 10_000_000n;
-/** QEMU's HPET has at least as many timers. */
+/** Timers of an HPET; QEMU's has at least as many. */
 export const HPET_TIMERS = 3;
 /** Length of a tick in ns. */
 const TICK = HPET_PERIOD / 1_000_000n;
@@ -32,7 +32,7 @@ export function hpetThatGoesOn(units: MachineUnits, without: ReadonlySet<string>
   return unit && periodOf(unit) === HPET_PERIOD ? unit : undefined;
 }
 
-/** Timers that a QEMU's HPET has: their number stands in fields of different names. */
+/** Numbers of the timers of QEMU's HPET, counted by their fields. */
 function timersOf(section: SectionImage): number[] {
   const timers: number[] = [];
   while (section.has(`timer[${timers.length}].config`)) timers.push(timers.length);
