@@ -2,10 +2,10 @@ import { isRam } from '../../../formats/pgm/page-batch.ts';
 import { cpuRegisters } from '../qemu/cpu-registers.ts';
 import { qemuFields } from '../qemu/qemu-fields.ts';
 import type { BlockSummary, QemuState } from '../qemu/qemu-state.ts';
-import { titleOf } from '../qemu/title.ts';
 import { FAMILIES } from '../reading/families.ts';
 import type { MemoryRegion, NamedRange } from '../reading/memory-region.ts';
 import { RAM_RANGE, type RangeNames, type StateCpus, type StateMemory, type StateView } from '../reading/state-view.ts';
+import { titleOf } from './qemu-title.ts';
 
 /** A state of QEMU, as commands for all families see it. */
 export function qemuView(state: QemuState): StateView {

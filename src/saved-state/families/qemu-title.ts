@@ -1,4 +1,4 @@
-import type { QemuState } from './qemu-state.ts';
+import type { QemuState } from '../qemu/qemu-state.ts';
 
 /** What a state lies in, in a few words: `stream`, `libvirt save image (gzip)`, `qcow2 snapshot "before"`. */
 export function titleOf({ container, configuration }: QemuState): string {
