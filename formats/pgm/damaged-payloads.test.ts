@@ -90,11 +90,13 @@ describe('a payload with one bit flipped', () => {
   it.each(different)('in version %i gives a value or a SavkitError', async (version) => {
     const payload = buildPgm(smallMachine(version), version);
     for (const at of lengthsOf(payload)) {
-      for (let bit = 0; bit < 8; bit++) {
+      // Other versions flip the other bits of the same fields.
+      for (const bit of [0, 3, 6].map((each) => (each + at + version) % 8)) {
         const flipped = payload.slice();
         flipped[at] ^= 1 << bit;
         const result = await readPgm(stateV2([{ version, payload: flipped }])).catch((error) => error);
-        if (result instanceof Error) expect(result, `bit ${bit} of byte ${at}`).toBeInstanceOf(SavkitError);
+        if (result instanceof Error && !(result instanceof SavkitError))
+          expect.fail(`bit ${bit} of byte ${at}: ${result.stack}`);
       }
     }
   });

@@ -28,9 +28,9 @@ describe('where a description stands', () => {
   );
 
   it('is soon known of many braces', () => {
-    const since = performance.now();
+    const since = process.cpuUsage();
     expect(findDescription(Buffer.alloc(32 * MIB, '{'))).toBeUndefined();
     // Half a second on an idle host; a search from each brace to the end would take hours.
-    expect(performance.now() - since).toBeLessThan(60_000);
+    expect(process.cpuUsage(since).user / 1000).toBeLessThan(20_000);
   });
 });
