@@ -8,7 +8,7 @@ import { QemuSource } from '../../migrations/guests/qemu-source.ts';
 import { reachGuest } from '../../migrations/guests/reach-guest.ts';
 import { fakeQemu } from '../../migrations/testing/fake-qemu.ts';
 import { extract } from '../../src/saved-state/extract/extract.ts';
-import { verifyQemu } from '../../src/saved-state/qemu/verify-qemu.ts';
+import { verifyQemu } from '../../src/saved-state/qemu-verify/verify-qemu.ts';
 import { qemuSample, qemuTruth } from '../../src/testing/qemu-samples.ts';
 import { MemoryTarget, sha256 } from '../../src/testing/states.ts';
 import { keepGuest } from './keep-guest.ts';

@@ -43,11 +43,11 @@ export type {
   QemuStateDescription,
 } from '../saved-state/qemu/describe-qemu.ts';
 export type { LibvirtDomain } from '../saved-state/qemu/libvirt-domain.ts';
-export type { CheckLevel, CheckLevelVerdict, QemuVerdict } from '../saved-state/qemu/verify-qemu.ts';
 export type { QemuForm } from '../saved-state/qemu-convert/forms.ts';
 export type { QemuConvertOptions } from '../saved-state/qemu-convert/plan-conversion.ts';
 export type { LostPages } from '../saved-state/qemu-salvage/page-sets.ts';
 export type { QemuSalvageOptions } from '../saved-state/qemu-salvage/salvage-qemu.ts';
+export type { CheckLevel, CheckLevelVerdict, QemuVerdict } from '../saved-state/qemu-verify/verify-qemu.ts';
 export type { StateFamily } from '../saved-state/reading/families.ts';
 export type { MemoryRegion, NamedRange, RegionKind } from '../saved-state/reading/memory-region.ts';
 export type { PayloadObserver } from '../saved-state/reading/payload-observer.ts';

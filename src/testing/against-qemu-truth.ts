@@ -4,7 +4,7 @@ import { openMachine } from '../machine/opened-machine.ts';
 import { mappingsOf } from '../paging/mappings-of.ts';
 import { extract } from '../saved-state/extract/extract.ts';
 import type { QemuState } from '../saved-state/qemu/qemu-state.ts';
-import { verifyQemu } from '../saved-state/qemu/verify-qemu.ts';
+import { verifyQemu } from '../saved-state/qemu-verify/verify-qemu.ts';
 import type { QemuTruth } from './qemu-samples.ts';
 import { MemoryTarget, SparseTarget, sha256 } from './states.ts';
 

@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { bufferSource } from '../../formats/files/source.ts';
 import type { Tm } from '../../formats/units/cpu/tm.ts';
 import { extract } from '../saved-state/extract/extract.ts';
-import { verifyQemu } from '../saved-state/qemu/verify-qemu.ts';
+import { verifyQemu } from '../saved-state/qemu-verify/verify-qemu.ts';
 import { MemoryTarget, STATES_FOLDER, sha256, type Truth } from '../testing/states.ts';
 import { prepareWake } from './prepare.ts';
 import { SectionImage } from './template/section-image.ts';

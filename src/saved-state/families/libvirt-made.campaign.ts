@@ -7,10 +7,10 @@ import { type ByteSource, openFile } from '../../../formats/files/source.ts';
 import { COMPRESSIONS } from '../../../formats/qemu/containers/libvirt-image.ts';
 import { MemoryTarget, sha256 } from '../../testing/states.ts';
 import { extract } from '../extract/extract.ts';
-import { verifyQemu } from '../qemu/verify-qemu.ts';
 import { checkQemu } from '../qemu-check/check-qemu.ts';
 import { settingsOfDomain } from '../qemu-check/settings-of-domain.ts';
 import { convertQemu } from '../qemu-convert/convert-qemu.ts';
+import { verifyQemu } from '../qemu-verify/verify-qemu.ts';
 
 // Has a real libvirt save a machine in each of its formats, compares memory and registers with what QEMU itself told
 // before, `check` with the XML that virsh dumps, converts each image to the next format, and has virsh restore it:

@@ -1,6 +1,6 @@
 import type { ByteSource } from '../../../formats/files/source.ts';
 import { readQemuState } from '../qemu/read-qemu-state.ts';
-import { verifyQemu } from '../qemu/verify-qemu.ts';
+import { verifyQemu } from '../qemu-verify/verify-qemu.ts';
 import type { StateView } from '../reading/state-view.ts';
 import type { WalkOptions } from '../reading/walk.ts';
 import { qemuView } from './qemu-view.ts';

@@ -1,5 +1,5 @@
 import type { ByteSource } from '../../../formats/files/source.ts';
-import type { CheckLevel, CheckLevelVerdict } from '../qemu/verify-qemu.ts';
+import type { CheckLevel, CheckLevelVerdict } from '../qemu-verify/verify-qemu.ts';
 import type { StateFamily } from '../reading/families.ts';
 import type { Finding } from '../reading/findings.ts';
 import type { StateView } from '../reading/state-view.ts';

@@ -1,7 +1,7 @@
 import type { ByteSource } from '../../../formats/files/source.ts';
 import { IGNORE_SHARED, MAPPED_RAM } from '../../../formats/qemu/constants.ts';
 import type { QemuState } from '../qemu/qemu-state.ts';
-import { verifyQemu } from '../qemu/verify-qemu.ts';
+import { verifyQemu } from '../qemu-verify/verify-qemu.ts';
 import { type Finding, firstError } from '../reading/findings.ts';
 import type { WalkOptions } from '../reading/walk.ts';
 import { compareState, pciIdOf, type QemuDifference } from './compare-state.ts';

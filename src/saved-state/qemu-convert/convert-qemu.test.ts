@@ -6,7 +6,7 @@ import { COMPRESSIONS } from '../../../formats/qemu/containers/libvirt-image.ts'
 import { qemuSample, qemuTruth, sampleSource } from '../../testing/qemu-samples.ts';
 import { MemorySink, MemoryTarget, sha256 } from '../../testing/states.ts';
 import { extract } from '../extract/extract.ts';
-import { verifyQemu } from '../qemu/verify-qemu.ts';
+import { verifyQemu } from '../qemu-verify/verify-qemu.ts';
 import { convertQemu, type QemuConvertRun } from './convert-qemu.ts';
 import type { QemuForm } from './forms.ts';
 

@@ -4,9 +4,9 @@ import { IGNORE_SHARED, MAPPED_RAM } from '../../../formats/qemu/constants.ts';
 import { addressOf } from '../../../formats/qemu/guest-layout.ts';
 import { libvirtData } from '../../../formats/qemu/writing/libvirt-head.ts';
 import type { QemuStreamPlan } from '../../../formats/qemu/writing/stream-writer.ts';
-import { checkCompleteness } from '../qemu/check-completeness.ts';
 import { readDomain } from '../qemu/libvirt-domain.ts';
 import type { BlockSummary, QemuState } from '../qemu/qemu-state.ts';
+import { checkCompleteness } from '../qemu-verify/check-completeness.ts';
 import { Findings } from '../reading/findings.ts';
 import { compressionOf, formOf, isMapped, type QemuForm } from './forms.ts';
 

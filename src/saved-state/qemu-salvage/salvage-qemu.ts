@@ -3,7 +3,7 @@ import type { ReadableSink } from '../../../formats/files/sink.ts';
 import type { ByteSource } from '../../../formats/files/source.ts';
 import { INCOMPLETE_NAME } from '../../../formats/incomplete-name.ts';
 import { expectedPages } from '../qemu/plugged-memory.ts';
-import { type QemuVerdict, verifyQemu } from '../qemu/verify-qemu.ts';
+import { type QemuVerdict, verifyQemu } from '../qemu-verify/verify-qemu.ts';
 import type { Finding } from '../reading/findings.ts';
 import { stepOf } from '../reading/step.ts';
 import type { WalkOptions } from '../reading/walk.ts';

@@ -6,8 +6,8 @@ import { MemorySink, MemoryTarget, sha256 } from '../../testing/states.ts';
 import { extract } from '../extract/extract.ts';
 import { convertQemu } from '../qemu-convert/convert-qemu.ts';
 import { salvageQemu } from '../qemu-salvage/salvage-qemu.ts';
+import { verifyQemu } from '../qemu-verify/verify-qemu.ts';
 import { readQemuState } from './read-qemu-state.ts';
-import { verifyQemu } from './verify-qemu.ts';
 
 // Machine types before 2.4 write neither a configuration nor marks after sections, those before 2.3 no description.
 

@@ -5,8 +5,8 @@ import { MemorySink, MemoryTarget, sha256 } from '../../testing/states.ts';
 import { extract } from '../extract/extract.ts';
 import { convertQemu } from '../qemu-convert/convert-qemu.ts';
 import { salvageQemu } from '../qemu-salvage/salvage-qemu.ts';
+import { verifyQemu } from '../qemu-verify/verify-qemu.ts';
 import { readQemuState } from './read-qemu-state.ts';
-import { verifyQemu } from './verify-qemu.ts';
 
 // Sections in parts besides RAM, as a Proxmox whose machines are backed up has them. Bytes by qemu-stream.md 2.
 

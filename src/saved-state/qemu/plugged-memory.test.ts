@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 import { FOUR_GIB, MIB } from '../../../formats/sizes.ts';
+import { checkCompleteness } from '../qemu-verify/check-completeness.ts';
 import { Findings } from '../reading/findings.ts';
-import { checkCompleteness } from './check-completeness.ts';
 import { pluggedMemory } from './plugged-memory.ts';
 import type { QemuState } from './qemu-state.ts';
 

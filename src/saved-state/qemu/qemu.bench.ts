@@ -10,7 +10,7 @@ import { MixedPages } from '../../bench/mixed-pages.ts';
 import type { BenchContext, BenchRow } from '../../bench/row.ts';
 import { qemuSample, qemuTruth } from '../../testing/qemu-samples.ts';
 import { extract } from '../extract/extract.ts';
-import { verifyQemu } from './verify-qemu.ts';
+import { verifyQemu } from '../qemu-verify/verify-qemu.ts';
 
 const SAMPLE = 'long-10.state';
 const PLAIN_REFERENCE = 'QEMU: read + zero test + xxh64';

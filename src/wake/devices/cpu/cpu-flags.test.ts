@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 import { readCpu } from '../../../../formats/qemu/cpu.ts';
 import type { GuestContext } from '../../../../formats/units/cpu/cpum-layouts.ts';
-import { verifyQemu } from '../../../saved-state/qemu/verify-qemu.ts';
+import { verifyQemu } from '../../../saved-state/qemu-verify/verify-qemu.ts';
 import { sampleSource } from '../../../testing/qemu-samples.ts';
 import { SectionImage } from '../../template/section-image.ts';
 import { hiddenFlags, ownFlags } from './cpu-flags.ts';

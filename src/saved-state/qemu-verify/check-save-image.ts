@@ -6,9 +6,9 @@ import {
   type LibvirtImage,
 } from '../../../formats/qemu/containers/libvirt-image.ts';
 import { parseSettings } from '../machine-facts/settings-xml.ts';
+import { type LibvirtDomain, readDomain } from '../qemu/libvirt-domain.ts';
+import type { QemuState } from '../qemu/qemu-state.ts';
 import type { Findings } from '../reading/findings.ts';
-import { type LibvirtDomain, readDomain } from './libvirt-domain.ts';
-import type { QemuState } from './qemu-state.ts';
 
 const UUID = /^[\da-f]{8}-?([\da-f]{4}-?){3}[\da-f]{12}$/i;
 const utf8 = new TextDecoder('utf-8', { fatal: true });

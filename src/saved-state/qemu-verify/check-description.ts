@@ -1,6 +1,6 @@
 import { type DescribedField, type DescribedPart, sizeOf } from '../../../formats/qemu/description.ts';
+import type { QemuState } from '../qemu/qemu-state.ts';
 import type { Findings } from '../reading/findings.ts';
-import type { QemuState } from './qemu-state.ts';
 
 /**
  * Checks a description for contradictions: sizes of structs against their parts, numbers of elements, versions of one

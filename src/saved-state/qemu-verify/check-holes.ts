@@ -5,8 +5,8 @@ import { isZero } from '../../../formats/kernels/zero.ts';
 import { bitmapBytes, type MappedPages } from '../../../formats/qemu/mapped-header.ts';
 import { MIB, PAGE_SIZE } from '../../../formats/sizes.ts';
 import { Turns } from '../../../formats/turns.ts';
+import type { BlockSummary, QemuState } from '../qemu/qemu-state.ts';
 import type { Findings } from '../reading/findings.ts';
-import type { BlockSummary, QemuState } from './qemu-state.ts';
 
 const PIECE_PAGES = MIB / PAGE_SIZE;
 

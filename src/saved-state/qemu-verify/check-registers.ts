@@ -2,8 +2,8 @@ import { hex } from '../../../formats/errors.ts';
 import type { QemuCpu } from '../../../formats/qemu/cpu.ts';
 import { CR0_PE, CR0_PG, CR4_PAE, EFER_LMA, EFER_LME } from '../../paging/modes.ts';
 import { PAGE_MASK_64 } from '../../paging/schemes.ts';
+import type { QemuState } from '../qemu/qemu-state.ts';
 import type { Findings } from '../reading/findings.ts';
-import type { QemuState } from './qemu-state.ts';
 
 /** Finds registers that no x86 CPU can have, alone or together. QEMU loads them without a message. */
 export function checkRegisters(cpu: QemuCpu, { blocks, configuration }: QemuState, findings: Findings): void {

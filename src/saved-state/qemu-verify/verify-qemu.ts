@@ -6,6 +6,8 @@ import {
   UsageError,
 } from '../../../formats/errors.ts';
 import type { ByteSource } from '../../../formats/files/source.ts';
+import type { QemuState } from '../qemu/qemu-state.ts';
+import { readQemuState } from '../qemu/read-qemu-state.ts';
 import { type Finding, Findings } from '../reading/findings.ts';
 import type { WalkOptions } from '../reading/walk.ts';
 import { checkCompleteness } from './check-completeness.ts';
@@ -13,8 +15,6 @@ import { checkConsistency } from './check-consistency.ts';
 import { checkHoles } from './check-holes.ts';
 import { checkImage } from './check-image.ts';
 import { checkStructure } from './check-structure.ts';
-import type { QemuState } from './qemu-state.ts';
-import { readQemuState } from './read-qemu-state.ts';
 
 /** The four levels of checks, each on the ground of the one before it. Source: qemu-stream.md 9. */
 export const LEVELS = ['structure', 'completeness', 'consistency', 'integrity'] as const;

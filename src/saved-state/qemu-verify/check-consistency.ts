@@ -1,9 +1,9 @@
 import { PAGE_SIZE } from '../../../formats/sizes.ts';
+import type { QemuState } from '../qemu/qemu-state.ts';
+import { RUN_STATES, runStateSizes } from '../qemu/run-state.ts';
 import type { Findings } from '../reading/findings.ts';
 import { checkRegisters } from './check-registers.ts';
 import { checkSaveImage } from './check-save-image.ts';
-import type { QemuState } from './qemu-state.ts';
-import { RUN_STATES, runStateSizes } from './run-state.ts';
 
 /**
  * Checks that the parts of a state agree with each other, and with its container. Of all this QEMU checks only the run

@@ -2,10 +2,10 @@ import { hex } from '../../../formats/errors.ts';
 import { NAMED_CAPABILITIES } from '../../../formats/qemu/constants.ts';
 import { fieldsOf, misplacedSubsection } from '../../../formats/qemu/device-fields.ts';
 import type { DeviceSection } from '../../../formats/qemu/device-sections.ts';
+import type { QemuState } from '../qemu/qemu-state.ts';
 import type { Findings } from '../reading/findings.ts';
 import { checkDescription } from './check-description.ts';
 import { isOddField } from './field-limits.ts';
-import type { QemuState } from './qemu-state.ts';
 
 /** Checks parts that reading skips: heads and fields within sections, a missing start or end. */
 export function checkStructure(state: QemuState, findings: Findings): void {

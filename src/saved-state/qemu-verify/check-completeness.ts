@@ -1,7 +1,7 @@
 import { INCOMPLETE_NAME } from '../../../formats/incomplete-name.ts';
+import { expectedPages } from '../qemu/plugged-memory.ts';
+import type { QemuState } from '../qemu/qemu-state.ts';
 import type { Findings } from '../reading/findings.ts';
-import { expectedPages } from './plugged-memory.ts';
-import type { QemuState } from './qemu-state.ts';
 
 /** Checks that all listed parts are in the state. Whether the machine had more devices, the file does not tell. */
 export function checkCompleteness(state: QemuState, findings: Findings): void {

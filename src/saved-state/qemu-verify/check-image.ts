@@ -3,6 +3,7 @@ import type { ByteSource } from '../../../formats/files/source.ts';
 import type { Qcow2Image, Qcow2Snapshot } from '../../../formats/qemu/containers/qcow2.ts';
 import { ClusterCounts, visitClusters } from '../../../formats/qemu/containers/qcow2-clusters.ts';
 import { Turns } from '../../../formats/turns.ts';
+import type { QemuState } from '../qemu/qemu-state.ts';
 import type { Findings } from '../reading/findings.ts';
 import { NumberSet } from '../reading/number-set.ts';
 import {
@@ -12,7 +13,6 @@ import {
   type ImageFault,
   MAX_COUNTS_TABLE,
 } from './check-image-header.ts';
-import type { QemuState } from './qemu-state.ts';
 
 /** log2 of the bits of a reference count: QEMU supports up to 64 bits. */
 const MAX_ORDER = 6;
