@@ -2,7 +2,7 @@ import type { SavkitError } from '../../formats/errors.ts';
 import { sideBySide } from '../process/side-by-side.ts';
 import type { FoundMachine } from './find-machines.ts';
 import { foretell, type MoveForecast } from './move.ts';
-import { type DrainTarget, roomiest } from './targets.ts';
+import { type DrainTarget, leastBusy } from './targets.ts';
 
 /** Planned move of a machine. */
 export interface PlannedMove extends FoundMachine {
@@ -50,7 +50,7 @@ export async function dryRun(
 
 /** The target for a machine, whose room is reduced by the machine's needs. */
 function placeFor({ bytes }: FoundMachine, targets: readonly DrainTarget[]): DrainTarget | undefined {
-  const target = roomiest(targets.filter((each) => each.stoppedBecause === undefined && each.hasRoomFor(bytes)));
+  const target = leastBusy(targets.filter((each) => each.stoppedBecause === undefined && each.hasRoomFor(bytes)));
   if (target) {
     target.running++;
     if (target.room) target.room = { ...target.room, bytes: target.room.bytes - bytes };

@@ -34,8 +34,8 @@ export class DrainTarget {
   }
 }
 
-/** The target with the most room; of equal ones that with the fewest machines on their way. */
-export function roomiest(targets: readonly DrainTarget[]): DrainTarget | undefined {
+/** The target with the fewest machines on their way to it; of equal ones the one with the most room. */
+export function leastBusy(targets: readonly DrainTarget[]): DrainTarget | undefined {
   const bytesOf = ({ room }: DrainTarget) => room?.bytes ?? 0;
   return [...targets].sort((a, b) => a.running - b.running || bytesOf(b) - bytesOf(a))[0];
 }

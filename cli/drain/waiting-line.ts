@@ -1,6 +1,6 @@
 import type { Begun } from './drain-journal.ts';
 import type { FoundMachine } from './find-machines.ts';
-import { type DrainTarget, roomiest } from './targets.ts';
+import { type DrainTarget, leastBusy } from './targets.ts';
 
 /** A machine that is to leave. */
 export interface Leaving {
@@ -75,7 +75,7 @@ export class WaitingLine {
   /** The target for a machine now; undefined if it has to wait. */
   targetFor(leaving: Leaving): DrainTarget | undefined {
     if (leaving.notBefore > performance.now()) return undefined;
-    return roomiest(this.#fitting(leaving).filter(({ running }) => running < this.#perTarget));
+    return leastBusy(this.#fitting(leaving).filter(({ running }) => running < this.#perTarget));
   }
 
   /** The reason why no target takes a machine, now or later; undefined if one may. */

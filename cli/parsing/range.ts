@@ -1,7 +1,7 @@
 import { UsageError } from '../../formats/errors.ts';
 import { parseNumber } from '../../formats/values/number-text.ts';
 
-/** `A-B`, `[A, B)`, or `A+SIZE`. @throws UsageError */
+/** Reads a range: `A-B`, which ends before B, or `A+SIZE`. @throws UsageError */
 export function parseRange(text: string): { start: number; end: number } {
   const [, first, sign, second] = /^([^-+]+)([-+])([^-+]+)$/.exec(text) ?? [];
   if (first === undefined || second === undefined)

@@ -20,7 +20,7 @@ export interface OutputOptions {
 /**
  * Checks an output before any work, and finds its real path: a link stays, and the file that it leads to is replaced.
  * @throws UsageError `same-file` for a file that is being read; EnvironmentError `EEXIST` without `force`, `EISDIR` for
- * a folder, `not-a-file` for a device or pipe
+ * a folder, `not-a-file` for a device or pipe, `ENOENT` for a link that leads nowhere
  */
 export async function outputPlace(path: string, options: OutputOptions): Promise<string> {
   const there = await world.disk.stat(path, { bigint: true }).catch(() => undefined);

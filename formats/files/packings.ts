@@ -2,7 +2,7 @@
 export interface PackingFacts {
   /** First bytes of such a file, as Latin-1. */
   readonly magic: string;
-  /** A program that expands stdin to stdout, for packings that Node can't expand itself. */
+  /** A program that expands stdin to stdout, used where Node can't expand the packing itself. */
   readonly program: readonly string[];
 }
 

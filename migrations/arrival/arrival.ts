@@ -13,7 +13,7 @@ export class Arrival {
   state: TargetState = 'waiting';
   readonly migration: string;
   readonly log: DecisionLog;
-  /** The highest connection number so far; older connections are ignored. */
+  /** The highest number of an attempt to connect so far; connections of older ones are refused. */
   attempt = 0;
   description: MachineDescription | undefined;
   machine: TargetMachine | undefined;

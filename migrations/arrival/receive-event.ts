@@ -6,7 +6,7 @@ export type ReceiveEvent =
       peer: string;
       /** Name of the machine. */
       machine: string;
-      /** Number of the link, from 1. */
+      /** Number of the source's attempt to connect, from 1. */
       attempt: number;
     }
   | {

@@ -24,7 +24,10 @@ export class DiskExports {
     this.#path = join(folder, 'nbd');
   }
 
-  /** @throws UnsupportedError with QEMU's message, as for an image that another process has open */
+  /**
+   * @throws UnsupportedError with QEMU's message, as for an image that another process has open;
+   * EnvironmentError if the socket can't be reached
+   */
   async connect(disk: number): Promise<Socket> {
     if (this.#open.size === 0)
       await this.#qmp.execute('nbd-server-start', { addr: { type: 'unix', data: { path: this.#path } } });

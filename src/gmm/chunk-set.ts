@@ -57,8 +57,8 @@ export class ChunkSet {
   }
 
   /**
-   * Partly used chunks, fullest first. The chunk handed out may be unlinked and linked again before the next one is
-   * asked for.
+   * Partly used chunks, fullest lists first. The chunk handed out may be unlinked and linked again before the next one
+   * is asked for.
    */
   *fullestFirst(): Generator<Chunk> {
     for (let list = 0; list < PARTLY_FREE_LISTS; list++) yield* this.#chunksOf(list);

@@ -85,7 +85,7 @@ export class DirtyTracker {
     return rom.dirty + mmio2.dirty + Math.max(ram.dirty - ballooned, 0) + writtenTo;
   }
 
-  /** Seconds in which `counts.saved` pages were taken. */
+  /** Seconds in which `counts.saved` pages were saved. */
   get elapsedSeconds(): number {
     return (clock() - this.#startTime) / 1000;
   }

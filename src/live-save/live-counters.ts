@@ -25,9 +25,9 @@ export interface LiveCounts extends Record<PageClass, ClassCounts> {
   dirtyLong: number;
   /** Average of dirty pages over the last passes. */
   dirtyShort: number;
-  /** Pages taken per second. */
+  /** Pages saved per second. */
   pagesPerSecond: number;
-  /** Pages taken since the start; anew from pass 7 on. */
+  /** Pages saved since the start; counted anew from pass 7 on. */
   saved: number;
 }
 

@@ -28,8 +28,8 @@ export function faultOf(walker: Walker, access: AccessKind): number {
 }
 
 /**
- * Sets accessed bits at every level and, for a write, the dirty bit of the leaf, as a processor does after a walk
- * without fault; writes only what changes, the low half of an entry at a time.
+ * Sets accessed bits at every level that has them and, for a write, the dirty bit of the leaf, as a processor does
+ * after a walk without fault; writes only what changes, the low half of an entry at a time.
  */
 export function noteAccess(
   walker: Walker,

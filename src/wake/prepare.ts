@@ -37,7 +37,7 @@ export interface DiskImage {
 /**
  * Reads a whole state, and judges whether it can be woken.
  * @param formats of the files of disks, by place, as QEMU names them
- * @throws FormatError for damage
+ * @throws FormatError for damage, UnsupportedError `not-wakeable` for a needed unit of an unknown version
  */
 export async function prepareWake(
   source: ByteSource,
@@ -68,8 +68,8 @@ function judged(units: MachineUnits, options: WakeOptions, formats: ReadonlyMap<
 }
 
 /**
- * Judges a state on its own, as if an image was given for each disk, and no other option. @throws FormatError for
- * damage
+ * Judges a state on its own, as if an image was given for each disk, and no other option.
+ * @throws as `prepareWake`
  */
 export async function foreseeWake(
   source: ByteSource,

@@ -9,7 +9,7 @@ export class TableCache {
   readonly kind: Uint8Array;
   /** Guest-physical address that a table shadows; see `PoolKind`. */
   readonly key: Float64Array;
-  /** Tables with the same key and kind, but other rules or rights. */
+  /** Tells tables of one key and kind apart that have different rules or rights. */
   readonly #tag: Uint16Array;
   readonly #cached: Uint8Array;
   readonly #buckets: number[][] = Array.from({ length: BUCKETS }, () => []);

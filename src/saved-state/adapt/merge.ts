@@ -60,7 +60,7 @@ export class Merge {
 
   /**
    * The decoded unit of the state, to be changed in place: the changed value is written. Undefined where the state
-   * lacks it, it was given up, or its layout is not known.
+   * lacks it, it was given up, or its payload cannot be decoded.
    */
   value<T>(unit: string, codec: UnitCodec<T>): T | undefined {
     if (this.originOf(unit) !== 'own') return undefined;
@@ -93,7 +93,7 @@ export class Merge {
   }
 }
 
-/** Undefined where the layout of the unit's version is another one, or is not known. */
+/** Undefined where the layout of the unit's version is another one, or is not known, or the payload does not fit it. */
 export function decoded<T>({ header, payload }: CollectedUnit, codec: UnitCodec<T>): T | undefined {
   if (codecFor(header) !== (codec as UnitCodec)) return undefined;
   return unlessBad(() => codec.decode(payload, header.version));

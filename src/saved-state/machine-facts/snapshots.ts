@@ -8,7 +8,7 @@ export interface SavedMoment {
   snapshot?: { name: string; uuid: string; time?: string };
   /** Snapshots above it in their tree; 0 for the present machine. */
   depth: number;
-  /** Path as the settings have it, relative to their folder or absolute. Absent: taken while the machine was off. */
+  /** Path as the settings have it, relative to their folder or absolute. Absent if the machine was off. */
   stateFile?: string;
   machine: MachineFacts;
 }
