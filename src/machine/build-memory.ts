@@ -31,7 +31,8 @@ export interface BuildOptions {
   maxMemory?: number;
 }
 
-/** @throws UnsupportedError where the state does not tell its RAM, or claims more than any machine has */
+/** @throws UnsupportedError where the state does not tell its RAM, or claims more memory than any machine has, or
+ * than `maxMemory` */
 export function buildMemory(
   state: SavedState,
   pgm: PgmSummary,
