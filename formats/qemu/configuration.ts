@@ -40,7 +40,8 @@ export async function readStreamHeader(bytes: StreamBytes): Promise<void> {
 }
 
 /**
- * Reads what follows the type byte of the configuration. @throws UnsupportedError for a subsection of unknown length
+ * Reads the configuration, of which the type byte was read already.
+ * @throws FormatError for damage, UnsupportedError for a subsection of unknown length
  */
 export async function readConfiguration(bytes: StreamBytes): Promise<QemuConfiguration> {
   const configuration: QemuConfiguration = { capabilities: [] };

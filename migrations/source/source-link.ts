@@ -78,7 +78,8 @@ export class SourceLink {
 
   /**
    * Connects, and fills `hashes` with what the target has of the machine already.
-   * @throws LinkError, PeerError for a target that refuses, UnsupportedError for one of other versions, MigrationError
+   * @throws LinkError, PeerError for a target that refuses, UnsupportedError for one of other versions,
+   * MigrationError, InterruptedError
    */
   static async open(
     options: LinkOptions,

@@ -96,7 +96,10 @@ export class WakingQemu {
     }
   }
 
-  /** Has QEMU, started with `-incoming defer`, load a stream. @throws UnsupportedError in QEMU's words */
+  /**
+   * Has QEMU, started with `-incoming defer`, load a stream.
+   * @throws UnsupportedError in QEMU's words, InterruptedError
+   */
   async load(source: ByteSource, onProgress?: (offset: number) => void): Promise<void> {
     const path = join(this.folder, 'in');
     await this.qmp.execute('migrate-incoming', { uri: `unix:${path}` });

@@ -35,7 +35,8 @@ const MAX_UNIT_BYTES = 256 * MIB;
  * memory.
  *
  * @param source seekable: the whole state is checked before it is loaded
- * @throws FormatError for damage, UnsupportedError for states that no machine can be built from
+ * @throws FormatError for damage, UnsupportedError for states that no machine can be built from, UsageError
+ * `not-seekable`
  */
 export async function loadState(source: ByteSource, options: LoadOptions = {}): Promise<Machine> {
   if (!source.seekable)

@@ -42,7 +42,7 @@ const ZERO_PAGE = new Uint8Array(PAGE_SIZE);
  * Writes a machine as a plain saved state, in the container and the pgm version that it was loaded from; units that
  * savkit does not interpret keep their bytes. Meanwhile memory takes no writes.
  *
- * @throws UnsupportedError for V1.x on a stream
+ * @throws UnsupportedError for V1.x on a stream, UsageError `busy` during another save
  */
 export async function saveState(
   machine: Machine,

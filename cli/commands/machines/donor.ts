@@ -77,7 +77,7 @@ async function runDonor(job: Job, { output, run, force, quiet }: Options): Promi
   };
 }
 
-/** @throws EnvironmentError, with the last words of the script */
+/** @throws EnvironmentError, with the last words of the script; UsageError `already-exists` */
 async function runScript(machine: DonorMachine, donor: string, kept: string, signal: AbortSignal): Promise<void> {
   if (machine.stateFile !== undefined && existsSync(kept))
     throw new UsageError('already-exists', `Cannot keep the state of the machine: ${kept} is there already`);

@@ -19,7 +19,7 @@ const SHARED_KINDS = ['memory-backend-file', 'memory-backend-memfd'];
 /**
  * The options of a QEMU that takes a guest in.
  * @param qmp path of the socket for this process
- * @throws UnsupportedError for options that can't be taken over
+ * @throws MigrationError `snapshot`
  */
 export function targetOptions({ options }: CommandLine, { regions }: QemuDescription, qmp: string): QemuOption[] {
   if (options.some(({ name }) => name === 'snapshot'))

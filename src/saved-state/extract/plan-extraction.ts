@@ -57,7 +57,8 @@ export interface ExtractPlan {
 
 /**
  * @param kernel for `elf`: what was found of the guest's kernel
- * @throws UsageError for parts that the state does not have
+ * @throws UsageError for parts that the state does not have, UnsupportedError for a state without memory, or a core of
+ * CPUs other than x86
  */
 export function planExtraction(
   state: StateView,
