@@ -33,6 +33,7 @@ export const UNSUPPORTED_CODES = {
   'not-wakeable': 'the state holds something that cannot go on in QEMU',
   'not-proved': 'the stopped QEMU has other memory or registers than the state',
   'other-machine': 'the machine is not the one that was described',
+  'other-page-size': 'the guest has pages of another size than savkit reads',
   'other-qemu': 'this release of QEMU has no place for a part of the state',
   'qcow2-features': 'the disk image uses features that savkit does not know',
   'qcow2-version': 'the disk image has a version that savkit does not know',

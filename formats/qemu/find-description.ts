@@ -80,3 +80,19 @@ function endsOf(bytes: Buffer, words: string): number[] {
   }
   return ends;
 }
+
+/** Devices and description of most states take less. */
+const TAIL = 4 * MIB;
+/** The size of pages stands within so many bytes of the description. */
+const BEGINNING = 64 * 1024;
+
+/** Bytes of a page by the description at the end of a file; undefined where it cannot be read first, or tells none. */
+export async function findPageSize(source: ByteSource): Promise<number | undefined> {
+  const { size, seekable } = source;
+  if (!seekable || size === undefined) return undefined;
+  const tail = Buffer.alloc(Math.min(TAIL, size));
+  const bytes = tail.subarray(0, await source.read(tail, size - tail.length));
+  const { at = 0, end = 0 } = findDescription(bytes) ?? {};
+  const [, told] = /"page_size":\s*(\d{1,9})/.exec(bytes.toString('latin1', at, Math.min(end, at + BEGINNING))) ?? [];
+  return told === undefined ? undefined : Number(told);
+}

@@ -62,3 +62,24 @@ it.each([0, 1, 2, 3, 4, 5, 9])('pages stay what they are when a window ends %i b
   expect(seen.size).toBe(FULL);
   reader.release();
 });
+
+/** As QEMU 7.2.22 writes it for `raspi3b`, whose pages have 1 KiB, and for a machine that tells 64 KiB. */
+it.each([
+  ['raspi3b', '', '{"page_size": 1024, "devices": []}', 'other-page-size'],
+  ['virt-7.2', '\x05\x1econfiguration/target-page-bits\0\0\0\x01\0\0\0\x10', '', 'other-page-size'],
+  ['raspi3b', '', '{"page_size": 4096, "devices": []}', undefined],
+  ['pc-i440fx-7.2', '', '{"page_size": 1024, "devices": []}', undefined],
+])('pages of another size are refused, of %s %j with %j', async (machine, part, description, code) => {
+  const bytes = Buffer.concat([
+    Buffer.from('QEVM\0\0\0\x03\x07', 'latin1'),
+    u32(machine.length),
+    Buffer.from(machine),
+    Buffer.from(`${part}\0`, 'latin1'),
+    ...(description === '' ? [] : [Buffer.from([6]), u32(description.length), Buffer.from(description)]),
+  ]);
+  const opened = QemuStreamReader.open(bufferSource(bytes)).then(
+    (reader) => reader.release(),
+    (error: { code: string }) => error.code,
+  );
+  expect(await opened).toBe(code);
+});

@@ -2,11 +2,12 @@ import { hex, UnsupportedError } from '../errors.ts';
 import type { ByteSource } from '../files/source.ts';
 import { Window } from '../files/window.ts';
 import { PageBatch } from '../pgm/page-batch.ts';
-import { MIB } from '../sizes.ts';
+import { MIB, PAGE_SIZE } from '../sizes.ts';
 import { type QemuCommand, type QemuConfiguration, readConfiguration, readStreamHeader } from './configuration.ts';
 import { IGNORE_SHARED, MAPPED_RAM, MAX_TAIL, PartType } from './constants.ts';
 import { splitDevices } from './device-sections.ts';
-import { findDescription } from './find-description.ts';
+import { findDescription, findPageSize } from './find-description.ts';
+import { isPc } from './guest-layout.ts';
 import { findLowRam } from './low-ram.ts';
 import { MappedRam } from './mapped-ram.ts';
 import { type PageChanges, PageHistory } from './page-history.ts';
@@ -29,6 +30,15 @@ function hasEnd(bytes: Uint8Array, offset: number): boolean {
   if (bytes.length < MAX_TAIL) return false;
   if (splitDevices(bytes, offset, () => {}).ended) return true;
   throw new UnsupportedError('too-long', `Cannot read devices: they take more than ${MAX_TAIL} bytes`, { offset });
+}
+
+/** Of ARM machines other than `virt`, for example, pages have 1 KiB; where the configuration has no word, the end has. */
+async function expectPageSize(source: ByteSource, { machine, pageBits }: QemuConfiguration): Promise<void> {
+  if (isPc(machine)) return;
+  const pageSize = pageBits === undefined ? await findPageSize(source) : 2 ** pageBits;
+  if (pageSize === undefined || pageSize === PAGE_SIZE) return;
+  const message = `Cannot read memory: the guest has pages of ${pageSize} bytes, savkit reads pages of ${PAGE_SIZE}`;
+  throw new UnsupportedError('other-page-size', message);
 }
 
 /**
@@ -78,6 +88,7 @@ export class QemuStreamReader {
       if ((await reader.#bytes.peek('type of the next section')) === PartType.CONFIGURATION) {
         await reader.#bytes.u8('configuration');
         reader.configuration = await readConfiguration(reader.#bytes);
+        await expectPageSize(source, reader.configuration);
         reader.#parted = new PartedSections(reader.#bytes, reader.configuration);
       }
       return reader;
