@@ -3,6 +3,7 @@ import { INCOMPLETE_NAME } from '../incomplete-name.ts';
 import { PartType } from './constants.ts';
 import { type DescribedDevice, parseDescription, type StreamDescription, sizeOf } from './description.ts';
 import { findDescription } from './find-description.ts';
+import { isEarly } from './parted-bodies.ts';
 import { QemuFormatError, unknownSection } from './qemu-error.ts';
 import { badFooter, type QemuSection } from './sections.ts';
 
@@ -112,7 +113,7 @@ class Splitter {
       this.result.description = parseDescription(json);
       this.result.descriptionJson = json;
       this.result.split = 'description';
-      this.#expected = [...this.result.description.devices];
+      this.#expected = this.result.description.devices.filter(({ name }) => !isEarly(name));
     } catch (error) {
       if (!(error instanceof FormatError)) throw error;
       if (!found.isTorn) this.#onDamage(error.at({ offset: this.#start + found.at }));

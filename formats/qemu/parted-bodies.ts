@@ -71,6 +71,31 @@ async function takeBitmaps(body: BodyCopy): Promise<void> {
   }
 }
 
+/** Sizes of the fields of a virtio-mem device: address, bytes of its block, bytes of a unit, node, bytes taken. */
+const EARLY_MEMORY = { ends: { block: 16, unit: 24 }, size: 8 + 8 + 8 + 4 + 8 };
+const BITS_OF_WORD = 64;
+
+/** Which units of its memory a guest has taken. Source: qemu-stream.md 3. */
+async function takeEarlyMemory(body: BodyCopy): Promise<void> {
+  const fields = await body.take(EARLY_MEMORY.size);
+  const [block, unit] = [EARLY_MEMORY.ends.block, EARLY_MEMORY.ends.unit].map((end) => fields.readBigUInt64BE(end - 8));
+  if (unit === 0n || block % unit !== 0n) throw body.refuse(`units of ${unit} bytes in a block of ${block}`);
+  await body.take(8 * Math.ceil(Number(block / unit) / BITS_OF_WORD));
+}
+
+/** Sections of devices that stand before the pages of RAM, by the names that follow the device's place; version 1. */
+const EARLY_BODIES: Readonly<Record<string, (body: BodyCopy) => Promise<void>>> = {
+  'virtio-mem-device-early': takeEarlyMemory,
+};
+
+/** Name of the kind of a device's section, without its place. */
+const kindOf = (name: string) => name.slice(name.lastIndexOf('/') + 1);
+
+/** Whether a section of a device can stand before the pages of RAM. */
+export function isEarly(name: string): boolean {
+  return Object.hasOwn(EARLY_BODIES, kindOf(name));
+}
+
 /** Sections in parts besides RAM whose bodies tell where they end, all of version 1. */
 const BODIES: Readonly<Record<string, (body: BodyCopy) => Promise<void>>> = {
   // What has changed on disks since their last backup.
@@ -88,6 +113,6 @@ export function isReadableParted(name: string): boolean {
 /** A copy of the body that begins here. @param limit in bytes @throws FormatError, UnsupportedError */
 export async function copyPartedBody(bytes: StreamBytes, name: string, limit: number): Promise<Uint8Array> {
   const body = new BodyCopy(bytes, name, limit);
-  await BODIES[name](body);
+  await (BODIES[name] ?? EARLY_BODIES[kindOf(name)])(body);
   return Buffer.concat(body.pieces);
 }

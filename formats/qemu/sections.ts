@@ -2,7 +2,7 @@ import { hex, UnsupportedError } from '../errors.ts';
 import { type QemuCommand, type QemuConfiguration, readCommand } from './configuration.ts';
 import { MAX_TAIL, OTHER_PARTED, PartType, RAM_SECTION, RAM_VERSION } from './constants.ts';
 import { isPc } from './guest-layout.ts';
-import { copyPartedBody, isReadableParted, PARTED_VERSION } from './parted-bodies.ts';
+import { copyPartedBody, isEarly, isReadableParted, PARTED_VERSION } from './parted-bodies.ts';
 import { QemuFormatError, unknownSection } from './qemu-error.ts';
 import type { StreamBytes } from './stream-bytes.ts';
 
@@ -28,12 +28,14 @@ export interface QemuSection {
   footer: boolean;
 }
 
-/** A section in parts besides RAM, with its bytes. */
+/** A section besides RAM in parts, or of a device before the pages of RAM; with its bytes. */
 export interface PartedSection extends QemuSection {
   /** A copy of the bytes of its body. */
   body: Uint8Array;
 }
 
+/** Type, id, length of the name. */
+const BEFORE_NAME = 1 + 4 + 1;
 /** Bytes of memory that a part takes besides its body. */
 const PART_SIZE = 128;
 
@@ -65,9 +67,10 @@ export class PartedSections {
     for (;;) {
       const offset = this.#bytes.offset;
       const type = await this.#bytes.peek('type of the next section');
-      if (type === PartType.FULL || type === PartType.END_MARK) return false;
+      if (type === PartType.END_MARK || (type === PartType.FULL && !(await this.#isEarly()))) return false;
       this.#bytes.window.position++;
       if (type === PartType.COMMAND) this.commands.push(await readCommand(this.#bytes));
+      else if (type === PartType.FULL) await this.#readEarly(offset);
       else if (type === PartType.START) {
         if (await this.#start(offset)) return true;
       } else if (type === PartType.PART || type === PartType.END) {
@@ -83,13 +86,35 @@ export class PartedSections {
     }
   }
 
-  /** @returns whether it is a section of RAM; any other has been read */
-  async #start(offset: number): Promise<boolean> {
+  /** Whether the section of a device that begins here stands before the pages of RAM. */
+  async #isEarly(): Promise<boolean> {
+    if (this.sections.some(({ type }) => type !== 'start')) return false;
+    const { window } = this.#bytes;
+    await window.need(BEFORE_NAME, 'head of a section');
+    const length = window.bytes[window.position + BEFORE_NAME - 1];
+    await window.need(BEFORE_NAME + length, 'head of a section');
+    const at = window.position + BEFORE_NAME;
+    return isEarly(Buffer.from(window.bytes.subarray(at, at + length)).toString('latin1'));
+  }
+
+  async #readEarly(offset: number): Promise<void> {
+    const head = await this.#readHead('full', offset);
+    expectVersion(head, PARTED_VERSION);
+    await this.#readOther(head);
+  }
+
+  async #readHead(type: SectionHead['type'], offset: number): Promise<SectionHead> {
     const id = await this.#bytes.u32('id of a section');
     const name = await this.#bytes.name('name of a section');
     const instance = await this.#bytes.u32('instance of a section');
     const version = await this.#bytes.u32('version of a section');
-    const head: SectionHead = { type: 'start', id, name, instance, version, offset };
+    return { type, id, name, instance, version, offset };
+  }
+
+  /** @returns whether it is a section of RAM; any other has been read */
+  async #start(offset: number): Promise<boolean> {
+    const head = await this.#readHead('start', offset);
+    const { name, instance } = head;
     const isRam = name === RAM_SECTION && instance === 0;
     if (!isRam && isReadableParted(name) && instance === 0) {
       expectVersion(head, PARTED_VERSION);

@@ -33,6 +33,8 @@ export interface QemuStreamPlan {
   footers?: boolean;
   /** By name of a block that the stream leaves out (`x-ignore-shared`): the file that gets its pages. */
   leftOut?: ReadonlyMap<string, SeekableSink>;
+  /** Sections of devices that stand before the pages of RAM. */
+  early?: readonly PartedSection[];
   /** Names of blocks whose pages are dropped: the loader of the stream has them already. */
   dropped?: ReadonlySet<string>;
 }
@@ -129,7 +131,7 @@ export class QemuStreamWriter implements PageSink {
     for (const { pages, offset } of this.#bitmaps) await this.#file?.file.writeAt(pages.bitmap, offset);
     await this.#ensureRoom();
     this.#endSection();
-    for (const section of others) await this.#parted(section);
+    for (const section of others) if (section.type !== 'full') await this.#parted(section);
     await this.#ensureRoom();
     this.#goOn(PartType.END, this.#plan.ramId);
     this.#endSection();
@@ -184,7 +186,7 @@ export class QemuStreamWriter implements PageSink {
   }
 
   async #begin(): Promise<void> {
-    const { configuration, commands = [], ramId } = this.#plan;
+    const { configuration, commands = [], ramId, early = [] } = this.#plan;
     writeStreamHeader(this.#out);
     await writeConfiguration(this.#out, configuration);
     for (const command of commands) await writeCommand(this.#out, command);
@@ -195,6 +197,8 @@ export class QemuStreamWriter implements PageSink {
     for (const block of this.blocks.all) await this.#listBlock(block, records);
     await this.#ensureRoom();
     this.#endSection();
+    for (const section of early) await this.device(section);
+    await this.#ensureRoom();
     this.#goOn(PartType.PART, ramId);
   }
 

@@ -85,7 +85,7 @@ function ramToLeaveOut({ blocks }: QemuState): BlockSummary {
 }
 
 function streamOf(
-  { configuration, blocks, layout, ramSections }: QemuState,
+  { configuration, blocks, layout, ramSections, otherSections }: QemuState,
   to: QemuForm,
   ignoresShared: boolean,
 ): QemuStreamPlan {
@@ -100,6 +100,7 @@ function streamOf(
     layout,
     ramId: ramSections[0]?.id ?? 0,
     footers: ramSections[0]?.footer ?? true,
+    early: otherSections.filter(({ type }) => type === 'full'),
   };
 }
 

@@ -105,7 +105,7 @@ export async function salvageQemu(
 function lostPagesOf({ state, pages }: QemuSurvey): LostPages[] {
   const runs: LostPages[] = [];
   for (const block of state.blocks) {
-    if (block.leftOut || block.pages >= expectedPages(block, state.devices)) continue;
+    if (block.leftOut || block.pages >= expectedPages(block, state)) continue;
     for (const run of pages.lost(block))
       if (runs.push(run) > MAX_RUNS)
         throw new FormatError(

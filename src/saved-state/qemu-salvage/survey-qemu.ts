@@ -70,8 +70,10 @@ export async function surveyQemu(
   survey.cut = !description && !state.ended;
   survey.wasIncomplete = survey.kept.some(isMarker);
   survey.kept = survey.kept.filter((section) => !isMarker(section));
-  const isLost = (device: DescribedDevice) => !isKept(survey, device);
-  const lostOthers = keptOthers(state).length > 0 ? [] : state.otherSections.filter(({ type }) => type === 'start');
+  const isLost = (device: DescribedDevice) =>
+    !isKept(survey, device) && !keptOthers(state).some(({ name }) => name === device.name);
+  const lostOthers =
+    keptOthers(state).length > 0 ? [] : state.otherSections.filter(({ type }) => /start|full/.test(type));
   survey.dropped = [...lostOthers, ...(description?.parsed.devices.filter(isLost) ?? [])].map(({ name, instance }) => ({
     name,
     instance,

@@ -34,6 +34,7 @@ export async function writeSalvagedQemu(
     layout,
     ramId,
     footers: hasMarks(state),
+    early: others.filter(({ type }) => type === 'full'),
   });
   try {
     const pages = { take: (batch: PageBatch) => writer.take(batch) };

@@ -1,4 +1,5 @@
 import { INCOMPLETE_NAME } from '../../../formats/incomplete-name.ts';
+import { isEarly } from '../../../formats/qemu/parted-bodies.ts';
 import { expectedPages } from '../qemu/plugged-memory.ts';
 import type { QemuState } from '../qemu/qemu-state.ts';
 import type { Findings } from '../reading/findings.ts';
@@ -7,21 +8,21 @@ import type { Findings } from '../reading/findings.ts';
 export function checkCompleteness(state: QemuState, findings: Findings): void {
   if (state.memoryRead) checkPages(state, findings);
   if (!state.ended) return;
+  checkEarly(state, findings);
   checkCpus(state, findings);
   checkSalvage(state, findings);
   if (state.description) return;
-  const hasMarks = state.devices.some(({ footer }) => footer);
-  const untold = hasMarks ? 'which are missing' : 'which are missing, and whether the last one is cut off,';
   findings.warn(
     'no-description',
-    `The state has no description of its sections: where they end is a guess, and ${untold} cannot be told`,
+    'The state has no description of its sections: where they end is a guess, and which are missing cannot be told',
   );
 }
 
-function checkPages({ blocks, devices, hasOtherChannels }: QemuState, findings: Findings): void {
+function checkPages(state: QemuState, findings: Findings): void {
+  const { blocks, hasOtherChannels } = state;
   for (const block of blocks) {
     const { name, pages, isMapped, leftOut } = block;
-    const expected = expectedPages(block, devices);
+    const expected = expectedPages(block, state);
     if (isMapped || pages >= expected) continue;
     const what = `Of ${expected} pages of block ${JSON.stringify(name)} ${expected - pages} are not in the file`;
     const place = { unit: 'ram', instance: 0 };
@@ -35,6 +36,15 @@ function checkPages({ blocks, devices, hasOtherChannels }: QemuState, findings: 
       const message = `${what}: QEMU loads the rest without an error, and leaves these as they are`;
       findings.add({ severity: 'error', code: 'pages-missing', message, place });
     }
+  }
+}
+
+/** Sections of devices before the pages of RAM are read apart from the others that the description lists. */
+function checkEarly({ description, otherSections }: QemuState, findings: Findings): void {
+  for (const { name, instance } of description?.devices ?? []) {
+    if (!isEarly(name) || otherSections.some((each) => each.name === name && each.instance === instance)) continue;
+    const message = `Section ${JSON.stringify(name)} ${instance} is missing, which the description lists`;
+    findings.add({ severity: 'error', code: 'missing-section', message, place: { unit: name, instance } });
   }
 }
 

@@ -64,6 +64,7 @@ export async function verifyQemu(source: ByteSource, options: WalkOptions = {}):
     await checkImage(source, state, findings, options.signal);
     const odd = findings.errors.length - structural - lacking;
     levels.consistency = odd > 0 ? 'bad' : state.ended ? 'good' : 'unknown';
+    if (isEndUntold(state)) findings.add(UNTOLD_END);
   } catch (error) {
     if (!(error instanceof SavkitError) || NOT_OF_THE_FILE.some((kind) => error instanceof kind)) throw error;
     findings.addError(error);
@@ -72,6 +73,21 @@ export async function verifyQemu(source: ByteSource, options: WalkOptions = {}):
   const verdict = findings.errors.length === 0 ? 'no-damage-found' : failureOf(undefined, findings);
   return { verdict, ...rest(findings), levels, state };
 }
+
+/** Of machine types before 2.3, or before 2.4 where the description is cut off. */
+function isEndUntold({ ended, description, devices }: QemuState): boolean {
+  return ended && !description && devices.length > 0 && !devices.some(({ footer }) => footer);
+}
+
+const UNTOLD_END: Finding = {
+  severity: 'error',
+  code: 'no-description',
+  message:
+    'Cannot tell whether the stream is cut off: its machine type writes no marks after sections, and there is no ' +
+    'description; the last byte may end the stream, or be part of a section',
+  place: {},
+  unsupported: true,
+};
 
 const NOT_OF_THE_FILE = [EnvironmentError, InterruptedError, UsageError];
 

@@ -111,6 +111,65 @@ describe('sections in parts besides RAM', () => {
   });
 });
 
+describe('a section of a device before the pages of RAM', () => {
+  /** As QEMU 10.0.2 saved it, of a block of 256 MiB in units of 2 MiB. */
+  const BODY = `000000010000000000000000100000000000000000200000${'00'.repeat(12 + 16)}`;
+  const early = (body: string) =>
+    Buffer.concat([
+      Buffer.from([4]),
+      u32(37),
+      name('0000:00:01.0/virtio-mem-device-early'),
+      u32(0),
+      u32(1),
+      Buffer.from(body, 'hex'),
+      footer(37),
+    ]);
+  const withEarly = (body = BODY) => {
+    const bytes = qemuSample(SAMPLE);
+    const listed = described(bytes.subarray(part.offset));
+    return Buffer.concat([bytes.subarray(0, part.offset), early(body), listed]);
+  };
+  /** Listed as the first device, with a size that its own numbers have to tell. */
+  const described = (bytes: Buffer): Buffer => {
+    const list = '"devices": [';
+    const entry =
+      '{"name": "0000:00:01.0/virtio-mem-device-early", "instance_id": 0, "fields": ' +
+      '[{"name": "bitmap", "type": "bitmap", "size": 52}]}, ';
+    const at = bytes.indexOf(list) + list.length;
+    const head = bytes.lastIndexOf(Buffer.from([0, 6]), at) + 2;
+    const json = Buffer.concat([bytes.subarray(head + 4, at), Buffer.from(entry), bytes.subarray(at)]);
+    return Buffer.concat([bytes.subarray(0, head), u32(json.length), json]);
+  };
+
+  it('is read, and stays where it is', async () => {
+    const { verdict, findings, state } = await verifyQemu(bufferSource(withEarly()));
+    expect([verdict, findings]).toEqual(['no-damage-found', []]);
+    expect(state?.otherSections.map((section) => [section.name, section.bodySize])).toEqual([
+      ['0000:00:01.0/virtio-mem-device-early', 52],
+    ]);
+    const sink = new MemorySink();
+    const { proof } = await convertQemu(bufferSource(withEarly()), sink, { to: 'plain' });
+    expect(proof).toMatchObject({ equal: true });
+    expect(Buffer.compare(sink.content(), withEarly())).toBe(0);
+    const saved = new MemorySink();
+    expect(await salvageQemu(bufferSource(withEarly()), saved)).toMatchObject({ complete: true });
+    expect(saved.content().includes('virtio-mem-device-early')).toBe(true);
+  });
+
+  it('that the description lists, and that is lost, is told', async () => {
+    const whole = withEarly();
+    const at = part.offset;
+    const lost = Buffer.concat([whole.subarray(0, at), whole.subarray(at + early(BODY).length)]);
+    const { verdict, findings } = await verifyQemu(bufferSource(lost));
+    expect([verdict, findings[0].code]).toEqual(['damaged', 'missing-section']);
+  });
+
+  it('with units that do not fit into its block is damage', async () => {
+    const { verdict, findings } = await verifyQemu(bufferSource(withEarly(BODY.replace('200000', '300000'))));
+    expect([verdict, findings[0].code]).toEqual(['damaged', 'bad-section']);
+  });
+});
+
 describe('a stream on a volume', () => {
   /** What a volume held before: the end of another state, and bytes of anything. */
   const BEFORE = Buffer.concat([qemuSample('la57-10.state').subarray(-200_000), Buffer.alloc(3 << 20, 0x5a)]);

@@ -2,8 +2,12 @@ import type { DeviceSection } from '../../../formats/qemu/device-sections.ts';
 import { PAGE_SIZE } from '../../../formats/sizes.ts';
 
 const SECTION = 'virtio-mem';
+/** QEMU 10 tells it before the pages of RAM. */
+const EARLY_SECTION = 'virtio-mem-device-early';
 /** Fields within the section: address, bytes of the block, bytes of a unit, node; usable and plugged bytes. */
 const Field = { ADDRESS: 0, SIZE: 8, UNIT: 16, PLUGGED: 36, END: 52 };
+/** The early one has no usable bytes. */
+const EARLY_PLUGGED = 28;
 
 /** Memory of a virtio-mem device, which gives it to the guest unit by unit. */
 export interface PluggedMemory {
@@ -13,23 +17,33 @@ export interface PluggedMemory {
   pages: number;
 }
 
+type Section = Pick<DeviceSection, 'name' | 'body'>;
+/** Sections of devices, and those before them. */
+export interface SectionsOfDevices {
+  devices: readonly Section[];
+  otherSections: readonly Section[];
+}
+
 /** What the device of a block says of it; undefined for blocks of other devices. Source: qemu-stream.md 3. */
 export function pluggedMemory(
   { name, size }: { name: string; size: number },
-  devices: readonly Pick<DeviceSection, 'name' | 'body'>[],
+  { devices, otherSections }: SectionsOfDevices,
 ): PluggedMemory | undefined {
   const place = name.slice(0, name.lastIndexOf('/') + 1);
-  const device = devices.find((each) => each.name === place + SECTION);
-  if (place === '' || !device) return undefined;
-  const body = Buffer.from(device.body.buffer, device.body.byteOffset, device.body.byteLength);
+  if (place === '') return undefined;
+  const early = otherSections.find((each) => each.name === place + EARLY_SECTION);
+  const section = early ?? devices.find((each) => each.name === place + SECTION);
+  if (!section) return undefined;
+  const body = Buffer.from(section.body.buffer, section.body.byteOffset, section.body.byteLength);
   const wanted = Buffer.alloc(8);
   wanted.writeBigUInt64BE(BigInt(size));
-  // Before these fields stand those of every virtio device, whose number differs.
+  // Before these fields may stand those of every virtio device, whose number differs.
   for (let at = body.indexOf(wanted); at >= 0; at = body.indexOf(wanted, at + 1)) {
     const start = at - Field.SIZE;
-    if (start < 0 || start + Field.END > body.length) continue;
+    if (start < 0 || start + (early ? EARLY_PLUGGED + 8 : Field.END) > body.length) continue;
     const read = (field: number) => body.readBigUInt64BE(start + field);
-    const [address, unit, plugged] = [read(Field.ADDRESS), read(Field.UNIT), read(Field.PLUGGED)];
+    const [address, unit] = [read(Field.ADDRESS), read(Field.UNIT)];
+    const plugged = read(early ? EARLY_PLUGGED : Field.PLUGGED);
     const isUnit = unit >= PAGE_SIZE && (unit & (unit - 1n)) === 0n;
     if (isUnit && address % unit === 0n && plugged <= size && plugged % unit === 0n && address < 2n ** 52n)
       return { gcPhys: Number(address), pages: Number(plugged) / PAGE_SIZE };
@@ -40,7 +54,7 @@ export function pluggedMemory(
 /** Pages of a block that a whole state has. */
 export function expectedPages(
   block: { name: string; size: number; totalPages: number },
-  devices: readonly Pick<DeviceSection, 'name' | 'body'>[],
+  sections: SectionsOfDevices,
 ): number {
-  return pluggedMemory(block, devices)?.pages ?? block.totalPages;
+  return pluggedMemory(block, sections)?.pages ?? block.totalPages;
 }

@@ -157,7 +157,7 @@ class Reading {
   #placePlugged(state: QemuState): void {
     let isPlaced = false;
     for (const block of this.#reader.blocks.all) {
-      const plugged = block.isRam ? undefined : pluggedMemory(block, state.devices);
+      const plugged = block.isRam ? undefined : pluggedMemory(block, state);
       if (plugged) block.gcPhys ??= plugged.gcPhys;
       isPlaced ||= plugged !== undefined;
     }

@@ -21,7 +21,7 @@ export function partedUnits(sections: readonly QemuSection[], end: number): Unit
     const pass = passes.get(section.name) ?? 0;
     passes.set(section.name, pass + 1);
     const next = sections[i + 1]?.offset ?? Math.max(end, section.bodyOffset);
-    return { ...unitOf(section, section.type === 'end' ? 'final' : pass), size: next - section.offset };
+    return { ...unitOf(section, /end|full/.test(section.type) ? 'final' : pass), size: next - section.offset };
   });
 }
 
