@@ -172,7 +172,7 @@ class Splitter {
     const at = this.#at;
     const place = { unit: name, instance };
     if (this.#bytes[at] !== PartType.FOOTER || at >= this.#end) {
-      if (!this.result.devices.some(({ footer }) => footer)) return false;
+      if (!this.#hasMarks && !this.result.devices.some(({ footer }) => footer)) return false;
       if (at >= this.#end) throw this.#cut(`mark after section ${JSON.stringify(name)}`, offset);
       const where = this.#start + at;
       const message = `Cannot read section ${JSON.stringify(name)}: no mark stands after it at ${hex(where)}`;

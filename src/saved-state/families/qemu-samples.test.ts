@@ -195,6 +195,15 @@ const DAMAGES: [string, string, RegExp | undefined, (bytes: Buffer) => Buffer][]
   ],
   ['a cut in RAM', 'truncated', /Input\/output error/, (b) => b.subarray(0, 900_000)],
   ['a cut in a device', 'truncated', /instance 0x0 of device 'cpu'/, (b) => b.subarray(0, found('cpu').offset + 700)],
+  [
+    'the mark after the first device lost',
+    'bad-footer',
+    /Missing section footer for timer/,
+    (b) => {
+      const end = found('timer').offset + sizeOf('timer');
+      return Buffer.concat([b.subarray(0, end - 5), b.subarray(end)]);
+    },
+  ],
   ['a lost end mark', 'truncated', /Input\/output error/, (b) => b.subarray(0, found('globalstate').offset + 134)],
   [
     'the mark after a section',
@@ -370,6 +379,7 @@ describe('damage in a state of QEMU', () => {
     ['the length of the header', (b: Buffer) => b.writeUInt32BE(64, 100)],
     ['the type of compression', (b: Buffer) => b.writeUInt8(1, 104)],
     ['compatible features', (b: Buffer) => b.writeUInt8(1, 81)],
+    ['bitmaps of the disk that the header does not tell', (b: Buffer) => b.writeUInt8(1, 95)],
     ['the entries of the L1 table of the disk', (b: Buffer) => b.writeUInt32BE(0, 36)],
     ['an entry of the table of reference counts', (b: Buffer) => b.writeUInt8(1, Number(b.readBigUInt64BE(48)) + 15)],
     ['the short size of the state', (b: Buffer, { entry }: Tables) => b.writeUInt32BE(77, entry + 32)],

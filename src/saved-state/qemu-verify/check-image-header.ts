@@ -13,6 +13,9 @@ export const MAX_COUNTS_TABLE = 8 * MIB;
 /** Known feature bits: lazy reference counts; bitmaps, raw external data. */
 const COMPATIBLE = 0b1n;
 const AUTOCLEAR = 0b11n;
+const BITMAPS_BIT = 1n;
+const BITMAPS_EXTENSION = 0x2385_2875;
+const EXTENSION_HEAD = 8;
 const COMPRESSION_BIT = 1n << 3n;
 const L1_BITS = 0x00ff_ffff_ffff_fe00n;
 
@@ -47,8 +50,11 @@ export async function* faultsOfHeader(source: ByteSource, image: Qcow2Image): As
       offset: 40,
       qemuSays: 'Active L1 table offset invalid',
     };
-  if (image.version === 3) yield* faultsOfNewFields(header, clusterSize);
-  else if (header.getUint32(100) === NEW_SIZE || header.getUint32(100) === WHOLE_SIZE)
+  if (image.version === 3) {
+    yield* faultsOfNewFields(header, clusterSize);
+    yield* faultsOfBitmaps(source, header, clusterSize);
+  }
+  if (image.version !== 3 && (header.getUint32(100) === NEW_SIZE || header.getUint32(100) === WHOLE_SIZE))
     yield { what: 'the version is 2, but the header has fields of version 3', offset: 4 };
 }
 
@@ -95,6 +101,23 @@ function* faultsOfNewFields(header: DataView, clusterSize: number): Generator<Im
     };
   if (header.getUint32(104) & 0xff_ffff || header.getUint32(108))
     yield { what: 'bytes in the padding of the header', offset: 105 };
+}
+
+/** QEMU writes nothing to an image whose features tell of bitmaps of which no extension of the header tells the place. */
+async function* faultsOfBitmaps(source: ByteSource, header: DataView, clusterSize: number): AsyncGenerator<ImageFault> {
+  if ((header.getBigUint64(88) & BITMAPS_BIT) === 0n) return;
+  for (let at = header.getUint32(100); at + EXTENSION_HEAD <= clusterSize; ) {
+    const head = await readAt(source, at, EXTENSION_HEAD, 'extension of the header');
+    const type = head.getUint32(0);
+    if (type === BITMAPS_EXTENSION) return;
+    if (type === 0) break;
+    at += EXTENSION_HEAD + Math.ceil(head.getUint32(4) / 8) * 8;
+  }
+  yield {
+    what: 'the features tell of bitmaps of the disk, and the header of none',
+    offset: 88,
+    qemuSays: 'Preventing invalid write on metadata (overlaps with bitmap directory)',
+  };
 }
 
 /** Contradictions and impossible values in the entry of a snapshot. */
