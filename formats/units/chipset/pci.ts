@@ -15,11 +15,13 @@ export interface PciDevice {
   regions: (number | undefined)[];
 }
 
-/** PCI ids of the devices that own MMIO2 ranges, by VirtualBox's device name. */
-const DEVICE_IDS: Record<string, readonly number[]> = {
-  VMMDev: [0x80eecafe],
-  vga: [0x80eebeef, 0x15ad0405, 0x15ad0406],
-};
+/** VirtualBox's names of the devices that own MMIO2 ranges, by their PCI ids. */
+const DEVICE_NAMES: ReadonlyMap<number, string> = new Map([
+  [0x80eecafe, 'VMMDev'],
+  [0x80eebeef, 'vga'],
+  [0x15ad0405, 'vga'],
+  [0x15ad0406, 'vga'],
+]);
 
 const REGION_COUNT = 6;
 const BAR_OFFSET = 0x10;
@@ -39,10 +41,8 @@ export function findPciDevices(payload: Uint8Array): Map<string, PciDevice> {
   const view = new DataView(payload.buffer, payload.byteOffset, payload.byteLength);
   const devices = new Map<string, PciDevice>();
   for (let at = 8; at + 64 <= payload.length; at++) {
-    const ids = view.getUint16(at, true) * 0x10000 + view.getUint16(at + 2, true);
-    for (const [name, known] of Object.entries(DEVICE_IDS)) {
-      if (known.includes(ids) && !devices.has(name) && hasBusAddress(view, at)) devices.set(name, readDevice(view, at));
-    }
+    const name = DEVICE_NAMES.get(view.getUint16(at, true) * 0x10000 + view.getUint16(at + 2, true));
+    if (name !== undefined && !devices.has(name) && hasBusAddress(view, at)) devices.set(name, readDevice(view, at));
   }
   return devices;
 }
