@@ -11,6 +11,7 @@ import { collectUnits } from '../../saved-state/reading/collect-units.ts';
 import { Template } from '../template/template.ts';
 import { MachineUnits } from '../units/machine-units.ts';
 import { expectSameMachine } from './same-machine.ts';
+import { expectSameProcessor } from './same-processor.ts';
 import { takeMemory } from './take-memory.ts';
 import { takeUnits } from './take-units.ts';
 
@@ -40,6 +41,7 @@ export async function bringBack(
   expectSameMachine(units, template);
   const loaded = await loadState(like, walk);
   takeUnits(units, template);
+  expectSameProcessor(units);
   const changed = changedPayloads(units);
   const machine = new Machine(
     loaded.memory,

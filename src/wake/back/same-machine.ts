@@ -5,6 +5,7 @@ import { type Card, cardsOf } from '../cards.ts';
 import type { QemuBoard } from '../devices/chipset/board.ts';
 import { boardOf } from '../devices/chipset/boards.ts';
 import { hpetThatGoesOn, isInUse } from '../devices/chipset/hpet.ts';
+import { unfitAddress } from '../devices/chipset/pci.ts';
 import { QEMU_AHCI_PORTS } from '../devices/storage/ahci.ts';
 import { isBusy } from '../devices/storage/ide.ts';
 import type { SectionImage } from '../template/section-image.ts';
@@ -68,6 +69,13 @@ function expectSameDevices(units: MachineUnits, template: Template): void {
   const serial = template.sections.filter(({ name }) => name === 'serial').length;
   if (serial !== units.instancesOf('serial').length)
     throw refused(`the machine of QEMU has ${serial} serial ports, the template another number`);
+  for (const { kind, unit, section, device } of cards) {
+    const address = unfitAddress(template.section(section), device, kind.regions);
+    if (address !== undefined)
+      throw refused(
+        `the guest has ${unit} at 0x${address.toString(16)}, where VirtualBox's, which is larger, has no place`,
+      );
+  }
   expectSameHpet(units, template);
 }
 

@@ -8,7 +8,15 @@ import { RICH_MACHINES, template } from '../testing/woken.ts';
 import { hpet } from './chipset/hpet.ts';
 import { I440FX, planTwins } from './chipset/i440fx.ts';
 import { wakeTwins } from './chipset/interrupt-routes.ts';
-import { type BusDevice, configOf, silence, takeConfigBack, wakeConfig } from './chipset/pci.ts';
+import {
+  type BusDevice,
+  configOf,
+  editConfig,
+  silence,
+  takeConfigBack,
+  unfitAddress,
+  wakeConfig,
+} from './chipset/pci.ts';
 import { takeRoutesBack } from './chipset/routes-back.ts';
 import { e1000 } from './network/e1000.ts';
 import { E1000_REGISTERS } from './network/e1000-registers.ts';
@@ -172,6 +180,17 @@ describe.each(RICH_MACHINES)('in %s', (machine) => {
     wakeConfig(section, { devfn: 0x68, config, pinLevel: 0 } as unknown as BusDevice, regions);
     const after = configOf(section);
     expect([after.getUint32(0x20, true), after.getUint32(0x24, true)]).toEqual([before, 0xf080_4000]);
+  });
+
+  it('a card at an address that VirtualBox’s larger one cannot have is told', async () => {
+    const section = (await template(machine)).section('0000:00:0d.0/ich9_ahci');
+    const sized = (size: number) => {
+      const regions = Array.from({ length: 7 }, (_, i) => ({ type: 0, size: i === 5 ? size : 0 }));
+      return { devfn: 0x68, config: new Uint8Array(256), pinLevel: 0, regions } as unknown as BusDevice;
+    };
+    editConfig(section, (config) => config.setUint32(0x24, 0xfebf_1000, true));
+    expect(unfitAddress(section, sized(0x2000), [[5, 5]])).toBe(0xfebf_1000);
+    expect(unfitAddress(section, sized(0x1000), [[5, 5]])).toBeUndefined();
   });
 
   it('a device that the guest does not listen to yet raises no line of another one', async () => {

@@ -2,7 +2,7 @@ import { type Piix3Bus, placeName } from '../../../../formats/units/chipset/pci-
 import type { SectionImage } from '../../template/section-image.ts';
 
 /** A device on VirtualBox's bus, with its configuration space. */
-export type BusDevice = Pick<Piix3Bus['devices'][number], 'devfn' | 'config' | 'pinLevel'>;
+export type BusDevice = Pick<Piix3Bus['devices'][number], 'devfn' | 'config' | 'pinLevel' | 'regions'>;
 
 /** Numbers of the base addresses that both machines have, as `[QEMU, VirtualBox]`. */
 export type Regions = readonly (readonly [number, number])[];
@@ -103,6 +103,19 @@ export function takeConfigBack(
   to.setUint8(INTERRUPT_LINE, from.getUint8(INTERRUPT_LINE));
   for (const [theirs, ours] of regions)
     wakeBaseAddress(to, ours, from.getUint32(BASE_ADDRESSES + REGION_SIZE * theirs, true));
+}
+
+/** An address of QEMU's that VirtualBox's device cannot have, whose regions are larger; undefined: there is none. */
+export function unfitAddress(section: SectionImage, { regions: own }: BusDevice, regions: Regions): number | undefined {
+  const config = configOf(section);
+  return regions
+    .map(([theirs, ours]) => {
+      const value = config.getUint32(BASE_ADDRESSES + REGION_SIZE * theirs, true);
+      const address = (value & ~((value & IO) !== 0 ? IO_KIND : MEMORY_KIND)) >>> 0;
+      const size = own?.[ours]?.size ?? 0;
+      return size > 0 && address % size !== 0 ? address : undefined;
+    })
+    .find((address) => address !== undefined);
 }
 
 /** The configuration space of a device of VirtualBox. */
