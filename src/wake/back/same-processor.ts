@@ -28,8 +28,8 @@ export function expectSameProcessor(units: MachineUnits): void {
   if (missing.length > 0)
     throw new UnsupportedError(
       'not-wakeable',
-      `Cannot bring back: the guest uses ${missing.join(', ')}, which the processor of the template lacks; boot it in ` +
-        'QEMU with a processor that lacks it, too (such as -cpu qemu64)',
+      `Cannot bring back: the guest uses ${missing.join(', ')}, which the processor of the template lacks; ` +
+        'boot it in QEMU with a processor that lacks it, too (such as -cpu qemu64)',
     );
 }
 
