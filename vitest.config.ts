@@ -20,7 +20,7 @@ export default defineConfig({
     testTimeout: 120_000,
     hookTimeout: 120_000,
     unstubEnvs: true,
-    setupFiles: ['./formats/testing/equal-bytes.ts'],
+    setupFiles: ['./formats/testing/each-file.ts'],
     projects: [
       // Modules are loaded once for all of these, as they keep nothing from one test to the next.
       { extends: true, test: { name: 'shared', include: ALL, exclude: ALONE, isolate: false } },

@@ -33,9 +33,7 @@ describe('savkit console', () => {
         stdin: Buffer.from(`poke 0x1000 cafe\nsave ${output}\n`),
       });
       expect(exitCode).toBe(0);
-      expect((await runSavkit(['peek', output, '--at', '0x1000', '--len', '2', '--raw'])).stdout.toString('hex')).toBe(
-        'cafe',
-      );
+      expect((await runHere('peek', output, '--at', '0x1000', '--len', '2', '--raw')).stdout).toBe('\xca\xfe');
     } finally {
       rmSync(folder, { recursive: true });
     }
@@ -53,9 +51,7 @@ describe('savkit console', () => {
       const [told] = await once(child.stderr, 'data');
       expect(await once(child, 'close')).toEqual([130, null]);
       const [, path] = /it is saved in (.*)\n/.exec(String(told)) ?? [];
-      expect((await runSavkit(['peek', path, '--at', '0x1000', '--len', '2', '--raw'])).stdout.toString('hex')).toBe(
-        'cafe',
-      );
+      expect((await runHere('peek', path, '--at', '0x1000', '--len', '2', '--raw')).stdout).toBe('\xca\xfe');
     } finally {
       child.kill('SIGKILL');
       rmSync(folder, { recursive: true });

@@ -17,6 +17,7 @@ import { emptyMachine } from '../../src/running/empty-machine.ts';
 import { Guest } from '../../src/running/guest.ts';
 import { RunningMachine } from '../../src/running/running-machine.ts';
 import { askMachine } from '../control/control-client.ts';
+import { runHere } from '../testing/run-here.ts';
 import { expectSchema } from '../testing/savkit-json.ts';
 import { testGround } from '../testing/test-ground.ts';
 
@@ -120,11 +121,11 @@ describe('receive --keep', () => {
 
   it('refuses options that are for one machine, and no number of machines', async () => {
     for (const words of [['-o', 'x.sav'], ['--seed', 'x.sav'], ['--max-incoming', '0'], ['--teleporter']]) {
-      const { exitCode } = await start('receive', '--listen', '127.0.0.1:0', '--insecure', '--keep', ...words).ended;
+      const { exitCode } = await runHere('receive', '--listen', '127.0.0.1:0', '--insecure', '--keep', ...words);
       expect(exitCode, words.join(' ')).toBe(2);
     }
-    const alone = start('receive', '--listen', '127.0.0.1:0', '--insecure', '--max-incoming', '3');
-    expect((await alone.ended).exitCode).toBe(2);
+    const alone = await runHere('receive', '--listen', '127.0.0.1:0', '--insecure', '--max-incoming', '3');
+    expect(alone.exitCode).toBe(2);
   });
 });
 

@@ -9,6 +9,7 @@ import { MIGRATION_CODES } from '../../migrations/wire/migration-error.ts';
 import { emptyMachine } from '../../src/running/empty-machine.ts';
 import { RunningMachine } from '../../src/running/running-machine.ts';
 import type { KeptMachine } from '../control/kept-machine.ts';
+import { runHere } from '../testing/run-here.ts';
 import { expectSchema } from '../testing/savkit-json.ts';
 import { testGround } from '../testing/test-ground.ts';
 import { Drain } from './drain.ts';
@@ -137,7 +138,7 @@ describe('drain', () => {
     ['--resume without a journal', ['vm.sock', '--to', 'a:1', '--resume']],
     ['no slots', ['vm.sock', '--to', 'a:1', '--jobs', '0']],
   ])('refuses %s', async (_, words) => {
-    expect((await start('drain', ...words, '--insecure').ended).exitCode).toBe(2);
+    expect((await runHere('drain', ...words, '--insecure')).exitCode).toBe(2);
   });
 });
 

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { SavkitProcess } from '../../migrations/testing/savkit-process.ts';
+import { runHere } from '../testing/run-here.ts';
 import { runSavkit } from '../testing/run-savkit.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'savkit-messages-'));
@@ -27,16 +28,19 @@ afterAll(() => {
   rmSync(folder, { recursive: true, force: true });
 });
 
-/** What a person would see, on either stream. */
-async function said(...args: string[]): Promise<{ exitCode: number | null; text: string }> {
-  const { exitCode, stdout, stderr } = await runSavkit(args);
-  const text = `${stdout}${stderr}`;
+/** What a person sees, on either stream. */
+async function said(...args: string[]): Promise<{ exitCode: unknown; text: string }> {
+  const { exitCode, stdout, stderr } = await runHere(...args);
+  return { exitCode, text: readable(`${stdout}${stderr}`) };
+}
+
+function readable(text: string): string {
   expect(text).not.toMatch(
     /\d[eE][+-]\d|\bMB\b|\{"|\bE[A-Z]{4,}\b|\b1 (rounds|pages|passes|streams|steps)\b|undefined|NaN/,
   );
   for (const row of text.split('\n').filter((each) => /^ {2,}\w+( {2,}\w+){4,}/.test(each)))
     expect(row.length).toBeLessThanOrEqual(80);
-  return { exitCode, text };
+  return text;
 }
 
 describe('migrate', () => {
@@ -79,24 +83,18 @@ describe('migrate', () => {
   it('names ways out when the time is over, and says limits in words', async () => {
     const target = new SavkitProcess('receive', '--listen', '127.0.0.1:0', '--insecure', ...records);
     const to = ['--to', `127.0.0.1:${await target.port()}`, '--insecure', ...records];
-    const tooSlow = said(
-      'migrate',
-      socket,
-      ...to,
-      '--bandwidth',
-      '200K',
-      '--compression',
-      'never',
-      '--max-downtime',
-      '1',
-    );
+    const limits = ['--bandwidth', '200K', '--compression', 'never', '--max-downtime', '1'];
+    const tooSlow = runSavkit(['migrate', socket, ...to, ...limits]);
     await target.event('arriving');
     const changed = await said('migrate', socket, '--change', '--bandwidth', '300K', '--time-limit', '0.5');
     expect(changed.text).toContain(
       'may now stand still for 1 ms, 1500 ms when rounds get no better; bandwidth: 300 KiB/s; time limit: 500 ms, then cancel',
     );
-    const { exitCode, text } = await tooSlow;
-    expect([exitCode, text]).toEqual([4, expect.stringContaining('ways out: a longer stop (--max-downtime MS)')]);
+    const { exitCode, stdout, stderr } = await tooSlow;
+    expect([exitCode, readable(`${stdout}${stderr}`)]).toEqual([
+      4,
+      expect.stringContaining('ways out: a longer stop (--max-downtime MS)'),
+    ]);
     await target.ended;
   });
 });

@@ -18,6 +18,11 @@ import { testGround } from '../testing/test-ground.ts';
 const { path, ending, start, keep } = testGround('migrate');
 const ask = (socket: string, command: 'status' | 'check' | 'stop') =>
   askMachine(socket, { command }, () => {}, AbortSignal.timeout(10_000));
+/** A command in this process. */
+async function here(...words: string[]): Promise<{ exitCode: number; result: Record<string, unknown>; error: string }> {
+  const { exitCode, result, error } = await savkitFile<Record<string, unknown> | null>(...words);
+  return { exitCode, result: result ?? {}, error: error?.message ?? '' };
+}
 const migrateArguments = (port: number) => [
   'migrate',
   path('vm.sock'),
@@ -84,7 +89,7 @@ describe('receive --seed', () => {
     const { running } = await runningMachine(10);
     const other = 'test-vectors/states/own-pae.sav';
     const target = start('receive', '--listen', '127.0.0.1:0', '--insecure', '--records', path('t'), '--seed', other);
-    const { error, exitCode } = await start(...migrateArguments(await target.port())).ended;
+    const { error, exitCode } = await here(...migrateArguments(await target.port()));
     expect([exitCode, error]).toEqual([5, expect.stringContaining(`the seed ${other} has`)]);
     expect(running.state).toBe('running');
   });
@@ -138,8 +143,7 @@ describe('migrate --change', () => {
     const migration = start(...migrateArguments(await target.port()), '--bandwidth', '20K', '--compression', 'never');
     await migration.event('connected');
     // At this pace it would take longer than a test may.
-    const changed = await start('migrate', path('vm.sock'), '--change', '--bandwidth', '1G', '--max-downtime', '500')
-      .ended;
+    const changed = await here('migrate', path('vm.sock'), '--change', '--bandwidth', '1G', '--max-downtime', '500');
     expect(changed.result).toMatchObject({
       action: 'change',
       limits: { bandwidth: 2 ** 30, maxDowntimeMs: 500, onTimeLimit: 'cancel' },
@@ -150,7 +154,7 @@ describe('migrate --change', () => {
 
   it('says so when nothing is being migrated', async () => {
     await runningMachine(1);
-    const { exitCode, error } = await start('migrate', path('vm.sock'), '--change', '--bandwidth', '1G').ended;
+    const { exitCode, error } = await here('migrate', path('vm.sock'), '--change', '--bandwidth', '1G');
     expect([exitCode, error]).toEqual([2, 'Cannot change limits: the machine is not being migrated']);
   });
 });
@@ -204,7 +208,7 @@ describe('migrate', () => {
       'test-vectors/tls/authority.pem',
     ];
     const { running } = await runningMachine(1);
-    const { exitCode, error } = await start('migrate', path('vm.sock'), '--to', '127.0.0.1:1', ...certificates).ended;
+    const { exitCode, error } = await here('migrate', path('vm.sock'), '--to', '127.0.0.1:1', ...certificates);
     expect([exitCode, error]).toEqual([
       2,
       expect.stringContaining('Cannot use test-vectors/tls/source.pem with test-vectors/tls/target.key'),
@@ -259,7 +263,7 @@ describe('migrate --resolve', () => {
 
   it('has a target that waits run the machine', async () => {
     const { running, target, migration, records } = await cutAtCommit();
-    const { result, exitCode } = await start('migrate', '--resolve', records[0], '--peer-record', records[1]).ended;
+    const { result, exitCode } = await here('migrate', '--resolve', records[0], '--peer-record', records[1]);
     expect([exitCode, result.survivor]).toEqual([0, 'target']);
     await target.event('control');
     expect(await ask(path('there.sock'), 'check')).toMatchObject({ faults: [] });
@@ -282,7 +286,7 @@ describe('migrate --resolve', () => {
     const records = [path('source.json'), path('target.json')];
     await writeRecord(records[0], { ...record, side: 'source', decision: 'migrating' });
     await writeRecord(records[1], { ...record, side: 'target', decision: 'ready' });
-    const { result, exitCode } = await start('migrate', '--resolve', records[0], '--peer-record', records[1]).ended;
+    const { result, exitCode } = await here('migrate', '--resolve', records[0], '--peer-record', records[1]);
     expect([exitCode, result.survivor, result.written]).toEqual([3, 'source', []]);
     expect(await decisions(records)).toEqual(['migrating', 'ready']);
   });
@@ -292,9 +296,9 @@ describe('migrate --resolve', () => {
     target.child.kill('SIGKILL');
     await target.ended;
     // One record alone is not enough to tell.
-    const alone = await start('migrate', '--resolve', records[0]).ended;
+    const alone = await here('migrate', '--resolve', records[0]);
     expect([alone.exitCode, alone.result.survivor]).toEqual([3, 'undecided']);
-    const { result, exitCode } = await start('migrate', '--resolve', records[0], '--peer-record', records[1]).ended;
+    const { result, exitCode } = await here('migrate', '--resolve', records[0], '--peer-record', records[1]);
     expect([exitCode, result.survivor]).toEqual([0, 'source']);
     expect((await migration.ended).result.outcome).toBe('kept');
     expect(await decisions(records)).toEqual(['kept', 'gave-up']);

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, expect, it } from 'vitest';
 import { SavkitProcess } from '../../migrations/testing/savkit-process.ts';
-import { runSavkit } from '../testing/run-savkit.ts';
+import { runHere } from '../testing/run-here.ts';
 import { savkitFile, savkitJson } from '../testing/savkit-json.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'savkit-in-file-'));
@@ -23,13 +23,7 @@ function receive(...options: string[]): SavkitProcess {
 
 it('refuses a machine that it could not run before a page of it moves', async () => {
   const target = receive();
-  const { exitCode, stderr } = await runSavkit([
-    'migrate',
-    STATE,
-    '--to',
-    `127.0.0.1:${await target.port()}`,
-    ...trust,
-  ]);
+  const { exitCode, stderr } = await runHere('migrate', STATE, '--to', `127.0.0.1:${await target.port()}`, ...trust);
   expect([exitCode, stderr]).toEqual([
     5,
     expect.stringContaining(
@@ -44,8 +38,8 @@ it('keeps it in the file that it was given, and both sides say so', async () => 
   const file = join(folder, 'there.sav');
   const target = receive('-o', file);
   const to = ['--to', `127.0.0.1:${await target.port()}`];
-  const { exitCode, stdout } = await runSavkit(['migrate', STATE, ...to, ...trust]);
-  expect([exitCode, stdout.toString()]).toEqual([
+  const { exitCode, stdout } = await runHere('migrate', STATE, ...to, ...trust);
+  expect([exitCode, stdout]).toEqual([
     0,
     expect.stringContaining(`${STATE}: is at the target, in a file; it does not run there`),
   ]);

@@ -1,11 +1,11 @@
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { SavkitProcess } from '../../migrations/testing/savkit-process.ts';
 import { STATES_FOLDER } from '../../src/testing/states.ts';
-import { runSavkit } from '../testing/run-savkit.ts';
-import { expectSchema } from '../testing/savkit-json.ts';
+import { runHere } from '../testing/run-here.ts';
+import { expectSchema, savkitFile } from '../testing/savkit-json.ts';
 
 const live = join(STATES_FOLDER, 'own-long-live.sav');
 
@@ -14,6 +14,7 @@ let output: string;
 beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), 'savkit-teleporter-'));
   output = join(folder, 'vm.sav');
+  vi.stubEnv('SAVKIT_TELEPORTER_PASSWORD', 'x');
 });
 afterEach(() => {
   rmSync(folder, { recursive: true, force: true });
@@ -25,6 +26,13 @@ function receive(...options: string[]): SavkitProcess {
 
 function send(port: number, ...options: string[]): SavkitProcess {
   return new SavkitProcess('send', live, '--teleporter', '--to', `127.0.0.1:${port}`, ...options);
+}
+
+/** The same in this process. */
+async function sendHere(port: number, ...options: string[]): Promise<{ exitCode: number; error: string }> {
+  const words = ['send', live, '--teleporter', '--to', `127.0.0.1:${port}`, ...options];
+  const { exitCode, error } = await savkitFile(...words);
+  return { exitCode, error: error?.message ?? '' };
 }
 
 /** The exit code and result of a command whose last event must match the schema of `--json`. */
@@ -69,18 +77,17 @@ describe('savkit receive --teleporter and savkit send --teleporter', () => {
     expect(await endOf(source)).toMatchObject({ exitCode: 0, error: '', result: { paused: false } });
     expect(await endOf(target)).toMatchObject({ exitCode: 0, result: { end: 'handed-over' } });
     await machine.ended;
-    expect((await runSavkit(['verify', output])).exitCode).toBe(0);
+    expect((await runHere('verify', output)).exitCode).toBe(0);
   });
 
   it('decline after a complete copy: the source reads why, and keeps the machine', async () => {
     const target = receive('--flatten');
-    const source = send(await target.port());
-    const refused = await endOf(source);
+    const refused = await sendHere(await target.port());
     expect(refused.exitCode).toBe(4);
     expect(refused.error).toContain('savkit has a complete copy of this machine');
     expect(refused.error).toContain('the machine stays here');
     expect(await endOf(target)).toMatchObject({ exitCode: 0, result: { end: 'declined', flattened: true } });
-    expect((await runSavkit(['inspect', output])).stdout.toString()).not.toContain('live save');
+    expect((await runHere('inspect', output)).stdout).not.toContain('live save');
     expect(readdirSync(folder)).toEqual(['vm.sav']);
   });
 
@@ -100,22 +107,21 @@ describe('savkit receive --teleporter and savkit send --teleporter', () => {
   });
 
   it('want a password, but not on the command line', async () => {
-    const none = { SAVKIT_TELEPORTER_PASSWORD: undefined } as NodeJS.ProcessEnv;
-    const { exitCode, stderr } = await runSavkit(['receive', '--teleporter', '--listen', '127.0.0.1:0', '-o', output], {
-      env: none,
-    });
+    vi.stubEnv('SAVKIT_TELEPORTER_PASSWORD', undefined);
+    const words = ['--teleporter', '--listen', '127.0.0.1:0', '-o', output];
+    const { exitCode, stderr } = await runHere('receive', ...words);
     expect(exitCode).toBe(2);
     expect(stderr).toContain('--password-file');
-    expect((await runSavkit(['send', live, '--teleporter', '--to', '127.0.0.1:1', '--password', 'x'])).exitCode).toBe(
-      2,
-    );
+    expect((await runHere('send', live, '--teleporter', '--to', '127.0.0.1:1', '--password', 'x')).exitCode).toBe(2);
   });
 
   it('say what cannot be done before anybody connects', async () => {
     writeFileSync(output, 'mine');
-    expect(await endOf(receive())).toMatchObject({ exitCode: 4, error: expect.stringContaining('exists already') });
+    const words = ['--teleporter', '--listen', '127.0.0.1:0', '-o', output];
+    const { exitCode, stderr } = await runHere('receive', ...words);
+    expect([exitCode, stderr]).toEqual([4, expect.stringContaining('exists already')]);
     expect(readFileSync(output, 'utf8')).toBe('mine');
-    expect(await endOf(send(1))).toMatchObject({
+    expect(await sendHere(1)).toMatchObject({
       exitCode: 4,
       error: expect.stringContaining('Cannot connect to 127.0.0.1:1'),
     });
@@ -140,8 +146,8 @@ describe('savkit relay', () => {
       '--key-file',
       key,
     );
-    const source = send(await first.port());
-    for (const process of [source, first, second, target]) expect((await endOf(process)).exitCode).toBe(0);
+    expect((await sendHere(await first.port())).exitCode).toBe(0);
+    for (const process of [first, second, target]) expect((await endOf(process)).exitCode).toBe(0);
     for (const file of [output, record]) expect(readFileSync(file).equals(readFileSync(live))).toBe(true);
   });
 
@@ -157,8 +163,7 @@ describe('savkit relay', () => {
       '--record',
       record,
     );
-    const source = send(await relay.port());
-    expect((await endOf(source)).exitCode).toBe(4);
+    expect((await sendHere(await relay.port())).exitCode).toBe(4);
     expect(await endOf(relay)).toMatchObject({
       exitCode: 3,
       result: { end: 'refused', recorded: true, refusal: { at: 'load-complete', status: -1858 } },
@@ -168,15 +173,8 @@ describe('savkit relay', () => {
   });
 
   it('wants a key when it is to encrypt', async () => {
-    const { exitCode, stderr } = await runSavkit([
-      'relay',
-      '--listen',
-      '127.0.0.1:0',
-      '--to',
-      '127.0.0.1:1',
-      '--encrypt',
-      'in',
-    ]);
+    const words = ['--listen', '127.0.0.1:0', '--to', '127.0.0.1:1', '--encrypt', 'in'];
+    const { exitCode, stderr } = await runHere('relay', ...words);
     expect(exitCode).toBe(2);
     expect(stderr).toContain('--key-file');
   });

@@ -12,7 +12,7 @@ export interface JsonFile<T> {
   exitCode: number;
   result: T;
   findings: { code: string }[];
-  error: { code: string } | null;
+  error: { code: string; message: string } | null;
 }
 
 /** Fails where a document, or the event of a file, is not as `cli/output.schema.json` describes it. */
