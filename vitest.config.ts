@@ -17,6 +17,8 @@ export default defineConfig({
     reporters: ['default', './cli/testing/count-reporter.ts'],
     // Without this, one processor is left to vitest itself, which has little to do.
     maxWorkers: '100%',
+    // As many processes as processors: further threads that collect garbage take a tenth of the time, and save none.
+    execArgv: ['--single-threaded-gc', '--min-semi-space-size=16'],
     testTimeout: 120_000,
     hookTimeout: 120_000,
     unstubEnvs: true,
