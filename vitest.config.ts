@@ -10,6 +10,8 @@ const ALONE = [
   'migrations/source/outage.test.ts',
   'cli/control/hostile-sockets.test.ts',
 ];
+/** As many processes as processors: further threads that collect garbage take a tenth of the time, and save none. */
+const LITTLE_GARBAGE = ['--single-threaded-gc', '--min-semi-space-size=16'];
 const ALL = ['{formats,src,migrations,cli,examples,scripts}/**/*.test.ts'];
 
 export default defineConfig({
@@ -17,15 +19,16 @@ export default defineConfig({
     reporters: ['default', './cli/testing/count-reporter.ts'],
     // Without this, one processor is left to vitest itself, which has little to do.
     maxWorkers: '100%',
-    // As many processes as processors: further threads that collect garbage take a tenth of the time, and save none.
-    execArgv: ['--single-threaded-gc', '--min-semi-space-size=16'],
     testTimeout: 120_000,
     hookTimeout: 120_000,
     unstubEnvs: true,
     setupFiles: ['./formats/testing/each-file.ts'],
     projects: [
       // Modules are loaded once for all of these, as they keep nothing from one test to the next.
-      { extends: true, test: { name: 'shared', include: ALL, exclude: ALONE, isolate: false } },
+      {
+        extends: true,
+        test: { name: 'shared', include: ALL, exclude: ALONE, isolate: false, execArgv: LITTLE_GARBAGE },
+      },
       { extends: true, test: { name: 'alone', include: ALONE } },
     ],
   },
