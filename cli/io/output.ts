@@ -78,6 +78,8 @@ export async function tryFile(path: string, options: OutputOptions): Promise<voi
 
 /** A temporary file whose bytes are copied to a stream when it is complete. */
 class StreamedFile extends WrittenFile implements FileSink {
+  /** A stream keeps no file. */
+  readonly isInPlace = false;
   readonly #file: ScratchFile;
   readonly #stream: OutputStream;
 

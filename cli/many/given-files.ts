@@ -8,7 +8,7 @@ import { holdAddress } from '../io/addresses.ts';
 import { stop, whenAborted } from '../io/stop.ts';
 import type { ManyOptions } from './options.ts';
 
-/** A file for a command. If it is an address, `file` is its name, which stands for it until it is released. */
+/** A file that a command is to take; the name of an address is held until it is done with. */
 export interface GivenFile {
   file: string;
   /** Found in a folder, not named: it may be anything. */

@@ -139,7 +139,7 @@ const fileShape = fields({
 
 function fileOf(value: Loose, command: string): FileFigures {
   const { exitCode, result, ...given } = fileShape(value);
-  // Events of older releases may hold whole addresses.
+  // Of older releases an event may hold a whole address.
   const file = addressName(given.file);
   const outcome = given.outcome || result.verdict || (exitCode === 0 ? 'done' : `exit code ${exitCode}`);
   return {

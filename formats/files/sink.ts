@@ -4,9 +4,9 @@ import { EnvironmentError } from '../errors.ts';
 import { KIB, MIB } from '../sizes.ts';
 import type { DiskFile } from '../world/disk.ts';
 import { world } from '../world/world.ts';
-import { alreadyThere, checkStillFree, type OutputOptions, outputPlace } from './output-place.ts';
+import { FileName } from './file-name.ts';
+import { checkStillFree, type OutputOptions, outputPlace } from './output-place.ts';
 import type { ByteSource } from './source.ts';
-import { syncFolder } from './sync-folder.ts';
 import { forgetTemporaryFile, nameTemporaryFile, removeLeftovers } from './temporary-files.ts';
 import { WatchedFile } from './watched-file.ts';
 import { WrittenFile } from './written-file.ts';
@@ -42,8 +42,13 @@ export interface FileSink extends ReadableSink {
   expectRoom?(bytes: number): Promise<void>;
   /** Makes the bytes written so far durable, so that `commit` is quick and unlikely to fail. */
   sync(): Promise<void>;
-  /** Makes the bytes durable and gives the file its name. */
+  /** Makes the bytes durable and gives the file its name. Where it fails, all names are as before (but see `isInPlace`). */
   commit(): Promise<void>;
+  /**
+   * The file stands under its name. Where `commit` has failed all the same, the name could not be taken away again, and
+   * may be gone after a crash of the host.
+   */
+  readonly isInPlace: boolean;
   /** Removes the file. Does nothing after `commit`. */
   abort(): Promise<void>;
 }
@@ -97,6 +102,7 @@ class TemporaryFile extends WrittenFile implements FileSink {
   readonly #temporary: string;
   readonly #file: DiskFile;
   readonly #options: OutputOptions;
+  readonly #fileName: FileName;
   /** Bytes since the last sync began. */
   #unsynced = 0;
   #syncing: Promise<void> | undefined;
@@ -108,6 +114,7 @@ class TemporaryFile extends WrittenFile implements FileSink {
     this.#temporary = temporary;
     this.#file = file;
     this.#options = options;
+    this.#fileName = new FileName(path, place);
   }
 
   async expectRoom(bytes: number): Promise<void> {
@@ -157,10 +164,7 @@ class TemporaryFile extends WrittenFile implements FileSink {
     if (this.#options.inPlaceOf !== undefined) WatchedFile.letReplace(this.#options.inPlaceOf);
     await this.attempt(async () => {
       await this.#close();
-      if (this.#options.force) await world.disk.rename(this.#temporary, this.#place);
-      else await this.#linkIntoPlace();
-      forgetTemporaryFile(this.#temporary);
-      await syncFolder(dirname(this.#place));
+      await this.#fileName.give(this.#temporary, this.#options.force === true);
     });
   }
 
@@ -170,31 +174,16 @@ class TemporaryFile extends WrittenFile implements FileSink {
     forgetTemporaryFile(this.#temporary);
   }
 
+  get isInPlace(): boolean {
+    return this.#fileName.isGiven;
+  }
+
   async #close(): Promise<void> {
     if (!this.isOpen) return;
     this.isOpen = false;
     await this.#syncing?.catch(() => {});
     await this.#file.close();
   }
-
-  /** A link, unlike a rename, never replaces a file that has appeared meanwhile. Not all file systems have links. */
-  async #linkIntoPlace(): Promise<void> {
-    try {
-      await world.disk.link(this.#temporary, this.#place);
-      await world.disk.unlink(this.#temporary);
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code === 'EEXIST' || (await exists(this.#place)))
-        throw alreadyThere(this.name);
-      await world.disk.rename(this.#temporary, this.#place);
-    }
-  }
-}
-
-async function exists(path: string): Promise<boolean> {
-  return world.disk.stat(path, { bigint: true }).then(
-    () => true,
-    () => false,
-  );
 }
 
 /** A sink over a stream (stdout, a socket); waits while the stream is full. */

@@ -6,6 +6,8 @@ export class SimulatedFile {
   readonly number: number;
   bytes: Buffer = Buffer.alloc(0);
   changedAt = 0;
+  /** Holds `bytes`, and zeros after them, so that a file that grows is not copied with each write. */
+  #room: Buffer = this.bytes;
   #durable: Buffer = Buffer.alloc(0);
   /** What was written since the last sync, in order; a change of size has no bytes. */
   #unsynced: { at: number; bytes: Buffer | undefined }[] = [];
@@ -16,12 +18,19 @@ export class SimulatedFile {
 
   write(bytes: Uint8Array, at: number): void {
     this.#unsynced.push({ at, bytes: Buffer.from(bytes) });
-    this.bytes = written(this.bytes, at, bytes);
+    if (at + bytes.length > this.bytes.length) this.#setSize(at + bytes.length);
+    this.bytes.set(bytes, at);
   }
 
   resize(size: number): void {
     this.#unsynced.push({ at: size, bytes: undefined });
-    this.bytes = resized(this.bytes, size);
+    this.#setSize(size);
+  }
+
+  #setSize(size: number): void {
+    if (size > this.#room.length) this.#room = resized(this.bytes, Math.max(size, 2 * this.#room.length));
+    this.#room.fill(0, size, this.bytes.length);
+    this.bytes = this.#room.subarray(0, size);
   }
 
   sync(): void {
@@ -47,6 +56,7 @@ export class SimulatedFile {
     }
     this.#unsynced = [];
     this.bytes = Buffer.from(this.#durable);
+    this.#room = this.bytes;
   }
 }
 

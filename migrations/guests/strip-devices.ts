@@ -12,8 +12,7 @@ import { MigrationError } from '../wire/migration-error.ts';
  * those pages as they are, as it does not check whether any have come.
  * @param moved names of the blocks that savkit moves
  * @param capabilities added to those that the stream names
- * @throws FormatError, UnsupportedError for a stream that is not understood; MigrationError `too-much` for a result
- * that is too large to be sent
+ * @throws FormatError, UnsupportedError for a stream that is not understood
  */
 export async function stripDevices(
   stream: Readable,

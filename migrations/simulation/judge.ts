@@ -115,9 +115,9 @@ function leftFaults(play: Play): string[] {
     const process = play[name];
     if (process && !process.isGone) {
       for (const path of process.files.openFiles) faults.push(`the ${name} has left ${path} open`);
-      if (process.sockets.size > 0) faults.push(`the ${name} has ${process.sockets.size} connections open`);
-      // Who asks for ever after a frame was changed has its timer.
+      // A source that asks for ever after a frame was changed has a timer, or is asking.
       const mayWait = play.had.has('lie') && !play.isSourceDone;
+      if (process.sockets.size > 0 && !mayWait) faults.push(`the ${name} has ${process.sockets.size} connections open`);
       if (process.timers.size > 0 && !mayWait) faults.push(`the ${name} waits for ${process.timers.size} timers`);
     }
     if (play.had.has('kill') || play.had.has('crash') || play.had.has('disk')) continue;

@@ -2,21 +2,26 @@ import { spawnSync } from 'node:child_process';
 import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { MUTATIONS } from './mutations.ts';
+import { MUTATIONS, type Mutation } from './mutations.ts';
 
 // npm run campaign -- mutate [RUNS [WORDS]]: puts faults into a copy of the built code, one after the other, and has
 // the simulator look for each with the same seeds, aimed ones first. Each has to be found; the seed that finds it is
 // told.
 
-const SIMULATE = 'simulate.campaign.js';
-const SAVES = 'saves/simulate-saves.campaign.js';
+const WAYS: Readonly<Record<NonNullable<Mutation['foundBy']> | 'migrations', [string, ...string[]][]>> = {
+  migrations: [['simulate.campaign.js', '--aimed'], ['simulate.campaign.js']],
+  saves: [['saves/simulate-saves.campaign.js']],
+  teleports: [['teleports/simulate-teleports.campaign.js']],
+};
 
 const [runs = '20000', words = ''] = process.argv.slice(2);
 const dist = fileURLToPath(new URL('../..', import.meta.url));
 const missed: string[] = [];
 let found = 0;
 
-for (const { name, isOfSaves, file, from, to } of MUTATIONS.filter((mutation) => mutation.name.includes(words))) {
+for (const { name, foundBy = 'migrations', file, from, to } of MUTATIONS.filter((mutation) =>
+  mutation.name.includes(words),
+)) {
   const copy = mkdtempSync(join(dist, '..', 'dist-mutant-'));
   try {
     cpSync(dist, copy, { recursive: true });
@@ -30,7 +35,7 @@ for (const { name, isOfSaves, file, from, to } of MUTATIONS.filter((mutation) =>
       path,
       code.replace(from, () => to),
     );
-    const { seed, fault } = firstFound(copy, isOfSaves ? [[SAVES]] : [[SIMULATE, '--aimed'], [SIMULATE]]);
+    const { seed, fault } = firstFound(copy, WAYS[foundBy]);
     if (seed === undefined) missed.push(name);
     else found++;
     console.log(

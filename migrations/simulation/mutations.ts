@@ -1,8 +1,8 @@
 /** A fault put into the code on purpose: in this file of `dist`, this text becomes that. */
 export interface Mutation {
   name: string;
-  /** Found by live saves, not by migrations. */
-  isOfSaves?: boolean;
+  /** What finds it; default: migrations. */
+  foundBy?: 'saves' | 'teleports';
   file: string;
   from: string;
   to: string;
@@ -13,6 +13,7 @@ const RECEIVER = 'arrival/receiver.js';
 const TARGET_CUSTODY = 'arrival/target-custody.js';
 const CUSTODY = 'source/source-custody.js';
 const LIVE_SAVE = '../src/live-save/live-save.js';
+const TELEPORT = 'teleporter/teleport-running.js';
 const SINK = '../formats/files/sink.js';
 
 /** Faults that the simulator has to find. */
@@ -21,8 +22,8 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     name: 'the folder of a record is not synced',
     file: RECORD,
-    from: 'await syncFolder(dirname(path));\n    }\n    catch (error) {\n        // Everybody',
-    to: ';\n    }\n    catch (error) {\n        // Everybody',
+    from: '`);\n    }\n    try {\n        await syncFolder(dirname(path));',
+    to: '`);\n    }\n    try {\n        ;',
   },
   {
     name: 'the source tells the target before it has written down its decision',
@@ -148,44 +149,72 @@ export const MUTATIONS: readonly Mutation[] = [
   },
   {
     name: 'a saved file is not synced',
-    isOfSaves: true,
+    foundBy: 'saves',
     file: SINK,
     from: 'await this.sync();',
     to: ';',
   },
   {
     name: 'the folder of a saved file is not synced',
-    isOfSaves: true,
-    file: SINK,
-    from: 'await syncFolder(dirname(this.#place));',
-    to: ';',
+    foundBy: 'saves',
+    file: '../formats/files/file-name.js',
+    from: 'await syncFolder(dirname(this.#place)).catch(',
+    to: 'await Promise.resolve().catch(',
   },
   {
     name: 'a save that fails leaves what it has written',
-    isOfSaves: true,
+    foundBy: 'saves',
     file: SINK,
     from: 'await world.disk.unlink(this.#temporary).catch(() => { });',
     to: ';',
   },
   {
     name: 'a save that fails in its last part leaves the machine as it is',
-    isOfSaves: true,
+    foundBy: 'saves',
     file: LIVE_SAVE,
     from: "if (this.#step === 'final')",
     to: 'if (false)',
   },
   {
     name: 'pages stay monitored after a live save',
-    isOfSaves: true,
+    foundBy: 'saves',
     file: LIVE_SAVE,
     from: 'await this.#tracker.finishInTurns();',
     to: ';',
   },
   {
     name: 'a page is left out of the last pass',
-    isOfSaves: true,
+    foundBy: 'saves',
     file: '../src/live-save/ram-tracker.js',
     from: 'if (entries[at] & (Live.DIRTY | Live.IGNORE) && range',
     to: 'if (at % 7 !== 3 && entries[at] & (Live.DIRTY | Live.IGNORE) && range',
+  },
+  {
+    name: 'a machine that is teleported may be changed',
+    foundBy: 'teleports',
+    file: TELEPORT,
+    from: 'percent === 100 && running.hold()',
+    to: 'percent',
+  },
+  {
+    name: 'a machine goes on after a teleport whose answer got lost',
+    foundBy: 'teleports',
+    file: TELEPORT,
+    from: "departure.letGo(error instanceof SavkitError && error.code === 'hand-over-unknown');",
+    to: 'departure.letGo(false);',
+  },
+  {
+    name: 'a source that gets no answer to a hand-over is told that its machine stays',
+    foundBy: 'teleports',
+    file: 'teleporter/sender.js',
+    from: 'throw this.#unknown(undefined);',
+    to: "throw this.#lost('hand-over');",
+  },
+  {
+    name: 'a hand-over is acknowledged before the machine is in its file',
+    foundBy: 'teleports',
+    file: 'teleporter/receiver.js',
+    from: 'await actions.takeOver();',
+    to: 'await peer.write(encodeReply({ ack: true })), await actions.takeOver();',
   },
 ];

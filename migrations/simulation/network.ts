@@ -1,4 +1,4 @@
-import type { Duplex } from 'node:stream';
+import type { Socket } from 'node:net';
 import type { Random } from '../../formats/testing/random.ts';
 import { sleep } from '../../formats/world/waiting.ts';
 import { LinkError } from '../wire/link-error.ts';
@@ -17,7 +17,7 @@ const CONNECT_MS = 10_000;
 export class Network implements Carrier {
   readonly timeline: Timeline;
   /** The target's listener for connections. */
-  listener: { process: SimulatedProcess; accept(stream: Duplex, peer: string): void } | undefined;
+  listener: { process: SimulatedProcess; accept(stream: Socket, peer: string): void } | undefined;
   /** Called for each frame, before it leaves. */
   onFrame: ((bytes: Buffer) => void) | undefined;
   /** Called for each piece of a frame that a process gets. */
@@ -39,7 +39,7 @@ export class Network implements Carrier {
   }
 
   /** Connects like `connectToTarget`. @throws LinkError */
-  async connect(from: SimulatedProcess, signal?: AbortSignal): Promise<Duplex> {
+  async connect(from: SimulatedProcess, signal?: AbortSignal): Promise<Socket> {
     await from.do(() => sleep(Math.min(this.latency() * 2, CONNECT_MS), { signal }));
     const { listener } = this;
     const code = this.#isParted ? 'ETIMEDOUT' : !listener || listener.process.isGone ? 'ECONNREFUSED' : undefined;
@@ -89,6 +89,12 @@ export class Network implements Carrier {
   /** Lets nothing through for a while: bytes arrive later, and connections are not answered. */
   part(ms: number): void {
     this.#partedUntil = this.timeline.now + ms;
+  }
+
+  /** By when all has arrived that is on its way, however long nothing got through. */
+  get clearAt(): number {
+    const { latencyMs, jitterMs } = this.#link;
+    return Math.max(this.#partedUntil, this.#freeAt.source, this.#freeAt.target) + latencyMs + jitterMs;
   }
 
   get #isParted(): boolean {

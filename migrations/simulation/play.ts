@@ -100,14 +100,15 @@ export class Play implements Surroundings, Ground {
   /** Ends all faults, and lets waiting processes end by themselves or by operators. */
   async #settle(): Promise<void> {
     this.isCalm = true;
+    const { clearAt } = this.network;
     this.network.part(0);
     for (const host of Object.values(this.hosts)) if (!host.isUp) host.restart();
     this.#startTargetAgain();
     // A machine whose migration had not begun is started again without questions.
     if (this.source?.isGone && !this.hosts.source.files.names.has(this.recordOf('source')))
       this.operators.startAgain(this.started);
-    // Operators ask only once no process is stopped any more: a target may be in the midst of a promise.
-    const wake = Math.max(...[this.source, this.target].map((process) => process?.stoppedUntil ?? 0));
+    // Operators ask only once no process is stopped any more, and nothing is on its way: a target may be about to promise.
+    const wake = Math.max(clearAt, ...[this.source, this.target].map((process) => process?.stoppedUntil ?? 0));
     if (wake > this.timeline.now) await this.timeline.run(() => false, wake - this.timeline.now + 1);
     const waits = () => !this.isSourceDone || this.receiver?.hasPromised === true;
     await this.timeline.run(() => !waits(), 200_000);

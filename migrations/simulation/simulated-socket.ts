@@ -38,6 +38,7 @@ export class SimulatedSocket extends Socket {
   #onWay = 0;
   #blocked: (() => void) | undefined;
   #lastArrival = 0;
+  #isKeptAlive = false;
 
   constructor(owner: SocketOwner, carrier: Carrier) {
     super({ allowHalfOpen: false });
@@ -91,10 +92,19 @@ export class SimulatedSocket extends Socket {
     this.#carrier.timeline.add(0, this.owner, () => this.destroy(errorWithCode('ECONNRESET', 'reset')));
   }
 
+  /** The system looks from time to time whether the other host is there. */
+  override setKeepAlive(enable = true): this {
+    this.#isKeptAlive = enable;
+    return this;
+  }
+
   /** Its process is gone. */
   abandon(how: 'killed' | 'silently'): void {
     this.owner.sockets.delete(this);
     const { other } = this;
+    const { timeline } = this.#carrier;
+    if (how === 'silently' && other.#isKeptAlive)
+      timeline.addQuietAt(timeline.now + SYSTEM_GIVES_UP_MS, () => other.reset());
     if (how === 'silently' || this.isDeaf) other.isDeaf = true;
     else if (this.#waiting.length > 0) this.#arriveLater(this.#carrier.latency(), () => other.reset());
     else this.#send(this.#carrier.latency(), null);

@@ -1,9 +1,9 @@
-import { FormatError, UnsupportedError } from '../../formats/errors.ts';
+import { FormatError, type SavkitError, UnsupportedError } from '../../formats/errors.ts';
 import { type FileSink, openFileSink } from '../../formats/files/sink.ts';
 import { openFile } from '../../formats/files/source.ts';
 import { clock } from '../../formats/world/waiting.ts';
 import { type ConvertReport, convert } from '../../src/saved-state/convert/convert.ts';
-import { errorOf, type Finding } from '../../src/saved-state/reading/findings.ts';
+import { errorOf, type Finding, findingOf } from '../../src/saved-state/reading/findings.ts';
 import { type VerifyReport, verify } from '../../src/saved-state/verify/verify.ts';
 import type { FrameSource } from './frames.ts';
 import { PassObserver, type StreamFigures } from './pass-figures.ts';
@@ -63,11 +63,14 @@ export async function receiveState(peer: Peer, sink: FileSink, options: ReceiveO
     return undefined;
   };
   let answerMs = 0;
+  let notDurable: Finding | undefined;
   const copy = { write: (bytes: Uint8Array) => sink.write(bytes) };
   const result = await serveSource(peer, {
     copy,
     load,
-    takeOver: () => sink.commit(),
+    takeOver: async () => {
+      notDurable = await takeInto(sink);
+    },
     onAnswered: () => (answerMs = clock() - streamEnd),
   });
   if (result.end === 'declined') await sink.commit();
@@ -78,8 +81,26 @@ export async function receiveState(peer: Peer, sink: FileSink, options: ReceiveO
     figures: observer.figures,
     answerMs,
     state,
-    findings,
+    findings: notDurable ? [...findings, notDurable] : findings,
   };
+}
+
+/**
+ * Puts a machine's file in its place.
+ * @returns a warning about a file that stands there, and that the disk may still lose; a refusal would leave the machine
+ * in two places
+ * @throws EnvironmentError where no file stands there
+ */
+async function takeInto(sink: FileSink): Promise<Finding | undefined> {
+  try {
+    await sink.commit();
+    return undefined;
+  } catch (error) {
+    if (!sink.isInPlace) throw error;
+    const finding = findingOf(error as SavkitError);
+    const advice = 'the machine is in the file all the same; copy it to another disk before this host stops';
+    return { ...finding, severity: 'warning', message: `${finding.message}; ${advice}` };
+  }
 }
 
 /**

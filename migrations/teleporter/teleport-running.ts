@@ -46,7 +46,7 @@ export async function teleportRunning(
       onStep: options.onStep,
     });
   } catch (error) {
-    if (!(error instanceof SavkitError && error.code === 'hand-over-unknown')) departure.goOn();
+    departure.letGo(error instanceof SavkitError && error.code === 'hand-over-unknown');
     throw error;
   }
   running.release();
@@ -78,6 +78,7 @@ class Departure {
     const running = this.#running;
     if (running.state === 'suspended') {
       await plainSave(running, sink, { signal });
+      running.hold();
       return;
     }
     const report = await liveSave(running, sink, {
@@ -86,14 +87,18 @@ class Departure {
       signal,
       maxDowntimeMs,
       onPass,
+      // What was sent is the machine that is handed over: nobody changes it from here on.
+      onProgress: (percent) => percent === 100 && running.hold(),
     });
     this.passes = report.passes;
     this.#suspendedByUs = !report.wasSuspended;
     this.#stoppedAt = clock() - report.downtimeMs;
   }
 
-  /** Resumes the machine where this side has suspended it. */
-  goOn(): void {
-    if (this.#suspendedByUs && this.#running.state === 'suspended') this.#running.resume();
+  /** The machine goes on where this side has suspended it, unless it may be at the target. */
+  letGo(isUndecided: boolean): void {
+    this.#running.letGo();
+    const mayGoOn = this.#suspendedByUs && !isUndecided;
+    if (mayGoOn && this.#running.state === 'suspended') this.#running.resume();
   }
 }

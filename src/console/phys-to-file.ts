@@ -21,8 +21,7 @@ const STATUS: Readonly<Record<string, string>> = {
 const BUFFER_PAGES = MIB / PAGE_SIZE;
 
 /**
- * `pgmphystofile FILE [nozero]`: guest-physical memory up to the end of RAM and its hole, with zeros for device
- * registers and holes.
+ * `pgmphystofile FILE [nozero]`: guest-physical memory, as the guest reads it, up to the end of RAM and its hole.
  * Offsets are addresses, unless zero pages are left out: then pages follow each other, and their addresses are lost.
  * Unlike VirtualBox's, it never replaces an existing file.
  */

@@ -31,8 +31,7 @@ export interface BuildOptions {
   maxMemory?: number;
 }
 
-/** @throws UnsupportedError where the state does not tell its RAM, or claims more memory than any machine has, or
- * than `maxMemory` */
+/** @throws UnsupportedError where the state does not tell its RAM, or claims more than any machine has */
 export function buildMemory(
   state: SavedState,
   pgm: PgmSummary,

@@ -1,12 +1,8 @@
-import { bufferSource } from '../../../formats/files/source.ts';
 import { MIB } from '../../../formats/sizes.ts';
 import { enterWorld, REAL_WORLD } from '../../../formats/world/world.ts';
-import { memoryDigest } from '../../../src/live-save/testing/memory-digest.ts';
-import { loadState } from '../../../src/machine/load.ts';
 import { emptyMachine } from '../../../src/running/empty-machine.ts';
-import { Guest } from '../../../src/running/guest.ts';
-import { verify } from '../../../src/saved-state/verify/verify.ts';
-import { type Saved, SavePlay } from './save-play.ts';
+import { savedFileFaults } from '../saved-file.ts';
+import { SavePlay } from './save-play.ts';
 import type { SaveScenario } from './save-scenario.ts';
 
 /** What a run has come to. */
@@ -21,9 +17,6 @@ export interface SaveJudgement {
   happened: number;
   endedAt: number;
 }
-
-/** Writes that a loaded guest makes to show that it goes on. */
-const STEPS_AFTER = 50;
 
 /** Plays a scenario, and looks whether all is as it has to be. */
 export async function judgeSave(scenario: SaveScenario): Promise<SaveJudgement> {
@@ -46,19 +39,6 @@ export async function judgeSave(scenario: SaveScenario): Promise<SaveJudgement> 
 async function fileFaults({ file, durable, coming }: SavePlay): Promise<string[]> {
   if (!file) return durable.includes(undefined) ? [] : ['the file of a save is gone'];
   const saved = durable.find((one) => one?.bytes.equals(file));
-  if (saved) return stateFaults(saved);
-  return coming ? stateFaults({ ...coming, bytes: file }) : ['the file is none that was written'];
-}
-
-/** The file is whole, holds the memory of the machine as it stood, and its guest goes on from there. */
-async function stateFaults({ bytes, digest, steps }: Saved): Promise<string[]> {
-  const { verdict } = await verify(bufferSource(bytes));
-  if (verdict !== 'whole') return [`the file is ${verdict}`];
-  const { memory } = await loadState(bufferSource(bytes));
-  const faults: string[] = memoryDigest(memory) === digest ? [] : ['the file has another memory than the machine had'];
-  const guest = Guest.find(memory);
-  if (!guest) return [...faults, 'the file has no guest'];
-  guest.tick(STEPS_AFTER);
-  if (guest.block.steps !== steps + STEPS_AFTER) faults.push(`the guest of the file is at ${guest.block.steps}`);
-  return [...faults, ...guest.check().faults.map(({ what, place }) => `in the file ${what} ${place} is wrong`)];
+  if (saved) return savedFileFaults(saved.bytes, saved);
+  return coming ? savedFileFaults(file, coming) : ['the file is none that was written'];
 }

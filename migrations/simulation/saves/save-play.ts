@@ -5,10 +5,10 @@ import { Random } from '../../../formats/testing/random.ts';
 import type { DiskWork } from '../../../formats/testing/simulated-disk.ts';
 import { sleep } from '../../../formats/world/waiting.ts';
 import { liveSave } from '../../../src/live-save/live-save.ts';
-import { memoryDigest } from '../../../src/live-save/testing/memory-digest.ts';
 import type { Machine } from '../../../src/machine/machine.ts';
 import type { MachineState } from '../../../src/machine/machine-states.ts';
 import { RunningMachine } from '../../../src/running/running-machine.ts';
+import { type Standing, standingOf } from '../saved-file.ts';
 import { SimulatedHost, type SimulatedProcess, type Surroundings } from '../simulated-process.ts';
 import { Timeline } from '../timeline.ts';
 import type { SaveScenario, SaveTrouble, SaveTroubleTime, UserAct } from './save-scenario.ts';
@@ -20,11 +20,8 @@ const DEBUGS_MS = 700;
 const LEAST_ROOM = 64 * MIB;
 
 /** A file as it has to be. */
-export interface Saved {
+interface Saved extends Standing {
   bytes: Buffer;
-  /** Of the machine's memory as it stood, and writes of its guest by then. */
-  digest: string;
-  steps: number;
 }
 
 /** A machine that is saved live while its disk, its host and its user interfere. */
@@ -45,7 +42,7 @@ export class SavePlay implements Surroundings {
   /** What may stand there after a crash: a save that could not make its new name durable leaves either one. */
   durable: (Saved | undefined)[] = [undefined];
   /** What a save under way would bring: known once its machine stood. */
-  coming: Omit<Saved, 'bytes'> | undefined;
+  coming: Standing | undefined;
   readonly #machine: Machine;
   readonly #left: Set<SaveTrouble>;
   readonly #had = new Set<string>();
@@ -132,8 +129,7 @@ export class SavePlay implements Surroundings {
 
   /** All is written, and the machine is as the file has to have it. */
   #stands(): void {
-    const { memory, guest } = this.#running;
-    this.coming = { digest: memoryDigest(memory), steps: guest.block.steps };
+    this.coming = standingOf(this.#running);
     if (this.scenario.leaveSuspended && this.#wanted === 'running') this.#wanted = 'suspended';
   }
 

@@ -25,7 +25,7 @@ export class TableMonitor implements TableWatch {
   }
 
   /**
-   * Starts to watch the page with `key` for a table. @returns false where that can't be: no memory there, or another
+   * Starts to watch the page with `key` for a table. @returns false where that can't be: no RAM there, or another
    * handler
    */
   join(key: number, index: number): boolean {

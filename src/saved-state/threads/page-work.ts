@@ -37,7 +37,7 @@ export class PageWorker {
     this.#source = source;
   }
 
-  /** Does a job that was claimed. @returns whether all went well; if not, its result must not be used */
+  /** Does a job that was claimed. @returns whether all went well; if not, nothing of the job has changed */
   async do(job: PageJob): Promise<boolean> {
     try {
       const pages = await this.read(job, job.pages);

@@ -1,0 +1,88 @@
+import type { DiskWork } from '../../../formats/testing/simulated-disk.ts';
+import type { HostName } from '../scenario.ts';
+import type { Timeline } from '../timeline.ts';
+import type { TeleportTrouble } from './teleport-scenario.ts';
+
+type DiskTrouble = Extract<TeleportTrouble, { kind: 'disk' }>;
+
+/** Has each trouble come about when its time has come. */
+export class TeleportTroubles {
+  /** Kinds that have come about. */
+  readonly had = new Set<TeleportTrouble['kind']>();
+  /** Those that have come about, and when. */
+  readonly log: string[] = [];
+  readonly #timeline: Timeline;
+  readonly #cause: (trouble: TeleportTrouble) => unknown;
+  readonly #left: Set<TeleportTrouble>;
+  readonly #works: Record<HostName, number> = { source: 0, target: 0 };
+  readonly #words = new Map<string, number>();
+  #disk: DiskTrouble | undefined;
+  #diskWorks = 0;
+  #isCalm = true;
+
+  constructor(troubles: readonly TeleportTrouble[], timeline: Timeline, cause: (trouble: TeleportTrouble) => unknown) {
+    this.#left = new Set(troubles);
+    this.#timeline = timeline;
+    this.#cause = cause;
+  }
+
+  /** From now on things go wrong. */
+  begin(): void {
+    this.#isCalm = false;
+    for (const trouble of this.#left) if ('afterMs' in trouble.at) this.#causeIn(trouble.at.afterMs, trouble);
+  }
+
+  /** Nothing goes wrong any more. */
+  cease(): void {
+    this.#isCalm = true;
+  }
+
+  /** Something leaves a host; some words of the protocol are waited for. */
+  noteSent(bytes: Buffer): void {
+    const text = bytes.toString('latin1', 0, WORD_LIMIT);
+    for (const trouble of this.#left) {
+      const { at } = trouble;
+      if (!('afterWord' in at) || !text.startsWith(at.afterWord)) continue;
+      const key = JSON.stringify(trouble);
+      const count = (this.#words.get(key) ?? 0) + 1;
+      this.#words.set(key, count);
+      if (count !== at.count) continue;
+      if ('ms' in at) this.#causeIn(at.ms, trouble);
+      else {
+        this.#left.delete(trouble);
+        this.#left.add({ ...trouble, at: { afterWorks: this.#works[at.of] + at.works, of: at.of } });
+      }
+    }
+  }
+
+  /** @returns the system's code where a work of the target's disk fails */
+  diskFault(host: HostName, work: DiskWork): string | undefined {
+    if (this.#isCalm) return undefined;
+    const count = ++this.#works[host];
+    for (const trouble of this.#left) {
+      const { at } = trouble;
+      if ('afterWorks' in at && at.of === host && at.afterWorks <= count) this.#causeIn(0, trouble);
+    }
+    const disk = this.#disk;
+    if (host !== 'target' || !disk || this.#diskWorks === 0) return undefined;
+    if (disk.only !== 'all' ? work !== disk.only : work === 'read') return undefined;
+    // A disk that is full takes no new bytes; all else it does.
+    if (disk.code === 'ENOSPC' && work !== 'write' && work !== 'open') return undefined;
+    this.#diskWorks--;
+    return disk.code;
+  }
+
+  #causeIn(ms: number, trouble: TeleportTrouble): void {
+    this.#left.delete(trouble);
+    this.#timeline.add(ms, undefined, () => {
+      if (this.#isCalm) return;
+      this.had.add(trouble.kind);
+      this.log.push(`${this.#timeline.now.toFixed(1)} ms: ${JSON.stringify(trouble)}`);
+      if (trouble.kind !== 'disk') return void this.#cause(trouble);
+      this.#disk = trouble;
+      this.#diskWorks = trouble.works;
+    });
+  }
+}
+
+const WORD_LIMIT = 16;
