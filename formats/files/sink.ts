@@ -42,7 +42,7 @@ export interface FileSink extends ReadableSink {
   expectRoom?(bytes: number): Promise<void>;
   /** Makes the bytes written so far durable, so that `commit` is quick and unlikely to fail. */
   sync(): Promise<void>;
-  /** Makes the bytes durable and gives the file its name. Where it fails, all names are as before (but see `isInPlace`). */
+  /** Makes the bytes durable and gives the file its name. Where it fails, all names are as before: see `isInPlace`. */
   commit(): Promise<void>;
   /**
    * The file stands under its name. Where `commit` has failed all the same, the name could not be taken away again, and

@@ -107,7 +107,7 @@ export class Play implements Surroundings, Ground {
     // A machine whose migration had not begun is started again without questions.
     if (this.source?.isGone && !this.hosts.source.files.names.has(this.recordOf('source')))
       this.operators.startAgain(this.started);
-    // Operators ask only once no process is stopped any more, and nothing is on its way: a target may be about to promise.
+    // Operators ask only once no process is stopped any more, and nothing is on its way: the target may promise yet.
     const wake = Math.max(clearAt, ...[this.source, this.target].map((process) => process?.stoppedUntil ?? 0));
     if (wake > this.timeline.now) await this.timeline.run(() => false, wake - this.timeline.now + 1);
     const waits = () => !this.isSourceDone || this.receiver?.hasPromised === true;
