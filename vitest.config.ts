@@ -21,6 +21,8 @@ export default defineConfig({
     maxWorkers: '100%',
     testTimeout: 120_000,
     hookTimeout: 120_000,
+    // A host may be so busy that what comes at once takes seconds.
+    expect: { poll: { timeout: 60_000 } },
     unstubEnvs: true,
     setupFiles: ['./formats/testing/each-file.ts'],
     projects: [

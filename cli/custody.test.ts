@@ -22,7 +22,7 @@ import { testGround } from './testing/test-ground.ts';
 const { folder, ending, start } = testGround('custody');
 let count = 0;
 const path = (name: string) => join(folder, `${count}-${name}`);
-const status = (socket: string) => askMachine(socket, { command: 'status' }, () => {}, AbortSignal.timeout(20_000));
+const status = (socket: string) => askMachine(socket, { command: 'status' }, () => {}, AbortSignal.timeout(60_000));
 
 function startTarget(): SavkitProcess {
   count++;
@@ -79,9 +79,7 @@ describe('a process that has a machine', () => {
       await closed;
       for (const signal of ['SIGHUP', 'SIGINT'] as const) {
         target.child.kill(signal);
-        await expect
-          .poll(() => status(path('vm.sock')).catch(() => undefined), { timeout: 20_000 })
-          .toMatchObject({ state: 'running' });
+        await expect.poll(() => status(path('vm.sock')).catch(() => undefined)).toMatchObject({ state: 'running' });
       }
       target.child.kill('SIGTERM');
       expect((await target.ended).exitCode).toBe(130);
@@ -121,7 +119,7 @@ describe('a process that has a machine', () => {
     expect(await said(source, 'kept all the same')).toContain('Error: oops');
     rmSync(path('gone'), { recursive: true });
     // A file where a folder should be.
-    await askMachine(socket, { command: 'save', path: path('gone') }, () => {}, AbortSignal.timeout(20_000));
+    await askMachine(socket, { command: 'save', path: path('gone') }, () => {}, AbortSignal.timeout(60_000));
     source.child.kill('SIGTERM');
     expect(await said(source, 'stays as it was')).toContain(`savkit live-save ${socket} FILE`);
     expect(await status(socket)).toMatchObject({ state: 'running' });
@@ -140,9 +138,7 @@ describe('a process that has a machine', () => {
     });
     closeSync(full);
     ending.push(() => child.kill('SIGKILL'));
-    await expect
-      .poll(() => status(path('vm.sock')).catch(() => undefined), { timeout: 20_000 })
-      .toMatchObject({ state: 'running' });
+    await expect.poll(() => status(path('vm.sock')).catch(() => undefined)).toMatchObject({ state: 'running' });
     child.kill('SIGTERM');
     expect(await once(child, 'exit')).toEqual([130, null]);
     await expectSound(path('kept.sav'), 1);

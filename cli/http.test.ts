@@ -185,16 +185,16 @@ it('waits as long as bytes come, and not for ever where none do', async () => {
   expect(await source.read(Buffer.alloc(1), 0)).toBe(1);
   for (let at = 1; at < 4; at++) {
     const reading = source.read(Buffer.alloc(1), at);
-    await vi.waitUntil(() => silences.size === 1, 30_000);
+    await vi.waitUntil(() => silences.size === 1, 60_000);
     const [before] = silences;
     stream?.write(`${at}`);
     expect(await reading).toBe(1);
     // The next piece has all the time again.
-    await vi.waitUntil(() => silences.size === 1 && !silences.has(before), 30_000);
+    await vi.waitUntil(() => silences.size === 1 && !silences.has(before), 60_000);
   }
   const isSilent = async (work: Promise<unknown>) => {
     const refused = expect(work).rejects.toThrow('has sent nothing for 60 s');
-    await vi.waitUntil(() => silences.size === 1, 30_000);
+    await vi.waitUntil(() => silences.size === 1, 60_000);
     for (const pass of silences) pass();
     await refused;
   };

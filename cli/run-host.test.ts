@@ -74,7 +74,7 @@ describe('savkit run', () => {
     const again = start('run', file, '--share-with', file, '--socket', path('vm.sock'));
     await again.event('running');
     const status = () => savkitFile<MachineStatus>('control', path('vm.sock'), 'status');
-    await vi.waitFor(async () => expect((await status()).result.host?.duplicatePages).toBeGreaterThan(50), 30_000);
+    await vi.waitFor(async () => expect((await status()).result.host?.duplicatePages).toBeGreaterThan(50), 60_000);
     const { host } = (await status()).result;
     expect(host?.sharing?.exchangedPages).toBeGreaterThan(50);
     expect((await runHere('control', path('vm.sock'), 'status')).stdout).toMatch(/\d+ pages less by sharing, after/);
@@ -94,7 +94,7 @@ describe('savkit run', () => {
       expect(result).toMatchObject({ state: 'suspended', runtimeError: 'HostMemoryLow' });
       const before = run.events.length;
       await runHere('control', path('vm.sock'), 'resume');
-      await vi.waitUntil(() => run.events.slice(before).some(({ event }) => event === 'runtime-error'), 30_000);
+      await vi.waitUntil(() => run.events.slice(before).some(({ event }) => event === 'runtime-error'), 60_000);
       await runHere('control', path('vm.sock'), 'stop');
       expect((await run.ended).exitCode).toBe(0);
     });

@@ -176,7 +176,7 @@ describe('a target whose machine is lost before it runs', () => {
       await write(decision);
       if (decision !== 'handed-over') return;
       end();
-      await vi.waitUntil(() => pair.targetLog.written.includes('gave-up'));
+      await vi.waitUntil(() => pair.targetLog.written.includes('gave-up'), 60_000);
     };
     const arrived = expect(pair.receiver.arrived).rejects.toThrow('QEMU has ended');
     expect(await pair.migrate(machine)).toMatchObject({ outcome: 'kept', code: 'target-gave-up' });
@@ -265,7 +265,7 @@ describe('a machine that copies its disks', () => {
       const answer: Buffer[] = [];
       own.on('data', (piece: Buffer) => answer.push(piece)).on('error', () => {});
       own.write(BYTES);
-      await vi.waitUntil(() => way.failure() || Buffer.concat(answer).length >= BYTES.length, { timeout: 20_000 });
+      await vi.waitUntil(() => way.failure() || Buffer.concat(answer).length >= BYTES.length, 60_000);
       const failure = way.failure();
       if (failure) throw failure;
       own.end();

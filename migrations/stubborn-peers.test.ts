@@ -74,7 +74,7 @@ it('Cancelling while the decision is being written comes too late: the machine g
     if (decision === 'handed-over') abort.abort();
     await write(decision);
   };
-  const report = await pair.migrate(machine, { signal: abort.signal, stopAsking: AbortSignal.timeout(5000) });
+  const report = await pair.migrate(machine, { signal: abort.signal, stopAsking: AbortSignal.timeout(60_000) });
   expect(report.outcome).toBe('handed-over');
   expect([machine.isRunning, pair.host.machine?.isRunning]).toEqual([false, true]);
 });

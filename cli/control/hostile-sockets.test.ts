@@ -165,7 +165,7 @@ describe('the process of a machine', () => {
       stdio: 'ignore',
     });
     closers.push(() => machine.kill('SIGKILL'));
-    await expect.poll(() => isControlSocket(path), { timeout: 20_000 }).toBe(true);
+    await expect.poll(() => isControlSocket(path)).toBe(true);
     await askMachine(path, { command: 'status' }, () => {}, never);
     machine.kill('SIGSTOP');
     expect(await failureOf(path, 'status', 300)).toMatchObject({ code: 'no-answer' });

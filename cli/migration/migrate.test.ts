@@ -17,7 +17,7 @@ import { testGround } from '../testing/test-ground.ts';
 
 const { path, ending, start, keep } = testGround('migrate');
 const ask = (socket: string, command: 'status' | 'check' | 'stop') =>
-  askMachine(socket, { command }, () => {}, AbortSignal.timeout(10_000));
+  askMachine(socket, { command }, () => {}, AbortSignal.timeout(60_000));
 /** A command in this process. */
 async function here(...words: string[]): Promise<{ exitCode: number; result: Record<string, unknown>; error: string }> {
   const { exitCode, result, error } = await savkitFile<Record<string, unknown> | null>(...words);
@@ -50,7 +50,7 @@ describe('receive --seed', () => {
       path('vm.sock'),
       { command: 'save', path: path('old.sav') },
       () => {},
-      AbortSignal.timeout(10_000),
+      AbortSignal.timeout(60_000),
     );
     const stepsBefore = running.guest.block.steps;
     running.runSteps(50);

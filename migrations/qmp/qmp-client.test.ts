@@ -81,7 +81,7 @@ describe('QmpClient', () => {
     fake.greeting = undefined;
     const stop = new AbortController();
     const greeted = QmpClient.connect(fake.path, { signal: stop.signal });
-    await vi.waitUntil(() => fake.clients > 0, 30_000);
+    await vi.waitUntil(() => fake.clients > 0, 60_000);
     stop.abort();
     await expect(greeted).rejects.toMatchObject({ code: 'interrupted' });
     const early = new AbortController();
