@@ -52,6 +52,8 @@ export class PartedSections {
   readonly others: PartedSection[] = [];
   /** The section of RAM whose body is being read. */
   current: QemuSection | undefined;
+  /** The first section of each id: a machine that saves bitmaps of disks has tens of thousands of parts. */
+  readonly #firsts = new Map<number, QemuSection>();
   /** Bytes that other sections may still take. */
   #left = MAX_TAIL;
   readonly #bytes: StreamBytes;
@@ -147,8 +149,7 @@ export class PartedSections {
   async #goOn(part: number, offset: number): Promise<boolean> {
     const id = await this.#bytes.u32('id of a section');
     const type = part === PartType.PART ? 'part' : 'end';
-    const ram = this.sections.find((section) => section.id === id);
-    const first = ram ?? this.others.find((section) => section.id === id);
+    const first = this.#firsts.get(id);
     if (!first) {
       throw new QemuFormatError(
         'bad-section',
@@ -158,9 +159,10 @@ export class PartedSections {
       );
     }
     const head: SectionHead = { type, id, name: first.name, instance: first.instance, version: first.version, offset };
-    if (ram) this.#push(head);
+    const isRam = this.sections[0] === first;
+    if (isRam) this.#push(head);
     else await this.#readOther(head);
-    return ram !== undefined;
+    return isRam;
   }
 
   async #readOther(head: SectionHead): Promise<void> {
@@ -169,12 +171,14 @@ export class PartedSections {
     this.#left -= PART_SIZE + body.length;
     const section: PartedSection = { ...head, bodyOffset, bodySize: body.length, body, footer: false };
     this.others.push(section);
+    if (!this.#firsts.has(head.id)) this.#firsts.set(head.id, section);
     await this.#readFooter(section);
   }
 
   #push(head: SectionHead): void {
     this.current = { ...head, bodyOffset: this.#bytes.offset, bodySize: 0, footer: false };
     this.sections.push(this.current);
+    if (this.sections.length === 1) this.#firsts.set(head.id, this.current);
   }
 
   /** Ends the current section at the present offset, and reads its footer. */
