@@ -1,7 +1,7 @@
 import type { ByteSource } from '../../../formats/files/source.ts';
 import { IGNORE_SHARED, MAPPED_RAM } from '../../../formats/qemu/constants.ts';
 import type { QemuState } from '../qemu/qemu-state.ts';
-import { verifyQemu } from '../qemu-verify/verify-qemu.ts';
+import { UNTOLD_END, verifyQemu } from '../qemu-verify/verify-qemu.ts';
 import { type Finding, firstError } from '../reading/findings.ts';
 import type { WalkOptions } from '../reading/walk.ts';
 import { compareState, pciIdOf, type QemuDifference } from './compare-state.ts';
@@ -58,14 +58,15 @@ export interface QemuCheckReport {
 export async function checkQemu(source: ByteSource, options: CheckQemuOptions): Promise<QemuCheckReport> {
   const { settings, other, release, machineTypes, cpu, ...walk } = options;
   const { verdict, findings: damage, state } = await verifyQemu(source, walk);
+  const isUntoldEnd = ({ severity, code }: Finding) => severity === 'error' && code === UNTOLD_END.code;
   const differences: QemuDifference[] = damage
-    .filter(({ severity }) => severity === 'error')
+    .filter((finding) => finding.severity === 'error' && !isUntoldEnd(finding))
     .map((finding) => ({ at: placeOf(finding, state), finding }));
   const report: QemuCheckReport = {
     loads: false,
     findings: [],
     against: againstOf(options),
-    notJudged: [],
+    notJudged: damage.some(isUntoldEnd) ? ['whether the stream is cut off'] : [],
     assumed: state ? assumedOf(state) : [],
     damaged: verdict === 'damaged' || verdict === 'not-a-state',
   };

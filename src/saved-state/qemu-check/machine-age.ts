@@ -4,7 +4,12 @@ import { MIB } from '../../../formats/sizes.ts';
 // Versions are written as numbers: 2.12 is 212, 5.1 is 501.
 
 /** Sections and blocks of memory of the machine by the version that has them first. */
-const SINCE: Readonly<Record<string, number>> = { PCIHost: 501, pcspk: 208, '/rom@etc/acpi/rsdp': 202 };
+const SINCE: Readonly<Record<string, number>> = {
+  PCIHost: 501,
+  pcspk: 208,
+  globalstate: 204,
+  '/rom@etc/acpi/rsdp': 202,
+};
 /** Graphics adapters whose memory has a name without a place up to this version, */
 const GLOBAL_VIDEO = { types: ['VGA', 'cirrus-vga', 'vmware-svga', 'qxl-vga'], until: 212 };
 /** and those that have other memory up to this one. */

@@ -79,7 +79,8 @@ function isEndUntold({ ended, description, devices }: QemuState): boolean {
   return ended && !description && devices.length > 0 && !devices.some(({ footer }) => footer);
 }
 
-const UNTOLD_END: Finding = {
+/** Says that nothing tells whether a stream is whole. */
+export const UNTOLD_END: Finding = {
   severity: 'error',
   code: 'no-description',
   message:

@@ -4,6 +4,7 @@ import { MIB } from '../../../formats/sizes.ts';
 import { qemuSample, qemuTruth } from '../../testing/qemu-samples.ts';
 import { MemorySink, MemoryTarget, sha256 } from '../../testing/states.ts';
 import { extract } from '../extract/extract.ts';
+import { checkQemu } from '../qemu-check/check-qemu.ts';
 import { convertQemu } from '../qemu-convert/convert-qemu.ts';
 import { salvageQemu } from '../qemu-salvage/salvage-qemu.ts';
 import { verifyQemu } from '../qemu-verify/verify-qemu.ts';
@@ -46,6 +47,12 @@ describe.each([{ description: true }, { description: false }])('a stream without
     const ram = new MemoryTarget();
     await extract(bufferSource(bytes), ram);
     expect(sha256(ram.bytes)).toBe(truth.ram.sha256);
+  });
+
+  it('is not refused by a forecast, which leaves open what nothing tells', async () => {
+    const { loads, damaged, notJudged } = await checkQemu(bufferSource(bytes));
+    expect([loads, damaged]).toEqual([true, false]);
+    expect(notJudged).toEqual(description ? [] : ['whether the stream is cut off']);
   });
 
   it('stays one when it is converted or salvaged', async () => {
