@@ -50,7 +50,7 @@ describe.each([{ description: true }, { description: false }])('a stream without
   });
 
   it('is not refused by a forecast, which leaves open what nothing tells', async () => {
-    const { loads, damaged, notJudged } = await checkQemu(bufferSource(bytes));
+    const { loads, damaged, notJudged } = await checkQemu(bufferSource(bytes), {});
     expect([loads, damaged]).toEqual([true, false]);
     expect(notJudged).toEqual(description ? [] : ['whether the stream is cut off']);
   });
