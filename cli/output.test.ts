@@ -219,7 +219,7 @@ describe.runIf(isLinux)('an output that is no file', () => {
       expect(sha256((await shell(line)).stdout), line).toBe(await memoryHash());
   });
 
-  it('says in one line that it takes no more; a reader like head wants no more', async () => {
+  it('says in one line that it takes no more, be it full, closed, or without a reader', async () => {
     const full = [
       await shell('$SAVKIT extract machine.sav -o - >/dev/full'),
       await runHere('extract', state, '-o', '/dev/full'),
@@ -229,7 +229,25 @@ describe.runIf(isLinux)('an output that is no file', () => {
       [4, 'Cannot write /dev/full: no space left on device\n'],
     ]);
     const closed = await shell('$SAVKIT extract machine.sav -o - | head -c 10; echo $PIPESTATUS');
-    expect([closed.stdout.subarray(10).toString(), closed.stderr]).toEqual(['0\n', '']);
+    expect([closed.stdout.subarray(10).toString(), closed.stderr]).toEqual([
+      '4\n',
+      'Cannot write stdout: broken pipe\n',
+    ]);
+    // The verdict on a state may be among what nobody has read.
+    const judged = await shell('(sleep 1; $SAVKIT verify machine.sav) | true; echo $PIPESTATUS');
+    expect([judged.stdout.toString(), judged.stderr]).toEqual(['4\n', 'Cannot write stdout: broken pipe\n']);
+    for (const words of [
+      'extract machine.sav -o -',
+      'extract machine.sav -o /dev/stdout',
+      'peek machine.sav --at 0 --raw',
+    ]) {
+      const none = await shell(`$SAVKIT ${words} >&-`);
+      expect([none.exitCode, none.stderr]).toEqual([
+        4,
+        expect.stringMatching(/^Cannot write stdout: it is closed; .*\n$/),
+      ]);
+      expect((await shell(`$SAVKIT ${words} >/dev/null`)).exitCode).toBe(0);
+    }
     const broken = await shell('$SAVKIT extract machine.sav -o >(head -c 10)');
     expect([broken.exitCode, broken.stderr]).toEqual([4, expect.stringMatching(/^Cannot write .*: broken pipe\n$/)]);
     expect(readdirSync(temporary)).toEqual([]);

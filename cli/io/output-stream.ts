@@ -1,5 +1,5 @@
 import { type BigIntStats, constants, createWriteStream, fstatSync, openSync } from 'node:fs';
-import { stat } from 'node:fs/promises';
+import { readFile, stat } from 'node:fs/promises';
 import { Socket } from 'node:net';
 import type { Writable } from 'node:stream';
 import { setTimeout } from 'node:timers/promises';
@@ -31,10 +31,11 @@ export async function openOutputStream(path: string): Promise<OutputStream | und
     if (!found) return undefined;
     const { fd, there } = found;
     checkNotInput(name, there);
+    if (fd === 1) await expectStdout();
     if (fd === 1) return { ...streamSink(byteOutput(), name), close: async () => {} };
     return closable(toWritable(fd ?? (await openForWriting(path, there)), there), name);
   } catch (error) {
-    throw error instanceof UsageError || error instanceof InterruptedError
+    throw error instanceof UsageError || error instanceof InterruptedError || error instanceof EnvironmentError
       ? error
       : EnvironmentError.from(error, `write ${name}`);
   }
@@ -59,6 +60,19 @@ function checkNotInput(name: string, there: BigIntStats): void {
   const input = there.isFile() || there.isFIFO() ? nameOfHeldFile(there) : undefined;
   if (input !== undefined)
     throw new UsageError('same-file', `Cannot write ${name}: it is the same file as the input ${input}`);
+}
+
+/** How Node opens /dev/null in place of a stdout that was closed (flags of open, octal); a shell only writes to it. */
+const READ_AND_WRITE = /^flags:\s*\d*2$/m;
+
+/** @throws EnvironmentError where nothing would get the bytes, and nobody has said so with `> /dev/null` */
+export async function expectStdout(): Promise<void> {
+  const there = fstatSync(1, { bigint: true });
+  const nothing = there.isCharacterDevice() && (await stat('/dev/null', { bigint: true }).catch(() => undefined));
+  if (!nothing || nothing.rdev !== there.rdev) return;
+  const facts = await readFile('/proc/self/fdinfo/1', 'utf8').catch(() => '');
+  if (READ_AND_WRITE.test(facts))
+    throw new EnvironmentError('EBADF', 'Cannot write stdout: it is closed; > /dev/null throws the bytes away');
 }
 
 /** Opens a pipe without blocking until it has a reader: no signal could end that. */

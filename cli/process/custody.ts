@@ -60,8 +60,7 @@ class Custody {
   /** To be called for failures of stdout. */
   outputFailed(error: NodeJS.ErrnoException): void {
     if (!this.#outputMatters) return;
-    // A reader that closed its end early, like `head`, wants no more; that is no fault.
-    if (error.code === 'EPIPE') process.exit(ExitCode.OK);
+    // Also where a reader such as `head` wants no more: the exit code 0 would say that all of it is out, and good.
     tell(line`${EnvironmentError.from(error, 'write stdout').message}`);
     process.exit(ExitCode.ENVIRONMENT);
   }

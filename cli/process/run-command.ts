@@ -6,6 +6,7 @@ import {
   type SavkitError,
   UsageError,
 } from '../../formats/errors.ts';
+import { isUnreadable } from '../../formats/files/readable-parts.ts';
 import { type Finding, findingOf } from '../../src/saved-state/reading/findings.ts';
 import { stop } from '../io/stop.ts';
 import { expectDecodable } from '../io/undecodable-names.ts';
@@ -153,6 +154,7 @@ export async function runOne(
     const error = isAbort(thrown) ? new InterruptedError() : thrown;
     const exitCode = exitCodeOf(error);
     hintAtForce(error as SavkitError, options);
+    hintAtSalvage(error as SavkitError, command);
     const told = line`${namedErrorText(error as SavkitError)}`;
     return {
       result: { file, exitCode, findings: [], result: null, error: findingOf(error as SavkitError) },
@@ -182,6 +184,12 @@ function hintAtForce(error: SavkitError, options: object): void {
   if (error.code !== 'EEXIST' || !error.message.startsWith('Cannot write')) return;
   if (!('force' in options)) error.message += '; choose another name';
   else if (!options.force) error.message += '; --force replaces it';
+}
+
+/** Of an input on a failing disk the rest may be had. */
+function hintAtSalvage(error: SavkitError, command: string): void {
+  if (!isUnreadable(error) || error.place.offset === undefined || command === 'salvage') return;
+  error.message += '; of a saved state, `savkit salvage` keeps all that can be read';
 }
 
 /** Milliseconds for a reader of stdout to go on reading at the end. */

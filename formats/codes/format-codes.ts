@@ -72,6 +72,7 @@ export const FORMAT_CODES = {
   'too-long': 'a text or a unit is longer than it may be',
   'too-short': 'a unit ends before everything was read that has to be in it',
   'trailing-bytes': 'bytes follow the end of the saved state',
+  unreadable: 'the disk does not give some bytes of the file any more',
   truncated: 'the file ends before everything was read that has to be in it',
   twice: 'the same section comes twice',
   'unexpected-content': 'a page that has to be empty in this state has content',

@@ -1,7 +1,7 @@
 import { constants } from 'node:fs';
 import { Socket } from 'node:net';
 import type { Readable } from 'node:stream';
-import { EnvironmentError } from '../errors.ts';
+import { EnvironmentError, hex } from '../errors.ts';
 import { KIB } from '../sizes.ts';
 import { Turns } from '../turns.ts';
 import type { DiskFile } from '../world/disk.ts';
@@ -157,7 +157,9 @@ class FileSource implements ByteSource {
         done += count;
       }
     } catch (error) {
-      throw error instanceof EnvironmentError ? error : EnvironmentError.from(error, `read ${this.name}`);
+      if (error instanceof EnvironmentError) throw error;
+      const at = position + done;
+      throw EnvironmentError.from(error, `read ${this.name} at ${hex(at)}`).at({ offset: at });
     }
     if (this.#turns.areDue) await this.#turns.give();
     return done;

@@ -1,5 +1,5 @@
 import { FormatError } from '../../formats/errors.ts';
-import { bufferSource } from '../../formats/files/source.ts';
+import { type ByteSource, bufferSource } from '../../formats/files/source.ts';
 import { MemorySink } from '../../formats/testing/memory-sink.ts';
 import type { LostRun } from '../saved-state/salvage/losses.ts';
 import { salvage } from '../saved-state/salvage/salvage.ts';
@@ -51,14 +51,14 @@ export interface Moved {
 /** Salvages a damaged copy of `original` and compares what comes out. */
 export async function judgeSalvage(
   original: Original,
-  damaged: Buffer,
+  damaged: Buffer | ByteSource,
   options: SalvageOptions = {},
   moved: Moved = { at: 0, by: 0 },
 ): Promise<Judged> {
   const sink = new MemorySink();
   const judged: Judged = { output: Buffer.alloc(0), faults: [], lost: new Set(), stale: new Set(), wrong: [] };
   try {
-    judged.report = await salvage(bufferSource(damaged), sink, options);
+    judged.report = await salvage('read' in damaged ? damaged : bufferSource(damaged), sink, options);
   } catch (error) {
     if (!(error instanceof FormatError)) throw error;
     return judged;

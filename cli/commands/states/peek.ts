@@ -5,6 +5,7 @@ import { parseBigNumber, parseNumber } from '../../../formats/values/number-text
 import type { Peeked } from '../../../src/machine/edit.ts';
 import type { OpenedMachine } from '../../../src/machine/opened-machine.ts';
 import { hexLines } from '../../../src/saved-state/describe/hex-lines.ts';
+import { expectStdout } from '../../io/output-stream.ts';
 import { command, type OptionsOf } from '../../parsing/options-of.ts';
 import { withRamFile } from '../../parsing/ram-option.ts';
 import { FILE } from '../../parsing/shared-options.ts';
@@ -71,6 +72,7 @@ function runPeek(job: Job, options: Options): Promise<Outcome> {
       for (const { start, end } of gaps) tell(line`There is no memory from ${start} to ${end}: it reads as ff`);
     }
     if (options.raw) {
+      await expectStdout();
       await showBytes(bytes);
       return { exitCode: ExitCode.OK, result, text: NO_TEXT };
     }

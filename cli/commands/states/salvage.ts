@@ -1,6 +1,7 @@
 import type { Argv } from 'yargs';
 import { countText } from '../../../formats/amounts.ts';
 import { hex } from '../../../formats/errors.ts';
+import type { Stretch } from '../../../formats/files/readable-parts.ts';
 import type { ByteSource } from '../../../formats/files/source.ts';
 import { familyOf } from '../../../src/saved-state/families/read-state.ts';
 import type { StateFamily } from '../../../src/saved-state/reading/families.ts';
@@ -19,6 +20,7 @@ import { FORCE, filesOf, LIKE } from '../../parsing/shared-options.ts';
 import { noted, withLists } from '../../process/custody-log.ts';
 import { ExitCode } from '../../process/exit-codes.ts';
 import { errorText, type Job, type Outcome, stepsOf, withCommonOptions } from '../../process/run-command.ts';
+import { sizeText } from '../../terminal/size-text.ts';
 import { bad, good, heading } from '../../terminal/styles.ts';
 import { table } from '../../terminal/table.ts';
 import { indent, line, lines, NO_TEXT, type TerminalText } from '../../terminal/terminal-text.ts';
@@ -123,6 +125,19 @@ function exitCodeOf({ complete, written }: SalvageReport): ExitCode {
   return written.verdict === 'unsupported' ? ExitCode.UNSUPPORTED : ExitCode.PARTLY;
 }
 
+/** Longer lists are for programs. */
+const SHOWN_STRETCHES = 20;
+
+/** What the disk does not give. */
+export function unreadableLines(unreadable: readonly Stretch[]): string[] {
+  const bytes = unreadable.reduce((sum, { start, end }) => sum + end - start, 0);
+  const shown = unreadable
+    .slice(0, SHOWN_STRETCHES)
+    .map(({ start, end }) => `the disk does not give the bytes from ${hex(start)} to ${hex(end)}`);
+  const more = unreadable.length - shown.length;
+  return more > 0 ? [...shown, `nor ${more} other stretches: ${sizeText(bytes)} in all`] : shown;
+}
+
 const NO_ERROR = { message: 'no reason is known' };
 
 function reportText(report: SalvageReport, output: string): TerminalText {
@@ -131,6 +146,7 @@ function reportText(report: SalvageReport, output: string): TerminalText {
   const text = [line`${output}: ${verdict}, ${countText(kept.length, 'unit')} kept`];
   for (const { offset, bit, chance } of repaired)
     text.push(indent(`flipped back: bit ${bit} at ${hex(offset)}; only that explains the CRC${accident(chance)}`));
+  text.push(...unreadableLines(report.unreadable).map((words) => indent(words)));
   for (const { start, end } of lostUnits)
     text.push(indent(`a unit is lost, or may be, between ${hex(start)} and ${hex(end)}`));
   if (cut) text.push(indent('the file was cut: the units after the cut are gone'));

@@ -1,15 +1,10 @@
 import type { SavkitError } from '../../../formats/errors.ts';
+import type { Stretch } from '../../../formats/files/readable-parts.ts';
 import type { UnitHeader } from '../../../formats/ssm/container.ts';
 import type { Gap, Survivors } from './survivors.ts';
 
-/** A stretch of the file, `[start, end)`, in which units are lost, or may be, whose headers can't be read. */
-export interface LostStretch {
-  start: number;
-  end: number;
-}
-
 /** The directory tells which gaps hide no unit; it lists none of live passes. */
-export function unitsLost({ gaps, directory, units }: Survivors, live: boolean): LostStretch[] {
+export function unitsLost({ gaps, directory, units }: Survivors, live: boolean): Stretch[] {
   // A damaged header shows neither which unit is lost nor that just one is.
   const readable = units.filter(({ errors, unit }) => !errors.some((error) => isOfHeader(error, unit)));
   const known = new Set(readable.map(({ unit }) => unit.claimedOffset ?? unit.offset));
@@ -27,8 +22,8 @@ function isOfHeader({ code, place }: SavkitError, { offset }: UnitHeader): boole
 }
 
 /** Stretches that overlap are told as one. */
-function joined(gaps: readonly Gap[]): LostStretch[] {
-  const stretches: LostStretch[] = [];
+function joined(gaps: readonly Gap[]): Stretch[] {
+  const stretches: Stretch[] = [];
   for (const { start, end } of [...gaps].sort((a, b) => a.start - b.start)) {
     const last = stretches.at(-1);
     if (last && start < last.end) last.end = Math.max(last.end, end);

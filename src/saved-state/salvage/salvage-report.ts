@@ -1,9 +1,9 @@
 import type { Pass } from '../../../formats/errors.ts';
+import type { Stretch } from '../../../formats/files/readable-parts.ts';
 import { type Finding, findingOf } from '../reading/findings.ts';
 import type { VirtualBoxVerdict } from '../verify/verify.ts';
 import type { FlippedBit } from './flipped-bits.ts';
 import type { LostRun } from './losses.ts';
-import type { LostStretch } from './lost-units.ts';
 import type { SalvageOptions } from './salvage-options.ts';
 import type { Survey } from './survey.ts';
 import type { UnitOutcome } from './survivors.ts';
@@ -22,7 +22,9 @@ export interface SalvageReport {
   /** Units that were left out, and why. */
   dropped: UnitFate[];
   /** Stretches of the file in which units are lost, or may be. */
-  lostUnits: LostStretch[];
+  lostUnits: Stretch[];
+  /** Bytes of the file, `[start, end)`, that the disk does not give. */
+  unreadable: Stretch[];
   /** Units may be missing after the last one that was found. */
   cut: boolean;
   /** Pages that are missing or old. */
@@ -61,7 +63,7 @@ export interface UnitFate {
 export function reportOf(
   survey: Survey,
   { fill, trust = false }: SalvageOptions,
-): Omit<SalvageReport, 'repaired' | 'written'> {
+): Omit<SalvageReport, 'repaired' | 'unreadable' | 'written'> {
   const { survivors, dropped, lost, untold, unproven, lostUnits } = survey;
   const fate = ({ unit: { name, instance, pass, version, offset } }: UnitOutcome, why?: string): UnitFate => ({
     name,

@@ -1,4 +1,5 @@
 import { FormatError, hex, UnsupportedError, UsageError } from '../../../formats/errors.ts';
+import { ReadableParts } from '../../../formats/files/readable-parts.ts';
 import type { ReadableSink } from '../../../formats/files/sink.ts';
 import type { ByteSource } from '../../../formats/files/source.ts';
 import { MAX_RAM } from '../../../formats/pgm/ranges.ts';
@@ -10,12 +11,12 @@ import { type VerifyReport, verify } from '../verify/verify.ts';
 import { BELIEVED_CHANCE, CERTAIN_CHANCE, type FlippedBit, findFlippedBits, flipBits } from './flipped-bits.ts';
 import type { SalvageOptions } from './salvage-options.ts';
 import { reportOf, type SalvageReport } from './salvage-report.ts';
-import { surveyDamage } from './survey.ts';
+import { PATCHES, surveyDamage } from './survey.ts';
 import { writeSalvaged } from './write-salvaged.ts';
 
 /**
- * Writes the best state that a damaged file allows, and lists exactly the missing parts. Nothing is made up: without
- * `fill`, a state with missing pages carries a unit that keeps VirtualBox from loading it. The report rests on a
+ * Writes the best state that a damaged file, or a failing disk, allows, and lists exactly the missing parts. Nothing is
+ * made up: without `fill`, a state with missing pages carries a unit that keeps VirtualBox from loading it. The report rests on a
  * verification of the written result.
  * @param source seekable
  * @throws FormatError if nothing can be kept, UsageError `not-seekable`, UnsupportedError `too-much-memory`
@@ -30,11 +31,16 @@ export async function salvage(
       'not-seekable',
       `Cannot salvage ${source.name}: it has to be read several times, so it must be a file`,
     );
-  const { isGood, flipped } = await diagnose(source, options);
-  const repaired = await believable(source, flipped, options);
-  const mended = repaired.length > 0 ? flipBits(source, repaired) : source;
-  const survey = await surveyDamage(mended, options);
-  const report = { ...reportOf(survey, options), repaired };
+  const parts = new ReadableParts(source, options.signal);
+  const readable = parts.filledWith(PATCHES[0]);
+  const { isGood, flipped } = await diagnose(readable, options);
+  const repaired = await believable(readable, flipped, options);
+  const mend = (broken: ByteSource) => (repaired.length > 0 ? flipBits(broken, repaired) : broken);
+  const mended = mend(readable);
+  const { unreadable } = parts;
+  const other = mend(parts.filledWith(PATCHES[1]));
+  const survey = await surveyDamage([mended, other], { ...options, unreadable });
+  const report = { ...reportOf(survey, options), repaired, unreadable };
   if (!isGood) report.findings.push(...flipped.filter((bit) => !repaired.includes(bit)).map(hintOf));
   if (report.kept.length === 0)
     throw new FormatError('nothing-left', `Cannot salvage ${source.name}: no unit can be read`);

@@ -1,4 +1,5 @@
 import { isDeepStrictEqual } from 'node:util';
+import type { Stretch } from '../../../formats/files/readable-parts.ts';
 import type { ByteSource } from '../../../formats/files/source.ts';
 import { isPgm } from '../../../formats/pgm/pgm-reader.ts';
 import { hasRamInLowHole } from '../../../formats/pgm/ranges.ts';
@@ -11,7 +12,7 @@ import { AnchorFinder, ramStretches } from './anchors.ts';
 import { expectedPages } from './expected-pages.ts';
 import { commonRanges, completeRanges, rangesBefore } from './known-ranges.ts';
 import { type LostRun, lostPages, type PassRecord } from './losses.ts';
-import { type LostStretch, unitsLost } from './lost-units.ts';
+import { unitsLost } from './lost-units.ts';
 import { PageSurvey } from './page-survey.ts';
 import type { SalvageOptions } from './salvage-options.ts';
 import { type SalvageTarget, targetOf } from './salvage-target.ts';
@@ -25,8 +26,11 @@ import {
 } from './survivors.ts';
 import { type PassPages, TwoReadings } from './two-readings.ts';
 
-/** Each of two readings fills damaged blocks with one of these values: results that differ depend on damaged bytes. */
-const PATCHES = [0x00, 0xff] as const;
+/**
+ * Each of two readings fills damaged blocks, and what can't be read, with one of these values: results that differ
+ * depend on such bytes.
+ */
+export const PATCHES = [0x00, 0xff] as const;
 
 /** A block has up to 32 KiB: eight pages, or seven and parts of two. */
 const PAGES_IN_BLOCK_V1 = 9;
@@ -39,7 +43,8 @@ export interface Survey {
   passes: PassRecord[];
   lost: LostRun[];
   dropped: Map<number, string>;
-  lostUnits: LostStretch[];
+  /** In which units are lost, or may be, whose headers can't be read. */
+  lostUnits: Stretch[];
   untold: boolean;
   unproven: boolean;
   target: SalvageTarget;
@@ -48,25 +53,29 @@ export interface Survey {
 /** For states whose pgm units are all dropped, or not there. */
 const NO_TARGET: SalvageTarget = { version: NEWEST_PGM, placeOf: () => undefined };
 
+/** The same file, with what can't be read filled with each of `PATCHES`. */
+export type TwoFills = readonly [ByteSource, ByteSource];
+
 /** Reads a damaged state as far as it can be read. Nothing is written. */
 export async function surveyDamage(
-  source: ByteSource,
-  { trust = false, layout, signal, onProgress }: SalvageOptions,
+  sources: TwoFills,
+  { trust = false, layout, signal, onProgress, unreadable }: SalvageOptions & Pick<SurvivorOptions, 'unreadable'>,
 ): Promise<Survey> {
   const stopping = signal ? { signal } : {};
   const progress = (doing: 'reading' | 'checking') =>
     onProgress ? { onProgress: (offset: number) => onProgress(doing, offset) } : {};
-  const [state, other] = [await look(source, PATCHES[0], stopping), await look(source, PATCHES[1], stopping)];
+  const [state, other] = [await look(sources[0], PATCHES[0], stopping), await look(sources[1], PATCHES[1], stopping)];
   const finder = new AnchorFinder(state.header.live ? [] : stretchesOf(state));
-  const survivors = await readSurvivors(source, finder, {
+  const survivors = await readSurvivors(sources[0], finder, {
     ...stopping,
     ...progress('reading'),
     anchors: finder.anchors,
     patchWith: PATCHES[0],
+    unreadable,
   });
   const { anchors } = finder;
   const passUnits = survivors.units.filter(({ unit }) => isPgm(unit));
-  const { readings, seen, certain } = await readPagesTwice(source, state, passUnits, {
+  const { readings, seen, certain } = await readPagesTwice(sources, state, passUnits, {
     ...stopping,
     ...progress('checking'),
     anchors,
@@ -101,7 +110,7 @@ export async function surveyDamage(
 
 /** The pages of each pass in two readings, which take damaged blocks for different bytes. */
 async function readPagesTwice(
-  source: ByteSource,
+  sources: TwoFills,
   { header }: SavedState,
   passUnits: readonly UnitOutcome[],
   options: Omit<SurvivorOptions, 'patchWith'>,
@@ -114,7 +123,7 @@ async function readPagesTwice(
     const patchWith = PATCHES[side];
     const survey = new PageSurvey(both.notesOf(side), { patchWith, doubted, reach });
     try {
-      await readSurvivors(source, survey, { ...options, ...more, patchWith });
+      await readSurvivors(sources[side], survey, { ...options, ...more, patchWith });
     } finally {
       both.end(side);
     }

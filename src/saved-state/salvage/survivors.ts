@@ -1,4 +1,5 @@
-import { EnvironmentError, FormatError, InterruptedError, SavkitError } from '../../../formats/errors.ts';
+import { EnvironmentError, FormatError, hex, InterruptedError, SavkitError } from '../../../formats/errors.ts';
+import type { Stretch } from '../../../formats/files/readable-parts.ts';
 import type { ByteSource } from '../../../formats/files/source.ts';
 import type { PageBatch } from '../../../formats/pgm/page-batch.ts';
 import { isPgm, PgmReader } from '../../../formats/pgm/pgm-reader.ts';
@@ -57,6 +58,8 @@ export interface SurvivorOptions extends Pick<WalkOptions, 'signal' | 'onProgres
   anchors: Anchors;
   /** Byte value of blocks that can't be decompressed. */
   patchWith: number;
+  /** What of the file turned out to be unreadable so far. */
+  unreadable?: readonly Stretch[];
 }
 
 export interface Survivors {
@@ -239,12 +242,20 @@ class SurvivorReader {
       inStep = false;
     }
     outcome.end = container.offset;
+    this.#noteUnreadable(outcome);
     // A damaged header may belong to another unit.
     const start = unit.offset + (isHeaderProven ? unit.headerSize : 0);
     // Reading may have ended at the end of another unit.
     if (inStep && errors.some(({ code }) => code === 'bad-term'))
       this.#gaps.push({ start, end: container.offset, hides: 'maybe units' });
     return inStep || this.#resync(start, 'maybe units');
+  }
+
+  #noteUnreadable({ unit: { name, offset }, end, errors }: UnitOutcome): void {
+    const first = this.#options.unreadable?.find((stretch) => stretch.end > offset && stretch.start < end);
+    if (!first) return;
+    const message = `Cannot read all of unit ${name}: the disk does not give its bytes from ${hex(first.start)} on`;
+    errors.unshift(new FormatError('unreadable', message, { offset: first.start }));
   }
 
   async #readPgm(unit: UnitHeader, outcome: UnitOutcome): Promise<void> {
