@@ -1,7 +1,6 @@
 import { EnvironmentError } from '../errors.ts';
-import { KIB } from '../sizes.ts';
 import { Turns } from '../turns.ts';
-import { type ByteSource, withBeside } from './source.ts';
+import { BLOCK, type ByteSource, withBeside } from './source.ts';
 
 /** Bytes of a file, `[start, end)`. */
 export interface Stretch {
@@ -11,8 +10,6 @@ export interface Stretch {
 
 /** What systems say where a disk no longer gives what was written to it, or gives other bytes than these. */
 const FAILURES: readonly string[] = ['EIO', 'ENODATA', 'EBADMSG', 'EILSEQ', 'EUCLEAN', 'EREMOTEIO'];
-/** Bytes that systems read at once, at the least. */
-const BLOCK = 4 * KIB;
 
 /** Whether an error says that the disk does not give some bytes; others may be readable. */
 export function isUnreadable(error: unknown): error is EnvironmentError {

@@ -65,6 +65,8 @@ export async function openFile(path: string, { isWatched = false } = {}): Promis
   }
 }
 
+/** Bytes that systems read at once, at the least. */
+export const BLOCK = 4 * KIB;
 /** Sizes of block devices are multiples of this. */
 const SECTOR = 512;
 
@@ -158,7 +160,7 @@ class FileSource implements ByteSource {
       }
     } catch (error) {
       if (error instanceof EnvironmentError) throw error;
-      const at = position + done;
+      const at = this.#firstUnreadable(position + done, target.length - done);
       throw EnvironmentError.from(error, `read ${this.name} at ${hex(at)}`).at({ offset: at });
     }
     if (this.#turns.areDue) await this.#turns.give();
@@ -173,6 +175,21 @@ class FileSource implements ByteSource {
     letGo();
     watch?.forget();
     await (watch?.check() ?? Promise.resolve()).finally(() => file.close());
+  }
+
+  /** Where the system gives no more bytes: it may have failed for a long stretch because of some of its bytes. */
+  #firstUnreadable(start: number, length: number): number {
+    if (!this.seekable) return start;
+    const block = new Uint8Array(BLOCK);
+    let at = start;
+    try {
+      for (; at < start + length; at += BLOCK - (at % BLOCK))
+        world.disk.readSync(this.#fd, block, 0, BLOCK - (at % BLOCK), at);
+    } catch {
+      return at;
+    }
+    // At the second try there is none.
+    return start;
   }
 
   async #readPipe(target: Uint8Array, done: number): Promise<number> {
