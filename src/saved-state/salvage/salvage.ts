@@ -16,8 +16,8 @@ import { writeSalvaged } from './write-salvaged.ts';
 
 /**
  * Writes the best state that a damaged file, or a failing disk, allows, and lists exactly the missing parts. Nothing is
- * made up: without `fill`, a state with missing pages carries a unit that keeps VirtualBox from loading it. The report rests on a
- * verification of the written result.
+ * made up: without `fill`, a state with missing pages carries a unit that keeps VirtualBox from loading it. The report
+ * rests on a verification of the written result.
  * @param source seekable
  * @throws FormatError if nothing can be kept, UsageError `not-seekable`, UnsupportedError `too-much-memory`
  */
