@@ -117,7 +117,7 @@ export async function wakeAndRun(
           );
         if (run.signal?.aborted) throw new InterruptedError();
         run.onReady?.(process, woken);
-        await process.qmp.execute('cont');
+        await process.goOn();
         return { woken: { ...woken, proof }, process };
       } catch (error) {
         await process.quit();

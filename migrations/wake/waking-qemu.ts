@@ -1,7 +1,6 @@
 import { once } from 'node:events';
-import { mkdtempSync, rmSync, unlinkSync } from 'node:fs';
+import { unlinkSync } from 'node:fs';
 import { connect, createServer, type Socket } from 'node:net';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { InterruptedError, type SavkitError, UnsupportedError } from '../../formats/errors.ts';
 import type { ByteSink } from '../../formats/files/sink.ts';
@@ -9,6 +8,8 @@ import { type ByteSource, chunksOf, openFile } from '../../formats/files/source.
 import { record, text, withDefault } from '../../formats/values/shape.ts';
 import { sleep } from '../../formats/world/waiting.ts';
 import { statusOf } from '../guests/guest-facts.ts';
+import { privateFolder, removeFolder } from '../guests/memory/private-folder.ts';
+import { type EndWithUs, endWithUs } from '../qmp/end-with-us.ts';
 import { QemuProcess } from '../qmp/qemu-process.ts';
 import type { QmpClient } from '../qmp/qmp-client.ts';
 import { MigrationError } from '../wire/migration-error.ts';
@@ -39,13 +40,22 @@ export class WakingQemu {
   readonly ended: Promise<unknown>;
   readonly #started: QemuProcess;
   readonly #signal: AbortSignal | undefined;
+  readonly #watchdog: EndWithUs;
 
-  private constructor(process: QemuProcess, qmp: QmpClient, folder: string, signal?: AbortSignal) {
+  private constructor(
+    process: QemuProcess,
+    qmp: QmpClient,
+    { folder, watchdog, signal }: { folder: string; watchdog: EndWithUs; signal: AbortSignal | undefined },
+  ) {
     this.qmp = qmp;
     this.folder = folder;
     this.#started = process;
     this.#signal = signal;
-    this.ended = process.ended.then(() => rmSync(folder, { recursive: true, force: true }));
+    this.#watchdog = watchdog;
+    this.ended = process.ended.then(() => {
+      watchdog.release();
+      removeFolder(folder);
+    });
   }
 
   /** Number of its process. */
@@ -64,15 +74,18 @@ export class WakingQemu {
 
   /** @throws EnvironmentError if the program does not exist, UnsupportedError `qemu-refuses` in QEMU's words */
   static async start({ program, arguments: args, isShown, onWords, signal }: QemuStart): Promise<WakingQemu> {
-    const folder = mkdtempSync(join(tmpdir(), 'savkit-qemu-'));
+    const folder = privateFolder();
     const socket = join(folder, 'qmp');
     const words = [...args, '-qmp', `unix:${socket},server=on,wait=off`];
     const started = QemuProcess.start(program, words, socket, { isShown, onWords });
+    // Killed, savkit leaves no QEMU behind, whose memory is that of the guest.
+    const watchdog = endWithUs(started.pid, folder);
     try {
-      return new WakingQemu(started, await started.connect(signal), folder, signal);
+      return new WakingQemu(started, await started.connect(signal), { folder, watchdog, signal });
     } catch (error) {
       started.kill();
-      rmSync(folder, { recursive: true, force: true });
+      watchdog.release();
+      removeFolder(folder);
       if (!(error instanceof MigrationError && error.code === 'qemu-ended')) throw error;
       const why = started.lastWords(true) || 'it ends at once and says nothing';
       throw new UnsupportedError('qemu-refuses', `Cannot start ${program}: ${why}`);
@@ -147,6 +160,12 @@ export class WakingQemu {
       if (ran) await this.qmp.execute('cont').catch(() => {});
       throw error;
     }
+  }
+
+  /** Lets the guest go on. It does so without savkit, too: what it writes to its disks is in no state. */
+  async goOn(): Promise<void> {
+    this.#watchdog.keep();
+    await this.qmp.execute('cont');
   }
 
   async quit(): Promise<void> {

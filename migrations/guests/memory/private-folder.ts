@@ -1,34 +1,92 @@
-import { chmodSync, lchownSync, mkdtempSync, rmSync } from 'node:fs';
+import { createHash } from 'node:crypto';
+import { chmodSync, lchownSync, lstatSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { isAlive } from '../../../formats/world/place.ts';
+import { world } from '../../../formats/world/world.ts';
 
-/** A new folder that nobody else can read, with a short path, as sockets need. */
-export function privateFolder(): string {
-  return mkdtempSync(join(tmpdir(), 'savkit-guest-'));
+/** The name of a folder tells the place of the process that made it, in short, and its number. */
+const MAKER = /^savkit-guest-([0-9a-f]{6})-(\d+)-\w{6}$/;
+
+/**
+ * A fresh folder that nobody else can look into, for sockets whose paths have to be short. Those of processes that were
+ * killed are removed before.
+ */
+export function privateFolder(parent = tmpdir()): string {
+  removeLeftFolders(parent);
+  return mkdtempSync(join(parent, `savkit-guest-${ownPlace()}-${process.pid}-`));
 }
 
 export function removeFolder(path: string): void {
   rmSync(path, { recursive: true, force: true });
 }
 
-/** A folder that another process can enter, too, which may have another user and another root. */
+/** A folder that another process can enter as well; it may have another user, and another root. */
 export interface SharedFolder {
-  /** Path for this process. */
+  /** Its path here. */
   here: string;
-  /** Path for that process. */
+  /** Its path as that process sees it. */
   there: string;
-  /** Gives a file in the folder to that process's user. */
+  /** Lets the process have a file of it. */
   give(path: string): void;
 }
 
-/** @param root path of the other process's root for this process @param uid its user @throws EnvironmentError */
+/** @param root where this process sees the root of the other one @param uid its user @throws EnvironmentError */
 export function sharedFolder({ root, uid }: { root: string; uid: number }): SharedFolder {
-  const here = mkdtempSync(join(root, tmpdir(), 'savkit-guest-'));
+  const here = privateFolder(join(root, tmpdir()));
   const isOthers = process.getuid?.() === 0 && uid !== 0;
-  // The folder stays ours: another owner could put links into it that we would follow.
+  // The folder stays ours: whoever owned it could put links into it, for us to follow.
   if (isOthers) chmodSync(here, 0o711);
   const give = (path: string) => {
     if (isOthers) lchownSync(path, uid, -1);
   };
   return { here, there: `/${here.slice(root.length)}`.replace(/^\/+/, '/'), give };
+}
+
+/** Processes elsewhere have numbers of their own: what they made is left alone. */
+function ownPlace(): string {
+  return createHash('sha256').update(world.process.place()).digest('hex').slice(0, 6);
+}
+
+/** A guest, or a watchdog, may outlive the process that made its folder: then it stands in a command line. */
+function removeLeftFolders(parent: string): void {
+  const left = namesIn(parent).filter((name) => isLeft(parent, name));
+  if (left.length === 0) return;
+  const used = namesIn('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .map(commandLineOf);
+  // Where command lines can't be read, nobody knows who uses what.
+  if (!used.some((words) => words !== '')) return;
+  for (const name of left)
+    if (!used.some((words) => words.includes(name))) {
+      try {
+        removeFolder(join(parent, name));
+      } catch {
+        // Another process removes it, too.
+      }
+    }
+}
+
+function isLeft(parent: string, name: string): boolean {
+  const [, place, pid] = MAKER.exec(name) ?? [];
+  if (place !== ownPlace() || isAlive({ place: world.process.place(), pid: Number(pid) }, false) !== false)
+    return false;
+  const there = lstatSync(join(parent, name), { throwIfNoEntry: false });
+  return there?.isDirectory() === true && there.uid === process.getuid?.();
+}
+
+function commandLineOf(pid: string): string {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, 'latin1');
+  } catch {
+    return '';
+  }
+}
+
+function namesIn(folder: string): string[] {
+  try {
+    return readdirSync(folder);
+  } catch {
+    return [];
+  }
 }

@@ -1,0 +1,39 @@
+import { spawn } from 'node:child_process';
+
+/**
+ * Reads lines until the pipe ends. `end`: there is nothing left to watch. If the pipe ends without that, savkit is gone:
+ * then the process is killed, unless the line before was `keep`; once it has ended, its folder is removed. It is the
+ * process with the folder in its command line: another one may have its number by then.
+ */
+const WATCH =
+  'kept=; while read -r line; do kept=$line; done; [ "$kept" = end ] && exit; ' +
+  'is_there() { kill -0 "$2" 2>/dev/null && { [ ! -e /proc/self/cmdline ] || grep -qsF -e "$1/" "/proc/$2/cmdline"; }; }; ' +
+  'is_there "$@" && [ -z "$kept" ] && kill -9 "$2"; ' +
+  'while is_there "$@"; do sleep 1; done; rm -rf -- "$1"';
+
+/** What happens to a process if this one is killed. */
+export interface EndWithUs {
+  /** It has to go on: what it does is not in any file. */
+  keep(): void;
+  /** It has ended. */
+  release(): void;
+}
+
+/** If this process is killed, ends another one, and removes the folder that stands in its command line. */
+export function endWithUs(pid: number, folder: string): EndWithUs {
+  // It could not be started.
+  if (pid === 0) return { keep: () => {}, release: () => {} };
+  const watchdog = spawn('sh', ['-c', WATCH, 'savkit-watchdog', folder, String(pid)], {
+    // In a process group of its own, so that a signal to this one does not end the watchdog.
+    detached: true,
+    stdio: ['pipe', 'ignore', 'ignore'],
+  });
+  // Without a shell there is no watchdog.
+  watchdog.on('error', () => {});
+  watchdog.stdin.on('error', () => {});
+  watchdog.unref();
+  return {
+    keep: () => void watchdog.stdin.write('keep\n'),
+    release: () => void watchdog.stdin.end('end\n'),
+  };
+}
