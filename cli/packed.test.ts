@@ -3,7 +3,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
-import { afterAll, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, describe, expect, it, vi } from 'vitest';
 import { PACKINGS, type Packing } from '../formats/files/packings.ts';
 import { qemuSample } from '../src/testing/qemu-samples.ts';
 import { STATES_FOLDER } from '../src/testing/states.ts';
@@ -13,6 +13,7 @@ import { runSavkit } from './testing/run-savkit.ts';
 const folder = mkdtempSync(join(tmpdir(), 'savkit-packed-'));
 const original = join(STATES_FOLDER, 'own-long.sav');
 const state = readFileSync(original);
+afterEach(() => vi.unstubAllEnvs());
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 /** Undefined where this machine has no such program. */
@@ -49,6 +50,16 @@ describe('a packed state', () => {
     const cut = fileOf('cut', bytes.subarray(0, bytes.length - 2000));
     const { stdout, stderr, exitCode } = await runHere('verify', cut);
     expect([exitCode, stdout + stderr]).toEqual([1, expect.stringMatching(/compressed stream is damaged or cut off/)]);
+  });
+
+  it('that is none is refused by its first bytes', async () => {
+    const file = fileOf('other.gz', gzipSync(Buffer.alloc(3 << 20, 'no state ')));
+    // Whatever is unpacked goes to this folder.
+    vi.stubEnv('TMPDIR', join(folder, 'not-there'));
+    for (const command of ['stats', 'salvage', 'convert']) {
+      const { exitCode, stderr } = await runHere(command, file, ...(command === 'stats' ? [] : [join(folder, 'none')]));
+      expect([command, exitCode, stderr]).toEqual([command, 5, expect.stringContaining('not a saved state of')]);
+    }
   });
 
   it('comes through a pipe, too', async () => {

@@ -12,6 +12,7 @@ import {
 } from '../../formats/files/source.ts';
 import { WrittenFile } from '../../formats/files/written-file.ts';
 import { MIB } from '../../formats/sizes.ts';
+import { expectState } from '../../src/saved-state/families/expect-state.ts';
 import { stop, whenAborted } from './stop.ts';
 import { unpacked } from './unpacked.ts';
 import { isUrl, openUrl } from './web.ts';
@@ -23,6 +24,8 @@ export interface InputOptions {
   ram?: string;
   /** A log, which may grow on while it is read. */
   mayGrow?: boolean;
+  /** Something else than a state. */
+  mayBeOther?: boolean;
 }
 
 /** Opens a file, a snapshot in one, `FILE:SNAPSHOT`, or stdin for `-`, unpacks packed ones; closes it in any case. */
@@ -90,8 +93,9 @@ function withSeekableInput<T>(
 ): Promise<T> {
   return withInput(
     file,
-    async (source) => {
-      if (source.seekable) return use(source);
+    async (given) => {
+      if (given.seekable) return use(given);
+      const source = options?.mayBeOther ? given : await expectState(given);
       const scratch = openScratchFile();
       try {
         const copy = new WrittenFile(scratch.name, scratch.descriptor);

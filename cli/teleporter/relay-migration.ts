@@ -131,7 +131,8 @@ class Carrier {
         if (!carried) continue;
         this.#counts.refused++;
         const why = carried.refusal?.text ?? '';
-        this.#report.note('refused', line`${source.name} did not get in`, { from: source.name, why });
+        const told = line`${source.name} was refused by the target${why === '' ? '' : `: ${why}`}`;
+        this.#report.note('refused', told, { from: source.name, why });
       }
     } finally {
       door.close();

@@ -72,13 +72,17 @@ async function contentOf(files: readonly string[], { signal, progress }: Job) {
     },
   };
   for (const file of files) {
-    await withSource({ file }, async (source) => {
-      const { head } = await peek(source, 1);
-      if (head[0] === '{'.charCodeAt(0)) return void (await readResults(source, takers));
-      const onProgress = (doing: string, done: number) => progress.update(done, source.size, doing);
-      states++;
-      sections.push((await stateSection(file, source, signal, onProgress)).html);
-    });
+    await withSource(
+      { file },
+      async (source) => {
+        const { head } = await peek(source, 1);
+        if (head[0] === '{'.charCodeAt(0)) return void (await readResults(source, takers));
+        const onProgress = (doing: string, done: number) => progress.update(done, source.size, doing);
+        states++;
+        sections.push((await stateSection(file, source, signal, onProgress)).html);
+      },
+      { mayBeOther: true },
+    );
   }
   return { sections: [fleet.html, ...sections], states, migrations, results: fleet.files };
 }

@@ -1,0 +1,28 @@
+import { NotAStateError } from '../../../formats/errors.ts';
+import { peek } from '../../../formats/files/peeked-source.ts';
+import { type ByteSource, bufferSource } from '../../../formats/files/source.ts';
+import { isZero } from '../../../formats/kernels/zero.ts';
+import { HEAD_SIZE, qemuContainerOf } from '../../../formats/qemu/containers/open.ts';
+import { MIB } from '../../../formats/sizes.ts';
+import { openContainer } from '../../../formats/ssm/open.ts';
+
+/** Units of a state whose first bytes are damaged are searched up to here, as in a pipe. */
+const SIGHT = MIB;
+
+/**
+ * Refuses by its first bytes whatever was never a state, before more of it is unpacked or copied: it may have no end.
+ * @returns the same bytes @throws NotAStateError
+ */
+export async function expectState(whole: ByteSource): Promise<ByteSource> {
+  const { head, source } = await peek(whole, SIGHT);
+  if (qemuContainerOf(head.subarray(0, HEAD_SIZE)) || isZero(head)) return source;
+  const start = { ...bufferSource(head, whole.name), size: undefined, seekable: false };
+  try {
+    const container = await openContainer(start, () => {});
+    container.release();
+  } catch (error) {
+    // All else is judged with the whole file at hand.
+    if (error instanceof NotAStateError) throw error;
+  }
+  return source;
+}
