@@ -3,11 +3,11 @@ import { peek } from '../../../formats/files/peeked-source.ts';
 import { type ByteSource, bufferSource } from '../../../formats/files/source.ts';
 import { isZero } from '../../../formats/kernels/zero.ts';
 import { HEAD_SIZE, qemuContainerOf } from '../../../formats/qemu/containers/open.ts';
-import { MIB } from '../../../formats/sizes.ts';
+import { KIB } from '../../../formats/sizes.ts';
 import { openContainer } from '../../../formats/ssm/open.ts';
 
-/** Units of a state whose first bytes are damaged are searched up to here, as in a pipe. */
-const SIGHT = MIB;
+/** The first units of a state whose first bytes are damaged begin within this. */
+const SIGHT = 128 * KIB;
 
 /**
  * Refuses by its first bytes whatever was never a state, before more of it is unpacked or copied: it may have no end.
