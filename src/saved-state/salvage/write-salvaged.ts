@@ -78,6 +78,9 @@ class SurvivorWriter {
   readonly #out: ContainerWriter;
   readonly #survey: Survey;
   readonly #options: SalvageOptions;
+  /** This pass and all after it can be copied as they are. */
+  readonly #wholeFrom: number;
+  readonly #keepsPass0: boolean;
   readonly #page = new Uint8Array(PAGE_SIZE);
   #writer: PgmPassWriter | undefined;
 
@@ -85,6 +88,11 @@ class SurvivorWriter {
     this.#out = out;
     this.#survey = survey;
     this.#options = options;
+    const { passes, survivors, dropped } = survey;
+    this.#wholeFrom = passes.findLastIndex(({ isWhole }) => !isWhole) + 1;
+    this.#keepsPass0 = survivors.units.some(
+      ({ unit }) => isPgm(unit) && unit.pass === 0 && !dropped.has(unit.offset),
+    );
   }
 
   readonly payload = async (unit: UnitHeader, container: Container): Promise<void> => {
@@ -94,20 +102,18 @@ class SurvivorWriter {
 
   /** @returns whether the unit is finished: copied, or left out */
   readonly beginPgm = async (unit: UnitHeader, pass: number, container: Container): Promise<boolean> => {
-    const { dropped, passes, target } = this.#survey;
+    const { dropped, target } = this.#survey;
     this.#writer = undefined;
     if (dropped.has(unit.offset)) return true;
     // Later passes can only be read after the earlier ones.
-    if (passes.slice(pass).every(({ isWhole }) => isWhole)) {
+    if (pass >= this.#wholeFrom) {
       await this.#copy(unit, container);
       return true;
     }
     const { version, config, basic } = target;
     this.#out.beginUnit({ ...unit, version: version.version });
     const isFinal = unit.pass === 'final';
-    const { units } = this.#survey.survivors;
-    const keepsPass0 = units.some((own) => isPgm(own.unit) && own.unit.pass === 0 && !dropped.has(own.unit.offset));
-    const hasConfig = unit.pass === 0 || (isFinal && !keepsPass0);
+    const hasConfig = unit.pass === 0 || (isFinal && !this.#keepsPass0);
     this.#writer = new PgmPassWriter(
       this.#out,
       version,
