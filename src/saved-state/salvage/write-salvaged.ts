@@ -90,9 +90,7 @@ class SurvivorWriter {
     this.#options = options;
     const { passes, survivors, dropped } = survey;
     this.#wholeFrom = passes.findLastIndex(({ isWhole }) => !isWhole) + 1;
-    this.#keepsPass0 = survivors.units.some(
-      ({ unit }) => isPgm(unit) && unit.pass === 0 && !dropped.has(unit.offset),
-    );
+    this.#keepsPass0 = survivors.units.some(({ unit }) => isPgm(unit) && unit.pass === 0 && !dropped.has(unit.offset));
   }
 
   readonly payload = async (unit: UnitHeader, container: Container): Promise<void> => {
