@@ -172,6 +172,12 @@ describe('what a command line makes', () => {
     expect(machine.unknown).toEqual([]);
   });
 
+  it('of a machine type before 2.0 is not known', () => {
+    expect(expectedOf(settings('-machine pc-i440fx-1.7'), 'pc-i440fx-1.7').unknown).toEqual([
+      'machine type pc-i440fx-1.7',
+    ]);
+  });
+
   it('has local APICs numbered by the topology', () => {
     expect(apicsOf({ cpus: 6, sockets: 2, cores: 3, threads: 1 })).toEqual([0, 1, 2, 4, 5, 6]);
     expect(apicsOf({ cpus: 3 })).toEqual([0, 1, 2]);

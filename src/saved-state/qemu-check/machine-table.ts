@@ -27,7 +27,7 @@ const COMMON =
 export const CHIPSETS: readonly QemuChipset[] = [
   {
     alias: 'pc',
-    types: /^pc(?:-i440fx)?-(\d+\.\d+)$/,
+    types: /^pc(?:-i440fx)?-((?:[2-9]|\d\d)\.\d+)$/,
     sections: `${COMMON} 0000:00:00.0/I440FX 0000:00:01.0/PIIX3 fdc 0000:00:01.1/ide 0000:00:01.3/piix4_pm`.split(' '),
     slots: [0, 1],
     bus: 'pci.0',
