@@ -1,13 +1,14 @@
 import { spawn } from 'node:child_process';
 
 /**
- * Reads lines until the pipe ends. `end`: there is nothing left to watch. If the pipe ends without that, savkit is gone:
- * then the process is killed, unless the line before was `keep`; once it has ended, its folder is removed. It is the
- * process with the folder in its command line: another one may have its number by then.
+ * Reads lines until the pipe ends. `end`: there is nothing left to watch. If the pipe ends without that, savkit is
+ * gone: then the process is killed, unless the line before was `keep`; once it has ended, its folder is removed. It is
+ * the process with the folder in its command line: another one may have its number by then.
  */
 const WATCH =
   'kept=; while read -r line; do kept=$line; done; [ "$kept" = end ] && exit; ' +
-  'is_there() { kill -0 "$2" 2>/dev/null && { [ ! -e /proc/self/cmdline ] || grep -qsF -e "$1/" "/proc/$2/cmdline"; }; }; ' +
+  'is_there() { kill -0 "$2" 2>/dev/null && ' +
+  '{ [ ! -e /proc/self/cmdline ] || grep -qsF -e "$1/" "/proc/$2/cmdline"; }; }; ' +
   'is_there "$@" && [ -z "$kept" ] && kill -9 "$2"; ' +
   'while is_there "$@"; do sleep 1; done; rm -rf -- "$1"';
 
