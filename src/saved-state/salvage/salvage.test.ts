@@ -257,6 +257,15 @@ describe('salvage()', () => {
     expect(judged.report?.kept).toHaveLength(state.units.length - 1);
   });
 
+  it('says so, too, where the bytes that are left happen to be whole blocks', async () => {
+    const { original: old, layout } = await oldState(original('own-prot32.sav').bytes, '1.2', 6);
+    const [at, by] = [2743, 16_384];
+    const bytes = Buffer.concat([old.bytes.subarray(0, at), old.bytes.subarray(at + by)]);
+    const { report, faults, wrong } = await judgeSalvage(old, bytes, { layout }, { at, by });
+    expect(wrong.length).toBeGreaterThan(0);
+    expect([faults, report?.unproven, report?.complete]).toEqual([[], true, false]);
+  });
+
   it('says that any page of pgm 6 to 9 may be wrong where bytes of it are missing: they hold no addresses', async () => {
     const { original: state, layout } = await oldState(original('own-long-live.sav').bytes, '2.0', 9);
     const judged = await judgeSalvage(

@@ -180,11 +180,16 @@ class SurvivorReader {
    */
   #doubtUnproven(): void {
     const before = this.#units.at(-1);
-    if (!before || this.#isProven || !this.#outside.some(({ code }) => code === 'bad-size')) return;
+    if (!before || !this.#lacksBytes) return;
     const { name, offset } = before.unit;
     const message = `Cannot trust unit ${name}: the file has another size than it claims, and no unit follows this one`;
     before.errors.push(new FormatError('bad-unit', message, { offset, field: 'size' }, 'VERR_SSM_INTEGRITY_UNIT'));
     before.isResized = true;
+  }
+
+  /** Of V1.x, whose units have no checksums: bytes of the file are missing, or were put in. */
+  get #lacksBytes(): boolean {
+    return !this.#isProven && this.#outside.some(({ code }) => code === 'bad-size');
   }
 
   /** Whether headers and ends of units hold checksums. */
@@ -248,7 +253,11 @@ class SurvivorReader {
     // Reading may have ended at the end of another unit.
     if (inStep && errors.some(({ code }) => code === 'bad-term'))
       this.#gaps.push({ start, end: container.offset, hides: 'maybe units' });
-    return inStep || this.#resync(start, 'maybe units');
+    if (inStep) return true;
+    const claimedEnd = unit.offset + container.unitSize;
+    const found = await this.#resync(start, 'maybe units');
+    if (found && this.#lacksBytes && container.offset !== claimedEnd) outcome.isResized = true;
+    return found;
   }
 
   #noteUnreadable({ unit: { name, offset }, end, errors }: UnitOutcome): void {
