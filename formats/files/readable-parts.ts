@@ -4,7 +4,9 @@ import { BLOCK, type ByteSource, withBeside } from './source.ts';
 
 /** Bytes of a file, `[start, end)`. */
 export interface Stretch {
+  /** Place of the first byte. */
   start: number;
+  /** Place after the last byte. */
   end: number;
 }
 

@@ -32,7 +32,7 @@ function hasEnd(bytes: Uint8Array, offset: number): boolean {
   throw new UnsupportedError('too-long', `Cannot read devices: they take more than ${MAX_TAIL} bytes`, { offset });
 }
 
-/** Of ARM machines other than `virt`, for example, pages have 1 KiB; where the configuration has no word, the end has. */
+/** Of ARM machines other than `virt` pages have 1 KiB. Where the configuration is silent, the end tells. */
 async function expectPageSize(source: ByteSource, { machine, pageBits }: QemuConfiguration): Promise<void> {
   if (isPc(machine)) return;
   const pageSize = pageBits === undefined ? await findPageSize(source) : 2 ** pageBits;

@@ -4,6 +4,7 @@ export { Cursor, type Widths } from '../../formats/binary/cursor.ts';
 export type { Kind, ValuePart } from '../../formats/binary/kinds.ts';
 export type { DependentKind, Field, Struct, StructValue } from '../../formats/binary/struct.ts';
 export { Writer } from '../../formats/binary/writer.ts';
+export type { Stretch } from '../../formats/files/readable-parts.ts';
 export type { Arena } from '../../formats/files/window.ts';
 export type { Extent, MemoryRange } from '../../formats/image/extents.ts';
 export type { CpuPaging, PgmBasic, PgmConfig } from '../../formats/pgm/head.ts';

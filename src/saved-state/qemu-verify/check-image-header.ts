@@ -103,7 +103,7 @@ function* faultsOfNewFields(header: DataView, clusterSize: number): Generator<Im
     yield { what: 'bytes in the padding of the header', offset: 105 };
 }
 
-/** QEMU writes nothing to an image whose features tell of bitmaps of which no extension of the header tells the place. */
+/** QEMU writes nothing to an image with bitmaps whose place no extension of the header tells. */
 async function* faultsOfBitmaps(source: ByteSource, header: DataView, clusterSize: number): AsyncGenerator<ImageFault> {
   if ((header.getBigUint64(88) & BITMAPS_BIT) === 0n) return;
   for (let at = header.getUint32(100); at + EXTENSION_HEAD <= clusterSize; ) {
