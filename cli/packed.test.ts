@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { afterAll, afterEach, describe, expect, it, vi } from 'vitest';
-import { PACKINGS, type Packing } from '../formats/files/packings.ts';
+import type { Packing } from '../formats/files/packings.ts';
 import { qemuSample } from '../src/testing/qemu-samples.ts';
 import { STATES_FOLDER } from '../src/testing/states.ts';
 import { runHere } from './testing/run-here.ts';
@@ -19,7 +19,7 @@ afterAll(() => rmSync(folder, { recursive: true, force: true }));
 /** Undefined where this machine has no such program. */
 function pack(packing: Packing, bytes: Uint8Array): Buffer | undefined {
   try {
-    return execFileSync(PACKINGS[packing].program[0], ['-c'], { input: bytes, stdio: ['pipe', 'pipe', 'ignore'] });
+    return execFileSync(packing, ['-c'], { input: bytes, stdio: ['pipe', 'pipe', 'ignore'] });
   } catch {
     return undefined;
   }

@@ -111,6 +111,7 @@ describe('savkit run', () => {
   it.each([
     [['run'], 'give a saved state'],
     [['run', '--ram', '4M', '--rate', '5'], 'which --workload?'],
+    [['control', 'vm.sock', 'throttle', '1'], 'Cannot throttle by 1: expected a number from 0 to 0.99'],
   ])('%j is refused as wrong usage', async (args, why) => {
     const { exitCode, stderr } = await runHere(...args);
     expect({ exitCode, stderr }).toEqual({ exitCode: 2, stderr: expect.stringContaining(why) });

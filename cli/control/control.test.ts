@@ -216,7 +216,8 @@ describe('protocol', () => {
 
   it.each([
     ['{"id":1,"command":"save","path":"a\\u0000"}', 'path is not a path'],
-    ['{"id":1,"command":"throttle","share":-1}', 'share is not a number from 0'],
+    ['{"id":1,"command":"throttle","share":-1}', 'share is not a number from 0 to 0.99'],
+    ['{"id":1,"command":"throttle","share":1}', 'share is not a number from 0 to 0.99'],
     ['{"id":1,"command":"limits","request":{"speed":1}}', 'request.speed is not a field that is known here'],
     [
       '{"id":1,"command":"migrate","request":{"to":"a:1","trust":{"kind":"code"}}}',

@@ -14,10 +14,12 @@ import {
   text,
   withDefault,
 } from '../../formats/values/shape.ts';
+import { MAX_THROTTLE } from '../../src/running/step-pacer.ts';
 
 const words = text(65_536);
 const path = such(words, (value) => value !== '' && !value.includes('\0'), 'a path');
 const amount = such(number, (value) => value >= 0, 'a number from 0');
+const throttle = such(number, (value) => value >= 0 && value <= MAX_THROTTLE, `a number from 0 to ${MAX_THROTTLE}`);
 
 /** A limit: null stands for infinity, which JSON lacks; a missing one has its default. */
 const limit = withDefault<number | null | undefined>(orNull(amount), undefined);
@@ -61,7 +63,7 @@ export const REQUESTS = {
   reset: exact({}),
   stop: exact({}),
   console: exact({ line: words }),
-  throttle: exact({ share: amount }),
+  throttle: exact({ share: throttle }),
   save: exact({ path, force: withDefault(flag, false) }),
   'live-save': exact({
     path,

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { Duplex, type Transform } from 'node:stream';
 import * as zlib from 'node:zlib';
 import { EnvironmentError, UnsupportedError } from '../errors.ts';
-import { PACKINGS, type Packing } from './packings.ts';
+import type { Packing } from './packings.ts';
 import type { ByteSink } from './sink.ts';
 
 /**
@@ -50,11 +50,10 @@ function nodeCompressor(packing: Packing): Transform | undefined {
   return packing === 'zstd' ? createZstdCompress?.() : undefined;
 }
 
-function programCompressor(packing: Packing): Duplex {
-  const [program] = PACKINGS[packing].program;
+function programCompressor(program: Packing): Duplex {
   const child = spawn(program, ['-c'], { stdio: ['pipe', 'pipe', 'ignore'] });
   const duplex = Duplex.from({ readable: child.stdout, writable: child.stdin });
-  child.on('error', () => duplex.destroy(noProgram(program, packing)));
+  child.on('error', () => duplex.destroy(noProgram(program)));
   child.on('close', (code) => {
     if (code !== 0)
       duplex.destroy(new EnvironmentError('io', `Cannot compress: the program ${program} ended with ${code}`));
@@ -63,6 +62,6 @@ function programCompressor(packing: Packing): Duplex {
   return duplex;
 }
 
-function noProgram(program: string, packing: string): UnsupportedError {
-  return new UnsupportedError('no-program', `Cannot write ${packing}: the program ${program} is not installed`);
+function noProgram(program: Packing): UnsupportedError {
+  return new UnsupportedError('no-program', `Cannot write ${program}: the program ${program} is not installed`);
 }

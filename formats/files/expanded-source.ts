@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import { Readable, type Transform } from 'node:stream';
 import * as zlib from 'node:zlib';
 import { FormatError, SavkitError, UnsupportedError } from '../errors.ts';
-import { PACKINGS, type Packing } from './packings.ts';
+import type { Packing } from './packings.ts';
 import { type ByteSource, streamSource } from './source.ts';
 
 const PIECE = 256 * 1024;
@@ -26,14 +26,13 @@ export function expandedSource(
     const expanded = streamSource(input.pipe(expander), source.name);
     return guarded(expanded, { damage, close: () => void input.destroy() });
   }
-  const [program, ...options] = PACKINGS[packing].program;
-  const child = spawn(program, options, { stdio: ['pipe', 'pipe', 'ignore'] });
+  const child = spawn(packing, ['-dc'], { stdio: ['pipe', 'pipe', 'ignore'] });
   const ended = new Promise<number | null>((resolve) => child.on('close', resolve));
   child.on('error', () => {
     child.stdout.destroy(
       new UnsupportedError(
         'no-program',
-        `Cannot expand ${source.name}: it is compressed with ${packing}, and the program ${program} is not installed`,
+        `Cannot expand ${source.name}: it is compressed with ${packing}, and the program ${packing} is not installed`,
       ),
     );
   });
@@ -49,7 +48,7 @@ export function expandedSource(
     },
     // The program's output before the damage has been read as if it was complete.
     async atEnd() {
-      if ((await ended) !== 0) throw Object.assign(new Error(program), { code: 'ERR_STREAM_EXPANDER' });
+      if ((await ended) !== 0) throw Object.assign(new Error(packing), { code: 'ERR_STREAM_EXPANDER' });
     },
   });
 }

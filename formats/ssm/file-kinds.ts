@@ -28,7 +28,7 @@ const OF_QEMU = {
 
 /** Signatures at fixed places. Any other kind of file may hold a state, so these outweigh units found in a file. */
 const SIGNATURES: readonly Signature[] = [
-  ...Object.entries(PACKINGS).map(([format, { magic, program }]) => packed(format, magic, `${program[0]} -dk FILE`)),
+  ...Object.entries(PACKINGS).map(([format, magic]) => packed(format, magic, `${format} -dk FILE`)),
   packed('lz4', '\x04\x22\x4d\x18', 'lz4 -d FILE'),
   packed('7z', '7z\xbc\xaf\x27\x1c', '7z x FILE'),
   packed('zip', 'PK\x03\x04', 'unzip FILE'),

@@ -5,7 +5,7 @@ import type { Machine } from '../machine/machine.ts';
 import { isExecuting, type MachineEvent, type MachineState, nextMachineState } from '../machine/machine-states.ts';
 import type { GuestMemory } from '../pgm/guest-memory.ts';
 import { Guest, type GuestCheck } from './guest.ts';
-import { StepPacer } from './step-pacer.ts';
+import { MAX_THROTTLE, StepPacer } from './step-pacer.ts';
 import type { WorkloadOptions } from './workload.ts';
 
 /** Time between two slices. */
@@ -14,7 +14,6 @@ const SLICE_MS = 4;
 const SLICE_LIMIT_MS = 4;
 /** Steps between two looks at the clock. */
 const STEPS_AT_ONCE = 64;
-const MAX_THROTTLE = 0.99;
 
 /** Figures of a machine since it was started here. */
 export interface RunFigures {
@@ -97,11 +96,11 @@ export class RunningMachine {
   get state(): MachineState {
     return this.#state;
   }
-  /** Share of its time that the guest is held back, in [0, 1). */
+  /** Share of its time that the guest is held back, from 0 to `MAX_THROTTLE`. */
   get throttle(): number {
     return this.#pacer.throttle;
   }
-  /** Share of its time that the guest is held back. */
+  /** Larger shares count as `MAX_THROTTLE`, negative ones as 0. */
   set throttle(share: number) {
     this.#pacer.throttle = Math.min(Math.max(share, 0), MAX_THROTTLE);
   }

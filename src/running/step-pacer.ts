@@ -1,9 +1,12 @@
 /** A delayed machine makes up for this time at most. */
 const MAX_CATCH_UP_MS = 100;
 
+/** Largest share of its time that a guest is held back: it never stands still. */
+export const MAX_THROTTLE = 0.99;
+
 /** Tells how many steps are due as time passes; fractions of a step are kept for the next call. */
 export class StepPacer {
-  /** Share of the time that the guest is held back, 0 to 0.99. */
+  /** Share of its time that the guest is held back. */
   throttle = 0;
   readonly #perMs: number;
   #at: number;

@@ -3,6 +3,7 @@ import type { Argv } from 'yargs';
 import { countText } from '../../../formats/amounts.ts';
 import { UsageError } from '../../../formats/errors.ts';
 import type { GuestCheck } from '../../../src/running/guest.ts';
+import { MAX_THROTTLE } from '../../../src/running/step-pacer.ts';
 import { askMachine } from '../../control/control-client.ts';
 import type { MachineStatus } from '../../control/replies.ts';
 import type { RequestOf } from '../../control/requests.ts';
@@ -41,8 +42,8 @@ const builder = (argv: Argv) =>
     .positional('argument', {
       type: 'string',
       describe:
-        'save: the file to write; throttle: share of its time to hold it back, 0 to 0.99; stats: which ones, ' +
-        'e.g. /PGM/LiveSave/*; console: a line for the debugger, see savkit console; without one, its help',
+        'save: the file to write; throttle: the share of its time for which it is held back, 0 to 0.99; ' +
+        'stats: names, such as /PGM/LiveSave/*; console: a line for the debugger (see savkit console), else its help is shown',
     })
     .option('force', FORCE)
     .example('$0 control vm.sock status', 'What it does, how far it is')
@@ -102,7 +103,8 @@ function argumentOf(action: Action, argument: string | undefined): string {
 
 function shareOf(argument: string): number {
   const share = Number(argument);
-  if (!(share >= 0 && share <= 1)) throw new UsageError('usage', `Cannot throttle by ${argument}: expected 0 to 0.99`);
+  if (!(share >= 0 && share <= MAX_THROTTLE))
+    throw new UsageError('usage', `Cannot throttle by ${argument}: expected a number from 0 to ${MAX_THROTTLE}`);
   return share;
 }
 
