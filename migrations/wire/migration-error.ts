@@ -46,7 +46,7 @@ export const MIGRATION_CODES = {
   'pages-left-out': 'a round ended without all of its pages',
   'peer-cancelled': 'the other side has cancelled',
   'peer-refused': 'the other side refuses for a reason that this savkit does not know',
-  'private-memory': 'memory of the guest is not shared, so that nobody but QEMU sees it',
+  'private-memory': 'memory of the guest is not shared: QEMU has to hand all of it out once more',
   'qemu-ended': 'the QEMU of the guest has ended',
   'disk-failed': 'a disk could not be copied to the target, or was not equal there',
   'ram-gone': 'a file with memory of the guest is shorter than that memory',
