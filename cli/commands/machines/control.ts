@@ -43,7 +43,8 @@ const builder = (argv: Argv) =>
       type: 'string',
       describe:
         'save: the file to write; throttle: the share of its time for which it is held back, 0 to 0.99; ' +
-        'stats: names, such as /PGM/LiveSave/*; console: a line for the debugger (see savkit console), else its help is shown',
+        'stats: names, such as /PGM/LiveSave/*; console: a line for the debugger (see savkit console), ' +
+        'else its help is shown',
     })
     .option('force', FORCE)
     .example('$0 control vm.sock status', 'What it does, how far it is')
