@@ -2,8 +2,10 @@ import { MIB } from '../../../formats/sizes.ts';
 import { enterWorld, REAL_WORLD } from '../../../formats/world/world.ts';
 import { emptyMachine } from '../../../src/running/empty-machine.ts';
 import { type Standing, savedFileFaults } from '../saved-file.ts';
-import { OLD, PATH, type SourceEnd, type TargetEnd, TeleportPlay } from './teleport-play.ts';
+import { TeleportPlay } from './teleport-play.ts';
 import type { TeleportScenario } from './teleport-scenario.ts';
+import type { SourceEnd } from './teleport-source.ts';
+import type { TargetEnd } from './teleport-target.ts';
 
 /** What a run has come to. */
 export interface TeleportJudgement {
@@ -30,47 +32,45 @@ export async function judgeTeleport(scenario: TeleportScenario): Promise<Telepor
     enterWorld(REAL_WORLD);
     process.off('unhandledRejection', unhandled);
   }
-  const { faults, sourceEnds, targetEnds, timeline, troubles } = play;
+  const { faults, source, target, timeline, troubles } = play;
   faults.push(...placeFaults(play), ...(await fileFaults(play)), ...(await crashFaults(play)));
-  return { faults, log: troubles.log, sourceEnds, targetEnds, happened: timeline.happened, endedAt: timeline.now };
-}
-
-/** Whether a machine has come into the file. */
-function isNew(file: Buffer | undefined): file is Buffer {
-  return file !== undefined && file.toString('latin1') !== OLD;
+  const { happened, now } = timeline;
+  return { faults, log: troubles.log, sourceEnds: source.ends, targetEnds: target.ends, happened, endedAt: now };
 }
 
 /** The machine is in one place, and who was told something was told the truth. */
-function placeFaults(play: TeleportPlay): string[] {
-  const { file, sourceEnds, targetEnds, scenario, isSourceGone, troubles } = play;
-  const [source, target] = [isSourceGone ? 'gone' : sourceEnds.at(-1), targetEnds.at(-1)];
+function placeFaults({ source, target, scenario, troubles, runsAtSource }: TeleportPlay): string[] {
+  const ends = [source.process.isGone ? 'gone' : source.ends.at(-1), target.ends.at(-1)];
   const faults: string[] = [];
-  const told = `the source was told ${source}, the target ${target}`;
-  if (source === 'handed-over' && !isNew(file)) faults.push(`the machine is nowhere: ${told}`);
-  if (source !== 'handed-over' && target === 'handed-over' && source !== 'hand-over-unknown' && source !== 'gone')
+  const told = `the source was told ${ends[0]}, the target ${ends[1]}`;
+  const hasFile = target.file !== undefined;
+  if (ends[0] === 'handed-over' && !hasFile) faults.push(`the machine is nowhere: ${told}`);
+  if (ends[1] === 'handed-over' && !['handed-over', 'hand-over-unknown', 'gone'].includes(ends[0] ?? ''))
     faults.push(`the machine is in two places: ${told}`);
-  if (play.runsAtSource && isNew(file) && !scenario.declines)
-    faults.push(`the machine runs, and is in the file: ${told}`);
-  if ((target === 'handed-over' || target === 'declined') && !isNew(file)) faults.push(`there is no file: ${told}`);
-  if (troubles.had.size === 0 && source !== (scenario.declines ? 'refused-by-target' : 'handed-over'))
+  if (runsAtSource && hasFile && !scenario.declines) faults.push(`the machine runs, and is in the file: ${told}`);
+  if (hasBrought(ends[1]) && !hasFile) faults.push(`there is no file: ${told}`);
+  if (target.isOldGone) faults.push('the older file is gone');
+  if (troubles.had.size === 0 && ends[0] !== (scenario.declines ? 'refused-by-target' : 'handed-over'))
     faults.push(`the machine did not move, for no reason: ${told}`);
   return faults;
 }
 
+function hasBrought(end: TargetEnd | undefined): boolean {
+  return end === 'handed-over' || end === 'declined';
+}
+
 /** A file that has come is the machine as it was sent. */
-async function fileFaults({ file, sent, scenario }: TeleportPlay): Promise<string[]> {
-  if (!isNew(file)) return file === undefined && scenario.replaces ? ['the older file is gone'] : [];
-  return sentFaults(file, sent, scenario);
+async function fileFaults({ source, target, scenario }: TeleportPlay): Promise<string[]> {
+  return target.file ? sentFaults(target.file, source.sent, scenario) : [];
 }
 
 /** What was told to be there is there after a crash as well. */
-async function crashFaults({ hosts, random, sourceEnds, targetEnds, sent, scenario }: TeleportPlay): Promise<string[]> {
-  const isTold = sourceEnds.at(-1) === 'handed-over' || ['handed-over', 'declined'].includes(targetEnds.at(-1) ?? '');
-  if (!isTold) return [];
+async function crashFaults({ hosts, random, source, target, scenario }: TeleportPlay): Promise<string[]> {
+  if (source.ends.at(-1) !== 'handed-over' && !hasBrought(target.ends.at(-1))) return [];
   hosts.target.files.crash(random);
-  const file = hosts.target.files.names.get(PATH)?.bytes;
-  if (!isNew(file)) return ['after a crash of the target the machine is gone'];
-  return (await sentFaults(file, sent, scenario)).map((fault) => `after a crash of the target ${fault}`);
+  if (!target.file) return ['after a crash of the target the machine is gone'];
+  const faults = await sentFaults(target.file, source.sent, scenario);
+  return faults.map((fault) => `after a crash of the target ${fault}`);
 }
 
 /** A copy may be the one of an earlier try, whose source did not hear that it arrived. */

@@ -1,0 +1,24 @@
+import type { Random } from '../../../formats/testing/random.ts';
+import type { Network } from '../network.ts';
+import type { HostName } from '../scenario.ts';
+import type { SimulatedHost } from '../simulated-process.ts';
+import type { Timeline } from '../timeline.ts';
+import type { TeleportScenario } from './teleport-scenario.ts';
+
+/** What both sides of a simulated teleport share. */
+export interface TeleportGround {
+  readonly scenario: TeleportScenario;
+  readonly timeline: Timeline;
+  readonly random: Random;
+  readonly hosts: Record<HostName, SimulatedHost>;
+  /** From the source on; two where a relay stands between both. */
+  readonly links: readonly Network[];
+  /** What must not be. */
+  readonly faults: string[];
+}
+
+/** Of the teleporter. */
+export const PASSWORD = 'simulated';
+
+/** A user who sees a program fail starts it again after this time at most. */
+export const AGAIN_MS = 2000;
