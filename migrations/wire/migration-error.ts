@@ -71,7 +71,7 @@ export const MIGRATION_CODES = {
 export type MigrationCode = keyof typeof MIGRATION_CODES;
 
 /** Codes for sides, or a machine and a target, that do not fit together. */
-const MISFITS: readonly MigrationCode[] = [
+export const MISFITS: readonly MigrationCode[] = [
   'cannot-run',
   'closed',
   'harmful-option',
