@@ -24,6 +24,7 @@ const MAY: Readonly<Record<string, RegExp>> = {
   'formats/files/source.ts': /import \{ constants \}/,
   // A QEMU that is started is one of the real world.
   'migrations/qmp/qemu-process.ts': /node:(child_process|fs)'$/,
+  'migrations/qmp/end-with-us.ts': /node:child_process'$/,
   'migrations/wake/waking-qemu.ts': /node:fs'$/,
   // Intervals of wall-clock time for somebody who looks on.
   'src/running/trace.ts': /setInterval\(|clearInterval\(/,
