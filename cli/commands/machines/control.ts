@@ -47,11 +47,11 @@ const builder = (argv: Argv) =>
         'else its help is shown',
     })
     .option('force', FORCE)
-    .example('$0 control vm.sock status', 'What it does, how far it is')
-    .example('$0 control vm.sock check', 'Compare all of its memory with what it must hold')
-    .example("$0 control vm.sock console 'info handlers'", 'What the debugger says, while it runs')
-    .example('$0 control vm.sock reset', 'As its reset button does: it begins anew')
-    .example('$0 control vm.sock save vm.sav', 'Save it while it stands')
+    .example('$0 control vm.sock status', 'State, workload and figures of the machine')
+    .example('$0 control vm.sock check', 'Compare all of its memory with the contents that it must have')
+    .example("$0 control vm.sock console 'info handlers'", 'An answer of the debugger about the running machine')
+    .example('$0 control vm.sock reset', 'Reset it, as by its reset button')
+    .example('$0 control vm.sock save vm.sav', 'Suspend it for a save, then let it go on')
     .epilogue('To save it while it runs: savkit live-save.');
 type Options = OptionsOf<typeof builder>;
 

@@ -124,14 +124,11 @@ const builder = (argv: Argv) =>
     })
     .option('ndjson', NDJSON)
     .example('$0 migrate vm.sock --to other:7000', 'Move a machine; asks for the code that the target shows')
-    .example('$0 migrate qmp:/run/vm.qmp --dry-run', 'A guest of QEMU: what stands in the way? Nothing happens to it')
-    .example(
-      '$0 migrate libvirt:vm --to other:7000 --shared-disks',
-      'A guest of libvirt, whose memory is a shared file',
-    )
+    .example('$0 migrate qmp:/run/vm.qmp --dry-run', 'A guest of QEMU: list the obstacles, and leave it alone')
+    .example('$0 migrate libvirt:vm --to other:7000 --shared-disks', 'A guest of libvirt, whose disks both hosts see')
     .example('$0 migrate vm.sock --to other:7000 --max-downtime 100 --bandwidth 50M', 'Gently')
     .example('$0 migrate vm.sock --dry-run --bandwidth 100M', 'Would it work, and how long would it take?')
-    .example('$0 migrate vm.sock --change --bandwidth 10M', 'While it runs: more slowly, please')
+    .example('$0 migrate vm.sock --change --bandwidth 10M', 'During the migration: use less bandwidth')
     .example('$0 migrate --resolve HERE.source.json --peer-record THERE.target.json', 'After a crash: who may run it?')
     .epilogue(
       'Exit codes: 0 it runs at the target, 1 it runs there without some of its writes, 3 nobody can say yet, ' +

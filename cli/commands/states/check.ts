@@ -30,7 +30,7 @@ const builder = (argv: Argv) =>
     .positional(
       'files',
       filesOf(
-        'Saved states, or with -r folders; - for stdin. If left out: all that the machine and its snapshots name',
+        'Saved states, or with -r folders; - for stdin. Default: all that the machine and its snapshots name',
       ),
     )
     .option('machine', {
@@ -77,10 +77,13 @@ const builder = (argv: Argv) =>
     .example('$0 check --machine "VirtualBox VMs/box"', 'Its snapshots, and the state of each')
     .example('$0 check old.sav --virtualbox 7.2', 'Can this release read it?')
     .example('$0 check a.sav --against b.sav', 'Are both of the same machine?')
-    .example('$0 check a.sav --host-cpuid b.sav', "Does the CPU do that saved b.sav? A host's /proc/cpuinfo tells, too")
+    .example(
+      '$0 check a.sav --host-cpuid b.sav',
+      "Does the CPU of the host of b.sav suffice? A host's /proc/cpuinfo tells, too",
+    )
     .example('$0 check guest.state --qemu-args qemu.args --qemu 10.0', 'Will the QEMU of this command line load it?')
     .epilogue(
-      'Exit codes: 0 nothing keeps it from loading, 3 nothing that was judged does, but not all could be, 5 it ' +
+      'Exit codes: 0 nothing keeps it from loading, 3 nothing that was judged does, but some was not judged, 5 it ' +
         'does not fit, 1 damaged.',
     );
 type Options = FileOptionsOf<typeof builder>;

@@ -100,7 +100,7 @@ export const fleetCommand: CommandModule<object, Options> = {
       .example('$0 fleet report --ndjson --queue redis://queue > results.ndjson', 'For savkit report, too')
       .epilogue(
         'Exit codes: of report the gravest of the files, as with the operation itself, or 3 where jobs in the queue ' +
-          'are not of savkit; 4 the queue is not to be had; 130 a signal has ended it (the usual end of work).',
+          'are not of savkit; 4 the queue cannot be reached; 130 a signal has ended it (the usual end of work).',
       ) as unknown as Argv<Options>,
   handler: async (options) => {
     process.exitCode = await runCommand('fleet', [options.action], options, (job) => fleet(options, job));

@@ -40,7 +40,10 @@ const builder = (argv: Argv) =>
     })
     .option('force', FORCE)
     .example('$0 manifest machine.sav -o machine.manifest', 'While the state is good')
-    .example('$0 manifest machine.sav -o signed.manifest --sign ~/.ssh/id_ed25519', 'Who has made it can be proved')
+    .example(
+      '$0 manifest machine.sav -o signed.manifest --sign ~/.ssh/id_ed25519',
+      'Signed, so that its author can be proved',
+    )
     .example('$0 manifest -r states --into manifests', 'Of each state in a folder')
     .example('$0 manifest -r states --into manifests --sums SHA256SUMS --custody custody.ndjson', 'For an archive')
     .example('$0 verify --manifest machine.manifest machine.sav', 'Later: which page, unit or field has changed?')

@@ -36,9 +36,7 @@ const builder = (argv: Argv) =>
     .option('force', FORCE)
     .example('$0 report machine.sav -o report.html', 'A page about a state: memory map, kinds of pages, units, screen')
     .example('$0 report checked.ndjson -o archive.html', 'Results for many files')
-    .epilogue(
-      'Exit codes: 0 written, also for damaged states, which the page tells; 4 a file cannot be read or written.',
-    );
+    .epilogue('Exit codes: 0 written, also for damaged states (the page says so); 4 a file cannot be read or written.');
 type Options = OptionsOf<typeof builder>;
 
 export const reportCommand = command(builder, async (options) => {

@@ -35,7 +35,7 @@ const builder = (argv: Argv) =>
     .option('fill', {
       choices: ['zero', 'older'] as const,
       describe:
-        'What missing pages become, so that the state loads: zeros; or older copies from a live save where ' +
+        'Contents of missing pages, so that the state loads: zeros; or older copies from a live save where ' +
         'there are any, else zeros',
     })
     .option('trust', {

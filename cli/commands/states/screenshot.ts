@@ -22,7 +22,7 @@ const builder = (argv: Argv) =>
       describe: 'Print the text screen from video memory, in place of the picture',
     })
     .option('force', FORCE)
-    .example('$0 screenshot machine.sav -o screen.png', 'What was on the screen when the machine was saved?')
+    .example('$0 screenshot machine.sav -o screen.png', 'The screen when the machine was saved')
     .example('$0 screenshot machine.sav --text', 'The same of a text screen')
     .epilogue('Exit codes: 0 written, 1 damaged, 5 the state holds no picture, or no text screen.');
 type Options = OptionsOf<typeof builder>;

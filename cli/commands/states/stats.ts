@@ -34,12 +34,12 @@ const builder = (argv: Argv) =>
       requiresArg: true,
       describe: 'Of a running machine: look again after so many seconds, and show what has changed, until Ctrl-C',
     })
-    .example('$0 stats machine.sav', 'What the state holds')
+    .example('$0 stats machine.sav', 'Counts of the memory in the state')
     .example("$0 stats machine.sav '/PGM/Page/*|/MM/*'", 'All of these, also where they are 0')
     .epilogue(
-      "The names are those of VirtualBox's page manager (VBoxManage debugvm NAME statistics). What only a " +
-        'running machine counts is 0; a tick is a nanosecond of the clock of its process. Of a state of QEMU the ' +
-        'pages of each block are counted.',
+      "The names are those of VirtualBox's page manager (VBoxManage debugvm NAME statistics). Those that " +
+        'only a running machine counts are 0; a tick is a nanosecond of the clock of its process. Of a state of QEMU ' +
+        'the pages of each block are counted.',
     );
 type Options = OptionsOf<typeof builder>;
 
