@@ -52,6 +52,40 @@ describe('paths', () => {
   });
 });
 
+describe('lists', () => {
+  const pages = readdirSync(join(root, 'docs/commands')).filter((name) => name !== 'README.md');
+
+  it('of commands in README.md name them all', () => {
+    const readme = read('README.md');
+    expect(pages.filter((page) => !readme.includes(`(docs/commands/${page})`))).toEqual([]);
+  });
+
+  it('of options name none that no command has', () => {
+    const tables = pages.map((page) => /<!-- table options -->(.*?)<!-- end -->/s.exec(read(`docs/commands/${page}`)));
+    const options = new Set(tables.flatMap((table) => table?.[1]?.match(/--[a-z][a-z0-9-]*/g) ?? []));
+    expect(options.size).toBeGreaterThan(100);
+    const named = documents
+      .filter((path) => /^(.\/README|docs\/(?!spec))/.test(path))
+      .flatMap((path) =>
+        [...read(path).matchAll(/`(--[a-z][a-z0-9-]*)/g)].map(([, option = '']) => ({ path, option })),
+      );
+    expect(named.filter(({ option }) => !options.has(option.replace(/^--no-/, '--')) && !options.has(option))).toEqual(
+      [],
+    );
+  });
+
+  it('of campaigns in CONTRIBUTING.md name them all', () => {
+    const text = read('CONTRIBUTING.md');
+    const campaigns = ['formats', 'src', 'migrations', 'cli']
+      .flatMap((floor) => readdirSync(join(root, floor), { recursive: true, encoding: 'utf8' }))
+      .flatMap((path) => /([\w-]+)\.campaign\.ts$/.exec(path)?.[1] ?? []);
+    expect(campaigns.length).toBeGreaterThan(30);
+    const isNamed = (name: string) => text.includes(`\`${name}`) || text.includes(`-- ${name}`);
+    const isOneOfRow = (name: string) => name.startsWith('virtualbox-') && text.includes(`\`${name.slice(10)}`);
+    expect(campaigns.filter((name) => !isNamed(name) && !isOneOfRow(name))).toEqual([]);
+  });
+});
+
 describe('examples in TypeScript', () => {
   const examples = documents.flatMap((document) =>
     codeBlocks(read(document)).flatMap(({ language, text }, i) =>

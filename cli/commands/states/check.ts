@@ -29,9 +29,7 @@ const builder = (argv: Argv) =>
   withManyFiles(withCommonOptions(argv))
     .positional(
       'files',
-      filesOf(
-        'Saved states, or with -r folders; - for stdin. Default: all that the machine and its snapshots name',
-      ),
+      filesOf('Saved states, or with -r folders; - for stdin. Default: all that the machine and its snapshots name'),
     )
     .option('machine', {
       type: 'string',
