@@ -202,3 +202,9 @@ it('waits as long as bytes come, and not for ever where none do', async () => {
   answer = () => {};
   await isSilent(openHttp(`${base}/s.sav`));
 });
+
+it('ends as interrupted when it is stopped while it waits for a server', async () => {
+  const stop = new AbortController();
+  answer = () => stop.abort();
+  await expect(openHttp(`${base}/s.sav`, { signal: stop.signal })).rejects.toMatchObject({ code: 'interrupted' });
+});

@@ -98,6 +98,27 @@ describe('relayMachine()', () => {
     expect(atSource.toString()).toContain('NACK=-89\n');
   });
 
+  it('carries and records nothing of a source before its password is accepted', async () => {
+    const record = new MemorySink();
+    const { report, atTarget } = await relayBetween(
+      [{ hear: 'VirtualBox-Teleporter-1.0\n' }, { say: 'wrong\nload\n' }, { say: whole }],
+      [{ say: 'VirtualBox-Teleporter-1.0\n' }, { hear: 'wrong\n' }, { pause: 50 }, { say: 'NACK=-89\n' }],
+      { record },
+    );
+    expect(report).toMatchObject({ authenticated: false, recorded: false });
+    expect(atTarget.toString()).toBe('wrong\n');
+    expect(record.view()).toHaveLength(0);
+  });
+
+  it('carries one stream: a record holds no second one', async () => {
+    const { report } = await relayBetween(
+      [...source.in, { say: whole }, { hear: 'ACK\n' }, { say: 'load\n' }, { say: whole }],
+      [...target.in, ...target.out.slice(0, 2), { hear: 'load\n' }, ack],
+      { record: new MemorySink() },
+    );
+    expect(report).toMatchObject({ end: 'cut', authenticated: true, recorded: false });
+  });
+
   it('passes a refusal during the stream on, with its words', async () => {
     const words = 'NACK=-1844;Ram config mismatch\n';
     const script = [...source.in, { say: framesOf(state, 61553)[0] }, { hear: words }, { close: true }] as Line[];

@@ -56,6 +56,7 @@ class Relay {
   /** Lines of the source that have not been answered yet. */
   readonly #asked: (Command | 'other' | 'password' | 'load-complete')[] = [];
   readonly #report: RelayReport;
+  #hasStream = false;
 
   constructor(source: Peer, target: Peer, options: RelayOptions) {
     this.#source = source;
@@ -100,12 +101,27 @@ class Relay {
   async #carryCommand(): Promise<string | undefined> {
     const line = await this.#source.line(COMMAND_LIMIT + 1);
     if (!line) return undefined;
-    this.#asked.push(parseCommand(line.text));
+    const command = parseCommand(line.text);
+    this.#expectTurn(command);
+    this.#asked.push(command);
     await this.#target.write(line.bytes);
     return line.text;
   }
 
+  /**
+   * A source that waits for no answer could have its stream recorded without the password, in front of the machine's
+   * own one. @throws MigrationError `unexpected`
+   */
+  #expectTurn(command: Command | 'other'): void {
+    const isAgain = command === 'load' && this.#hasStream;
+    if (this.#report.authenticated && !isAgain) return;
+    this.#report.recorded = false;
+    const why = isAgain ? 'a second stream' : 'commands before its password was accepted';
+    throw new MigrationError('unexpected', `Cannot relay ${this.#source.name}: it sends ${why}`);
+  }
+
   async #carryStream(): Promise<void> {
+    this.#hasStream = true;
     const frames = new FrameSink(this.#target);
     const stream = new FrameSource(this.#source, { write: (bytes) => this.#carryPiece(bytes, frames) });
     try {

@@ -1,4 +1,4 @@
-import { EnvironmentError, UsageError } from '../../errors.ts';
+import { EnvironmentError, InterruptedError, UsageError } from '../../errors.ts';
 import { after, sleep, stopTimer } from '../../world/waiting.ts';
 import { addressName } from './address-name.ts';
 
@@ -137,8 +137,10 @@ const WORDS: Readonly<Record<string, string>> = {
   UND_ERR_HEADERS_OVERFLOW: 'the head of its answer is too long',
 };
 
-function networkError(error: unknown, name: string): EnvironmentError {
-  if (error instanceof EnvironmentError) return error;
+function networkError(error: unknown, name: string): EnvironmentError | InterruptedError {
+  if (error instanceof EnvironmentError || error instanceof InterruptedError) return error;
+  // An aborted fetch rejects with a DOMException, whose code is a number.
+  if ((error as Error).name === 'AbortError') return new InterruptedError();
   const { cause } = error as Error;
   const source = cause instanceof Error ? cause : (error as Error);
   const { code = '' } = source as NodeJS.ErrnoException;
