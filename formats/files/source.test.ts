@@ -65,6 +65,13 @@ describe('sources', () => {
     rmSync(folder, { recursive: true });
   });
 
+  it('give nothing of a file at offsets that no file reaches', async () => {
+    const source = await openFile(import.meta.filename);
+    expect(await source.read(new Uint8Array(8), 2 ** 55)).toBe(0);
+    expect(await source.read(new Uint8Array(8), Number.MAX_SAFE_INTEGER - 8)).toBe(0);
+    await source.close();
+  });
+
   it('of a file that was closed read nothing of the next one that gets its number', async () => {
     const folder = mkdtempSync(join(tmpdir(), 'savkit-closed-'));
     const paths = ['one', 'two'].map((name) => join(folder, name));

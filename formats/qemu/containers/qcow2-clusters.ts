@@ -19,7 +19,7 @@ export interface ClusterVisitor {
   /** An entry has reserved bits set. @param place offset of the entry */
   reserved(place: number): void;
   /** Bytes of the state for which there is no cluster. @param at offset in the state */
-  missing(at: number, size: number): void;
+  missing(at: number, size: number): void | Promise<void>;
 }
 
 /** Goes through the tables that lead to the state of a snapshot, in the order of the state. */
@@ -40,7 +40,7 @@ export async function visitClusters(
     const entry = (await readAt(source, place, 8, 'L1 table')).getBigUint64(0);
     const table = Number(entry & OFFSET_BITS);
     if (entry & RESERVED_L1) visitor.reserved(place);
-    if (table === 0) visitor.missing(done * clusterSize, count * clusterSize);
+    if (table === 0) await visitor.missing(done * clusterSize, count * clusterSize);
     else {
       await visitor.cluster(table, place);
       await visitTable(source, image, { table, count, at: done * clusterSize, end: snapshot.stateBytes }, visitor);
@@ -76,13 +76,13 @@ async function visitTable(
     const size = Math.min(clusterSize, end - from);
     if (entry & RESERVED_L2) visitor.reserved(table + i * entrySize);
     // Bit 0 of a plain entry: all zeros, whatever the cluster holds.
-    if (host === 0 && (extendedL2 || (entry & 1n) === 0n)) visitor.missing(from, size);
+    if (host === 0 && (extendedL2 || (entry & 1n) === 0n)) await visitor.missing(from, size);
     else if (host !== 0) await visitor.cluster(host, table + i * entrySize);
     if (host !== 0 && extendedL2) {
       const [zeros, there] = [entries.getUint32(i * entrySize + 8), entries.getUint32(i * entrySize + 12)];
       const partSize = clusterSize / PARTS;
       for (let part = 0; part * partSize < size; part++)
-        if ((((zeros | there) >>> part) & 1) === 0) visitor.missing(from + part * partSize, partSize);
+        if ((((zeros | there) >>> part) & 1) === 0) await visitor.missing(from + part * partSize, partSize);
     }
   }
 }

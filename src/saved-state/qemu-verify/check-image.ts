@@ -104,8 +104,14 @@ class ImageCheck {
     await visitClusters(this.#source, this.#image, this.#snapshot, {
       cluster: (host, place) => this.#look(host, place),
       reserved: (place) => this.#note('its entry has bits that have no meaning', place),
-      missing: (at) => this.#note('it is not in the image, and reads as zeros', at),
+      missing: (at) => this.#noteMissing(at),
     });
+  }
+
+  /** A table may claim any number of them. */
+  async #noteMissing(at: number): Promise<void> {
+    this.#note('it is not in the image, and reads as zeros', at);
+    if (this.#turns.areDue) await this.#turns.give();
   }
 
   async #look(host: number, place: number): Promise<void> {
