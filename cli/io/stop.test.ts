@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { whenAborted } from './stop.ts';
+import { unlessAborted, whenAborted } from './stop.ts';
 
 describe('whenAborted()', () => {
   it('acts once, also for a signal that was aborted before', () => {
@@ -14,4 +14,15 @@ describe('whenAborted()', () => {
     whenAborted(control.signal, () => acts.push('late'));
     expect(acts).toEqual(['waited', 'late']);
   });
+});
+
+it('leaves work alone that does not end with its signal, and takes what it gives in time', async () => {
+  const never = new Promise<number>(() => {});
+  await expect(unlessAborted(AbortSignal.abort(), 0, never)).rejects.toMatchObject({ code: 'interrupted' });
+  const control = new AbortController();
+  const waiting = unlessAborted(control.signal, 0, never);
+  control.abort();
+  await expect(waiting).rejects.toMatchObject({ code: 'interrupted' });
+  expect(await unlessAborted(AbortSignal.abort(), 60_000, Promise.resolve(7))).toBe(7);
+  await expect(unlessAborted(control.signal, 60_000, Promise.reject(new Error('no')))).rejects.toThrow('no');
 });

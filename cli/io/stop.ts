@@ -1,3 +1,5 @@
+import { InterruptedError } from '../../formats/errors.ts';
+
 /** Aborted when the process is asked to end: then a command's work ends, and all waiting for its inputs and outputs. */
 export const stop = new AbortController();
 
@@ -9,4 +11,24 @@ export function whenAborted(signal: AbortSignal, act: () => void): () => void {
   if (signal.aborted) act();
   else signal.addEventListener('abort', act, { once: true });
   return () => signal.removeEventListener('abort', act);
+}
+
+/**
+ * Work that may wait for ever, such as for a server that is silent: it is left alone `patienceMs` after the signal.
+ * @throws InterruptedError
+ */
+export async function unlessAborted<T>(signal: AbortSignal, patienceMs: number, work: Promise<T>): Promise<T> {
+  let forget = () => {};
+  let timer: NodeJS.Timeout | undefined;
+  const aborted = new Promise<never>((_, reject) => {
+    forget = whenAborted(signal, () => {
+      timer = setTimeout(() => reject(new InterruptedError()), patienceMs);
+    });
+  });
+  try {
+    return await Promise.race([work, aborted]);
+  } finally {
+    forget();
+    clearTimeout(timer);
+  }
 }

@@ -8,6 +8,7 @@ import { expectServer } from '../../fleet/expect-server.ts';
 import { expectJobOptions, OPERATIONS } from '../../fleet/job-shape.ts';
 import { csvOf, resultsOf } from '../../fleet/results.ts';
 import { workLong } from '../../fleet/work.ts';
+import { stop, unlessAborted } from '../../io/stop.ts';
 import { summaryText, Tally } from '../../many/summary.ts';
 import { expectWholeNumber } from '../../parsing/whole-number.ts';
 import { ExitCode, gravest } from '../../process/exit-codes.ts';
@@ -41,6 +42,10 @@ interface Options extends CommonOptions {
 }
 
 const MOST_JOBS = 64;
+/** Time for jobs that are worked on to be given back to the server. */
+const FAREWELL_MS = 5000;
+/** Time for the client of the server to go by itself. */
+const EXIT_MS = 200;
 
 export const fleetCommand: CommandModule<object, Options> = {
   builder: (argv) =>
@@ -103,7 +108,12 @@ export const fleetCommand: CommandModule<object, Options> = {
           'are not of savkit; 4 the queue cannot be reached; 130 a signal has ended it (the usual end of work).',
       ) as unknown as Argv<Options>,
   handler: async (options) => {
-    process.exitCode = await runCommand('fleet', [options.action], options, (job) => fleet(options, job));
+    const patience = options.action === 'work' ? FAREWELL_MS : 0;
+    process.exitCode = await runCommand('fleet', [options.action], options, (job) =>
+      unlessAborted(job.signal, patience, fleet(options, job)),
+    );
+    // The server's client tries on for ever, and would keep the process alive.
+    if (stop.signal.aborted) setTimeout(() => process.exit(), EXIT_MS).unref();
   },
 };
 
