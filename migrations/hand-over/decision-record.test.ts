@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { readRecord } from './decision-record.ts';
+import { resolveRecordFiles } from './resolve-files.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'savkit-record-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
@@ -19,5 +20,6 @@ describe.skipIf(process.platform === 'win32')('readRecord()', () => {
     const path = join(folder, name);
     make(path);
     await expect(readRecord(path)).rejects.toMatchObject({ code: 'bad-record' });
+    await expect(resolveRecordFiles({ path, peerEnded: false })).rejects.toMatchObject({ code: 'bad-record' });
   });
 });

@@ -40,6 +40,8 @@ export function resolveRecordFiles(records: RecordsAtHand): Promise<ResolvedReco
 
 async function resolveAlone(records: RecordsAtHand): Promise<ResolvedRecords> {
   const { path, peerPath, peerEnded } = records;
+  // Opening a pipe to make it durable would wait for ever.
+  await readRecord(path);
   await keepRecord(path);
   const own = await readRecord(path);
   const peer = peerPath === undefined ? undefined : await readRecord(peerPath);
