@@ -1,3 +1,4 @@
+import { constants } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { EnvironmentError, UnsupportedError } from '../../formats/errors.ts';
 import { DISK_HEAD_SIZE, type DiskHead, readDiskHead } from '../../formats/qemu/containers/disk-head.ts';
@@ -22,7 +23,8 @@ export async function diskFormats(disks: ReadonlyMap<string, string>): Promise<M
 
 async function headOf(path: string): Promise<DiskHead> {
   try {
-    const file = await open(path);
+    // A pipe is no disk, and opening one would wait for its writer.
+    const file = await open(path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0));
     try {
       const head = Buffer.alloc(DISK_HEAD_SIZE);
       await file.read(head, 0, DISK_HEAD_SIZE, 0);
