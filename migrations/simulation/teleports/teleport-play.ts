@@ -57,11 +57,19 @@ export class TeleportPlay implements Surroundings, TeleportGround {
     this.troubles.begin();
     const isSending = () => !this.source.isOver && !this.source.process.isGone;
     await this.timeline.run(() => !isSending(), PATIENCE_MS);
+    if (isSending() && this.source.isInPasses) await this.#loseHope();
     if (isSending()) this.#isStuck('source');
     this.troubles.cease();
     this.runsAtSource = this.source.runs;
     if (this.runsAtSource) this.timeline.add(0, this.source.process, () => this.source.act('power-off'));
     await this.#settle();
+  }
+
+  /** A guest that writes more than the link takes goes on until its user has enough. */
+  async #loseHope(): Promise<void> {
+    this.troubles.had.add('interrupt');
+    this.timeline.add(0, this.source.process, () => this.source.interrupt());
+    await this.timeline.run(() => this.source.isOver, 60_000);
   }
 
   /** What waits comes to its end; then nothing may be left but the file. */

@@ -45,6 +45,11 @@ export class TeleportSource {
     return !this.process.isGone && this.ends.at(-1) !== 'handed-over' && this.#running.state === 'running';
   }
 
+  /** Its memory is being sent while it runs. */
+  get isInPasses(): boolean {
+    return this.#running.state === 'running-ls';
+  }
+
   /** The user interrupts the program. */
   interrupt(): void {
     this.#abort?.abort();
@@ -68,7 +73,7 @@ export class TeleportSource {
       const end = await this.#send();
       this.ends.push(end);
       this.#judgeMachine(end);
-      if (scenario.declines && end === 'refused-by-target') break;
+      if (end === 'interrupted' || (scenario.declines && end === 'refused-by-target')) break;
       if (['handed-over', 'hand-over-unknown', 'machine-ended'].includes(end) || this.#wanted === 'off') break;
       await sleep(random.below(AGAIN_MS));
     }
