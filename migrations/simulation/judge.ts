@@ -1,8 +1,8 @@
 import { SavkitError } from '../../formats/errors.ts';
-import { enterWorld, REAL_WORLD } from '../../formats/world/world.ts';
 import { readRecord } from '../hand-over/decision-record.ts';
 import { loadZstd } from '../pages/zstd.ts';
 import type { ProofMode } from '../policy/choose-proof.ts';
+import { judgedRun } from './judged-run.ts';
 import { Play } from './play.ts';
 import type { HostName, Incident, Scenario } from './scenario.ts';
 import { RECORDS } from './simulated-process.ts';
@@ -36,10 +36,7 @@ export async function judge(scenario: Scenario): Promise<Judgement> {
   // Loaded from the real disk, before the simulated one takes its place.
   await loadZstd();
   const play = new Play(scenario);
-  const unhandled = (error: unknown) =>
-    void play.guest.faults.push(`nobody takes: ${(error as Error)?.stack ?? error}`);
-  process.on('unhandledRejection', unhandled);
-  try {
+  return judgedRun(play.guest.faults, async () => {
     await play.run();
     const survivor = survivorOf(play);
     const faults = [
@@ -57,10 +54,7 @@ export async function judge(scenario: Scenario): Promise<Judgement> {
       happened,
       endedAt: now,
     };
-  } finally {
-    enterWorld(REAL_WORLD);
-    process.off('unhandledRejection', unhandled);
-  }
+  });
 }
 
 function survivorOf({ guest }: Play): HostName | 'lost' {

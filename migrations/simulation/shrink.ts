@@ -32,7 +32,8 @@ function kindOf({ faults }: { faults: string[] }): string {
   return faults.length === 0 ? '' : faults[0].replaceAll(/[0-9a-f]*\d[0-9a-f]*/g, 'N').slice(0, 200);
 }
 
-function smaller(scenario: Scenario): Scenario[] {
+/** Scenarios with less in them. */
+export function smaller(scenario: Scenario): Scenario[] {
   const plain: Partial<Scenario>[] = [
     { pages: 2, workload: { ...scenario.workload, hot: 1 } },
     { streams: 1 },
@@ -47,16 +48,19 @@ function smaller(scenario: Scenario): Scenario[] {
     { limits: {} },
     { compression: 'never' },
   ];
-  const changed = plain.filter((change) =>
-    Object.entries(change).some(
-      ([key, value]) => JSON.stringify(scenario[key as keyof Scenario]) !== JSON.stringify(value),
-    ),
+  return smallerBy(scenario, plain);
+}
+
+/** The same without each of its troubles, and with each of the changes that changes anything. */
+export function smallerBy<S extends { troubles: unknown[] }>(scenario: S, changes: Partial<S>[]): S[] {
+  const changed = changes.filter((change) =>
+    Object.entries(change).some(([key, value]) => JSON.stringify(scenario[key as keyof S]) !== JSON.stringify(value)),
   );
   return [...withoutOne(scenario), ...changed.map((change) => ({ ...scenario, ...change }))];
 }
 
 /** One scenario for each trouble, without that trouble. */
-export function withoutOne<S extends { troubles: unknown[] }>(scenario: S): S[] {
+function withoutOne<S extends { troubles: unknown[] }>(scenario: S): S[] {
   return scenario.troubles.map((_, i) => ({
     ...scenario,
     troubles: scenario.troubles.filter((_trouble, other) => other !== i),

@@ -1,6 +1,6 @@
 import { MIB } from '../../../formats/sizes.ts';
-import { enterWorld, REAL_WORLD } from '../../../formats/world/world.ts';
 import { emptyMachine } from '../../../src/running/empty-machine.ts';
+import { judgedRun } from '../judged-run.ts';
 import { savedFileFaults } from '../saved-file.ts';
 import { SavePlay } from './save-play.ts';
 import type { SaveScenario } from './save-scenario.ts';
@@ -22,14 +22,7 @@ export interface SaveJudgement {
 export async function judgeSave(scenario: SaveScenario): Promise<SaveJudgement> {
   const machine = await emptyMachine(scenario.ramMib * MIB);
   const play = new SavePlay(scenario, machine);
-  const unhandled = (error: unknown) => void play.faults.push(`nobody takes: ${(error as Error)?.stack ?? error}`);
-  process.on('unhandledRejection', unhandled);
-  try {
-    await play.run();
-  } finally {
-    enterWorld(REAL_WORLD);
-    process.off('unhandledRejection', unhandled);
-  }
+  await judgedRun(play.faults, () => play.run());
   const { faults, log, ends, timeline } = play;
   faults.push(...(await fileFaults(play)));
   return { faults, log, ends, happened: timeline.happened, endedAt: timeline.now };

@@ -11,7 +11,8 @@ import { RunningMachine } from '../../../src/running/running-machine.ts';
 import { type Standing, standingOf } from '../saved-file.ts';
 import { SimulatedHost, type SimulatedProcess, type Surroundings } from '../simulated-process.ts';
 import { Timeline } from '../timeline.ts';
-import type { SaveScenario, SaveTrouble, SaveTroubleTime, UserAct } from './save-scenario.ts';
+import { isDone, type UserAct } from '../user-acts.ts';
+import type { SaveScenario, SaveTrouble, SaveTroubleTime } from './save-scenario.ts';
 
 /** Where all saves go. */
 const PATH = '/machines/live.sav';
@@ -268,13 +269,7 @@ export class SavePlay implements Surroundings {
 
   /** A user does something, where the machine lets it be done. */
   #act(act: UserAct): void {
-    try {
-      if (act === 'reset') this.#running.reset();
-      else this.#running.dispatch(act);
-    } catch (error) {
-      if (!(error instanceof SavkitError)) throw error;
-      return;
-    }
+    if (!isDone(this.#running, act)) return;
     this.#had.add(act);
     this.#wanted = AFTER[act] ?? this.#wanted;
     if (act === 'debug') this.timeline.add(DEBUGS_MS, this.#process, () => this.#act('resume'));

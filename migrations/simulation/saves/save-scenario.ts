@@ -1,12 +1,9 @@
 import { Random } from '../../../formats/testing/random.ts';
-import type { MachineEvent } from '../../../src/machine/machine-states.ts';
 import type { WorkloadOptions } from '../../../src/running/workload.ts';
+import type { UserAct } from '../user-acts.ts';
 
 // Live saves of a machine that runs, by a process whose host and user interfere. As with migrations all of it is drawn
 // from one seed before anything happens.
-
-/** What a user does with the machine. */
-export type UserAct = Extract<MachineEvent, 'suspend' | 'suspend-ext' | 'resume' | 'reset' | 'debug' | 'power-off'>;
 
 /** When something goes wrong: so many ms after the start, or after so many works of the disk. */
 export type SaveTroubleTime = { afterMs: number } | { afterWorks: number };

@@ -1,5 +1,6 @@
 import { parseArgs } from 'node:util';
-import { leaveOut, withoutOne } from '../shrink.ts';
+import { playSeeds, SEED_OPTIONS } from '../play-seeds.ts';
+import { smallerBy } from '../shrink.ts';
 import { judgeSave } from './judge-save.ts';
 import { drawSaveScenario, type SaveScenario } from './save-scenario.ts';
 
@@ -7,53 +8,18 @@ import { drawSaveScenario, type SaveScenario } from './save-scenario.ts';
 // world, whose disk, host and user interfere. What must not be is told with its seed, made as small as it gets; the
 // same seed always does the same.
 
-const { values } = parseArgs({
-  options: {
-    runs: { type: 'string', default: '2000' },
-    seed: { type: 'string', default: '1' },
-    minutes: { type: 'string', default: '60' },
-    only: { type: 'string' },
-    first: { type: 'boolean', default: false },
-  },
-});
+const { values } = parseArgs({ options: { ...SEED_OPTIONS, runs: { type: 'string', default: '2000' } } });
 
-const cpu = process.cpuUsage();
-const first = Number(values.only ?? values.seed);
-const runs = values.only === undefined ? Number(values.runs) : 1;
-const until = performance.now() + Number(values.minutes) * 60_000;
+/** Scenarios with less in them. */
+const LESS: Partial<SaveScenario>[] = [{ saves: 1 }, { stepsBefore: 0 }, { fullAfterPass: undefined }, { ramMib: 2 }];
+
 const ends = new Map<string, number>();
-let done = 0;
-let failed = 0;
-
-for (let seed = first; seed < first + runs && performance.now() < until; seed++) {
-  const scenario = drawSaveScenario(seed);
-  const verdict = await judgeSave(scenario);
-  done++;
-  for (const end of verdict.ends) ends.set(end, (ends.get(end) ?? 0) + 1);
-  if (verdict.faults.length === 0 && values.only === undefined) continue;
-  if (verdict.faults.length > 0) failed++;
-  console.log(`seed ${seed}: ${verdict.faults.join('; ') || 'all is well'}`);
-  if (values.first || (values.only === undefined && failed > 20)) break;
-  const small = verdict.faults.length > 0 ? await leaveOut(scenario, judgeSave, smaller) : { scenario, verdict };
-  console.log(`  ${JSON.stringify(small.scenario)}\n  ${small.verdict.log.join('\n  ')}`);
-  console.log(`  ${small.verdict.faults.join('; ')}; ${small.verdict.happened} happenings`);
-}
-
-function smaller(scenario: SaveScenario): SaveScenario[] {
-  const plain: Partial<SaveScenario>[] = [
-    { saves: 1 },
-    { stepsBefore: 0 },
-    { fullAfterPass: undefined },
-    { ramMib: 2 },
-  ];
-  const changed = plain.filter((change) =>
-    Object.entries(change).some(([key, value]) => scenario[key as keyof SaveScenario] !== value),
-  );
-  return [...withoutOne(scenario), ...changed.map((change) => ({ ...scenario, ...change }))];
-}
-
-const { user, system } = process.cpuUsage(cpu);
+const { done, failed, speed } = await playSeeds(values, {
+  draw: drawSaveScenario,
+  judge: judgeSave,
+  smaller: (scenario) => smallerBy(scenario, LESS),
+  count: (verdict) => verdict.ends.forEach((end) => void ends.set(end, (ends.get(end) ?? 0) + 1)),
+  told: () => '',
+});
 const told = [...ends].map(([end, count]) => `${count} ${end}`).join(', ');
-const speed = ((done * 1e6) / (user + system)).toFixed(1);
-console.log(`${done} runs, ${failed} with faults; saves: ${told}; ${speed} runs a second of processor time`);
-process.exitCode = failed > 0 ? 1 : 0;
+console.log(`${done} runs, ${failed} with faults; saves: ${told}; ${speed.toFixed(1)} runs a second of processor time`);

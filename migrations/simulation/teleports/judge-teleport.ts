@@ -1,6 +1,6 @@
 import { MIB } from '../../../formats/sizes.ts';
-import { enterWorld, REAL_WORLD } from '../../../formats/world/world.ts';
 import { emptyMachine } from '../../../src/running/empty-machine.ts';
+import { judgedRun } from '../judged-run.ts';
 import { type Standing, savedFileFaults } from '../saved-file.ts';
 import { TeleportPlay } from './teleport-play.ts';
 import type { TeleportScenario } from './teleport-scenario.ts';
@@ -24,14 +24,7 @@ export interface TeleportJudgement {
 /** Plays a scenario, and looks whether there is one machine, and all that was told is so. */
 export async function judgeTeleport(scenario: TeleportScenario): Promise<TeleportJudgement> {
   const play = new TeleportPlay(scenario, await emptyMachine(scenario.ramMib * MIB));
-  const unhandled = (error: unknown) => void play.faults.push(`nobody takes: ${(error as Error)?.stack ?? error}`);
-  process.on('unhandledRejection', unhandled);
-  try {
-    await play.run();
-  } finally {
-    enterWorld(REAL_WORLD);
-    process.off('unhandledRejection', unhandled);
-  }
+  await judgedRun(play.faults, () => play.run());
   const { faults, source, target, timeline, troubles } = play;
   faults.push(...placeFaults(play), ...(await fileFaults(play)), ...(await crashFaults(play)));
   const { happened, now } = timeline;

@@ -7,8 +7,9 @@ import { KEEP_ALIVE_MS, Peer } from '../../teleporter/peer.ts';
 import { teleportRunning } from '../../teleporter/teleport-running.ts';
 import { passwordLine } from '../../teleporter/wire.ts';
 import { type Standing, standingOf } from '../saved-file.ts';
-import type { UserAct } from '../saves/save-scenario.ts';
+
 import type { SimulatedProcess } from '../simulated-process.ts';
+import { isDone, type UserAct } from '../user-acts.ts';
 import { AGAIN_MS, PASSWORD, type TeleportGround } from './teleport-ground.ts';
 
 /** How a try has ended: `handed-over`, or the code of its error. */
@@ -57,14 +58,7 @@ export class TeleportSource {
 
   /** The user does something with the machine, where it lets it be done. */
   act(act: UserAct): void {
-    try {
-      if (act === 'reset') this.#running.reset();
-      else this.#running.dispatch(act);
-    } catch (error) {
-      if (!(error instanceof SavkitError)) throw error;
-      return;
-    }
-    this.#wanted = AFTER[act] ?? this.#wanted;
+    if (isDone(this.#running, act)) this.#wanted = AFTER[act] ?? this.#wanted;
   }
 
   async #sendAll(): Promise<void> {
