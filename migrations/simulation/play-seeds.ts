@@ -34,6 +34,8 @@ interface Game<S, V> {
   count(verdict: V): void;
   /** What a verdict says besides its faults; it is put into the last line. */
   told(verdict: V): string;
+  /** Takes lines for the person who started the campaign. */
+  print(line: string): void;
 }
 
 /**
@@ -59,13 +61,11 @@ export async function playSeeds<S, V extends Verdict>(
     game.count(verdict);
     if (isWell && !isOne) continue;
     if (!isWell) failed++;
-    console.log(`seed ${seed}: ${verdict.faults.join('; ') || 'all is well'}`);
+    game.print(`seed ${seed}: ${verdict.faults.join('; ') || 'all is well'}`);
     if (values.first || (!isOne && failed > 20)) break;
     const small = isWell ? { scenario, verdict } : await leaveOut(scenario, game.judge, game.smaller);
-    console.log(`  ${JSON.stringify(small.scenario)}\n  ${small.verdict.log.join('\n  ')}`);
-    console.log(
-      `  ${small.verdict.faults.join('; ')}; ${small.verdict.happened} happenings${game.told(small.verdict)}`,
-    );
+    game.print(`  ${JSON.stringify(small.scenario)}\n  ${small.verdict.log.join('\n  ')}`);
+    game.print(`  ${small.verdict.faults.join('; ')}; ${small.verdict.happened} happenings${game.told(small.verdict)}`);
   }
   const { user, system } = process.cpuUsage(cpu);
   process.exitCode = failed > 0 ? 1 : 0;

@@ -29,6 +29,7 @@ const { done, failed, speed } = await playSeeds(values, {
   smaller,
   count: ({ survivor }) => void ends[survivor]++,
   told: ({ survivor }) => `, the machine: ${survivor}`,
+  print: console.log,
 });
 console.log(
   `${done} runs, ${failed} with faults; the machine stayed in ${ends.source}, went in ${ends.target}, ` +

@@ -20,6 +20,7 @@ const { done, failed, speed } = await playSeeds(values, {
   smaller: (scenario) => smallerBy(scenario, LESS),
   count: (verdict) => verdict.ends.forEach((end) => void ends.set(end, (ends.get(end) ?? 0) + 1)),
   told: () => '',
+  print: console.log,
 });
 const told = [...ends].map(([end, count]) => `${count} ${end}`).join(', ');
 console.log(`${done} runs, ${failed} with faults; saves: ${told}; ${speed.toFixed(1)} runs a second of processor time`);

@@ -28,6 +28,7 @@ const { done, failed, speed } = await playSeeds(values, {
   smaller: (scenario) => smallerBy(scenario, LESS),
   count: (verdict) => verdict.sourceEnds.forEach((end) => void ends.set(end, (ends.get(end) ?? 0) + 1)),
   told: ({ sourceEnds, targetEnds }) => `; source ${sourceEnds}, target ${targetEnds}`,
+  print: console.log,
 });
 const told = [...ends].map(([end, count]) => `${count} ${end}`).join(', ');
 console.log(`${done} runs, ${failed} with faults; tries: ${told}; ${speed.toFixed(1)} runs a second of processor time`);
