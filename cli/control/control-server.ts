@@ -2,7 +2,7 @@ import { chmodSync } from 'node:fs';
 import { createServer, type Server } from 'node:net';
 import { setImmediate } from 'node:timers/promises';
 import { EnvironmentError } from '../../formats/errors.ts';
-import { startListening } from '../../migrations/wire/start-listening.ts';
+import { startListening } from '../../formats/world/start-listening.ts';
 import { ControlConnection } from './control-connection.ts';
 import type { KeptMachine } from './kept-machine.ts';
 import { HAS_PIPES, socketAddress } from './socket-path.ts';

@@ -1,9 +1,9 @@
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Argv } from 'yargs';
+import { startListening } from '../../formats/world/start-listening.ts';
 import { endpointText, parseListenEndpoint } from '../../migrations/trust/endpoint.ts';
 import { networkError } from '../../migrations/wire/network-error.ts';
-import { startListening } from '../../migrations/wire/start-listening.ts';
 import { line } from '../terminal/terminal-text.ts';
 import type { LiveReport } from '../text/live-report.ts';
 import { expositionOf, type Values } from './metrics.ts';

@@ -1,6 +1,6 @@
-import type { BigIntStats } from 'node:fs';
+import type { BigIntStats, StatsFs } from 'node:fs';
 import { dirname } from 'node:path';
-import type { Disk, DiskFile } from '../world/disk.ts';
+import type { Disk, DiskFile, FileStatus } from '../world/disk.ts';
 import type { SimulatedFile, SimulatedFiles } from './simulated-files.ts';
 
 /** What a disk is asked to do, as far as it may fail of it. */
@@ -50,19 +50,32 @@ export class SimulatedDisk {
       lstat: async (path) => ({ ...this.#stat(path), isSymbolicLink: () => false }),
       readlink: async (path) => path,
       realpath: async (path) => path,
-      statfs: async () => ({ bavail: 2 ** 30, bsize: 4096 }),
+      statfs: async () => ROOM,
       openSync: (path, flags) => this.#openSync(path, String(flags)),
       closeSync: (fd) => void this.#open.delete(fd),
       readSync: (fd, target, at, length, position) => this.#read(fd, target, at, length, position),
       writeSync: (fd, bytes, at, length, position) => this.#write(fd, bytes.subarray(at, at + length), position),
       ftruncateSync: (fd, size) => this.#fileOf(fd).resize(size),
-      fstatSync: (fd) => ({ size: this.#fileOf(fd).bytes.length }),
-      statSync: (path) => ({ mtimeMs: this.#found(path).changedAt }),
+      fstatSync: (fd) => factsOf(this.#fileOf(fd)),
+      statSync: (path) => this.#facts(path),
+      lstatSync: (path) => this.#facts(path),
+      identitySync: (file) => (typeof file === 'number' ? statsOf(this.#fileOf(file)) : this.#stat(file)),
+      statfsSync: () => ROOM as StatsFs,
+      readFileSync: (path, encoding) => this.#checked('read', path, this.#found(path)).bytes.toString(encoding),
+      readlinkSync: (path) => {
+        throw failure('EINVAL', path);
+      },
+      realpathSync: (path) => this.#stat(path) && path,
+      truncateSync: (path, size) => this.#found(path).resize(size),
       unlinkSync: (path) => this.#unlink(path),
       readdirSync: (path) =>
-        [...this.#files.names.keys()]
+        [...this.#files.names.keys(), ...this.#files.folders]
           .filter((name) => dirname(name) === path)
           .map((name) => name.slice(path.length + 1)),
+      mkdtempSync: (prefix) => this.#files.newFolder(prefix),
+      removeSync: (path) => this.#files.removeFolder(path),
+      chmodSync: () => {},
+      lchownSync: () => {},
     };
   }
 
@@ -97,7 +110,7 @@ export class SimulatedDisk {
     const isFolder = this.#files.folders.has(path);
     if (flags.includes('x') && there) throw failure('EEXIST', path);
     this.#check('open', path);
-    if (!flags.includes('x') && !there && !isFolder) throw failure('ENOENT', path);
+    if (!/[xa]/.test(flags) && !there && !isFolder) throw failure('ENOENT', path);
     const file = isFolder ? undefined : (there ?? this.#files.create(path));
     if (file && !there) file.changedAt = this.#around.date();
     this.#open.set(++this.#lastFd, { file, path, mayWrite: flags !== 'r' });
@@ -155,6 +168,10 @@ export class SimulatedDisk {
     return this.#files.folders.has(path) ? FOLDER : statsOf(this.#found(path));
   }
 
+  #facts(path: string): FileStatus {
+    return this.#files.folders.has(path) ? FOLDER_FACTS : factsOf(this.#found(path));
+  }
+
   #found(path: string): SimulatedFile {
     const file = this.#files.names.get(path);
     if (!file) throw failure('ENOENT', path);
@@ -189,6 +206,22 @@ function statsOf(file: SimulatedFile): BigIntStats {
   const mtimeMs = BigInt(Math.floor(file.changedAt));
   return { ...stats, mtimeMs, mtimeNs: mtimeMs * 1_000_000n } as unknown as BigIntStats;
 }
+
+/** Of the file system. */
+const ROOM = { type: 0, blocks: 2 ** 30, bavail: 2 ** 30, bsize: 4096 };
+
+const OWN = { uid: process.getuid?.() ?? 0, isDirectory: () => false, isFile: () => true };
+
+function factsOf({ bytes, changedAt }: SimulatedFile): FileStatus {
+  return { ...OWN, size: bytes.length, blocks: Math.ceil(bytes.length / 512), mtimeMs: changedAt };
+}
+
+const FOLDER_FACTS: FileStatus = {
+  ...OWN,
+  ...{ size: 0, blocks: 0, mtimeMs: 0 },
+  isDirectory: () => true,
+  isFile: () => false,
+};
 
 const FOLDER = {
   ...KIND,

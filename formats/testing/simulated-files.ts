@@ -90,6 +90,19 @@ export class SimulatedFiles {
     return file;
   }
 
+  /** @returns the path of a new folder, which begins so */
+  newFolder(prefix: string): string {
+    const path = `${prefix}${String(++this.#numbers).padStart(6, '0')}`;
+    this.folders.add(path);
+    return path;
+  }
+
+  /** Removes a folder with all that is in it. */
+  removeFolder(folder: string): void {
+    this.folders.delete(folder);
+    for (const path of this.names.keys()) if (path.startsWith(`${folder}/`)) this.change([path, undefined]);
+  }
+
   /** Gives names, or takes them away, in one step. */
   change(...entries: [path: string, file: SimulatedFile | undefined][]): void {
     const change = entries.map(([path, file]) => ({ folder: dirname(path), path, file }));

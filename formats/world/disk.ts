@@ -1,16 +1,31 @@
 import {
   type BigIntStats,
+  chmodSync,
   closeSync,
   fstatSync,
   ftruncateSync,
+  lchownSync,
+  lstatSync,
+  mkdtempSync,
   openSync,
   readdirSync,
+  readFileSync,
+  readlinkSync,
   readSync,
+  realpathSync,
+  rmSync,
+  type Stats,
+  type StatsFs,
+  statfsSync,
   statSync,
+  truncateSync,
   unlinkSync,
   writeSync,
 } from 'node:fs';
 import { link, lstat, mkdir, open, readFile, readlink, realpath, rename, stat, statfs, unlink } from 'node:fs/promises';
+
+/** What is known of a file or folder. */
+export type FileStatus = Pick<Stats, 'size' | 'blocks' | 'mtimeMs' | 'uid' | 'isFile' | 'isDirectory'>;
 
 /** An open file. */
 export interface DiskFile {
@@ -43,11 +58,27 @@ export interface Disk {
   readSync(fd: number, target: Uint8Array, at: number, length: number, position: number): number;
   writeSync(fd: number, bytes: Uint8Array, at: number, length: number, position: number): number;
   ftruncateSync(fd: number, size: number): void;
-  fstatSync(fd: number): { size: number };
-  statSync(path: string): { mtimeMs: number };
+  fstatSync(fd: number): FileStatus;
+  statSync(path: string): FileStatus;
+  lstatSync(path: string): FileStatus;
+  /** What tells a file from all others. */
+  identitySync(file: string | number): { dev: bigint; ino: bigint };
+  statfsSync(path: string): StatsFs;
+  readFileSync(path: string, encoding: 'utf8' | 'latin1'): string;
+  readlinkSync(path: string): string;
+  realpathSync(path: string): string;
+  truncateSync(path: string, size: number): void;
   unlinkSync(path: string): void;
   readdirSync(path: string): string[];
+  /** @returns the path of a new folder, which begins so */
+  mkdtempSync(prefix: string): string;
+  /** Removes a folder with all that is in it, if it is there. */
+  removeSync(path: string): void;
+  chmodSync(path: string, mode: number): void;
+  lchownSync(path: string, uid: number, gid: number): void;
 }
+
+const BIG = { bigint: true } as const;
 
 export const REAL_DISK: Disk = {
   open,
@@ -66,8 +97,19 @@ export const REAL_DISK: Disk = {
   readSync,
   writeSync,
   ftruncateSync,
-  fstatSync,
-  statSync,
+  fstatSync: (fd) => fstatSync(fd),
+  statSync: (path) => statSync(path),
+  lstatSync: (path) => lstatSync(path),
+  identitySync: (file) => (typeof file === 'number' ? fstatSync(file, BIG) : statSync(file, BIG)),
+  statfsSync: (path) => statfsSync(path),
+  readFileSync: (path, encoding) => readFileSync(path, encoding),
+  readlinkSync: (path) => readlinkSync(path),
+  realpathSync: (path) => realpathSync(path),
+  truncateSync,
   unlinkSync,
   readdirSync: (path) => readdirSync(path),
+  mkdtempSync: (prefix) => mkdtempSync(prefix),
+  removeSync: (path) => rmSync(path, { recursive: true, force: true }),
+  chmodSync,
+  lchownSync,
 };

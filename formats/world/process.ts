@@ -1,11 +1,13 @@
 import { createHash } from 'node:crypto';
 import { readFileSync, readlinkSync } from 'node:fs';
-import { hostname } from 'node:os';
+import { availableParallelism, hostname } from 'node:os';
 
 /** This process, and its view of other processes on the host. */
 export interface OwnProcess {
   /** Its number. */
   readonly pid: number;
+  /** Threads that are worth while, this one included. */
+  threads(): number;
   /**
    * The scope of process numbers, so that records of other hosts or boots are told apart: host, boot and PID namespace;
    * parts that the system does not tell are empty.
@@ -22,6 +24,7 @@ export interface OwnProcess {
 
 export const REAL_PROCESS: OwnProcess = {
   pid: process.pid,
+  threads: availableParallelism,
   place() {
     known ??= [
       createHash('sha256')

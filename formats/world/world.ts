@@ -1,10 +1,13 @@
 import { type Chance, REAL_CHANCE } from './chance.ts';
 import { type Disk, REAL_DISK } from './disk.ts';
 import { type OwnProcess, REAL_PROCESS } from './process.ts';
+import { type Programs, REAL_PROGRAMS } from './programs.ts';
+import { REAL_SOCKETS, type Sockets } from './sockets.ts';
 import { REAL_TIME, type Time } from './time.ts';
 
-// The one door to time, files, chance and processes, of the real world or of a simulator, which has its own clock, a
-// disk that fails, and processes that die at any moment. Connections are handed in as streams, so they need no door.
+// The one door to time, files, chance, processes and sockets, of the real world or of a simulator, which has its own
+// clock, a disk that fails, and processes that die at any moment. Connections to other hosts are handed in as streams,
+// so they need no door.
 
 /** Surroundings of a process. */
 export interface World {
@@ -12,9 +15,18 @@ export interface World {
   readonly chance: Chance;
   readonly disk: Disk;
   readonly process: OwnProcess;
+  readonly sockets: Sockets;
+  readonly programs: Programs;
 }
 
-export const REAL_WORLD: World = { time: REAL_TIME, chance: REAL_CHANCE, disk: REAL_DISK, process: REAL_PROCESS };
+export const REAL_WORLD: World = {
+  time: REAL_TIME,
+  chance: REAL_CHANCE,
+  disk: REAL_DISK,
+  process: REAL_PROCESS,
+  sockets: REAL_SOCKETS,
+  programs: REAL_PROGRAMS,
+};
 
 /** The world of this process: the real one, unless a simulator has entered another. */
 export let world: World = REAL_WORLD;

@@ -1,5 +1,6 @@
 import { InterruptedError } from '../../formats/errors.ts';
 import { PAGE_SIZE } from '../../formats/sizes.ts';
+import { clock } from '../../formats/world/waiting.ts';
 import { HashBatch, PageHashes, pageOffsets } from '../machine/page-hashes.ts';
 import { PageSet } from '../machine/page-set.ts';
 import type { RamFiles } from './memory/ram-files.ts';
@@ -44,7 +45,7 @@ export async function copyGuest(
   copy: RamFiles,
   { maxDowntimeMs, signal, onRound, beforeStop }: CopyOptions,
 ): Promise<{ devices: Uint8Array; report: CopyReport }> {
-  const start = performance.now();
+  const start = clock();
   const known = new PageHashes(copy.pageCount);
   const rounds: number[] = [];
   const round = async () => {
@@ -58,21 +59,21 @@ export async function copyGuest(
   try {
     for (let isLast = false; !isLast; ) {
       if (signal.aborted) throw new InterruptedError();
-      const began = performance.now();
+      const began = clock();
       await round();
-      isLast = isEnough(rounds, performance.now() - began + source.stopMs, maxDowntimeMs);
+      isLast = isEnough(rounds, clock() - began + source.stopMs, maxDowntimeMs);
     }
     await beforeStop?.(source.isPaused);
     if (await source.readyToPause()) await round();
     if (signal.aborted) throw new InterruptedError();
-    const stopped = performance.now();
+    const stopped = clock();
     await source.pause();
     const paused = source.isPaused;
     try {
       await round();
       const devices = await source.saveRest();
       await source.stillStands();
-      return { devices, report: { rounds, paused, downtimeMs: performance.now() - stopped, totalMs: stopped - start } };
+      return { devices, report: { rounds, paused, downtimeMs: clock() - stopped, totalMs: stopped - start } };
     } finally {
       await source.resume();
     }

@@ -1,3 +1,4 @@
+import { clock } from '../../formats/world/waiting.ts';
 import type { QmpClient } from '../qmp/qmp-client.ts';
 import { MigrationError } from '../wire/migration-error.ts';
 import { cancelSave, saveDevices, untilHandedOut } from './device-stream.ts';
@@ -27,7 +28,7 @@ export class DeviceSave {
   #giveUp: (reason: Error) => void = () => {};
   /** Fulfilled when QEMU has begun. */
   readonly #begun: Promise<void>;
-  #from = performance.now();
+  #from = clock();
 
   constructor(qmp: QmpClient, { pid, handedOut }: SavedGuest) {
     this.#qmp = qmp;
@@ -49,7 +50,7 @@ export class DeviceSave {
     });
     this.bytes.then(
       () => {
-        this.ms = performance.now() - this.#from;
+        this.ms = clock() - this.#from;
       },
       () => {},
     );
@@ -62,7 +63,7 @@ export class DeviceSave {
 
   /** The guest stands still: devices can follow. */
   letEnd(): void {
-    this.#from = performance.now();
+    this.#from = clock();
     this.#letEnd?.();
   }
 

@@ -1,15 +1,15 @@
-import { once } from 'node:events';
-import { connect, createServer, type Server, type Socket } from 'node:net';
+import type { Socket } from 'node:net';
 import { join } from 'node:path';
-import { setTimeout } from 'node:timers/promises';
 import { bufferSource } from '../../formats/files/source.ts';
 import { QemuStreamReader } from '../../formats/qemu/stream-reader.ts';
 import { count, record, text, withDefault } from '../../formats/values/shape.ts';
+import { clock, sleep } from '../../formats/world/waiting.ts';
+import { world } from '../../formats/world/world.ts';
 import { expectMemory } from '../qmp/migration-settings.ts';
+import { awaitConnection, type OneConnection } from '../qmp/one-connection.ts';
 import type { QmpClient } from '../qmp/qmp-client.ts';
 import { MAX_REST } from '../wire/limits.ts';
 import { MigrationError } from '../wire/migration-error.ts';
-import { startListening } from '../wire/start-listening.ts';
 import { surroundingsOf } from './guest-process.ts';
 import { privateFolder, removeFolder, sharedFolder } from './memory/private-folder.ts';
 
@@ -53,11 +53,11 @@ export async function saveDevices(
 ): Promise<Uint8Array> {
   const folder = sharedFolder(surroundingsOf(pid));
   const path = join(folder.here, 'out');
-  const server = createServer();
+  let awaited: OneConnection | undefined;
   try {
-    await startListening(server, { path });
+    awaited = await awaitConnection(path);
     folder.give(path);
-    const stream = connectionOf(server).then((socket) => take(socket).finally(() => socket.destroy()));
+    const stream = awaited.connection.then((socket) => take(socket).finally(() => socket.destroy()));
     stream.catch(() => {});
     await qmp.execute('migrate', { uri: `unix:${join(folder.there, 'out')}` });
     onBegun?.();
@@ -67,7 +67,7 @@ export async function saveDevices(
     await ended;
     return bytes;
   } finally {
-    server.close();
+    awaited?.close();
     removeFolder(folder.here);
   }
 }
@@ -77,7 +77,7 @@ export async function saveDevices(
  * when it has ended.
  */
 export async function untilHandedOut(qmp: QmpClient): Promise<void> {
-  for (; ; await setTimeout(LOOK_MS)) {
+  for (; ; await sleep(LOOK_MS)) {
     const { status, ram } = await qmp.ask('query-migrate', migrationShape);
     if (!['setup', 'active'].includes(status) || ram['dirty-sync-count'] > 1) return;
   }
@@ -90,7 +90,7 @@ export async function loadDevices(qmp: QmpClient, bytes: Uint8Array): Promise<vo
   try {
     await expectMemory(qmp, await capabilitiesOf(bytes));
     await qmp.execute('migrate-incoming', { uri: `unix:${path}` });
-    const socket = connect({ path });
+    const socket = world.sockets.connect(path);
     socket.on('error', () => {});
     // A QEMU that refuses devices closes the socket early; `query-migrate` tells the reason.
     const isSent = new Promise<void>((resolve) => socket.once('close', resolve).end(bytes, resolve));
@@ -112,14 +112,14 @@ async function capabilitiesOf(bytes: Uint8Array): Promise<string[]> {
 /** Ends a save that is under way; harmless where there is none. */
 export async function cancelSave(qmp: QmpClient): Promise<void> {
   await qmp.execute('migrate_cancel');
-  for (const end = performance.now() + PATIENCE_MS; performance.now() < end; await setTimeout(LOOK_MS)) {
+  for (const end = clock() + PATIENCE_MS; clock() < end; await sleep(LOOK_MS)) {
     const { status } = await qmp.ask('query-migrate', migrationShape);
     if (['none', 'completed', 'failed', 'cancelled'].includes(status)) return;
   }
 }
 
 async function untilMigrated(qmp: QmpClient, patienceMs = PATIENCE_MS, mayEnd?: Promise<void>): Promise<void> {
-  for (const end = performance.now() + patienceMs; ; await setTimeout(LOOK_MS)) {
+  for (const end = clock() + patienceMs; ; await sleep(LOOK_MS)) {
     const { status, 'error-desc': why } = await qmp.ask('query-migrate', migrationShape);
     if (status === 'completed') return;
     if (status === 'failed' || status === 'cancelled')
@@ -127,14 +127,9 @@ async function untilMigrated(qmp: QmpClient, patienceMs = PATIENCE_MS, mayEnd?: 
     if (status === WAITING) {
       await mayEnd;
       await qmp.execute('migrate-continue', { state: WAITING });
-    } else if (performance.now() > end)
+    } else if (clock() > end)
       throw new MigrationError('devices-silent', `Cannot move devices: QEMU is not done after ${patienceMs / 1000} s`);
   }
-}
-
-async function connectionOf(server: Server): Promise<Socket> {
-  const [socket] = (await once(server, 'connection')) as [Socket];
-  return socket;
 }
 
 async function readAll(socket: Socket): Promise<Uint8Array> {

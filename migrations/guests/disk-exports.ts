@@ -1,6 +1,7 @@
 import { once } from 'node:events';
-import { connect, type Socket } from 'node:net';
+import type { Socket } from 'node:net';
 import { join } from 'node:path';
+import { world } from '../../formats/world/world.ts';
 import type { QmpClient } from '../qmp/qmp-client.ts';
 import { networkError } from '../wire/network-error.ts';
 import type { GuestDisk } from './guest-disks.ts';
@@ -37,7 +38,7 @@ export class DiskExports {
       const node = this.#disks[disk].nodeNow;
       await this.#qmp.execute('block-export-add', { type: 'nbd', id: name, 'node-name': node, writable: true, name });
     }
-    const socket = connect({ path: this.#path });
+    const socket = world.sockets.connect(this.#path);
     try {
       await once(socket, 'connect');
     } catch (error) {

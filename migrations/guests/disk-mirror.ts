@@ -1,11 +1,11 @@
-import { createServer, type Server } from 'node:net';
 import { join } from 'node:path';
-import { setTimeout } from 'node:timers/promises';
 import { flag, integer, list, record, text, withDefault } from '../../formats/values/shape.ts';
+import type { Listener } from '../../formats/world/sockets.ts';
+import { clock, sleep } from '../../formats/world/waiting.ts';
+import { world } from '../../formats/world/world.ts';
 import type { DiskWay } from '../machine/machine.ts';
 import type { QmpClient } from '../qmp/qmp-client.ts';
 import { MigrationError } from '../wire/migration-error.ts';
-import { startListening } from '../wire/start-listening.ts';
 import { exportOf } from './disk-exports.ts';
 import type { GuestDisk } from './guest-disks.ts';
 import { privateFolder, removeFolder } from './memory/private-folder.ts';
@@ -32,7 +32,7 @@ export class DiskMirror {
   readonly #disks: readonly GuestDisk[];
   readonly #way: DiskWay;
   readonly #folder = privateFolder();
-  readonly #servers: Server[] = [];
+  readonly #listeners: Listener[] = [];
   readonly #unwatch: () => void;
   /** QEMU's reasons for copies that it has given up, by job. */
   readonly #errors = new Map<string, string>();
@@ -66,7 +66,7 @@ export class DiskMirror {
         ...(Number.isFinite(speed) ? { speed: Math.floor(speed / this.#disks.length) } : {}),
       });
     }
-    for (; ; await setTimeout(LOOK_MS)) {
+    for (; ; await sleep(LOOK_MS)) {
       const jobs = await this.#jobs();
       const [done, all] = [jobs.map(({ offset }) => offset), jobs.map(({ len }) => len)].map(sum);
       this.#way.onProgress(done, all);
@@ -80,9 +80,8 @@ export class DiskMirror {
       if (!ready) throw new MigrationError('disk-failed', `Cannot hand over: ${device} is not equal on both sides`);
       await this.#qmp.execute('block-job-cancel', { device });
     }
-    for (const end = performance.now() + END_MS; (await this.#list()).length > 0; await setTimeout(END_LOOK_MS))
-      if (performance.now() > end)
-        throw new MigrationError('disk-failed', 'Cannot hand over: the disks are not copied in time');
+    for (const end = clock() + END_MS; (await this.#list()).length > 0; await sleep(END_LOOK_MS))
+      if (clock() > end) throw new MigrationError('disk-failed', 'Cannot hand over: the disks are not copied in time');
     this.#checkErrors();
     await this.abandon();
   }
@@ -91,19 +90,17 @@ export class DiskMirror {
   async abandon(): Promise<void> {
     const jobs = await this.#list().catch(() => []);
     for (const { device } of jobs) await this.#qmp.execute('block-job-cancel', { device, force: true }).catch(() => {});
-    for (const end = performance.now() + END_MS; performance.now() < end; await setTimeout(END_LOOK_MS))
+    for (const end = clock() + END_MS; clock() < end; await sleep(END_LOOK_MS))
       if ((await this.#list().catch(() => [])).length === 0) break;
     for (const i of this.#disks.keys())
       await this.#qmp.execute('blockdev-del', { 'node-name': awayOf(i) }).catch(() => {});
     this.#unwatch();
-    for (const server of this.#servers) server.close();
+    for (const listener of this.#listeners) listener.close();
     removeFolder(this.#folder);
   }
 
   async #listen(disk: number, path: string): Promise<void> {
-    const server = createServer((socket) => this.#way.carry(disk, socket));
-    this.#servers.push(server);
-    await startListening(server, { path });
+    this.#listeners.push(await world.sockets.listen(path, (socket) => this.#way.carry(disk, socket)));
   }
 
   /** The jobs of all disks. @throws SavkitError where one has ended */

@@ -1,6 +1,6 @@
-import { readdirSync, readFileSync, readlinkSync, realpathSync, statSync } from 'node:fs';
 import { basename } from 'node:path';
-import { setTimeout } from 'node:timers/promises';
+import { clock, sleep } from '../../formats/world/waiting.ts';
+import { world } from '../../formats/world/world.ts';
 
 // Facts about the process of a QEMU, from the system. Linux only: elsewhere nothing is known.
 
@@ -28,7 +28,7 @@ export function processBehind(socketPath: string): GuestProcess | undefined {
 
 /** All processes that seem to listen on a Unix socket. */
 export function processesBehind(socketPath: string): GuestProcess[] {
-  const own = told(() => basename(realpathSync(socketPath)), '');
+  const own = told(() => basename(world.disk.realpathSync(socketPath)), '');
   // A process names a socket as it sees it: from its own working directory, and in its own file system.
   const names = new Map(listeners().flatMap(({ link, name }) => (basename(name) === own ? [[link, name]] : [])));
   if (names.size === 0) return [];
@@ -56,12 +56,12 @@ export function pathSeenBy(pid: number, path: string): string {
 }
 
 function isSameFile(one: string, other: string): boolean {
-  const [a, b] = [one, other].map((path) => told(() => statSync(path, { bigint: true }), undefined));
+  const [a, b] = [one, other].map((path) => told(() => world.disk.identitySync(path), undefined));
   return a !== undefined && b !== undefined && a.dev === b.dev && a.ino === b.ino;
 }
 
 function listeners(): { link: string; name: string }[] {
-  return told(() => readFileSync('/proc/net/unix', 'utf8'), '')
+  return told(() => world.disk.readFileSync('/proc/net/unix', 'utf8'), '')
     .split('\n')
     .map((row) => row.trim().split(/\s+/))
     .filter(([, , , flags]) => flags === LISTENS)
@@ -78,7 +78,7 @@ export function linksOf(pid: number): { path: string; target: string }[] {
   const folder = `/proc/${pid}/fd`;
   return numbered(folder).map((fd) => {
     const path = `${folder}/${fd}`;
-    return { path, target: told(() => readlinkSync(path), '') };
+    return { path, target: told(() => world.disk.readlinkSync(path), '') };
   });
 }
 
@@ -96,31 +96,31 @@ function hasInOrder(commandLine: readonly string[], words: readonly string[]): b
 export function surroundingsOf(pid: number | undefined): { root: string; uid: number } {
   const own = { root: '/', uid: process.getuid?.() ?? 0 };
   const folder = `/proc/${pid}`;
-  const stat = pid === undefined ? undefined : told(() => statSync(folder), undefined);
+  const stat = pid === undefined ? undefined : told(() => world.disk.statSync(folder), undefined);
   if (!stat) return own;
   return { root: isSameFile(`${folder}/root/`, '/') ? '/' : `${folder}/root`, uid: stat.uid };
 }
 
 export function commandLineOf(pid: number): string[] {
-  const text = told(() => readFileSync(`/proc/${pid}/cmdline`, 'utf8'), '');
+  const text = told(() => world.disk.readFileSync(`/proc/${pid}/cmdline`, 'utf8'), '');
   return text === '' ? [] : text.replace(/\0$/, '').split('\0');
 }
 
 /** Whether a process ends within a moment, or has ended: a zombie has no arguments left. */
 export async function endsSoon(pid: number): Promise<boolean> {
-  for (const end = performance.now() + END_MS; commandLineOf(pid).length > 0; await setTimeout(LOOK_MS))
-    if (performance.now() > end) return false;
+  for (const end = clock() + END_MS; commandLineOf(pid).length > 0; await sleep(LOOK_MS))
+    if (clock() > end) return false;
   return true;
 }
 
 function numbered(folder: string): number[] {
-  return told(() => readdirSync(folder), [])
+  return told(() => world.disk.readdirSync(folder), [])
     .filter((name) => /^\d+$/.test(name))
     .map(Number);
 }
 
-/** Asks for a fact of a process, which may end meanwhile. */
-function told<T>(ask: () => T, otherwise: T): T {
+/** Asks for a fact of a process, which may end meanwhile, or of a file, which may be gone. */
+export function told<T>(ask: () => T, otherwise: T): T {
   try {
     return ask();
   } catch {

@@ -1,8 +1,8 @@
-import { type BigIntStats, fstatSync, statSync } from 'node:fs';
 import { PAGE_SIZE } from '../../formats/sizes.ts';
+import { world } from '../../formats/world/world.ts';
 import { MigrationError } from '../wire/migration-error.ts';
 import type { Backend, GuestFacts } from './guest-facts.ts';
-import { linksOf, pathSeenBy } from './guest-process.ts';
+import { linksOf, pathSeenBy, told } from './guest-process.ts';
 import { isProcessMemory, type RamPiece, type RamPlace } from './memory/ram-files.ts';
 
 /**
@@ -34,29 +34,19 @@ export function locateMemory(facts: GuestFacts): RamPiece[] {
  * or not to be looked at, nobody can tell
  */
 export function expectOwnFiles({ process }: GuestFacts, places: readonly RamPlace[]): void {
-  const own = new Set(
-    process === undefined ? [] : linksOf(process.pid).flatMap(({ path }) => fileAt(() => statOf(path))),
-  );
+  const own = new Set(process === undefined ? [] : linksOf(process.pid).flatMap(({ path }) => fileAt(path)));
   if (own.size === 0) return;
   for (const { fd, path } of places) {
-    const file = fileAt(() => fstatSync(fd, { bigint: true }));
+    const file = fileAt(fd);
     if (isProcessMemory(path) || file.some((each) => own.has(each))) continue;
     throw new MigrationError('ram-hidden', `Cannot reach memory ${path}: QEMU names this file, and has not opened it`);
   }
 }
 
-function statOf(path: string): BigIntStats | undefined {
-  return statSync(path, { bigint: true, throwIfNoEntry: false });
-}
-
 /** What tells a file from others; none for one that is gone. */
-function fileAt(stat: () => BigIntStats | undefined): string[] {
-  try {
-    const found = stat();
-    return found ? [`${found.dev} ${found.ino}`] : [];
-  } catch {
-    return [];
-  }
+function fileAt(file: string | number): string[] {
+  const found = told(() => world.disk.identitySync(file), undefined);
+  return found ? [`${found.dev} ${found.ino}`] : [];
 }
 
 /** Why memory is out of reach, and what helps. */
@@ -80,7 +70,7 @@ export function isLeftOut({ isShared, type }: Backend, version: string): boolean
 function fileOf({ process }: GuestFacts, { path: named, type, bytes }: Backend): string | undefined {
   const path = named !== undefined && process !== undefined ? pathSeenBy(process.pid, named) : named;
   const isFile = type === 'memory-backend-file' && path !== undefined;
-  if (isFile && !statSync(path, { throwIfNoEntry: false })?.isDirectory()) return path;
+  if (isFile && !told(() => world.disk.statSync(path).isDirectory(), false)) return path;
   // In a folder QEMU creates a file, and unlinks it.
   const name = isFile ? path : '/memfd:memory-backend';
   const files = process === undefined ? [] : namelessFilesOf(process.pid, name, bytes);
@@ -93,5 +83,5 @@ function namelessFilesOf(pid: number, name: string, bytes: number): string[] {
   return linksOf(pid)
     .filter(({ target }) => target.startsWith(name) && target.endsWith(' (deleted)'))
     .map(({ path }) => path)
-    .filter((path) => statSync(path, { throwIfNoEntry: false })?.size === bytes);
+    .filter((path) => told(() => world.disk.statSync(path).size, undefined) === bytes);
 }

@@ -1,12 +1,12 @@
-import { realpathSync, statSync, truncateSync } from 'node:fs';
 import { chunksOf, openFile } from '../../formats/files/source.ts';
 import { isZero } from '../../formats/kernels/zero.ts';
 import { MIB } from '../../formats/sizes.ts';
 import { jsonOf } from '../../formats/values/json-text.ts';
 import { optional, record, text } from '../../formats/values/shape.ts';
+import { world } from '../../formats/world/world.ts';
 import { type CommandLine, partsOf } from '../../src/saved-state/qemu-check/command-words.ts';
 import { MigrationError } from '../wire/migration-error.ts';
-import { processWithFile } from './guest-process.ts';
+import { processWithFile, told } from './guest-process.ts';
 
 /**
  * Checks that the memory files of a new QEMU are free. QEMU writes its ROMs into them at its start: that would kill a
@@ -35,7 +35,7 @@ export async function checkMemoryIsFree(command: CommandLine): Promise<void> {
 export function emptyMemory(paths: readonly string[]): void {
   for (const path of paths) {
     try {
-      if (statSync(path).isFile()) truncateSync(path, 0);
+      if (world.disk.statSync(path).isFile()) world.disk.truncateSync(path, 0);
     } catch {
       // The file is gone with its QEMU, or was never made.
     }
@@ -44,7 +44,7 @@ export function emptyMemory(paths: readonly string[]): void {
 
 /** Whether there is a file with more than zeros in it. */
 async function holdsBytes(path: string): Promise<boolean> {
-  const stat = statSync(path, { throwIfNoEntry: false });
+  const stat = told(() => world.disk.statSync(path), undefined);
   if (!stat?.isFile() || stat.blocks === 0) return false;
   const source = await openFile(path);
   try {
@@ -76,9 +76,5 @@ function pathsOf(object: string): string[] {
 
 /** No process has a file open that is not there yet. */
 function realPath(path: string): string {
-  try {
-    return realpathSync(path);
-  } catch {
-    return path;
-  }
+  return told(() => world.disk.realpathSync(path), path);
 }

@@ -1,6 +1,6 @@
-import { setTimeout } from 'node:timers/promises';
 import { EnvironmentError, SavkitError } from '../../formats/errors.ts';
 import { PAGE_SIZE } from '../../formats/sizes.ts';
+import { sleep } from '../../formats/world/waiting.ts';
 import type { QemuDescription } from '../machine/description.ts';
 import type { DiskWay, SourceMachine } from '../machine/machine.ts';
 import type { PageHashes } from '../machine/page-hashes.ts';
@@ -226,7 +226,7 @@ export class QemuSource extends GuestRam implements SourceMachine {
     this.#isStopped = false;
     await this.#connect().catch(() => {});
     await this.#qmp.execute('quit').catch(() => {});
-    await Promise.race([this.#qmp.closed, setTimeout(QUIT_MS, undefined, { ref: false })]);
+    await Promise.race([this.#qmp.closed, sleep(QUIT_MS, { keepsAlive: false })]);
   }
 
   /** Closes all that was opened; the guest does not notice. */

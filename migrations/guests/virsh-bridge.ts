@@ -1,13 +1,13 @@
-import { type ChildProcess, execFile, spawn } from 'node:child_process';
-import { createServer, type Server, type Socket } from 'node:net';
+import type { Socket } from 'node:net';
 import { join } from 'node:path';
-import { promisify } from 'node:util';
 import { linesOf } from '../../formats/binary/lines.ts';
 import { EnvironmentError, InterruptedError, UnsupportedError } from '../../formats/errors.ts';
 import { MIB } from '../../formats/sizes.ts';
+import type { StartedProgram } from '../../formats/world/programs.ts';
+import type { Listener } from '../../formats/world/sockets.ts';
 import { clock, sleep } from '../../formats/world/waiting.ts';
+import { world } from '../../formats/world/world.ts';
 import type { QmpWait } from '../qmp/qmp-client.ts';
-import { startListening } from '../wire/start-listening.ts';
 import { privateFolder, removeFolder } from './memory/private-folder.ts';
 
 // libvirt keeps the QMP socket of its guests for itself, and passes commands on: `virsh qemu-monitor-command`. One
@@ -30,8 +30,8 @@ export class VirshBridge {
   /** UUID of the domain. */
   readonly uuid: string;
   readonly #folder = privateFolder();
-  readonly #virsh: ChildProcess;
-  readonly #server: Server;
+  readonly #virsh: StartedProgram;
+  #listener: Listener | undefined;
   readonly #sockets = new Set<Socket>();
   /** Output of the current command, in pieces. */
   #output: string[] = [];
@@ -49,7 +49,7 @@ export class VirshBridge {
   private constructor(uuid: string) {
     this.uuid = uuid;
     this.path = join(this.#folder, 'qmp');
-    this.#virsh = spawn('virsh', ['-q'], { stdio: 'pipe' });
+    this.#virsh = world.programs.start('virsh', ['-q'], { stdio: 'pipe' });
     this.#virsh.stdout?.setEncoding('utf8').on('data', (text: string) => this.#heard(text));
     this.#virsh.stderr?.setEncoding('utf8').on('data', (text: string) => {
       this.#errors = (this.#errors + text).slice(-SAID);
@@ -57,7 +57,6 @@ export class VirshBridge {
     this.#virsh.stdin?.on('error', () => {});
     this.#virsh.once('close', () => this.#hangUp());
     this.#virsh.once('error', () => this.#hangUp());
-    this.#server = createServer((socket) => void this.#serve(socket).catch(() => socket.destroy()));
   }
 
   /**
@@ -68,12 +67,13 @@ export class VirshBridge {
   static async open(domain: string, wait: QmpWait = {}): Promise<VirshBridge> {
     const uuid = await virsh(['domuuid', '--', domain], `domain ${domain}`, wait);
     const bridge = new VirshBridge(uuid.trim());
-    await startListening(bridge.#server, { path: bridge.path });
+    const serve = (socket: Socket) => void bridge.#serve(socket).catch(() => socket.destroy());
+    bridge.#listener = await world.sockets.listen(bridge.path, serve);
     return bridge;
   }
 
   close(): void {
-    this.#server.close();
+    this.#listener?.close();
     this.#hangUp();
     this.#virsh.stdin?.end();
     // A virsh that waits for libvirt does not notice the end of its input.
@@ -176,7 +176,7 @@ async function virsh(
 ): Promise<string> {
   const ends = { timeout, killSignal: 'SIGKILL', ...(signal && { signal }) } as const;
   try {
-    return (await promisify(execFile)('virsh', ['-q', ...words], ends)).stdout;
+    return (await world.programs.run('virsh', ['-q', ...words], ends)).stdout;
   } catch (error) {
     if (signal?.aborted) throw new InterruptedError();
     const { stderr = '', killed, code } = error as { stderr?: string; killed?: boolean; code?: unknown };

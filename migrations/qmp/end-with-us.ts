@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process';
+import { world } from '../../formats/world/world.ts';
 
 /**
  * Reads lines until the pipe ends. `end`: there is nothing left to watch. If the pipe ends without that, savkit is
@@ -24,17 +24,17 @@ export interface EndWithUs {
 export function endWithUs(pid: number, folder: string): EndWithUs {
   // It could not be started.
   if (pid === 0) return { keep: () => {}, release: () => {} };
-  const watchdog = spawn('sh', ['-c', WATCH, 'savkit-watchdog', folder, String(pid)], {
+  const watchdog = world.programs.start('sh', ['-c', WATCH, 'savkit-watchdog', folder, String(pid)], {
     // In a process group of its own, so that a signal to this one does not end the watchdog.
     detached: true,
     stdio: ['pipe', 'ignore', 'ignore'],
   });
   // Without a shell there is no watchdog.
   watchdog.on('error', () => {});
-  watchdog.stdin.on('error', () => {});
+  watchdog.stdin?.on('error', () => {});
   watchdog.unref();
   return {
-    keep: () => void watchdog.stdin.write('keep\n'),
-    release: () => void watchdog.stdin.end('end\n'),
+    keep: () => void watchdog.stdin?.write('keep\n'),
+    release: () => void watchdog.stdin?.end('end\n'),
   };
 }

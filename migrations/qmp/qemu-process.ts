@@ -1,7 +1,7 @@
-import { type ChildProcess, spawn } from 'node:child_process';
-import { closeSync, openSync, readFileSync } from 'node:fs';
 import { EnvironmentError, InterruptedError, type SavkitError } from '../../formats/errors.ts';
+import type { StartedProgram } from '../../formats/world/programs.ts';
 import { clock, sleep } from '../../formats/world/waiting.ts';
+import { world } from '../../formats/world/world.ts';
 import { MigrationError } from '../wire/migration-error.ts';
 import { QmpClient } from './qmp-client.ts';
 
@@ -27,14 +27,14 @@ export class QemuProcess {
   readonly logPath: string;
   /** Resolves when QEMU has ended, with its last output. */
   readonly ended: Promise<SavkitError>;
-  readonly #child: ChildProcess;
+  readonly #child: StartedProgram;
   readonly #said: () => string;
   #end: string | undefined;
   #exitCode: number | null = null;
   /** The program does not exist, or cannot be run. */
   #failure: EnvironmentError | undefined;
 
-  private constructor(program: string, child: ChildProcess, qmpPath: string, logPath: string, said: () => string) {
+  private constructor(program: string, child: StartedProgram, qmpPath: string, logPath: string, said: () => string) {
     this.#child = child;
     this.#said = said;
     this.pid = child.pid ?? 0;
@@ -60,19 +60,22 @@ export class QemuProcess {
     if (!('logPath' in output)) {
       const io = output.isShown ? 'inherit' : 'ignore';
       // Ctrl-C on the terminal of a shown machine is for this process, which knows what would be lost.
-      const child = spawn(program, words, { stdio: [io, io, 'pipe'], detached: output.isShown === true });
+      const child = world.programs.start(program, words, {
+        stdio: [io, io, 'pipe'],
+        detached: output.isShown === true,
+      });
       return new QemuProcess(program, child, qmpPath, '', listenTo(child, output.onWords));
     }
     const { logPath } = output;
-    const log = openSync(logPath, 'a', 0o600);
+    const log = world.disk.openSync(logPath, 'a', 0o600);
     try {
-      const child = spawn(program, words, { detached: true, stdio: ['ignore', log, log] });
+      const child = world.programs.start(program, words, { detached: true, stdio: ['ignore', log, log] });
       child.unref();
       return new QemuProcess(program, child, qmpPath, logPath, () => textOf(logPath));
     } catch (error) {
       throw EnvironmentError.from(error, `start ${program}`);
     } finally {
-      closeSync(log);
+      world.disk.closeSync(log);
     }
   }
 
@@ -137,7 +140,7 @@ export class QemuProcess {
 }
 
 /** Keeps the end of QEMU's output. */
-function listenTo(child: ChildProcess, onWords: ((words: string) => void) | undefined): () => string {
+function listenTo(child: StartedProgram, onWords: ((words: string) => void) | undefined): () => string {
   let said = '';
   child.stderr?.setEncoding('utf8').on('data', (piece: string) => {
     said = (said + piece).slice(-HEARD);
@@ -148,7 +151,7 @@ function listenTo(child: ChildProcess, onWords: ((words: string) => void) | unde
 
 function textOf(path: string): string {
   try {
-    return readFileSync(path, 'utf8');
+    return world.disk.readFileSync(path, 'utf8');
   } catch {
     // The folder is removed with the guest.
     return '';

@@ -1,4 +1,4 @@
-import { connect, type Socket } from 'node:net';
+import type { Socket } from 'node:net';
 import { linesOf } from '../../formats/binary/lines.ts';
 import {
   EnvironmentError,
@@ -12,6 +12,7 @@ import { parseJson } from '../../formats/values/json-text.ts';
 import { checkShape, type Shape, text } from '../../formats/values/shape.ts';
 import type { TimerHandle } from '../../formats/world/time.ts';
 import { after, stopTimer } from '../../formats/world/waiting.ts';
+import { world } from '../../formats/world/world.ts';
 import { networkError } from '../wire/network-error.ts';
 import { badQmp, type QmpEvent, readAnswer, readEvent, versionOf } from './qmp-messages.ts';
 
@@ -202,7 +203,7 @@ async function* tooLongRefused(lines: AsyncIterable<string>): AsyncGenerator<str
 
 function connectSocket(path: string): Promise<Socket> {
   return new Promise((resolve, reject) => {
-    const socket = connect({ path });
+    const socket = world.sockets.connect(path);
     socket.once('connect', () => {
       socket.removeAllListeners('error');
       // Errors show where the socket is read.

@@ -3,6 +3,8 @@ import { type DiskWork, SimulatedDisk } from '../../formats/testing/simulated-di
 import { SimulatedFiles } from '../../formats/testing/simulated-files.ts';
 import type { Time, TimerHandle } from '../../formats/world/time.ts';
 import { enterWorld, type World } from '../../formats/world/world.ts';
+import { HostPrograms } from './host-programs.ts';
+import { HostSockets } from './host-sockets.ts';
 import type { SimulatedSocket } from './simulated-socket.ts';
 import type { Happening, Timeline } from './timeline.ts';
 
@@ -25,6 +27,8 @@ export class SimulatedHost {
   readonly around: Surroundings;
   readonly files = new SimulatedFiles();
   readonly running = new Map<number, SimulatedProcess>();
+  readonly sockets: HostSockets;
+  readonly programs: HostPrograms<SimulatedProcess>;
   /** Error of its wall clock, in ms. */
   clockError = 0;
   /** Goes up each time the host starts. */
@@ -40,14 +44,16 @@ export class SimulatedHost {
     this.name = name;
     this.around = around;
     this.#begun = name === 'source' ? 100 : 200;
+    this.sockets = new HostSockets(this);
+    this.programs = new HostPrograms(this);
     this.files.folders.add(RECORDS);
     this.files.folders.add('/machines');
   }
 
-  /** Starts a process. */
-  start(): SimulatedProcess {
+  /** Starts a process. @param words its command line */
+  start(words: readonly string[] = []): SimulatedProcess {
     const old = this.around.givesNumbersAgain ? this.#freed.shift() : undefined;
-    const process = new SimulatedProcess(this, old ?? ++this.#lastPid, ++this.#begun);
+    const process = new SimulatedProcess(this, old ?? ++this.#lastPid, ++this.#begun, words);
     this.running.set(process.pid, process);
     return process;
   }
@@ -92,6 +98,8 @@ export class SimulatedProcess {
   readonly pid: number;
   readonly place: string;
   readonly begunAt: string;
+  /** Its command line. */
+  readonly words: readonly string[];
   readonly sockets = new Set<SimulatedSocket>();
   readonly files: SimulatedDisk;
   isGone = false;
@@ -106,8 +114,9 @@ export class SimulatedProcess {
   /** Disk operations under way. */
   #works = 0;
 
-  constructor(host: SimulatedHost, pid: number, begunAt: number) {
+  constructor(host: SimulatedHost, pid: number, begunAt: number, words: readonly string[]) {
     this.host = host;
+    this.words = words;
     this.pid = pid;
     this.begunAt = String(begunAt);
     this.place = `${host.name} ${host.starts} 1`;
@@ -127,6 +136,7 @@ export class SimulatedProcess {
       disk: this.files.disk,
       process: {
         pid,
+        threads: () => 1,
         place: () => this.place,
         begunAt: () => this.begunAt,
         isRunning: (other, begunAt = '') => {
@@ -134,6 +144,8 @@ export class SimulatedProcess {
           return found !== undefined && (begunAt === '' || begunAt === found.begunAt);
         },
       },
+      sockets: host.sockets.of(this),
+      programs: host.programs.of(this),
     };
   }
 

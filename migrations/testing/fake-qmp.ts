@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { createServer, type Server, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { startListening } from '../wire/start-listening.ts';
+import { startListening } from '../../formats/world/start-listening.ts';
 
 const GREETING = {
   QMP: { version: { qemu: { major: 10, minor: 0, micro: 2 }, package: 'Debian' }, capabilities: ['oob'] },

@@ -1,10 +1,10 @@
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
 import { createServer as createTlsServer, type TLSSocket, type Server as TlsServer } from 'node:tls';
+import { startListening } from '../../formats/world/start-listening.ts';
 import type { TimerHandle } from '../../formats/world/time.ts';
 import { after, stopTimer } from '../../formats/world/waiting.ts';
 import { TIME_OUTS } from '../wire/limits.ts';
 import { networkError } from '../wire/network-error.ts';
-import { startListening } from '../wire/start-listening.ts';
 import { refusalOf } from './distrust.ts';
 import { type Endpoint, endpointText } from './endpoint.ts';
 import { blockOf, GuessLimit } from './guess-limit.ts';

@@ -1,19 +1,18 @@
 import { once } from 'node:events';
-import { unlinkSync } from 'node:fs';
-import { connect, createServer, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { InterruptedError, type SavkitError, UnsupportedError } from '../../formats/errors.ts';
 import type { ByteSink } from '../../formats/files/sink.ts';
 import { type ByteSource, chunksOf, openFile } from '../../formats/files/source.ts';
 import { record, text, withDefault } from '../../formats/values/shape.ts';
 import { sleep } from '../../formats/world/waiting.ts';
+import { world } from '../../formats/world/world.ts';
 import { statusOf } from '../guests/guest-facts.ts';
 import { privateFolder, removeFolder } from '../guests/memory/private-folder.ts';
 import { type EndWithUs, endWithUs } from '../qmp/end-with-us.ts';
+import { awaitConnection } from '../qmp/one-connection.ts';
 import { QemuProcess } from '../qmp/qemu-process.ts';
 import type { QmpClient } from '../qmp/qmp-client.ts';
 import { MigrationError } from '../wire/migration-error.ts';
-import { startListening } from '../wire/start-listening.ts';
 
 export interface QemuStart {
   /** Program: a name to be searched in PATH, or a path. */
@@ -95,17 +94,15 @@ export class WakingQemu {
   /** Has QEMU write its stream to a sink. @throws UnsupportedError in QEMU's words */
   async save(sink: ByteSink): Promise<void> {
     const path = join(this.folder, 'out');
-    const server = createServer();
+    const { connection, close } = await awaitConnection(path);
     try {
-      await startListening(server, { path });
-      const connected = once(server, 'connection') as Promise<[Socket]>;
       await this.qmp.execute('migrate', { uri: `unix:${path}` });
       const failed = this.#migrated('write its state');
-      const socket = await Promise.race([connected.then(([first]) => first), failed.then(() => undefined)]);
+      const socket = await Promise.race([connection, failed.then(() => undefined)]);
       if (socket) for await (const piece of socket) await sink.write(piece as Uint8Array);
       await failed;
     } finally {
-      server.close();
+      close();
     }
   }
 
@@ -116,7 +113,7 @@ export class WakingQemu {
   async load(source: ByteSource, onProgress?: (offset: number) => void): Promise<void> {
     const path = join(this.folder, 'in');
     await this.qmp.execute('migrate-incoming', { uri: `unix:${path}` });
-    const socket = connect({ path });
+    const socket = world.sockets.connect(path);
     let broken: Error | undefined;
     socket.on('error', (error) => {
       broken = error;
@@ -142,7 +139,7 @@ export class WakingQemu {
     await this.qmp.execute('pmemsave', { val: gcPhys, size, filename: path });
     const memory = await openFile(path);
     // The file lives on under its descriptor, so that a killed process leaves nothing of the guest.
-    unlinkSync(path);
+    world.disk.unlinkSync(path);
     try {
       return await use(memory);
     } finally {

@@ -1,6 +1,6 @@
-import { realpathSync } from 'node:fs';
 import { isAbsolute, sep } from 'node:path';
 import { parseJson } from '../../../formats/values/json-text.ts';
+import { world } from '../../../formats/world/world.ts';
 import { joinParts, partsOf } from '../../../src/saved-state/qemu-check/command-words.ts';
 import { MigrationError } from '../../wire/migration-error.ts';
 
@@ -86,7 +86,8 @@ export function checkPath(option: string, path: string, folder: string): void {
   if (!isAbsolute(path) || PROTOCOL.test(path)) throw harmful(option, `${path} is no full path of a file`);
   const real = realOf(path);
   if (real === undefined) throw harmful(option, `${path} is not there`);
-  if (!real.startsWith(realpathSync(folder) + sep)) throw harmful(option, `${path} does not lie below ${folder}`);
+  if (!real.startsWith(world.disk.realpathSync(folder) + sep))
+    throw harmful(option, `${path} does not lie below ${folder}`);
 }
 
 /** @param why completes "Cannot take guest: -OPTION of its command line can't be taken over: …" */
@@ -100,7 +101,7 @@ export function harmful(option: string, why: string): MigrationError {
 
 function realOf(path: string): string | undefined {
   try {
-    return realpathSync(path);
+    return world.disk.realpathSync(path);
   } catch {
     return undefined;
   }

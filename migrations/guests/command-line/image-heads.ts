@@ -1,6 +1,6 @@
-import { closeSync, openSync, readSync } from 'node:fs';
 import { EnvironmentError } from '../../../formats/errors.ts';
 import { DISK_HEAD_SIZE, type DiskHead, readDiskHead } from '../../../formats/qemu/containers/disk-head.ts';
+import { world } from '../../../formats/world/world.ts';
 import type { QemuOption } from '../../../src/saved-state/qemu-check/command-words.ts';
 import { harmful, partsOfValue, type ValueParts } from './harmless-values.ts';
 
@@ -47,13 +47,13 @@ function formatsIn({ name, kind, parts }: ValueParts & { name: string }): { name
 
 function headOf(path: string): DiskHead {
   try {
-    const file = openSync(path, 'r');
+    const file = world.disk.openSync(path, 'r');
     try {
       const head = Buffer.alloc(DISK_HEAD_SIZE);
-      readSync(file, head, 0, DISK_HEAD_SIZE, 0);
+      world.disk.readSync(file, head, 0, DISK_HEAD_SIZE, 0);
       return readDiskHead(head);
     } finally {
-      closeSync(file);
+      world.disk.closeSync(file);
     }
   } catch (error) {
     throw EnvironmentError.from(error, `read ${path}`);

@@ -1,7 +1,7 @@
-import { availableParallelism } from 'node:os';
-import { setImmediate } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
 import { startThread } from '../../../formats/world/start-thread.ts';
+import { clock, turn } from '../../../formats/world/waiting.ts';
+import { world } from '../../../formats/world/world.ts';
 import type { PageHashes } from '../../machine/page-hashes.ts';
 import { PageSet } from '../../machine/page-set.ts';
 import type { RamFiles } from './ram-files.ts';
@@ -26,7 +26,7 @@ export class MemoryScan {
   #threads: Worker[];
   #passes = 0;
 
-  constructor(ram: RamFiles, threads = Math.min(MOST_THREADS, availableParallelism())) {
+  constructor(ram: RamFiles, threads = Math.min(MOST_THREADS, world.process.threads())) {
     this.#ram = ram;
     this.#found = PageSet.shared(ram.pageCount);
     this.#threads = Array.from({ length: threads - 1 }).flatMap(() => this.#startThread());
@@ -50,7 +50,7 @@ export class MemoryScan {
   }
 
   async #pass(work: ScanWork, known: PageHashes): Promise<void> {
-    const start = performance.now();
+    const start = clock();
     Atomics.store(this.#next, 0, 0);
     const { words: found } = this.#found;
     const order: ScanOrder = {
@@ -69,14 +69,14 @@ export class MemoryScan {
       Atomics.store(this.#next, 0, 0);
       await this.#scanHere(order);
     }
-    this.lastMs = performance.now() - start;
+    this.lastMs = clock() - start;
   }
 
   async #scanHere(order: ScanOrder): Promise<void> {
     for (;;) {
-      const until = performance.now() + TURN_MS;
-      if (scanChunks(order, () => performance.now() < until)) return;
-      await setImmediate();
+      const until = clock() + TURN_MS;
+      if (scanChunks(order, () => clock() < until)) return;
+      await turn();
     }
   }
 

@@ -1,5 +1,4 @@
 import { createHash } from 'node:crypto';
-import { chmodSync, lchownSync, lstatSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { isAlive } from '../../../formats/world/place.ts';
@@ -14,11 +13,11 @@ const MAKER = /^savkit-guest-([0-9a-f]{6})-(\d+)-\w{6}$/;
  */
 export function privateFolder(parent = tmpdir()): string {
   removeLeftFolders(parent);
-  return mkdtempSync(join(parent, `savkit-guest-${ownPlace()}-${process.pid}-`));
+  return world.disk.mkdtempSync(join(parent, `savkit-guest-${ownPlace()}-${world.process.pid}-`));
 }
 
 export function removeFolder(path: string): void {
-  rmSync(path, { recursive: true, force: true });
+  world.disk.removeSync(path);
 }
 
 /** A folder that another process can enter as well; it may have another user, and another root. */
@@ -36,9 +35,9 @@ export function sharedFolder({ root, uid }: { root: string; uid: number }): Shar
   const here = privateFolder(join(root, tmpdir()));
   const isOthers = process.getuid?.() === 0 && uid !== 0;
   // The folder stays ours: whoever owned it could put links into it, for us to follow.
-  if (isOthers) chmodSync(here, 0o711);
+  if (isOthers) world.disk.chmodSync(here, 0o711);
   const give = (path: string) => {
-    if (isOthers) lchownSync(path, uid, -1);
+    if (isOthers) world.disk.lchownSync(path, uid, -1);
   };
   return { here, there: `/${here.slice(root.length)}`.replace(/^\/+/, '/'), give };
 }
@@ -71,13 +70,17 @@ function isLeft(parent: string, name: string): boolean {
   const [, place, pid] = MAKER.exec(name) ?? [];
   if (place !== ownPlace() || isAlive({ place: world.process.place(), pid: Number(pid) }, false) !== false)
     return false;
-  const there = lstatSync(join(parent, name), { throwIfNoEntry: false });
-  return there?.isDirectory() === true && there.uid === process.getuid?.();
+  try {
+    const there = world.disk.lstatSync(join(parent, name));
+    return there.isDirectory() && there.uid === process.getuid?.();
+  } catch {
+    return false;
+  }
 }
 
 function commandLineOf(pid: string): string {
   try {
-    return readFileSync(`/proc/${pid}/cmdline`, 'latin1');
+    return world.disk.readFileSync(`/proc/${pid}/cmdline`, 'latin1');
   } catch {
     return '';
   }
@@ -85,7 +88,7 @@ function commandLineOf(pid: string): string {
 
 function namesIn(folder: string): string[] {
   try {
-    return readdirSync(folder);
+    return world.disk.readdirSync(folder);
   } catch {
     return [];
   }

@@ -1,6 +1,7 @@
-import { closeSync, constants, fstatSync, openSync, readSync, writeSync } from 'node:fs';
+import { constants } from 'node:fs';
 import { EnvironmentError } from '../../../formats/errors.ts';
 import { PAGE_SIZE } from '../../../formats/sizes.ts';
+import { world } from '../../../formats/world/world.ts';
 import { MigrationError } from '../../wire/migration-error.ts';
 
 /** Place where a part of a guest's memory can be read and written. */
@@ -49,7 +50,7 @@ export class RamFiles {
       for (const { path, offset, pages } of pieces) {
         const place = { fd: opened(path, flags), path, offset, pages };
         places.push(place);
-        const stat = fstatSync(place.fd);
+        const stat = world.disk.fstatSync(place.fd);
         const { size } = stat;
         if (!stat.isFile()) throw new MigrationError('ram-gone', `Cannot use memory ${path}: it is no file`);
         if (!isProcessMemory(path) && size < offset + pages * PAGE_SIZE)
@@ -78,16 +79,26 @@ export class RamFiles {
   /** As `PageAccess` says. In a file no page is known to be zeros before it is read. */
   readPages(pages: Uint32Array, count: number, target: Uint8Array, at: number, held: Uint8Array): number {
     held.fill(1, 0, count);
-    this.#inRuns(pages, count, (fd, from, length, done) => readSync(fd, target, at + done, length, from), 'read');
+    this.#inRuns(
+      pages,
+      count,
+      (fd, from, length, done) => world.disk.readSync(fd, target, at + done, length, from),
+      'read',
+    );
     return count;
   }
 
   writePages(pages: Uint32Array, count: number, bytes: Uint8Array, at: number): void {
-    this.#inRuns(pages, count, (fd, from, length, done) => writeSync(fd, bytes, at + done, length, from), 'write');
+    this.#inRuns(
+      pages,
+      count,
+      (fd, from, length, done) => world.disk.writeSync(fd, bytes, at + done, length, from),
+      'write',
+    );
   }
 
   close(): void {
-    for (const { fd } of this.#isClosed ? [] : this.#places) closeSync(fd);
+    for (const { fd } of this.#isClosed ? [] : this.#places) world.disk.closeSync(fd);
     this.#isClosed = true;
   }
 
@@ -128,7 +139,7 @@ export class RamFiles {
 function opened(path: string, flags: 'r' | 'r+'): number {
   // Otherwise opening a pipe without a writer would block, and no signal would end it.
   const mode = (flags === 'r' ? constants.O_RDONLY : constants.O_RDWR) | (constants.O_NONBLOCK ?? 0);
-  return moving(() => openSync(path, mode), `open memory ${path}`);
+  return moving(() => world.disk.openSync(path, mode), `open memory ${path}`);
 }
 
 function moving(work: () => number, doing: string): number {

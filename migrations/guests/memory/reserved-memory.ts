@@ -1,8 +1,7 @@
-import { execFile } from 'node:child_process';
-import { type StatsFs, statfsSync, statSync } from 'node:fs';
-import { promisify } from 'node:util';
+import type { StatsFs } from 'node:fs';
 import { EnvironmentError } from '../../../formats/errors.ts';
 import { PAGE_SIZE } from '../../../formats/sizes.ts';
+import { world } from '../../../formats/world/world.ts';
 import type { RamPiece } from './ram-files.ts';
 
 /** Bytes of a block as `stat` counts them. */
@@ -42,7 +41,7 @@ export class ReservedMemory {
 }
 
 function checkRoom({ path, pages }: RamPiece): void {
-  const room = roomFor(statfsSync(path), statSync(path).blocks * BLOCK);
+  const room = roomFor(world.disk.statfsSync(path), world.disk.statSync(path).blocks * BLOCK);
   if (room < pages * PAGE_SIZE) throw noMemory(pages * PAGE_SIZE, path, `there is room for ${room} bytes`);
 }
 
@@ -62,7 +61,7 @@ async function take({ path, offset, pages }: RamPiece, signal: AbortSignal): Pro
   const bytes = pages * PAGE_SIZE;
   try {
     // Short options: BusyBox knows no others.
-    await promisify(execFile)('fallocate', ['-o', `${offset}`, '-l', `${bytes}`, path], { signal });
+    await world.programs.run('fallocate', ['-o', `${offset}`, '-l', `${bytes}`, path], { signal });
   } catch (error) {
     const { code, stderr = '' } = error as { code?: unknown; stderr?: string };
     // Without the program, memory is allocated when it is written.

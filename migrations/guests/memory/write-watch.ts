@@ -1,9 +1,8 @@
-import { type ChildProcessByStdio, execFile, spawn } from 'node:child_process';
 import { join } from 'node:path';
-import type { Readable, Writable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
-import { promisify } from 'node:util';
 import { EnvironmentError } from '../../../formats/errors.ts';
+import type { StartedProgram } from '../../../formats/world/programs.ts';
+import { world } from '../../../formats/world/world.ts';
 import type { PageSet } from '../../machine/page-set.ts';
 import { privateFolder, removeFolder } from './private-folder.ts';
 
@@ -30,15 +29,15 @@ export interface WatchedPiece {
  * on x86-64, a C compiler, and rights over the process.
  */
 export class WriteWatch {
-  readonly #child: ChildProcessByStdio<Writable, Readable, null>;
-  readonly #output: AsyncIterator<Buffer>;
+  readonly #child: StartedProgram;
+  readonly #output: AsyncIterator<Buffer> | undefined;
   #heard: Buffer = Buffer.alloc(0);
 
-  private constructor(child: ChildProcessByStdio<Writable, Readable, null>) {
+  private constructor(child: StartedProgram) {
     this.#child = child;
-    this.#output = child.stdout[Symbol.asyncIterator]();
+    this.#output = child.stdout?.[Symbol.asyncIterator]();
     child.on('error', () => {});
-    child.stdin.on('error', () => {});
+    child.stdin?.on('error', () => {});
     child.unref();
   }
 
@@ -53,7 +52,9 @@ export class WriteWatch {
       const program = join(folder, 'write-watch');
       await compile(program);
       const words = pieces.map(({ address, pages }) => `${address.toString(16)}:${pages}`);
-      const watch = new WriteWatch(spawn(program, [String(pid), ...words], { stdio: ['pipe', 'pipe', 'ignore'] }));
+      const watch = new WriteWatch(
+        world.programs.start(program, [String(pid), ...words], { stdio: ['pipe', 'pipe', 'ignore'] }),
+      );
       await watch.#begin();
       return watch;
     } finally {
@@ -66,7 +67,7 @@ export class WriteWatch {
    * @throws EnvironmentError `no-write-watch`: nothing is known any more
    */
   async take(into: PageSet): Promise<void> {
-    this.#child.stdin.write('.');
+    this.#child.stdin?.write('.');
     for (;;) {
       let at = 0;
       for (; at + PAIR <= this.#heard.length; at += PAIR) {
@@ -85,7 +86,7 @@ export class WriteWatch {
 
   /** Ends the noting of writes. */
   close(): void {
-    this.#child.stdin.end();
+    this.#child.stdin?.end();
   }
 
   async #begin(): Promise<void> {
@@ -99,7 +100,7 @@ export class WriteWatch {
   }
 
   async #hear(): Promise<void> {
-    const { done, value } = await this.#output.next();
+    const { done, value } = (await this.#output?.next()) ?? { done: true };
     if (done) throw noWatch('the program that asks the kernel has ended');
     this.#heard = Buffer.concat([this.#heard, value]);
   }
@@ -107,7 +108,7 @@ export class WriteWatch {
 
 async function compile(program: string): Promise<void> {
   try {
-    await promisify(execFile)(process.env.CC ?? 'cc', ['-O2', '-o', program, SOURCE]);
+    await world.programs.run(process.env.CC ?? 'cc', ['-O2', '-o', program, SOURCE]);
   } catch (error) {
     const { code, stderr = '' } = error as { code?: unknown; stderr?: string };
     if (code === 'ENOENT') throw noWatch('there is no C compiler (cc)');

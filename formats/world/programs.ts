@@ -1,0 +1,30 @@
+import { type ChildProcess, execFile, type SpawnOptions, spawn } from 'node:child_process';
+import type { EventEmitter } from 'node:events';
+import { promisify } from 'node:util';
+
+/** A program that was started. */
+export type StartedProgram = Pick<
+  ChildProcess,
+  'pid' | 'stdin' | 'stdout' | 'stderr' | 'exitCode' | 'signalCode' | 'kill' | 'unref'
+> &
+  EventEmitter;
+
+/** How a program is run to its end. */
+export interface RunOptions {
+  /** Time in ms after which it is killed. */
+  timeout?: number;
+  killSignal?: NodeJS.Signals;
+  signal?: AbortSignal;
+}
+
+/** Other programs, which this process starts; like Node's `spawn` and `execFile`. */
+export interface Programs {
+  start(program: string, words: readonly string[], options: SpawnOptions): StartedProgram;
+  /** Runs it to its end. @throws errors as `execFile` gives them */
+  run(program: string, words: readonly string[], options?: RunOptions): Promise<{ stdout: string }>;
+}
+
+export const REAL_PROGRAMS: Programs = {
+  start: (program, words, options) => spawn(program, words, options),
+  run: (program, words, options = {}) => promisify(execFile)(program, words, options),
+};
