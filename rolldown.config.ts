@@ -21,6 +21,7 @@ export default defineConfig({
   output: {
     dir: 'dist/bin',
     format: 'cjs',
+    entryFileNames: '[name].entry.js',
     chunkFileNames: '[name].js',
     minify: { compress: false, mangle: false, codegen: { removeWhitespace: true } },
   },

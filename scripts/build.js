@@ -1,7 +1,8 @@
 import { spawnSync } from 'node:child_process';
-import { copyFileSync, existsSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, existsSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { writeCodeCache } from './code-cache.js';
 import { writeManual } from './manual.js';
 import { Stamp } from './stamp.js';
 
@@ -49,6 +50,10 @@ function build() {
     copyFileSync(join(root, WATCH), join(root, folder, 'write-watch.c'));
   writeManual(root, join(root, 'dist/man'));
   writeFileSync(join(root, 'dist/bin/package.json'), '{ "type": "commonjs" }\n');
+  for (const name of readdirSync(join(root, 'dist/bin')).filter((each) => each.endsWith('.entry.js')))
+    copyFileSync(join(root, 'scripts/bundle/launcher.cjs'), join(root, 'dist/bin', name.replace('.entry', '')));
+  copyFileSync(join(root, 'scripts/bundle/cached-loader.cjs'), join(root, 'dist/bin/cached-loader.cjs'));
+  writeCodeCache(root);
 }
 
 /**

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 
 /**
  * Tells whether what was built is what would be built now: the stamp, written after all else, has a hash of the inputs
- * by their content and of the outputs by their names and sizes.
+ * by their content and of the outputs by their names and sizes. Another Node would build other compiled code.
  */
 export class Stamp {
   /**
@@ -39,7 +39,7 @@ export class Stamp {
 
   /** @param {string[]} paths @param {(path: string) => string | Buffer | undefined} contentOf */
   #hash(paths, contentOf) {
-    const hash = createHash('sha256');
+    const hash = createHash('sha256').update(process.version);
     for (const path of paths.flatMap((each) => filesAt(join(this.root, each)))) {
       const content = contentOf(path);
       if (content !== undefined) hash.update(`${path}\0${content.length}\0`).update(content);
