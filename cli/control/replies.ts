@@ -58,7 +58,7 @@ const status = record({
     }),
   ),
 });
-/** What a machine says of itself. */
+/** Status of a machine, as its process reports it. */
 export type MachineStatus = ShapeValue<typeof status>;
 
 const pass: Shape<PassReport> = record({
@@ -144,10 +144,10 @@ const EVENTS = {
   teleport: { progress: record({ bytes: figure }), pass, step: record({ step: words }) },
 } satisfies Partial<Record<ControlCommand, Record<string, Shape<object>>>>;
 
-/** What a command of a control socket returns. */
+/** Result of a command of a control socket. */
 export type ResultOf<C extends ControlCommand> = ShapeValue<(typeof RESULTS)[C]>;
 type Events<C> = C extends keyof typeof EVENTS ? (typeof EVENTS)[C] : Record<never, never>;
-/** What happens while it is carried out. */
+/** Events during a command. */
 export type EventOf<C extends ControlCommand> = {
   [E in keyof Events<C> & string]: { event: E } & ShapeValue<Events<C>[E]>;
 }[keyof Events<C> & string];

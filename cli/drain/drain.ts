@@ -27,10 +27,10 @@ export interface DrainOptions {
   perTarget: number;
   journal: DrainJournal;
   fates: FateOptions;
-  /** Options of `migrate`, and what it finds in its environment. */
+  /** Options and environment of `migrate`. */
   migrate: { words: readonly string[]; env: NodeJS.ProcessEnv };
   onEvent(event: DrainEvent): void;
-  /** Starts nothing more, and cancels what can be cancelled. */
+  /** Aborted: no further migration starts, and those under way are cancelled where that is still possible. */
   signal: AbortSignal;
 }
 
@@ -82,7 +82,7 @@ export class Drain {
   }
 
   /**
-   * Looks up in the records what became of a machine that an earlier process had sent off. One that runs here is sent
+   * Looks up in the records where a machine is that an earlier process had begun to migrate. One that runs here is sent
    * again.
    */
   async #recall({ machine, name, migration, to, outcome }: Begun & Partial<Ended>): Promise<void> {

@@ -3,7 +3,7 @@ import { checkShape, count, flag, list, oneOf, orNull, record, text } from '../.
 import { typedName } from '../parsing/option-name.ts';
 import type { FleetJob, Work } from './engine.ts';
 
-// A queue is a server that others write to as well: what comes from there is checked like a file.
+// Others write to the server of the queue as well, so jobs are checked like files.
 
 /** Commands that workers run: none of them runs another program, or moves a machine. */
 export const OPERATIONS = ['verify', 'inspect', 'manifest', 'convert', 'check'] as const;

@@ -10,8 +10,8 @@ import { ExitCode } from '../process/exit-codes.ts';
 import { putTogether, withPartBeside } from './put-together.ts';
 
 /**
- * Writes a guest that stands still, its devices already saved, to a state that QEMU loads: its memory here holds what
- * its target lacks. @returns the path @throws SavkitError
+ * Writes a paused guest, whose devices are saved already, as a state that QEMU loads. Needed when the target lacks
+ * pages that only this host has. @returns the path @throws SavkitError
  */
 export async function keepGuest(source: QemuSource, output: string): Promise<string> {
   const { regions } = source.description;

@@ -46,7 +46,7 @@ export async function holdAlone(path: string): Promise<() => void> {
   };
 }
 
-/** What a lock tells; a name that its maker did not come to write is empty. */
+/** Content of a lock. It is empty where its maker ended before it wrote its name. */
 type Holder = 'gone' | 'unnamed' | 'not ours' | ShapeValue<typeof holderShape>;
 
 async function holderOf(lock: string): Promise<Holder> {

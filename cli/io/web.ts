@@ -16,7 +16,7 @@ export function isUrl(path: string): boolean {
   return isHttp(path) || isS3(path);
 }
 
-/** @throws EnvironmentError, UsageError for what is no bucket and key */
+/** @throws EnvironmentError, UsageError for an address without bucket and key */
 export async function openUrl(path: string): Promise<ByteSource> {
   return isS3(path) ? openHttp(objectAddress(path), s3Options(path)) : openHttp(addressOf(path), httpOptions(path));
 }

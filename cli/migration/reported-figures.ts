@@ -8,7 +8,7 @@ export interface ReportedMigration extends RecordedMigration {
   report: ReportedFigures | null;
 }
 
-/** What history tells of a report. */
+/** Figures of a report that `history` shows. */
 export type ReportedFigures = Pick<
   MigrationReport,
   'downtimeMs' | 'totalMs' | 'bytes' | 'because' | 'code' | 'stays' | 'inFile'
@@ -20,7 +20,7 @@ export type ReportedFigures = Pick<
 };
 
 /**
- * Adds what the reports beside the records tell, one after the other: each may be large.
+ * Adds the figures of the reports beside the records, one report at a time, since each may be large.
  * @param folder with the records
  */
 export async function withReports(

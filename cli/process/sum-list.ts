@@ -40,7 +40,7 @@ export async function expectUnlisted(list: string, output: string): Promise<void
       throw new EnvironmentError('EEXIST', `Cannot append to ${list}: it has a sum of an older ${output}`);
 }
 
-/** What is in a file, in pieces that end with a line; nothing of what can't be read. */
+/** Content of a file, in pieces of whole lines; ends early where the file can't be read. */
 async function* wholeLinesOf(path: string): AsyncGenerator<Buffer> {
   let rest = Buffer.alloc(0);
   try {

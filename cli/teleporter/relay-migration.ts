@@ -68,13 +68,13 @@ async function keysFor({ encrypt, keyFile }: RelayMigrationOptions): Promise<Key
 }
 
 /**
- * Takes connections one by one until one of them was a migration: wrong passwords end at the target, which goes on
- * listening, as the relay does.
+ * Relays connections one by one until one of them is a migration. A source with a wrong password is refused by the
+ * target, which goes on listening, as the relay does.
  */
 class Carrier {
   readonly #at: Endpoint;
   readonly #to: Endpoint;
-  /** Seconds until a source has to have come; 0 for ever. */
+  /** Seconds to wait for a source; 0: for ever. */
   readonly #wait: number;
   readonly #keys: Keys;
   readonly #sink: FileSink | undefined;

@@ -32,7 +32,7 @@ export function hashedSource(source: ByteSource): HashedSource {
     return count;
   };
   return {
-    // No descriptor: what other threads read would not be hashed.
+    // No descriptor: bytes that other threads read would not be hashed.
     ...withBeside(source, {}),
     fd: undefined,
     read,

@@ -10,7 +10,7 @@ export interface Stretch {
   end: number;
 }
 
-/** What systems say where a disk no longer gives what was written to it, or gives other bytes than these. */
+/** Error codes of systems for a disk that cannot read a block, or finds its checksum wrong. */
 const FAILURES: readonly string[] = ['EIO', 'ENODATA', 'EBADMSG', 'EILSEQ', 'EUCLEAN', 'EREMOTEIO'];
 
 /** Whether an error says that the disk does not give some bytes; others may be readable. */
@@ -18,9 +18,12 @@ export function isUnreadable(error: unknown): error is EnvironmentError {
   return error instanceof EnvironmentError && FAILURES.includes(error.code);
 }
 
-/** A file on a failing disk: what can't be read is known, and tried once only, since a disk may take seconds for it. */
+/**
+ * A file on a failing disk. Unreadable parts are remembered and not tried again, since a disk may take seconds for
+ * each.
+ */
 export class ReadableParts {
-  /** What turned out to be unreadable, in order. */
+  /** Stretches that turned out to be unreadable, in order. */
   readonly unreadable: Stretch[] = [];
   readonly #source: ByteSource;
   readonly #turns: Turns;

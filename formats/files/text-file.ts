@@ -2,8 +2,8 @@ import { EnvironmentError } from '../errors.ts';
 import { world } from '../world/world.ts';
 
 /**
- * The text of a small file. Undefined for one of more than `limit` bytes, and for what is no file: a pipe would be
- * waited for, and a device has no end.
+ * The text of a small file. Undefined for one of more than `limit` bytes, and for pipes and devices: a pipe may never
+ * give anything, and a device has no end.
  * @throws EnvironmentError
  */
 export async function readTextFile(path: string, limit: number): Promise<string | undefined> {

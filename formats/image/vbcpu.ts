@@ -8,7 +8,7 @@ import type { Selector } from '../units/cpu/cpum-layouts.ts';
 /** 592 bytes of registers, then the 8192 bytes of the XSAVE area. */
 const CPU_DESCRIPTOR_SIZE = 8784;
 const XSAVE_OFFSET = 592;
-/** Legacy area and header: what the area holds when no extended state was saved. */
+/** Legacy area and header, which are all of the area when no extended state was saved. */
 const XSAVE_VALID_SIZE = 576;
 const XSTATE_BV_OFFSET = XSAVE_OFFSET + 512;
 const X87_AND_SSE = 3n;

@@ -18,7 +18,7 @@ const [seconds = '60', seedText] = process.argv.slice(2);
 const seed = seedText === undefined ? Date.now() >>> 0 : Number(seedText) >>> 0;
 const PAGE = 4096;
 const ROOM = 3 * PAGE;
-/** What stands around targets. */
+/** Byte before and after targets; a kernel must not overwrite it. */
 const MARK = 0xa7;
 
 if (!kernels) {

@@ -7,8 +7,8 @@ const MAX_HEAD_SIZE = 9;
 const WITH_ADDRESS = 0x80;
 
 /**
- * Makes the heads of page records (versions 10 to 14): what stands before a page's content. Like VirtualBox it names an
- * address only where the page is not the one after the last. One for each pass.
+ * Makes the heads of page records (versions 10 to 14), which precede the pages' contents. Like VirtualBox it gives an
+ * address only where the page does not follow the previous one. One object for each pass.
  */
 export class PageRecordHeads {
   /** The head made last: the first `length` bytes. */

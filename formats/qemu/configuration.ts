@@ -97,7 +97,7 @@ export interface QemuCommand {
   bytes: string;
 }
 
-/** Reads what follows the type byte of a command. @throws UnsupportedError for a command of a migration under way */
+/** Reads a command after its type byte. @throws UnsupportedError for a command that occurs in migrations only */
 export async function readCommand(bytes: StreamBytes): Promise<QemuCommand> {
   const offset = bytes.offset - 1;
   const number = await bytes.u16('command');

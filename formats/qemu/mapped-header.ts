@@ -57,7 +57,7 @@ export function bitmapBytes(size: number): number {
 /** Bytes of the header. */
 export const MAPPED_HEADER_SIZE = 4 + 8 + 8 + 8;
 
-/** What a header is written to. */
+/** Output of a header. */
 interface Output {
   u32(value: number): void;
   u64(value: number): void;

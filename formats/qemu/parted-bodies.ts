@@ -3,7 +3,7 @@ import { MAX_TAIL } from './constants.ts';
 import { QemuFormatError } from './qemu-error.ts';
 import type { StreamBytes } from './stream-bytes.ts';
 
-/** Copies what it reads of the body of a section. */
+/** Reads the body of a section, and copies all that it reads. */
 class BodyCopy {
   readonly pieces: Buffer[] = [];
   readonly #bytes: StreamBytes;
@@ -98,9 +98,9 @@ export function isEarly(name: string): boolean {
 
 /** Sections in parts besides RAM whose bodies tell where they end, all of version 1. */
 const BODIES: Readonly<Record<string, (body: BodyCopy) => Promise<void>>> = {
-  // What has changed on disks since their last backup.
+  // Bitmaps of the blocks of disks that have changed since the last backup.
   'dirty-bitmap': takeBitmaps,
-  // Proxmox: what its backups know of disks.
+  // State of Proxmox's backups of disks.
   'pbs-state': (body) => body.takeSized(),
 };
 export const PARTED_VERSION = 1;

@@ -105,8 +105,8 @@ export interface BlockListForm {
 
 /**
  * Reads one entry of the list. @param left total size of the blocks that the list still has to name
- * @throws QemuFormatError where the entry is larger than what is left, has no whole pages, or the name of an earlier
- * one
+ * @throws QemuFormatError where the entry is larger than the rest of the list, has no whole pages, or the name of an
+ * earlier one
  */
 export async function readBlock(
   bytes: StreamBytes,

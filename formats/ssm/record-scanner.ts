@@ -7,7 +7,7 @@ import { Encoding, type SegmentTable } from './segments.ts';
 
 export const RecordType = { TERM: 1, RAW: 2, RAW_LZF: 3, RAW_ZERO: 4, NAMED: 5 } as const;
 
-/** `SSM_REC_FLAGS_FIXED | SSM_REC_FLAGS_IMPORTANT`: what writers put into the type byte. */
+/** `SSM_REC_FLAGS_FIXED | SSM_REC_FLAGS_IMPORTANT`: flags of the type byte, as all writers set them. */
 export const RECORD_FLAGS = 0x90;
 
 /** Most bytes that one compressed record may expand to, whatever the file header says. */

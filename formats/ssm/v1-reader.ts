@@ -11,7 +11,7 @@ import { SegmentTable } from './segments.ts';
 export const V11_HEADER_SIZE = fileHeaderV1.size();
 export const V12_HEADER_SIZE = V11_HEADER_SIZE + versionV12.size();
 export const V1_UNIT_HEADER_SIZE = unitHeaderV1.size();
-/** The file CRC covers what follows the CRC field itself. */
+/** The file CRC covers all bytes after its own field. */
 export const V1_CRC_START = fileHeaderV1.offsets.reserved;
 /** No release registers longer names; the loader's buffers are far smaller. */
 const NAME_LIMIT = 256;

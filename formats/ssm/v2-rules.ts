@@ -5,7 +5,7 @@ import { crcWithout } from './v2-tail.ts';
 
 export const TERM_SIZE = termRecord.size();
 
-/** What is wrong with a unit header, in the loader's order of checks; undefined where nothing is. */
+/** The first fault of a unit header, in the loader's order of checks; undefined where there is none. */
 export function judgeUnitHeader(
   raw: Uint8Array,
   fields: ReturnType<typeof unitHeaderV2.read>,

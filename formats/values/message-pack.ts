@@ -57,7 +57,7 @@ export function checkMessagePack(bytes: Uint8Array, { values, depth }: MessageLi
 }
 
 interface ValueHead {
-  /** Bytes of the head itself, and of what follows it. */
+  /** Bytes of the head itself, and of the content after it. */
   head: number;
   skip: number;
   /** Values inside: items of a list, keys and values of a map. */

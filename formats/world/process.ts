@@ -53,7 +53,7 @@ export const REAL_PROCESS: OwnProcess = {
 };
 let known: string | undefined;
 
-/** What the system tells of a process; empty where it tells nothing. */
+/** State and start time of a process; empty texts where the system does not tell them. */
 function statusOf(pid: number): { state: string; begunAt: string } {
   const status = told(() => readFileSync(`/proc/${pid}/stat`, 'utf8'));
   // The name of its program, in brackets, may hold brackets.

@@ -38,7 +38,7 @@ export interface Welcome {
   onRefused(message: string): void;
 }
 
-/** Takes a connection, from the greetings to its end; never rejects for what the peer does. */
+/** Takes a connection, from the greetings to its end; never rejects for faults of the peer. */
 export async function welcome(
   stream: Duplex,
   { capabilities, room, timeOuts, serve, onRefused }: Welcome,

@@ -3,7 +3,7 @@ import type { QemuDescription } from '../machine/description.ts';
 import type { GuestDisk } from './guest-disks.ts';
 import type { GuestFacts } from './guest-facts.ts';
 
-/** What both sides have to agree on before a page of a guest moves. */
+/** Description of a guest, on which both sides have to agree before a page moves. */
 export function describeGuest(facts: GuestFacts): QemuDescription {
   const { name, version, cpus, machineType, accelerator, devices } = facts;
   return {
@@ -27,7 +27,7 @@ export function describeGuest(facts: GuestFacts): QemuDescription {
   };
 }
 
-/** Media that hold what the guest has written, in the order of the description. */
+/** Media that the guest can write to, in the order of the description. */
 export function writableDisks({ disks }: GuestFacts): GuestDisk[] {
   return disks.filter(({ isReadOnly }) => !isReadOnly);
 }

@@ -32,7 +32,7 @@ const migrationShape = record({
 export interface DeviceSaveOptions {
   /** QEMU's process, where it is known: it may have another user, and another root folder. */
   pid?: number | undefined;
-  /** Takes the devices out of QEMU's stream; by default the stream is the devices. */
+  /** Takes the devices out of QEMU's stream; by default the stream consists of them alone. */
   take?: (stream: Socket) => Promise<Uint8Array>;
   /** Called when QEMU has begun. */
   onBegun?: () => void;

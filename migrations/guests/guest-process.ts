@@ -73,7 +73,7 @@ export function processWithFile(link: string): number | undefined {
   return numbered('/proc').find((pid) => linksOf(pid).some(({ target }) => target === link));
 }
 
-/** A process's file descriptors, and what each is open on. */
+/** A process's file descriptors, and the file that each has open. */
 export function linksOf(pid: number): { path: string; target: string }[] {
   const folder = `/proc/${pid}/fd`;
   return numbered(folder).map((fd) => {

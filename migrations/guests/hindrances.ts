@@ -9,7 +9,7 @@ export interface Hindrance {
   code: string;
   /** Whether the migration is refused; otherwise it is a warning. */
   isFatal: boolean;
-  /** One line for people, with what helps. */
+  /** One line for people, with the remedy. */
   message: string;
 }
 

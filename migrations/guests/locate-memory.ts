@@ -28,8 +28,8 @@ export function locateMemory(facts: GuestFacts): RamPiece[] {
 }
 
 /**
- * A QEMU that is no more what it was names a file that its own user must not read: savkit may, and would put it into
- * the memory of a guest.
+ * A QEMU that has been taken over may name a file that its own user must not read. savkit might be able to read it, and
+ * would put it into the memory of a guest.
  * @throws MigrationError `ram-hidden` for a file that QEMU's process has not opened; where that process is not known,
  * or not to be looked at, nobody can tell
  */
@@ -49,7 +49,7 @@ function fileAt(file: string | number): string[] {
   return found ? [`${found.dev} ${found.ino}`] : [];
 }
 
-/** Why memory is out of reach, and what helps. */
+/** Reason why memory is out of reach, and the remedy. */
 export const HIDDEN =
   "the process of QEMU is another user's or not to be found, and the memory is in no file: run savkit as root, or " +
   'start QEMU with -object memory-backend-file,id=pc.ram,size=…,mem-path=/dev/shm/vm.ram,share=on -machine ' +

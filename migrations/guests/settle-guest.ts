@@ -10,9 +10,9 @@ import { ANNOUNCE } from './qemu-target.ts';
 import { isOfLibvirt, reachGuest } from './reach-guest.ts';
 
 /**
- * What was done with a QEMU, or why nothing, in the order of the names: it was let run; was told to quit; is as it must
- * be; has ended; another QEMU listens at its socket; another migration of its guest is open; it could not be reached;
- * it runs, but must not.
+ * Treatment of a QEMU, in the order of the names: it was let run; was told to quit; was left, as it is in the right
+ * state; has ended; another QEMU listens at its socket; another migration of its guest is open; it could not be
+ * reached; it runs, but must not.
  */
 export const SETTLEMENTS = [
   'let-run',

@@ -67,7 +67,9 @@ function transitions(side: string, letter: string, table: TransitionTable<string
   ].join('\n');
 }
 
-/** `resolve_records(…)`: who survives, and what is written into either record, `nothing` where it stays. */
+/**
+ * `resolve_records(…)`: the side that survives, and the entry that either record gets; `nothing` leaves it as it is.
+ */
 function resolutions(): string {
   const rows = SOURCE.flatMap((source) =>
     TARGET.flatMap((target) =>
@@ -82,7 +84,7 @@ function resolutions(): string {
   return [head, '  if', ...rows, '  fi', '}'].join('\n');
 }
 
-/** The answers for two decisions, with as few conditions on what is known of their processes as there can be. */
+/** The answers for two decisions, with the fewest possible conditions on knowledge about their processes. */
 function groups(source: Case['source'], target: Case['target']): [string, string][] {
   const says = (sourceAlive: Alive, targetAlive: Alive) => answer({ source, sourceAlive, target, targetAlive });
   const ofSource = ALIVE.some((own) => ALIVE.some((other) => says(own, other) !== says(true, other)));

@@ -38,7 +38,7 @@ export class PageDecoder {
     this.#isOwn = isOwn;
   }
 
-  /** @returns how many pages the frame had. @throws MigrationError: what came before the fault is in memory */
+  /** @returns number of pages in the frame @throws MigrationError; pages before the fault are in memory then */
   apply(payload: Uint8Array, round: number): number {
     const view = new DataView(payload.buffer, payload.byteOffset, payload.byteLength);
     if (payload.length < PAGES_HEAD_SIZE) throw shortFrame('pages', payload.length);

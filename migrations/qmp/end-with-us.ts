@@ -12,9 +12,9 @@ const WATCH =
   'is_there "$@" && [ -z "$kept" ] && kill -9 "$2"; ' +
   'while is_there "$@"; do sleep 1; done; rm -rf -- "$1"';
 
-/** What happens to a process if this one is killed. */
+/** Whether a child process outlives this one when this one is killed. */
 export interface EndWithUs {
-  /** It has to go on: what it does is not in any file. */
+  /** The child has to go on: its machine is in no file. */
   keep(): void;
   /** It has ended. */
   release(): void;

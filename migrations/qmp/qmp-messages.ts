@@ -53,7 +53,7 @@ export function versionOf(greeting: unknown): string {
   return `${major}.${minor}.${micro}`;
 }
 
-/** @returns undefined for what is no event @throws MigrationError `bad-qmp` */
+/** @returns undefined for a message that is no event @throws MigrationError `bad-qmp` */
 export function readEvent(message: unknown): QmpEvent | undefined {
   if (!('event' in check(message, object))) return undefined;
   const { event, timestamp, data } = check(message, eventShape);

@@ -6,8 +6,8 @@ import { jsonOf } from '../../formats/values/json-text.ts';
 import type { MigrationReport } from './report.ts';
 import { reportShape } from './report-shapes.ts';
 
-// Records tell decisions. What a migration came to, in figures, is kept beside the record of its source: nothing is
-// decided by it.
+// Records hold decisions. The figures of a migration are kept beside the record of its source; nothing is decided by
+// them.
 
 /** A report of 10,000 rounds has some megabytes. */
 const REPORT_LIMIT = 16 * MIB;

@@ -4,7 +4,7 @@ import { REAL_TIME, type Time } from '../../formats/world/time.ts';
 import { enterWorld, REAL_WORLD } from '../../formats/world/world.ts';
 import { type Happening, Timeline } from './timeline.ts';
 
-/** Of the event loop. What streams and promises have to do takes fewer, as nothing here waits for the system. */
+/** Turns of the event loop. Streams and promises need fewer, as nothing here waits for the system. */
 const QUIET_TURNS = 10;
 /** So much time passes at once where nobody waits for a moment of it. */
 const STEP_MS = 1000;

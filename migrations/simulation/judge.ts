@@ -7,7 +7,7 @@ import { Play } from './play.ts';
 import type { HostName, Incident, Scenario } from './scenario.ts';
 import { RECORDS } from './simulated-process.ts';
 
-/** Troubles of links alone, and what is no trouble to anybody. */
+/** Incidents that harm links alone, or nobody. */
 const OF_LINKS: ReadonlySet<Incident['kind']> = new Set(['cut', 'part', 'clock', 'copy']);
 /** Why a machine may stay then. */
 const REASONS_OF_LINKS: ReadonlySet<string> = new Set([

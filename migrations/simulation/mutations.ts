@@ -1,7 +1,7 @@
 /** A fault put into the code on purpose: in this file of `dist`, this text becomes that. */
 export interface Mutation {
   name: string;
-  /** What finds it; default: migrations. */
+  /** Campaign that finds the fault; default: migrations. */
   foundBy?: 'saves' | 'teleports';
   file: string;
   from: string;

@@ -17,14 +17,14 @@ interface SeedValues {
   first: boolean;
 }
 
-/** What is told of each play. */
+/** Verdict on one play. */
 interface Verdict {
   faults: string[];
   log: string[];
   happened: number;
 }
 
-/** What a campaign plays. */
+/** A kind of simulated run, for a campaign. */
 interface Game<S, V> {
   draw(seed: number): S;
   judge(scenario: S): Promise<V>;
@@ -32,14 +32,15 @@ interface Game<S, V> {
   smaller(scenario: S): S[];
   /** Called with each verdict. */
   count(verdict: V): void;
-  /** What a verdict says besides its faults; it is put into the last line. */
+  /** Text about a verdict besides its faults, for the last line. */
   told(verdict: V): string;
   /** Takes lines for the person who started the campaign. */
   print(line: string): void;
 }
 
 /**
- * Plays seeds one after the other, and prints what must not be, made as small as it gets; sets the exit code.
+ * Plays seeds one after the other, and prints faults, each with the smallest scenario that shows it; sets the exit
+ * code.
  * @returns numbers of plays and of those with faults, and plays a second of processor time
  */
 export async function playSeeds<S, V extends Verdict>(

@@ -5,9 +5,9 @@ import { drawAimedScenario, drawScenario } from './scenario.ts';
 import { smaller } from './shrink.ts';
 
 // npm run campaign -- simulate [--runs N --seed S --minutes M --only SEED --first --aimed --compares]: migrations in a
-// simulated world, with all that may go wrong there; --aimed: in the moments of the hand-over above all; --compares:
-// of a machine whose writes are found by comparing. What must not be is told with its seed, made as small as it gets;
-// the same seed always does the same.
+// simulated world, with all that may go wrong there; --aimed: in the moments of the hand-over above all; --compares: of
+// a machine whose writes are found by comparing. Faults are printed with their seed and the smallest scenario that
+// shows them; the same seed always does the same.
 
 const { values } = parseArgs({
   options: {

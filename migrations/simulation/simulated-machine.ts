@@ -26,7 +26,7 @@ export class SimulatedGuest {
   ticks = 0;
   /** Machines in which the guest executes, or could if its user resumed it. */
   readonly owners = new Set<SimulatedMachine>();
-  /** Violations of what must hold. */
+  /** Violations of the rules. */
   readonly faults: string[] = [];
   /** The guest has executed at the target. */
   hasRunThere = false;

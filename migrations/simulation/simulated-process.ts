@@ -164,7 +164,7 @@ export class SimulatedProcess {
     this.guest?.holdUntil(this.stoppedUntil);
   }
 
-  /** @param how `killed`: the system closes what it had open; `silently`: peers are not told */
+  /** @param how `killed`: the system closes its connections; `silently`: peers are not told */
   end(how: 'killed' | 'silently'): void {
     if (this.isGone) return;
     this.isGone = true;

@@ -2,7 +2,7 @@ import { SavkitError } from '../../formats/errors.ts';
 import type { MachineEvent } from '../../src/machine/machine-states.ts';
 import type { RunningMachine } from '../../src/running/running-machine.ts';
 
-/** What a user does with a machine. */
+/** Acts of a user on a machine. */
 export type UserAct = Extract<MachineEvent, 'suspend' | 'suspend-ext' | 'resume' | 'reset' | 'debug' | 'power-off'>;
 
 /** A user does something with a machine. @returns whether it let that be done */

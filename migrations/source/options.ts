@@ -20,8 +20,8 @@ export interface MigrateOptions {
   /** `auto` (the default): as the speed of the link suggests. */
   compression?: 'auto' | 'always' | 'never';
   /**
-   * `auto` (the default): `full` where hashing all memory fits into the downtime allowed, as measured; see PROTOCOL.md
-   * for what each proves.
+   * `auto` (the default): `full` where hashing all memory fits into the downtime allowed, as measured; PROTOCOL.md
+   * tells the guarantee of each.
    */
   proof?: 'auto' | ProofMode;
   /** How long to try to connect again after the link broke, in ms; 60,000 by default. */

@@ -77,9 +77,9 @@ export class SourceLink {
   }
 
   /**
-   * Connects, and fills `hashes` with what the target has of the machine already.
-   * @throws LinkError, PeerError for a target that refuses, UnsupportedError for one of other versions,
-   * MigrationError, InterruptedError
+   * Connects, and fills `hashes` with those of pages that the target has already.
+   * @throws LinkError, PeerError for a target that refuses, UnsupportedError for one of other versions, MigrationError,
+   * InterruptedError
    */
   static async open(
     options: LinkOptions,
@@ -122,7 +122,7 @@ export class SourceLink {
     }
   }
 
-  /** Connects only to ask what has become of the machine. */
+  /** Connects only to ask whether the target has decided to run the machine. */
   static async inquire(options: LinkOptions, attempt: number): Promise<FrameChannel> {
     const channel = new FrameChannel(await options.connect(options.signal), options.timeOuts);
     try {

@@ -72,7 +72,7 @@ async function play(script: Line[], path: string): Promise<{ heard: Buffer; erro
   return { heard: await heard, ...(error ? { error } : {}) };
 }
 
-/** What a source said: lines, each after an answer; frames, the last one empty; lines. */
+/** Parts of a source's stream: lines, each after an answer; frames, the last one empty; lines. */
 function partsOf(source: Buffer): { opening: Line[]; frames: Buffer[]; closing: Line[] } {
   const start = source.indexOf('load\n') + 'load\n'.length;
   const frames: Buffer[] = [];

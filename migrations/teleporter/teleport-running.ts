@@ -87,7 +87,7 @@ class Departure {
       signal,
       maxDowntimeMs,
       onPass,
-      // What was sent is the machine that is handed over: nobody changes it from here on.
+      // The machine that was sent is the one that is handed over, so nobody changes it from here on.
       onProgress: (percent) => percent === 100 && running.hold(),
     });
     this.passes = report.passes;

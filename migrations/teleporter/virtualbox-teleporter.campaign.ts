@@ -316,7 +316,7 @@ class Campaign {
     );
     const text = (seconds: number[]) => seconds.map((each) => each.toFixed(1)).join(', ');
     const figures = `savkit ${text(own)} s, VirtualBox ${text(theirs)} s`;
-    // What is over within a second says more about starting processes.
+    // A transfer of less than a second measures the start of processes.
     if (median(theirs) < 1) console.log(`${this.#mebibytes} MiB: receiving takes ${figures}`);
     else
       this.#check(
@@ -339,7 +339,7 @@ const WAITING_PORT = 17_411;
 const OFF = ['poweroff', 'teleported'] as const;
 /** Of the answers to load, to its stream, to lock-media. */
 const LOCK_MEDIA_ANSWER = 3;
-/** What single measurements of equal things differ by on a shared host. */
+/** Ratio by which measurements of equal things differ on a shared host. */
 const TOLERANCE = 1.1;
 
 function newPromise<T>(): { promise: Promise<T>; resolve: (value: T) => void } {
@@ -350,7 +350,7 @@ function newPromise<T>(): { promise: Promise<T>; resolve: (value: T) => void } {
   return { promise, resolve };
 }
 
-/** VirtualBox receives into memory, so our file should be there, too; else the disk is what is compared. */
+/** VirtualBox receives into memory, so our file should be there, too; else the disk is compared. */
 function memoryFolder(): string {
   return existsSync('/dev/shm') ? '/dev/shm' : folder;
 }

@@ -1,7 +1,7 @@
 // The form of pairing codes. In a file of its own, so that the command line recognises codes without loading the
 // cryptography.
 
-/** Without letters and digits that are easily confused. */
+/** Characters of codes: no letters and digits that are easily confused. */
 export const ALPHABET = 'abcdefghjkmnpqrstuvwxyz23456789';
 export const LENGTH = 27;
 

@@ -17,7 +17,7 @@ import { MigrationError } from '../wire/migration-error.ts';
 import { DeviceMemory } from './device-memory.ts';
 import { MachinePages } from './machine-pages.ts';
 
-/** Time between two looks whether a save has ended, in ms. */
+/** Interval at which the end of a save is waited for, in ms. */
 const SAVE_LOOK_MS = 5;
 
 /** A machine that is to be migrated, with its `RunningMachine` where one executes it. */

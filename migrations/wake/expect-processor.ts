@@ -11,7 +11,10 @@ const REMEDIES = { tcg: 'a later QEMU, --accel kvm', kvm: 'a host whose processo
 /** Properties are numbers, switches and words, by name. */
 const expansion = record({ model: record({ props: object }) });
 
-/** Makes sure that QEMU's processor has what the guest has switched on. @throws UnsupportedError `not-wakeable` */
+/**
+ * Makes sure that QEMU's processor has the features that the guest has switched on. @throws UnsupportedError
+ * `not-wakeable`
+ */
 export async function expectProcessor(
   qmp: QmpClient,
   cpus: readonly CpuState[],

@@ -12,7 +12,7 @@ export interface WakeProof {
   holds: boolean;
   pages: number;
   registers: number;
-  /** What differs: the first of them, by name. */
+  /** The first differences, by name. */
   differences: string[];
 }
 
@@ -27,7 +27,7 @@ export interface ProofOptions {
   onProgress?: (done: number, total: number) => void;
 }
 
-/** Compares all RAM, what the guest sees of ROMs, and the registers. */
+/** Compares all RAM, ROMs as the guest sees them, and the registers. */
 export async function proveWoken(
   qemu: WakingQemu,
   image: GuestImage,

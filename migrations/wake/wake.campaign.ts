@@ -63,7 +63,7 @@ function diskOf(path: string, name: string): string | undefined {
   return ['.raw.xz', '.raw', '.vdi'].map((end) => join(path, '..', `${name}${end}`)).find((each) => existsSync(each));
 }
 
-/** What a person would say: the image that there is, and that sound may be dropped. */
+/** Options that a user would give: the disk image that is there, and consent to drop sound. */
 async function wishesFor(source: ByteSource, disk: string | undefined): Promise<WakeOptions> {
   const foreseen = await foreseeWake(source);
   const places = foreseen.options.disks.keys();

@@ -159,7 +159,7 @@ export class WakingQemu {
     }
   }
 
-  /** Lets the guest go on. It does so without savkit, too: what it writes to its disks is in no state. */
+  /** Lets the guest go on. From here on it survives savkit, since its writes to disks are in no state. */
   async goOn(): Promise<void> {
     this.#watchdog.keep();
     await this.qmp.execute('cont');

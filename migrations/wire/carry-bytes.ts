@@ -107,7 +107,7 @@ async function takeAll(channel: FrameChannel, stream: Duplex, onBytes: () => voi
     if (frame.name !== 'bytes')
       throw new MigrationError('unexpected', `Cannot take frame ${frame.name} on a connection of a disk`);
     onBytes();
-    // The frame is borrowed; the stream keeps what it has not sent yet.
+    // The frame is borrowed, and the stream keeps bytes until they are sent.
     if (!stream.write(Uint8Array.from(frame.payload))) await roomIn(stream);
     if (stream.destroyed) return;
   }

@@ -116,7 +116,7 @@ export class FrameChannel {
     });
   }
 
-  /** Says good-bye: what was sent still goes out, and the other side has the time of a frame to say good-bye, too. */
+  /** Says good-bye: frames under way still go out, and the other side has the time of a frame to say good-bye, too. */
   end(): void {
     this.#stream.end();
     this.#reader.drop();

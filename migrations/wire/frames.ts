@@ -99,7 +99,7 @@ const disk = defineStruct('disk', 'wire/frames.ts', {
 });
 const join = defineStruct('join', 'wire/frames.ts', { stream: { kind: u8, doc: 'Number of the stream, from 1' } });
 
-/** What follows a round. */
+/** Phase after a round. */
 export const AfterRound = { ANOTHER: 0, AUDIT: 1, PROOF: 2, SEAL: 3 } as const;
 export const AFTER_ROUND: readonly { name: string; doc: string }[] = [
   { name: 'another', doc: 'Another round' },

@@ -38,7 +38,7 @@ export const MAX_ROUNDS = 10_000;
 /** Bytes of all page frames, as a multiple of the machine's memory. */
 export const MAX_GROWTH = 1000;
 export const MAX_STREAMS = 16;
-/** Page frames sent but not consumed yet, by stream; bounds what a receiver may have to buffer. */
+/** Bytes of page frames sent but not consumed yet, for each stream; bounds the buffer of a receiver. */
 export const DEFAULT_WINDOW = 8 * MIB;
 export const MAX_WINDOW = 256 * MIB;
 

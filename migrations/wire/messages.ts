@@ -34,10 +34,10 @@ export const targetHelloShape = record({
   /** Fresh for each connection; the source has to send it back. */
   nonce: hexText(16),
   capabilities,
-  /** What it could take now; older versions do not tell. */
+  /** Room for machines now; older versions do not tell. */
   room: optional(record({ bytes: integer(0, Number.MAX_SAFE_INTEGER), machines: integer(0, 65535) })),
 });
-/** What a target could take now. */
+/** Room of a target for machines. */
 export interface TargetRoom {
   /** Memory of machines, in bytes. */
   bytes: number;

@@ -3,7 +3,7 @@ import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { PAGE_SIZE } from '../../formats/sizes.ts';
 
-/** What kernels are measured with: pages of programs, of text, and random ones. */
+/** Pages that kernels are measured with: of programs, of text, and random ones. */
 export const PAGE_SORTS = ['binaries', 'text', 'random'] as const;
 export type PageSort = (typeof PAGE_SORTS)[number];
 

@@ -21,8 +21,8 @@ const ROUNDS = 9;
 const HEADER = '/usr/include/liblzf/lzf.h';
 
 /**
- * Milliseconds that `step` takes for all pages; the fastest of some rounds, which what else the machine does disturbed
- * least. `before` is not counted.
+ * Milliseconds that `step` takes for all pages, in the fastest of some rounds, which was disturbed least. `before` is
+ * not counted.
  */
 function measure(pages: Uint8Array, before: (group: Uint8Array) => void, step: (group: Uint8Array) => void): number {
   const group = takeBuffer(GROUP * PAGE_SIZE);
@@ -91,7 +91,7 @@ function compile(folder: string): void {
 
 const missing = () =>
   existsSync(HEADER) && existsSync('/usr/bin/gcc') ? undefined : 'there is no gcc with liblzf (Debian: liblzf-dev)';
-/** To be reached: decoding 1.5 × liblzf, encoding as fast; what can't be compressed must be noticed 5 × as fast. */
+/** To be reached: decoding 1.5 × liblzf, encoding as fast; incompressible pages must be noticed 5 × as fast. */
 const ENCODE_TARGETS = { binaries: 1, text: 1, random: 5 } as const;
 const COMPRESSIBLE = PAGE_SORTS.filter((sort) => sort !== 'random');
 

@@ -3,7 +3,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { PAGE_SIZE } from '../../formats/sizes.ts';
 
-/** What a state is made of. */
+/** Pages of a state. */
 export interface PageGenerator {
   /** Borrowed until the next call; `undefined` is a page of zeros. */
   next(): Uint8Array | undefined;

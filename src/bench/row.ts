@@ -6,7 +6,7 @@
  * rated against the time that another row took in the same round.
  */
 export interface BenchRow {
-  /** Unique: what it does, such as `deep verify`. */
+  /** Unique name of the work that is measured, such as `deep verify`. */
   name: string;
   /**
    * Does the job once, in a fresh process. The time is that of the whole call, unless it gives a number, or `Measured`,
@@ -24,14 +24,11 @@ export interface BenchRow {
    * per GiB compared.
    */
   peakRssMib?: number;
-  /**
-   * Why the row can't be run here; undefined when it can. Rows that need what is not everywhere (VirtualBox, gcc) say
-   * so.
-   */
+  /** Reason why the row can't be run here, such as a missing VirtualBox or gcc; undefined when it can. */
   missing?(): string | undefined;
 }
 
-/** What a row may give: its time, and other figures of the same run. */
+/** Result of a row: its time, and other figures of the same run. */
 export interface Measured {
   ms: number;
   figures: readonly Figure[];
@@ -62,7 +59,7 @@ export const SCALES = 1.6;
 /** Cost per GiB of guest RAM may be so many times that of the run's own size, at sizes above it. */
 export const MAX_COST = 1.25;
 
-/** What a row may use. */
+/** Surroundings that a row may use. */
 export interface BenchContext {
   /** For files; they stay there for later runs. */
   folder: string;

@@ -19,7 +19,7 @@ const run = promisify(execFile);
 const JOB = fileURLToPath(new URL('job.js', import.meta.url));
 const RUNS_PER_SIZE = 3;
 
-/** What a row gets for one size of guest RAM; makes the state where it is not there yet. */
+/** Surroundings of a row for one size of guest RAM; makes the state where it is missing. */
 export async function contextOf(folder: string, ramMib: number): Promise<BenchContext> {
   const state = join(folder, `mixed-${ramMib}.sav`);
   if (!existsSync(state)) {

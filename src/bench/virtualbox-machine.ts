@@ -37,7 +37,7 @@ export class VirtualBoxMachine {
     runScript('save.sh', this.#name, prefix);
   }
 
-  /** Starts it, paused, from a copy of a state. @returns what waits for its end */
+  /** Starts the machine, paused, from a copy of a state. @returns a function that waits for its end */
   async startFrom(state: string): Promise<() => Promise<void>> {
     await this.powerOff();
     // Discarding a state deletes its file.
@@ -54,7 +54,7 @@ export class VirtualBoxMachine {
     await attempt(() => runScript('vb', 'VBoxManage', 'controlvm', this.#name, ...action));
   }
 
-  /** Also what a run that was broken off has left standing. */
+  /** Also ends a machine that an interrupted run has left. */
   async powerOff(): Promise<void> {
     if (['running', 'paused'].includes(this.#state() ?? '')) await this.control('poweroff');
   }

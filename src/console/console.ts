@@ -8,7 +8,7 @@ import { ConsoleSession } from './session.ts';
 
 /** The debugger's console over a loaded machine: a line in, an answer out. */
 export class Console {
-  /** What commands share. */
+  /** Surroundings that commands share. */
   readonly session: ConsoleSession;
 
   /** A console on a machine that stands still. @param host that shadow tables are made for, once they are wanted */

@@ -51,8 +51,7 @@ export class ChunkPool {
   }
 
   /**
-   * Gets chunks until `count` pages are free. @throws HostMemoryError `no-memory`; what was got so far stays as free
-   * pages
+   * Gets chunks until `count` pages are free. @throws HostMemoryError `no-memory`; chunks got before stay as free pages
    */
   makeFree(count: number): void {
     while (this.freePages < count) this.addChunk();

@@ -48,7 +48,7 @@ export interface HostMemoryFigures {
   balloonedPages: number;
   /** Pages that are shared, however often. */
   sharedPages: number;
-  /** References to shared pages beyond each page's first: what sharing saves. */
+  /** References to shared pages beyond each page's first: the number of pages that sharing saves. */
   duplicatePages: number;
   /** References that machines left when they ended. */
   leftBehindSharedPages: number;

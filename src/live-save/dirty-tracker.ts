@@ -61,7 +61,7 @@ export class DirtyTracker {
 
   /**
    * @param user who tracks, for the message to a second one
-   * @param options.mmio2 false: the user finds by itself what devices have written to their memory
+   * @param options.mmio2 false: the user finds writes to device memory by itself
    */
   constructor(memory: GuestMemory, user: string, { mmio2 = true }: { mmio2?: boolean } = {}) {
     this.#memory = memory;

@@ -8,7 +8,7 @@ import { DirtyTracker } from './dirty-tracker.ts';
 import { type LiveSaveReport, liveSave } from './live-save.ts';
 import { plainSave } from './plain-save.ts';
 
-/** Where a state goes is not what is measured. */
+/** Writing of the state is not measured. */
 const nowhere = { async write() {} };
 
 /** The machine of the state, running a workload that dirties so many bytes per second. */
@@ -43,7 +43,7 @@ const LARGE = 64 * GIB;
 const MAX_PASS_MS = 5;
 const MAX_DOWNTIME_MS = { 0: 15, 1000: 15, 20000: 250 } as const;
 
-/** A live save of a large machine: what costs is not to copy its pages, but to find those that are to be copied. */
+/** A live save of a large machine costs time for finding the pages to copy, not for copying them. */
 const large = (pagesPerSecond: keyof typeof MAX_DOWNTIME_MS): BenchRow => ({
   name: `save 64 GiB live, ${pagesPerSecond === 0 ? 'idle' : `${pagesPerSecond} pages/s dirtied`}`,
   async run() {
@@ -58,7 +58,7 @@ const large = (pagesPerSecond: keyof typeof MAX_DOWNTIME_MS): BenchRow => ({
       { name: 'stood still', value: downtimeMs, unit: 'ms', atMost: MAX_DOWNTIME_MS[pagesPerSecond] },
       { name: 'passes', value: passes.length, unit: '' },
     ];
-    // Pass 0 takes all pages, and pass 1 those that had something; what others cost an idle machine is the looking.
+    // Pass 0 takes all pages, and pass 1 those that had content; in later passes an idle machine costs only the search.
     const later = passes.slice(2, -1).map(({ ms }) => ms);
     if (pagesPerSecond === 0)
       figures.push({

@@ -9,7 +9,7 @@ import type { Machine } from '../machine/machine.ts';
 import type { DirtyTracker } from './dirty-tracker.ts';
 import { NO_HISTORY, type VoteResult, voteOnPass } from './vote.ts';
 
-/** The unit "pgm" of a live save: writes what the tracker hands over, and votes. */
+/** The unit "pgm" of a live save: writes the pages that the tracker hands over, and votes. */
 export class MemoryUnit {
   readonly #machine: Machine;
   readonly #tracker: DirtyTracker;

@@ -35,14 +35,14 @@ export const MODE_NAMES: Readonly<Record<AddressMode | ShadowMode, string>> = {
   ept: 'EPT',
 };
 
-/** What routines are combined by: modes with and without NX share a type (PGM_TYPE_REAL …). */
+/** Types by which routines are combined; modes with and without NX share one (PGM_TYPE_REAL …). */
 export type PagingType = 'real' | 'protected' | '32-bit' | 'pae' | 'amd64' | 'nested' | 'ept';
 
 export function pagingTypeOf(mode: PagingMode | ShadowMode): PagingType {
   return mode.replace('-nx', '') as PagingType;
 }
 
-/** SUPPAGINGMODE: what the host's kernel itself uses, by value 1 to 10, with the name that `info mode` prints. */
+/** SUPPAGINGMODE: paging mode of the host's kernel, by value 1 to 10, with the name that `info mode` prints. */
 export const HOST_MODES = [
   '32-bit',
   '32-bit+G',

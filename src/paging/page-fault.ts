@@ -29,7 +29,7 @@ export function faultOf(walker: Walker, access: AccessKind): number {
 
 /**
  * Sets accessed bits at every level that has them and, for a write, the dirty bit of the leaf, as a processor does
- * after a walk without fault; writes only what changes, the low half of an entry at a time.
+ * after a walk without fault. Writes only entries that change, and of them the low half.
  */
 export function noteAccess(
   walker: Walker,

@@ -31,7 +31,7 @@ const SHADOW_MODES: Record<GuestRow, Record<HostColumn, Choice>> = {
   amd64: { '32-bit': ['amd64', '32_TO_AMD64'], PAE: ['amd64', 'PAE_TO_AMD64'], AMD64: ['amd64', 'AMD64_TO_AMD64'] },
 };
 
-/** What the host's paging can do. */
+/** Paging features of the host. */
 export interface HostPaging {
   /** Paging mode of the host. */
   host: HostMode;

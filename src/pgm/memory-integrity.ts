@@ -13,8 +13,7 @@ const MAX_FINDINGS = 100;
 
 /**
  * Checks a machine's memory (PGMR3CheckIntegrity, PGMAssertHandlerAndFlagsInSync): handlers and ranges walked in both
- * directions, each page against what is registered there and back, counts against pages. @returns all findings; empty
- * when all is well
+ * directions, pages against registrations and back, counts against pages. @returns all findings; empty when all is well
  */
 export function checkIntegrity(memory: GuestMemory): string[] {
   const findings: string[] = [];

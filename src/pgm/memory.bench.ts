@@ -13,7 +13,7 @@ const ROUNDS = 7;
 const SCANNED = 262_144;
 const MAX_SCAN_MS = 2;
 
-/** The fastest of some rounds, in milliseconds: what else the machine does is no part of it. */
+/** The fastest of some rounds, in milliseconds, since it was disturbed least. */
 function fastest(job: () => void, before: () => void = () => {}): number {
   let best = Number.POSITIVE_INFINITY;
   for (let round = 0; round < ROUNDS; round++) {

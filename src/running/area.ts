@@ -10,7 +10,7 @@ export interface Area {
   highPages: number;
 }
 
-/** Below this, PCs keep what their firmware needs. */
+/** Below this address, PCs keep data of their firmware. */
 const FIRST_USED = MIB;
 
 export function addressInArea({ lowStart, lowPages }: Area, place: number): GuestPhys {

@@ -19,7 +19,7 @@ import {
 } from './schedule.ts';
 import { checkBlock, newBlock, readTrace, type WorkloadOptions } from './workload.ts';
 
-/** A place that does not hold what the workload has left there. */
+/** A place whose content is not the one that the workload has left there. */
 export interface GuestFault {
   /** Kind of the place, for people. */
   what: string;
@@ -67,7 +67,7 @@ export class Guest {
   readonly #controlAt: number;
   /** Places that it works on. @internal */
   readonly places: Places;
-  /** Last step by place: derived from the schedule, to compare with what memory holds. */
+  /** Last step by place: derived from the schedule, to compare with memory. */
   readonly #last: Float64Array;
   readonly #words: Uint32Array;
   readonly #bytes: Uint8Array;
@@ -162,7 +162,7 @@ export class Guest {
     this.#endTick();
   }
 
-  /** Compares all memory of the workload with what its steps have left there. */
+  /** Compares all memory of the workload with the results of its steps. */
   check(): GuestCheck {
     const slices = this.checkInSlices();
     for (;;) {

@@ -24,7 +24,7 @@ export const REFUSAL_CODES = {
   x2apic: 'the guest uses its local APICs in x2APIC mode',
 } as const satisfies Record<string, string>;
 
-/** What a guest loses or notices when it goes on in QEMU, by code. */
+/** Losses of a guest, and changes that it notices, when it goes on in QEMU, by code. */
 export const NOTICE_CODES = {
   additions: 'guest additions find no device to talk to',
   dropped: 'a device was left out with --without, and its driver finds nothing there',
@@ -43,5 +43,5 @@ export const NOTICE_CODES = {
 
 /** Why a state cannot go on in QEMU; `savkit explain CODE` tells more. */
 export type RefusalCode = keyof typeof REFUSAL_CODES;
-/** What a guest loses or notices when it goes on in QEMU; `savkit explain CODE` tells more. */
+/** Code of a loss, or of a change that the guest notices, when it goes on in QEMU; `savkit explain CODE` tells more. */
 export type NoticeCode = keyof typeof NOTICE_CODES;

@@ -128,7 +128,7 @@ function exitCodeOf({ complete, written }: SalvageReport): ExitCode {
 /** Longer lists are for programs. */
 const SHOWN_STRETCHES = 20;
 
-/** What the disk does not give. */
+/** Parts of the file that the disk fails to read. */
 export function unreadableLines(unreadable: readonly Stretch[]): string[] {
   const bytes = unreadable.reduce((sum, { start, end }) => sum + end - start, 0);
   const shown = unreadable

@@ -30,7 +30,7 @@ export function isAddressName(text: string): boolean {
   return ADDRESS.test(text) && NAME.test(text);
 }
 
-/** Where it can't be told with certainty what belongs to a password, more is left out. */
+/** Where the end of a password is not certain, more is left out. */
 function withoutUser(place: string): string {
   const [start] = ADDRESS.exec(place) ?? [''];
   const rest = place.slice(start.length);

@@ -23,7 +23,7 @@ export interface HttpPlace extends HttpOptions {
 const TRIES = 3;
 const RETRY_MS = 500;
 const SILENCE_MS = 60_000;
-/** What a header can hold (RFC 9110, 5.5). */
+/** Values that a header can have (RFC 9110, 5.5). */
 const HEADER_VALUE = /^[\t\x20-\x7e\x80-\xff]*$/;
 
 /** @throws UsageError `bad-url`, and `bad-value` for an authorization that no header can hold */

@@ -17,7 +17,7 @@ export function isHttp(path: string): boolean {
 /**
  * A file on a web server, fetched in ranges as it is read; from a server that knows no ranges, as a stream. The
  * validator of the first range shows whether the file has changed meanwhile (RFC 9110, 13.1.5).
- * @throws EnvironmentError `http-status`, `http-changed`, and what the network gives; UsageError for a bad address
+ * @throws EnvironmentError `http-status`, `http-changed`, and codes of the network; UsageError for a bad address
  */
 export async function openHttp(url: string, options: HttpOptions = {}): Promise<ByteSource> {
   const place = httpPlace(url, options);

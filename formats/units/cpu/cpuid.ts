@@ -1,4 +1,4 @@
-/** What CPUID tells the guest about paging. */
+/** Paging features that CPUID tells the guest. */
 export interface PagingFeatures {
   /** Pages of 4 MiB. */
   pse: boolean;

@@ -42,7 +42,7 @@ export function sharedFolder({ root, uid }: { root: string; uid: number }): Shar
   return { here, there: `/${here.slice(root.length)}`.replace(/^\/+/, '/'), give };
 }
 
-/** Processes elsewhere have numbers of their own: what they made is left alone. */
+/** Other places have process numbers of their own, so folders from there are left alone. */
 function ownPlace(): string {
   return createHash('sha256').update(world.process.place()).digest('hex').slice(0, 6);
 }
@@ -54,7 +54,7 @@ function removeLeftFolders(parent: string): void {
   const used = namesIn('/proc')
     .filter((name) => /^\d+$/.test(name))
     .map(commandLineOf);
-  // Where command lines can't be read, nobody knows who uses what.
+  // Where command lines can't be read, it is not known which files are in use.
   if (!used.some((words) => words !== '')) return;
   for (const name of left)
     if (!used.some((words) => words.includes(name))) {

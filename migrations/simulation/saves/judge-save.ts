@@ -5,13 +5,13 @@ import { savedFileFaults } from '../saved-file.ts';
 import { SavePlay } from './save-play.ts';
 import type { SaveScenario } from './save-scenario.ts';
 
-/** What a run has come to. */
+/** Judgement of a run. */
 export interface SaveJudgement {
-  /** What must not be; empty where all is well. */
+  /** Violations of the rules; empty where all is well. */
   faults: string[];
   /** The troubles that came about, and when. */
   log: string[];
-  /** What each save has come to: `saved`, or the code of its error; the last one is missing where its process ended. */
+  /** Outcome of each save: `saved`, or the code of its error; the last one is missing where its process ended. */
   ends: string[];
   /** Things that have happened, and when the last one did: equal in two runs of one scenario. */
   happened: number;
@@ -28,7 +28,7 @@ export async function judgeSave(scenario: SaveScenario): Promise<SaveJudgement> 
   return { faults, log, ends, happened: timeline.happened, endedAt: timeline.now };
 }
 
-/** Under the name stands what the last save has told of, or the one whose process ended, whole. */
+/** The file is the one that the last save reported, or that of the save whose process ended, and it is whole. */
 async function fileFaults({ file, durable, coming }: SavePlay): Promise<string[]> {
   if (!file) return durable.includes(undefined) ? [] : ['the file of a save is gone'];
   const saved = durable.find((one) => one?.bytes.equals(file));

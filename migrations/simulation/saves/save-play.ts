@@ -32,17 +32,19 @@ export class SavePlay implements Surroundings {
   readonly random: Random;
   readonly host = new SimulatedHost('source', this);
   readonly givesNumbersAgain = false;
-  /** What must not be. */
+  /** Violations of the rules. */
   readonly faults: string[] = [];
   /** Troubles that have come about. */
   readonly log: string[] = [];
-  /** What each save has come to: `saved`, or the code of its error. */
+  /** Outcome of each save: `saved`, or the code of its error. */
   readonly ends: string[] = [];
-  /** What stands under the name as long as the host does not crash. */
+  /** Content of the file as long as the host does not crash. */
   saved: Saved | undefined;
-  /** What may stand there after a crash: a save that could not make its new name durable leaves either one. */
+  /**
+   * Contents that the file may have after a crash: a save that could not make its new name durable leaves either one.
+   */
   durable: (Saved | undefined)[] = [undefined];
-  /** What a save under way would bring: known once its machine stood. */
+  /** Content that the save under way will write; known once its machine stands still. */
   coming: Standing | undefined;
   readonly #machine: Machine;
   readonly #left: Set<SaveTrouble>;
@@ -66,7 +68,7 @@ export class SavePlay implements Surroundings {
     this.#left = new Set(scenario.troubles);
   }
 
-  /** What stands under the name in the end. */
+  /** Content of the file in the end. */
   get file(): Buffer | undefined {
     return this.host.files.names.get(PATH)?.bytes;
   }

@@ -8,7 +8,7 @@ import type { UserAct } from '../user-acts.ts';
 /** When something goes wrong: so many ms after the start, or after so many works of the disk. */
 export type SaveTroubleTime = { afterMs: number } | { afterWorks: number };
 
-/** What goes wrong, or what somebody does. */
+/** A fault, or an act of a user. */
 export type SaveTrouble = { at: SaveTroubleTime } & (
   | { kind: 'disk'; code: 'ENOSPC' | 'EIO'; works: number; only: 'all' | 'write' | 'sync' | 'rename' | 'sync-folder' }
   | { kind: 'cancel' }
@@ -23,7 +23,7 @@ export interface SaveScenario {
   workload: WorkloadOptions;
   /** Writes of the guest before the first save. */
   stepsBefore: number;
-  /** What the disk takes. */
+  /** Speed of the disk. */
   bytesPerMs: number;
   maxDowntimeMs: number;
   leaveSuspended: boolean;

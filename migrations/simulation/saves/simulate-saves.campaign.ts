@@ -5,8 +5,8 @@ import { judgeSave } from './judge-save.ts';
 import { drawSaveScenario, type SaveScenario } from './save-scenario.ts';
 
 // npm run campaign -- simulate-saves [--runs N --seed S --minutes M --only SEED --first]: live saves in a simulated
-// world, whose disk, host and user interfere. What must not be is told with its seed, made as small as it gets; the
-// same seed always does the same.
+// world, whose disk, host and user interfere. Faults are printed with their seed and the smallest scenario that shows
+// them; the same seed always does the same.
 
 const { values } = parseArgs({ options: { ...SEED_OPTIONS, runs: { type: 'string', default: '2000' } } });
 

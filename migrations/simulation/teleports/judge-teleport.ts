@@ -7,9 +7,9 @@ import type { TeleportScenario } from './teleport-scenario.ts';
 import type { SourceEnd } from './teleport-source.ts';
 import type { TargetEnd } from './teleport-target.ts';
 
-/** What a run has come to. */
+/** Judgement of a run. */
 export interface TeleportJudgement {
-  /** What must not be; empty where all is well. */
+  /** Violations of the rules; empty where all is well. */
   faults: string[];
   /** The troubles that came about, and when. */
   log: string[];
@@ -57,7 +57,7 @@ async function fileFaults({ source, target, scenario }: TeleportPlay): Promise<s
   return target.file ? sentFaults(target.file, source.sent, scenario) : [];
 }
 
-/** What was told to be there is there after a crash as well. */
+/** A file that was reported as written is there after a crash as well. */
 async function crashFaults({ hosts, random, source, target, scenario }: TeleportPlay): Promise<string[]> {
   if (source.ends.at(-1) !== 'handed-over' && !hasBrought(target.ends.at(-1))) return [];
   hosts.target.files.crash(random);

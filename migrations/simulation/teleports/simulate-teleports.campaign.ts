@@ -5,8 +5,8 @@ import { judgeTeleport } from './judge-teleport.ts';
 import { drawTeleportScenario, type TeleportScenario } from './teleport-scenario.ts';
 
 // npm run campaign -- simulate-teleports [--runs N --seed S --minutes M --only SEED --first]: teleports of a machine to
-// a savkit that keeps it in a file, in a simulated world. What must not be is told with its seed, made as small as it
-// gets; the same seed always does the same.
+// a savkit that keeps it in a file, in a simulated world. Faults are printed with their seed and the smallest scenario
+// that shows them; the same seed always does the same.
 
 const { values } = parseArgs({ options: { ...SEED_OPTIONS, runs: { type: 'string', default: '2000' } } });
 

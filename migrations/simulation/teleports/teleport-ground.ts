@@ -5,7 +5,7 @@ import type { SimulatedHost } from '../simulated-process.ts';
 import type { Timeline } from '../timeline.ts';
 import type { TeleportScenario } from './teleport-scenario.ts';
 
-/** What both sides of a simulated teleport share. */
+/** Surroundings that both sides of a simulated teleport share. */
 export interface TeleportGround {
   readonly scenario: TeleportScenario;
   readonly timeline: Timeline;
@@ -13,7 +13,7 @@ export interface TeleportGround {
   readonly hosts: Record<HostName, SimulatedHost>;
   /** From the source on; two where a relay stands between both. */
   readonly links: readonly Network[];
-  /** What must not be. */
+  /** Violations of the rules. */
   readonly faults: string[];
 }
 

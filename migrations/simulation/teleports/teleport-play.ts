@@ -72,7 +72,7 @@ export class TeleportPlay implements Surroundings, TeleportGround {
     await this.timeline.run(() => this.source.isOver, 60_000);
   }
 
-  /** What waits comes to its end; then nothing may be left but the file. */
+  /** Lets all waits end; nothing may be left then but the file. */
   async #settle(): Promise<void> {
     const { source, target } = this;
     target.isOver = true;

@@ -17,7 +17,7 @@ export type TeleportTroubleTime =
   | { afterWord: DecidingWord; count: number; ms: number }
   | { afterWord: DecidingWord; count: number; works: number; of: HostName };
 
-/** What goes wrong, or what somebody does. */
+/** A fault, or an act of a user. */
 export type TeleportTrouble = { at: TeleportTroubleTime } & (
   | {
       kind: 'disk';

@@ -9,7 +9,7 @@ import { AGAIN_MS, PASSWORD, type TeleportGround } from './teleport-ground.ts';
 
 /** Where the target writes. */
 const PATH = '/machines/vm.sav';
-/** What stood there before. */
+/** Content of the file before. */
 const OLD = 'another file';
 const OTHER = '/machines/other.sav';
 
@@ -84,7 +84,7 @@ export class TeleportTarget {
     this.#startSoon();
   }
 
-  /** Whatever writes into the folder next removes what has been left there. */
+  /** The next writer in the folder removes temporary files that were left there. */
   async lookForRests(): Promise<void> {
     const { files } = this.#ground.hosts.target;
     await this.#write(async () => {

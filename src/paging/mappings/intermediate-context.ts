@@ -16,7 +16,7 @@ const MAX_PAGES = 512;
 const PDE32_SHIFT = 22;
 const PDE_PAE_SHIFT = 21;
 
-/** The twelve pages by what they are; `low` ones lie below 4 GiB. */
+/** The twelve pages, by use; `low` ones lie below 4 GiB. */
 export const INTERMEDIATE_PAGES = [
   { name: '32-bit page directory', low: true },
   { name: '32-bit page table for virtual addresses', low: true },
@@ -122,7 +122,7 @@ export class IntermediateContext {
     for (const half of [0, 1]) this.#setWide(PD_PAE + pd, slot + half, wideEntry(half));
   }
 
-  /** What stands in a slot of one of the tables, which is known by its frame. */
+  /** Entry in a slot of one of the tables, which is known by its frame. */
   entry(frame: number, slot: number, wide: boolean): bigint {
     const table = this.frames.indexOf(frame);
     return wide ? this.#wide(table, slot) : BigInt(this.#low(table, slot));

@@ -12,7 +12,7 @@ export type SlotRule =
   /** Four guest entries from the key on. */
   | 'from-key';
 
-/** What a page of the pool is used for (PGMPOOLKIND). */
+/** Use of a page of the pool (PGMPOOLKIND). */
 export interface PoolKind {
   number: number;
   name: string;

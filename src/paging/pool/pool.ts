@@ -46,8 +46,8 @@ export interface TableOptions {
 }
 
 /**
- * The shadow page tables of a machine, for all of its CPUs: found again by what they shadow, kept right by write
- * monitoring, given up least recently used first (paging.md 8).
+ * The shadow page tables of a machine, for all of its CPUs: found again by the guest table that they shadow, kept right
+ * by write monitoring, given up least recently used first (paging.md 8).
  */
 export class ShadowPool {
   /** @internal */
@@ -187,7 +187,7 @@ export class ShadowPool {
     this.tracking.add(frame, table);
   }
 
-  /** Puts a mapping of the hypervisor into a directory, over what is there. @internal */
+  /** Puts a mapping of the hypervisor into a directory; overwrites the entry that is there. @internal */
   setMapping(table: number, slot: number, low: number, high: number): void {
     if (!this.isMapping(table, slot)) this.clearSlot(table, slot);
     this.tables.set(table, slot, this.isWide(table), low, high);

@@ -5,7 +5,7 @@ import { P, RW } from '../schemes.ts';
 import type { ShadowPaging } from './shadow-paging.ts';
 import { activeState } from './sync.ts';
 
-/** What holds for every table of the pool, hooked or only cached. */
+/** Conditions of every table of the pool, hooked or only cached. */
 export const POOL_CONDITIONS = {
   present: 'the number of present entries is wrong',
   users: 'an entry and the list of users disagree',
@@ -15,7 +15,7 @@ export const POOL_CONDITIONS = {
   'watched-writable': 'a watched guest table can be written',
   'handled-writable': 'a page with active handlers can be written',
 } as const;
-/** What must hold in a pool of shadow tables. */
+/** A condition that must hold in a pool of shadow tables. */
 export type PoolCondition = keyof typeof POOL_CONDITIONS;
 
 /** A condition that a table of the pool breaks. */

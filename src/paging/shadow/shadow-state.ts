@@ -23,7 +23,7 @@ export type Registers = Omit<ControlRegisters, 'cr2'>;
 export interface ShadowPagingOptions extends HostPaging, PoolOptions {
   /** CPUs of the machine; default 1. */
   cpus?: number;
-  /** What CPUID tells the guest; default: everything. */
+  /** Paging features that CPUID tells the guest; default: all. */
   features?: PagingFeatures;
   /** Width of guest-physical addresses; default 52. */
   physicalBits?: number;
@@ -37,7 +37,7 @@ export interface PoolOptions {
   extents?: number;
 }
 
-/** What one CPU's paging has done so far. */
+/** Counts of one CPU's paging so far. */
 export interface CpuCounts {
   /** Changes of the paging mode. */
   modeChanges: number;

@@ -14,7 +14,7 @@ export function checkAddress(gcPhys: GuestPhys): void {
     throw pgmError('VERR_INVALID_PARAMETER', `Cannot use address ${gcPhys}: it is no whole number`);
 }
 
-/** @throws UsageError VERR_INVALID_PARAMETER for what is no stretch of whole pages */
+/** @throws UsageError VERR_INVALID_PARAMETER unless the stretch consists of whole pages */
 export function checkStretch(what: string, start: GuestPhys, size: number): void {
   const fits =
     start >= 0 && size > 0 && start % PAGE_SIZE === 0 && size % PAGE_SIZE === 0 && start + size <= GUEST_PHYS_END;

@@ -49,7 +49,7 @@ export class HandyPages {
   }
 
   /**
-   * The ID of a page. What is in stock is dealt out even when the stock can't be refilled. @throws EnvironmentError
+   * The ID of a page. Pages in stock are dealt out even when the stock can't be refilled. @throws EnvironmentError
    * VERR_EM_NO_MEMORY
    */
   take(gcPhys: number): number {

@@ -27,7 +27,10 @@ export class HostBacking {
   /** @internal */
   readonly handy: HandyPages;
 
-  /** Reserves what every machine needs; ranges of memory add theirs. @throws HostMemoryError `reservation-declined` */
+  /**
+   * Reserves the pages that every machine needs; ranges of memory add theirs. @throws HostMemoryError
+   * `reservation-declined`
+   */
   constructor(host: HostMemory, { policy = 'no-over-commitment', priority = 'normal' }: HostBackingOptions = {}) {
     this.host = host;
     this.account = host.openAccount();

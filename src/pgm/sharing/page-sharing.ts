@@ -32,8 +32,8 @@ const ZERO_PAGE_HASH = Number(BigInt.asUintN(32, xxh64(new Uint8Array(PAGE_SIZE)
  * are hashed; those whose hash has not changed since the last pass are looked up; pages with equal hashes are compared
  * byte by byte; then the machines are asked to share them, and check once more. A write to a shared page copies it.
  *
- * VirtualBox shares what its guest additions report as modules; this is the search by checksums that was designed
- * before (guest-memory.md 8.3).
+ * VirtualBox shares modules that its guest additions report; this is the earlier design, a search by checksums
+ * (guest-memory.md 8.3).
  */
 export class PageSharing {
   /** Present counts. */

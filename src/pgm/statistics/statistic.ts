@@ -26,7 +26,7 @@ export interface Profile {
 /** A count, or a profile. */
 export type StatisticValue = number | Readonly<Profile>;
 
-/** What a statistic counts. */
+/** Declaration of a statistic. */
 export interface Statistic {
   /** As VirtualBox names it, such as `/PGM/Page/cZeroPages`. */
   readonly path: string;

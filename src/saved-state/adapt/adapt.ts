@@ -41,7 +41,7 @@ export interface AdaptProof extends Foretold {
   holds: boolean;
   /** Units that are as they were, byte for byte. */
   unitsAsBefore: number;
-  /** Units that the plan has changed, dropped or taken. */
+  /** Units that were changed, dropped, or taken from the donor. */
   unitsChanged: number;
   /** Ranges of memory that were compared page by page. */
   ranges: number;

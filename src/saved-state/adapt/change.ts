@@ -1,5 +1,5 @@
 /**
- * What an adaptation costs the guest. kept: it sees no change; seen: hardware has gone or come, as in a hot-plug;
+ * Cost of an adaptation to the guest. kept: it sees no change; seen: hardware has gone or come, as in a hot-plug;
  * reset: a device has forgotten its state; risk: the guest may crash; loss: memory or data goes.
  */
 export type ChangeClass = 'kept' | 'seen' | 'reset' | 'risk' | 'loss';

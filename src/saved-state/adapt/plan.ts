@@ -54,7 +54,7 @@ export interface AdaptPlan {
   memory?: MemoryPlan;
 }
 
-/** Looks at both states and decides what is to be done. Nothing is written. @throws UnsupportedError `not-adaptable` */
+/** Compares both states and decides on the changes. Nothing is written. @throws UnsupportedError `not-adaptable` */
 export async function planAdaptation(
   source: ByteSource,
   target: AdaptTarget,

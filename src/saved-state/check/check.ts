@@ -159,7 +159,7 @@ function placeOf({ units, directory, size }: SavedState, finding: Finding): Diff
   return { at: units[at]?.offset === offset ? at - 0.5 : at + 0.5, finding };
 }
 
-/** The unit in which salvage lists what it could not keep; no VirtualBox knows it. */
+/** The unit in which salvage lists the parts that it could not keep; no VirtualBox knows it. */
 function incompleteUnits(units: readonly UnitSummary[]): Difference[] {
   const at = units.findIndex(({ name }) => name === INCOMPLETE_UNIT.name);
   if (at < 0) return [];

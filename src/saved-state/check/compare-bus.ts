@@ -37,7 +37,7 @@ export function compareBus(comparison: Comparison): Set<string> {
   return met;
 }
 
-/** @param met takes what is found */
+/** @param met takes the differences */
 function compareSlots(
   comparison: Comparison,
   unit: PdmDevice,

@@ -91,12 +91,12 @@ async function tryConversion(
   for (const problem of problems) console.log(`FAILED ${what}: ${problem}`);
 }
 
-/** What a state that went there and back has lost, but for what the way there has said that it loses. */
+/** Losses of a state after two conversions, there and back, except those that the first conversion reported. */
 async function differences(source: ByteSource, path: string, { losses }: ConvertReport): Promise<string[]> {
   const back = await openFile(path);
   const { units, fields, memory } = await diffStates(source, back);
   await back.close();
-  // Of a shadowed ROM only what the guest reads was kept; that is compared with the truth.
+  // Of a shadowed ROM, only the bytes that the guest reads were kept; these are compared with the truth.
   const lostRoms = losses.some((loss) => loss.startsWith('shadow ROM'));
   return [
     ...memory
@@ -116,7 +116,7 @@ function refusal(truth: Truth, { container, pgm = 14, flatten }: ConvertRun, liv
   return undefined;
 }
 
-/** What the state tells of its layout; MMIO2 ranges that were not mapped get a place in the hole. */
+/** The layout that the state tells; MMIO2 ranges that were not mapped get a place in the hole. */
 async function layoutOf(source: ByteSource): Promise<MachineLayout> {
   const { state } = await inspect(source);
   const { layout } = deriveLayout(state);

@@ -11,7 +11,7 @@ import type { MachineLayout } from '../layout/machine-layout.ts';
 import { ramConfigOf } from '../layout/memory-map.ts';
 import type { PgmSummary, SavedState } from '../reading/state.ts';
 
-/** What a state is converted to. */
+/** Target of a conversion. */
 export interface ConvertOptions {
   /** Default: that of the source. */
   container?: ContainerFormat;
@@ -34,7 +34,7 @@ export interface ConvertOptions {
   pageTypes?: PageTypeNumbering;
 }
 
-/** What a conversion will do. */
+/** Decisions of a conversion, before it starts. */
 export interface ConvertPlan {
   container: ContainerFormat;
   version: PgmVersion | undefined;
@@ -45,7 +45,7 @@ export interface ConvertPlan {
   compression: Compression;
   recompress: boolean;
   pageTypes: PageTypeNumbering;
-  /** What the target can't hold. */
+  /** Parts of the state that the target can't hold. */
   losses: string[];
   /** Values that the source does not hold; they were the same on every machine of its time. */
   assumptions: string[];

@@ -15,7 +15,7 @@ export interface ProofDifference {
 
 /** Result of reading a converted state back. */
 export interface Proof {
-  /** Nothing differs but what the conversion was asked to change. */
+  /** Nothing differs except by wish of the user. */
   equal: boolean;
   /** Ranges of memory that were compared page by page. */
   ranges: number;

@@ -12,7 +12,7 @@ import { payloadOf } from './unit-payload.ts';
 export interface TextScreen {
   columns: number;
   rows: number;
-  /** From 0; absent where it is switched off, or outside of what is shown. */
+  /** From 0; absent where the cursor is switched off, or outside of the part that is shown. */
   cursor?: { column: number; row: number };
   /** By row, without the blanks at its end. */
   lines: readonly string[];

@@ -11,7 +11,7 @@ export interface LogFinding extends LogPlace {
   lines: number[];
   /** VirtualBox's own messages, without the place in its source. */
   messages: string[];
-  /** Meaning of the failure, and what to do. */
+  /** Meaning of the failure, and remedies. */
   explanation: Explanation;
 }
 

@@ -4,7 +4,7 @@ import { startsWith } from '../../../formats/ssm/header-rules.ts';
 import { MAGIC_BASE } from '../../../formats/ssm/layouts.ts';
 
 /**
- * What to say of a file in which nothing was found to explain, if it is no text.
+ * Error for a file without anything to explain, if it is no text.
  * @param start first bytes of the file
  * @param text the same as text
  */

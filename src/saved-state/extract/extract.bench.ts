@@ -4,10 +4,7 @@ import { openFile } from '../../../formats/files/source.ts';
 import { type BenchContext, type BenchRow, LARGE_MIB, REFERENCE } from '../../bench/row.ts';
 import { extract } from './extract.ts';
 
-/**
- * The image goes nowhere: writing gigabytes would measure the machine's disk, and that is what `extract raw to file`
- * does.
- */
+/** The image goes nowhere: writing gigabytes would measure the machine's disk, as `extract raw to file` does. */
 const nowhere = { async writeAt() {}, async truncate() {} };
 
 function toNowhere(threads: number, { state }: BenchContext) {
@@ -43,7 +40,7 @@ export const rows: BenchRow[] = [
       const sink = await openFileSink(path, { force: true });
       await extract(await openFile(state), sink, { format: 'raw' });
       const ms = performance.now() - start;
-      // Neither to make it durable nor to remove it is part of what cp does.
+      // cp neither makes its file durable nor removes it.
       await sink.abort();
       return ms;
     },

@@ -18,7 +18,7 @@ export const IMAGE_FORMATS = ['raw', 'sparse', 'elf', 'vbox-core', 'lime'] as co
 /** `elf`: a core that debuggers and crash tools read; `vbox-core`: a core as VirtualBox writes it. */
 export type ImageFormat = (typeof IMAGE_FORMATS)[number];
 
-/** What to take out of a state. */
+/** Part of a state to extract. */
 export interface ExtractPart {
   /** Default: `raw`. */
   format?: ImageFormat;
@@ -26,9 +26,12 @@ export interface ExtractPart {
   asSeen?: boolean;
   /** Only these guest-physical addresses, `[start, end)`; page aligned for cores and `lime`. */
   range?: MemoryRange;
-  /** One ROM, by description: its virgin pages, with `asSeen` what the guest reads, with `shadow` the shadow pages. */
+  /**
+   * One ROM, by description: its virgin pages; with `asSeen` the bytes that the guest reads, with `shadow` the shadow
+   * pages.
+   */
   rom?: string;
-  /** Of a ROM: its shadow in place of what it holds itself. */
+  /** Of a ROM: the shadow pages in place of the virgin ones. */
   shadow?: boolean;
   /** One MMIO2 range, by description or `device/instance/region`. */
   mmio2?: string;
@@ -45,7 +48,7 @@ export interface ExtractPlan {
   ranges: MemoryRange[];
   /** Pages of zeros are written, too. */
   full: boolean;
-  /** Stretches of the image that hold memory, as file offsets; what lies between is no memory and stays a hole. */
+  /** Stretches of the image that hold memory, as file offsets; the rest is no memory and stays a hole. */
   existing: MemoryRange[];
   /** Cores: false where memory has more virtual addresses than there is room for. */
   allAddresses: boolean;
@@ -56,7 +59,7 @@ export interface ExtractPlan {
 }
 
 /**
- * @param kernel for `elf`: what was found of the guest's kernel
+ * @param kernel for `elf`: facts about the guest's kernel
  * @throws UsageError for parts that the state does not have, UnsupportedError for a state without memory, or a core of
  * CPUs other than x86
  */

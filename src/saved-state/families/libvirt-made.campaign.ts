@@ -27,7 +27,7 @@ function libvirt(...words: string[]): { ok: boolean; output: string } {
   return { ok: status === 0, output: `${stdout}${stderr}`.trim() };
 }
 
-/** What QEMU's monitor prints of a register: its name, `=`, digits. */
+/** Value of a register, as QEMU's monitor prints it: name, `=`, digits. */
 function registerOf(text: string, name: string): bigint {
   const digits = new RegExp(`\\b${name.toUpperCase()}\\s*=\\s*([0-9a-f]+)`).exec(text)?.[1];
   return digits === undefined ? -1n : BigInt(`0x${digits}`);
@@ -47,7 +47,7 @@ async function compare(source: ByteSource, out: string): Promise<string[]> {
   return differences;
 }
 
-/** What `check` says of the settings that virsh prints of the machine while it runs. */
+/** Differences that `check` finds with the settings that virsh prints of the running machine. */
 async function checkedBy(source: ByteSource, xml: string): Promise<string[]> {
   const { loads, findings } = await checkQemu(source, { settings: settingsOfDomain(xml, 'dumpxml') });
   return loads ? [] : findings.map(({ message }) => `check: ${message}`);

@@ -32,8 +32,8 @@ const random = new Random(Number(values.seed));
 /** Nothing tells these from others. */
 const CONTENTS = /^contents of a page$/;
 /**
- * Kinds of which some other values make another state that is as good: what devices hold, words that stand once, what
- * is said of the disk and not of the state, when a snapshot was made.
+ * Kinds of which some other values make another state that is as good: values of devices, words that occur once, facts
+ * about the disk and not the state, times of snapshots.
  */
 const UNTELLABLE: readonly RegExp[] = [
   /^field of type /,

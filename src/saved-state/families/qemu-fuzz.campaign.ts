@@ -33,7 +33,7 @@ const { values, positionals } = parseArgs({
 });
 /** One reading of one case. A busy machine is slow. */
 const TIME_LIMIT_MS = 120_000;
-/** Beside what node and the changed copy take. */
+/** Besides the memory of node and of the changed copy. */
 const MEMORY_LIMIT = 700 * MIB;
 
 const FOLDER = join(tmpdir(), 'savkit-qemu-fuzz');

@@ -82,7 +82,7 @@ function rowName([kind, qemu, options]: (typeof MADE)[number]): string {
   return [kind, `QEMU ${qemu}`, ...options].join(' ');
 }
 
-/** What stands behind an option; nothing where it is not given. */
+/** Value of an option; empty where it is not given. */
 function given(option: string): string {
   const place = process.argv.indexOf(option);
   return place < 0 ? '' : (process.argv[place + 1] ?? '');
@@ -109,7 +109,7 @@ async function judge(folder: string, row: (typeof MADE)[number]): Promise<void> 
   }
 }
 
-/** The independent reader refuses such states: what QEMU has in its memory when it has loaded one is the truth. */
+/** The independent reader refuses such states, so the truth is the memory of a QEMU that has loaded one. */
 async function judgeByLoading(source: ByteSource, path: string, options: string[], name: string): Promise<void> {
   const ram = new MemoryTarget();
   await extract(source, ram).finally(() => source.close());

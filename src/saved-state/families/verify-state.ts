@@ -8,12 +8,12 @@ import { familyOf } from './read-state.ts';
 import { virtualboxView } from './virtualbox-view.ts';
 
 /**
- * `whole`: checksums prove that the file is what was written. `no-damage-found`: nothing is wrong that can be seen in a
- * file without checksums.
+ * `whole`: checksums prove that the file is as it was written. `no-damage-found`: no fault can be seen, in a file
+ * without checksums.
  */
 export type StateVerdict = 'whole' | 'no-damage-found' | 'damaged' | 'unsupported' | 'not-a-state';
 
-/** What the checks of a saved state say, whoever wrote it. */
+/** Report of the checks of a saved state of any family. */
 export interface StateReport {
   /** The answer, in a word. */
   verdict: StateVerdict;
@@ -25,9 +25,9 @@ export interface StateReport {
   findings: Finding[];
   /** Findings that were not kept, beyond the first thousand. */
   droppedFindings: number;
-  /** Of families without checksums: what was found level by level. */
+  /** Of families without checksums: findings by level. */
   levels?: Record<CheckLevel, CheckLevelVerdict>;
-  /** What could be read; absent when not even the header could. */
+  /** The readable parts of the state; absent when not even the header could be read. */
   state?: StateView;
 }
 

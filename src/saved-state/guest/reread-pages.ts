@@ -57,7 +57,7 @@ export class RereadPages extends PageReader {
     return page ?? ZEROS;
   }
 
-  /** Reads what was missed. In a live save the last record of a page counts. */
+  /** Reads the pages that were missed. In a live save the last record of a page counts. */
   async #fetch(): Promise<void> {
     const wanted = new Map([...this.#missed].map((frame) => [frame, new Uint8Array(PAGE_SIZE)]));
     const take = (batch: PageBatch) => {

@@ -9,8 +9,8 @@ const FIRST_EXTENDED = 0x80000000;
 const EXTENDED_STATE = 0xd;
 
 /**
- * What CPUID tells of a host, out of its `/proc/cpuinfo`, or out of a `VBox.log`, which also tells what the machine
- * that wrote it lets its guest see. @throws FormatError `no-cpuid` for text that is neither
+ * CPUID of a host, out of its `/proc/cpuinfo`, or out of a `VBox.log`, which also tells the CPUID that the machine
+ * shows its guest. @throws FormatError `no-cpuid` for text that is neither
  */
 export function readHostCpuid(text: string, name: string): CpuidPart {
   const found = fromLog(text) ?? fromCpuInfo(text);

@@ -1,7 +1,7 @@
 import { child, children, type Element, flag, textOf } from './settings-xml.ts';
 
-// Settings of older releases, as they are written today. Such files were given to 7.2.22, and this does what it made of
-// them (test-vectors/machines/old-settings.json).
+// Translates settings of older releases to today's, as 7.2.22 did with such files
+// (test-vectors/machines/old-settings.json).
 
 /** In which version of settings each of these came to be as it is today: VirtualBox 3.0, 3.2, 5.1. */
 const VERSIONS = { attachments: 7, drives: 9, defaults: 16 } as const;

@@ -25,21 +25,21 @@ import { type Manifest, type ManifestOptions, rootText } from './manifest.ts';
 export interface ManifestReport {
   /** The file is, byte for byte, the one that the manifest was made of. */
   same: boolean;
-  /** What has become different: stretches of the file, units, fields, pages. */
+  /** Differences: stretches of the file, units, fields, pages. */
   findings: Finding[];
   /** Findings beyond those that are listed. */
   droppedFindings: number;
 }
 
 /**
- * What a block that can't be decompressed reads as; real pages of nothing else are rare, and such a block is reported
- * in any case.
+ * Filler of a block that can't be decompressed. Real pages of this byte alone are rare, and such a block is reported in
+ * any case.
  */
 const PATCH = 0xdb;
 
 /**
- * Says in what a file differs from what it was when its manifest was made. @throws FormatError `bad-manifest` for one
- * that contradicts itself
+ * Compares a file with the manifest that was made of it. @throws FormatError `bad-manifest` for one that contradicts
+ * itself
  */
 export async function compareWithManifest(
   source: ByteSource,

@@ -1,6 +1,6 @@
 import { MIB } from '../../../formats/sizes.ts';
 
-// What older machine types of pc and q35, from 2.0 on, lack or have otherwise, as QEMU 7.2.22 and 10.0.2 make them.
+// Differences of older machine types of pc and q35, from 2.0 on, from today's, as QEMU 7.2.22 and 10.0.2 make them.
 // Versions are written as numbers: 2.12 is 212, 5.1 is 501.
 
 /** Sections and blocks of memory of the machine by the version that has them first. */
@@ -22,7 +22,7 @@ const CIRRUS_UNTIL = 201;
 const E1000_UNTIL = 211;
 const NEWEST = Number.POSITIVE_INFINITY;
 
-/** What depends on the version in the name of a machine type; one without a version counts as new. */
+/** Facts that depend on the version in the name of a machine type; one without a version counts as new. */
 export class MachineAge {
   readonly #version: number;
 

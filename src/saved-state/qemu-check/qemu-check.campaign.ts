@@ -8,8 +8,8 @@ import { parseCommand } from './command-words.ts';
 import { settingsOfCommand } from './settings-of-command.ts';
 import { drawMachine, mutate, Random, wordsOfMachine } from './testing/random-machines.ts';
 
-// Real QEMUs save machines of random devices, and load the states into machines that differ; what savkit foretells has
-// to be what they say: node dist/src/saved-state/qemu-check/qemu-check.campaign.js [--seed N] [--minutes N]
+// Real QEMUs save machines of random devices, and load the states into machines that differ; their answers have to be
+// those that savkit foretells: node dist/src/saved-state/qemu-check/qemu-check.campaign.js [--seed N] [--minutes N]
 
 const SCRIPTS = resolve(process.env.SAVKIT_QEMU ?? '../shared/qemu');
 const LIMIT_MS = 60_000;
@@ -18,7 +18,7 @@ interface Qemu {
   /** As the scripts name it. */
   name: string;
   release: number[];
-  /** The program and what goes first. */
+  /** The program and its first arguments. */
   words: string[];
 }
 
@@ -82,7 +82,7 @@ class Running {
   }
 }
 
-/** @returns what QEMU says where it does not start, or does not save */
+/** @returns QEMU's message where it does not start, or does not save */
 async function save(qemu: Qemu, words: readonly string[], path: string): Promise<string | undefined> {
   const running = new Running(qemu, words);
   await running.ask('migrate', { uri: `exec:cat > ${path}` });
@@ -94,7 +94,7 @@ async function save(qemu: Qemu, words: readonly string[], path: string): Promise
   return status === 'completed' ? undefined : running.errors;
 }
 
-/** @returns what QEMU says where it does not load; undefined where it does */
+/** @returns QEMU's message where it does not load; undefined where it does */
 async function load(qemu: Qemu, words: readonly string[], path: string): Promise<string | undefined> {
   const running = new Running(qemu, [...words, '-incoming', `exec:cat ${path}`]);
   const status = await running.until(
@@ -105,7 +105,7 @@ async function load(qemu: Qemu, words: readonly string[], path: string): Promise
   return status === undefined ? running.errors : undefined;
 }
 
-/** What is wrong with a forecast; undefined where it is right. */
+/** Fault of a forecast; undefined where it is right. */
 function judge({ loads, notJudged, forecast }: QemuCheckReport, said: string | undefined): string | undefined {
   if (said === undefined) return loads ? undefined : `loads, and was foretold: ${forecast?.qemuSays}`;
   const words = said.replace(/^qemu-system-x86_64: (warning: .*\n)?/gm, '').trim();

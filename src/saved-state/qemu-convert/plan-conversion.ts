@@ -10,7 +10,7 @@ import { checkCompleteness } from '../qemu-verify/check-completeness.ts';
 import { Findings } from '../reading/findings.ts';
 import { compressionOf, formOf, isMapped, type QemuForm } from './forms.ts';
 
-/** What a state of QEMU becomes. */
+/** Target of a conversion of a state of QEMU. */
 export interface QemuConvertOptions {
   /** Default: the form of the state; of a snapshot in an image a plain stream. */
   to?: QemuForm;
@@ -33,11 +33,11 @@ export interface QemuConvertPlan {
   /** libvirt's head. */
   libvirt?: { data: Uint8Array; cookieOffset: number; wasRunning: boolean };
   keepsDescription: boolean;
-  /** What changes besides the form, for people. */
+  /** Changes besides the form, for people. */
   notes: string[];
 }
 
-/** @throws FormatError for a state that is not whole, UsageError for what does not go together */
+/** @throws FormatError for a state that is not whole, UsageError for options that do not go together */
 export function planQemuConversion(state: QemuState, hasRam: boolean, options: QemuConvertOptions): QemuConvertPlan {
   const from = formOf(state);
   const to = options.to ?? from;
@@ -64,7 +64,7 @@ export function planQemuConversion(state: QemuState, hasRam: boolean, options: Q
   return plan;
 }
 
-/** QEMU would load what is there of a state that lacks something, so a copy must not look better. */
+/** QEMU would load an incomplete state, so a copy must not look better than its source. */
 function expectWhole(state: QemuState): void {
   const findings = new Findings();
   checkCompleteness(state, findings);

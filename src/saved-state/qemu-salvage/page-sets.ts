@@ -18,7 +18,7 @@ export interface LostPages {
   end: number;
 }
 
-/** Notes which pages came. */
+/** Takes pages, and remembers which of each block were there. */
 export class PageSets implements PageSink {
   readonly #ram = new FrameSet();
   readonly #others = new Map<number, FrameSet>();
@@ -30,7 +30,7 @@ export class PageSets implements PageSink {
     }
   }
 
-  /** Pages of a block that did not come, in ascending order; each block's ranges apart. */
+  /** Missing pages of a block, in ascending order. */
   *lost(block: BlockSummary): Generator<LostPages> {
     const set = block.isRam ? this.#ram : this.#setOf(block.id);
     const whole = { start: 0, end: block.size, offset: 0 };

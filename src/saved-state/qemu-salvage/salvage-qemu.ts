@@ -19,14 +19,16 @@ export interface QemuSalvageOptions extends Pick<WalkOptions, 'signal'> {
   onProgress?: (doing: 'reading' | 'writing' | 'verifying', offset: number) => void;
 }
 
-/** What salvaging a state of QEMU has come to. */
+/** Report of salvaging a state of QEMU. */
 export interface QemuSalvageReport {
   family: 'qemu';
   /** Nothing is missing, and nothing is wrong with the result that can be seen. */
   complete: boolean;
   /** Nothing was put into the result that keeps QEMU from loading it. */
   loadable: boolean;
-  /** Sections of devices in the result; `offset`: place in the damaged file, `repaired`: what was put right. */
+  /**
+   * Sections of devices in the result; `offset`: place in the damaged file, `repaired`: the fault that was put right.
+   */
   kept: { name: string; instance: number; version: number; offset: number; repaired?: string }[];
   /** Sections that the description lists and that cannot be had. */
   dropped: { name: string; instance: number }[];
@@ -44,7 +46,7 @@ export interface QemuSalvageReport {
   mayBeOld: boolean;
   /** Findings in the damaged file. */
   findings: Finding[];
-  /** What `verify` says of the result. */
+  /** Answer of `verify` about the result. */
   written: { verdict: QemuVerdict; findings: Finding[]; qemuSays?: string };
 }
 
@@ -52,7 +54,7 @@ export interface QemuSalvageReport {
 const MAX_RUNS = 100_000;
 
 /**
- * Writes the best state that can be had of a damaged one, as a plain stream, and lists what is missing; the result is
+ * Writes the best state that can be had of a damaged one, as a plain stream, and lists the missing parts; the result is
  * read back and verified. @param source seekable: it is read several times
  * @throws SavkitError where nothing can be kept
  */
@@ -116,7 +118,7 @@ function lostPagesOf({ state, pages }: QemuSurvey): LostPages[] {
   return runs;
 }
 
-/** What keeps QEMU from loading a state that lacks something: it knows no such section. */
+/** A section that QEMU does not know, which keeps it from loading an incomplete state. */
 function markerOf(missing: Pick<QemuSalvageReport, 'dropped' | 'cut' | 'lost' | 'untold'>) {
   return { name: INCOMPLETE_NAME, instance: 0, version: 1, body: Buffer.from(JSON.stringify(missing)) };
 }

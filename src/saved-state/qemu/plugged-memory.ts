@@ -24,7 +24,9 @@ export interface SectionsOfDevices {
   otherSections: readonly Section[];
 }
 
-/** What the device of a block says of it; undefined for blocks of other devices. Source: qemu-stream.md 3. */
+/**
+ * Facts about a block from the device that holds it; undefined for blocks of other devices. Source: qemu-stream.md 3.
+ */
 export function pluggedMemory(
   { name, size }: { name: string; size: number },
   { devices, otherSections }: SectionsOfDevices,

@@ -58,7 +58,10 @@ export interface StateMemory {
   roms: readonly NamedRange[];
   /** Memory of devices and, of QEMU, blocks of firmware: mapped or not. */
   mmio2: readonly NamedRange[];
-  /** Protection of the pages of ROMs, which says what the guest reads, by range id; see `PgmSummary`. */
+  /**
+   * Protection of the pages of ROMs, which decides whether the guest reads the ROM or its shadow, by range id; see
+   * `PgmSummary`.
+   */
   romProtection: ReadonlyMap<number, Uint8Array>;
   /** Names for pages that hold in other states, too. */
   names: RangeNames;

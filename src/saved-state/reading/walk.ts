@@ -51,7 +51,8 @@ const MAX_UNITS = 131072;
 const MANY_MORE: Finding = { severity: 'error', code: 'more', message: 'One of very many findings', place: {} };
 
 /**
- * Reads a saved state from front to back, all passes. @throws SavkitError; with `onDamage` only what ends all reading
+ * Reads a saved state from front to back, all passes. @throws SavkitError; with `onDamage` only for damage that ends
+ * all reading
  */
 export async function walkState(source: ByteSource, options: WalkOptions = {}): Promise<SavedState> {
   let walk: Walk | undefined;

@@ -43,7 +43,7 @@ export interface SalvageReport {
   written: { verdict: VirtualBoxVerdict; vboxCode: string | null; findings: Finding[] };
 }
 
-/** A unit, and what became of it. */
+/** A unit, and its fate. */
 export interface UnitFate {
   /** Name of the unit. */
   name: string;

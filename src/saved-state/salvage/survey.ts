@@ -27,8 +27,8 @@ import {
 import { type PassPages, TwoReadings } from './two-readings.ts';
 
 /**
- * Each of two readings fills damaged blocks, and what can't be read, with one of these values: results that differ
- * depend on such bytes.
+ * Each of two readings fills damaged blocks and unreadable parts with one of these values. Results that differ depend
+ * on such bytes.
  */
 export const PATCHES = [0x00, 0xff] as const;
 
@@ -53,7 +53,7 @@ export interface Survey {
 /** For states whose pgm units are all dropped, or not there. */
 const NO_TARGET: SalvageTarget = { version: NEWEST_PGM, placeOf: () => undefined };
 
-/** The same file, with what can't be read filled with each of `PATCHES`. */
+/** The same file twice, its unreadable parts filled with one of `PATCHES` each. */
 export type TwoFills = readonly [ByteSource, ByteSource];
 
 /** Reads a damaged state as far as it can be read. Nothing is written. */

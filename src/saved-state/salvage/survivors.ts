@@ -58,7 +58,7 @@ export interface SurvivorOptions extends Pick<WalkOptions, 'signal' | 'onProgres
   anchors: Anchors;
   /** Byte value of blocks that can't be decompressed. */
   patchWith: number;
-  /** What of the file turned out to be unreadable so far. */
+  /** Stretches of the file that turned out to be unreadable so far. */
   unreadable?: readonly Stretch[];
 }
 

@@ -7,8 +7,8 @@ import { judgeSalvage, originalOf } from '../../testing/salvage-judge.ts';
 import { STATES_FOLDER } from '../../testing/states.ts';
 import { machineOfBundled, Score, VirtualBox } from '../../testing/virtualbox.ts';
 
-// npm run campaign -- virtualbox-salvage: what salvage says to be loadable must load, with every kept page as it was
-// and every lost one zero; what it says not to be must be refused.
+// npm run campaign -- virtualbox-salvage: results that salvage calls loadable must load, with every kept page as it was
+// and every lost one zero; all others must be refused.
 
 const virtualBox = await VirtualBox.find();
 const score = new Score();

@@ -6,7 +6,7 @@ import { BatchQueue } from './batch-queue.ts';
 
 /** Encodes batches anew by several threads and hands them on in the order in which they came. */
 export class EncodingQueue extends BatchQueue {
-  /** Kernels copy from their own memory much faster than from what threads share. */
+  /** Kernels copy from their own memory much faster than from memory that threads share. */
   readonly #result: Uint8Array;
 
   /** @param use gets batches in order, with blocks that were made anew, or as they were read */

@@ -15,8 +15,8 @@ const LEAF_7 = {
 const ALWAYS = 3n;
 
 /**
- * Makes sure that the processor of the template has what the guest has switched on in QEMU. @param units hold QEMU's
- * values already @throws UnsupportedError `not-wakeable`
+ * Makes sure that the processor of the template has the features that the guest has switched on in QEMU. @param units
+ * hold QEMU's values already @throws UnsupportedError `not-wakeable`
  */
 export function expectSameProcessor(units: MachineUnits): void {
   const cpus = units.need<CpumUnit>('cpum/1').cpus as unknown as (CpuState & { context: GuestContext })[];

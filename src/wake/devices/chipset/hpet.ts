@@ -13,7 +13,7 @@ export const HPET_TIMERS = 3;
 const TICK = HPET_PERIOD / 1_000_000n;
 /** Bit of the configuration: the counter runs. */
 const RUNS = 1n;
-/** The guest's settings in a timer's configuration; the upper half tells what the timer can do. */
+/** The guest's settings in a timer's configuration; the upper half holds the timer's capabilities. */
 const SETTINGS = 0xffff_ffffn;
 
 /** Length of a tick in fs. */

@@ -108,7 +108,7 @@ export const I440FX: QemuBoard = {
 
   connect(template, twins) {
     editConfig(template.section(Section.ISA_BRIDGE), (config) => {
-      // What firmware wrote there means nothing to the guest any more; one of them is the line of ACPI.
+      // Values that firmware wrote there mean nothing to the guest any more; one of them is the line of ACPI.
       for (let i = 0; i < ROUTING_REGISTER_COUNT; i++) config.setUint8(ROUTING_REGISTERS + i, NO_LINE);
       for (const { device, to } of twins)
         config.setUint8(ROUTING_REGISTERS + registerOf(device.devfn, pinOf(device) ?? 0), to);

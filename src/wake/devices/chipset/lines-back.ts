@@ -44,8 +44,8 @@ export function takeEntriesBack(ioApic: IoApic, lines: readonly LineBack[]): voi
 }
 
 /**
- * Delivers what devices hold and QEMU could not deliver: VirtualBox looks at a line only when it changes, and a device
- * that waits for its interrupt to be served does not change it.
+ * Delivers interrupts that devices hold and QEMU could not deliver. VirtualBox looks at a line only when it changes,
+ * and a device that waits for its interrupt to be served does not change its line.
  */
 export function deliverHeld(ioApic: IoApic, { cpu }: Pick<Apic, 'cpu'>, lines: readonly LineBack[]): void {
   for (const { device, to } of lines) {

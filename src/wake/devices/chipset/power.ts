@@ -14,7 +14,7 @@ function nextOverflow({ now }: Moment): bigint {
   return ((now * TIMER_HZ) / SECOND + HALF_TURN) & ~(HALF_TURN - 1n);
 }
 
-/** Unit acpi: the fixed registers of power management. @param qemu path of them in the section */
+/** Unit acpi: the fixed registers of power management. @param qemu path of the same registers in QEMU's section */
 export function power(qemu: string): Correspondence[] {
   return [
     ...sameEach(`${qemu}pm1.`, '', [
