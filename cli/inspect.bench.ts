@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { makeManyPasses, makeManyUnits } from '../src/bench/long-states.ts';
 import type { BenchContext, BenchRow } from '../src/bench/row.ts';
 
-// How long people wait for a description of a state that has very many parts.
+// Time for a description of a state that has very many parts.
 
 const SAVKIT = fileURLToPath(new URL('../bin/savkit.js', import.meta.url));
 /** Milliseconds. */

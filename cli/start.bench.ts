@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import type { BenchRow } from '../src/bench/row.ts';
 
-// How long the command line takes to start, against a bare Node.
+// Start time of the command line, against that of a bare Node.
 
 const SAVKIT = fileURLToPath(new URL('../bin/savkit.js', import.meta.url));
 const STATE = fileURLToPath(new URL('../../test-vectors/states/own-pae.sav', import.meta.url));

@@ -13,7 +13,7 @@ const FAREWELL_MS = 1000;
 
 /** One client of a control socket: its requests are carried out one after the other. */
 export class ControlConnection {
-  /** When its last request ended, as `performance.now()` counts. */
+  /** End of its last request, as `performance.now()` counts. */
   idleSince = performance.now();
   readonly #socket: Socket;
   readonly #kept: KeptMachine;

@@ -28,9 +28,9 @@ export function defaultSocketFolders(): string[] {
 }
 
 export interface KeepOptions {
-  /** Where to open the control socket. */
+  /** Path of the control socket. */
   socket: string;
-  /** Where the machine is saved when this process is told to end. */
+  /** File to which the machine is saved when this process is told to end. */
   file?: KeepFile;
   /** Stops the machine. */
   signal: AbortSignal;

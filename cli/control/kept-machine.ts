@@ -17,7 +17,7 @@ export interface KeptMachine {
   migration?: MigrationStatus | undefined;
   /** The file that it was saved to when its process was told to end. */
   savedTo?: string;
-  /** When it was saved, a hand-over was under way whose outcome was not known. */
+  /** The machine was saved during a hand-over whose outcome was not known. */
   isUndecided?: boolean;
   /** Stops asking a target that does not answer after a hand-over. */
   stopAsking?: AbortSignal;

@@ -5,7 +5,7 @@ export interface MigrationStatus {
   /** HOST:PORT of the target. */
   to: string;
   phase: 'connects' | 'sends' | 'stands still' | 'handed over' | 'link lost';
-  /** When it began; milliseconds since 1970. */
+  /** Start; milliseconds since 1970. */
   since: number;
   /** null before the first pages have left. */
   progress: ProgressFigures | null;

@@ -10,7 +10,7 @@ import { askMachine } from './control-client.ts';
 /** More frequent looks show nothing more. */
 const LEAST_SECONDS = 0.1;
 
-/** Which statistics of a running machine to show, and how often. */
+/** Choice of a running machine's statistics, and the interval at which they are shown. */
 export interface Looks {
   pattern?: string;
   /** Seconds between looks; absent for one look. */

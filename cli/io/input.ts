@@ -193,7 +193,7 @@ function decoderFor([first, second]: Uint8Array): InstanceType<typeof TextDecode
 /** Longer lines are cut: texts have none. */
 const MAX_LINE = 64 * 1024;
 
-/** How a file begins. */
+/** Beginning of a file. */
 export interface TextStart {
   bytes: Uint8Array;
   text: string;

@@ -62,7 +62,10 @@ function checkNotInput(name: string, there: BigIntStats): void {
     throw new UsageError('same-file', `Cannot write ${name}: it is the same file as the input ${input}`);
 }
 
-/** How Node opens /dev/null in place of a stdout that was closed (flags of open, octal); a shell only writes to it. */
+/**
+ * Flags (of open, octal) with which Node opens /dev/null in place of a closed stdout; a shell opens it for writing
+ * only.
+ */
 const READ_AND_WRITE = /^flags:\s*\d*2$/m;
 
 /** @throws EnvironmentError where nothing would get the bytes, and nobody has said so with `> /dev/null` */

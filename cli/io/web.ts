@@ -57,7 +57,7 @@ function regionOf(): string {
   return process.env.AWS_REGION || process.env.AWS_DEFAULT_REGION || DEFAULT_REGION;
 }
 
-/** Where the object of `s3://BUCKET/KEY` is fetched: at Amazon, or at the server that the environment names. */
+/** Address of the object of `s3://BUCKET/KEY`: at Amazon, or at the server that the environment names. */
 function objectAddress(path: string): string {
   const [, bucket = '', key = ''] = /^s3:\/\/([^/@]+)\/(.+)$/i.exec(addressOf(path)) ?? [];
   if (key === '') throw new UsageError('usage', `Cannot open ${path}: expected s3://BUCKET/KEY`);

@@ -13,7 +13,7 @@ import {
 export interface RecordedMigration {
   migration: string;
   machine: string;
-  /** When the last decision was written; ISO 8601, UTC. */
+  /** Time of the last decision; ISO 8601, UTC. */
   time: string;
   /** Sides of this host; both, if both sides keep their records here. */
   sides: { side: MigrationSide; decision: Decision; peer: string; record: string }[];

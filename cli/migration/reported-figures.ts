@@ -13,7 +13,7 @@ export type ReportedFigures = Pick<
   MigrationReport,
   'downtimeMs' | 'totalMs' | 'bytes' | 'because' | 'code' | 'stays' | 'inFile'
 > & {
-  /** How memory was proved; null where it did not come to that. */
+  /** Way in which memory was proved; null for a migration that ended before the proof. */
   proof: ProofReport['mode'] | null;
   /** Pages with a write that never got to the target, found after the hand-over. */
   lostPages: number;

@@ -48,7 +48,7 @@ export type TrustOptions = OptionsOf<typeof withTrustOptions> & {
 /** Relays have keys of their own. */
 type MachineTrust = Exclude<Trust, { kind: 'relay-key' }>;
 
-/** How a source authenticates its target. @throws UsageError for options that don't go together */
+/** The source's means of authentication. @throws UsageError for options that don't go together */
 export async function sourceTrust(options: TrustOptions): Promise<MachineTrust> {
   return (await sourceTrustAndCode(options)).trust;
 }
@@ -64,7 +64,7 @@ export async function sourceTrustAndCode(
   return { trust: { kind: 'code', key: keyOfCode(code) }, code };
 }
 
-/** How a target authenticates its source, with a new code to show unless one is given. */
+/** The target's means of authentication; with a new code to show unless one is given. */
 export async function targetTrust(
   options: TrustOptions,
 ): Promise<{ trust: MachineTrust; shownCode: string | undefined }> {

@@ -75,7 +75,7 @@ export async function noted<T>(job: Job, lists: Lists, making: Making, work: () 
   return value;
 }
 
-/** How each of the lists begins. */
+/** Pattern of the beginning of each list. */
 const BEGINNINGS: Readonly<Record<keyof Lists, RegExp>> = { sums: /^\\?[0-9a-f]{64} [ *]/, custody: /^\{"time":"/ };
 
 /** @throws UsageError for streams, whose bytes can't be had again */

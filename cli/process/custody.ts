@@ -34,7 +34,7 @@ type EndSignal = (typeof SIGNALS)[number];
  * a closed output ends the process.
  */
 class Custody {
-  /** Where several cannot be saved, the last one counts: the earlier ones only waited for its machine. */
+  /** If several cannot be saved, the last one counts: the earlier ones only waited for its machine. */
   readonly #charges: Charge[] = [];
   #outputMatters = true;
   #askedAt = Number.NEGATIVE_INFINITY;

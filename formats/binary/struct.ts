@@ -40,10 +40,7 @@ export interface Struct<T> {
   readonly source: string;
   /** In the order of the file, by name. */
   readonly fields: Record<string, Field<unknown>>;
-  /**
-   * Where each field begins, in bytes from the start of the layout: of the widest form, with all fields. NaN after a
-   * text.
-   */
+  /** Offset of each field in bytes, in the widest form, with all fields. NaN after a text. */
   readonly offsets: Readonly<Record<keyof T & string, number>>;
   /** Bytes that the layout takes; NaN with text in it. */
   size(version?: number, widths?: Widths): number;

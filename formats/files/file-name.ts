@@ -9,7 +9,7 @@ type Undo = () => Promise<void>;
 
 /** The name that a finished file gets: for good, or not at all. */
 export class FileName {
-  /** The file stands under its name. */
+  /** The file has its name. */
   isGiven = false;
   readonly #path: string;
   readonly #place: string;

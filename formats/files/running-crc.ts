@@ -46,7 +46,7 @@ export class RunningCrc {
     this.at = until;
   }
 
-  /** How many bytes, of those up to a file offset, the CRC still needs. */
+  /** Number of bytes up to a file offset that the CRC still needs. */
   needed(offset: number): number {
     return Math.max(0, Math.min(offset, this.#until) - this.at);
   }

@@ -36,7 +36,7 @@ export interface FileSink extends ReadableSink {
   /** Descriptor of the open file, to which other threads of the process can write, too. */
   readonly fd: number;
   /**
-   * Checks before long work that there is room for so many bytes; absent where that can't be known. @throws
+   * Checks before long work that there is room for so many bytes; absent where free space is not known. @throws
    * EnvironmentError `ENOSPC`
    */
   expectRoom?(bytes: number): Promise<void>;
@@ -45,8 +45,8 @@ export interface FileSink extends ReadableSink {
   /** Makes the bytes durable and gives the file its name. Where it fails, all names are as before: see `isInPlace`. */
   commit(): Promise<void>;
   /**
-   * The file stands under its name. Where `commit` has failed all the same, the name could not be taken away again, and
-   * may be gone after a crash of the host.
+   * The file has its name. If `commit` has failed all the same, the name could not be taken away again, and may be gone
+   * after a crash of the host.
    */
   readonly isInPlace: boolean;
   /** Removes the file. Does nothing after `commit`. */

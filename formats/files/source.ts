@@ -179,7 +179,9 @@ class FileSource implements ByteSource {
     await (watch?.check() ?? Promise.resolve()).finally(() => file.close());
   }
 
-  /** Where the system gives no more bytes: it may have failed for a long stretch because of some of its bytes. */
+  /**
+   * Offset of the first unreadable byte: the system may have failed for a long stretch because of a few of its bytes.
+   */
   #firstUnreadable(start: number, length: number): number {
     if (!this.seekable) return start;
     const block = new Uint8Array(BLOCK);

@@ -45,7 +45,7 @@ export class WatchedFile {
   }
 }
 
-/** How a file has changed since an earlier look at it; undefined where it has not. */
+/** Change of a file since an earlier look at it; undefined where there is none. */
 export function changeOf(before: BigIntStats, now: BigIntStats | undefined): string | undefined {
   if (!now) return 'it is not there any more';
   if (now.dev !== before.dev || now.ino !== before.ino) return 'another file has taken its place';

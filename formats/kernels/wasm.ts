@@ -40,7 +40,7 @@ interface Exports {
   applyWordDelta(at: number, length: number, page: number): number;
 }
 
-/** Where the build puts it: beside this file. */
+/** The build puts the module beside this file. */
 const FILE = new URL('./kernels.wasm', import.meta.url);
 
 /** The WebAssembly kernels with their one fixed memory, which one thread has to itself. */

@@ -8,7 +8,7 @@ import type { PageBatch } from './page-batch.ts';
 import { PageRecordHeads } from './page-record-writer.ts';
 import type { PgmVersion } from './versions.ts';
 
-/** Which blocks are encoded anew: none, those stored raw, which may shrink, or all. */
+/** Blocks that are encoded anew: none, those stored raw, which may shrink, or all. */
 export type Anew = 'none' | 'raw' | 'all';
 
 /** One VirtualBox item is at most this long; a longer head goes in pieces. */

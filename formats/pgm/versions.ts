@@ -6,7 +6,7 @@ export interface PgmVersion {
   readonly writtenBy: string;
   /** Layout of the basic part. */
   readonly basic: 'one-cpu-unmarked' | 'one-cpu' | 'per-cpu';
-  /** How pages are stored. */
+  /** Form in which pages are stored. */
   readonly pages: 'chunks' | 'typed-ranges' | 'records';
   /** A list of guest mappings follows the basic part. */
   readonly mappings: boolean;

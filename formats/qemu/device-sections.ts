@@ -30,7 +30,7 @@ export interface DeviceSections {
   descriptionOffset?: number;
   /** Number of bytes after the last part of the stream. */
   trailing: number;
-  /** How the ends of bodies were found: by the description, or by a search for the marks after them. */
+  /** Means by which the ends of bodies were found: the description, or a search for the marks after them. */
   split: 'description' | 'search';
 }
 
@@ -59,13 +59,13 @@ interface SectionHead {
   name: string;
   instance: number;
   version: number;
-  /** Where the body begins. */
+  /** Offset of the body. */
   bodyAt: number;
 }
 
 /**
- * Where the two names of a device differ, whether the one in the description is wrong, and not the one in the section's
- * head: the latter equals the kind of the device, or ends with it.
+ * Whether, of two names of a device that differ, the one in the description is wrong. The one in the section's head is
+ * right if it equals the kind of the device, or ends with it.
  */
 function isOtherInDescription(device: DescribedDevice | undefined, name: string): boolean {
   const isOfKind = (text: string) => text === device?.kind || text.endsWith(`/${device?.kind}`);

@@ -12,7 +12,7 @@ const BLANK = 0x20;
 /** Most blanks before the first key. */
 const MOST_BLANKS = 40;
 
-/** Where a description stands, head included, as indices. */
+/** Place of a description, head included, as indices. */
 export interface FoundDescription {
   at: number;
   end: number;
@@ -60,7 +60,7 @@ const FIRST_WORDS = ['{"configuration"', '{"page_size"', '{"devices"'];
 /** Longer than the head and the first word of a description. */
 const OVERLAP = 64;
 
-/** Where the first description ends that begins after `from`; undefined where there is none. */
+/** End of the first description that begins after `from`; undefined where there is none. */
 export async function findDescriptionEnd(source: ByteSource, from: number): Promise<number | undefined> {
   const piece = Buffer.alloc(MIB + OVERLAP);
   for (let start = from; ; start += MIB) {

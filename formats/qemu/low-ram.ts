@@ -12,7 +12,7 @@ const UNIT = 64 * KIB;
 const MOST_UNITS = 0xffff;
 /** Devices and description of most states take less. */
 const TAIL = 4 * MIB;
-/** Type and id before the length of the name; instance and version behind it. */
+/** Type and id before the length of the name; instance and version after the name. */
 const BEFORE_NAME = 6;
 const AFTER_NAME = 8;
 
@@ -37,8 +37,8 @@ export function lowRamOf(devices: readonly { name: string; body: Uint8Array }[],
 }
 
 /**
- * The same of a file, before its pages are read: the clock stands in the end of the stream. Undefined where the source
- * has no end that can be read first, and where another file follows the stream.
+ * The same of a file, before its pages are read: the clock is near the end of the stream. Undefined where the end of
+ * the source cannot be read first, and where another file follows the stream.
  */
 export async function findLowRam(source: ByteSource, ramSize: number): Promise<number | undefined> {
   const { size, seekable } = source;

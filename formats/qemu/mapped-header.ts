@@ -3,9 +3,9 @@ import { PAGE_SIZE } from '../sizes.ts';
 import { QemuFormatError } from './qemu-error.ts';
 import type { StreamBytes } from './stream-bytes.ts';
 
-/** Where the pages of a block lie in a mapped-ram file; offsets count from the start of the file. */
+/** Place of a block's pages in a mapped-ram file; offsets count from the start of the file. */
 export interface MappedPages {
-  /** One bit for each page: it stands in the file. */
+  /** Offset of the bitmap, which has one bit for each page: whether the file holds it. */
   bitmapOffset: number;
   /** Place of the block's first page. */
   pagesOffset: number;

@@ -75,7 +75,7 @@ async function takeBitmaps(body: BodyCopy): Promise<void> {
 const EARLY_MEMORY = { ends: { block: 16, unit: 24 }, size: 8 + 8 + 8 + 4 + 8 };
 const BITS_OF_WORD = 64;
 
-/** Which units of its memory a guest has taken. Source: qemu-stream.md 3. */
+/** Units of virtio-mem's memory that the guest has taken. Source: qemu-stream.md 3. */
 async function takeEarlyMemory(body: BodyCopy): Promise<void> {
   const fields = await body.take(EARLY_MEMORY.size);
   const [block, unit] = [EARLY_MEMORY.ends.block, EARLY_MEMORY.ends.unit].map((end) => fields.readBigUInt64BE(end - 8));
@@ -83,7 +83,7 @@ async function takeEarlyMemory(body: BodyCopy): Promise<void> {
   await body.take(8 * Math.ceil(Number(block / unit) / BITS_OF_WORD));
 }
 
-/** Sections of devices that stand before the pages of RAM, by the names that follow the device's place; version 1. */
+/** Sections of devices that precede the pages of RAM, by the names that follow the device's place; version 1. */
 const EARLY_BODIES: Readonly<Record<string, (body: BodyCopy) => Promise<void>>> = {
   'virtio-mem-device-early': takeEarlyMemory,
 };

@@ -257,7 +257,7 @@ function inflate(bytes: Uint8Array, offset: number): Uint8Array {
     const content = inflateSync(bytes, { maxOutputLength: PAGE_SIZE });
     if (content.length === PAGE_SIZE) return content;
   } catch {
-    // The error below stands for any fault of the data.
+    // Any fault of the data becomes the error below.
   }
   throw new QemuFormatError('bad-compression', `Cannot decompress page at ${hex(offset)}: the zlib data is damaged`, {
     offset,

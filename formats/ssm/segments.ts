@@ -30,7 +30,7 @@ export class SegmentTable {
   readonly length = new Uint32Array(CAPACITY);
   /** Bytes after decoding. */
   readonly size = new Uint32Array(CAPACITY);
-  /** Where `at` points. */
+  /** The window that `at` points into. */
   window: Window;
   /** Decoded bytes of the unit so far. */
   payloadSize = 0;

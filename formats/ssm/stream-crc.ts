@@ -4,7 +4,7 @@ import type { Window } from '../files/window.ts';
 /**
  * Compares the CRCs within a V2.0 stream with those of its bytes.
  *
- * Every stored CRC starts from offset 0, so after damage none would agree any more. This class carries the difference
+ * Every stored CRC starts from offset 0, so after damage none would agree any more. `StreamCrc` carries the difference
  * between computed and claimed CRC forward, so that each unit is judged by its own bytes alone.
  */
 export class StreamCrc {

@@ -17,8 +17,8 @@ export const V1_CRC_START = fileHeaderV1.offsets.reserved;
 const NAME_LIMIT = 256;
 
 /**
- * Reads V1.1 and V1.2 containers (ssm-container.md 2). Checks stand in the loader's order (2.5), but for the file CRC,
- * which comes last.
+ * Reads V1.1 and V1.2 containers (ssm-container.md 2). Checks are made in the loader's order (2.5), but for the file
+ * CRC, which comes last.
  */
 export class V1Reader implements Container {
   readonly header: ContainerHeader;

@@ -58,7 +58,7 @@ export class V2Recovery {
 class MovedHeaders {
   /** By claimed offset: instance and CRC of the name. */
   readonly #listed: ReadonlyMap<number, { instance: number; nameCrc: number }>;
-  /** How far the footer has moved; undefined where there is none. */
+  /** Distance by which the footer has moved, in bytes; undefined without a footer. */
   readonly #shift: number | undefined;
 
   private constructor(listed: ReadonlyMap<number, { instance: number; nameCrc: number }>, shift: number | undefined) {

@@ -1,13 +1,13 @@
 import { world } from './world.ts';
 
-// Where a PID means something. A record may come from another host, or from a container, where another process has the
-// PID; and after a restart of the host no process that wrote a record lives.
+// Host, container and start of the host within which a PID is unique. A record may come from another one, where the PID
+// is that of another process; and after a restart of the host no process that wrote a record lives.
 
 /** A process, as its own record has it. */
 export interface RecordedProcess {
   pid: number;
   place: string;
-  /** When it began; absent if the record does not tell. */
+  /** Start time; absent if the record does not tell. */
   begunAt?: string | undefined;
 }
 

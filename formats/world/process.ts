@@ -13,7 +13,7 @@ export interface OwnProcess {
    * parts that the system does not tell are empty.
    */
   place(): string;
-  /** When it began, as this start of the host counts; empty where the system does not tell. */
+  /** Start time, counted from the start of the host; empty where the system does not tell. */
   begunAt(): string;
   /**
    * Whether a process with this number runs on this host.

@@ -24,7 +24,7 @@ export interface ReceiverOptions extends CustodyOptions {
   timeOuts?: TimeOuts;
 }
 
-/** How long a closed receiver waits for its source. */
+/** Time for which a closed receiver waits for its source. */
 const FAREWELL_MS = 10_000;
 const FAREWELL_LOOK_MS = 10;
 

@@ -2,8 +2,8 @@ import { LinkError } from '../wire/link-error.ts';
 import { MigrationError } from '../wire/migration-error.ts';
 
 /**
- * Where the streams of a link wait for each other: no page of a round moves before all pages of the round before are in
- * memory.
+ * Barrier at which the streams of a link wait for each other: no page of a round moves before all pages of the round
+ * before are in memory.
  */
 export class RoundBarrier {
   round = 0;

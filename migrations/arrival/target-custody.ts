@@ -18,7 +18,7 @@ const LOOK_EVERY_MS = 500;
 export interface CustodyOptions {
   /** Gives the recorded decision on a migration that this process does not know. */
   recall?: (migration: string) => Promise<TargetDecision | 'unknown'>;
-  /** How long a machine whose link broke is kept, in ms; 10 minutes by default. */
+  /** Time for which a machine is kept after its link broke, in ms; default: 10 minutes. */
   keepMs?: number;
   /** Called for each step of the way. */
   onEvent?: (event: ReceiveEvent) => void;

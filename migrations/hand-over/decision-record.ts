@@ -56,9 +56,12 @@ const recordShape = record({
   machine: text(256),
   peer: text(256),
   pid: integer(0, 2 ** 31),
-  /** Where the PID means something; see place.ts. Records of older versions do not tell. */
+  /** Place of the PID; see place.ts. Records of older versions do not tell. */
   place: withDefault(text(256), ''),
-  /** When that process began: another one may have its PID by now. Some systems, and older versions, do not tell. */
+  /**
+   * Start time of that process, since another one may have its PID by now. Some systems, and older versions, do not
+   * tell.
+   */
   begunAt: optional(text(64)),
   /** Number of the connection over which it was decided; older versions do not tell. */
   attempt: withDefault(integer(0, 2 ** 31), 0),
@@ -69,9 +72,9 @@ const recordShape = record({
   /** Milliseconds since 1970. */
   at: integer(0, Number.MAX_SAFE_INTEGER),
 });
-/** A decision as it stands in a file. */
+/** A decision as its file holds it. */
 export type DecisionRecord = Omit<ShapeValue<typeof recordShape>, 'guest' | 'wasPaused' | 'begunAt'> & {
-  /** When its process began; absent if the record does not tell. */
+  /** Start time of its process; absent if the record does not tell. */
   begunAt?: string | undefined;
   /** The process that runs the machine, where another one only moves it: it lives on when that ends. */
   guest?: GuestRecord | undefined;

@@ -1,7 +1,7 @@
 import { sleep } from '../../formats/world/waiting.ts';
 import { world } from '../../formats/world/world.ts';
 
-/** Locks are held for milliseconds; an older one was left behind by a process that has ended. */
+/** Locks are held for milliseconds; an older one was left by a process that has ended. */
 const STALE_MS = 10_000;
 const LOOK_MS = 20;
 

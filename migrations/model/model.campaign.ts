@@ -24,7 +24,7 @@ for (const tool of ['spin', 'gcc'])
 
 const folder = mkdtempSync(join(tmpdir(), 'savkit-model-'));
 process.on('exit', () => rmSync(folder, { recursive: true, force: true }));
-// The model stands in the source tree only; this file is run from dist.
+// The model is in the source tree only, and this file is run from dist.
 const from = fileURLToPath(new URL('../../../migrations/model/', import.meta.url));
 cpSync(from, folder, { recursive: true, filter: (path) => !path.endsWith('.ts') });
 

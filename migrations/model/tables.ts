@@ -112,7 +112,7 @@ function answer({ source, sourceAlive, target, targetAlive }: Case): string {
     return decision === undefined ? 'nothing' : `d_${word(decision)}`;
   };
   const first = write[0]?.side === 'source' ? 'true' : 'false';
-  // Where it is too early for an answer, the outcome is undecided.
+  // As long as it is too early for an answer, the outcome is undecided.
   const told = notYet === undefined ? survivor : 'undecided';
   return `survivor = is_${told}; toSource = ${into('source')}; toTarget = ${into('target')}; sourceFirst = ${first}`;
 }

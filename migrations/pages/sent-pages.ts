@@ -9,7 +9,7 @@ const KEPT_CHUNK = 256;
 export class SentPages {
   /** Hashes of the target's pages. */
   readonly hashes: PageHashes;
-  /** How often a page was sent, up to 255. */
+  /** Number of times that each page was sent, up to 255. */
   readonly times: Uint8Array;
   /** Pages (plus 1) by a part of their hash; the newest replaces others. */
   readonly #byHash: Uint32Array;

@@ -5,7 +5,7 @@
  * dirty tracking is trusted until the source's memory is looked through afterwards.
  */
 export const PROOF_MODES = ['full', 'compared', 'audited'] as const;
-/** How it is proved that the machine arrived unchanged, see `PROOF_MODES`. */
+/** Proof that the machine arrived unchanged; see `PROOF_MODES`. */
 export type ProofMode = (typeof PROOF_MODES)[number];
 
 /** Parts of the downtime, in ms, as measured. */
@@ -14,7 +14,7 @@ export interface ProofFigures {
   hashMs: number;
   /** All else except sending pages. */
   otherMs: number;
-  /** How long the machine may stand still. */
+  /** Longest time for which the machine may stand still. */
   allowedMs: number;
 }
 

@@ -41,7 +41,7 @@ export interface RoundDecision {
 const STALLED_AFTER = 6;
 /** A new minimum has to be lower by this share. */
 const IMPROVEMENT = 0.05;
-/** Where pages take less than this share of the fixed downtime, fewer pages would not be noticed. */
+/** If pages take less than this share of the fixed downtime, fewer pages would not be noticed. */
 const NEGLIGIBLE = 0.1;
 /** Smallest share of time of a throttled guest. */
 export const MIN_GUEST_SHARE = 1 / 64;

@@ -17,7 +17,7 @@ export interface ForecastFigures {
   contentPages: number;
   /** All pages of the machine. */
   pageCount: number;
-  /** How the guest dirties its memory. */
+  /** Pages that the guest dirties, by time. */
   curve: DirtyCurve;
   /** Bytes per second that the link is expected to take. */
   rate: number;

@@ -1,9 +1,9 @@
 import { world } from '../../formats/world/world.ts';
 
 /**
- * Reads lines until the pipe ends. `end`: there is nothing left to watch. If the pipe ends without that, savkit is
- * gone: then the process is killed, unless the line before was `keep`; once it has ended, its folder is removed. It is
- * the process with the folder in its command line: another one may have its number by then.
+ * Reads lines until the pipe ends. `end`: there is nothing left to watch. If the pipe ends without `end`, savkit is
+ * gone: then the process is killed, unless the last line was `keep`; once it has ended, its folder is removed. The
+ * process is recognised by the folder in its command line, since another one may have its number by then.
  */
 const WATCH =
   'kept=; while read -r line; do kept=$line; done; [ "$kept" = end ] && exit; ' +
@@ -20,7 +20,7 @@ export interface EndWithUs {
   release(): void;
 }
 
-/** If this process is killed, ends another one, and removes the folder that stands in its command line. */
+/** If this process is killed, ends another one, and removes the folder that is named in that one's command line. */
 export function endWithUs(pid: number, folder: string): EndWithUs {
   // It could not be started.
   if (pid === 0) return { keep: () => {}, release: () => {} };

@@ -43,8 +43,8 @@ export async function learnSettings(ask: Ask): Promise<MigrationSettings> {
 /**
  * Sets QEMU to write, or read, one plain stream of devices: other capabilities that are on for QEMU's own migrations
  * would change the stream.
- * @param memory `left-out`: all of it is shared; `stripped`: it stands in the stream as well, at the source, and savkit
- * takes it out
+ * @param memory `left-out`: all of it is shared; `stripped`: the source's stream holds it as well, and savkit takes it
+ * out
  * @throws UnsupportedError with QEMU's message
  */
 export async function setForDevicesOnly(

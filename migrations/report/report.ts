@@ -109,7 +109,7 @@ export interface MigrationReport {
   totalMs: number;
   /** From when the source stood still until it knew that the target ran. */
   downtimeMs: number;
-  /** How often it was stopped: once, and once more for each link that broke while it stood still. */
+  /** Number of times that it was stopped: once, and once more for each link that broke while it stood still. */
   stops: number;
   /** Phases of the downtime. */
   downtime: DowntimePhases;
@@ -168,7 +168,7 @@ export type MigrationEvent =
     }
   | {
       event: 'lost-pages';
-      /** How many pages. */
+      /** Number of pages. */
       count: number;
       /** Name of the first of these pages. */
       first: string;

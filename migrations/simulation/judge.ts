@@ -22,7 +22,7 @@ export interface Judgement {
   faults: string[];
   /** Incidents that happened, with their times. */
   log: string[];
-  /** Where the machine is in the end. */
+  /** Host that has the machine in the end. */
   survivor: HostName | 'lost';
   /** Proof of the source's last migration, if it reached one. */
   proof?: ProofMode | undefined;

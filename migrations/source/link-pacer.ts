@@ -5,7 +5,7 @@ const BURST_MS = 100;
 
 /** Keeps sending below a bandwidth that may change at any time. */
 export class LinkPacer {
-  /** When all bytes so far will have gone out, at the bandwidth. */
+  /** Time at which all bytes so far will have gone out, at the bandwidth. */
   #free = 0;
 
   /** Waits until `bytes` more may go out. @returns how long that took, in ms */

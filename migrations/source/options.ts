@@ -11,7 +11,7 @@ export interface MigrateOptions {
   connect: (signal?: AbortSignal) => Promise<Duplex>;
   /** 16 bytes as hexadecimal text, never used before. */
   migration: string;
-  /** Where the decision is written down before it is acted on. */
+  /** Log in which each decision is written down before it is acted on. */
   log: DecisionLog;
   /** Missing limits have their defaults. Read before each round and frame, so they may be changed at any time. */
   limits?: Partial<MigrationLimits>;
@@ -24,11 +24,11 @@ export interface MigrateOptions {
    * tells the guarantee of each.
    */
   proof?: 'auto' | ProofMode;
-  /** How long to try to connect again after the link broke, in ms; 60,000 by default. */
+  /** Time for connecting again after the link broke, in ms; default: 60,000. */
   resumeWithinMs?: number;
   /** Waits between attempts to connect again, in ms; the last one repeats. */
   retryAfterMs?: readonly number[];
-  /** How long this side waits for each kind of answer. */
+  /** Time for each kind of answer. */
   timeOuts?: TimeOuts;
   /** Cancels, unless the machine was handed over already. */
   signal?: AbortSignal;

@@ -8,9 +8,9 @@ import type { PageHashes } from '../machine/page-hashes.ts';
 export class Outage {
   readonly #limitMs: number;
   readonly #retryAfterMs: readonly number[];
-  /** When it began; undefined when there is none. */
+  /** Start of the outage; undefined when there is none. */
   #since: number | undefined;
-  /** When the present link was made. */
+  /** Start of the present link. */
   #linkSince: number | undefined;
   #failures = 0;
   /** Hash of all hashes that the target had when the last link was made. */

@@ -60,8 +60,7 @@ export class RoundCourse {
     const { facts, transfer, account, costs } = this.#departure;
     const { pending, meter } = transfer;
     const isPaused = purpose === 'seal' || purpose === 'resend';
-    // Where dirty pages are found by comparing all memory, a second look right after the last one is not worth its
-    // time.
+    // A machine that finds dirty pages by comparing all memory is not searched again right after the last search.
     if (!isPaused && !facts.machine.comparesMemory) await facts.machine.takeDirty(pending);
     const pages = new PageSet(pending.pageCount);
     pages.union(pending);

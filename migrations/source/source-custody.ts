@@ -84,8 +84,8 @@ export class SourceCustody {
   async keep(error: SavkitError): Promise<void> {
     const stands = this.#state === 'paused' || this.#state === 'handed-over';
     this.#enter(this.#state === 'handed-over' ? 'gave-up' : 'cancel');
-    // Where this fails, the older record leaves the machine here as well: `migrating`, or `handed-over` to a target
-    // that gave up. But a target whose link is lost as well can only learn it from this record.
+    // If this fails, the older record leaves the machine here as well: `migrating`, or `handed-over` to a target that
+    // gave up. But a target that has lost its link can learn of the decision only from this record.
     await this.#write('kept').catch((failure: unknown) => {
       this.#account.failedBeside(failure);
       this.#writeLater('kept');

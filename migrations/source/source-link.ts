@@ -30,7 +30,7 @@ export interface LinkOptions {
   migration: string;
 }
 
-/** When a link breaks, how long the target's last messages are waited for. */
+/** Time for the target's last messages after a link broke. */
 const LAST_WORDS_MS = 300;
 
 /** Connections to a target that has accepted the machine, and is ready for pages. */

@@ -11,7 +11,7 @@ import { MemoryProof } from './memory-proof.ts';
 import { RoundCourse, timeLimit } from './round-course.ts';
 import type { SourceLink } from './source-link.ts';
 
-/** How often differences at the end are sent again before the migration is given up. */
+/** Number of times that differences at the end are sent again before the migration is given up. */
 const MAX_SEALS = 4;
 
 /** Rounds, proof and hand-over on one link. */

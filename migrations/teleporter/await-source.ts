@@ -7,7 +7,7 @@ import type { Peer } from './peer.ts';
 import { STATUS_NUMBERS } from './status.ts';
 import { encodeReply, PASSWORD_LIMIT, PASSWORD_MS, passwordMatches, WELCOME } from './wire.ts';
 
-/** How long VirtualBox's target waits for a source that knows the password. */
+/** Time for which VirtualBox's target waits for a source that knows the password. */
 const DEFAULT_WAIT_MS = 5 * 60_000;
 /** Random delay before a wrong password is answered. */
 const DELAY_MS = { min: 64, max: 1024 };

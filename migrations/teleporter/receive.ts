@@ -88,7 +88,7 @@ export async function receiveState(peer: Peer, sink: FileSink, options: ReceiveO
 /**
  * Puts a machine's file in its place.
  * @returns a warning about a file that is there, and may be lost: a refusal would leave the machine in two places
- * @throws EnvironmentError where no file stands there
+ * @throws EnvironmentError where there is no file
  */
 async function takeInto(sink: FileSink): Promise<Finding | undefined> {
   try {

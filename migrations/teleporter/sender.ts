@@ -28,8 +28,8 @@ export interface SendOptions {
 }
 
 /**
- * How long to wait for the reason of a target that has ended the connection. VirtualBox's source waits for 1 ms; over a
- * network a NACK takes longer.
+ * Time for the reason of a target that has ended the connection. VirtualBox's source waits for 1 ms; over a network a
+ * NACK takes longer.
  */
 const LAST_WORD_MS = 2000;
 

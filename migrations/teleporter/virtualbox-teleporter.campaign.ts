@@ -333,7 +333,7 @@ class Campaign {
   }
 }
 
-/** Where machines of this campaign wait; one at a time. */
+/** Port at which machines of this campaign wait; one at a time. */
 const WAITING_PORT = 17_411;
 /** States of a machine that has left. */
 const OFF = ['poweroff', 'teleported'] as const;

@@ -15,7 +15,7 @@ const MAX_ADDRESSES = 4096;
 /** Queue of tries. */
 interface Line {
   wrong: number;
-  /** When the next one may begin, as `clock()` counts. */
+  /** Earliest time of the next one, as `clock()` counts. */
   nextAt: number;
 }
 

@@ -32,7 +32,7 @@ export interface CertificateTrust {
   peerName?: string;
 }
 
-/** How the two sides authenticate. All but `insecure` encrypt with TLS 1.3 and a fresh key exchange. */
+/** Means by which the two sides authenticate. All but `insecure` encrypt with TLS 1.3 and a fresh key exchange. */
 export type Trust =
   | KeyTrust
   | CertificateTrust

@@ -5,9 +5,9 @@ import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { BenchContext, BenchRow, Measured } from '../../src/bench/row.ts';
 
-// How long `savkit wake` takes for a Linux guest of 128 MiB, from its start to the state that is written and proved in
-// the stopped QEMU, with the start of savkit and of both QEMUs. The load of the host stands beside it: other processes
-// make it meaningless.
+// Time that `savkit wake` takes for a Linux guest of 128 MiB, from its start to the state that is written and proved in
+// the stopped QEMU, with the start of savkit and of both QEMUs. The load of the host is printed beside it, since other
+// processes make the figure meaningless.
 
 const SAVKIT = fileURLToPath(new URL('../../bin/savkit.js', import.meta.url));
 const SAMPLES = resolve('../shared/samples/wake');

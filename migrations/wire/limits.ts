@@ -42,7 +42,7 @@ export const MAX_STREAMS = 16;
 export const DEFAULT_WINDOW = 8 * MIB;
 export const MAX_WINDOW = 256 * MIB;
 
-/** How long a side waits for the other one, in ms. */
+/** Times for which a side waits for the other one, in ms. */
 export interface TimeOuts {
   /**
    * Until the peer's next frame is complete while something is expected of it, in ms; a slow drip does not prolong it.

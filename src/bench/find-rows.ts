@@ -3,7 +3,7 @@ import { basename, join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import type { BenchRow } from './row.ts';
 
-/** A row with the module that it stands in. */
+/** A row with its module. */
 export interface FoundRow extends BenchRow {
   module: string;
 }

@@ -1,7 +1,7 @@
 /**
  * A program that prints the milliseconds that liblzf takes to encode and to decode a file's pages: the fastest of 9
- * rounds. It does as our own rows do: 1 MiB at a time in the same buffers, copied there before, so that both find their
- * input in the processor's cache.
+ * rounds. Like our own rows it works on 1 MiB at a time in the same buffers, copied there before, so that both find
+ * their input in the processor's cache.
  */
 export const LIBLZF_BENCH = String.raw`
 #include <liblzf/lzf.h>

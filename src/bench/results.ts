@@ -11,12 +11,12 @@ export interface Spread {
   max: number;
 }
 
-/** How many times as fast as another row, in the same round. */
+/** Speed as a multiple of another row's, in the same round. */
 export interface Rating extends Spread {
   row: string;
   against: string;
   atLeast?: number;
-  /** Where it counts: how many times the work of one process two independent ones do together. */
+  /** Work of two independent processes together, as a multiple of one's; for rows that use several threads. */
   scaling?: number;
 }
 

@@ -5,8 +5,8 @@ import type { BenchContext, BenchRow } from './row.ts';
 import { missingVirtualBox, runScript, VirtualBoxMachine } from './virtualbox-machine.ts';
 
 // The real VirtualBox on the same state, where it is set up. Times of restoring and saving are those of its own log: no
-// start of a process, no settings. That of a teleport is the time that its command takes, between two machines of this
-// host; the machine is paused, and so sent once.
+// start of a process, no settings. The time of a teleport is that of its command, between two machines of this host;
+// the machine is paused, and so sent once.
 
 const RAM_MIB = 1024;
 const NAME = 'savkit-bench';

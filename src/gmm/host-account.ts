@@ -221,7 +221,7 @@ export class HostAccount {
 
   /**
    * Ends the account and its reservation, and frees its private pages. References to shared pages that were not freed
-   * before stay behind.
+   * before remain.
    */
   close(): void {
     for (const chunk of this.#pool.chunks)

@@ -32,7 +32,7 @@ export interface HostMemoryFigures {
   mappedChunks: number;
   /** Most chunks in memory at a time. */
   maxMappedChunks: number;
-  /** How often a chunk had to be fetched from the file. */
+  /** Number of times that a chunk had to be fetched from the file. */
   mappingMisses: number;
   /** Bytes got from the system for chunks; it gives a page of them only when it is touched. */
   bytes: number;

@@ -17,7 +17,7 @@ export class HostTotals {
   sharedPages = 0;
   /** References to shared pages beyond the first to each page: the pages saved by sharing. */
   duplicatePages = 0;
-  /** References that machines left behind when they ended. */
+  /** References to shared pages that machines did not free before they ended. */
   leftBehindSharedPages = 0;
 
   constructor(maxPages: number, isSeeded: boolean) {

@@ -15,7 +15,7 @@ export const LAST_PAGE_ID = 0x0fff_ffff;
 /** Chunk 0 is NIL. */
 export const LAST_CHUNK_ID = LAST_PAGE_ID >>> CHUNK_ID_SHIFT;
 
-/** Where a page begins in the bytes of its chunk. */
+/** Offset of a page in its chunk. */
 export function offsetInChunk(pageId: number): number {
   return (pageId & PAGE_INDEX_MASK) << PAGE_SHIFT;
 }

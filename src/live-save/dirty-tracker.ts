@@ -10,7 +10,7 @@ import { RamTracker } from './ram-tracker.ts';
 import { RomTracker } from './rom-tracker.ts';
 import { SPEED_PASS } from './vote.ts';
 
-/** Which pages a pass takes. */
+/** Choice of pages for a pass. */
 export interface PassOptions {
   /**
    * Takes also RAM that the last scan has just armed, and that may therefore change soon; VirtualBox waits for one

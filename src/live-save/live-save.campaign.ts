@@ -29,8 +29,9 @@ const sizes = wanted.length > 0 ? wanted : [64, 256, 1024, 4096];
 const until = performance.now() + minutes * 60_000;
 const folder = mkdtempSync(join(tmpdir(), 'savkit-live-save-'));
 /**
- * VirtualBox's vote need never end: where each pass takes so long that no page of a small hot set is quiet for one,
- * nothing is saved, and so no speed is known by which the rest would fit. That is no fault, but it has to do no harm.
+ * VirtualBox's vote need never end: if each pass takes so long that no page of a small hot set is quiet for one,
+ * nothing is saved, and no speed is known by which the rest would fit. A save without end is no fault, but must do no
+ * harm.
  */
 const MAX_PASSES = 2000;
 const tally = { saved: 0, failed: 0, cancelled: 0, endless: 0, machines: 0 };

@@ -39,7 +39,7 @@ export interface VoteFigures {
   readonly savedPages: number;
   /** Seconds in which `savedPages` were saved. */
   readonly elapsedSeconds: number;
-  /** How long the machine may stand still. */
+  /** Longest time for which the machine may stand still. */
   readonly maxDowntimeMs: number;
   /** All pages of the machine, with those never sent and those that are zero. */
   readonly allPages: number;
@@ -66,9 +66,9 @@ export interface VoteResult {
 }
 
 /**
- * How VirtualBox's memory unit votes after a live pass, in its integer arithmetic. Two habits are part of it: the long
- * average divides by 64 also when fewer votes were taken, and the percentage of dirty pages is a ratio, in practice 0,
- * so that progress is 2 % a pass.
+ * The vote of VirtualBox's memory unit after a live pass, in its integer arithmetic. Two habits are part of it: the
+ * long average divides by 64 also when fewer votes were taken, and the percentage of dirty pages is a ratio, in
+ * practice 0, so that progress is 2 % a pass.
  *
  * Source: PGMSavedState.cpp, pgmR3LiveVote.
  */

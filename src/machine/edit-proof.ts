@@ -8,7 +8,7 @@ import { walkState } from '../saved-state/reading/walk.ts';
 import type { AddressRange } from './edit.ts';
 import type { Machine } from './machine.ts';
 
-/** How a written state differs from the one that its machine was loaded from. */
+/** Differences of a written state from the one that its machine was loaded from. */
 export interface EditProof {
   /** Nothing differs outside of the written bytes, and there the file agrees with the machine. */
   holds: boolean;

@@ -12,7 +12,7 @@ import { UnitCollector } from './unit-collector.ts';
 
 /** Options of loading. */
 export interface LoadOptions extends Pick<WalkOptions, 'signal'> {
-  /** Where the pages go; default: this process's own memory. */
+  /** Memory for the pages; default: this process's own. */
   backing?: HostBacking;
   /**
    * For untrusted states: bytes of RAM, ROMs and device memory together that the machine may have. Checked before any

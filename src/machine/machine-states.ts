@@ -163,7 +163,7 @@ export function isExecuting(state: MachineState): boolean {
   return state === 'running' || state === 'running-ls';
 }
 
-/** How the live part of a save ended, by the state of the machine after it (live-save.md 7). */
+/** End of the live part of a save, by the state of the machine after it (live-save.md 7). */
 export type LiveEnd = 'suspend' | 'go-on' | 'try-again' | { vboxCode: string };
 
 const LIVE_ENDS: Partial<Record<MachineState, LiveEnd>> = {
@@ -176,7 +176,7 @@ const LIVE_ENDS: Partial<Record<MachineState, LiveEnd>> = {
   'guru-meditation-ls': { vboxCode: 'VERR_SSM_LIVE_GURU_MEDITATION' },
 };
 
-/** @throws UsageError `bad-machine-state` in a state that no live save leaves behind */
+/** @throws UsageError `bad-machine-state` in a state that no live save leads to */
 export function liveEnd(state: MachineState): LiveEnd {
   const end = LIVE_ENDS[state];
   if (!end)

@@ -15,7 +15,7 @@ import { leavesPagesOut } from './load.ts';
 import type { Machine } from './machine.ts';
 import { writeOldMemory } from './save-old.ts';
 
-/** How a machine is saved. */
+/** Options of saving. */
 export interface SaveOptions {
   /** Stops the work. Then InterruptedError is thrown. */
   signal?: AbortSignal;

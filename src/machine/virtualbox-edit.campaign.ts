@@ -23,7 +23,7 @@ const jobs = (
     ? pairs
     : ['own-pae.sav=own2', 'own-long.sav=own3', 'own-long-live.sav=own3'].map((pair) => join(STATES_FOLDER, pair))
 ).map((pair) => pair.split('='));
-/** Where bytes are written: within a page, across two, a whole page, up to the end of conventional memory. */
+/** Places of the written bytes: within a page, across two, a whole page, up to the end of conventional memory. */
 const WRITES: readonly [number, number][] = [
   [0x21004, 4],
   [0x2fffe, 5],

@@ -15,7 +15,7 @@ const PAGING_MODES = {
 
 /** PGMMODE of a guest. */
 export type PagingMode = 'real' | 'protected' | '32-bit' | 'pae' | 'pae-nx' | 'amd64' | 'amd64-nx';
-/** How virtual addresses are formed: modes of guests, and five levels (LA57), which VirtualBox does not have. */
+/** Forms of virtual addresses: modes of guests, and five levels (LA57), which VirtualBox does not have. */
 export type AddressMode = PagingMode | 'amd64-la57' | 'amd64-nx-la57';
 /** PGMMODE of shadow tables. The table of `shadow-mode.ts` chooses neither `pae-nx` nor `amd64-nx`. */
 export type ShadowMode = Exclude<PagingMode, 'real' | 'protected'> | 'nested' | 'ept';

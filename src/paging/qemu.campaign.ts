@@ -24,7 +24,7 @@ const QEMU_PHYSICAL_BITS = 40;
 const QEMU_FOLDER = process.env.SAVKIT_QEMU_DIR ?? join(homedir(), '.cache/savkit-qemu');
 const RAM = 16 * MIB;
 const ROM = 'PC BIOS - 0xffffffff';
-/** Where the ROM notes that paging is on. */
+/** Address at which the ROM notes that paging is on. */
 const PAGING_IS_ON = 0x1040;
 const ROUNDS = 12;
 const ADDRESSES = 60;

@@ -28,7 +28,7 @@ export interface LevelScheme {
   shift: number;
   /** 2^indexBits entries. */
   indexBits: number;
-  /** When an entry maps a page itself instead of referring to a table. */
+  /** Condition under which an entry maps a page itself instead of referring to a table. */
   maps: 'always' | 'never' | 'PS' | 'PS with CR4.PSE' | 'PS with CPUID 1 GiB';
   /** Entries hold RW, US, A and NX; legacy PAE's pointers don't. */
   hasRights: boolean;
@@ -176,7 +176,7 @@ export function walkLevels(scheme: PagingScheme, rules: PagingRules): WalkLevel[
       entry.maps === 'PS' ||
       (entry.maps === 'PS with CR4.PSE' && rules.pse) ||
       (entry.maps === 'PS with CPUID 1 GiB' && rules.gigabytePages);
-    // Where large pages are not supported at all, PS is reserved.
+    // Without support for large pages, PS is reserved.
     const psReserved = entry.maps === 'PS with CPUID 1 GiB' && !large ? bits(7, 7) : 0n;
     const table = scheme.entrySize === 8 ? entry.reserved | psReserved | reservedBits(rules, entry.hasRights) : 0n;
     const page =

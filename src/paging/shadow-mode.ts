@@ -73,7 +73,7 @@ export function hostPagingText({ host, hardware, nestedPaging }: HostPaging): st
   return `${host}${nestedPaging ? `,${nestedPaging}` : hardware ? '' : ',raw'}`;
 }
 
-/** How a guest is shadowed. */
+/** Modes in which a guest is shadowed. */
 export interface ShadowChoice {
   /** Mode of the shadow tables. */
   shadow: ShadowMode;
@@ -82,7 +82,7 @@ export interface ShadowChoice {
 }
 
 /**
- * How a guest in mode `guest` is shadowed.
+ * Choice of the shadow mode for a guest in mode `guest`.
  * @param current the shadow mode so far; undefined at the start
  */
 export function shadowModeFor(

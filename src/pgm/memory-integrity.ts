@@ -148,7 +148,7 @@ function countPages({ ranges, roms, mmio2 }: GuestMemory): PageCounts {
   for (const rom of roms.all) {
     if (!rom.isShadowed) continue;
     counts.all += rom.pages;
-    // The side of the ROM that is not read stands in no range.
+    // The page of the pair that is not read is in no RAM range.
     for (let page = 0; page < rom.pages; page++)
       counts[rom.readsShadow(page) || rom.passiveShadowId[page] !== NIL_PAGE_ID ? 'private' : 'zero']++;
   }

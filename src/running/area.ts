@@ -18,8 +18,8 @@ export function addressInArea({ lowStart, lowPages }: Area, place: number): Gues
 }
 
 /**
- * Where the control block stands: the last page of RAM below 4 GiB, which every reader of the memory finds without
- * being told.
+ * Address of the control block: the last page of RAM below 4 GiB, which every reader of the memory finds without being
+ * told.
  */
 export function controlAddress(memory: GuestMemory): GuestPhys {
   let found: GuestPhys | undefined;
@@ -55,7 +55,7 @@ export function checkArea(memory: GuestMemory, { lowStart, lowPages, highPages }
   if (ramPagesFrom(memory, FOUR_GIB, highPages) < highPages) throw badArea(FOUR_GIB);
 }
 
-/** How many RAM pages follow each other from an address on, up to `limit`. */
+/** Number of RAM pages without a gap from an address on, up to `limit`. */
 function ramPagesFrom(memory: GuestMemory, start: GuestPhys, limit: number): number {
   let count = 0;
   while (count < limit) {

@@ -139,7 +139,7 @@ export class Guest {
     return new Guest(memory, cpus, block, block.traceLength > 0 ? readTrace(memory, block) : undefined);
   }
 
-  /** Which workload it is. */
+  /** Kind of its workload. */
   get kind(): WorkloadKind {
     return WORKLOAD_KINDS[this.block.kind];
   }

@@ -5,7 +5,7 @@ import { CONTEXT_END, CONTEXT_SIZE, fpuState } from '../../formats/units/cpu/cpu
 
 /** cpum of VirtualBox 7.0.10, the last one whose layout is known from sources. */
 export const RESET_CPUM_VERSION = 22;
-/** Where CR0 stands in a context (pgm-unit.md 10.2). */
+/** Offset of CR0 in a context (pgm-unit.md 10.2). */
 const CR0 = 280;
 /** CR0 after a reset, in real mode: only ET (extension type) is set. */
 const CR0_RESET = 0x10;
@@ -28,7 +28,7 @@ export function resetCpum(cpus: number): Uint8Array {
     writer.bytes(context);
     writer.bytes(emptyStruct(fpuState.size()));
     writer.bytes(NO_POINTERS);
-    // Flags of parts in use, and of changed ones: none.
+    // No parts in use, and no changed ones.
     writer.u32(0);
     writer.u32(0);
   }

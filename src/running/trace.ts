@@ -14,7 +14,7 @@ import { NOWHERE } from './schedule.ts';
  *   [[17,3],[200,1]]                        an interval: runs of pages, [first, how many]
  */
 
-/** Which pages a workload wrote, and when. */
+/** Pages that a workload wrote, by time. */
 export interface Trace {
   /** Milliseconds of each interval. */
   intervalMs: number;

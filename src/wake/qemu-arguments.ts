@@ -17,14 +17,14 @@ const CARD_MODELS: Readonly<Record<string, string>> = { [E1000_CHIPS[0]]: 'e1000
 
 const SECTOR = 512;
 
-/** Where the graphics adapter is, in both machines. */
+/** Place of the graphics adapter, in both machines. */
 const GRAPHICS_PLACE = '02.0';
 
 /** Smallest video memory of QEMU's VGA. */
 const MIN_VIDEO_MEMORY = MIB;
 
 /**
- * How disks are opened: for writing; as snapshots, so that nothing is written to them; or not at all, with empty disks
+ * Use of disks: opened for writing; as snapshots, so that nothing is written to them; or not at all, with empty disks
  * of their sizes in their place, since QEMU cannot save a stream with images of every format.
  */
 export type DiskUse = 'disks' | 'snapshots' | 'stand-ins';

@@ -253,9 +253,7 @@ function outcomeOf(kept: KeptMachine, defragmented: DefragmentReport, { quiet }:
   };
 }
 
-/**
- * How a machine has ended that was not handed over. After a signal in the midst of a save its memory cannot be checked.
- */
+/** End of a machine that was not handed over. After a signal in the midst of a save its memory cannot be checked. */
 function endText({ state }: RunningMachine, pages: number): Piece {
   return state === 'off' ? good(heldText(pages)) : 'ended; its memory was not checked';
 }

@@ -15,7 +15,7 @@ export interface LibvirtImage {
   xml: string;
   /** XML, cookie and padding, as they stand after the header. */
   data: Uint8Array;
-  /** Where in `data` libvirt's cookie begins; 0 where there is none. */
+  /** Offset of libvirt's cookie in `data`; 0 where there is none. */
   cookieOffset: number;
   /** libvirt has marked the image as complete. */
   isComplete: boolean;
@@ -29,7 +29,7 @@ export interface LibvirtImage {
 
 /** Formats of the stream after the head, by number. */
 export const COMPRESSIONS = ['raw', 'gzip', 'bzip2', 'xz', 'lzop', 'zstd', 'sparse'] as const;
-/** How the stream of a save image is written; `sparse` is mapped RAM. */
+/** Form in which the stream of a save image is written; `sparse` is mapped RAM. */
 export type LibvirtCompression = (typeof COMPRESSIONS)[number];
 
 export const LIBVIRT_MAGIC = 'LibvirtQemudSave';

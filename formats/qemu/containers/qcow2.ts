@@ -11,7 +11,7 @@ export interface Qcow2Snapshot {
   name: string;
   /** Offset of its entry in the image. */
   entryOffset: number;
-  /** When it was made, in milliseconds since 1970. */
+  /** Time at which the snapshot was made, in milliseconds since 1970. */
   date: number;
   /** Nanoseconds within the second in which it was made. */
   nanoseconds: number;
@@ -136,7 +136,7 @@ export async function readQcow2(source: ByteSource): Promise<Qcow2Image> {
   return { ...image, snapshots };
 }
 
-/** Whether a table of so many bytes can stand there: tables begin with a cluster, and lie in the file. */
+/** Whether a table of so many bytes can lie there: tables begin with a cluster, and end within the file. */
 export function isPlace(source: ByteSource, offset: number, length: number, clusterBits: number): boolean {
   return offset > 0 && offset % 2 ** clusterBits === 0 && offset + length <= (source.size ?? Number.POSITIVE_INFINITY);
 }

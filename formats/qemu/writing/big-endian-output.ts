@@ -6,7 +6,7 @@ const CAPACITY = MIB;
 
 /** Collects big-endian values, and hands them to a sink in pieces of up to a mebibyte. */
 export class BigEndianOutput {
-  /** Where values stand until they are handed on. */
+  /** Buffer of values until they are handed on. */
   readonly target = takeBuffer(CAPACITY);
   /** Index in `target` of the next value. */
   length = 0;

@@ -25,7 +25,7 @@ export interface QemuStreamPlan {
   commands?: readonly QemuCommand[];
   /** In the order of the list. `gcPhys` goes into streams with `x-ignore-shared`. */
   blocks: readonly { name: string; size: number; gcPhys?: number }[];
-  /** Where the guest has these blocks; default: as its machine type has them. */
+  /** Places of blocks in the guest's memory; default: those of its machine type. */
   layout?: QemuRamLayout;
   /** Id of section `ram`; that of each device is another. */
   ramId: number;

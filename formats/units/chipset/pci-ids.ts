@@ -37,7 +37,7 @@ export const NETWORK_CARD_PLACES: readonly number[] = [0x18, 0x40, 0x48, 0x50, 0
 /** The first network card of this model has another slot, as in VMware. */
 export const SERVER_CARD = { model: '82545EM', deviceId: 0x100f, place: 0x88 } as const;
 
-/** Where the second bridge of ICH9 sits. */
+/** Device and function number of the second bridge of ICH9. */
 const SECOND_BRIDGE = 0xc8;
 
 /** VirtualBox's name of the device with these ids; undefined for bridges and others. */

@@ -23,7 +23,7 @@ export const x16 = inHex(u16);
 export const x32 = inHex(u32);
 export const x64 = inHex(mask64);
 
-/** A number that stands for one of several things; others are kept as they are. */
+/** A number with a name for each known value; others are kept as numbers. */
 export function oneOf(kind: Kind<number>, names: Readonly<Record<number, string>>): Kind<number> {
   return { ...kind, show: (value) => (Object.hasOwn(names, value) ? names[value] : String(value)) };
 }

@@ -71,7 +71,7 @@ function leavesOf(payload: Uint8Array, from: number, version: number): Map<numbe
 }
 
 /**
- * Where the CPUID part of versions 15 and later starts; it goes on to the end of the payload. Undefined where there is
+ * Offset of the CPUID part of versions 15 and later, which reaches to the end of the payload. Undefined where there is
  * none.
  */
 export function findCpuidPart(payload: Uint8Array, version: number): number | undefined {

@@ -103,7 +103,7 @@ const hiddenParts = (base: Kind<bigint>) => {
   return { es: part, cs: part, ss: part, ds: part, fs: part, gs: part };
 };
 
-/** The structure as it stands in memory; 1024 bytes. */
+/** The structure as VirtualBox has it in memory; 1024 bytes. */
 const raw8 = defineStruct('Guest context, cpum versions 8–13', 'CPUM.cpp, g_aCpumCtxFieldsMem', {
   fxsave,
   fxRest: skip(96),
@@ -171,10 +171,10 @@ const raw6 = defineStruct('Guest context, cpum version 6', 'CPUM.cpp, g_aCpumCtx
 /** Extended state for versions without it: VirtualBox loads them with the x87 alone. */
 const NO_EXTENDED_STATE = { xcr0: 1n, xcr1: 0n, xStateMask: 0n } as const;
 
-/** How a version keeps the context of one CPU. */
+/** Form in which a version keeps the context of one CPU. */
 export interface OldContext {
   size: number;
-  /** Where the control registers stand in it. */
+  /** Offsets of the control registers in it. */
   offsets: ControlOffsets;
   read(cursor: Cursor): { context: GuestContext; fxsave: Uint8Array };
 }

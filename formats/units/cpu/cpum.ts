@@ -137,7 +137,7 @@ interface Found {
   cpus: CpuRegisters[];
   /** By CPU: offsets of its control registers, and of PAE's page-directory pointers where the version has them. */
   places: { context: number; offsets: ControlOffsets; paePointers?: number }[];
-  /** Where the CPUID part starts. */
+  /** Offset of the CPUID part. */
   end: number;
 }
 

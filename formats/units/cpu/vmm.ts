@@ -11,5 +11,5 @@ const vmm = defineStruct('Unit vmm, version 4', 'device-units.md', {
 });
 
 export const vmmCodec = codecOf(vmm);
-/** Which CPUs the guest has started. */
+/** Unit vmm: the CPUs that the guest has started. */
 export const vmmRow: UnitRow = { unit: 'vmm', instance: 1, versions: versions(4), codec: vmmCodec };

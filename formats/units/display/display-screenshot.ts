@@ -21,7 +21,7 @@ const MAX_BLOCKS = 64;
 export interface Screenshot extends PictureSize {
   /** A piece of the payload. */
   png: Uint8Array;
-  /** Where in the payload it starts. */
+  /** Offset in the payload. */
   offset: number;
 }
 

@@ -47,7 +47,7 @@ function ownPlace(): string {
   return createHash('sha256').update(world.process.place()).digest('hex').slice(0, 6);
 }
 
-/** A guest, or a watchdog, may outlive the process that made its folder: then it stands in a command line. */
+/** A guest, or a watchdog, may outlive the process that made its folder: the folder is then named in a command line. */
 function removeLeftFolders(parent: string): void {
   const left = namesIn(parent).filter((name) => isLeft(parent, name));
   if (left.length === 0) return;

@@ -14,7 +14,7 @@ import { Timeline } from '../timeline.ts';
 import { isDone, type UserAct } from '../user-acts.ts';
 import type { SaveScenario, SaveTrouble, SaveTroubleTime } from './save-scenario.ts';
 
-/** Where all saves go. */
+/** Target of all saves. */
 const PATH = '/machines/live.sav';
 /** A user who has stopped a machine in the debugger lets it go on after this time. */
 const DEBUGS_MS = 700;
@@ -51,9 +51,9 @@ export class SavePlay implements Surroundings {
   readonly #had = new Set<string>();
   #process!: SimulatedProcess;
   #running!: RunningMachine;
-  /** How the machine is if nobody saves it. */
+  /** State of the machine apart from saves. */
   #wanted: MachineState = 'running';
-  /** How it was when the last save began. */
+  /** State of the machine when the last save began. */
   #began: MachineState = 'running';
   #abort: AbortController | undefined;
   #disk: Extract<SaveTrouble, { kind: 'disk' }> | undefined;

@@ -5,7 +5,7 @@ import type { UserAct } from '../user-acts.ts';
 // Live saves of a machine that runs, by a process whose host and user interfere. As with migrations all of it is drawn
 // from one seed before anything happens.
 
-/** When something goes wrong: so many ms after the start, or after so many works of the disk. */
+/** Moment of a trouble: so many ms after the start, or after so many operations of the disk. */
 export type SaveTroubleTime = { afterMs: number } | { afterWorks: number };
 
 /** A fault, or an act of a user. */

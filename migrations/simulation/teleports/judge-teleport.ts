@@ -13,7 +13,7 @@ export interface TeleportJudgement {
   faults: string[];
   /** The troubles that came about, and when. */
   log: string[];
-  /** How each try of the source has ended; the last one is missing where its process ended. */
+  /** Outcome of each try of the source; the last one is missing where its process ended. */
   sourceEnds: SourceEnd[];
   targetEnds: TargetEnd[];
   /** Things that have happened, and when the last one did: equal in two runs of one scenario. */

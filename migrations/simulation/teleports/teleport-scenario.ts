@@ -10,7 +10,7 @@ import type { UserAct } from '../user-acts.ts';
 const DECIDING_WORDS = ['lock-media', 'hand-over', 'ACK', 'NACK'] as const;
 export type DecidingWord = (typeof DECIDING_WORDS)[number];
 
-/** When something goes wrong: after a time, after operations of a disk, or after a word has been sent. */
+/** Moment of a trouble: after a time, after operations of a disk, or after a word has been sent. */
 export type TeleportTroubleTime =
   | { afterMs: number }
   | { afterWorks: number; of: HostName }
@@ -51,7 +51,7 @@ export interface TeleportScenario {
   /** A relay stands between both. */
   isRelayed: boolean;
   link: Scenario['link'];
-  /** How often the user of the source tries. */
+  /** Number of tries of the source's user. */
   tries: number;
   troubles: TeleportTrouble[];
 }

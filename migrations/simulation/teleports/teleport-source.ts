@@ -12,7 +12,7 @@ import type { SimulatedProcess } from '../simulated-process.ts';
 import { isDone, type UserAct } from '../user-acts.ts';
 import { AGAIN_MS, PASSWORD, type TeleportGround } from './teleport-ground.ts';
 
-/** How a try has ended: `handed-over`, or the code of its error. */
+/** Outcome of a try: `handed-over`, or the code of its error. */
 export type SourceEnd = 'handed-over' | (string & {});
 
 /** The source: a machine that runs in a process, and a user who teleports it. */
@@ -25,7 +25,7 @@ export class TeleportSource {
   isOver = false;
   readonly #ground: TeleportGround;
   readonly #running: RunningMachine;
-  /** How the machine is if nobody teleports it. */
+  /** State of the machine apart from teleports. */
   #wanted: MachineState = 'running';
   #abort: AbortController | undefined;
 
@@ -112,7 +112,7 @@ export class TeleportSource {
       this.#fault(`the machine that ${when} is not the one that was sent: ${now.steps} steps, ${sent?.steps}`);
   }
 
-  /** A machine that stays is as if nobody had teleported it; one that was handed over stands for good. */
+  /** A machine that stays is as if nobody had teleported it; one that was handed over never runs here again. */
   #judgeMachine(end: SourceEnd): void {
     const { state, memory } = this.#running;
     if (end === 'handed-over') {

@@ -7,13 +7,13 @@ import { receiveState } from '../../teleporter/receive.ts';
 import type { SimulatedProcess } from '../simulated-process.ts';
 import { AGAIN_MS, PASSWORD, type TeleportGround } from './teleport-ground.ts';
 
-/** Where the target writes. */
+/** File that the target writes. */
 const PATH = '/machines/vm.sav';
 /** Content of the file before. */
 const OLD = 'another file';
 const OTHER = '/machines/other.sav';
 
-/** How a try has ended: `handed-over`, `declined`, or the code of its error. */
+/** Outcome of a try: `handed-over`, `declined`, or the code of its error. */
 export type TargetEnd = 'handed-over' | 'declined' | (string & {});
 
 /** The target: a user who starts a program that waits for a source, until one has brought a machine. */

@@ -30,7 +30,7 @@ export class GuestMappings {
   #isInUse = false;
   #list: GuestMapping[] = [];
   #state: 'new' | 'floating' | 'fixed' | 'disabled' = 'new';
-  /** Where they were fixed in a saved state that was loaded. */
+  /** Area where the loaded state had them fixed. */
   restoredFixed: FixedArea | undefined;
   #fixed: FixedArea | undefined;
   /** Called when shadow tables have to be synced. */

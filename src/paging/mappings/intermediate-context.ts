@@ -38,7 +38,7 @@ const PD_PAE = 5;
 const PDPT_PAE = 9;
 const PDPT_LONG = 10;
 const PML4 = 11;
-/** Which of a pair of tables. */
+/** Index within a pair of tables. */
 const VIRTUAL = 0;
 const IDENTITY = 1;
 

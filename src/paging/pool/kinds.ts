@@ -22,8 +22,8 @@ export interface PoolKind {
   /** The guest's table that it shadows and that is therefore write-monitored. */
   guest?: { entrySize: 4 | 8; slots: SlotRule };
   /**
-   * Kinds of one family can stand for the same guest page at a time: X are tables of 32-bit guests, Y of others, P
-   * stand for memory that is no table. A page that is used as another family's has been reused.
+   * Kinds of one family can shadow the same guest page at a time: X are tables of 32-bit guests, Y of others, P is for
+   * memory that is no table. A page that is used as another family's has been reused.
    */
   family?: 'X' | 'Y' | 'P';
 }

@@ -24,7 +24,7 @@ export interface PoolCounts {
   reuses: number;
   /** Tables that could not be had: the guest page can't be monitored, or every page of the pool is locked. */
   refusals: number;
-  /** How often all tables were emptied. */
+  /** Number of times that all tables were emptied. */
   clearAll: number;
   /** Writes of the guest to tables that are watched. */
   monitoredWrites: number;

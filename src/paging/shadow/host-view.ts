@@ -16,8 +16,8 @@ const EFER_LONG = EFER_LME | EFER_LMA | EFER_NXE;
 
 /**
  * Host-physical memory as shadow tables see it: guest pages at page ID × 4096, tables of the pool from 2^40 on. Tables
- * with 32-bit entries hold the low half of a pool table's address, so with `narrow` pool tables are at the bottom. It
- * is read-only.
+ * with 32-bit entries hold the low half of a pool table's address, so with `narrow` pool tables are at the bottom.
+ * Read-only.
  */
 class HostView implements AddressSpaceMemory {
   readonly #paging: ShadowedMachine;

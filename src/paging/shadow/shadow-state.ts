@@ -19,7 +19,7 @@ import type { Tlb } from './tlb.ts';
 /** Control registers of a CPU, without CR2, which faults set. */
 export type Registers = Omit<ControlRegisters, 'cr2'>;
 
-/** How a machine's paging is shadowed. */
+/** Options of shadow paging. */
 export interface ShadowPagingOptions extends HostPaging, PoolOptions {
   /** CPUs of the machine; default 1. */
   cpus?: number;
@@ -29,7 +29,7 @@ export interface ShadowPagingOptions extends HostPaging, PoolOptions {
   physicalBits?: number;
 }
 
-/** How much the pool of shadow tables takes. */
+/** Limits of the pool of shadow tables. */
 export interface PoolOptions {
   /** Shadow tables at most; default 1024. */
   poolPages?: number;
@@ -64,9 +64,9 @@ export interface CpuCounts {
 }
 
 /**
- * How a mode change ended. `pae-disabled`: the guest has no PAE by CPUID, and the machine stops with the run-time error
- * PAEmode; `no-root`: the root can't be allocated (VERR_PGM_POOL_FLUSHED); `cr3-not-in-memory`: CR3 leads to no RAM
- * (VERR_INTERNAL_ERROR_2), and every access faults; `switcher-refused`: nothing has changed; `not-combinable`: the
+ * Outcome of a mode change. `pae-disabled`: the guest has no PAE by CPUID, and the machine stops with the run-time
+ * error PAEmode; `no-root`: the root can't be allocated (VERR_PGM_POOL_FLUSHED); `cr3-not-in-memory`: CR3 leads to no
+ * RAM (VERR_INTERNAL_ERROR_2), and every access faults; `switcher-refused`: nothing has changed; `not-combinable`: the
  * guest can't be shadowed in the shadow mode that it keeps, and every access is emulated.
  */
 export type ModeChangeStatus =

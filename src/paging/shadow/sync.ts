@@ -183,7 +183,7 @@ export class ShadowSync {
   #takeBig(level: ShadowLevel, linear: number, walker: Walker): number {
     const span = 2 ** level.shift;
     const base = walker.gcPhys - (linear % walker.pageSize) + Math.floor((linear % walker.pageSize) / span) * span;
-    // Where the part has no memory, the table would stay empty.
+    // For a part without memory the table would stay empty.
     if (!this.#memory.ranges.firstOverlap(base, base + span)) return NIL_INDEX;
     const kind = level.big as PoolKind;
     if (kind === KINDS.PD64_PHYS) return this.#pool.take(kind, base, { cached: false });

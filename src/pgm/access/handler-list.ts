@@ -32,7 +32,7 @@ export interface RawCallback {
 
 /** PGMPHYSHANDLER: a physical access handler. */
 export interface PhysHandler {
-  /** Which accesses it gets. */
+  /** Accesses that it gets. */
   readonly kind: HandlerKind;
   /** Guest-physical address of the first byte. */
   readonly start: GuestPhys;

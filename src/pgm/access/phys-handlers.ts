@@ -16,7 +16,7 @@ import { HandlerMarks } from './handler-marks.ts';
 export class PhysHandlers {
   /** @internal */
   readonly list = new HandlerList();
-  /** How often `reset` was called. */
+  /** Number of calls of `reset`. */
   resets = 0;
   readonly #ranges: RangeList;
   readonly #marks: HandlerMarks;

@@ -3,8 +3,8 @@ import { RomProtection } from '../pages/page-states.ts';
 import type { RamRange } from '../pages/ram-range.ts';
 
 /**
- * PGMROMRANGE: a ROM. Each page of a shadowed ROM has a twin in RAM, and a protection, which says which of the two is
- * read, and where writes go. The page that is read stands in the RAM range, the other one here.
+ * PGMROMRANGE: a ROM. Each page of a shadowed ROM has a twin in RAM, and a protection, which decides which of the two
+ * is read, and which one written. The RAM range holds the page that is read, this range the other one.
  */
 export class RomRange {
   /** Guest-physical address of the first byte. */

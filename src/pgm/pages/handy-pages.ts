@@ -39,7 +39,7 @@ export class HandyPages {
     this.#account = account;
   }
 
-  /** How many it holds when it is full. */
+  /** Number of pages when it is full. */
   get size(): number {
     return HANDY_PAGES;
   }

@@ -101,7 +101,7 @@ export class RamRange {
     return this.pages;
   }
 
-  /** Where the block of a page ends, exclusive. */
+  /** End of the block of a page, exclusive. */
   blockEnd(page: number): number {
     return Math.min((blockOf(page) + 1) * BLOCK_PAGES, this.pages);
   }

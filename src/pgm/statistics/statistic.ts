@@ -11,7 +11,7 @@ export type StatisticVisibility = 'always' | 'used';
  */
 export type StatisticRow = readonly [path: string, kind: StatisticKind, description: string];
 
-/** How often an action was done, and how long it took, in ticks. */
+/** Number and duration of an action, in ticks. */
 export interface Profile {
   /** Number of actions. */
   periods: number;

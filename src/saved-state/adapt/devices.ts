@@ -58,7 +58,7 @@ export function refuseOtherBoards(own: MachineFacts, target: MachineFacts): void
     );
 }
 
-/** Where devices are on the bus, by `name/instance`. */
+/** Places of devices on the bus, by `name/instance`. */
 export function placesOf({ pciSlots = [] }: Pick<SavedState, 'pciSlots'>): Map<string, PciSlot> {
   const places = new Map<string, PciSlot>();
   for (const slot of pciSlots) {

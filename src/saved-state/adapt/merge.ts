@@ -4,7 +4,7 @@ import { codecFor } from '../../../formats/units/table.ts';
 import type { CollectedState, CollectedUnit } from '../reading/collect-units.ts';
 import type { Change, ChangeClass } from './change.ts';
 
-/** Where a unit of the result comes from. */
+/** Origin of a unit of the result. */
 export type Origin = 'own' | 'donor' | 'dropped';
 
 interface Working {

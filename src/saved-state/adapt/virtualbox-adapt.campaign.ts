@@ -27,7 +27,7 @@ const COUNTER = 0x1000;
 const PROBE = 0x2400;
 const SCANS = 0x2f14;
 const NOTHING = 0xffffffff;
-/** How long a guest runs, each time. */
+/** Time for which a guest runs, each time. */
 const SECONDS = 2;
 const SECONDS_ON_A_BUSY_HOST = 15;
 /** Machines whose units can all be written in older versions. */

@@ -11,8 +11,8 @@ import { compareMemory } from './compare-memory.ts';
 import { Comparison } from './comparison.ts';
 import type { Difference } from './difference.ts';
 
-// Each rule was tried with the loader of 7.2.22 (npm run campaign -- virtualbox). It stops at the first difference, in
-// the order of the units.
+// Each rule was tried with the loader of 7.2.22 (npm run campaign -- virtualbox). That loader stops at the first
+// difference, in the order of the units.
 
 /**
  * Differences between the machine of a state and the machine that is to load it. @param notJudged gets facts that

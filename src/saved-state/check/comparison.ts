@@ -53,7 +53,10 @@ export class Comparison {
     this.differences.push({ at, finding: { severity: 'error', code, vboxCode, message, place } });
   }
 
-  /** Where the loader compares: pgm and the list of devices in their first pass, devices and CPUs in the final one. */
+  /**
+   * Index of the unit at which the loader compares: the first pass for pgm and the list of devices, the final one for
+   * devices and CPUs.
+   */
   #indexOf(name: string, instance: number | undefined): number {
     const isFirst = name === 'pgm' || name === 'pdm';
     const { units } = this.state;

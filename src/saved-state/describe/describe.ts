@@ -21,7 +21,7 @@ export interface UnitDescription {
   version: number;
   /** The pass that wrote it. */
   pass: Pass;
-  /** Where its header stands in the file. */
+  /** Offset of its header in the file. */
   offset: number;
   /** Bytes in the file. */
   size: number;

@@ -45,7 +45,7 @@ const WITHOUT_CODE: Words = [
   [/is already locked (?:by|for) a session/i, 'machine-in-use'],
 ];
 /**
- * Words without a code that tell of a failure in messages only: in logs they stand for everyday troubles, and failures
+ * Words without a code that tell of a failure in messages only: in logs they tell of everyday troubles, and failures
  * have codes.
  */
 const MESSAGES_WITHOUT_CODE: Words = [

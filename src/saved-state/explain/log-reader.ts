@@ -15,7 +15,7 @@ export interface LogFinding extends LogPlace {
   explanation: Explanation;
 }
 
-/** A finding with its line of the log, which stands in for missing messages. */
+/** A finding with its line of the log, which replaces a missing message. */
 type Kept = LogFinding & { said: string };
 
 /** A log of rubbish must not fill the memory. */

@@ -39,7 +39,7 @@ export interface ExtractPart {
   unit?: string;
 }
 
-/** Where everything goes. */
+/** Places of all parts in the output. */
 export interface ExtractPlan {
   what: 'memory' | 'rom' | 'mmio2';
   layout: ImageLayout;

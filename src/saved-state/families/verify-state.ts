@@ -31,7 +31,7 @@ export interface StateReport {
   state?: StateView;
 }
 
-/** How a state is verified, and who is told. */
+/** Options of verifying. */
 export type VerifyStateOptions = Pick<VerifyOptions, 'onProgress' | 'signal' | 'threads'>;
 
 const VERIFIERS: Record<
@@ -47,8 +47,8 @@ const VERIFIERS: Record<
 };
 
 /**
- * Makes every check that there is, whoever wrote the state. @throws EnvironmentError, InterruptedError; UsageError for
- * a disk image whose snapshot is to be chosen; damage is in the report
+ * Makes all checks, for a state of any family. @throws EnvironmentError, InterruptedError; UsageError for a disk image
+ * whose snapshot is to be chosen; damage is in the report
  */
 export async function verifyState(whole: ByteSource, options: VerifyStateOptions = {}): Promise<StateReport> {
   const { family, source } = await familyOf(whole);

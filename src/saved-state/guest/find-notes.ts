@@ -18,8 +18,7 @@ export interface NoteSearchOptions {
 }
 
 /**
- * Where notes named VMCOREINFO seem to stand in a state's RAM, ascending, at most `MAX_NOTES`; their text is not
- * checked.
+ * Addresses of possible VMCOREINFO notes in a state's RAM, ascending, at most `MAX_NOTES`; their text is not checked.
  */
 export async function findNotes(source: ByteSource, { signal, onProgress }: NoteSearchOptions): Promise<GuestPhys[]> {
   // Linux has its note at the start of a page since 4.13. The other search has to decompress all of memory.

@@ -19,7 +19,7 @@ import type { SavedState } from '../reading/state.ts';
 import { memoryMap, mmio2Address } from './memory-map.ts';
 
 /**
- * Where a machine has its ROMs, MMIO2 and MMIO ranges, and which devices they belong to. Addresses and sizes in bytes,
+ * Places of a machine's ROMs, MMIO2 and MMIO ranges, and the devices that they belong to. Addresses and sizes in bytes,
  * page aligned.
  */
 export interface MachineLayout {

@@ -72,7 +72,10 @@ function mappedMmio2(state: SavedState): MemoryRegion[] {
   return regions;
 }
 
-/** Where an MMIO2 range of versions 10 and later was mapped; undefined where it was not, or the state does not tell. */
+/**
+ * Address at which an MMIO2 range of versions 10 and later was mapped; undefined where it was not, or the state does
+ * not tell.
+ */
 export function mmio2Address(
   state: SavedState,
   range: { device: string; instance: number; region: number },

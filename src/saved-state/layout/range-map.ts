@@ -7,7 +7,7 @@ import type { RangeNaming } from '../reading/state-view.ts';
 import type { MachineLayout } from './machine-layout.ts';
 
 /**
- * Where a ROM or MMIO2 page of a state is in a layout: index in its list, page within the range; undefined where it is
+ * Place of a ROM or MMIO2 page of a state in a layout: index in its list, page within the range; undefined where it is
  * in none.
  */
 export type PlaceOfPage = (kind: number, id: number, page: number) => { index: number; page: number } | undefined;

@@ -20,7 +20,7 @@ const BRIDGES = [
   { bus: 2, devfn: 0xc0 },
 ] as const;
 
-/** Where the second controller of a kind sits; the third one has the next place, and so on. */
+/** Place of the second controller of a kind; the third one has the next place, and so on. */
 const SECOND: Readonly<Record<string, Omit<BusPlace, keyof PdmDevice>>> = {
   ahci: { bus: 1, devfn: 0x00 },
   lsilogicscsi: { bus: 1, devfn: 0x38 },

@@ -8,7 +8,7 @@ const VERSIONS = { attachments: 7, drives: 9, defaults: 16 } as const;
 const IDE_CHIPS = ['PIIX3', 'PIIX4', 'ICH6'];
 /** Without a word about the model. */
 const OLD_NETWORK = 'Am79C970A';
-/** Where the only DVD drive was. */
+/** Place of the only DVD drive. */
 const DVD = { port: '1', device: '0' } as const;
 
 /** Minor number of the version of settings, 20 for `1.20-linux`. */
@@ -49,7 +49,7 @@ function ports(hardware: Element, name: string, oldName: string): Element {
   return { Port: [...children(child(hardware, name), 'Port'), ...children(child(hardware, oldName), 'Port')] };
 }
 
-/** Since 4.3 each controller has an element, before the one that there was had attributes. */
+/** Since 4.3 each controller has an element; before, the only one had attributes. */
 function usbControllers(hardware: Element): Element[] {
   const today = children(child(child(hardware, 'USB'), 'Controllers'), 'Controller');
   const { enabled, enabledEhci } = child(hardware, 'USBController');

@@ -21,7 +21,7 @@ import { BLOCK_SIZE, type FileHashes, type FileStretch, hashFile } from './file-
 import { rootOfRanges, treeRoot } from './hash-tree.ts';
 import { type Manifest, type ManifestOptions, rootText } from './manifest.ts';
 
-/** How a state differs from its manifest. */
+/** Differences of a state from its manifest. */
 export interface ManifestReport {
   /** The file is, byte for byte, the one that the manifest was made of. */
   same: boolean;

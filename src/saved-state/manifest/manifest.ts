@@ -14,7 +14,7 @@ import { rootOfRanges, treeRoot } from './hash-tree.ts';
 /** Hashes and facts of a good state, with which later damage can be located. */
 export interface Manifest {
   manifest: 'savkit/manifest/1';
-  /** When it was made, ISO 8601. */
+  /** Time at which it was made, ISO 8601. */
   created: string;
   /** The file as a whole. */
   file: { name: string; size: number; sha256: string; blocks: BigUint64Array };

@@ -17,7 +17,7 @@ export interface MemorySettings {
 
 /** A machine as described by a command line, or by libvirt's settings of a domain. */
 export interface GuestSettings {
-  /** Where they come from, for people. */
+  /** Their source, for people. */
   name: string;
   /** As in the settings, such as `pc` or `pc-i440fx-7.2`; absent: QEMU's default. */
   machineType?: string;
@@ -37,7 +37,7 @@ export interface GuestSettings {
   unknown: string[];
 }
 
-/** How CPUs sit in sockets. */
+/** Sockets, cores and threads. */
 export interface Topology {
   cpus: number;
   sockets?: number;

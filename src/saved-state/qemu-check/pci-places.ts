@@ -11,7 +11,7 @@ interface Bus {
   slots: number;
 }
 
-/** Where devices sit on the PCI buses of a machine. QEMU gives a device without an address the first free slot. */
+/** Places of devices on the PCI buses of a machine. QEMU gives a device without an address the first free slot. */
 export class PciPlaces {
   readonly #buses = new Map<string, Bus>();
   readonly #first: Bus;

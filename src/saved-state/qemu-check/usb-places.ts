@@ -1,6 +1,6 @@
 import type { GuestDevice } from './guest-settings.ts';
 
-/** Where devices sit on the USB of a machine. QEMU gives a device without a port the first free one. */
+/** Places of devices on the USB of a machine. QEMU gives a device without a port the first free one. */
 export class UsbPlaces {
   readonly #buses: { id: string | undefined; path: string; ports: number; taken: Set<string> }[] = [];
 

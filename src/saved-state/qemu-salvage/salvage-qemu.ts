@@ -11,7 +11,7 @@ import type { LostPages } from './page-sets.ts';
 import { type QemuSurvey, surveyQemu } from './survey-qemu.ts';
 import { writeSalvagedQemu } from './write-salvaged-qemu.ts';
 
-/** How a state of QEMU is salvaged, and who is told. */
+/** Options of salvaging a state of QEMU. */
 export interface QemuSalvageOptions extends Pick<WalkOptions, 'signal'> {
   /** Missing pages become zeros; else they are left out, and QEMU refuses the state. */
   fill?: 'zero';

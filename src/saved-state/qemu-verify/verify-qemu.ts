@@ -39,9 +39,7 @@ export interface QemuReport {
 /** The reader's findings about completeness; its others are about structure. */
 const LOSSES = new Set(['missing-section', 'twice']);
 
-/**
- * Makes every check that there is. @throws EnvironmentError, InterruptedError, UsageError; damage is in the report
- */
+/** Makes all checks. @throws EnvironmentError, InterruptedError, UsageError; damage is in the report */
 export async function verifyQemu(source: ByteSource, options: WalkOptions = {}): Promise<QemuReport> {
   const findings = new Findings();
   const levels: QemuReport['levels'] = {

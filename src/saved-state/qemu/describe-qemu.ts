@@ -17,7 +17,7 @@ export interface DiskSnapshotDescription {
   id: string;
   /** The user's name for it. */
   name: string;
-  /** When it was made, in ISO 8601. */
+  /** Time at which it was made, in ISO 8601. */
   date: string;
   /** Seconds that the guest's clock had run. */
   guestSeconds: number;
@@ -54,7 +54,7 @@ export interface QemuStateDescription {
   runState?: string;
   /** Sections of RAM and of devices, in file order. */
   sections: UnitDescription[];
-  /** How the borders of sections were found; `search` is a guess. */
+  /** Means by which the borders of sections were found; `search` is a guess. */
   split: 'description' | 'search';
   /** Guest memory. */
   memory: {

@@ -5,7 +5,7 @@ import { child, children, type Element, number, parseSettings, textOf } from '..
 export interface LibvirtDomain {
   /** Name of the domain. */
   name?: string;
-  /** Its UUID, as it stands there. */
+  /** UUID, as the XML has it. */
   uuid?: string;
   /** Machine type such as `pc-i440fx-7.2`. */
   machine?: string;

@@ -48,7 +48,7 @@ export interface QemuState {
   descriptionJson?: Uint8Array;
   /** Offset of the description in the file. */
   descriptionOffset?: number;
-  /** How the borders of device sections were found; `search` is a guess. */
+  /** Means by which the borders of device sections were found; `search` is a guess. */
   split: 'description' | 'search';
   /** Bytes after the last part of the stream. */
   trailing: number;

@@ -14,7 +14,7 @@ export interface Finding {
   qemuSays?: string;
   /** One line for people. */
   message: string;
-  /** Where in the file. */
+  /** Place in the file. */
   place: Place;
   /** savkit does not support this part, which is no fault of the file. */
   unsupported?: true;

@@ -22,7 +22,7 @@ export interface StateView {
   readonly live: boolean;
   /** Units of VirtualBox, sections of QEMU; in file order. */
   readonly units: readonly UnitSummary[];
-  /** Units stand in the file at their offsets; false where the file is compressed, or scattered over an image. */
+  /** Units are in the file at their offsets; false where the file is compressed, or scattered over an image. */
   readonly unitsHavePlaces: boolean;
   /** CPUs: registers, and facts for walks of the guest's tables. */
   readonly cpus: StateCpus;
@@ -50,9 +50,9 @@ export interface StateCpus {
   missing?: string;
 }
 
-/** Where the memory of a saved machine lies. */
+/** Layout of a saved machine's memory. */
 export interface StateMemory {
-  /** Where the guest finds its memory, ascending. */
+  /** Regions of guest-physical memory, ascending. */
   regions: readonly MemoryRegion[];
   /** ROMs of VirtualBox's states; QEMU's are among `mmio2`. */
   roms: readonly NamedRange[];

@@ -72,7 +72,7 @@ export class PageSurvey {
       const group = groupOf(kind, batch.id[i]);
       const page = batch.page[i];
       batch.decode(i, this.#page, 0);
-      // 0 stands for pages that were not there.
+      // 0 means that the page was not there.
       const hash = xxh64(this.#page) ^ BigInt((kind << 8) | batch.protection[i]) || 1n;
       this.#notes.note(
         pass,

@@ -5,7 +5,7 @@ import { openFile } from '../../../formats/files/source.ts';
 import type { BenchContext, BenchRow } from '../../bench/row.ts';
 import { salvage } from './salvage.ts';
 
-/** Where the copy is damaged, as shares of its size. */
+/** Places of the damages of the copy, as shares of its size. */
 const DAMAGES = [0.2, 0.5, 0.8];
 const DAMAGE = Buffer.alloc(64, 0x5a);
 

@@ -6,7 +6,7 @@ import type { PageGroup, PageNotes } from './page-survey.ts';
 /** Pages of one pgm unit, by group. */
 export type PassPages = ReadonlyMap<PageGroup, FrameSet>;
 
-/** Which of both readings. */
+/** Index of a reading. */
 type Side = 0 | 1;
 
 /** Facts about the pages of one group in one pass. */

@@ -8,7 +8,7 @@ const WORTHWHILE = 400 * MIB;
 const USEFUL = 2;
 const MAX_THREADS = 16;
 
-/** How many threads to read with: as many as asked for; by default two for large files, where a processor is idle. */
+/** Number of threads to read with: as many as asked for; by default two for large files, where a processor is idle. */
 export function chooseThreads({ fd, size = 0 }: ByteSource, wanted: number | undefined): number {
   if (fd === undefined) return 1;
   if (wanted !== undefined) return Math.max(1, Math.min(MAX_THREADS, Math.floor(wanted)));

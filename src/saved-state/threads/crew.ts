@@ -30,8 +30,8 @@ const FIRST_PAUSE = 8;
 const LONGEST_PAUSE = 256;
 
 /**
- * Threads that work on batches of pages for the one that reads. It does not wait for threads that get no processor: a
- * job that is not begun when it is needed, it does itself.
+ * Threads that work on batches of pages for the one that reads. The reading thread does not wait for threads that get
+ * no processor: a job that is not begun when its result is needed, it does itself.
  */
 export class Crew {
   readonly #jobs: PageJob[];
@@ -77,7 +77,7 @@ export class Crew {
 
   /**
    * Hands over a batch, with the bytes up to its end that the CRC of the file still needs; undefined where no job is
-   * free, the batch does not stand in the file, or jobs were late.
+   * free, the batch is not in the file as such, or jobs were late.
    */
   give(batch: PageBatch, targets?: Float64Array): PageJob | undefined {
     if (this.#pauseLeft > 0) {
@@ -158,7 +158,7 @@ export class Crew {
     job.free();
   }
 
-  /** Where the system gives no thread, everything is done here. */
+  /** If the system gives no thread, everything is done here. */
   #start(order: CrewOrder): Worker[] {
     const lose = () => {
       this.#isBroken = true;

@@ -36,7 +36,7 @@ export function expectSameMachine(units: MachineUnits, template: Template): void
   expectQuiet(template, cpus, boardOf(units));
 }
 
-/** Which machine of QEMU's goes with which chipset, by the unit of its bus. */
+/** QEMU's machine types by chipset, which is known by the unit of its bus. */
 const BOARDS = [
   { unit: 'pci/0', chipset: 'PIIX3', machine: /^pc(-i440fx.*|-\d.*)?$/, name: 'pc-i440fx' },
   { unit: 'ich9pci/0', chipset: 'ICH9', machine: /^(pc-)?q35/, name: 'pc-q35' },

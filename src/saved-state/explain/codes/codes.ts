@@ -5,10 +5,10 @@ import { MACHINE_CODES } from './machine-codes.ts';
 import { MEMORY_CODES } from './memory-codes.ts';
 import { SSM_CODES } from './ssm-codes.ts';
 
-/** Codes that mean a failure wherever they stand in a log. */
+/** Codes that mean a failure anywhere in a log. */
 const TELLING: readonly CodeRow[] = [...SSM_CODES, ...MEMORY_CODES, ...CPU_CODES];
 
-/** Names of the codes that mean a failure wherever they stand in a log. */
+/** Names of the codes that mean a failure anywhere in a log. */
 export const TELLING_CODES: ReadonlySet<string> = new Set(TELLING.map(([name]) => name));
 
 /** All codes of VirtualBox that are known. */

@@ -9,7 +9,7 @@ const HALF_TURN = 0x80_0000n;
 /** Bit of the event register: the timer raises an interrupt. */
 const TIMER_ENABLED = 1;
 
-/** When the timer's flag is raised next, in its ticks. */
+/** Tick at which the timer's flag is raised next. */
 function nextOverflow({ now }: Moment): bigint {
   return ((now * TIMER_HZ) / SECOND + HALF_TURN) & ~(HALF_TURN - 1n);
 }

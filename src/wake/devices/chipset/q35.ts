@@ -20,7 +20,7 @@ const POWER_PORTS = 0x40;
 const POWER_PORT_BITS = 0xff80;
 const POWER_CONTROL = 0x44;
 const POWER_ENABLED = 0x80;
-/** Where the chip's other registers show in memory. */
+/** Register with the address at which the chip's other registers appear in memory. */
 const CHIP_REGISTERS = 0xf0;
 const SHOWN = 1;
 
@@ -93,7 +93,7 @@ export const Q35: QemuBoard = {
     takePowerPorts(acpi, device, isOn ? config.getUint32(POWER_PORTS, true) & POWER_PORT_BITS : 0);
   },
 
-  // Configuration spaces do not show in memory: QEMU shows them at multiples of 256 MiB alone, VirtualBox elsewhere.
+  // Configuration spaces are not mapped into memory: QEMU maps them at multiples of 256 MiB only, VirtualBox elsewhere.
   putBridges(template, isaBridge) {
     const chipRegisters = isaBridge ? configView(isaBridge).getUint32(CHIP_REGISTERS, true) : 0;
     if ((chipRegisters & SHOWN) !== 0)

@@ -11,7 +11,7 @@ export const SEGMENTS = ['es', 'cs', 'ss', 'ds', 'fs', 'gs'] as const;
 
 /** Attribute bit of an unusable segment. */
 export const UNUSABLE = 0x10000;
-/** Attributes of a segment stand in the second word of its descriptor, from bit 8 on. */
+/** Attributes of a segment are in the second word of its descriptor, from bit 8 on. */
 export const ATTRIBUTES_SHIFT = 8;
 export const ATTRIBUTES = 0xf0ff;
 const PRESENT = 0x8000;
