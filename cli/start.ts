@@ -17,8 +17,8 @@ else if (words.join(' ') === '--version') void show(line`${version()}`);
 else void runToItsEnd();
 
 /**
- * Runs the command. If the command waits for something that cannot come, Node would end the process with exit code 0,
- * as if the work was done: that is reported as an error.
+ * Runs the command. If the command waits for an event that cannot happen, Node would end the process with exit code 0,
+ * as if the work was done; an error is reported instead.
  */
 async function runToItsEnd(): Promise<void> {
   const complain = () => custody.uncaught(new Error('savkit waits for something that cannot come any more'));

@@ -28,7 +28,7 @@ const LOOK_MS = 1000;
 /** Most sockets for machines of one name. */
 const MOST_SOCKETS = 1000;
 
-/** The machines of a daemon: those that have come, and those on their way. */
+/** The machines of a daemon: arrived ones, and arriving ones. */
 export class Household {
   readonly counts = { arrived: 0, notArrived: 0, refused: 0, movedOn: 0, saved: 0, faulty: 0 };
   readonly #options: ReceiveMachineOptions & { qemuArgs?: string };

@@ -36,7 +36,7 @@ export async function move(
 
 /** Forecast of the migration of a machine. */
 export interface MoveForecast {
-  /** Whether it would come to an end. */
+  /** Whether the migration would end. */
   isPossible: boolean;
   /** One line for people. */
   because: string;

@@ -13,7 +13,7 @@ export interface Leaving {
   tried: Map<string, string>;
   /** Earliest time of its next turn, by `performance.now`. */
   notBefore: number;
-  /** Number of times that a target told it to come later. */
+  /** Number of times that a target was busy. */
   waits: number;
 }
 
@@ -56,16 +56,14 @@ export class WaitingLine {
     this.#waiting.unshift(leaving);
   }
 
-  /**
-   * Puts a machine last, after a target told it to come later; after too many waits, that target is not tried any more.
-   */
+  /** Puts a machine last, since a target is busy; after too many waits, that target is not tried any more. */
   later(leaving: Leaving, { to }: DrainTarget, because: string): void {
     leaving.notBefore = performance.now() + LATER_MS;
     if (++leaving.waits > MOST_WAITS) leaving.tried.set(to, because);
     this.#waiting.push(leaving);
   }
 
-  /** Milliseconds until a machine that has to wait may come; at most LATER_MS. */
+  /** Milliseconds until the next waiting machine may go; at most LATER_MS. */
   get msToTurn(): number {
     const now = performance.now();
     const later = this.#waiting.map(({ notBefore }) => notBefore).filter((time) => time > now);

@@ -26,7 +26,7 @@ export interface AddOptions extends Pick<ManyOptions, 'recursive' | 'filesFrom' 
   paths: string[];
 }
 
-/** Puts files into the queue, except those that are in it already, and have not changed. */
+/** Puts files into the queue, except files that are in it already and have not changed. */
 export async function addFiles(
   queue: FleetQueue,
   options: AddOptions,

@@ -27,7 +27,7 @@ const OTHER_WORDS: Readonly<Record<string, readonly string[]>> = {
   control: ['pause', 'resume', 'stop', 'status', 'kill', 'throttle', 'ps'],
 };
 
-/** The commands that were probably meant by an unknown word. */
+/** Commands with names similar to an unknown word. */
 export function commandsMeant(word: string, commands: readonly string[]): string[] {
   const plain = word.toLowerCase();
   if (commands.includes(plain)) return [plain];

@@ -60,7 +60,7 @@ class Custody {
   /** To be called for failures of stdout. */
   outputFailed(error: NodeJS.ErrnoException): void {
     if (!this.#outputMatters) return;
-    // Also where a reader such as `head` wants no more: the exit code 0 would say that all of it is out, and good.
+    // Also when a reader such as `head` closes the pipe: exit code 0 would mean that all output was written, and good.
     tell(line`${EnvironmentError.from(error, 'write stdout').message}`);
     process.exit(ExitCode.ENVIRONMENT);
   }

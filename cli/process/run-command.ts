@@ -38,8 +38,8 @@ export type CommonOptions = OptionsOf<typeof withCommonOptions> & {
   /** Of long commands: print events as they happen. */
   ndjson?: boolean;
   /**
-   * The file that a command writes. With `-` stdout is for its bytes: a JSON document goes to stderr, except that of a
-   * refused command line, which comes before any bytes.
+   * The file that a command writes. With `-` its bytes go to stdout, and a JSON document to stderr. The document of a
+   * refused command line goes to stdout, as no bytes follow.
    */
   output?: string;
 };

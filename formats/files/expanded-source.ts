@@ -78,7 +78,7 @@ function guarded(source: ByteSource, { damage, close, atEnd }: Guard): ByteSourc
   };
 }
 
-/** An error that is not the packed stream's: that of its reader, or of the surroundings. */
+/** An error from the reader or the system, not from the packed stream. */
 function faultOf(error: unknown): unknown {
   const cause = (error as Error).cause ?? error;
   if (cause instanceof SavkitError) return cause;

@@ -21,8 +21,8 @@ export class FileName {
   }
 
   /**
-   * Gives the name to a file, and makes that durable. Where it fails all names are as before; only where that fails as
-   * well, the file stands (`isGiven`), and may be gone after a crash of the host.
+   * Gives the name to a file, and makes the name durable. On failure all names are put back as before. If that fails as
+   * well, the file keeps the name (`isGiven`), and may be gone after a crash of the host.
    * @param mayReplace another file may have the name
    * @throws EnvironmentError `EEXIST`; Error of the system
    */

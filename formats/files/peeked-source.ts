@@ -2,7 +2,7 @@ import { type ByteSource, withBeside } from './source.ts';
 
 /**
  * The first bytes of a source, and a source that still has them: a pipe gives them only once.
- * @param count fewer come where the source ends before
+ * @param count at most; fewer where the source ends before
  */
 export async function peek(source: ByteSource, count: number): Promise<{ head: Uint8Array; source: ByteSource }> {
   const target = new Uint8Array(count);

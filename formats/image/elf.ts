@@ -40,7 +40,7 @@ const READABLE = 4;
 const SIZES = { ehsize: HEADER_SIZE, phentsize: PROGRAM_HEADER_SIZE, shentsize: 64, shnum: 0, shstrndx: 0 };
 
 /**
- * The field for the number of program headers has 16 bits with one special value, and one header is that of the notes.
+ * The field for the number of program headers has 16 bits with one special value, and one header describes the notes.
  */
 export const MAX_SEGMENTS = 65533;
 

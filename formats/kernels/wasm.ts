@@ -57,7 +57,7 @@ class Kernels {
   readonly #input: number;
   readonly #slotSize: number;
   readonly #freeSlots: number[];
-  /** Memory that was never given back comes back when its view is collected. */
+  /** Frees memory that was never given back, when its view is garbage-collected. */
   readonly #forgotten = new FinalizationRegistry((slot: number) => this.#freeSlots.push(slot));
 
   constructor(wasm: Exports) {

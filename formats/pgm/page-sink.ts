@@ -1,6 +1,6 @@
 import type { PageBatch } from './page-batch.ts';
 
-/** Takes pages in file order; where a page comes several times, the last one counts. */
+/** Takes pages in file order; of several copies of a page, the last one counts. */
 export interface PageSink {
   /** Takes a batch, borrowed until the promise resolves. Rejecting stops the reading. */
   take(batch: PageBatch): void | Promise<void>;

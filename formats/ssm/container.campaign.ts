@@ -9,8 +9,8 @@ import { openContainer } from './open.ts';
 import { PayloadReader } from './payload.ts';
 
 // Fuzzes the readers: npm run campaign -- container [--seconds 60] [--seed N] [STATE…] Real states are changed in one
-// to several places; whatever comes of it, reading ends in values or in a SavkitError, soon, and in little memory. A
-// V2.0 file that was changed is never taken for whole.
+// to several places; every reading must end in values or in a SavkitError, soon, and in little memory. A V2.0 file that
+// was changed is never taken for whole.
 
 const { values, positionals } = parseArgs({
   options: { seconds: { type: 'string', default: '60' }, seed: { type: 'string' } },

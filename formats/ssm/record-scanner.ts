@@ -77,7 +77,7 @@ export class RecordScanner {
       }
       return 'full';
     } finally {
-      // Also after damage: the records before it are good.
+      // Also after damage, since the records before it are good.
       window.position = p;
     }
   }

@@ -12,7 +12,7 @@ export interface OneOfMany<M extends TargetMachine> {
   options: ReceiverOptions;
   /** The machine has arrived, and is this side's. */
   onArrived(machine: M): void;
-  /** The machine will not come. */
+  /** Called when the machine will not arrive. */
   onGone(error: SavkitError): void;
   /** The migration is over: no connection belongs to it any more. */
   onEnd(): void;
@@ -103,7 +103,7 @@ export class Receivers<M extends TargetMachine = TargetMachine> {
       await incoming.receiver.serve(greeting, peer);
     } finally {
       incoming.links--;
-      // No machine has come: the connection was a query, or broke before the machine.
+      // No machine has arrived: the connection was a query, or broke before the machine.
       if (incoming.links === 0 && incoming.receiver.isIdle) this.#forget(migration);
     }
   }

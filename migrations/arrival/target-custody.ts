@@ -28,11 +28,11 @@ export interface CustodyOptions {
  * Decides at the target whether the machine runs: keeps the state of the hand-over, its record and the machine in step.
  */
 export class TargetCustody<M extends TargetMachine = TargetMachine> {
-  /** The machine, when it is this side's. Rejects when it will not come: cancelled, or given up. */
+  /** The machine, once it belongs to this side. Rejects when the migration is cancelled or given up. */
   readonly arrived: Promise<M>;
   readonly #host: TargetHost<M>;
   readonly #options: CustodyOptions;
-  /** Ends the link over which the machine comes. */
+  /** Ends the link over which the machine arrives. */
   readonly #endLink: () => Promise<void>;
   #resolve!: (machine: TargetMachine) => void;
   #reject!: (error: Error) => void;
@@ -49,7 +49,7 @@ export class TargetCustody<M extends TargetMachine = TargetMachine> {
     this.arrived.catch(() => {});
   }
 
-  /** No machine will come. */
+  /** Ends the wait for a machine. */
   readonly fail = (error: Error): void => this.#reject(error);
 
   tell(event: ReceiveEvent): void {
@@ -157,7 +157,7 @@ export class TargetCustody<M extends TargetMachine = TargetMachine> {
   async giveUp(arrival: Arrival, error: Error): Promise<void> {
     if (arrival.state !== 'ended') arrival.enter('give-up');
     // If writing fails, a record that still says `receiving` means the same. A machine that was ready is given up only
-    // once that is written.
+    // after the record has been written.
     try {
       if (arrival.machine) await arrival.decide('gave-up');
     } finally {

@@ -34,7 +34,7 @@ export class TargetSession {
   readonly #others: FrameChannel[] = [];
   readonly #disks: FrameChannel[] = [];
   #intake: PageIntake | undefined;
-  /** Time by which a frame has to come that is more than a sign of life. */
+  /** Time by which a frame other than a sign of life has to arrive. */
   #deadline = Number.POSITIVE_INFINITY;
   #isOver = false;
   #hasToldOfRunning = false;
@@ -163,7 +163,7 @@ export class TargetSession {
     return frame;
   }
 
-  /** Moves the deadline, after a frame or a piece of a disk has come. */
+  /** Moves the deadline, after a frame or a piece of a disk has arrived. */
   #noteSign(): void {
     this.#deadline = clock() + this.channel.timeOuts.frame * PATIENCE;
   }

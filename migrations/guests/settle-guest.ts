@@ -105,8 +105,8 @@ function isAnother(found: readonly GuestProcess[], { pid }: GuestRecord): boolea
 }
 
 /**
- * Lets the guest run, unless it runs already or was paused before. A guest that has come here and moved on, or is about
- * to, may run at another host: it is left as it is.
+ * Lets the guest run, unless it runs already or was paused before. A guest that has moved on from here, or is about to,
+ * may run at another host, so it is left as it is.
  */
 async function letRun(qmp: QmpClient, status: string, { wasPaused, side }: DecisionRecord): Promise<Settlement> {
   const hasMovedOn = side === 'target' && status === MOVED_ON;

@@ -9,7 +9,7 @@ import { MigrationError } from '../wire/migration-error.ts';
 
 /**
  * Reads a stream of QEMU, and leaves out the memory in it that savkit moves itself. A QEMU that loads the result keeps
- * those pages as they are, as it does not check whether any have come.
+ * those pages as they are, since it does not check that the stream holds them.
  * @param moved names of the blocks that savkit moves
  * @param capabilities added to those that the stream names
  * @throws FormatError, UnsupportedError for a stream that is not understood

@@ -60,7 +60,7 @@ async function resolveAlone(records: RecordsAtHand): Promise<ResolvedRecords> {
   const paths = { [own.side]: path, ...(peer && peerPath !== undefined ? { [peer.side]: peerPath } : {}) };
   for (const { side, decision } of resolution.write) {
     const record = side === own.side ? own : (peer as DecisionRecord);
-    // If a process has decided or ended meanwhile, another decision has to be written.
+    // If a process has decided or ended meanwhile, a different decision has to be written.
     const now = await readRecord(paths[side]);
     if (now.decision !== record.decision || aliveOf(record) !== aliveBefore[side]) return resolveAlone(records);
     await writeRecord(paths[side], { ...record, decision, at: world.time.date() });

@@ -27,7 +27,7 @@ export class PageHashes {
     this.words[page * 2 + 1] = words[from * 2 + 1];
   }
 
-  /** Sets the hash of a page to that of zeros. */
+  /** Sets the hash of a page to 0, for zeros. */
   setZero(page: number): void {
     this.words[page * 2] = 0;
     this.words[page * 2 + 1] = 0;

@@ -10,8 +10,8 @@ const QUIET_TURNS = 10;
 const STEP_MS = 1000;
 
 /**
- * In the tests to come, here or in this `describe`, time passes only as all are waiting: a busy host makes nobody late,
- * and no wait takes time. For what goes on in this process alone, without sockets, files and threads.
+ * In the following tests, here or in this `describe`, time passes only while everything waits: a busy host delays
+ * nothing, and no wait takes time. For code that uses no sockets, files and threads.
  */
 export function useIdleTime(): void {
   let leave: () => Promise<void>;

@@ -9,10 +9,10 @@ import { RECORDS } from './simulated-process.ts';
 
 /** Incidents that harm links alone, or nobody. */
 const OF_LINKS: ReadonlySet<Incident['kind']> = new Set(['cut', 'part', 'clock', 'copy']);
-/** Why a machine may stay then. */
+/** Reasons for which a machine may stay after such incidents. */
 const REASONS_OF_LINKS: ReadonlySet<string> = new Set([
   ...['link-lost', 'peer-silent', 'ETIMEDOUT', 'ECONNREFUSED', 'ECONNRESET'],
-  // Also after the time for which the target keeps a machine whose link is lost.
+  // These are possible also after the target has given up a machine whose link was lost.
   ...['time-limit', 'too-many-stops', 'too-many-rounds', 'is-over'],
 ]);
 

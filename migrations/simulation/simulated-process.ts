@@ -92,7 +92,7 @@ const IDLE_LOOK_MS = 20;
 /** Shares of processor time that a process may measure; drawn at random, as the simulation has no load. */
 const SHARES = [0, 0.3, 0.9, 1];
 
-/** A process of a simulated host: it has a `world` of its own, and all that waits in it ends with it. */
+/** A process of a simulated host. Each has a `world` of its own, and its waits end with it. */
 export class SimulatedProcess {
   readonly host: SimulatedHost;
   readonly pid: number;

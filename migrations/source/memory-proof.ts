@@ -44,7 +44,7 @@ export class MemoryProof {
 
   /**
    * To be called when the machine is paused. A machine that finds dirty pages by comparing all memory does the source's
-   * part of the proof with that; a machine may come to this only now, when its tracking has failed.
+   * part of the proof by this comparison; a machine whose tracking has failed compares only now.
    */
   async takeLastDirty(into: PageSet): Promise<void> {
     const start = clock();
@@ -55,8 +55,8 @@ export class MemoryProof {
   }
 
   /**
-   * To be called when the machine is paused and all dirty pages were sent: gives the pages that differ all the same.
-   * There are none where a machine finds dirty pages by comparing.
+   * To be called when the machine is paused and all dirty pages were sent: gives the pages that differ nevertheless.
+   * There are none if the machine finds dirty pages by comparing.
    */
   async compareAll(): Promise<PageSet> {
     if (this.#machine.comparesMemory) return new PageSet(this.#space.pageCount);

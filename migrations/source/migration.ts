@@ -115,10 +115,7 @@ class SourceMigration {
     throw timeLimit(`${timeIsOver(limits.now)}, and ${vain}; last: ${error.message}`);
   }
 
-  /**
-   * Resumes the machine after a hand-over that did not come about. @throws MigrationError when that has happened too
-   * often
-   */
+  /** Resumes the machine after a hand-over that failed. @throws MigrationError when hand-overs have failed too often */
   async #goOn(error: unknown): Promise<void> {
     const { custody, account } = this.#departure;
     const { stops } = account.report;

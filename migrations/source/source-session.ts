@@ -112,7 +112,7 @@ export class SourceSession {
     downtime.note('stop');
     const isFull = this.#proofMode === 'full';
     const isSideBySide = isFull && facts.machine.comparesMemory === true;
-    // The target hashes its memory while this side compares its own; later pages it hashes when they come.
+    // The target hashes its memory while this side compares its own; later pages it hashes as they arrive.
     if (isSideBySide) await this.#rounds.send(AfterRound.AUDIT, 'seal', () => proof.takeLastDirty(transfer.pending));
     else await proof.takeLastDirty(transfer.pending);
     downtime.note(facts.machine.comparesMemory ? 'hash' : 'stop');

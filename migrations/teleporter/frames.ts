@@ -54,7 +54,7 @@ export class FrameSource implements ByteSource {
   readonly seekable = false;
   /** Bytes of the stream so far. */
   offset = 0;
-  /** The end marker has come. */
+  /** The end marker has been read. */
   ended = false;
   readonly #peer: Peer;
   readonly #copy: ByteSink | undefined;

@@ -69,7 +69,7 @@ class Relay {
   async run(): Promise<RelayReport> {
     const commands = this.#carryCommands();
     const replies = this.#carryReplies();
-    // The side that closes first ends the relay; all that came before has been passed on.
+    // The side that closes first ends the relay; all earlier bytes have been passed on.
     await Promise.race([commands, replies]).catch(() => {});
     // A hand-over that has begun is not interrupted: its answer must reach the source.
     if (this.#asked.some(isHandOver)) await replies.catch(() => {});

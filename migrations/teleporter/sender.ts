@@ -8,10 +8,10 @@ import { type Command, parseReply, REPLY_LIMIT, type Reply, WELCOME, WELCOME_LIM
 
 // The source's side. The steps in order; after each the target answers:
 //
-//   (connect) ◄ welcome   password   load   (stream)   lock-media   hand-over-*   (the target runs)
+// (connect) ◄ welcome   password   load   (stream)   lock-media   hand-over-*   (the target runs)
 //
-// Until `hand-over-*` has been sent the machine is ours, whatever happens. From then on only a NACK brings it back:
-// when no answer comes, the target may run it, so it must not be started here.
+// Until `hand-over-*` has been sent, the machine belongs to this side, whatever happens. From then on only a NACK gives
+// it back: without an answer the target may run it, so it must not be started here.
 
 export type SendStep = 'welcome' | 'password' | 'load' | 'load-complete' | 'lock-media' | 'hand-over';
 

@@ -15,7 +15,9 @@ import type { TargetMachine } from '../machine/machine.ts';
 import { MigrationError } from '../wire/migration-error.ts';
 import { MachinePages } from './machine-pages.ts';
 
-/** Memory that is allocated before pages come: at most this share of the machine's, and at most `READY_LIMIT` bytes. */
+/**
+ * Memory that is allocated before pages arrive: at most this share of the machine's, and at most `READY_LIMIT` bytes.
+ */
 const READY_SHARE = 1 / 4;
 const READY_LIMIT = 256 * MIB;
 
@@ -52,14 +54,14 @@ export function loadWithoutPages(bytes: Uint8Array, what: string, pages: number)
   });
 }
 
-/** A machine that comes from elsewhere. Until `loadRest` it is memory only. */
+/** A machine that arrives from another host. Until `loadRest` it is memory only. */
 export class ArrivingMachine implements TargetMachine {
   /** As the source calls it. */
   readonly name: string;
   readonly isSeeded: boolean;
   /** The machine that executes, once started; undefined before `loadRest`, and for a machine that is only kept. */
   running: RunningMachine | undefined;
-  /** The machine with all that has come so far. */
+  /** The machine with all that has arrived so far. */
   machine: Machine;
   readonly #pages: MachinePages;
   readonly runs: boolean;

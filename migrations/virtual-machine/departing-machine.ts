@@ -74,7 +74,7 @@ export class DepartingMachine implements SourceMachine {
   }
 
   async pause(): Promise<void> {
-    // A save under way pauses the machine, and resumes it at its end: that has to come first.
+    // A save under way pauses the machine, and resumes it at its end, so the save has to end first.
     while (this.#running?.state === 'saving') await sleep(SAVE_LOOK_MS);
     this.#isPaused = this.isPaused;
     this.#stopped = true;

@@ -9,7 +9,7 @@ import { LinkError } from './link-error.ts';
 import { MigrationError } from './migration-error.ts';
 
 export interface CarryOptions {
-  /** Called for each piece that came over the channel. */
+  /** Called for each piece that arrived over the channel. */
   onBytes?: () => void;
   /** Time within which the other hypervisor must answer, in ms: a guest waits for it. */
   answerWithin?: number;
@@ -53,7 +53,7 @@ export async function carryBytes(
  * alive.
  */
 class AwaitedAnswer {
-  /** Rejects when an answer has not come in time. */
+  /** Rejects when an answer is late. */
   readonly missing: Promise<never>;
   readonly #within: number;
   #timer: TimerHandle | undefined;

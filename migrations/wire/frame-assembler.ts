@@ -4,7 +4,7 @@ import { MAX_PAGES_PAYLOAD } from './limits.ts';
 import { MigrationError } from './migration-error.ts';
 import { type Frame, readFrameHeader } from './payload.ts';
 
-/** Room for a frame of which nothing has come yet. */
+/** Room for a frame of which nothing has arrived yet. */
 const FIRST_ROOM = 16384;
 /** Room for any frame of pages, in memory where kernels hash them without copying. */
 const PAGES_ROOM = MAX_PAGES_PAYLOAD;

@@ -76,7 +76,7 @@ export class FrameReader {
     return !this.#assembler.isWhole && !this.#fault;
   }
 
-  /** Resolves when a frame is whole, none can come, or the time is over. */
+  /** Resolves when a frame is whole, when no frame can arrive any more, or when the time is over. */
   async #wait(timeOut: number): Promise<void> {
     if (this.#isDirect) this.#stream.resume();
     await new Promise<void>((resolve) => {
@@ -96,7 +96,7 @@ export class FrameReader {
     return this.#besides ?? this.#assembler.space();
   }
 
-  /** @returns whether more may come at once */
+  /** @returns whether more bytes may be ready */
   #filled(count: number): boolean {
     if (this.#isDropping) return true;
     if (this.#besides) this.#take(this.#besides.subarray(0, count));

@@ -37,7 +37,7 @@ export class VirtualBoxMachine {
     runScript('save.sh', this.#name, prefix);
   }
 
-  /** Starts the machine, paused, from a copy of a state. @returns a function that waits for its end */
+  /** Starts the machine, paused, from a copy of a state. @returns function that waits for the machine's end */
   async startFrom(state: string): Promise<() => Promise<void>> {
     await this.powerOff();
     // Discarding a state deletes its file.

@@ -29,7 +29,7 @@ export class MappingCache implements ChunkMapper {
   readonly #slabs = new Slabs();
 
   /**
-   * @param parent folder for the file; default that of the system for temporary ones
+   * @param parent folder for the file; default: the system's folder for temporary files
    * @param now age to begin with, for tests of the roll-over
    */
   constructor(maxMapped: number, parent?: string, now = AGE_AFTER_ROLL_OVER) {

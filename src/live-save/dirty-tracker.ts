@@ -18,8 +18,8 @@ export interface PassOptions {
    */
   eager?: boolean;
   /**
-   * false: the batches only name pages, and all that are dirty, however hot; the next scan reports those that are
-   * written after they were read.
+   * false: the batches only name pages, and all dirty ones, however hot. The next scan reports pages that are written
+   * after they were read.
    */
   contents?: boolean;
 }

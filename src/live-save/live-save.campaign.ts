@@ -71,7 +71,7 @@ async function tryMachine(kind: WorkloadKind, mib: number): Promise<void> {
   if (running.state === 'running') running.stop();
 }
 
-/** A save that does not get to its end, unless it is quicker than its end was to come. */
+/** A save that is made to fail or is cancelled; a quick one may succeed before. */
 async function trySpoiled(running: RunningMachine): Promise<void> {
   const cancels = draw(2) === 0;
   const abort = new AbortController();

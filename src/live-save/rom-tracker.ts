@@ -58,7 +58,7 @@ export class RomTracker {
     }
   }
 
-  /** The ROMs themselves: in pass 0 all of their pages, later those that were put back. */
+  /** Virgin pages of ROMs: in pass 0 all, later those that were restored after a failed pass. */
   async takeVirgin(taker: PageTaker): Promise<void> {
     for (const { rom, id, virginDirty, protection } of this.#tracked) {
       for (let page = 0; page < rom.pages; page++) {

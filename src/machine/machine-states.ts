@@ -16,8 +16,8 @@ import { UsageError } from '../../formats/errors.ts';
  * reset leads from running, running-ls and suspended to resetting (or resetting-ls), and from there back to where the
  * machine was.
  *
- * debugging, off, fatal-error and guru-meditation have a form ls as well, which passes-done and passes-failed turn into
- * the plain one (debugging-ls: passes-done is to be tried again after 250 ms).
+ * debugging, off, fatal-error and guru-meditation have a form ls as well (live save), which passes-done and
+ * passes-failed turn into the plain one. In debugging-ls, passes-done is to be tried again after 250 ms.
  */
 
 const STATES = [

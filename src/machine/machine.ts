@@ -73,7 +73,7 @@ export class Machine {
       this.statistics.bind(`/PGM/CPU${i}/cGuestModeChanges`, () => cpu.modeChanges);
   }
 
-  /** The host's paging; that of most hosts unless `usePaging` was given another one. */
+  /** The host's paging; by default as most hosts have it, else as `usePaging` was told. */
   get host(): HostPaging {
     return this.#host;
   }

@@ -105,7 +105,7 @@ export class PagingPlaces implements Places {
     return this.#cpus[this.#turn];
   }
 
-  /** Paging goes off, all tables are written, paging comes on. */
+  /** Switches paging off, writes all tables, and switches paging on. */
   #switchMode(): void {
     const mode = this.#modeIn(this.#epoch);
     for (const cpu of this.#cpus) cpu.setRegisters(UNPAGED);

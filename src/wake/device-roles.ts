@@ -1,4 +1,4 @@
-/** Units whose state is carried over, or not needed: those that are no device, and those of devices that any PC has. */
+/** Units whose state is carried over, or not needed: units of no device, and of devices that any PC has. */
 const CARRIED = new Set([
   ...['cpum', 'tm', 'trpm', 'em', 'vmm', 'GIM', 'apic', 'ioapic', 'i8259', 'i8254', 'mc146818', '8237A', 'pckbd'],
   ...['i82078', 'serial', 'acpi', 'pci', 'ich9pci', 'piix3ide', 'vga', 'e1000', 'pcnet', 'ahci', 'hpet', 'pgm', 'mm'],

@@ -71,7 +71,7 @@ async function history(folder: string, { machine, open }: Options): Promise<Outc
   };
 }
 
-/** Of a migration that did not go as it was meant to. */
+/** Reasons why a migration did not go as planned. */
 function reasonsOf({ machine, time, report }: ReportedMigration): TerminalText[] {
   const which = `${machine}, ${timeText(time)}`;
   return [

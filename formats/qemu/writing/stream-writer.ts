@@ -27,7 +27,7 @@ export interface QemuStreamPlan {
   blocks: readonly { name: string; size: number; gcPhys?: number }[];
   /** Places of blocks in the guest's memory; default: those of its machine type. */
   layout?: QemuRamLayout;
-  /** Id of section `ram`; that of each device is another. */
+  /** Id of section `ram`; devices have other ids. */
   ramId: number;
   /** Marks after sections; machine types before 2.4 have none. Default: true. */
   footers?: boolean;
@@ -41,7 +41,7 @@ export interface QemuStreamPlan {
 
 /** A device's section to be written. */
 export interface WrittenSection {
-  /** Unlike that of any other section. */
+  /** Not the id of any other section. */
   id: number;
   /** As QEMU's device registers it: at most 255 bytes. */
   name: string;

@@ -271,7 +271,7 @@ function checkCount(count: number, room: number): void {
   if (count > MAX_CPUS) throw tooMany('VCPUs', MAX_CPUS);
 }
 
-/** The smallest is that of version 14. */
+/** Version 14 has the smallest context. */
 const LEAST_CONTEXT_SIZE = CONTEXT_14.size;
 
 function damaged(what: string): FormatError {

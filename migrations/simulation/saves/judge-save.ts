@@ -9,7 +9,7 @@ import type { SaveScenario } from './save-scenario.ts';
 export interface SaveJudgement {
   /** Violations of the rules; empty where all is well. */
   faults: string[];
-  /** The troubles that came about, and when. */
+  /** Troubles that happened, with their times. */
   log: string[];
   /** Outcome of each save: `saved`, or the code of its error; the last one is missing where its process ended. */
   ends: string[];

@@ -34,7 +34,7 @@ export class SavePlay implements Surroundings {
   readonly givesNumbersAgain = false;
   /** Violations of the rules. */
   readonly faults: string[] = [];
-  /** Troubles that have come about. */
+  /** Troubles that have happened. */
   readonly log: string[] = [];
   /** Outcome of each save: `saved`, or the code of its error. */
   readonly ends: string[] = [];

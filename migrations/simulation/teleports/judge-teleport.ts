@@ -11,7 +11,7 @@ import type { TargetEnd } from './teleport-target.ts';
 export interface TeleportJudgement {
   /** Violations of the rules; empty where all is well. */
   faults: string[];
-  /** The troubles that came about, and when. */
+  /** Troubles that happened, with their times. */
   log: string[];
   /** Outcome of each try of the source; the last one is missing where its process ended. */
   sourceEnds: SourceEnd[];
@@ -52,7 +52,7 @@ function hasBrought(end: TargetEnd | undefined): boolean {
   return end === 'handed-over' || end === 'declined';
 }
 
-/** A file that has come is the machine as it was sent. */
+/** A file at the target is the machine as it was sent. */
 async function fileFaults({ source, target, scenario }: TeleportPlay): Promise<string[]> {
   return target.file ? sentFaults(target.file, source.sent, scenario) : [];
 }

@@ -15,7 +15,7 @@ import { TeleportSource } from './teleport-source.ts';
 import { TeleportTarget } from './teleport-target.ts';
 import { TeleportTroubles } from './teleport-troubles.ts';
 
-/** No wait of the protocol is longer, but for that of a link that is gone. */
+/** No wait of the protocol is longer, except for a link that is gone. */
 const PATIENCE_MS = 10 * 60_000;
 
 /** A machine that is teleported into a file on another host, while all kinds of things happen. */

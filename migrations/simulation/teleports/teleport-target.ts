@@ -31,7 +31,7 @@ export class TeleportTarget {
     this.#ground = ground;
   }
 
-  /** The file of a machine that has come; undefined where there is none, or the older one. */
+  /** The file of a machine that has arrived; undefined where there is none, or the older file. */
   get file(): Buffer | undefined {
     const file = this.#ground.hosts.target.files.names.get(PATH)?.bytes;
     return file?.toString('latin1') === OLD ? undefined : file;

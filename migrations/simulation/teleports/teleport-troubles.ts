@@ -5,11 +5,11 @@ import type { TeleportTrouble } from './teleport-scenario.ts';
 
 type DiskTrouble = Extract<TeleportTrouble, { kind: 'disk' }>;
 
-/** Has each trouble come about when its time has come. */
+/** Makes each trouble happen at its time. */
 export class TeleportTroubles {
-  /** Kinds that have come about. */
+  /** Kinds that have happened. */
   readonly had = new Set<TeleportTrouble['kind']>();
-  /** Those that have come about, and when. */
+  /** Troubles that have happened, with their times. */
   readonly log: string[] = [];
   readonly #timeline: Timeline;
   readonly #cause: (trouble: TeleportTrouble) => unknown;

@@ -238,7 +238,7 @@ export class GuestMappings {
 
   /**
    * Moves every mapping out of the guest's way.
-   * @returns those that stay where they are, as the guest uses all addresses (VERR_PGM_NO_HYPERVISOR_ADDRESS)
+   * @returns mappings that stay at their addresses, as the guest uses all others (VERR_PGM_NO_HYPERVISOR_ADDRESS)
    */
   resolveConflicts(directory: GuestDirectory): GuestMapping[] {
     const stuck = this.conflictsWith(directory).filter((mapping) => {

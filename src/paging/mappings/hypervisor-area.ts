@@ -1,7 +1,7 @@
 import { MIB, PAGE_SIZE } from '../../../formats/sizes.ts';
 import { mappingError } from './mapping-errors.ts';
 
-/** Uses of addresses in raw mode; those that move with the area are listed so. */
+/** Uses of addresses in raw mode. */
 export type ReservedFor =
   | 'cr3-area'
   | 'mode-data'

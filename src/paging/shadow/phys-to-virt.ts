@@ -56,8 +56,8 @@ export class PhysToVirt {
   }
 
   /**
-   * The node that watches a byte, of those that are accepted: the one of virtual address `through`; else the first of
-   * the chain; else one that was left out, so that no watched byte goes unseen.
+   * The accepted node that watches a byte: preferably the one with virtual address `through`; else the first of the
+   * chain; else one that is no longer in the chain, so that no write to a watched byte is missed.
    */
   find(
     gcPhys: GuestPhys,

@@ -4,7 +4,7 @@ import { KINDS, type PoolKind } from '../pool/kinds.ts';
 
 /** Source of a table's key. */
 export type KeyRule =
-  /** The address in the guest's entry; for 32-bit tables under PAE, that of one half of the table. */
+  /** The address in the guest's entry; for 32-bit tables under PAE, the address of one half of the table. */
   | 'entry'
   | 'entry-half'
   /** CR3: the shadow directory covers a quarter of the guest's. */

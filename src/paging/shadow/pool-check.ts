@@ -24,7 +24,7 @@ export interface PoolBreach {
   condition: PoolCondition;
   /** Index of the table in the pool. */
   table: number;
-  /** Number of the entry; -1 where the table as a whole is meant. */
+  /** Number of the entry; -1 for the table as a whole. */
   slot: number;
   /** One line for people. */
   message: string;

@@ -14,7 +14,7 @@ export type AccessOrigin = number | 'device';
 export interface PhysMemory {
   /**
    * Fills `target` from `gcPhys` on, across pages and ranges.
-   * @param through virtual address of the access: of several virtual handlers, that of this address is called
+   * @param through virtual address of the access: of several virtual handlers, the one of this address is called
    */
   read(gcPhys: GuestPhys, target: Uint8Array, origin?: AccessOrigin, through?: GuestVirt): void;
   /** Writes all of `source` to `gcPhys` and to the bytes that follow. */

@@ -1,6 +1,6 @@
 /**
- * Cost of an adaptation to the guest. kept: it sees no change; seen: hardware has gone or come, as in a hot-plug;
- * reset: a device has forgotten its state; risk: the guest may crash; loss: memory or data goes.
+ * Cost of an adaptation to the guest. kept: it sees no change; seen: hardware has been added or removed, as by
+ * hot-plugging; reset: a device has forgotten its state; risk: the guest may crash; loss: memory or data goes.
  */
 export type ChangeClass = 'kept' | 'seen' | 'reset' | 'risk' | 'loss';
 

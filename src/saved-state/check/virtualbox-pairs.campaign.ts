@@ -8,8 +8,8 @@ import { FAMILIES, PAIR_MACHINES } from './testing/pair-machines.ts';
 
 // npm run campaign -- virtualbox-pairs [table | families] [NAME…]: states of a machine are given to other machines, by
 // the real VirtualBox; its code and unit must be what check foretells. `table`: the pairs of
-// test-vectors/machines/forecasts.tsv, whose answers must come again; `families`: every machine in every other of its
-// kind. Needs mkown.sh. Takes an hour; with names of machines or families only pairs that have one of them.
+// test-vectors/machines/forecasts.tsv, whose answers must be the same again; `families`: every machine in every other
+// of its kind. Needs mkown.sh. Takes an hour; with names of machines or families only pairs that have one of them.
 // SAVKIT_JOURNAL=FILE lets it go on where it was stopped.
 
 const virtualBox = await VirtualBox.find();

@@ -18,7 +18,7 @@ export interface TextScreen {
   lines: readonly string[];
 }
 
-/** Characters that the memory of text mode holds; they come again after the last one. */
+/** Characters that the memory of text mode holds; addresses beyond wrap around. */
 const CHARACTERS = 0x8000;
 /**
  * A character, its attribute, and two bytes of a font stand together for each plane address, of which text uses half.

@@ -44,7 +44,7 @@ const UNTELLABLE: readonly RegExp[] = [
   /^snapshot: (clock of the guest|date|entries of the L1 table|icount|id|size of the disk)$/,
   /^reference count$/,
 ];
-/** A hint of how often a cluster is used; that of snapshots may be out of date. */
+/** A hint of the number of uses of a cluster; in tables of snapshots it may be out of date. */
 const HINT = /^entry of an? L[12] table byte 0 bit 7/;
 
 const unseen = new Map<string, Map<string, number>>();

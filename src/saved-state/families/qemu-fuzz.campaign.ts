@@ -20,8 +20,8 @@ import { CHANGES, type Draw } from './testing/qemu-damages.ts';
 import { verifyState } from './verify-state.ts';
 
 // Fuzzes the readers of QEMU's states by their structure: npm run campaign -- qemu-fuzz [--minutes 10] [--seed N]
-// [--only] [STATE…] Samples are changed in one to four places; whatever comes of it, every reading ends in values or in
-// a SavkitError, soon, and in little memory. States are unpacked ones, or those that come with the project.
+// [--only] [STATE…] Samples are changed in one to four places; every reading must end in values or in a SavkitError,
+// soon, and in little memory. States are unpacked ones, or those that come with the project.
 
 const { values, positionals } = parseArgs({
   options: {

@@ -22,7 +22,7 @@ export class RereadPages extends PageReader {
   readonly #source: ByteSource;
   readonly #ram: readonly MemoryRegion[];
   readonly #signal: AbortSignal | undefined;
-  /** By frame; those that no record names are zeros. */
+  /** By frame; pages without a record are zeros. */
   readonly #pages = new Map<number, Uint8Array>();
   readonly #missed = new Set<number>();
 

@@ -9,7 +9,7 @@ import type { WalkOptions } from '../reading/walk.ts';
 import { type Hashed, HashingSink, type PagesByRange } from './hashing-sink.ts';
 import type { SpanHashes } from './span-hashes.ts';
 
-/** Reader of states: that of a family, or the one that fits. */
+/** Reader of states: of one family, or of any. */
 export type StateReader<S> = (source: ByteSource, options: WalkOptions) => Promise<S>;
 
 /** Hashes of a state's contents, comparable among versions. */

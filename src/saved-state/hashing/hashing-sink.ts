@@ -21,7 +21,7 @@ export type PagesByRange = ReadonlyMap<string, FrameSet>;
 /** Pages that are decoded before they are hashed together. */
 const GROUP = MIB / PAGE_SIZE;
 
-/** Hashes the pages of a state; where a page comes several times, the last one counts. */
+/** Hashes the pages of a state; of several copies of a page, the last one counts. */
 export class HashingSink implements PageSink {
   /** By name of the range. */
   readonly memory = new Map<string, SpanHashes>();

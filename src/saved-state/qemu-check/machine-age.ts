@@ -10,9 +10,9 @@ const SINCE: Readonly<Record<string, number>> = {
   globalstate: 204,
   '/rom@etc/acpi/rsdp': 202,
 };
-/** Graphics adapters whose memory has a name without a place up to this version, */
+/** Graphics adapters whose memory has a name without a place up to this version. */
 const GLOBAL_VIDEO = { types: ['VGA', 'cirrus-vga', 'vmware-svga', 'qxl-vga'], until: 212 };
-/** and those that have other memory up to this one. */
+/** Graphics adapters with less memory up to this version. */
 const SMALL_VIDEO: { types: readonly string[]; until: number; size: number } = {
   types: ['VGA', 'cirrus-vga'],
   until: 201,

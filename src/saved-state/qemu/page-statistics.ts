@@ -16,7 +16,10 @@ export interface BlockStatistics {
   /** Of the pages that it holds: those with a content, and zeros. */
   filled: number;
   zeros: number;
-  /** Records with a page, and of pages of zeros; those beyond `pages` came once more while the machine ran. */
+  /**
+   * Records with a page, and records of pages of zeros. Records beyond `pages` repeat pages that the running machine
+   * wrote.
+   */
   rawRecords: number;
   zeroRecords: number;
   repeats: number;

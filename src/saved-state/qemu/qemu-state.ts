@@ -11,7 +11,7 @@ import type { UnitSummary } from '../reading/state.ts';
 
 /** A block of memory, and its pages in the state. */
 export interface BlockSummary extends RamBlock {
-  /** Pages that came at least once, and pages of the block. */
+  /** Pages with at least one record, and all pages of the block. */
   pages: number;
   totalPages: number;
   /** Records of pages of zeros, and of others; a live save has several for some pages. */

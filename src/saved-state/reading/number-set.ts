@@ -21,8 +21,8 @@ interface Chunk {
 const FULL = new Uint8Array(CHUNK_BYTES).fill(0xff);
 
 /**
- * A set of numbers from 0 on, for numbers that mostly come in runs. Only chunks that are partly filled take memory, one
- * bit a number; so a guest whose file names all pages may be of any size.
+ * A set of numbers from 0 on, for numbers that mostly form runs. Only partly filled chunks take memory, one bit a
+ * number, so a state with records of all pages may be of any size.
  */
 export class NumberSet {
   size = 0;

@@ -12,7 +12,7 @@ export interface SavedState extends UnitFacts {
   header: ContainerHeader;
   /** Number of bytes of the file that were read. */
   size: number;
-  /** In file order; in a live save the same unit comes in several passes. */
+  /** In file order; a live save has the same unit in several passes. */
   units: UnitSummary[];
   /** V2.0 */
   directory?: readonly DirectoryEntry[];

@@ -30,7 +30,7 @@ export interface PassRecord {
   seen: PassPages;
   /** The whole pass was read, and no part of it depends on damaged bytes: it can be copied as it is. */
   isWhole: boolean;
-  /** The pass lacks no pages but those that were seen and are not certain. */
+  /** Only pages that were seen and are not certain are missing from the pass. */
   complete: boolean;
   /** Whole passes may be missing before it. */
   lostBefore: boolean;

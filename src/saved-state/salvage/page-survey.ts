@@ -16,7 +16,7 @@ export function groupOf(kind: number, id: number): PageGroup {
   return kind === PageKind.ROM_PROTECTION ? `protection ${id}` : `shadow ${id}`;
 }
 
-/** Takes a hash of kind and content for each page of a pgm unit. A page may come again; the last one counts. */
+/** Takes a hash of kind and content for each page of a pgm unit. Of several records of a page, the last one counts. */
 export interface PageNotes {
   note(pass: number, group: PageGroup, page: number, hash: bigint): void;
   /** Waited for after each batch, as the receiver of the notes may lag behind. */

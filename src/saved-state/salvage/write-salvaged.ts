@@ -196,7 +196,7 @@ class SurvivorWriter {
       );
   }
 
-  /** Protection of a lost ROM page: that of its neighbours, since all pages of a ROM have the same. */
+  /** Protection of a lost ROM page, taken from its neighbours, since all pages of a ROM have the same. */
   #protectionOf(id: number, page: number): number {
     const known = this.#survey.state.pgm?.romProtection.get(id);
     return known?.[page] || known?.find((protection) => protection > 0) || 1;

@@ -66,7 +66,7 @@ function anyCase(bytes: Buffer): Pattern {
   const digits = (byte: number) => `\\x${byte.toString(16).padStart(2, '0')}`;
   const either = (byte: number) =>
     /[a-z]/i.test(String.fromCharCode(byte)) ? `[${digits(byte)}${digits(byte ^ 0x20)}]` : digits(byte);
-  // A lookahead consumes nothing, so overlapping matches are found as well.
+  // A lookahead consumes nothing, so overlapping matches are found, too.
   const { find } = expression(`(?=${Array.from(bytes, either).join('')})`, 'g');
   return {
     overlaps: true,

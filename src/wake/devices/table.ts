@@ -16,7 +16,7 @@ import { ide } from './storage/ide.ts';
 export interface DeviceRow {
   /** `name/instance` of VirtualBox's unit. */
   unit: string;
-  /** The part of the unit that is meant; absent: all of it. */
+  /** Part of the unit; absent: all of it. */
   part?: string;
   /** Name and instance of QEMU's section. */
   section: readonly [string, number];
