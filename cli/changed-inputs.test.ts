@@ -90,7 +90,7 @@ describe.each(COMMANDS)('%s', (words) => {
       const found = await runWhile(words, at, change);
       const when = `${name} before read ${at} of ${reads}: ${found.both}`;
       expect(found.exitCode, when).toBe(4);
-      expect(found.both, when).toContain('Cannot trust what was read of');
+      expect(found.both, when).toContain('Cannot trust the bytes read from');
       expect(existsSync(output), when).toBe(false);
     }
   });

@@ -80,7 +80,7 @@ describe('savkit', () => {
     const script = `'${process.execPath}' '${fileURLToPath(new URL('../dist/bin/savkit.js', import.meta.url))}' verify bad* good* 2>&1; echo $?`;
     const { stdout } = spawnSync('sh', ['-c', script], { cwd: folder, encoding: 'utf8' });
     expect(stdout.split('\n')).toEqual([
-      'Cannot use bad\ufffd: the name is not valid UTF-8, and Node opens no others; rename the file, or give it as - by stdin',
+      'Cannot use bad\ufffd: the name is not valid UTF-8, and Node opens no others; rename the file, or feed it to stdin, as -',
       expect.stringContaining('good\ufffd: whole'),
       '4',
       '',

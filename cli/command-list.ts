@@ -49,7 +49,7 @@ export const COMMANDS: readonly LazyCommand[] = [
   {
     command: 'salvage <input> <output>',
     words: 'salvage [files..]',
-    describe: 'Write the best state that can be had of a damaged file, and list what is missing',
+    describe: 'Write the best state that can be had of a damaged file, and list the missing parts',
     load: async () => (await import('./commands/states/salvage.ts')).salvageCommand,
   },
   {
@@ -61,7 +61,7 @@ export const COMMANDS: readonly LazyCommand[] = [
   {
     command: 'diff <a> <b>',
     words: 'diff [files..]',
-    describe: 'Show in what two states differ, whatever their versions',
+    describe: 'Show the differences of two states, whatever their versions',
     load: async () => (await import('./commands/states/diff.ts')).diffCommand,
   },
   {
@@ -111,7 +111,7 @@ export const COMMANDS: readonly LazyCommand[] = [
   },
   {
     command: 'stats <file> [pattern]',
-    describe: "Show what guest memory consists of, by the names of VirtualBox's statistics",
+    describe: "Show the kinds of pages that guest memory consists of, by the names of VirtualBox's statistics",
     load: async () => (await import('./commands/states/stats.ts')).statsCommand,
   },
   {
@@ -121,7 +121,7 @@ export const COMMANDS: readonly LazyCommand[] = [
   },
   {
     command: 'pagetable <file>',
-    describe: "Show a CPU's page tables, or what they map",
+    describe: "Show a CPU's page tables, or the memory that they map",
     load: async () => (await import('./commands/states/pagetable.ts')).pagetableCommand,
   },
   {

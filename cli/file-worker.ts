@@ -9,7 +9,7 @@ import { ProgressBar } from './terminal/progress-bar.ts';
 
 /** Works on the files that the parent process names, one at a time, until the parent ends. */
 export function runFileWorker(): void {
-  // A terminal sends its signals to this process, too; the parent tells when to stop.
+  // A terminal sends its signals to this process, too, but only the parent decides when to stop.
   for (const signal of ['SIGINT', 'SIGHUP'] as const) process.on(signal, () => {});
   process.on('disconnect', () => stop.abort());
   let perFile: ((task: FileTask) => Promise<FileAnswer>) | undefined;

@@ -4,11 +4,11 @@ import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 // npm run campaign -- [NAME [ARGUMENT…]]: builds, and runs the long check in NAME.campaign.ts, wherever that file
-// stands. Of a NAME that begins those of several, as `virtualbox` does, all of them; without a NAME, lists them.
+// is. A NAME with which several names begin, such as `virtualbox`, runs them all; without a NAME, lists them.
 
 const root = fileURLToPath(new URL('../', import.meta.url));
 const SUFFIX = '.campaign.ts';
-/** What a campaign ends with when the surroundings that it needs are not set up. */
+/** Exit code of a campaign whose surroundings are not set up. */
 const NOT_SET_UP = 2;
 
 const campaigns = new Map(

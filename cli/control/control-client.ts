@@ -101,7 +101,7 @@ function unreachable(path: string, error: NodeJS.ErrnoException): EnvironmentErr
       : error.code === 'ECONNREFUSED'
         ? `nobody answers at ${path}; it ended without removing its socket`
         : error.code === 'EAGAIN'
-          ? `nobody is let in at ${path}; its process hangs, or is stopped`
+          ? `${path} takes no connections; its process hangs, or is stopped`
           : undefined;
   return why === undefined
     ? EnvironmentError.from(error, `reach machine at ${path}`)

@@ -14,7 +14,7 @@ import { defaultSocketName, removeSocketsOfDead } from './stale-socket.ts';
 
 /**
  * Default path of a machine's control socket: in a folder that only the user can read, if the system has one.
- * @param number of the machine, in a process with several ones
+ * @param number of the machine, in a process with several
  */
 export function defaultSocketPath(number?: number): string {
   const paths = defaultSocketFolders().map((folder) => join(folder, defaultSocketName(process.pid, number)));

@@ -77,10 +77,7 @@ export function parseReply(line: string): ControlReply {
 
 /** @param why the fault in the reply */
 export function badReply(why: string): EnvironmentError {
-  return new EnvironmentError(
-    'bad-reply',
-    `Cannot read the reply: ${why}; what answers there is no machine of this savkit`,
-  );
+  return new EnvironmentError('bad-reply', `Cannot read the reply: ${why}; no machine of this savkit answers there`);
 }
 
 function badRequest(why: string): UsageError {

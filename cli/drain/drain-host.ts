@@ -121,7 +121,7 @@ function migrateWords(options: DrainCommandOptions): string[] {
   ];
 }
 
-/** Finds the machines that answer, and named ones that do not, of which a journal may tell. */
+/** Finds the machines that answer, and named machines without an answer that the journal may know. */
 async function lookAround(
   { machines }: DrainCommandOptions,
   { before }: DrainJournal,

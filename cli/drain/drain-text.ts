@@ -40,7 +40,7 @@ export function drainText(
     line`${countText(machines.length, 'machine')}: ${where}`,
     ...targets
       .filter(({ stoppedBecause }) => stoppedBecause !== undefined)
-      .map(({ to, stoppedBecause }) => line`${to} ${bad('got no more')}: ${stoppedBecause ?? ''}`),
+      .map(({ to, stoppedBecause }) => line`${to} ${bad('got no more machines')}: ${stoppedBecause ?? ''}`),
     ...(halted === undefined ? [] : [line`${bad('Stopped')}: nobody knows where ${halted} is. ${AFTER_A_STOP}`]),
   ]);
 }
@@ -94,7 +94,7 @@ function textOf(event: Exclude<DrainEvent, { event: 'moving' }>): TerminalText {
     case 'waiting':
       return line`${event.name}: waits: ${event.because}`;
     case 'target-stopped':
-      return line`${event.to} gets no more: ${event.because}`;
+      return line`${event.to} gets no more machines: ${event.because}`;
     case 'finished':
       return line`${event.name}: ${OUTCOMES[event.outcome]()}${event.because === '' ? '' : `: ${event.because}`}`;
   }

@@ -6,7 +6,7 @@ import { type DrainTarget, leastBusy } from './targets.ts';
 
 /** Planned move of a machine. */
 export interface PlannedMove extends FoundMachine {
-  /** Target as things stand; null if there is none. */
+  /** Target at present; null if there is none. */
   to: string | null;
   forecast: MoveForecast;
 }

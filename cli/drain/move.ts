@@ -47,7 +47,7 @@ export interface MoveForecast {
 /** Asks `savkit migrate --dry-run` for a forecast; the machine runs on. */
 export async function foretell(machine: string, words: readonly string[], signal: AbortSignal): Promise<MoveForecast> {
   const { exitCode, result, error } = await runMigrate([machine, '--dry-run', ...words], {}, () => {}, signal);
-  // For a guest of QEMU the forecast stands beside the hindrances.
+  // A guest of QEMU has the forecast beside the hindrances.
   const told = ((result?.forecast ?? result) as OwnEvent | undefined) ?? {};
   const inTheWay = ((result?.hindrances ?? []) as OwnEvent[]).filter(({ isFatal }) => isFatal);
   const because = [...inTheWay.map(({ message }) => message), error?.message ?? told.because ?? ''].join('; ');

@@ -31,7 +31,7 @@ export function checkWork(value: unknown): Work {
   const refuse = (why: string) => new FormatError('bad-job', `Cannot take a job of the queue: ${why}`);
   const work = checkShape(value, workShape, refuse);
   const unfit = unfitOption(work.options);
-  if (unfit !== undefined) throw refuse(`its option ${unfit} is for workers to give`);
+  if (unfit !== undefined) throw refuse(`workers themselves give option ${unfit}`);
   return work;
 }
 
@@ -48,7 +48,7 @@ export function workIn({ data }: Pick<FleetJob, 'data'>): Work | undefined {
 export function expectJobOptions(options: readonly string[]): void {
   const unfit = unfitOption(options);
   if (unfit !== undefined)
-    throw new UsageError('bad-value', `--with=${unfit}: expected the long name of an option that is about each file`);
+    throw new UsageError('bad-value', `--with=${unfit}: expected the long name of an option that applies to each file`);
 }
 
 function unfitOption(options: readonly string[]): string | undefined {

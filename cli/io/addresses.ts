@@ -1,8 +1,8 @@
 import { UsageError } from '../../formats/errors.ts';
 import { addressName, isAddressName } from '../../formats/files/web/address-name.ts';
 
-// Addresses of files may hold secrets, such as a signature. Where they come in, they get names, and all of savkit knows
-// only these; whoever opens a file asks for its address.
+// Addresses of files may hold secrets, such as a signature. At the command line they are replaced by names, and all of
+// savkit knows only names; code that opens a file asks for its address.
 
 /** By name. */
 const addresses = new Map<string, { address: string; uses: number }>();

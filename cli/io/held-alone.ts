@@ -64,7 +64,10 @@ async function holderOf(lock: string): Promise<Holder> {
   }
 }
 
-/** In one go: else the lock that goes might be the new one of somebody who has removed the old one meanwhile. */
+/**
+ * Removes a lock in one step; else it might remove the new lock of another process, which has removed the old one
+ * meanwhile.
+ */
 function isRemoved(lock: string, holder: Holder): boolean {
   if (holder === 'gone') return true;
   if (holder === 'not ours') return false;

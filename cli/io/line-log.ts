@@ -26,7 +26,7 @@ export interface LineLogOptions {
   onEntry(entry: unknown, refuse: (why: string) => Error): void;
 }
 
-/** A file of JSON, one entry a line, that outlives the process: another one goes on with it after a crash. */
+/** A file of JSON, one entry a line, that outlives the process: after a crash another process continues it. */
 export class LineLog {
   readonly #file: FileHandle;
   readonly #path: string;

@@ -14,8 +14,8 @@ export function expectDecodable(words: readonly unknown[]): void {
   if (word !== undefined)
     throw new EnvironmentError(
       'bad-name',
-      `Cannot use ${word}: the name is not valid UTF-8, and Node opens no others; rename the file, or give it ` +
-        'as - by stdin',
+      `Cannot use ${word}: the name is not valid UTF-8, and Node opens no others; rename the file, or feed it ` +
+        'to stdin, as -',
     );
 }
 

@@ -26,7 +26,7 @@ export function overviewOf(commands: readonly Pick<Declaration, 'command' | 'des
   };
 }
 
-/** The page of a command that has none yet. */
+/** A page for a command without one. */
 export function newPage(name: string): string {
   const part = (title: string, marker: string) => `${title}<!-- table ${marker} -->\n<!-- end -->\n`;
   return [

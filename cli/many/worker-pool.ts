@@ -20,10 +20,7 @@ interface Worker {
   answer: (done: Done) => void;
 }
 
-/**
- * Processes of savkit that each work on one file at a time: side by side, and a file that brings its process down takes
- * no other with it.
- */
+/** Processes of savkit that each work on one file at a time. A file that makes its process crash stops no other one. */
 export class WorkerPool {
   readonly #start: WorkerStart;
   readonly #idle: Worker[] = [];

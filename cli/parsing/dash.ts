@@ -1,7 +1,7 @@
 import { STDOUT_PATHS } from '../io/descriptor-paths.ts';
 
 // Words that begin with a dash but are no options: a lone `-` (stdin or stdout), which yargs drops from the arguments
-// of a command, and all words after `--`. They pass through yargs with a prefix that no argument can have.
+// of a command, and all words after `--`. A prefix that no argument can have carries them through yargs.
 
 const HIDDEN = '\0';
 

@@ -24,7 +24,7 @@ export interface OwnProcessOptions {
 const LONGEST_EVENT = 64 * MIB;
 
 /**
- * Runs a command of savkit with `--ndjson` in a process of its own, which goes on if this one is killed.
+ * Runs a command of savkit with `--ndjson` in a process of its own, which survives this one.
  * @returns its exit code; null if it was killed, or could not be started
  */
 export async function runOwnProcess(

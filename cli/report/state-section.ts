@@ -164,7 +164,7 @@ function unitsPart({ units, family }: StateView): Html {
   )}`;
 }
 
-/** Undefined where pages can't be had one after the other. */
+/** Undefined for a state whose pages can't be read in order. */
 async function pageLooks(
   source: ByteSource,
   signal: AbortSignal,

@@ -52,7 +52,7 @@ export function foreseenText(
       ...refusals.map(({ reason, remedy }) => indent(line`${reason}: ${remedy}`)),
     ]);
   return lines([
-    line`${file}: ${good('can be woken')} in QEMU (savkit wake), if its processor has what the guest uses`,
+    line`${file}: ${good('can be woken')} in QEMU (savkit wake), if its processor has the features that the guest uses`,
     ...notices.map(({ kind, message }) => indent(line`${kind}: ${message}`)),
     indent(line`${commandLine.map(shellWord).join(' ')}`),
   ]);
@@ -70,7 +70,7 @@ export function backText(file: string, output: string, { machine, pages, units }
 function proofLine({ holds, pages, registers, differences }: WakeProof): TerminalText {
   const compared = `${countText(pages, 'page')} and ${countText(registers, 'register')}`;
   return holds
-    ? line`${good('proved')}: ${compared} are in the stopped QEMU what they are in the state`
+    ? line`${good('proved')}: ${compared} are the same in the stopped QEMU as in the state`
     : line`${bad('NOT PROVED')}, nothing was written: of ${compared} ${differences.length} differ`;
 }
 

@@ -1,7 +1,7 @@
 import { WIDE } from './cursor.ts';
 import { marker } from './kinds.ts';
 
-/** `SSMR3STRUCT_BEGIN` and `SSMR3STRUCT_END`: stand before and after the fields of a structure. */
+/** `SSMR3STRUCT_BEGIN` and `SSMR3STRUCT_END`: markers before and after the fields of a structure. */
 export const STRUCT_BEGIN = 0x19200102;
 export const STRUCT_END = 0x19920406;
 /** Ends lists, such as those of mappings, RAM ranges and devices, and many units. */

@@ -1,7 +1,7 @@
 /** The codes of `UnsupportedError`: the bytes may be good, but savkit does not support them. */
 export const UNSUPPORTED_CODES = {
   'other-architecture': 'the machine has CPUs of another architecture than x86',
-  'bad-welcome': 'what listens there is no teleporter of a VirtualBox that savkit knows',
+  'bad-welcome': 'no teleporter of a VirtualBox that savkit knows listens there',
   'compressed-cluster': 'the snapshot is in compressed clusters of the disk image',
   'does-not-fit': 'the state holds something for which the version to be written has no place',
   encrypted: 'the disk image is encrypted',
@@ -29,7 +29,7 @@ export const UNSUPPORTED_CODES = {
   'not-adaptable': 'the state and the machine differ in something that savkit cannot bring together',
   'not-decoded': "the unit's version has a layout that savkit does not know",
   'not-seekable': 'the input has to be a file: savkit has to read it more than once, or not from start to end',
-  'not-virtualbox': 'the state is not one of VirtualBox, and what was asked for exists for these only',
+  'not-virtualbox': 'the state is not one of VirtualBox, and the operation exists for these only',
   'not-wakeable': 'the state holds something that cannot go on in QEMU',
   'not-proved': 'the stopped QEMU has other memory or registers than the state',
   'other-machine': 'the machine is not the one that was described',

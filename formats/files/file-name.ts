@@ -14,7 +14,7 @@ export class FileName {
   readonly #path: string;
   readonly #place: string;
 
-  /** @param path as the user calls it @param place where that is */
+  /** @param path as the user calls it @param place absolute path */
   constructor(path: string, place: string) {
     this.#path = path;
     this.#place = place;

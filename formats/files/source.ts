@@ -146,7 +146,7 @@ class FileSource implements ByteSource {
   }
 
   async read(target: Uint8Array, position: number): Promise<number> {
-    // No file reaches so far, but a damaged one may lead there; Node would refuse the number.
+    // No file is so long, but damage may lead to such a position, and Node would refuse the number.
     if (this.seekable && position + target.length > Number.MAX_SAFE_INTEGER) return 0;
     let done = 0;
     try {

@@ -55,5 +55,5 @@ export function changeOf(before: BigIntStats, now: BigIntStats | undefined): str
 
 /** The error for a file that has changed while it was read. */
 export function changed(path: string, how: string): EnvironmentError {
-  return new EnvironmentError('changed', `Cannot trust what was read of ${path}: ${how}`);
+  return new EnvironmentError('changed', `Cannot trust the bytes read from ${path}: ${how}`);
 }

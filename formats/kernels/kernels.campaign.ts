@@ -64,7 +64,7 @@ function makePage(): void {
   } else readSync(binary, page, 0, PAGE, random(20_000) * PAGE);
 }
 
-/** Both encoders on the page; gives the length of the block, which stands in `block`. */
+/** Runs both encoders on the page. @returns length of the result, in `block` */
 function encodeBoth(): number {
   const limit = 1 + random(2 * PAGE);
   block.fill(MARK);

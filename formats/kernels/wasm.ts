@@ -78,13 +78,13 @@ class Kernels {
     ).reverse();
   }
 
-  /** Whether kernels can work on bytes where they stand. */
+  /** Whether bytes are in the kernels' memory, so that kernels need no copy. */
   holds(bytes: Uint8Array): boolean {
     return bytes.buffer === this.memory.buffer;
   }
 
   /**
-   * The address of `bytes[at, at + length)`, which are copied where they don't stand in this memory; −1 for too many.
+   * The address of `bytes[at, at + length)`, which are copied into this memory unless they are there; −1 for too many.
    */
   place(bytes: Uint8Array, at: number, length: number): number {
     if (this.holds(bytes)) return bytes.byteOffset + at;

@@ -42,7 +42,7 @@ export interface PageRun {
   count: number;
 }
 
-/** A RAM range of versions 6 to 9. RAM, ROM and device memory all stand in such ranges. */
+/** A range of versions 6 to 9, with RAM, ROM or device memory. */
 export interface OldRange {
   /** Number in the order of the file. */
   index: number;

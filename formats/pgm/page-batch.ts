@@ -59,7 +59,7 @@ export class PageBatch {
   readonly capacity = BATCH_CAPACITY;
   /** Records in the batch: columns are valid in `[0, count)`. */
   count = 0;
-  /** Index in `window.bytes` where the content of a page stands. */
+  /** Index of the content of a page in `window.bytes`. */
   readonly at: Uint32Array;
   /** Bytes of the content in `window.bytes`. */
   readonly length: Uint32Array;

@@ -83,7 +83,7 @@ function endsOf(bytes: Buffer, words: string): number[] {
 
 /** Devices and description of most states take less. */
 const TAIL = 4 * MIB;
-/** The size of pages stands within so many bytes of the description. */
+/** The size of pages is given within so many bytes from the start of the description. */
 const BEGINNING = 64 * 1024;
 
 /** Bytes of a page by the description at the end of a file; undefined where it cannot be read first, or tells none. */

@@ -18,7 +18,7 @@ const AFTER_NAME = 8;
 
 /**
  * Bytes of RAM below 4 GiB, as QEMU has told the firmware in the CMOS memory of the clock: of a machine with
- * `max-ram-below-4g`, too. Undefined where the numbers are not those of so much RAM. Source: qemu-stream.md 3.
+ * `max-ram-below-4g`, too. Undefined where the numbers contradict `ramSize`. Source: qemu-stream.md 3.
  * @param body of the section of the clock @param ramSize without DIMMs
  */
 function lowRamOfClock(body: Uint8Array, ramSize: number): number | undefined {

@@ -37,7 +37,7 @@ export class MappedRam {
     this.#mapped = mapped;
   }
 
-  /** Adds pages to `batch`, in ascending order; true when the block is complete and the window stands after it. */
+  /** Adds pages to `batch`, in ascending order; true when the block is complete and the window has passed it. */
   async scan(batch: PageBatch, leavesContents: boolean): Promise<boolean> {
     const pages = this.#block.size / PAGE_SIZE;
     const { pagesOffset } = this.#mapped;

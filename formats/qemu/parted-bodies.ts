@@ -91,7 +91,7 @@ const EARLY_BODIES: Readonly<Record<string, (body: BodyCopy) => Promise<void>>> 
 /** Name of the kind of a device's section, without its place. */
 const kindOf = (name: string) => name.slice(name.lastIndexOf('/') + 1);
 
-/** Whether a section of a device can stand before the pages of RAM. */
+/** Whether a section of a device can precede the pages of RAM. */
 export function isEarly(name: string): boolean {
   return Object.hasOwn(EARLY_BODIES, kindOf(name));
 }

@@ -24,7 +24,7 @@ export interface QemuSection {
   bodyOffset: number;
   /** Bytes of the body. */
   bodySize: number;
-  /** Whether the mark with the section's id stands after the body. */
+  /** Whether the mark with the section's id follows the body. */
   footer: boolean;
 }
 
@@ -88,7 +88,7 @@ export class PartedSections {
     }
   }
 
-  /** Whether the section of a device that begins here stands before the pages of RAM. */
+  /** Whether the section of a device that begins here precedes the pages of RAM. */
   async #isEarly(): Promise<boolean> {
     if (this.sections.some(({ type }) => type !== 'start')) return false;
     const { window } = this.#bytes;

@@ -82,8 +82,8 @@ function hasUnit(window: Window): boolean {
 }
 
 /**
- * Whether a unit stands at the offset that it claims: in a file of another kind that contains a saved state, units do
- * not. V1.x units do not tell their offsets.
+ * Whether a unit is at the offset that it claims; units of a saved state within a file of another kind are not. V1.x
+ * units do not tell their offsets.
  */
 function hasUnitInPlace(window: Window): boolean {
   const { bytes, view, available, source } = window;

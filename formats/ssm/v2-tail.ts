@@ -58,8 +58,8 @@ export function readFooter(bytes: Uint8Array, offset: number, streamCrc: boolean
 }
 
 /**
- * Reads a whole directory (head and entries) that stands at file offset `offset`; no entries where the head claims more
- * or fewer than there are.
+ * Reads a whole directory (head and entries) at file offset `offset`; no entries where the head claims more or fewer
+ * than there are.
  */
 export function readDirectory(
   bytes: Uint8Array,

@@ -57,7 +57,7 @@ export class IncomingRounds {
     if (after > AfterRound.SEAL)
       throw new MigrationError(
         'bad-barrier',
-        `Cannot end round: what is to follow is ${after}, which this side does not know`,
+        `Cannot end round: this side does not know ${after}, the phase to follow`,
       );
     this.#after = after;
     if (after === AfterRound.AUDIT) this.#arrival.written = new PageSet(this.#arrival.hashes?.pageCount ?? 0);

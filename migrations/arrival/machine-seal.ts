@@ -60,7 +60,7 @@ export class MachineSeal {
     if (differing.length > 0) return this.#sayDifferences(differing);
     const rest = Buffer.concat(this.#rest);
     if (rootOf(own) !== head.root || xxh64(rest) !== head.rest)
-      throw new MigrationError('bad-seal', 'Cannot take the seal: it does not fit what it seals');
+      throw new MigrationError('bad-seal', 'Cannot take the seal: it does not fit the hashes of memory');
     this.#arrival.isPaused = head.paused !== 0;
     this.#arrival.log.standsStill(this.#arrival.isPaused);
     // The record is written meanwhile. It does not decide yet who has the machine: the source does, after the frame

@@ -16,7 +16,7 @@ export class RoundBarrier {
     if (round !== this.round)
       throw new MigrationError('wrong-round', `Cannot end round ${round}: round ${this.round} is under way`);
     if (this.#after !== undefined && this.#after !== after)
-      throw new MigrationError('bad-barrier', `Cannot end round ${round}: its streams do not agree on what follows`);
+      throw new MigrationError('bad-barrier', `Cannot end round ${round}: its streams do not agree on the next phase`);
     this.#after = after;
     if (this.#waiting.length + 1 < this.streams) {
       await new Promise<void>((release, abandon) => this.#waiting.push({ release, abandon }));

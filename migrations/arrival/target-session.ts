@@ -220,7 +220,10 @@ export class TargetSession {
     if (!hasPages) this.#readyMemory();
   }
 
-  /** Prepares memory until the first pages come. There is time, as the source first searches all of its machine. */
+  /**
+   * Prepares memory until the first pages arrive. There is time for that, as the source first searches all of its
+   * machine.
+   */
   #readyMemory(): void {
     world.time.turn(() => {
       if (!this.#intake && this.#arrival.state === 'receiving' && this.#arrival.machine?.readyMemory?.())

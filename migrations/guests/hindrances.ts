@@ -83,7 +83,10 @@ function ofMemory({ backends, version, process }: GuestFacts): Hindrance[] {
 
 function ofDevices({ strangers }: GuestFacts): Hindrance[] {
   return strangers.map((kind) =>
-    fatal('other-device', `device ${kind} writes to memory past QEMU, or keeps what can't be moved: unplug it first`),
+    fatal(
+      'other-device',
+      `device ${kind} writes to memory past QEMU, or has state that can't be moved: unplug it first`,
+    ),
   );
 }
 

@@ -69,7 +69,7 @@ export interface SourceMachine extends PageAccess {
   takeDirty(into: PageSet): Promise<void>;
   /** Ends the tracking and frees its resources. */
   stopTracking(): void | Promise<void>;
-  /** Somebody else has paused the machine, so it arrives paused. After `pause`: whether that was so before. */
+  /** Somebody else has paused the machine, so it arrives paused. Not changed by `pause`. */
   readonly isPaused: boolean;
   /**
    * Work that shortens the downtime; to be called just before `pause`, while the machine runs.
@@ -82,7 +82,7 @@ export interface SourceMachine extends PageAccess {
    * machine, or `stillStands` tells of it.
    */
   pause(): Promise<void>;
-  /** Takes `pause` back: the machine goes on if it ran before. @throws SavkitError if it stands still for good */
+  /** Undoes `pause`: the machine goes on if it ran before. @throws SavkitError if it stands still for good */
   resume(): void | Promise<void>;
   /** For a machine that another process runs: whether that process has ended, so that the machine runs nowhere. */
   hasEnded?(): Promise<boolean>;
@@ -125,7 +125,10 @@ export interface TargetMachine extends PageAccess {
   openDisk?(disk: number): Promise<Duplex>;
   /** @throws SavkitError when it does not fit the machine */
   loadRest(rest: Uint8Array): Promise<void>;
-  /** Runs the machine: it is this side's now. @throws SavkitError when it does not run; may be called again then */
+  /**
+   * Runs the machine, which belongs to this side now. @throws SavkitError when it does not run; may be called again
+   * then
+   */
   start(): void | Promise<void>;
   /** Frees all resources; the machine never runs. */
   discard(): void;

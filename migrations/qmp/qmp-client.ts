@@ -189,7 +189,7 @@ async function* messagesOf(socket: Socket): AsyncGenerator<unknown, void> {
       continue;
     }
     empty = 0;
-    yield parseJson(line, () => badQmp('what comes from its socket is not JSON; is it a QMP socket?'));
+    yield parseJson(line, () => badQmp('its socket does not send JSON; is it a QMP socket?'));
   }
 }
 

@@ -58,7 +58,7 @@ export interface ProofReport {
 export interface LookBack {
   /** Time that hashing it again took, in ms; none of it is downtime. */
   ms: number;
-  /** Names of the first pages with writes that never got to the target: the machine runs there without these. */
+  /** Names of the first pages with writes that never reached the target, where the machine runs without them. */
   lost: string[];
   /** Number of all lost pages. */
   lostPages: number;

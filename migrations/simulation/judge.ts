@@ -85,7 +85,7 @@ function toldFaults(play: Play, survivor: HostName | 'lost'): string[] {
   const lost = (proof?.lostPages ?? 0) + (proof?.afterwards?.lostPages ?? 0);
   // Without simulated tracking faults, no write may be lost.
   if (lost > 0 && play.scenario.missedWrites === 0 && !had.has('lie')) faults.push('writes of the guest were lost');
-  // A lie of the network drops a frame without breaking the link, which real networks do not do: endless waits are
+  // Incident `lie`: the network drops a frame without breaking the link. Real networks do not, so endless waits are
   // allowed then.
   if (had.has('lie')) return faults;
   if (!play.isSourceDone) faults.push('the source comes to no end');

@@ -6,10 +6,10 @@ import type { SafeFile, SimulatedGuest } from './simulated-machine.ts';
 import { RECORDS, type SimulatedHost, type SimulatedProcess } from './simulated-process.ts';
 import type { Timeline } from './timeline.ts';
 
-/** A copied record, with whether its process had ended by then. */
+/** A copied record. */
 interface Copy {
   bytes: Buffer;
-  hadEnded: boolean;
+  /** Its process had ended when the copy was made. */
 }
 
 /** Surroundings of the operators. */

@@ -6,7 +6,7 @@ export function shrink(scenario: Scenario, judgeOf = judge): Promise<{ scenario:
   return leaveOut(scenario, judgeOf, smaller);
 }
 
-/** Goes on with a smaller scenario as long as one has the same fault. */
+/** Replaces the scenario by a smaller one with the same fault, as long as there is one. */
 export async function leaveOut<S, V extends { faults: string[] }>(
   scenario: S,
   judgeOf: (scenario: S) => Promise<V>,
@@ -32,7 +32,7 @@ function kindOf({ faults }: { faults: string[] }): string {
   return faults.length === 0 ? '' : faults[0].replaceAll(/[0-9a-f]*\d[0-9a-f]*/g, 'N').slice(0, 200);
 }
 
-/** Scenarios with less in them. */
+/** Scenarios that lack one part each. */
 export function smaller(scenario: Scenario): Scenario[] {
   const plain: Partial<Scenario>[] = [
     { pages: 2, workload: { ...scenario.workload, hot: 1 } },
@@ -51,7 +51,7 @@ export function smaller(scenario: Scenario): Scenario[] {
   return smallerBy(scenario, plain);
 }
 
-/** The same without each of its troubles, and with each of the changes that changes anything. */
+/** Scenarios without one of the troubles, or with one of the changes; changes without effect are left out. */
 export function smallerBy<S extends { troubles: unknown[] }>(scenario: S, changes: Partial<S>[]): S[] {
   const changed = changes.filter((change) =>
     Object.entries(change).some(([key, value]) => JSON.stringify(scenario[key as keyof S]) !== JSON.stringify(value)),

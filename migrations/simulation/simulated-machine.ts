@@ -19,7 +19,7 @@ export interface SafeFile {
 /** The one guest: the truth about its memory, and the machines that hold it at this moment. */
 export class SimulatedGuest {
   readonly #scenario: Scenario;
-  /** A generator of its own, so that the guest's writes do not depend on the looks of others. */
+  /** A generator of its own, so that the guest's writes do not depend on reads by others. */
   readonly random: Random;
   /** The guest's memory as it must be. */
   truth: Uint8Array;

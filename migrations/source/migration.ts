@@ -27,8 +27,8 @@ export function newMigrationId(): string {
 
 const RESUME_WITHIN_MS = 60_000;
 /**
- * Hand-overs that are tried: with a link that lasts for rounds, but not for a hand-over, the guest would only ever
- * stutter.
+ * Limit of attempts to hand over. If links last for rounds, but never for a hand-over, the guest would stutter for
+ * ever.
  */
 const MAX_STOPS = 3;
 const RETRY_AFTER_MS = [100, 300, 1000, 2000, 5000];
@@ -104,7 +104,7 @@ class SourceMigration {
     }
   }
 
-  /** @throws MigrationError where another link is not to be waited for, or would bring no end */
+  /** @throws MigrationError when the time for another link is over, or another link would not help */
   #checkTime(error: LinkError, overtime: Overtime): void {
     const { facts, limits, transfer } = this.#departure;
     const elapsed = clock() - facts.start;

@@ -194,9 +194,9 @@ export class SourceLink {
   }
 
   /**
-   * Ends the link; last words still go out. Streams are not destroyed at once: their end may arrive before the last
-   * words, and the other side would see a broken link. A kernel also drops unsent bytes of a socket that has unread
-   * ones.
+   * Ends the link; last messages still go out. Streams are not destroyed at once: their end might arrive before the
+   * last messages, and the other side would see a broken link. A kernel also drops unsent bytes of a socket with unread
+   * bytes.
    */
   part(): void {
     this.#endDisks();
@@ -221,8 +221,8 @@ export class SourceLink {
 }
 
 /**
- * The target knows a further stream's link no more: it has given that up while this side could not see it. @throws
- * LinkError then, else the error as it is
+ * The target no longer knows the link of a further stream: it gave the link up unnoticed. @throws LinkError then, else
+ * the error as it is
  */
 function ofGivenUpLink(error: unknown): never {
   throw error instanceof PeerError && error.code === 'bad-token' ? LinkError.givenUp() : error;

@@ -18,7 +18,7 @@ export interface TeleportOptions extends Pick<SendOptions, 'password' | 'signal'
 
 export interface TeleportReport {
   passes: PassReport[];
-  /** Milliseconds from the stop here to the target's answer; 0 for a machine that was suspended before. */
+  /** Milliseconds from the machine's stop to the target's answer; 0 for a machine that was suspended before. */
   downtimeMs: number;
   paused: boolean;
 }

@@ -16,8 +16,8 @@ const CONNECT_MS = 10_000;
 export class TrustError extends EnvironmentError {}
 
 /**
- * A connection to a target after both sides have proved who they are; nothing else was sent on it yet. @throws
- * TrustError, LinkError, InterruptedError
+ * A connection to a target after both sides have authenticated; nothing else was sent on it yet. @throws TrustError,
+ * LinkError, InterruptedError
  */
 export async function connectToTarget(endpoint: Endpoint, trust: Trust, signal?: AbortSignal): Promise<Socket> {
   const { host, port } = endpoint;

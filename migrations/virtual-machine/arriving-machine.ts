@@ -117,7 +117,7 @@ export class ArrivingMachine implements TargetMachine {
 
   discard(): void {
     this.running?.release();
-    // The machine stays at the source, so nobody must start this one. A file that was there before stays, too.
+    // The machine stays at the source, so nobody must start this copy. An older file with the same name stays.
     if (this.#file !== undefined && this.#isInFile) removeFile(this.#file);
   }
 

@@ -26,7 +26,7 @@ export interface WakeRun {
   /** Called with the stderr of the QEMU that runs the machine, piece by piece: text of another program. */
   onWords?: (words: string) => void;
   onProgress?: (doing: WakeStep, done: number, total?: number) => void;
-  /** Called just before the machine goes on: from then on it is only there. */
+  /** Called just before the machine goes on: from then on only this QEMU has it. */
   onReady?: (process: WakingQemu, woken: Woken) => void;
 }
 

@@ -101,7 +101,7 @@ async function sendAll(stream: Duplex, channel: FrameChannel, onPiece: () => voi
 
 async function takeAll(channel: FrameChannel, stream: Duplex, onBytes: () => void): Promise<void> {
   for (;;) {
-    const frame = await channel.receive('what the hypervisor says about a disk');
+    const frame = await channel.receive('the answer of the hypervisor about a disk');
     if (frame.name === 'beat') continue;
     throwReason(frame);
     if (frame.name !== 'bytes')

@@ -152,7 +152,7 @@ export class FrameChannel {
   /** A peer that reads nothing must not hold us for ever. */
   #checkWrites(): void {
     if (this.#pending > 0 && clock() - this.#lastWritten > this.timeOuts.frame) {
-      this.#fail(LinkError.silent(this.timeOuts.frame, 'that the other side takes what is sent'));
+      this.#fail(LinkError.silent(this.timeOuts.frame, 'that the other side takes sent bytes'));
       this.#stream.destroy();
     }
   }

@@ -166,7 +166,7 @@ export const FRAMES = {
     nothing,
     'message',
     MAX_DESCRIPTION,
-    'The machine, and what is needed to make an empty one like it; no page has moved yet',
+    'The machine, with all facts for making an empty one like it; no page has moved yet',
   ),
   accept: frame(
     4,
@@ -205,7 +205,7 @@ export const FRAMES = {
     nothing,
     'bytes',
     MAX_REST_PIECE,
-    'A piece of what the machine has besides pages; an empty one ends it',
+    'A piece of the state of the machine besides pages; an empty piece ends it',
   ),
   seal: frame(11, 'seal', 'source', nodes, 'hashes', HASHES, 'Everything was sent: hashes that memory must have'),
   differ: frame(
@@ -236,7 +236,15 @@ export const FRAMES = {
     'It is written down that the machine is handed over: run it',
   ),
   running: frame(15, 'running', 'target', nothing, 'none', 0, 'It runs; or it has arrived paused, or is in its file'),
-  inquire: frame(16, 'inquire', 'source', nothing, 'none', 0, 'After a lost link in mid hand-over: what became of it?'),
+  inquire: frame(
+    16,
+    'inquire',
+    'source',
+    nothing,
+    'none',
+    0,
+    'After a lost link in mid hand-over: asks for its outcome',
+  ),
   decision: frame(
     17,
     'decision',
@@ -272,7 +280,7 @@ export const FRAMES = {
     disk,
     'message',
     MAX_MESSAGE,
-    'In place of hello: what follows accept belongs to a disk of a migration under way',
+    'In place of hello: frames after accept belong to a disk of a migration under way',
   ),
   bytes: frame(
     22,

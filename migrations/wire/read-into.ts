@@ -17,7 +17,7 @@ const NAMES = ['kBuffer', 'kBufferGen', 'kBufferCb'];
 
 /**
  * Makes a socket, plain or TLS, read directly into its reader's memory, without allocations and copies; the socket is
- * paused at first. Node offers this as option `onread` only of sockets that are opened, so it is set afterwards for
+ * paused at first. Node offers this as option `onread` for outgoing connections only, so it is set afterwards for
  * accepted ones.
  * @returns false, with nothing changed, for other streams, after a first read, and if Node's internals have changed
  */

@@ -2,10 +2,10 @@ import { openSync, readSync } from 'node:fs';
 import { MIB } from '../../formats/sizes.ts';
 import { alignedBuffer } from './aligned-buffer.ts';
 
-/** Reads of a place that count; the fastest of them. */
+/** Reads into one place, of which the fastest counts. */
 const READS = 32;
 const UNLUCKY = 16;
-/** So much faster may reading be at another place of the buffer, by accident. */
+/** Factor by which reading may be faster at another place of the buffer by accident. */
 const TOLERANCE = 1.5;
 
 /** Milliseconds for a MiB, at an offset of the buffer. */
@@ -20,8 +20,8 @@ function readMs(file: number, buffer: Uint8Array, offset: number): number {
 }
 
 /**
- * Says how much slower reads are into a buffer that lies unluckily, on this host. @throws where the buffer of the
- * references does
+ * Measures how much slower this host reads into a badly aligned buffer. @throws if the references read into such a
+ * buffer
  */
 export function checkAlignment(path: string): string {
   const file = openSync(path, 'r');
@@ -29,5 +29,5 @@ export function checkAlignment(path: string): string {
   const [aligned, unlucky, other] = [0, UNLUCKY, MIB / 2].map((offset) => readMs(file, buffer, offset));
   if (aligned > TOLERANCE * Math.min(unlucky, other))
     throw new Error('The buffer that references read into is not aligned');
-  return `reads into a buffer that lies unluckily take ${(unlucky / aligned).toFixed(2)} × as long; references do not`;
+  return `reads into a badly aligned buffer take ${(unlucky / aligned).toFixed(2)} × as long; references do not`;
 }

@@ -74,5 +74,5 @@ const results: Results = {
 console.log(`\n${resultsText(results, keptResults(ramMib))}`);
 if (positionals.length === 0) {
   keepResults(results);
-  console.log(`kept in ${LATEST}; "before" is what was kept there`);
+  console.log(`kept in ${LATEST}; "before" is the result that was kept there`);
 }

@@ -48,13 +48,16 @@ export interface RowComparison {
   /** To be reached: this row is at least so many times as fast as the other one. Without it the ratio is only shown. */
   atLeast?: number;
   /**
-   * The same where the machine has two processors to give: where two independent processes do at least `SCALES` times
-   * the work of one.
+   * The same for a host with two free processors: two independent processes do at least `SCALES` times the work of one
+   * there.
    */
   atLeastIfScaling?: number;
 }
 
-/** Two virtual processors are often less than two, as others use them, too. */
+/**
+ * Speed-up that two processors have to give. Virtual ones give less than two, as other guests of the host use them,
+ * too.
+ */
 export const SCALES = 1.6;
 /** Cost per GiB of guest RAM may be so many times that of the run's own size, at sizes above it. */
 export const MAX_COST = 1.25;

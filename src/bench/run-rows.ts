@@ -41,8 +41,8 @@ export interface Rounds {
   /** By row. */
   samples: Map<string, BenchSample[]>;
   /**
-   * By round, how many times the work of one process two independent ones do together: 2 where the second processor is
-   * really there.
+   * By round: work of two independent processes together, as a multiple of one's; 2 if the host gives them two whole
+   * processors.
    */
   scaling: number[];
 }

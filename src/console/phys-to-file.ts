@@ -35,7 +35,7 @@ export async function physToFile(machine: Machine, file: string, option?: string
     await sink.commit();
   } catch (error) {
     if (!(error instanceof EnvironmentError)) throw error;
-    throw new EnvironmentError(error.code, `RTFileWrite -> ${statusOf(error)} at the end of what was written.`);
+    throw new EnvironmentError(error.code, `RTFileWrite -> ${statusOf(error)} at the end of the written bytes.`);
   } finally {
     await sink.abort();
   }

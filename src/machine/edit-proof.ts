@@ -46,7 +46,7 @@ export async function proveEdit(
   }
   const pages = new WrittenPages(machine, written);
   await walkState(result, { ...options, skipCrc: true, sink: pages });
-  for (const gcPhys of pages.lost()) differences.push(`page at ${hex(gcPhys)} is not what was written`);
+  for (const gcPhys of pages.lost()) differences.push(`page at ${hex(gcPhys)} differs from the written one`);
   return { holds: differences.length === 0, changedPages, differences };
 }
 

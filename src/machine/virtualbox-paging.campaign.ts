@@ -29,7 +29,7 @@ const HOSTS: readonly HostPaging[] = [
   { host: 'AMD64+G+NX', hardware: true, nestedPaging: 'ept' },
 ];
 const OLDER_VERSIONS = [10, 11, 12, 13];
-/** In 16 MiB nothing of these guests is there. */
+/** Address that these guests of 16 MiB do not use. */
 const NEW_ROOT = 0x9_0000;
 const FIXED = { base: 2 * GIB + 256 * MIB, size: 64 * MIB };
 const CR0_WP = 1n << 16n;

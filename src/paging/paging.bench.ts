@@ -10,7 +10,7 @@ import { ShadowPaging } from './shadow/shadow-paging.ts';
 
 const LOOKUPS = 2_000_000;
 const REGISTERS = { cr0: 0x80010001n, cr3: 0x1000n, cr4: 0x20n, efer: 0xd00n };
-/** Addresses in turn, from pages that a processor's caches of translations hold, and from more than those. */
+/** Numbers of pages for addresses in turn: as many as a processor's TLB holds, and more. */
 const FEW_PAGES = 512;
 const MANY_PAGES = 8192;
 /** P, RW, US, A, D. */

@@ -120,9 +120,9 @@ describe('checkIntegrity()', () => {
       /^page 0x10000 is monitored, and has the mark that it was written$/,
     ],
     [
-      'a ROM that shows what its protection does not say',
+      'a ROM that shows another page than its protection demands',
       (memory) => memory.roms.all[0].protection.fill(3, 1, 2),
-      /^page 1 of ROM BIOS is not what its protection 3 shows$/,
+      /^page 1 of ROM BIOS is not the one that its protection 3 demands$/,
     ],
     [
       'a ROM page that is another',

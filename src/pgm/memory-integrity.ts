@@ -115,7 +115,9 @@ function checkRoms({ roms }: GuestMemory, report: Report): void {
       const isRight =
         rom.range.type[at] === expected && (rom.readsShadow(page) || rom.range.pageId[at] === rom.virginId[page]);
       if (!isRight)
-        report(`page ${page} of ROM ${rom.description} is not what its protection ${rom.protection[page]} shows`);
+        report(
+          `page ${page} of ROM ${rom.description} is not the one that its protection ${rom.protection[page]} demands`,
+        );
     }
   }
 }

@@ -213,10 +213,7 @@ export class RunningMachine {
     if (isExecuting(this.#state)) this.#timer = after(SLICE_MS, this.#slice);
   };
 
-  /**
-   * Refills the stock of pages that the guest takes from. Where the host has none, the machine waits for `resume`,
-   * which tries again.
-   */
+  /** Refills the guest's stock of pages. If the host has none, the machine waits for `resume`, which tries again. */
   #hasMemory(): boolean {
     const { handy } = this.memory.pages.backing;
     this.#runtimeError = handy.flags.needHandyPages && !handy.canRefill() ? 'HostMemoryLow' : undefined;

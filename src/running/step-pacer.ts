@@ -1,7 +1,7 @@
 /** A delayed machine makes up for this time at most. */
 const MAX_CATCH_UP_MS = 100;
 
-/** Largest share of its time that a guest is held back: it never stands still. */
+/** Largest share of time for which a guest is held back; below 1, so that it never stands still. */
 export const MAX_THROTTLE = 0.99;
 
 /** Tells how many steps are due as time passes; fractions of a step are kept for the next call. */

@@ -24,7 +24,7 @@ export async function runQemuSalvage(source: ByteSource, job: Job, options: Qemu
   if (fill === 'older')
     throw new UsageError(
       'usage',
-      'Cannot use --fill older: a state of QEMU keeps the last copy of a page that there is',
+      'Cannot use --fill older: of a state of QEMU the last copy of each page is kept in any case',
     );
   return withOutput(output, { force }, async (sink) => {
     const report = await salvageQemu(source, sink, { ...stepsOf(job, source), fill });
@@ -63,8 +63,7 @@ function reportText(report: QemuSalvageReport, output: string): TerminalText {
     text.push(heading(`Pages missing: ${lostPages}`), table(['block', 'from', 'to', 'pages'], rows));
   }
   if (untold) text.push(indent('whole blocks of memory are lost: the list of blocks ends early'));
-  if (mayBeOld)
-    text.push(indent('of a machine that was saved while it ran, kept pages may be older than those that were lost'));
+  if (mayBeOld) text.push(indent('if the machine ran while it was saved, kept pages may be older than the lost ones'));
   const wrong = firstError(written.findings);
   if (wrong && !LISTED.includes(wrong.code)) text.push(indent(line`What was written is damaged: ${errorText(wrong)}`));
   if (!complete) text.push(...prospects(report).map((words) => indent(words)));
@@ -77,7 +76,7 @@ function prospects({ loadable, kept, dropped, cut, lostPages, written }: QemuSal
   if (written.qemuSays !== undefined && lostPages === 0 && dropped.length === 0 && !cut)
     return ['QEMU will refuse to load it.'];
   const cpu = dropped.find(({ name }) => name === 'cpu') ?? (kept.some(({ name }) => name === 'cpu') ? undefined : {});
-  const words = ['QEMU will refuse to load it: the section savkit/incomplete lists what is missing.'];
+  const words = ['QEMU will refuse to load it: the section savkit/incomplete lists the missing parts.'];
   if (cpu)
     words.push('Without a section cpu no QEMU can continue the machine, but its memory can be searched and extracted.');
   else if (dropped.length > 0 || cut)

@@ -23,7 +23,7 @@ export async function readMachine(path: string): Promise<{ settings: string; his
   return { settings, history: readHistory(await readSmallText(settings, SETTINGS_LIMIT), basename(settings)) };
 }
 
-/** The machine as it was when a state was saved, where its settings know the state, else as it is. */
+/** The machine as it was when a state was saved, if its settings know the state, else as it is now. */
 export async function machineFor(path: string, state: string): Promise<MachineFacts> {
   const { history } = await readMachine(path);
   return momentOf(history, state)?.machine ?? asItIs(history);

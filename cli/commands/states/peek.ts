@@ -42,7 +42,7 @@ const builder = (argv: Argv) =>
     })
     .example('$0 peek machine.sav --at 0x7c00 --len 512', 'The boot sector, where the BIOS put it')
     .example('$0 peek machine.sav --at 0xf0000 --len 64K --raw | strings', 'Words in the BIOS')
-    .example('$0 peek machine.sav --virt --at 0xffffffff80000000', "What the guest's kernel has there")
+    .example('$0 peek machine.sav --virt --at 0xffffffff80000000', "Memory of the guest's kernel")
     .epilogue(
       'Memory is shown as a device reads it: RAM, ROM or its shadow, mapped device memory. For files of any ' +
         'size: savkit extract.',

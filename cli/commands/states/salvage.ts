@@ -179,7 +179,7 @@ function reportText(report: SalvageReport, output: string): TerminalText {
 function prospects({ loadable, written: { verdict, findings } }: SalvageReport): string {
   if (loadable) return 'Nothing in it keeps VirtualBox from loading it; missing pages are zeros or old copies.';
   if (findings.some(({ code }) => code === 'incomplete'))
-    return 'VirtualBox will refuse to load it: what is missing is listed within.';
+    return 'VirtualBox will refuse to load it: a unit in it lists the missing parts.';
   if (verdict === 'unsupported') return 'Whether VirtualBox loads it savkit cannot tell.';
   return 'VirtualBox will refuse to load it.';
 }

@@ -32,7 +32,7 @@ const builder = (argv: Argv) =>
     .option('watch', {
       type: 'number',
       requiresArg: true,
-      describe: 'Of a running machine: look again after so many seconds, and show what has changed, until Ctrl-C',
+      describe: 'Of a running machine: look again after so many seconds, and show changed statistics, until Ctrl-C',
     })
     .example('$0 stats machine.sav', 'Counts of the memory in the state')
     .example("$0 stats machine.sav '/PGM/Page/*|/MM/*'", 'All of these, also where they are 0')

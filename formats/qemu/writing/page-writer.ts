@@ -1,6 +1,6 @@
 import type { RamBlock } from '../ram-blocks.ts';
 
-/** A page that can be put anywhere: `PageBatch` is one, of which `i` chooses the record. */
+/** A page that can be copied to any place: record `i` of a `PageBatch`, for example. */
 export interface WritablePage {
   /** Writes the page to `target[to, to + 4096)`. */
   decode(i: number, target: Uint8Array, to: number): void;

@@ -33,7 +33,7 @@ export interface QemuStreamPlan {
   footers?: boolean;
   /** By name of a block that the stream leaves out (`x-ignore-shared`): the file that gets its pages. */
   leftOut?: ReadonlyMap<string, SeekableSink>;
-  /** Sections of devices that stand before the pages of RAM. */
+  /** Sections of devices that precede the pages of RAM. */
   early?: readonly PartedSection[];
   /** Names of blocks whose pages are dropped: the loader of the stream has them already. */
   dropped?: ReadonlySet<string>;

@@ -16,7 +16,7 @@ export class BlockEncoder {
   readonly #lzf = createLzfEncoder();
 
   /**
-   * @returns the encoding to store `bytes[at, at + 4096)` in; for LZF the block stands at `target[to, to + length)`,
+   * @returns the encoding to store `bytes[at, at + 4096)` in; for LZF the block is in `target[to, to + length)`,
    * otherwise `target` may hold rubbish
    */
   encode(bytes: Uint8Array, at: number, target: Uint8Array, to: number): number {

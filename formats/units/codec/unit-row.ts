@@ -81,7 +81,7 @@ export function collected<Facts extends object>(
   return async (payload, unit) => read(await payload.rest(limit), unit);
 }
 
-/** Gives no facts of a unit that is not as expected, and reports no damage: its loader will judge. */
+/** A reading that gives no facts of an unexpected unit, in place of an error; the loader will judge the unit. */
 export function lenient<Facts extends object>(reading: Reading<Facts>): Reading<Partial<Facts>> {
   return async (payload, unit) => {
     try {

@@ -6,7 +6,7 @@ import { type UnitRow, versions } from '../codec/unit-row.ts';
 
 const pcbios = defineStruct('Unit pcbios, version 0', 'device-units.md', {
   begin,
-  flag: { kind: u8, doc: '1 in every state seen; what it means is not known' },
+  flag: { kind: u8, doc: '1 in every state seen; its meaning is not known' },
   end,
 });
 

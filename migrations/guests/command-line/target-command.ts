@@ -25,7 +25,7 @@ export function targetOptions({ options }: CommandLine, { regions }: QemuDescrip
   if (options.some(({ name }) => name === 'snapshot'))
     throw new MigrationError(
       'snapshot',
-      'Cannot start a target with -snapshot: what the guest has written would be missing',
+      'Cannot start a target with -snapshot: all that the guest has written to its disks would be missing',
     );
   const kept = options.filter(({ name }) => !DROPPED.has(name)).map(withFillableMemory);
   return [

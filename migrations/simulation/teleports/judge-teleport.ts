@@ -21,7 +21,7 @@ export interface TeleportJudgement {
   endedAt: number;
 }
 
-/** Plays a scenario, and looks whether there is one machine, and all that was told is so. */
+/** Plays a scenario, and checks that there is exactly one machine, and that all reports are true. */
 export async function judgeTeleport(scenario: TeleportScenario): Promise<TeleportJudgement> {
   const play = new TeleportPlay(scenario, await emptyMachine(scenario.ramMib * MIB));
   await judgedRun(play.faults, () => play.run());

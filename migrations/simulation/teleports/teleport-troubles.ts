@@ -66,7 +66,7 @@ export class TeleportTroubles {
     const disk = this.#disk;
     if (host !== 'target' || !disk || this.#diskWorks === 0) return undefined;
     if (disk.only !== 'all' ? work !== disk.only : work === 'read') return undefined;
-    // A disk that is full takes no new bytes; all else it does.
+    // A full disk refuses new bytes; all other operations succeed.
     if (disk.code === 'ENOSPC' && work !== 'write' && work !== 'open') return undefined;
     this.#diskWorks--;
     return disk.code;

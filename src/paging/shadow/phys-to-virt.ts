@@ -57,7 +57,7 @@ export class PhysToVirt {
 
   /**
    * The accepted node that watches a byte: preferably the one with virtual address `through`; else the first of the
-   * chain; else one that is no longer in the chain, so that no write to a watched byte is missed.
+   * chain; else one that found no place in a chain, so that no write to a watched byte is missed.
    */
   find(
     gcPhys: GuestPhys,

@@ -43,11 +43,11 @@ export interface CpuCounts {
   modeChanges: number;
   /** Loads of CR3 that changed it. */
   newCr3: number;
-  /** Those that flushed global pages, too. */
+  /** Of these, the loads that flushed global pages, too. */
   newCr3Global: number;
   /** Loads of CR3 with the value that it had. */
   sameCr3: number;
-  /** Those that flushed global pages, too. */
+  /** Of these, the loads that flushed global pages, too. */
   sameCr3Global: number;
   /** Syncs of all tables. */
   syncGlobal: number;

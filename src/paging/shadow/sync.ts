@@ -90,8 +90,8 @@ export class ShadowSync {
   }
 
   /**
-   * The PAE directory for an address, into which a mapping of the hypervisor will go, whatever the guest has there.
-   * `NIL_INDEX` where the pool has no table left.
+   * The PAE directory for an address, for a mapping of the hypervisor, whatever the guest has there. `NIL_INDEX` where
+   * the pool has no table left.
    */
   directoryFor(root: number, linear: number): number {
     const [level] = this.#plan.levels;

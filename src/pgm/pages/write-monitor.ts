@@ -51,7 +51,7 @@ export class WriteMonitor {
 
   /**
    * Fills `frames` with page frames of RAM that may have changed since they were taken last (at first: all that have
-   * memory), and arms each in the same step. A page that has become zero counts when it was monitored before.
+   * memory), and arms each in the same step. A page that has become zero counts if it was monitored before.
    * @returns the number of frames; fewer than fit at the end of all ranges, after which the next call starts from the
    * beginning
    */

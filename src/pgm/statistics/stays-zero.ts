@@ -1,4 +1,5 @@
-const RING_0 = 'nothing of savkit runs in ring 0: what it does there counts in ring 3, or with the faults of guests';
+const RING_0 =
+  'nothing of savkit runs in ring 0: work that VirtualBox does there counts in ring 3, or with the faults of guests';
 const RAW_CONTEXT = 'no code of savkit runs in the raw-mode context';
 const DYNAMIC_MAPPING = 'ring 0 of 64-bit hosts, and savkit, see all memory: no page has to be mapped';
 const NOT_REBUILT = 'a sync of CR3 rebuilds no entries: monitored writes keep them right';

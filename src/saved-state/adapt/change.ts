@@ -19,4 +19,4 @@ export interface Change {
  * Losses when a drive is removed. Tried with Debian (Linux 6.1): it goes on with the data that it has in memory, and
  * its writes fail.
  */
-export const LOST_WITH_DRIVE = 'commands in flight fail, and what the guest has not written there yet is lost';
+export const LOST_WITH_DRIVE = 'commands in flight fail, and data that the guest has not written there yet is lost';

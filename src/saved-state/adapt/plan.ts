@@ -125,7 +125,7 @@ function mergeSizes(merge: Merge): void {
   Object.assign(own, { ramSize: donor.ramSize, pages: donor.pages });
 }
 
-/** Units of the state in their order; a unit of the donor alone goes after the unit that it follows there. */
+/** Units of the state in their order; a unit that only the donor has follows its predecessor there. */
 function unitsOf(merge: Merge): PlannedUnit[] {
   const changed = merge.changedPayloads();
   const units: PlannedUnit[] = [];

@@ -163,7 +163,8 @@ function placeOf({ units, directory, size }: SavedState, finding: Finding): Diff
 function incompleteUnits(units: readonly UnitSummary[]): Difference[] {
   const at = units.findIndex(({ name }) => name === INCOMPLETE_UNIT.name);
   if (at < 0) return [];
-  const message = 'Parts of the machine are missing: the unit savkit/incomplete lists what salvage could not keep';
+  const message =
+    'Parts of the machine are missing: the unit savkit/incomplete lists the parts that salvage could not keep';
   const { name: unit, instance } = INCOMPLETE_UNIT;
   return [
     {

@@ -68,7 +68,7 @@ export async function diffStates(a: ByteSource, b: ByteSource, options: DiffOpti
   const sides = { a: await openSide(a), b: await openSide(b) };
   const notes: string[] = [];
   const flattens = sides.a.state.live !== sides.b.state.live;
-  if (flattens) notes.push('one state is live, the other plain: only what counts in the end is compared');
+  if (flattens) notes.push('one state is live, the other plain: only the last copy of each page is compared');
   const [own, other] = await fingerprintsOf(sides, flattens ? isOfLiveSave : undefined, options);
   const alike = own.state.family === other.state.family;
   if (!alike) notes.push('the states are of different families: only memory and registers are compared');

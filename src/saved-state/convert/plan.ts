@@ -59,7 +59,7 @@ export function planConversion(state: SavedState, options: ConvertOptions): Conv
   if (container !== '2.0' && live) {
     throw new UnsupportedError(
       'no-passes',
-      `Cannot write V${container}: it holds no passes of a live save; flatten it`,
+      `Cannot write V${container}: that container has no passes of a live save; flatten the state`,
     );
   }
   const source = state.pgm && pgmVersion(state.pgm.version);
@@ -104,12 +104,12 @@ function checkVersions(state: SavedState, source: PgmVersion, target: PgmVersion
   if (plan.live && target.pages !== 'records')
     throw new UnsupportedError(
       'no-passes',
-      `Cannot write pgm version ${target.version}: it holds no passes of a live save; flatten it`,
+      `Cannot write pgm version ${target.version}: that version has no passes of a live save; flatten the state`,
     );
   if (basic && basic.cpus.length > 1 && target.basic !== 'per-cpu') {
     throw new UnsupportedError(
       'does-not-fit',
-      `Cannot write pgm version ${target.version}: it holds one VCPU, the state has ${basic.cpus.length}`,
+      `Cannot write pgm version ${target.version}: that version has one VCPU, the state has ${basic.cpus.length}`,
     );
   }
   if (basic) plan.losses.push(...basicLosses(basic, target));
@@ -120,7 +120,7 @@ function checkVersions(state: SavedState, source: PgmVersion, target: PgmVersion
     plan.losses.push(`${count(PageKind.RAM_BALLOONED)} ballooned pages become zero pages`);
   const keepsShadows = target.pages === 'records' || (target.pages === 'typed-ranges' && plan.pageTypes === 'original');
   if (!keepsShadows && count(PageKind.ROM_SHADOW_RAW) + count(PageKind.ROM_SHADOW_ZERO) > 0)
-    plan.losses.push('shadow ROM: only what the guest reads is kept');
+    plan.losses.push('shadow ROM: only the bytes that the guest reads are kept');
   if (target.ramConfig && config?.ramHole === undefined)
     plan.assumptions.push(`RAM hole ${DEFAULT_RAM_HOLE} bytes, as all releases of its time had`);
 }

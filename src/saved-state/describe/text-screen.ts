@@ -20,9 +20,7 @@ export interface TextScreen {
 
 /** Characters that the memory of text mode holds; addresses beyond wrap around. */
 const CHARACTERS = 0x8000;
-/**
- * A character, its attribute, and two bytes of a font stand together for each plane address, of which text uses half.
- */
+/** Bytes for each plane address: a character, its attribute, and two bytes of fonts. Text uses every second address. */
 const CHARACTER_STRIDE = 8;
 /** Bytes of video memory, from its start, that text modes use. */
 export const TEXT_MEMORY = CHARACTERS * CHARACTER_STRIDE;

@@ -61,7 +61,7 @@ const MESSAGES_WITHOUT_CODE: Words = [
   ],
 ];
 
-/** Explains the failure of which a line tells; undefined where it tells of none. */
+/** Explains the failure in a line; undefined for a line without one. */
 export function failureIn(text: string): Explanation | undefined {
   const names = codesIn(text);
   const isAbout = isAboutStates(text);

@@ -27,7 +27,7 @@ const MAX_MESSAGE = 2000;
 const SET_ERROR = /VMSetError: (.*)$/;
 /** VMSetError logs two lines; the first only names a place in the source. */
 const IN_SOURCE = /^\S+\(\d+\) /;
-/** Lines for developers of VirtualBox; its messages for users stand in other lines. */
+/** Lines for developers of VirtualBox; its messages for users are in other lines. */
 const OF_THE_LOG = /^(?:SSM|VMSetError): /;
 /** Errors that the loader logs while it dumps the rest of a unit that has failed already. */
 const OF_A_DUMP = /^SSM: offCur=/;

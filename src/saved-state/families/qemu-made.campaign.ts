@@ -119,7 +119,7 @@ async function judgeByLoading(source: ByteSource, path: string, options: string[
   const words = [path, '--truth', '/no/such/file', '--save-ram', `${path}.loaded`, '--qemu', '10', ...options];
   const loaded = run('load-state.sh', words);
   const isEqual = loaded.ok && sha256(ram.bytes) === sha256(readFileSync(`${path}.loaded`));
-  tell(name, isEqual ? [] : [loaded.ok ? "memory is not what QEMU's is" : loaded.output]);
+  tell(name, isEqual ? [] : [loaded.ok ? "memory differs from QEMU's" : loaded.output]);
 }
 
 async function convertAndLoad(source: ByteSource, out: string, to: QemuForm, name: string): Promise<void> {

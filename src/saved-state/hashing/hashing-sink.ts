@@ -30,7 +30,7 @@ export class HashingSink implements PageSink {
   readonly #like: ReadonlyMap<string, SpanHashes> | undefined;
   readonly #only: PagesByRange | undefined;
   readonly #pages = takeBuffer(GROUP * PAGE_SIZE);
-  /** Entries of the batch whose hashes are due, and where their bytes stand. */
+  /** Entries of the batch whose hashes are due, and places of their bytes. */
   readonly #entries = new Uint32Array(GROUP);
   readonly #at = new Uint32Array(GROUP);
   readonly #length = new Uint32Array(GROUP);

@@ -86,7 +86,7 @@ export const PARALLEL_PORTS = [
   { port: 0x278, irq: 5 },
 ] as const;
 
-/** Units with other names than devices, and the devices each of which brings them. */
+/** Units with other names than devices; any of the devices has the unit. */
 export const DEVICES_OF_UNIT: Record<string, readonly string[]> = { NvramStore: ['efi', 'tpm'], 'tpm-ppi': ['tpm'] };
 /** Devices whose state is in other units. */
 export const FIRMWARE_DEVICES = { BIOS: 'pcbios', EFI: 'efi' } as const;

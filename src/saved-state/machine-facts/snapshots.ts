@@ -13,7 +13,7 @@ export interface SavedMoment {
   machine: MachineFacts;
 }
 
-/** A machine with its snapshots; each stands after its parent. */
+/** A machine with its snapshots, each after its parent. */
 export interface MachineHistory {
   name: string;
   /** Folder of the states, as the settings have it. */

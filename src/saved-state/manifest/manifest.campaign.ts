@@ -14,10 +14,7 @@ import { decodeManifest, encodeManifest } from './manifest-file.ts';
 const PAGE = 4096;
 const FLIPS = 5;
 
-/**
- * The frame of the page in whose content a byte of the file stands, for files of `makeState`: one item a page, heads
- * before in records of their own.
- */
+/** Places of pages in files of `makeState`, which have one item a page; heads are in records of their own before. */
 function* contents(file: Buffer): Generator<{ start: number; end: number; frame: number; isRaw: boolean }> {
   let at = file.indexOf('pgm\0') + 4;
   let frame = -1;

@@ -105,7 +105,7 @@ class Building {
     if (machine.get('usb') === 'on') for (const [type, addr] of this.#chipset.usb) this.#add(deviceAt(type, addr));
     for (const each of this.#settings.devices) this.#add(each);
     if (machine.get('accel')?.startsWith('kvm')) this.expected.unknown.push('what KVM adds');
-    if (machine.get('accel')?.startsWith('xen')) this.expected.unknown.push('what Xen adds');
+    if (machine.get('accel')?.startsWith('xen')) this.expected.unknown.push('the sections that Xen adds');
   }
 
   #addMachine(chipset: QemuChipset): void {

@@ -28,13 +28,15 @@ export class GivenOptions {
     return this.all.some(({ name }) => names.includes(name));
   }
 
-  /** The properties of each value. @param first the property that stands first without its name */
+  /** The properties of each value. @param first name of the property that is given first without its name */
   properties(name: string, first: string): Properties[] {
     return this.values(name).map((value) => propertiesOf(value, first));
   }
 }
 
-/** The properties of a value, `a,b=c` or JSON. @param first the property that stands first without its name */
+/**
+ * The properties of a value, `a,b=c` or JSON. @param first name of the property that is given first without its name
+ */
 export function propertiesOf(value: string, first: string): Properties {
   if (value === '') return new Map();
   if (value.startsWith('{')) return new Map(jsonProperties(value));

@@ -18,7 +18,7 @@ export async function proveQemu(
   const ram = await ramSink?.readBack();
   try {
     const written = withBeside(state, { ram });
-    // Whether an image may be taken that libvirt has not finished was decided before.
+    // An unfinished image of libvirt was accepted, or refused, before.
     const reading = (from: ByteSource, options: WalkOptions) =>
       readQemuState(from, { ...options, layout, unfinished: from === source });
     const common = { naming: sameIds, of: 'content' as const, signal };
@@ -43,6 +43,6 @@ function fieldsOf({ configuration, blocks, runState, ended, trailing }: QemuStat
     ['run state', runState ?? 'none'],
     ['RAM blocks', blocks.map(({ name, size, pages }) => `${name} ${size} ${pages}`).join(', ')],
     ['end', String(ended)],
-    ['size of what follows', String(trailing)],
+    ['size of the rest', String(trailing)],
   ]);
 }

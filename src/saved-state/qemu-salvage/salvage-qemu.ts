@@ -32,7 +32,7 @@ export interface QemuSalvageReport {
   kept: { name: string; instance: number; version: number; offset: number; repaired?: string }[];
   /** Sections that the description lists and that cannot be had. */
   dropped: { name: string; instance: number }[];
-  /** The description is lost, and the stream ends early: sections may be missing of which nothing tells. */
+  /** The description is lost, and the stream ends early: unknown sections may be missing. */
   cut: boolean;
   /** Pages that are not in the file, ascending within each block. */
   lost: LostPages[];
@@ -112,7 +112,7 @@ function lostPagesOf({ state, pages }: QemuSurvey): LostPages[] {
       if (runs.push(run) > MAX_RUNS)
         throw new FormatError(
           'pages-missing',
-          `Cannot list what is missing: there are more than ${MAX_RUNS} runs of pages`,
+          `Cannot list the missing parts: there are more than ${MAX_RUNS} runs of pages`,
         );
   }
   return runs;

@@ -58,7 +58,7 @@ function checkNames({ configuration: { machine, capabilities }, blocks }: QemuSt
     }
 }
 
-/** A block that every machine of these types has. */
+/** A block that all machines of these types have. */
 const OWN_ROM = { machines: /^pc(-|$)/, block: 'pc.rom' };
 
 /** Checks contradictions in records and sections of RAM which QEMU does not notice. */

@@ -39,7 +39,7 @@ export function pluggedMemory(
   const body = Buffer.from(section.body.buffer, section.body.byteOffset, section.body.byteLength);
   const wanted = Buffer.alloc(8);
   wanted.writeBigUInt64BE(BigInt(size));
-  // Before these fields may stand those of every virtio device, whose number differs.
+  // The fields of every virtio device may precede these fields; their number differs.
   for (let at = body.indexOf(wanted); at >= 0; at = body.indexOf(wanted, at + 1)) {
     const start = at - Field.SIZE;
     if (start < 0 || start + (early ? EARLY_PLUGGED + 8 : Field.END) > body.length) continue;

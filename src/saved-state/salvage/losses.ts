@@ -19,7 +19,7 @@ export interface LostRun {
   start: number;
   /** Exclusive. */
   end: number;
-  /** `lost`: no copy at all; `stale`: only a copy that a live save has later replaced, or may have. */
+  /** `lost`: no copy at all; `stale`: only a copy that a live save has later replaced, or may have replaced. */
   what: 'lost' | 'stale';
 }
 
@@ -93,8 +93,8 @@ class PageFates {
   }
 
   /**
-   * The fates of pages `[start, end)`, in order. Takes time only for pages that were seen: a file may claim any number
-   * of others.
+   * The fates of pages `[start, end)`, in order. Takes time only for pages that were seen, since a file may claim any
+   * number of pages.
    */
   *within(start: number, end: number): Generator<Stretch> {
     let page = start;

@@ -165,7 +165,7 @@ function mayFollowLostPass(unit: UnitHeader, before: UnitHeader | undefined, { g
   return before ? before.pass !== unit.pass - 1 : unit.pass > 0;
 }
 
-/** Versions 6 to 9 have no addresses among the pages: where bytes are missing, those after may be taken for others. */
+/** Versions 6 to 9 have no addresses among the pages: after missing bytes, pages may be taken for others. */
 function mayBeShifted({ unit, isResized }: UnitOutcome): boolean {
   return isResized && pgmVersion(unit.version)?.pages !== 'records';
 }
@@ -176,8 +176,8 @@ function areListsLost({ header, pgm }: SavedState): boolean {
 }
 
 /**
- * Versions 6 to 9: page types stand among the pages, so ranges are kept only as far as both readings found the same,
- * before the first doubtful page.
+ * Versions 6 to 9 have page types among the pages, so ranges are kept only as far as both readings agree, before the
+ * first doubtful page.
  */
 function withKnownRanges(
   [state, other]: [SavedState, SavedState],

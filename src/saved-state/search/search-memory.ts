@@ -50,8 +50,8 @@ const WINDOW = PIECE + LONGEST_MATCH;
 
 /**
  * Searches memory as the guest sees it, RAM with ROM and mapped device memory in their places, by guest-physical
- * address. A match may cross pages and ranges that follow each other, but no gap. The memory goes through a temporary
- * file without a name; zeros take no room in it, and no time unless the pattern matches them.
+ * address. A match may cross pages and adjoining ranges, but no gap. The memory goes through a temporary file without a
+ * name; zeros take no room in it, and no time unless the pattern matches them.
  * @param source seekable
  * @throws FormatError for damage
  */

@@ -1,7 +1,7 @@
 import type { CodeRow } from './kinds.ts';
 
 /**
- * Codes that stand in logs of healthy machines, too: they count as failures only in a line about loading or saving that
+ * Codes that logs of healthy machines contain, too: they count as failures only in a line about loading or saving that
  * failed.
  */
 export const EVERYDAY_CODES: readonly CodeRow[] = [

@@ -152,7 +152,7 @@ export const KINDS = {
     ],
   },
   'unit-contradicts': {
-    lost: 'Nothing for sure: the bytes are as they were written, but say what the loader does not take.',
+    lost: 'Nothing for sure: the bytes are as they were written, but have values that the loader does not accept.',
     next: [
       '`savkit verify FILE` tells whether the bytes are whole; where they are not, `savkit salvage`.',
       '`savkit check STATE --machine FILE.vbox` and `--virtualbox RELEASE`: machine and release are the usual reasons.',
@@ -161,7 +161,7 @@ export const KINDS = {
   'live-save': {
     lost: 'The save or migration; the machine itself goes on, or has ended for another reason.',
     next: [
-      'Look in VBox.log for what came before.',
+      'Look at the lines before it in VBox.log.',
       'Save again: paused rather than live, where the guest changes its memory faster than it can be written.',
     ],
   },
@@ -193,7 +193,7 @@ export const KINDS = {
   'not-supported': {
     lost: 'Nothing: nothing is said of the file, and nothing was written.',
     next: [
-      'The message says what is not supported, and where there is another way.',
+      'The message names the unsupported part, and another way if there is one.',
       '`savkit inspect FILE` tells what the file is.',
     ],
   },

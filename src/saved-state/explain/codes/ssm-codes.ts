@@ -41,7 +41,7 @@ export const SSM_CODES: readonly CodeRow[] = [
     'VERR_SSM_INTEGRITY_UNIT',
     -1817,
     'bytes-changed',
-    'a unit header contradicts itself: offset, checksum of what stands before, flags, name',
+    'a unit header contradicts itself: offset, checksum of the bytes before, flags, name',
   ],
   ['VERR_SSM_INTEGRITY_UNIT_MAGIC', -1818, 'bytes-changed', 'no unit starts where one should', -1816],
   [

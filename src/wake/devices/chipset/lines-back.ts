@@ -21,7 +21,7 @@ const vectorOf = (entry: bigint) => Number(entry & VECTOR);
 
 /**
  * Moves entries to the lines that devices have in VirtualBox. An entry that the guest has set up at that line by itself
- * is its own: then QEMU's line had a copy, of which only the state of delivery is taken.
+ * stays: QEMU's line had a copy of it, and only the state of delivery is taken from there.
  */
 export function takeEntriesBack(ioApic: IoApic, lines: readonly LineBack[]): void {
   const before = [...ioApic.redirections];

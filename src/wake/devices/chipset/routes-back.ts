@@ -22,7 +22,7 @@ export function takeRoutesBack(bus: Piix3Bus, bridge: DataView, { ioApic, apic, 
     const from = bridge.getUint8(ROUTING_REGISTERS + register);
     return [{ device, register, to: lineOf(device.devfn, pin), from: from < PCI_LINES ? from : undefined }];
   });
-  // A guest that has set up a line of PCI has turned to the I/O APIC, whatever the template's did.
+  // A guest that has set up a line of PCI uses the I/O APIC, even if the template's guest did not.
   const isOpen = (line: number | undefined) => ioApic !== undefined && line !== undefined && !isMasked(ioApic, line);
   const isTurned = lines.some(({ from, to }) => isOpen(from) || isOpen(to));
   const isApic = isTurned || usesIoApic(bus);

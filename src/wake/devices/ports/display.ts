@@ -1,6 +1,6 @@
 import { type Correspondence, same, sameBytes, sameEach, sameList } from '../../template/correspondence.ts';
 
-/** Registers of VBE that VirtualBox and QEMU have. */
+/** Number of VBE registers that VirtualBox and QEMU have. */
 const VBE_REGISTERS = 10;
 
 /** Unit vga, without video memory and VirtualBox's own fields. */
