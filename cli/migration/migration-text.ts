@@ -61,7 +61,7 @@ function eventText(event: MigrationEvent): TerminalText {
         ? NO_TEXT
         : line`${wereText(event.found.lostPages)} lost, the first is ${event.found.lost[0]}`;
     case 'lost-pages':
-      return line`${wereText(event.count)} not as at the source, the first is ${event.first}; sent again`;
+      return line`${wereText(event.count)} different from the source's, the first is ${event.first}; sent again`;
     default:
       return NO_TEXT;
   }

@@ -81,7 +81,7 @@ export const romEntry = defineStruct('ROM list entry, versions 10–14', 'PGMSav
 export const mmio2Entry = defineStruct('MMIO2 list entry, versions 10–14', 'PGMSavedState.cpp, pgmR3SaveMmio2Ranges', {
   device: { kind: text(32), doc: 'device name' },
   instance: { kind: u32, doc: 'device instance' },
-  region: { kind: u8, doc: 'region; with device and instance what loaders match by' },
+  region: { kind: u8, doc: 'region; loaders match by device, instance and region' },
   description: { kind: text(64), doc: 'description' },
   size: { kind: gcPhys, doc: 'bytes, page aligned' },
 });

@@ -34,8 +34,8 @@ const SPLITS = [
   { machine: /^microvm$/, splitFrom: 3 * GIB + 1, low: 3 * GIB },
 ];
 /**
- * Machine types before 2.4 are not told; the RAM of PCs has a name of its own. As much as this lies below 4 GiB in all
- * of them.
+ * PCs before 2.4, whose states do not tell the machine type. Their RAM has a name of its own, and in all of them at
+ * least this much lies below 4 GiB.
  */
 const UNTOLD = { ram: 'pc.ram', low: 2816 * MIB - 1 };
 

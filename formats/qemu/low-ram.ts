@@ -17,8 +17,8 @@ const BEFORE_NAME = 6;
 const AFTER_NAME = 8;
 
 /**
- * Bytes of RAM below 4 GiB, as QEMU has told the firmware in the CMOS memory of the clock: of a machine with
- * `max-ram-below-4g`, too. Undefined where the numbers contradict `ramSize`. Source: qemu-stream.md 3.
+ * Bytes of RAM below 4 GiB, as QEMU tells the firmware in the CMOS memory of the clock; they depend on
+ * `max-ram-below-4g` as well. Undefined where the numbers contradict `ramSize`. Source: qemu-stream.md 3.
  * @param body of the section of the clock @param ramSize without DIMMs
  */
 function lowRamOfClock(body: Uint8Array, ramSize: number): number | undefined {

@@ -10,6 +10,7 @@ import type { Timeline } from './timeline.ts';
 interface Copy {
   bytes: Buffer;
   /** Its process had ended when the copy was made. */
+  hadEnded: boolean;
 }
 
 /** Surroundings of the operators. */

@@ -5,8 +5,8 @@ import type { RunningMachine } from '../../src/running/running-machine.ts';
 /** Acts of a user on a machine. */
 export type UserAct = Extract<MachineEvent, 'suspend' | 'suspend-ext' | 'resume' | 'reset' | 'debug' | 'power-off'>;
 
-/** A user does something with a machine. @returns whether it let that be done */
-export function isDone(running: RunningMachine, act: UserAct): boolean {
+/** Carries out an act of a user. @returns false if the state of the machine does not allow it */
+export function doAct(running: RunningMachine, act: UserAct): boolean {
   try {
     if (act === 'reset') running.reset();
     else running.dispatch(act);

@@ -8,13 +8,13 @@ export interface FoundRow extends BenchRow {
   module: string;
 }
 
-/** The built house. */
+/** Folder of the built package. */
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const ROW_FILE = /\.bench\.js$/;
 
 /**
- * The rows of all `*.bench.ts` of the house whose name or file's name contains one of `words`, and those that they are
- * rated against; all without words.
+ * The rows of all `*.bench.ts` whose name, or file's name, contains one of `words`, with the rows that they are rated
+ * against; all rows if there are no words.
  */
 export async function findRows(words: readonly string[]): Promise<FoundRow[]> {
   const all: FoundRow[] = [];

@@ -49,7 +49,7 @@ export interface Rounds {
 
 /**
  * All rows once in every round, one after the other. One that fails is left out, and `failed` gets its reason.
- * @param contextFor by MiB of guest RAM; of the run's own size without
+ * @param contextFor gives the context for MiB of guest RAM; default: the size of the run
  */
 export async function runRounds(
   rows: readonly FoundRow[],

@@ -11,7 +11,7 @@ import { RunningMachine } from '../../../src/running/running-machine.ts';
 import { type Standing, standingOf } from '../saved-file.ts';
 import { SimulatedHost, type SimulatedProcess, type Surroundings } from '../simulated-process.ts';
 import { Timeline } from '../timeline.ts';
-import { isDone, type UserAct } from '../user-acts.ts';
+import { doAct, type UserAct } from '../user-acts.ts';
 import type { SaveScenario, SaveTrouble, SaveTroubleTime } from './save-scenario.ts';
 
 /** Target of all saves. */
@@ -271,7 +271,7 @@ export class SavePlay implements Surroundings {
 
   /** A user does something, where the machine lets it be done. */
   #act(act: UserAct): void {
-    if (!isDone(this.#running, act)) return;
+    if (!doAct(this.#running, act)) return;
     this.#had.add(act);
     this.#wanted = AFTER[act] ?? this.#wanted;
     if (act === 'debug') this.timeline.add(DEBUGS_MS, this.#process, () => this.#act('resume'));

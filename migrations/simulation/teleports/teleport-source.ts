@@ -9,7 +9,7 @@ import { passwordLine } from '../../teleporter/wire.ts';
 import { type Standing, standingOf } from '../saved-file.ts';
 
 import type { SimulatedProcess } from '../simulated-process.ts';
-import { isDone, type UserAct } from '../user-acts.ts';
+import { doAct, type UserAct } from '../user-acts.ts';
 import { AGAIN_MS, PASSWORD, type TeleportGround } from './teleport-ground.ts';
 
 /** Outcome of a try: `handed-over`, or the code of its error. */
@@ -58,7 +58,7 @@ export class TeleportSource {
 
   /** The user does something with the machine, where it lets it be done. */
   act(act: UserAct): void {
-    if (isDone(this.#running, act)) this.#wanted = AFTER[act] ?? this.#wanted;
+    if (doAct(this.#running, act)) this.#wanted = AFTER[act] ?? this.#wanted;
   }
 
   async #sendAll(): Promise<void> {

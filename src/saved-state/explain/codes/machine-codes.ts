@@ -1,8 +1,7 @@
 import type { CodeRow } from './kinds.ts';
 
-// Answers of a machine that is built to take a state, or whose CPUs and memory are loaded, without those of the other
-// tables. They are failures only where a line of the log says that something failed.
-// Numbers: VBox/err.h of VirtualBox 5 to 7.
+// Codes from building a machine that will take a state, and from loading its CPUs and memory, as far as no other table
+// has them. They are failures only in a line of the log about a failure. Numbers: VBox/err.h of VirtualBox 5 to 7.
 
 const PACK = 'the extension pack is missing, or of another release';
 const MIXED = 'parts of VirtualBox, or its extension pack, are of different releases';
@@ -31,7 +30,7 @@ const MEMORY: readonly CodeRow[] = [
     'VirtualBox cannot use the paging mode of the host',
   ],
   ['VERR_PGM_PML4_MAPPING', -1665, 'unit-contradicts', "the guest's page tables lie where there is no memory"],
-  ['VERR_PGM_NOT_USED_IN_MODE', -1667, 'program-error', 'that is not done in the paging mode of the guest'],
+  ['VERR_PGM_NOT_USED_IN_MODE', -1667, 'program-error', 'the operation does not exist in the paging mode of the guest'],
   ['VERR_PGM_INVALID_CR3_ADDR', -1668, 'unit-contradicts', 'CR3 names an address where there is no memory'],
   ['VERR_PGM_INVALID_PDPE_ADDR', -1669, 'unit-contradicts', 'a page-directory pointer names no memory'],
   ['VERR_PGM_PHYS_HANDLER_IPE', -1670, 'program-error', INSIDE],
@@ -95,5 +94,5 @@ const DEVICES: readonly CodeRow[] = [
   ['VERR_HGCM_SERVICE_NOT_FOUND', -2900, 'machine-differs', 'the host lacks a service that guest additions ask for'],
 ];
 
-/** Answers of a machine that is built, or whose CPUs and memory are loaded. */
+/** Codes from building a machine, and from loading its CPUs and memory. */
 export const MACHINE_CODES: readonly CodeRow[] = [...CPUM, ...MEMORY, ...DEVICES];
