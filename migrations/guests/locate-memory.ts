@@ -43,7 +43,7 @@ export function expectOwnFiles({ process }: GuestFacts, places: readonly RamPlac
   }
 }
 
-/** What tells a file from others; none for one that is gone. */
+/** Device and inode of a file; none for one that is gone. */
 function fileAt(file: string | number): string[] {
   const found = told(() => world.disk.identitySync(file), undefined);
   return found ? [`${found.dev} ${found.ino}`] : [];

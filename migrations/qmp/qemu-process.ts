@@ -59,7 +59,7 @@ export class QemuProcess {
   static start(program: string, words: readonly string[], qmpPath: string, output: QemuOutput): QemuProcess {
     if (!('logPath' in output)) {
       const io = output.isShown ? 'inherit' : 'ignore';
-      // Ctrl-C on the terminal of a shown machine is for this process, which knows what would be lost.
+      // Ctrl-C on the terminal of a shown machine is for this process, which saves the machine first.
       const child = world.programs.start(program, words, {
         stdio: [io, io, 'pipe'],
         detached: output.isShown === true,
