@@ -3,7 +3,8 @@ import { readRecord } from '../hand-over/decision-record.ts';
 import { loadZstd } from '../pages/zstd.ts';
 import type { ProofMode } from '../policy/choose-proof.ts';
 import { judgedRun } from './judged-run.ts';
-import { Play } from './play.ts';
+import { MachinePlay } from './machine-play.ts';
+import type { Play } from './play.ts';
 import type { HostName, Incident, Scenario } from './scenario.ts';
 import { RECORDS } from './simulated-process.ts';
 
@@ -35,12 +36,13 @@ export interface Judgement {
 export async function judge(scenario: Scenario): Promise<Judgement> {
   // Loaded from the real disk, before the simulated one takes its place.
   await loadZstd();
-  const play = new Play(scenario);
-  return judgedRun(play.guest.faults, async () => {
+  const play = new MachinePlay(scenario);
+  return judgedRun(play.faults, async () => {
     await play.run();
     const survivor = survivorOf(play);
     const faults = [
-      ...play.guest.faults,
+      ...play.faults,
+      ...lossFaults(play, survivor),
       ...toldFaults(play, survivor),
       ...leftFaults(play),
       ...(await recordFaults(play)),
@@ -57,22 +59,27 @@ export async function judge(scenario: Scenario): Promise<Judgement> {
   });
 }
 
-function survivorOf({ guest }: Play): HostName | 'lost' {
+/** Where the one machine is that has the guest. */
+export function survivorOf({ guest }: Play): HostName | 'lost' {
   const owners = [...guest.owners].filter(({ process }) => !process.isGone);
   return owners.length === 1 ? owners[0].process.host.name : 'lost';
 }
 
-/** Checks that all reports about the machine are true. */
-function toldFaults(play: Play, survivor: HostName | 'lost'): string[] {
-  const { report, refusal, had, operators, guest } = play;
-  const faults: string[] = [];
+/** A process that is killed after it has taken over the machine loses it; its safe file is left. */
+function lossFaults(play: MachinePlay, survivor: HostName | 'lost'): string[] {
+  const { had, operators, guest, scenario } = play;
   const mayBeLost = had.has('kill') || had.has('crash');
-  // A process that is killed after it has taken over the machine loses it; its safe file is left.
   const isTakenAlong =
     mayBeLost && (guest.hasRunThere || (operators.told[0] === 'target' && operators.hasEnded('target')));
-  if (survivor === 'lost' && !isTakenAlong && !had.has('lie')) faults.push('nobody has the machine');
-  if (survivor === 'lost' && isTakenAlong && play.scenario.hasSafeFile && !play.safeFile())
-    faults.push('the safe file is not there');
+  if (survivor !== 'lost') return [];
+  if (!isTakenAlong) return had.has('lie') ? [] : ['nobody has the machine'];
+  return scenario.hasSafeFile && !play.safeFile() ? ['the safe file is not there'] : [];
+}
+
+/** Checks that all reports about the machine are true. */
+export function toldFaults(play: Play, survivor: HostName | 'lost'): string[] {
+  const { report, refusal, had, operators } = play;
+  const faults: string[] = [];
   const told: [string, HostName | undefined][] = [
     ...operators.told.map((name): [string, HostName] => ['an operator', name]),
     ['the source', report?.outcome === 'handed-over' ? 'target' : report?.outcome === 'kept' ? 'source' : undefined],
@@ -103,7 +110,7 @@ function toldFaults(play: Play, survivor: HostName | 'lost'): string[] {
 }
 
 /** Checks that nothing stays open, and no temporary file is left. */
-function leftFaults(play: Play): string[] {
+export function leftFaults(play: Play): string[] {
   const faults: string[] = [];
   for (const name of ['source', 'target'] as const) {
     const process = play[name];
@@ -121,7 +128,8 @@ function leftFaults(play: Play): string[] {
   return faults;
 }
 
-async function recordFaults(play: Play): Promise<string[]> {
+/** Checks that every record can be read. */
+export async function recordFaults(play: Play): Promise<string[]> {
   const faults: string[] = [];
   for (const name of ['source', 'target'] as const) {
     const paths = [...play.hosts[name].files.names.keys()].filter(
@@ -149,7 +157,7 @@ async function recordFaults(play: Play): Promise<string[]> {
 }
 
 /** An audit lets a missed write pass, and reports it afterwards; a source that has ended by then cannot. */
-function forgiven({ scenario, report, source }: Play, faults: string[]): string[] {
+function forgiven({ scenario, report, source }: MachinePlay, faults: string[]): string[] {
   const isNamed = (report?.proof?.afterwards?.lostPages ?? 0) > 0 || source?.isGone === true;
   const isAudited = report ? report.proof?.mode === 'audited' : scenario.proof !== 'full' && !scenario.compares;
   if (scenario.missedWrites === 0 || !isNamed || !isAudited) return faults;

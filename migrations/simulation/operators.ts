@@ -1,9 +1,8 @@
 import { SavkitError } from '../../formats/errors.ts';
 import type { DecisionRecord } from '../hand-over/decision-record.ts';
-import { resolveRecordFiles } from '../hand-over/resolve-files.ts';
+import { type ResolvedRecords, resolveRecordFiles } from '../hand-over/resolve-files.ts';
 import type { HostName } from './scenario.ts';
-import type { SafeFile, SimulatedGuest } from './simulated-machine.ts';
-import { RECORDS, type SimulatedHost, type SimulatedProcess } from './simulated-process.ts';
+import { RECORDS, type SimulatedHost } from './simulated-process.ts';
 import type { Timeline } from './timeline.ts';
 
 /** A copied record. */
@@ -17,15 +16,13 @@ interface Copy {
 export interface Ground {
   readonly hosts: Record<HostName, SimulatedHost>;
   readonly timeline: Timeline;
-  readonly guest: SimulatedGuest;
+  readonly faults: string[];
   readonly isCalm: boolean;
-  readonly source: SimulatedProcess | undefined;
-  readonly target: SimulatedProcess | undefined;
-  /** The state that the machine was started from. */
-  readonly started: SafeFile;
   recordOf(host: HostName): string;
-  safeFile(): SafeFile | undefined;
-  startSource(saved: SafeFile, migrates: boolean): void;
+  /** What their program does once it is decided who has the machine. */
+  carryOut?(resolved: ResolvedRecords): Promise<void>;
+  /** What they do once they are told. */
+  follow(survivor: HostName): void;
 }
 
 const OTHER = { source: 'target', target: 'source' } as const;
@@ -48,7 +45,7 @@ export class Operators {
     const file = hosts[side].files.names.get(this.#play.recordOf(side));
     if (!file || !hosts[side].isUp) return;
     const text = file.bytes.toString();
-    if (!text.endsWith('}\n')) return void this.#play.guest.faults.push(`the record of the ${side} is torn`);
+    if (!text.endsWith('}\n')) return void this.#play.faults.push(`the record of the ${side} is torn`);
     this.#copies[side] = { bytes: Buffer.from(file.bytes), hadEnded: this.hasEnded(side) };
   }
 
@@ -82,12 +79,15 @@ export class Operators {
     timeline.add(0, process, () => {
       resolveRecordFiles({ path: this.#play.recordOf(host), peerPath, peerEnded: copy?.hadEnded ?? false })
         .then(
-          ({ resolution: { survivor, notYet } }) => {
-            if (survivor !== 'undecided' && notYet === undefined) this.#hear(survivor);
+          async (resolved) => {
+            const { survivor, notYet } = resolved.resolution;
+            if (survivor === 'undecided' || notYet !== undefined) return;
+            this.#hear(survivor);
+            await this.#play.carryOut?.(resolved);
           },
           (error) => {
-            if (!(error instanceof SavkitError)) this.#play.guest.faults.push(`resolve: ${(error as Error).stack}`);
-            else if (isCalm) this.#play.guest.faults.push(`resolve cannot say: ${error.message}`);
+            if (!(error instanceof SavkitError)) this.#play.faults.push(`resolve: ${(error as Error).stack}`);
+            else if (isCalm) this.#play.faults.push(`resolve cannot say: ${error.message}`);
           },
         )
         .finally(() => process.endWhenIdle());
@@ -95,23 +95,10 @@ export class Operators {
     if (which === 'fresh') await timeline.run(() => isOver, 60_000);
   }
 
-  /** Tells an operator which side has the machine; if its process is gone, the operator starts it there. */
   #hear(survivor: HostName): void {
-    const { guest, hosts } = this.#play;
-    if (this.told.length > 0 && this.told[0] !== survivor) guest.faults.push(`told ${this.told[0]}, then ${survivor}`);
+    if (this.told.length > 0 && this.told[0] !== survivor)
+      this.#play.faults.push(`told ${this.told[0]}, then ${survivor}`);
     this.told.push(survivor);
-    if (survivor === 'source' && this.#play.source?.isGone && hosts.source.isUp) this.startAgain(this.#play.started);
-    const safe = this.#play.safeFile();
-    if (survivor === 'target' && safe && this.#play.target?.isGone && this.told.length === 1) {
-      if (safe.ticks > guest.ticks || Number.isNaN(safe.ticks)) guest.faults.push('the safe file is not whole');
-    }
-  }
-
-  /** A user starts the machine from its state. */
-  startAgain(saved: SafeFile): void {
-    const { guest } = this.#play;
-    for (const owner of guest.owners) if (owner.process.isGone) guest.owners.delete(owner);
-    if (guest.owners.size === 0) guest.beginAgain(saved);
-    this.#play.startSource(saved, false);
+    this.#play.follow(survivor);
   }
 }

@@ -1,9 +1,10 @@
 import { SavkitError } from '../../formats/errors.ts';
 import { Random } from '../../formats/testing/random.ts';
 import type { DiskWork } from '../../formats/testing/simulated-disk.ts';
-import { Receiver } from '../arrival/receiver.ts';
+import type { Receiver, ReceiverOptions } from '../arrival/receiver.ts';
 import { DecisionFile, recordPath } from '../hand-over/decision-record.ts';
 import { recallTarget } from '../hand-over/record-folder.ts';
+import type { SourceMachine, TargetMachine } from '../machine/machine.ts';
 import type { MigrationLimits } from '../policy/limits.ts';
 import { DEFAULT_LIMITS } from '../policy/limits.ts';
 import type { MigrationReport } from '../report/report.ts';
@@ -12,29 +13,27 @@ import { IncidentClock, nameOfFrame } from './incident-clock.ts';
 import { Network } from './network.ts';
 import { type Ground, Operators } from './operators.ts';
 import type { HostName, Incident, Scenario } from './scenario.ts';
-import { type SafeFile, SimulatedGuest, SimulatedMachine } from './simulated-machine.ts';
+import type { GuestOwner } from './simulated-guest.ts';
 import { RECORDS, SimulatedHost, type SimulatedProcess, type Surroundings } from './simulated-process.ts';
 import { Timeline } from './timeline.ts';
 
-const SAFE = '/machines/safe.sav';
 const MIGRATION = '00112233445566778899aabbccddeeff';
 
 /** Troubles that kill no process and are no reason to give up: once they cease, the migration ends by itself. */
 const PASSING: ReadonlySet<Incident['kind']> = new Set(['cut', 'part', 'disk', 'clock', 'copy', 'limits', 'pause']);
 
-/** The world of one scenario: two hosts, a guest, and all that happens to them. */
-export class Play implements Surroundings, Ground {
+/** The world of one scenario: two hosts, a machine that moves between them, and all that happens to them. */
+export abstract class Play<M extends TargetMachine = TargetMachine> implements Surroundings, Ground {
   readonly scenario: Scenario;
   readonly timeline = new Timeline();
   readonly random: Random;
   readonly hosts: Record<HostName, SimulatedHost>;
-  readonly guest: SimulatedGuest;
+  abstract readonly guest: { readonly owners: ReadonlySet<GuestOwner>; readonly faults: string[] };
   readonly network: Network;
   readonly operators: Operators;
-  readonly started: SafeFile;
   source: SimulatedProcess | undefined;
   target: SimulatedProcess | undefined;
-  receiver: Receiver<SimulatedMachine> | undefined;
+  receiver: Receiver<M> | undefined;
   /** Result of the source's program; undefined while it runs. */
   report: MigrationReport | undefined;
   refusal: SavkitError | undefined;
@@ -50,9 +49,9 @@ export class Play implements Surroundings, Ground {
   readonly #cancel = new AbortController();
   readonly #incidents: IncidentClock;
   /** The process that migrates the machine. */
-  #migrating: SimulatedProcess | undefined;
+  protected migrating: SimulatedProcess | undefined;
   /** The receiver that was told that its machine stays at the source. */
-  #refused: Receiver<SimulatedMachine> | undefined;
+  #refused: Receiver<M> | undefined;
   #disk: Extract<Incident, { kind: 'disk' }> | undefined;
   #diskWorks = 0;
 
@@ -62,8 +61,6 @@ export class Play implements Surroundings, Ground {
     this.#limits = { ...scenario.limits };
     this.#incidents = new IncidentClock(scenario.troubles, (trouble) => this.#onDue(trouble));
     this.hosts = { source: new SimulatedHost('source', this), target: new SimulatedHost('target', this) };
-    this.guest = new SimulatedGuest(scenario, this.random);
-    this.started = { memory: Buffer.from(this.guest.truth), ticks: 0 };
     this.network = new Network(this.timeline, this.random, scenario.link);
     this.operators = new Operators(this);
     this.timeline.onHappened = () => this.#incidents.noteHappening();
@@ -86,13 +83,12 @@ export class Play implements Surroundings, Ground {
   }
 
   get isSourceDone(): boolean {
-    return this.report !== undefined || this.refusal !== undefined || this.#migrating?.isGone === true;
+    return this.report !== undefined || this.refusal !== undefined || this.migrating?.isGone === true;
   }
 
   /** Runs the scenario until nothing happens any more. */
   async run(): Promise<void> {
-    this.startTarget();
-    this.startSource(this.started, true);
+    this.begin();
     await this.timeline.run(() => this.isSourceDone && this.#incidents.areOver, this.random.pick([3000, 90_000]));
     await this.#settle();
   }
@@ -104,18 +100,16 @@ export class Play implements Surroundings, Ground {
     this.network.part(0);
     for (const host of Object.values(this.hosts)) if (!host.isUp) host.restart();
     this.#startTargetAgain();
-    // A machine whose migration had not begun is started again without questions.
-    if (this.source?.isGone && !this.hosts.source.files.names.has(this.recordOf('source')))
-      this.operators.startAgain(this.started);
+    this.becomeCalm();
     // Operators ask only once no process is stopped any more, and nothing is on its way: the target may promise yet.
     const wake = Math.max(clearAt, ...[this.source, this.target].map((process) => process?.stoppedUntil ?? 0));
     if (wake > this.timeline.now) await this.timeline.run(() => false, wake - this.timeline.now + 1);
     const waits = () => !this.isSourceDone || this.receiver?.hasPromised === true;
     await this.timeline.run(() => !waits(), 200_000);
     if (this.#waitsInVain)
-      this.guest.faults.push('the target waits, although it was told that the machine stays at the source');
+      this.faults.push('the target waits, although it was told that the machine stays at the source');
     if (this.#waitsForTarget && [...this.had].every((kind) => PASSING.has(kind)))
-      this.guest.faults.push('the source waits for operators, although its target is there');
+      this.faults.push('the source waits for operators, although its target is there');
     for (let asks = 0; asks < 6 && (waits() || asks < 2); asks++) {
       await this.operators.ask(asks % 2 === 0 ? 'source' : 'target', 'fresh');
       await this.timeline.run(() => false, 3000);
@@ -141,26 +135,34 @@ export class Play implements Surroundings, Ground {
     return !this.isSourceDone && record?.bytes.includes('"handed-over"') === true;
   }
 
-  /** Starts a process with the machine in some state; the first process migrates it. */
-  startSource(saved: SafeFile, migrates: boolean): void {
-    const process = this.hosts.source.start();
-    this.source = process;
-    process.do(() => {
-      const machine = SimulatedMachine.here(this.guest, process, saved);
-      machine.isPaused = migrates && this.scenario.isPaused;
-      machine.resume();
-      if (migrates) this.#migrating = process;
-      if (migrates) this.timeline.add(this.random.below(100), process, () => void this.#migrate(process, machine));
-    });
+  /** Starts the first processes. */
+  protected abstract begin(): void;
+
+  /** A target waits for the machine. */
+  protected abstract receive(process: SimulatedProcess): Promise<void>;
+
+  /** What users do without being asked once nothing goes wrong any more. */
+  protected becomeCalm(): void {}
+
+  abstract follow(survivor: HostName): void;
+
+  /** What must not be. */
+  get faults(): string[] {
+    return this.guest.faults;
   }
 
-  async #migrate(process: SimulatedProcess, machine: SimulatedMachine): Promise<void> {
+  /** Migrates the machine. @param log of its decisions */
+  protected async migrate(
+    process: SimulatedProcess,
+    machine: SourceMachine,
+    log = new DecisionFile(RECORDS, { side: 'source', migration: MIGRATION, machine: 'vm', peer: 'target' }),
+  ): Promise<void> {
     const { streams, compression, proof, resumeWithinMs, timeOuts } = this.scenario;
     try {
       this.report = await migrate(machine, {
         connect: (signal) => this.network.connect(process, signal),
         migration: MIGRATION,
-        log: new DecisionFile(RECORDS, { side: 'source', migration: MIGRATION, machine: 'vm', peer: 'target' }),
+        log,
         limits: this.#limits,
         streams,
         compression,
@@ -171,7 +173,7 @@ export class Play implements Surroundings, Ground {
         keepAsItWas: async () => '/machines/kept.sav',
       });
     } catch (error) {
-      if (!(error instanceof SavkitError)) this.guest.faults.push(`an error inside: ${(error as Error).stack}`);
+      if (!(error instanceof SavkitError)) this.faults.push(`an error inside: ${(error as Error).stack}`);
       this.refusal = error as SavkitError;
     }
   }
@@ -183,49 +185,33 @@ export class Play implements Surroundings, Ground {
   startTarget(): void {
     const process = this.hosts.target.start();
     this.target = process;
-    this.timeline.add(0, process, () => void this.#receive(process));
+    this.timeline.add(0, process, () => void this.receive(process));
   }
 
-  async #receive(process: SimulatedProcess): Promise<void> {
-    const { keepMs, timeOuts, hasSafeFile } = this.scenario;
-    const create = async () => {
-      const machine = SimulatedMachine.arriving(this.guest, process, hasSafeFile ? SAFE : undefined);
-      if (!this.scenario.isSeeded) return machine;
-      machine.memory.set(this.started.memory);
-      machine.isSeeded = true;
-      return machine;
+  /** As the command line sets them. */
+  protected get receiverOptions(): ReceiverOptions {
+    const { keepMs, timeOuts } = this.scenario;
+    return {
+      logFor: (migration) => new DecisionFile(RECORDS, { side: 'target', migration, machine: '', peer: '' }),
+      recall: (migration) => recallTarget(RECORDS, migration),
+      keepMs,
+      timeOuts,
+      streams: 16,
     };
-    const receiver = await Receiver.create<SimulatedMachine>(
-      { maxPages: 1 << 16, create },
-      {
-        logFor: (migration) => new DecisionFile(RECORDS, { side: 'target', migration, machine: '', peer: '' }),
-        recall: (migration) => recallTarget(RECORDS, migration),
-        keepMs,
-        timeOuts,
-        streams: 16,
-        onEvent: ({ event }) => event === 'arrived-paused' && this.#arrivedPaused(receiver),
-      },
-    );
+  }
+
+  /** Takes connections for a receiver. */
+  protected listen(process: SimulatedProcess, receiver: Receiver<M>): void {
     this.receiver = receiver;
     this.network.listener = { process, accept: (stream, peer) => void receiver.accept(stream, peer) };
-    await receiver.arrived.catch(async (error: Error) => {
-      if (!(error instanceof SavkitError)) this.guest.faults.push(`an error inside the target: ${error.stack}`);
-      await receiver.close();
-      if (this.network.listener?.process === process) this.network.listener = undefined;
-      this.targetHasEnded = true;
-      process.endWhenIdle();
-    });
   }
 
-  #arrivedPaused(receiver: Receiver<SimulatedMachine>): void {
-    void receiver.arrived.then((machine) => machine.arrivePaused());
-  }
-
-  /** Contents of the target's safe file, if there is one. */
-  safeFile(): SafeFile | undefined {
-    const file = this.hosts.target.files.names.get(SAFE);
-    const size = this.started.memory.length;
-    return file && { memory: file.bytes.subarray(0, size), ticks: Number(file.bytes.subarray(size).toString()) };
+  /** The target's program is over. */
+  protected async close(process: SimulatedProcess, receiver: Receiver<M>): Promise<void> {
+    await receiver.close();
+    if (this.network.listener?.process === process) this.network.listener = undefined;
+    this.targetHasEnded = true;
+    process.endWhenIdle();
   }
 
   diskFault(host: SimulatedHost, work: DiskWork, _path: string): string | undefined {
@@ -242,13 +228,15 @@ export class Play implements Surroundings, Ground {
   #onDue(trouble: Incident): void {
     if (this.isCalm) return;
     const ms = trouble.at.after === 'frame' ? trouble.at.ms : 0;
-    this.timeline.add(ms, undefined, () => this.#cause(trouble));
+    this.timeline.add(ms, undefined, () => {
+      if (this.isCalm) return;
+      this.had.add(trouble.kind);
+      this.log.push(`${this.timeline.now.toFixed(1)} ms: ${JSON.stringify(trouble)}`);
+      this.cause(trouble);
+    });
   }
 
-  #cause(trouble: Incident): unknown {
-    if (this.isCalm) return undefined;
-    this.had.add(trouble.kind);
-    this.log.push(`${this.timeline.now.toFixed(1)} ms: ${JSON.stringify(trouble)}`);
+  protected cause(trouble: Incident): unknown {
     switch (trouble.kind) {
       case 'kill':
       case 'crash':
@@ -274,7 +262,7 @@ export class Play implements Surroundings, Ground {
         return undefined;
       case 'cancel':
         // Only the process that migrates can be cancelled, not a later one in its place.
-        if (this.#migrating) this.timeline.add(0, this.#migrating, () => this.#cancel.abort());
+        if (this.migrating) this.timeline.add(0, this.migrating, () => this.#cancel.abort());
         return undefined;
       case 'close':
         if (this.target) this.timeline.add(0, this.target, () => void this.receiver?.close());
@@ -284,8 +272,7 @@ export class Play implements Surroundings, Ground {
       case 'resolve':
         void this.operators.ask(trouble.host, trouble.withCopy ? 'any' : 'none');
         return undefined;
-      case 'pause':
-        for (const machine of this.guest.owners) this.timeline.add(0, machine.process, () => machine.togglePause());
+      default:
         return undefined;
     }
   }

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { Random } from '../../formats/testing/random.ts';
 import { SimulatedFiles } from '../../formats/testing/simulated-files.ts';
 import { judge } from './judge.ts';
-import { Play } from './play.ts';
+import { MachinePlay } from './machine-play.ts';
 import { drawAimedScenario, drawScenario, type Incident, type Scenario } from './scenario.ts';
 import { shrink } from './shrink.ts';
 import { SimulatedMachine } from './simulated-machine.ts';
@@ -102,7 +102,7 @@ function drawTroubles(kind: Incident['kind']): Incident[] {
 describe('a guest', () => {
   it('that two machines have, that has lost a write, or goes back in time is noticed', () => {
     const scenario = drawScenario(1);
-    const play = new Play(scenario);
+    const play = new MachinePlay(scenario);
     const at = (name: 'source' | 'target', ticks: number) =>
       SimulatedMachine.here(play.guest, play.hosts[name].start(), { memory: play.started.memory, ticks });
     at('source', 0).resume();
