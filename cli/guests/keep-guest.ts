@@ -1,5 +1,4 @@
 import { truncateSync, writeFileSync } from 'node:fs';
-import { UnsupportedError } from '../../formats/errors.ts';
 import { PAGE_SIZE } from '../../formats/sizes.ts';
 import { copyMemory } from '../../migrations/guests/copy-guest.ts';
 import { RamFiles } from '../../migrations/guests/memory/ram-files.ts';
@@ -15,9 +14,6 @@ import { putTogether, withPartBeside } from './put-together.ts';
  */
 export async function keepGuest(source: QemuSource, output: string): Promise<string> {
   const { regions } = source.description;
-  const pieces = new Set(regions.map(({ name }) => name)).size;
-  if (pieces !== 1)
-    throw new UnsupportedError('unsupported', `Cannot keep the guest: it has ${pieces} memory backends`);
   const pages = regions.reduce((sum, region) => sum + region.pages, 0);
   const devices = await source.saveRest();
   await withPartBeside(output, (ramPath) =>
@@ -30,7 +26,7 @@ export async function keepGuest(source: QemuSource, output: string): Promise<str
         copy.close();
       }
       writeFileSync(statePath, source.isHandedOut ? await asOfSharedMemory(devices) : devices);
-      const kept = await putTogether(statePath, ramPath, output, false, new AbortController().signal);
+      const kept = await putTogether({ statePath, ramPath, regions }, output, false, new AbortController().signal);
       if (kept !== ExitCode.OK) throw new MigrationError('devices-failed', `Cannot keep the guest in ${output}`);
     }),
   );

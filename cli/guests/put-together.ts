@@ -2,7 +2,9 @@ import { writeFileSync } from 'node:fs';
 import { basename, dirname } from 'node:path';
 import { EnvironmentError } from '../../formats/errors.ts';
 import { openFile, withBeside } from '../../formats/files/source.ts';
+import { stretchOf } from '../../formats/files/stretch-source.ts';
 import { withTemporaryFile } from '../../formats/files/temporary-files.ts';
+import { PAGE_SIZE } from '../../formats/sizes.ts';
 import { convertQemu } from '../../src/saved-state/qemu-convert/convert-qemu.ts';
 import { withOutput } from '../io/output.ts';
 import { ExitCode } from '../process/exit-codes.ts';
@@ -21,10 +23,18 @@ export function withPartBeside<T>(output: string, use: (path: string) => Promise
   });
 }
 
+/** Files with what was taken of a guest at rest. */
+export interface TakenGuest {
+  /** Its devices, as QEMU saves them where RAM is in files. */
+  statePath: string;
+  /** Its memory, one region after the other. */
+  ramPath: string;
+  regions: readonly { name: string; pages: number }[];
+}
+
 /** Devices and memory as one plain stream, read back and compared. */
 export function putTogether(
-  statePath: string,
-  ramPath: string,
+  { statePath, ramPath, regions }: TakenGuest,
   output: string,
   force: boolean,
   signal: AbortSignal,
@@ -33,7 +43,13 @@ export function putTogether(
     const state = await openFile(statePath);
     const ram = await openFile(ramPath);
     try {
-      const source = withBeside(state, { ram });
+      let start = 0;
+      const blocks = regions.map(({ name: block, pages }) => {
+        const size = pages * PAGE_SIZE;
+        start += size;
+        return { block, source: stretchOf(ram, block, start - size, size) };
+      });
+      const source = withBeside(state, { ram: blocks });
       const { proof } = await convertQemu(source, sink, { to: 'plain', description: true, signal });
       const keep = proof?.equal !== false;
       return { keep, value: keep ? ExitCode.OK : ExitCode.BAD_FILE };

@@ -55,14 +55,11 @@ async function saveBeside(
     // Disks are not copied: the state fits them as they are at the moment of the save.
     const hindrances = hindrancesOf(facts, { areShared: true, areMirrored: false });
     if (hindrances.some(({ isFatal }) => isFatal)) throw refusal('save', machine, hindrances);
-    if (facts.backends.length !== 1)
-      throw refusal('save', machine, [
-        { code: 'hindered', isFatal: true, message: `it has ${facts.backends.length} memory backends, expected one` },
-      ]);
     const source = QemuSource.open(qmp, facts);
     try {
-      truncateSync(ramPath, facts.backends[0].bytes);
-      const pages = facts.backends[0].bytes / PAGE_SIZE;
+      const { regions } = source.description;
+      const pages = regions.reduce((sum, region) => sum + region.pages, 0);
+      truncateSync(ramPath, pages * PAGE_SIZE);
       const copy = RamFiles.open([{ path: ramPath, offset: 0, pages }], 'r+');
       const onRound = (pages: number) => report.note('round', NO_TEXT, { pages });
       const { settings } = facts;
@@ -71,7 +68,7 @@ async function saveBeside(
         copyGuest(source, copy, { maxDowntimeMs, signal, onRound, beforeStop }),
       ).finally(() => copy.close());
       writeFileSync(statePath, source.isHandedOut ? await asOfSharedMemory(copied.devices) : copied.devices);
-      const written = await putTogether(statePath, ramPath, output, force, signal);
+      const written = await putTogether({ statePath, ramPath, regions }, output, force, signal);
       const { rounds, downtimeMs, totalMs, paused } = copied.report;
       const result = { action: 'save-guest', machine, rounds, downtimeMs, totalMs, paused, disks: facts.disks.length };
       const disks =

@@ -6,6 +6,7 @@ import {
   type ByteSource,
   chunksOf,
   openFile,
+  type RamFile,
   sharedFile,
   streamSource,
   withBeside,
@@ -13,6 +14,7 @@ import {
 import { WrittenFile } from '../../formats/files/written-file.ts';
 import { MIB } from '../../formats/sizes.ts';
 import { expectState } from '../../src/saved-state/families/expect-state.ts';
+import { ramFileOf } from './ram-files.ts';
 import { stop, whenAborted } from './stop.ts';
 import { unpacked } from './unpacked.ts';
 import { isUrl, openUrl } from './web.ts';
@@ -20,8 +22,8 @@ import { isUrl, openUrl } from './web.ts';
 export interface InputOptions {
   /** The file may be replaced after it was read: a machine that is loaded from it may be saved there. */
   mayBeReplaced?: boolean;
-  /** A file with the RAM that the state leaves out. */
-  ram?: string;
+  /** Files with the RAM that the state leaves out: values of `--ram`. */
+  ram?: readonly string[] | undefined;
   /** A log, which may grow on while it is read. */
   mayGrow?: boolean;
   /** Something else than a state. */
@@ -72,15 +74,17 @@ export async function withStoredFile<T>(path: string, use: (source: ByteSource) 
 
 async function withUnpacked<T>(
   opened: ByteSource,
-  ram: string | undefined,
+  ram: readonly string[] = [],
   use: (source: ByteSource) => Promise<T>,
 ): Promise<T> {
   const source = await unpacked(opened);
-  const ramSource = ram === undefined ? undefined : await openFile(ram, { isWatched: true });
+  const files: RamFile[] = [];
   try {
-    return await use(ramSource ? withBeside(source, { ram: ramSource }) : source);
+    for (const { path, block } of ram.map(ramFileOf))
+      files.push({ source: await openFile(path, { isWatched: true }), block });
+    return await use(files.length > 0 ? withBeside(source, { ram: files }) : source);
   } finally {
-    await ramSource?.close();
+    for (const file of files) await file.source.close();
     if (source !== opened) await source.close();
   }
 }

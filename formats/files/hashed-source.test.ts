@@ -39,7 +39,7 @@ it.each<[string, [length: number, position: number][]]>([
 });
 
 it('keeps the part that is meant, and the RAM beside the bytes', async () => {
-  const ram = bufferSource(new Uint8Array(1), 'ram');
+  const ram = [{ source: bufferSource(new Uint8Array(1), 'ram') }];
   const source = withBeside(bufferSource(bytes), { part: 'snap', ram });
   expect(hashedSource(source)).toMatchObject({ part: 'snap', ram, size: bytes.length, fd: undefined });
   expect(withBeside(source, { part: 'other' })).toMatchObject({ part: 'other' });

@@ -21,17 +21,23 @@ export interface ByteSource {
   readonly fd?: number | undefined;
   /** Name of the chosen state in a file that holds several. */
   readonly part?: string | undefined;
-  /** The file with the machine's RAM, for a state that leaves it out. */
-  readonly ram?: ByteSource | undefined;
+  /** Files with the machine's RAM, for a state that leaves it out. */
+  readonly ram?: readonly RamFile[] | undefined;
   /** Fills `target` from `position` on; gives the number of bytes read, less than asked only at the end. */
   read(target: Uint8Array, position: number): Promise<number>;
   /** Closes the file; nothing can be read afterwards. */
   close(): Promise<void>;
 }
 
+/** A file with RAM of a machine. */
+export interface RamFile {
+  source: ByteSource;
+  /** Name of the block that it holds, such as `pc.ram`; undefined: the only block of its size. */
+  block?: string | undefined;
+}
+
 /**
- * The same source with another chosen state, or with a file of RAM. Closing it closes the source, but not the file of
- * RAM.
+ * The same source with another chosen state, or with files of RAM. Closing it closes the source, but no file of RAM.
  */
 export function withBeside(source: ByteSource, beside: Pick<ByteSource, 'part' | 'ram'>): ByteSource {
   const { name, size, seekable, fd, part, ram } = source;

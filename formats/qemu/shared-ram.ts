@@ -1,5 +1,5 @@
 import { UsageError } from '../errors.ts';
-import type { ByteSource } from '../files/source.ts';
+import type { ByteSource, RamFile } from '../files/source.ts';
 import { Window } from '../files/window.ts';
 import { isZero } from '../kernels/zero.ts';
 import { PageBatch } from '../pgm/page-batch.ts';
@@ -7,25 +7,45 @@ import { PAGE_SIZE } from '../sizes.ts';
 import { Encoding } from '../ssm/segments.ts';
 import { addPage, type RamBlock, type RamBlocks } from './ram-blocks.ts';
 
-/** The RAM of a machine that keeps it in a shared file; the state leaves RAM out (`x-ignore-shared`). */
+/**
+ * Files by the blocks that they hold.
+ * @throws UsageError `bad-ram` unless each block that the state leaves out has one file of its size, and each file a
+ * block
+ */
+export function filesOfBlocks(files: readonly RamFile[], leftOut: readonly RamBlock[]): Map<RamBlock, ByteSource> {
+  const found = new Map<RamBlock, ByteSource>();
+  const named = new Set(files.map(({ block }) => block));
+  for (const { source, block } of files) {
+    const fitting = leftOut.filter(
+      ({ name, size }) => size === source.size && (block === undefined ? !named.has(name) : name === block),
+    );
+    const told = block === undefined ? '' : `${JSON.stringify(block)} `;
+    const file = `${told}from ${source.name} of ${source.size} bytes`;
+    if (fitting.length !== 1) throw badRam(`Cannot take RAM ${file}`, leftOut);
+    if (found.has(fitting[0])) throw badRam(`Cannot take RAM ${file}: it is there already`, leftOut);
+    found.set(fitting[0], source);
+  }
+  const [missing] = leftOut.filter((block) => !found.has(block));
+  if (missing) throw badRam(`Cannot take RAM: no file holds ${JSON.stringify(missing.name)}`, leftOut);
+  return found;
+}
+
+function badRam(what: string, leftOut: readonly RamBlock[]): UsageError {
+  const sizes = leftOut.map(({ name, size }) => `${JSON.stringify(name)} of ${size} bytes`).join(', ');
+  return new UsageError('bad-ram', `${what}; the state leaves out ${sizes}`);
+}
+
+/** A block of RAM of a machine that keeps it in a shared file; the state leaves it out (`x-ignore-shared`). */
 export class SharedRam {
   readonly batch: PageBatch;
   readonly #window: Window;
   readonly #blocks: RamBlocks;
-  readonly #block: RamBlock | undefined;
+  readonly #block: RamBlock;
   #page = 0;
 
-  /** @throws UsageError where the file is not the RAM that the state leaves out */
-  constructor(source: ByteSource, blocks: RamBlocks, leftOut: readonly RamBlock[]) {
-    const fitting = leftOut.filter(({ size }) => size === source.size);
-    if (leftOut.length > 0 && fitting.length !== 1) {
-      const sizes = leftOut.map(({ name, size }) => `${JSON.stringify(name)} of ${size} bytes`).join(', ');
-      throw new UsageError(
-        'bad-ram',
-        `Cannot take RAM from ${source.name} of ${source.size} bytes: the state leaves out ${sizes}`,
-      );
-    }
-    this.#block = fitting[0];
+  /** @param source its bytes, all of them */
+  constructor(source: ByteSource, blocks: RamBlocks, block: RamBlock) {
+    this.#block = block;
     this.#blocks = blocks;
     this.#window = new Window(source);
     this.batch = new PageBatch(this.#window);
@@ -37,7 +57,7 @@ export class SharedRam {
     const window = this.#window;
     const block = this.#block;
     batch.clear();
-    if (!block || this.#page * PAGE_SIZE >= block.size) return false;
+    if (this.#page * PAGE_SIZE >= block.size) return false;
     await window.need(PAGE_SIZE, `page of ${JSON.stringify(block.name)}`);
     while (!batch.isFull && window.available >= PAGE_SIZE && this.#page * PAGE_SIZE < block.size) {
       const at = window.position;

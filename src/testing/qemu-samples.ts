@@ -53,7 +53,9 @@ export function qemuTruth(name: string, folder = QEMU_FOLDER): QemuTruth {
 export function sampleSource(name: string, read: (name: string) => Buffer = qemuSample): ByteSource {
   return withBeside(bufferSource(read(name), name), {
     part: name.endsWith('.qcow2') ? 'snap2' : undefined,
-    ram: name.startsWith('ignore-shared') ? bufferSource(read(name.replace('.state', '.ram')), 'ram') : undefined,
+    ram: name.startsWith('ignore-shared')
+      ? [{ source: bufferSource(read(name.replace('.state', '.ram')), 'ram') }]
+      : undefined,
   });
 }
 

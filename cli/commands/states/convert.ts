@@ -15,6 +15,7 @@ import { walkState } from '../../../src/saved-state/reading/walk.ts';
 import { withSource } from '../../io/input.ts';
 import { layoutFrom } from '../../io/layout.ts';
 import { withOutput } from '../../io/output.ts';
+import { ramPaths } from '../../io/ram-files.ts';
 import { fileCommand } from '../../many/command-of.ts';
 import type { FileOptionsOf } from '../../many/file-command.ts';
 import { withInto, withManyFiles } from '../../many/options.ts';
@@ -154,8 +155,11 @@ export const convertCommand = fileCommand({
   },
   perFile: (job, options) => {
     const output = options.dryRun || options.printLayout ? undefined : outputOf(options);
-    return noted(job, options, { command: 'convert', output, others: [options.ram], besides: [options.ramOut] }, () =>
-      withSource(job, (source) => runByFamily(source, job, options), { ram: options.ram }),
+    return noted(
+      job,
+      options,
+      { command: 'convert', output, others: ramPaths(options), besides: [options.ramOut] },
+      () => withSource(job, (source) => runByFamily(source, job, options), { ram: options.ram }),
     );
   },
 });

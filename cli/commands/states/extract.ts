@@ -16,6 +16,7 @@ import { IMAGE_FORMATS } from '../../../src/saved-state/extract/plan-extraction.
 import type { Finding } from '../../../src/saved-state/reading/findings.ts';
 import { withSource } from '../../io/input.ts';
 import { type Output, withOutput } from '../../io/output.ts';
+import { ramPaths } from '../../io/ram-files.ts';
 import { fileCommand } from '../../many/command-of.ts';
 import type { FileOptionsOf } from '../../many/file-command.ts';
 import { withInto, withManyFiles } from '../../many/options.ts';
@@ -77,7 +78,7 @@ export const extractCommand = fileCommand({
   settle: expectOneOutput,
   extension: extensionOf,
   perFile: (job, options) =>
-    noted(job, options, { command: 'extract', output: outputOf(options), others: [options.ram] }, () =>
+    noted(job, options, { command: 'extract', output: outputOf(options), others: ramPaths(options) }, () =>
       withSource(job, (source) => runExtract(source, job, options), options),
     ),
 });

@@ -5,6 +5,7 @@ import { makeManifest } from '../../../src/saved-state/manifest/manifest.ts';
 import { encodeManifest } from '../../../src/saved-state/manifest/manifest-file.ts';
 import { withSource } from '../../io/input.ts';
 import { withOutput } from '../../io/output.ts';
+import { ramPaths } from '../../io/ram-files.ts';
 import { signatureOf, signWithSsh } from '../../io/ssh-signature.ts';
 import { fileCommand } from '../../many/command-of.ts';
 import type { FileOptionsOf } from '../../many/file-command.ts';
@@ -63,7 +64,7 @@ export const manifestCommand = fileCommand({
   perFile: (job, options) => {
     const output = outputOf(options);
     const besides = options.sign === undefined ? [] : [signatureOf(output)];
-    return noted(job, options, { command: 'manifest', output, others: [options.ram], besides }, () =>
+    return noted(job, options, { command: 'manifest', output, others: ramPaths(options), besides }, () =>
       withSource(job, (source) => runManifest(source, job, options), options),
     );
   },

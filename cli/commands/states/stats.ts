@@ -59,7 +59,7 @@ function stateStatistics(job: Job, options: Options): Promise<Outcome> {
       expectOptionsOf(family, options, OWN_OPTIONS);
       return COUNTERS[family.name](source, job, options);
     },
-    options.ram === undefined ? {} : { ram: options.ram },
+    options,
   );
 }
 

@@ -74,7 +74,7 @@ function run(script: string, words: readonly string[]): { ok: boolean; output: s
 async function sourceOf(path: string, truth: QemuTruth): Promise<ByteSource> {
   return withBeside(await openFile(path), {
     part: path.endsWith('.qcow2') ? (truth.container?.snapshots?.at(-1)?.name ?? 'snap1') : undefined,
-    ram: truth.refused || truth.ram.inState ? undefined : await openFile(path.replace(/\.state$/, '.ram')),
+    ram: truth.refused || truth.ram.inState ? [] : [{ source: await openFile(path.replace(/\.state$/, '.ram')) }],
   });
 }
 
@@ -104,7 +104,7 @@ async function judge(folder: string, row: (typeof MADE)[number]): Promise<void> 
     // A snapshot's machine has a disk, which the judge does not attach.
     for (const to of kind === 'qcow2' ? [] : forms) await convertAndLoad(source, out, to, name);
   } finally {
-    await source.ram?.close();
+    for (const { source: ram } of source.ram ?? []) await ram.close();
     await source.close();
   }
 }

@@ -72,8 +72,36 @@ describe('a state of QEMU', () => {
       verdict: 'no-damage-found',
       findings: [{ severity: 'warning', code: 'pages-elsewhere' }],
     });
-    const wrong = { ...source, ram: bufferSource(Buffer.alloc(4096)) };
+    const wrong = { ...source, ram: [{ source: bufferSource(Buffer.alloc(4096)) }] };
     await expect(readState(wrong)).rejects.toMatchObject({ code: 'bad-ram' });
+  });
+
+  it('that leaves several blocks of RAM out takes a file for each', async () => {
+    const bytes = qemuSample('ignore-shared-10.state');
+    const entry = at(bytes, '\x06pc.ram');
+    const half = (name: string, address: string) => `02${Buffer.from(name).toString('hex')}0000000000800000${address}`;
+    const halves = Buffer.from(half('m0', '0000000000000000') + half('m1', '0000000000800000'), 'hex');
+    const state = Buffer.concat([bytes.subarray(0, entry), halves, bytes.subarray(entry + 7 + 16)]);
+    const ram = qemuSample('ignore-shared-10.ram');
+    const [first, second] = [ram.subarray(0, 0x800000), ram.subarray(0x800000)].map((part) => bufferSource(part));
+    const withRam = (...files: [ByteSource, string?][]) => ({
+      ...bufferSource(state),
+      ram: files.map(([source, block]) => ({ source, block })),
+    });
+    for (const files of [withRam([second, 'm1'], [first, 'm0']), withRam([first], [second, 'm1'])]) {
+      const memory = new MemoryTarget();
+      await extract(files, memory);
+      expect(Buffer.compare(memory.bytes, ram)).toBe(0);
+    }
+    const short = bufferSource(ram.subarray(0, 4096));
+    for (const [files, said] of [
+      [withRam([first], [second]), 'Cannot take RAM from'],
+      [withRam([first, 'm0']), 'no file holds "m1"'],
+      [withRam([first, 'm0'], [second, 'm0']), 'it is there already'],
+      [withRam([first, 'm0'], [second, 'm2']), 'Cannot take RAM "m2" from'],
+      [withRam([first, 'm0'], [short, 'm1']), 'of 4096 bytes; the state leaves out "m0" of 8388608 bytes'],
+    ] as const)
+      await expect(readState(files)).rejects.toThrow(said);
   });
 });
 

@@ -18,7 +18,7 @@ async function converted(source: ByteSource, options: QemuConvertRun, sink = new
 /** What an independent reader has found in the sample has to be in the bytes. */
 async function expectTruth(name: string, bytes: Uint8Array, ram?: Uint8Array): Promise<void> {
   const truth = qemuTruth(name);
-  const source = () => Object.assign(bufferSource(bytes), ram ? { ram: bufferSource(ram) } : {});
+  const source = () => Object.assign(bufferSource(bytes), ram ? { ram: [{ source: bufferSource(ram) }] } : {});
   const { verdict, state, findings } = await verifyQemu(source());
   expect([verdict, findings.filter(({ severity }) => severity === 'error')]).toEqual(['no-damage-found', []]);
   const bodies = truth.sections.filter(({ type }) => type === 'full').map(({ sha256: hash }) => hash);

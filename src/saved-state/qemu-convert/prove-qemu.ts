@@ -17,7 +17,7 @@ export async function proveQemu(
   const state = await sink.readBack();
   const ram = await ramSink?.readBack();
   try {
-    const written = withBeside(state, { ram });
+    const written = withBeside(state, { ram: ram && [{ source: ram }] });
     // An unfinished image of libvirt was accepted, or refused, before.
     const reading = (from: ByteSource, options: WalkOptions) =>
       readQemuState(from, { ...options, layout, unfinished: from === source });

@@ -5,7 +5,7 @@ import { CPU_SECTION, readCpu } from '../../../formats/qemu/cpu.ts';
 import { splitDevices } from '../../../formats/qemu/device-sections.ts';
 import type { QemuRamLayout } from '../../../formats/qemu/guest-layout.ts';
 import { lowRamOf } from '../../../formats/qemu/low-ram.ts';
-import { SharedRam } from '../../../formats/qemu/shared-ram.ts';
+import { filesOfBlocks, SharedRam } from '../../../formats/qemu/shared-ram.ts';
 import type { QemuStreamReader } from '../../../formats/qemu/stream-reader.ts';
 import { Turns } from '../../../formats/turns.ts';
 import { type Finding, findingOf, MAX_FINDINGS } from '../reading/findings.ts';
@@ -98,11 +98,16 @@ class Reading {
     await this.#readSharedRam();
   }
 
-  /** Reads RAM that the state leaves out from the file that holds it. */
+  /** Reads RAM that the state leaves out from the files that hold it. */
   async #readSharedRam(): Promise<void> {
+    const leftOut = this.#census.leftOut();
     const { ram } = this.#source;
-    if (!ram) return;
-    const shared = new SharedRam(ram, this.#reader.blocks, this.#census.leftOut());
+    if (!ram || leftOut.length === 0) return;
+    for (const [block, file] of filesOfBlocks(ram, leftOut))
+      await this.#readShared(new SharedRam(file, this.#reader.blocks, block));
+  }
+
+  async #readShared(shared: SharedRam): Promise<void> {
     try {
       while (await shared.nextPages()) {
         this.#census.add(shared.batch);
