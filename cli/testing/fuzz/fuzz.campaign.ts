@@ -1,23 +1,23 @@
 import { spawn } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { closeSync, mkdirSync, mkdtempSync, openSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
-import { createInterface } from 'node:readline';
+import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { keptFolder, LONGEST, seedsOf, TARGET_NAMES, type TargetName } from './seeds.ts';
+import { keptFolder, longestOf, seedsOf, TARGET_NAMES, type TargetName } from './seeds.ts';
 
-// npm run campaign -- fuzz [TARGET…] [--runs N] [--minutes M] [--keep]
-// [--node NODE]: gives bytes to every reader of what comes from
-// outside, changed so that ever more of the code is reached (jazzer, which is libFuzzer). M minutes each at most. An
-// input that breaks a promise is written down; with --keep, the inputs that reach most go to test-vectors/fuzz.
+// npm run campaign -- fuzz [TARGET…] [--runs N] [--minutes M] [--keep] [--corpora FOLDER] [--node NODE]: gives bytes to
+// every reader of what comes from outside, changed so that ever more of the code is reached (jazzer, which is
+// libFuzzer). M minutes each at most. An input that breaks a promise is written down; with --keep, the inputs that reach
+// most go to test-vectors/fuzz; with --corpora, all that reached something new stay in that folder, for further runs.
 
 const { values, positionals } = parseArgs({
   options: {
     runs: { type: 'string', default: '1000000' },
     minutes: { type: 'string', default: '5' },
     keep: { type: 'boolean', default: false },
+    corpora: { type: 'string' },
     node: { type: 'string', default: process.execPath },
   },
   allowPositionals: true,
@@ -42,8 +42,8 @@ let done = 0;
 
 for (const name of chosen) {
   const folder = mkdtempSync(join(tmpdir(), `savkit-fuzz-${name}-`));
-  const corpus = join(folder, 'corpus');
-  mkdirSync(corpus);
+  const corpus = values.corpora === undefined ? join(folder, 'corpus') : resolve(values.corpora, name);
+  mkdirSync(corpus, { recursive: true });
   for (const [i, seed] of (await seedsOf(name)).entries()) writeFileSync(join(corpus, `seed-${i}`), seed);
   const limits = [`-runs=${values.runs}`, `-max_total_time=${Math.round(Number(values.minutes) * 60)}`];
   const { runs, code, words } = await fuzz(name, [corpus], folder, limits);
@@ -68,22 +68,26 @@ async function fuzz(
   folder: string,
   more: readonly string[],
 ): Promise<{ runs: number; code: number | null; words: string[] }> {
-  const options = [`-max_len=${LONGEST}`, `-rss_limit_mb=${MEMORY_MIB}`, `-timeout=${SECONDS}`, '-print_final_stats=1'];
+  const options = [
+    `-max_len=${longestOf(name)}`,
+    `-rss_limit_mb=${MEMORY_MIB}`,
+    `-timeout=${SECONDS}`,
+    '-print_final_stats=1',
+  ];
   const target = join(here, 'targets.js');
   const words = ['-f', name, '-i', '/dist/', '-e', 'node_modules', target, ...corpora, '--', ...options];
+  const log = join(folder, 'log');
+  // A file: of a pipe that is full for a moment the fuzzer loses lines.
+  const output = openSync(log, 'w');
   const child = spawn(values.node, [jazzer, ...words, `-artifact_prefix=${folder}/`, ...more], {
-    stdio: ['ignore', 'pipe', 'pipe'],
+    stdio: ['ignore', output, output],
     cwd: folder,
   });
-  const said: string[] = [];
-  const note = (line: string) => {
-    said.push(line);
-    if (said.length > 200) said.shift();
-  };
-  for (const stream of [child.stdout, child.stderr]) createInterface({ input: stream }).on('line', note);
-  const code = await new Promise<number | null>((resolve) => child.once('close', resolve));
-  const [, runs = '0'] = /stat::number_of_executed_units:\s*(\d+)/.exec(said.join('\n')) ?? [];
-  return { runs: Number(runs), code, words: said };
+  const code = await new Promise<number | null>((ended) => child.once('close', ended));
+  closeSync(output);
+  const said = readFileSync(log, 'utf8');
+  const [, runs = '0'] = /stat::number_of_executed_units:\s*(\d+)/.exec(said) ?? /^Done (\d+) runs/m.exec(said) ?? [];
+  return { runs: Number(runs), code, words: said.trimEnd().split('\n') };
 }
 
 /** The fewest short inputs that reach as much as all of them. */

@@ -4,6 +4,7 @@ import { gunzipSync, inflateRawSync } from 'node:zlib';
 import { Writer } from '../../../formats/binary/writer.ts';
 import { bufferSource } from '../../../formats/files/source.ts';
 import { xxh64 } from '../../../formats/kernels/xxh64.ts';
+import { libvirtHead } from '../../../formats/qemu/writing/libvirt-head.ts';
 import { KIB, PAGE_SIZE } from '../../../formats/sizes.ts';
 import { buildV2, literals, randomPage } from '../../../formats/testing/container-builder.ts';
 import { buildPgm } from '../../../formats/testing/pgm-builder.ts';
@@ -17,6 +18,7 @@ import { makeManifest } from '../../../src/saved-state/manifest/manifest.ts';
 import { encodeManifest } from '../../../src/saved-state/manifest/manifest-file.ts';
 import { qemuSample } from '../../../src/testing/qemu-samples.ts';
 import { STATES_FOLDER } from '../../../src/testing/states.ts';
+import { smallImage, smallStream } from './small-qemu.ts';
 import type * as targets from './targets.ts';
 
 // What a fuzzer begins with: small inputs that are as they should be.
@@ -24,32 +26,32 @@ import type * as targets from './targets.ts';
 export type TargetName = keyof typeof targets;
 
 const VECTORS = join(STATES_FOLDER, '..');
-/** Longest input: a fuzzer changes short ones quicker. */
-export const LONGEST = 256 * KIB;
+/** Longest inputs, of most targets and of some: short ones are changed and tried quickest. */
+const LONG = 4 * KIB;
+const LONGEST: Partial<Record<TargetName, number>> = {
+  pages: 3 * PAGE_SIZE,
+  pgm: 17 * KIB,
+  unit: 9 * KIB,
+  qemu: 8 * KIB,
+  qcow2: 16 * KIB,
+  manifest: 16 * KIB,
+};
 
 const VERSIONS = [6, 7, 8, 9, 10, 11, 12, 13, 14];
 const small = (version: number) => ({ version, payload: buildPgm(SMALLEST, version) });
-const SMALL_STATE = buildV2([{ name: 'pgm', instance: 1, ...small(14) }]);
+const PGM = { name: 'pgm', instance: 1 };
+const SMALL_STATE = buildV2([{ ...PGM, ...small(14) }]);
 
 const SEEDS: Readonly<Record<TargetName, () => Iterable<Uint8Array | string> | Promise<Uint8Array[]>>> = {
-  container: () => [
-    SMALL_STATE,
-    buildV2([{ name: 'mm', instance: 1, version: 2, payload: new Uint8Array(16) }], { live: true, streamCrc: false }),
-    stateV1('1.1', [small(9)]),
-    stateV1('1.2', [small(7)]),
-  ],
+  container: smallStates,
+  state: () => [...smallStates(), ...VERSIONS.map((version) => buildV2([{ ...PGM, ...small(version) }]))],
   pgm: () =>
     VERSIONS.flatMap((version) =>
       [SMALLEST, fullExample(version)].map((machine) => [version - 6, ...buildPgm(machine, version)]),
     ).map((bytes) => Uint8Array.from(bytes)),
   unit: units,
-  qemu: () => [
-    template('pc-i440fx-10.0'),
-    template('pc-i440fx-7.2'),
-    qemuSample('ignore-shared-10.state'),
-    qemuSample('virsh-gzip-10.save'),
-  ],
-  qcow2: () => [qemuSample('snap-10.qcow2').subarray(0, LONGEST)],
+  qemu: () => [smallStream(), smallStream(false), domainImage(smallStream())],
+  qcow2: () => [smallImage(smallStream())],
   pages: () => [pagesFrame()],
   messages: () => [
     encodeMessage(0, {
@@ -112,7 +114,12 @@ const SEEDS: Readonly<Record<TargetName, () => Iterable<Uint8Array | string> | P
 /** The inputs that a fuzzer begins with; those of a folder of `test-vectors/fuzz` are more of them. */
 export async function seedsOf(name: TargetName): Promise<Buffer[]> {
   const seeds = [...(await SEEDS[name]())].map((seed) => Buffer.from(seed));
-  return [...seeds.filter(({ length }) => length <= LONGEST), ...keptSeeds(name)];
+  return [...seeds.filter(({ length }) => length <= longestOf(name)), ...keptSeeds(name)];
+}
+
+/** Bytes of the longest input. */
+export function longestOf(name: TargetName): number {
+  return LONGEST[name] ?? LONG;
 }
 
 export const TARGET_NAMES = Object.keys(SEEDS) as readonly TargetName[];
@@ -130,6 +137,22 @@ function keptSeeds(name: TargetName): Buffer[] {
     // None are kept.
     return [];
   }
+}
+
+function smallStates(): Uint8Array[] {
+  return [
+    SMALL_STATE,
+    buildV2([{ name: 'mm', instance: 1, version: 2, payload: new Uint8Array(16) }], { live: true, streamCrc: false }),
+    stateV1('1.1', [small(9)]),
+    stateV1('1.2', [small(7)]),
+  ];
+}
+
+/** As libvirt saves a domain, without the room that it leaves. */
+function domainImage(stream: Uint8Array): Buffer {
+  const xml = "<domain type='kvm'><name>g</name><memory unit='KiB'>8</memory></domain>\0";
+  const head = { wasRunning: true, compression: 'raw', cookieOffset: 0, data: Buffer.from(xml) } as const;
+  return Buffer.concat([libvirtHead(head), stream]);
 }
 
 /** One of each unit of the bundled states whose layout is known: its row, its version, its payload. */
