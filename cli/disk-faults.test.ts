@@ -3,8 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { MIB } from '../formats/sizes.ts';
-import { faultyDisk } from '../formats/testing/faulty-disk.ts';
-import type { DiskWork } from '../formats/testing/simulated-disk.ts';
+import { type DiskWork, faultyDisk } from '../formats/testing/faulty-disk.ts';
 import { enterWorld, REAL_WORLD } from '../formats/world/world.ts';
 import { emptyMachine } from '../src/running/empty-machine.ts';
 import { RunningMachine } from '../src/running/running-machine.ts';
@@ -49,7 +48,8 @@ async function onDisk(work: () => Promise<{ exitCode: unknown; told: string }>, 
   const unsynced: string[] = [];
   let count = 0;
   const disk = faultyDisk({
-    fault: (kind, path) => (path.startsWith(out) && kind !== 'read' ? fault(++count, kind) : undefined),
+    fault: (kind, path) =>
+      kind === 'close' || (path.startsWith(out) && kind !== 'read') ? fault(++count, kind) : undefined,
     onUnsynced: (path) => unsynced.push(path),
   });
   enterWorld({ ...REAL_WORLD, disk, time: { ...REAL_WORLD.time, date: () => 1.7e12 } });

@@ -54,7 +54,7 @@ export class LineLog {
       if (!(await log.#readBack(path, head, onEntry))) await log.append(head);
       return log;
     } catch (error) {
-      await file?.close();
+      await file?.close().catch(() => {});
       letGo();
       if ((error as NodeJS.ErrnoException).code === 'EEXIST')
         throw new EnvironmentError('EEXIST', `Cannot write ${path}: it is there already; --resume goes on with it`);
@@ -81,10 +81,16 @@ export class LineLog {
     }
   }
 
+  /** @throws EnvironmentError where the file system tells only now that lines are lost */
   async close(): Promise<void> {
     await this.#file.datasync().catch(() => {});
-    await this.#file.close();
-    this.#letGo();
+    try {
+      await this.#file.close();
+    } catch (error) {
+      throw EnvironmentError.from(error, `write the journal ${this.#path}`);
+    } finally {
+      this.#letGo();
+    }
   }
 
   /**

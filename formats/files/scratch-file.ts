@@ -32,7 +32,11 @@ export function openScratchFile(parent = tmpdir()): ScratchFile {
     name,
     descriptor,
     close: () => {
-      world.disk.closeSync(descriptor);
+      try {
+        world.disk.closeSync(descriptor);
+      } catch {
+        // Nobody needs its bytes any more.
+      }
       unlinked(path);
     },
   };

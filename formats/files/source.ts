@@ -182,7 +182,8 @@ class FileSource implements ByteSource {
     const { file, letGo, watch } = this.#own;
     letGo();
     watch?.forget();
-    await (watch?.check() ?? Promise.resolve()).finally(() => file.close());
+    // All that was read is known by now: that the system fails to close the file changes nothing.
+    await (watch?.check() ?? Promise.resolve()).finally(() => file.close().catch(() => {}));
   }
 
   /**

@@ -14,7 +14,7 @@ export async function syncFolder(path: string): Promise<void> {
     try {
       await folder.sync();
     } finally {
-      await folder.close();
+      await folder.close().catch(() => {});
     }
   } catch (error) {
     if (!CAN_NOT.has((error as NodeJS.ErrnoException).code ?? '')) throw error;

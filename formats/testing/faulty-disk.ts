@@ -1,6 +1,9 @@
 import type { BigIntStats } from 'node:fs';
 import { type Disk, type DiskFile, REAL_DISK } from '../world/disk.ts';
-import type { DiskWork } from './simulated-disk.ts';
+import type { DiskWork as SimulatedWork } from './simulated-disk.ts';
+
+/** Closing may tell of an earlier failure; the descriptor is gone all the same. */
+export type DiskWork = SimulatedWork | 'close';
 
 /** What is done with a disk, and what must not be. */
 export interface Watcher {
@@ -11,8 +14,8 @@ export interface Watcher {
 }
 
 /**
- * The real disk, some of whose works fail. Files that are only read do what they always do; only `read` is asked for
- * them.
+ * The real disk, some of whose works fail. Files that are only read do what they always do; only `read` and `close` are
+ * asked for them.
  */
 export function faultyDisk({ fault, onUnsynced }: Watcher): Disk {
   const open = new Map<number, string>();
@@ -52,7 +55,10 @@ export function faultyDisk({ fault, onUnsynced }: Watcher): Disk {
       check('sync', path);
       await file.datasync();
     },
-    close: () => file.close(),
+    async close() {
+      await file.close();
+      check('close', path);
+    },
   });
   return {
     ...REAL_DISK,
@@ -67,6 +73,10 @@ export function faultyDisk({ fault, onUnsynced }: Watcher): Disk {
       const fd = REAL_DISK.openSync(path, flags, mode);
       note(fd, path);
       return fd;
+    },
+    closeSync(fd) {
+      REAL_DISK.closeSync(fd);
+      check('close', open.get(fd) ?? '');
     },
     readSync(fd, target, at, length, position) {
       check('read', open.get(fd) ?? '');

@@ -221,7 +221,7 @@ async function takeBack(path: string, before: string | undefined): Promise<boole
 export async function keepRecord(path: string): Promise<void> {
   const file = await world.disk.open(path, 'r').catch(() => undefined);
   await file?.sync().catch(() => {});
-  await file?.close();
+  await file?.close().catch(() => {});
   try {
     await syncFolder(dirname(path));
   } catch (error) {
