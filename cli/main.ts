@@ -3,7 +3,7 @@
 // Tells people with an older Node which one savkit needs. So this file uses nothing newer than Node 12, and loads all
 // others after the check.
 
-/** The same as `engines` in package.json; a test compares them. */
+/** `engines` of package.json; a test compares both. */
 const OLDEST = [20, 19];
 
 const [major, minor] = process.versions.node.split('.').map(Number);

@@ -21,7 +21,7 @@ else void runToItsEnd();
  * as if the work was done; an error is reported instead.
  */
 async function runToItsEnd(): Promise<void> {
-  const complain = () => custody.uncaught(new Error('savkit waits for something that cannot come any more'));
+  const complain = () => custody.uncaught(new Error('savkit waits for an event that cannot happen any more'));
   process.once('beforeExit', complain);
   const { runCommandLine } = await import('./command-line.ts');
   await runCommandLine(words, version());

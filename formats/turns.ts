@@ -3,7 +3,7 @@ import { clock, turn } from './world/waiting.ts';
 
 /** Time in ms for which work goes on without a turn for others: short beside the time slices of a guest. */
 const TURN_MS = 1;
-/** The same while nothing but a signal or a display of progress may be waiting. */
+/** Time without a turn while nothing but a signal or a display of progress may be waiting. */
 const UNNOTICED_MS = 50;
 
 /**

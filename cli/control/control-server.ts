@@ -39,7 +39,7 @@ export async function openControlSocket(path: string, kept: KeptMachine): Promis
         ? undefined
         : [...clients].filter(({ isIdle }) => isIdle).sort((a, b) => a.idleSince - b.idleSince)[0];
     if (clients.size >= MAX_CLIENTS && !idle)
-      return client.dismiss(`Cannot take more than ${MAX_CLIENTS} clients at once: all of them wait for something`);
+      return client.dismiss(`Cannot take more than ${MAX_CLIENTS} clients at once: each of them waits for an answer`);
     if (idle) clients.delete(idle);
     idle?.dismiss('Cannot keep the connection: it sent no request, and others are waiting');
     clients.add(client);

@@ -13,7 +13,7 @@ export interface KeptMachine {
   console?: Console;
   /** HOST:PORT of the target, after a hand-over. */
   movedTo?: string;
-  /** Its migration, while that is under way. */
+  /** Status of its migration, during one. */
   migration?: MigrationStatus | undefined;
   /** The file that it was saved to when its process was told to end. */
   savedTo?: string;

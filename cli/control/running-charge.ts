@@ -18,7 +18,7 @@ const LOOK_MS = 20;
 export class RunningCharge implements Charge {
   readonly #kept: KeptMachine;
   readonly #file: KeepFile;
-  /** Its control socket, while that is open. */
+  /** Path of its control socket, while the socket is open. */
   readonly #socket: () => string | undefined;
   readonly #cancelOperations: () => void;
   #hasEnded = false;

@@ -115,7 +115,7 @@ async function killAMigration({ child }: SavkitProcess): Promise<void> {
         return;
       }
     } catch {
-      // It has ended between the look and the kill.
+      // The process has ended meanwhile.
     }
     await setTimeout(20);
   }

@@ -48,7 +48,7 @@ export async function findMachines(
   return (await lookRound(words, signal, onBad)).map(({ found }) => found);
 }
 
-/** The same, with each machine's answer about itself. */
+/** The machines that a command line names, with the answer of each about itself. */
 export async function lookRound(
   words: readonly string[],
   signal: AbortSignal,

@@ -7,7 +7,7 @@ import type { TargetRoom } from '../../migrations/wire/messages.ts';
 /** A host that machines go to. */
 export class DrainTarget {
   readonly to: string;
-  /** Its room when it was last asked; undefined if it does not tell. */
+  /** Room for machines, as last told; undefined if the host does not tell. */
   room: TargetRoom | undefined;
   /** Machines on their way to it. */
   running = 0;

@@ -18,7 +18,7 @@ export interface WorkFile {
   size: number | null;
   /** Time of its last change; ISO 8601. */
   modified: string | null;
-  /** It was found in a folder, not named, so it may be no saved state. */
+  /** The file was found in a folder, not named, so it may be no saved state. */
   isFound: boolean;
 }
 

@@ -83,7 +83,7 @@ async function trial({ name, url, start, stop }: Server, expected: ReadonlyMap<s
   const fleet = (...words: string[]) => new SavkitProcess('fleet', ...words, '--queue', url);
   const started = performance.now();
   await fleet('add', 'verify', '-r', join(folder, 'files')).ended;
-  // The same once more: it is there already.
+  // Adds files that are in the queue already.
   await fleet('add', 'verify', '-r', join(folder, 'files')).ended;
   const workers = [0, 1, 2].map(() => fleet('work', '--jobs', '1'));
   try {
@@ -144,7 +144,7 @@ async function ended(child: ChildProcess | undefined, signal: NodeJS.Signals): P
   await exit;
 }
 
-/** What was acknowledged survives the end of the server: each write is on disk first. */
+/** Acknowledged writes survive the end of the server, as each is on disk first. */
 async function redis(): Promise<Server | undefined> {
   if (spawnSync('redis-server', ['--version']).status !== 0) return missing('redis-server');
   const [port, place] = [await freePort(), join(folder, 'redis')];
@@ -194,7 +194,7 @@ async function postgres(): Promise<Server | undefined> {
       await untilOpen(port);
       await setTimeout(1000);
     },
-    // Its clients are cut off at once; what was acknowledged is in its log.
+    // Clients are cut off at once; acknowledged writes are in the server's log.
     stop: () => ended(child, 'SIGQUIT'),
   };
 }

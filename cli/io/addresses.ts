@@ -15,7 +15,7 @@ export function hideAddress(word: string): string {
   return address === undefined ? word : option + holdAddress(address);
 }
 
-/** The same word with the address itself, for processes elsewhere. */
+/** A word of a command line with the address itself, for processes on other hosts. */
 export function showAddress(word: string): string {
   const [, option = '', name] = FETCHED.exec(word) ?? [];
   return name === undefined ? word : option + addressOf(name);

@@ -89,7 +89,7 @@ async function withUnpacked<T>(
   }
 }
 
-/** The same for inputs that are read more than once: stdin, or a pipe, goes to a temporary file first. */
+/** Opens an input that is read more than once: stdin, or a pipe, goes to a temporary file first. */
 function withSeekableInput<T>(
   file: string,
   use: (source: ByteSource) => Promise<T>,

@@ -70,7 +70,7 @@ export async function tryOutput(path: string, options: OutputOptions): Promise<v
   if (!(await isOutputStream(path))) await tryFile(path, options);
 }
 
-/** The same for an output that has to be a file. @throws as `openFileSink` does */
+/** `tryOutput` for an output that has to be a file. @throws as `openFileSink` does */
 export async function tryFile(path: string, options: OutputOptions): Promise<void> {
   const sink = await openFileSink(path, options);
   await sink.abort();

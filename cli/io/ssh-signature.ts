@@ -69,7 +69,7 @@ function keygen(words: readonly string[], input: Uint8Array): Promise<Said> {
       said = `${said}${piece}`.slice(-OUTPUT_LIMIT);
     });
     child.stdin.on('error', () => {});
-    // It may wait for an agent, or a token, that does not answer.
+    // ssh-keygen may wait for an agent, or a token, that does not answer.
     const forget = whenAborted(stop.signal, () => child.kill('SIGKILL'));
     child.on('error', (error) => reject(EnvironmentError.from(error, 'run ssh-keygen')));
     child.on('close', (exitCode) => {

@@ -35,7 +35,7 @@ function isS3(path: string): boolean {
 }
 
 /**
- * The same variables as those of Amazon's own tools; without a key the bucket has to be open to all.
+ * Reads the environment variables of Amazon's own tools; without a key the bucket has to be open to all.
  * @throws UsageError where there is half a key
  */
 function s3Options(path: string): HttpOptions {

@@ -5,7 +5,7 @@ import type { IntoOptions, ManyOptions } from './options.ts';
 /** Options of a command that takes any number of files. */
 export type FileOptions = ManyOptions & Partial<IntoOptions & ThreadOptions> & { files: string[]; output?: string };
 
-/** The same, with those that the builder of a command declares. */
+/** Options of such a command, with the options of its builder. */
 export type FileOptionsOf<B> = OptionsOf<B> & FileOptions;
 
 /** A command that does the same to each of its files. */

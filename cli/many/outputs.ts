@@ -2,7 +2,7 @@ import { UsageError } from '../../formats/errors.ts';
 import { surplusError } from '../parsing/surplus.ts';
 import type { FileOptions } from './file-command.ts';
 
-// Commands that write a file for each that they read: one input and its output, or `--into` a folder.
+// Outputs of commands that write one file for each input: of a single input, or `--into` a folder.
 
 /** For `command FILE -o OUTPUT`. @throws UsageError */
 export function expectOneOutput({ files, filesFrom, recursive, output, into }: FileOptions): void {

@@ -77,11 +77,11 @@ export async function receiveMachine(options: ReceiveMachineOptions, { signal }:
 /** Parts of receiving that depend on the kind of machine. */
 export interface Reception<M extends TargetMachine> {
   /**
-   * Starts a guard for the process that runs the machine, should this one be killed; it reads the record. @returns ends
-   * the guard
+   * Starts a guard for the process that runs the machine, should this one be killed; the guard reads the record.
+   * @returns function that ends the guard
    */
   watch?(recordPath: string): () => void;
-  /** @param onMade to be called with the process that runs the machine, where that is another one */
+  /** @param onMade to be called with the process that runs the machine, if it is not this one */
   hostFor(onMade: (guest: GuestRecord) => void): TargetHost<M>;
   /** Called when the machine has arrived. */
   keep(machine: M, how: { report: LiveReport; wasPaused: boolean }): Promise<Outcome>;
@@ -166,10 +166,10 @@ export function promised(receiver: { hasPromised: boolean }, records: string): C
     ways: () => {
       const { pid } = process;
       const resolve = line`\`savkit migrate --resolve\` with the records of both sides (here in ${records})`;
-      const waits = 'that is waited for, then it can be saved';
+      const waits = 'savkit waits for that, then it can save the machine';
       return lines([
-        line`A machine is here that this process (${pid}) is to run when its source says so; ${waits}.`,
-        line`Where the source is gone, ${resolve} decides; kill -9 ${pid} gives it up`,
+        line`This process (${pid}) has a machine, and has to run it once the source says so; ${waits}.`,
+        line`If the source is gone, ${resolve} decides; kill -9 ${pid} gives the machine up`,
       ]);
     },
   };

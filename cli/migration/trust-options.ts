@@ -53,7 +53,10 @@ export async function sourceTrust(options: TrustOptions): Promise<MachineTrust> 
   return (await sourceTrustAndCode(options)).trust;
 }
 
-/** The same with the pairing code, if one is used: from a file, from the environment, or from the user. */
+/**
+ * The source's means of authentication, and the pairing code, if one is used: from a file, from the environment, or
+ * from the user.
+ */
 export async function sourceTrustAndCode(
   options: TrustOptions,
 ): Promise<{ trust: MachineTrust; code: string | undefined }> {

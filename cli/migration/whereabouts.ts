@@ -30,7 +30,7 @@ export async function tellAfterCancel(
     return report.note('cancelled', line`Cancelled before it began: the machine runs on here`);
   const path = recordPath(records, migration, 'source');
   const decision = await lastDecision(path);
-  const unknown = `Cancelled; where the machine is, ${path} will tell: savkit migrate --resolve`;
+  const unknown = `Cancelled; it is not known yet where the machine is: savkit migrate --resolve with ${path} tells`;
   report.note('cancelled', line`${WORDS[decision as SourceDecision] ?? unknown}`, { decision, record: path });
 }
 

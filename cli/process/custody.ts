@@ -10,7 +10,7 @@ import { ExitCode } from './exit-codes.ts';
 export interface Charge {
   /** Whether the end of the process would lose it now. */
   isHeld(): boolean;
-  /** It can be reached by the terminal only: it is saved when that is closed. */
+  /** The machine can be reached by the terminal only, so it is saved when the terminal closes. */
   readonly needsTerminal?: boolean;
   /** Text for people: where the machine is, how to reach and how to end it. */
   ways(): TerminalText;

@@ -178,21 +178,21 @@ export async function present({ text, told }: Done): Promise<void> {
   tell(told);
 }
 
-/** Commands that can replace a file say how. */
+/** Adds how to replace an existing file, or that another name is needed. */
 function hintAtForce(error: SavkitError, options: object): void {
-  // For the path of a control socket its own error says more.
+  // The error for the path of a control socket says more by itself.
   if (error.code !== 'EEXIST' || !error.message.startsWith('Cannot write')) return;
   if (!('force' in options)) error.message += '; choose another name';
   else if (!options.force) error.message += '; --force replaces it';
 }
 
-/** Of an input on a failing disk the rest may be had. */
+/** Adds that salvage reads the rest of a file on a failing disk. */
 function hintAtSalvage(error: SavkitError, command: string): void {
   if (!isUnreadable(error) || error.place.offset === undefined || command === 'salvage') return;
   error.message += '; of a saved state, `savkit salvage` keeps all that can be read';
 }
 
-/** Milliseconds for a reader of stdout to go on reading at the end. */
+/** Milliseconds for which the end of the process waits for a slow reader of stdout. */
 const READER_PATIENCE = 500;
 
 function stopWork(): void {

@@ -5,8 +5,8 @@ const CARRIAGE_RETURN = 0x0d;
 
 /**
  * The lines of a stream of bytes, as text, without their ends. Never holds more than a line and a chunk.
- * @param limit bytes of a line @param last whether text after the last newline is a line; else it is dropped, as a part
- * of one
+ * @param limit bytes of a line @param last whether text after the last newline counts as a line; else it is dropped as
+ * an unfinished one
  * @throws FormatError `too-long` for a longer line, before it is kept
  */
 export async function* linesOf(

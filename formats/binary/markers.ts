@@ -7,7 +7,7 @@ export const STRUCT_END = 0x19920406;
 /** Ends lists, such as those of mappings, RAM ranges and devices, and many units. */
 export const END_OF_LIST = 0xffffffff;
 
-/** The same as fields of a layout. */
+/** Fields of layouts for these markers. */
 export const begin = { kind: marker(STRUCT_BEGIN, 'VERR_SSM_STRUCTURE_MAGIC'), doc: 'start of structure' };
 export const end = { kind: marker(STRUCT_END, 'VERR_SSM_STRUCTURE_MAGIC'), doc: 'end of structure' };
 export const separator = { kind: marker(END_OF_LIST, 'VERR_SSM_DATA_UNIT_FORMAT_CHANGED'), doc: 'separator' };

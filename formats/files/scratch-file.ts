@@ -5,7 +5,7 @@ import { forgetTemporaryFile, nameTemporaryFile, removeLeftovers } from './tempo
 
 /** A temporary file that only this process can open, and that is gone with it. */
 export interface ScratchFile {
-  /** Its name for error messages, with its folder, whose disk may be full. */
+  /** Name for error messages, with the folder, whose disk may be full. */
   readonly name: string;
   /** For reading and writing anywhere. */
   readonly descriptor: number;

@@ -85,6 +85,6 @@ export function removeFile(path: string): void {
   try {
     world.disk.unlinkSync(path);
   } catch {
-    // It was never made, or has been removed.
+    // The file was never made, or has been removed.
   }
 }

@@ -26,7 +26,7 @@ export class TurnedBuffers {
     [this.#filled, this.#leaving] = [this.#leaving, this.#filled];
   }
 
-  /** The same from memory elsewhere, which stays as it is until the next call has returned. */
+  /** Begins a write from other memory, which must stay as it is until the next call has returned. */
   async writeBeside(begin: () => Promise<void>): Promise<void> {
     await this.settle();
     this.#write = begin();

@@ -45,7 +45,7 @@ export function prstatus64(c: GuestContext, id: number): Uint8Array {
   return descriptor(LAYOUT_64, id, writer.view());
 }
 
-/** The same for a CPU that is not in long mode: the lower halves of its registers. */
+/** The note for a CPU that is not in long mode: the lower halves of its registers. */
 export function prstatus32(c: GuestContext, id: number): Uint8Array {
   const writer = new Writer();
   const general = [

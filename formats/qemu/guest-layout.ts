@@ -45,7 +45,7 @@ const BASES: Readonly<Record<string, number>> = {
   'riscv_virt_board.ram': 2 * GIB,
   's390.ram': 0,
 };
-/** The same by machine type, for blocks that the user has named. */
+/** Start of RAM by machine type, for blocks that the user has named. */
 const BASES_BY_TYPE = [
   // For arm and aarch64; the type of riscv has no version.
   { machine: /^virt-\d/, gcPhys: GIB },

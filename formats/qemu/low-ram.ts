@@ -30,15 +30,15 @@ function lowRamOfClock(body: Uint8Array, ramSize: number): number | undefined {
   return low > 0 && told === expected ? low : undefined;
 }
 
-/** The same of all sections of a state. */
+/** Bytes of RAM below 4 GiB, from all sections of a state. */
 export function lowRamOf(devices: readonly { name: string; body: Uint8Array }[], ramSize: number): number | undefined {
   const clock = devices.find(({ name }) => name === CLOCK);
   return clock && lowRamOfClock(clock.body, ramSize);
 }
 
 /**
- * The same of a file, before its pages are read: the clock is near the end of the stream. Undefined where the end of
- * the source cannot be read first, and where another file follows the stream.
+ * Bytes of RAM below 4 GiB, from a file whose pages have not been read yet: the clock is near the end of the stream.
+ * Undefined where the end of the source cannot be read first, and where another file follows the stream.
  */
 export async function findLowRam(source: ByteSource, ramSize: number): Promise<number | undefined> {
   const { size, seekable } = source;

@@ -12,7 +12,7 @@ export interface FileKind {
    * overwritten.
    */
   isCertain: boolean;
-  /** It is a saved state of QEMU. */
+  /** The file is a saved state of QEMU. */
   isQemus?: true;
 }
 

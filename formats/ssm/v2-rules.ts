@@ -38,7 +38,7 @@ export function judgeUnitHeader(
   return undefined;
 }
 
-/** The same of the record that ends a unit. */
+/** The first fault of the record that ends a unit; undefined where there is none. */
 export function judgeTerm(
   fields: ReturnType<typeof termRecord.read>,
   recordsSize: number,

@@ -17,7 +17,7 @@ export function readJson<T>(text: string, shape: Shape<T>, refuse: (why: string,
   return checkShape(parseJson(text, refuse), shape, refuse);
 }
 
-/** The same; undefined if the text is not JSON of the shape. */
+/** Parses JSON from outside; undefined if the text is not JSON of the shape. */
 export function jsonOf<T>(text: string, shape: Shape<T>): T | undefined {
   try {
     return readJson(text, shape, (why) => new Error(why));

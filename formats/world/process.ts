@@ -4,7 +4,7 @@ import { availableParallelism, hostname } from 'node:os';
 
 /** This process, and its view of other processes on the host. */
 export interface OwnProcess {
-  /** Its number. */
+  /** PID of this process. */
   readonly pid: number;
   /** Threads that are worth while, this one included. */
   threads(): number;

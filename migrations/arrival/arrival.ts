@@ -19,9 +19,9 @@ export class Arrival {
   machine: TargetMachine | undefined;
   space: PageSpace | undefined;
   hashes: PageHashes | undefined;
-  /** It was paused at the source, and stays paused. */
+  /** The machine was paused at the source, and stays paused. */
   isPaused = false;
-  /** It has been started here, or stored for good. */
+  /** The machine has been started here, or stored for good. */
   isLaunched = false;
   /** After an audit: pages that have arrived since memory was hashed. */
   written: PageSet | undefined;
@@ -29,7 +29,7 @@ export class Arrival {
   isKnownToRun = false;
   /** The error of a process that has ended before it ran the machine, which is lost. */
   failure: SavkitError | undefined;
-  /** It was given up after the promise to run it, and the source has not asked yet. */
+  /** The machine was given up after the promise to run it, and the source has not asked yet. */
   owesAnswer = false;
   /** Bytes of page frames so far. */
   bytes = 0;
@@ -80,8 +80,8 @@ export class Arrival {
   }
 
   /**
-   * The same for the pages that have arrived since the audit. Hashes are computed from memory, not from the received
-   * bytes.
+   * Updates the hashes of pages that have arrived since the audit. Hashes are computed from memory, not from the
+   * received bytes.
    */
   refreshWritten(): void {
     if (!this.machine || !this.hashes || !this.written) return;

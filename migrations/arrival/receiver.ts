@@ -53,7 +53,7 @@ export class Receiver<M extends TargetMachine = TargetMachine> {
     return Receiver.createWith(host, options, await loadZstd());
   }
 
-  /** The same with zstd that is loaded already. @internal */
+  /** `create` for callers that have loaded zstd. @internal */
   static createWith<M extends TargetMachine>(
     host: TargetHost<M>,
     options: ReceiverOptions,

@@ -122,7 +122,7 @@ export class Receivers<M extends TargetMachine = TargetMachine> {
     const incoming: Incoming = { receiver, onEnd: one.onEnd, links: 0, hasArrived: false };
     this.#incoming.set(migration, incoming);
     const end = async () => {
-      // Its source may still ask whether it runs here; later on its record answers.
+      // The source may still ask whether the machine runs here; later on the record answers.
       await receiver.close();
       this.#forget(migration);
     };

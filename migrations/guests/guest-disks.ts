@@ -6,7 +6,7 @@ import type { Ask } from '../qmp/ask.ts';
 export interface GuestDisk {
   /** Name of the block node; empty where QEMU has made one up. */
   node: string;
-  /** The same, including a name that QEMU has made up, which holds for this process of QEMU only. */
+  /** Name of the block node, also where QEMU has made it up; it is valid for this process of QEMU only. */
   nodeNow: string;
   /** Device to which it is attached. */
   device: string;

@@ -6,9 +6,9 @@ import { world } from '../../formats/world/world.ts';
 
 /** The process that listens on a socket. */
 export interface GuestProcess {
-  /** Its PID. */
+  /** PID of the process. */
   pid: number;
-  /** Its arguments, the program first; empty where they can't be read. */
+  /** Arguments, the program first; empty where they can't be read. */
   commandLine: string[];
 }
 

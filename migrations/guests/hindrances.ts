@@ -17,7 +17,7 @@ export interface Hindrance {
 export interface DiskWishes {
   /** Both hosts see the same images. */
   areShared: boolean;
-  /** They are copied to the target. */
+  /** Disks are copied to the target. */
   areMirrored: boolean;
 }
 

@@ -72,7 +72,7 @@ export const TARGET_STATES: TransitionTable<TargetState, TargetEvent> = {
     cancel: 'ended',
     'give-up': 'ended',
   },
-  // It has promised to run the machine when told: only the source's decision, also out of its record, can end the
+  // The target has promised to run the machine when told: only the source's decision, also out of its record, ends the
   // promise.
   ready: { commit: 'running', cancel: 'ended', 'link-lost': 'in-doubt' },
   'in-doubt': {

@@ -14,15 +14,15 @@ const WATCH =
 
 /** Whether a child process outlives this one when this one is killed. */
 export interface EndWithUs {
-  /** The child has to go on: its machine is in no file. */
+  /** To be called when the child has to go on, as its machine is in no file. */
   keep(): void;
-  /** It has ended. */
+  /** To be called when the child has ended. */
   release(): void;
 }
 
 /** If this process is killed, ends another one, and removes the folder that is named in that one's command line. */
 export function endWithUs(pid: number, folder: string): EndWithUs {
-  // It could not be started.
+  // The child could not be started.
   if (pid === 0) return { keep: () => {}, release: () => {} };
   const watchdog = world.programs.start('sh', ['-c', WATCH, 'savkit-watchdog', folder, String(pid)], {
     // In a process group of its own, so that a signal to this one does not end the watchdog.

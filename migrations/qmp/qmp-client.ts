@@ -101,7 +101,7 @@ export class QmpClient {
     await this.#send(command, args, wait);
   }
 
-  /** The same, for commands that return something. @throws MigrationError `bad-qmp` for an answer of another shape */
+  /** Executes a command that returns a value. @throws MigrationError `bad-qmp` for an answer of another shape */
   async ask<T>(command: string, shape: Shape<T>, args: object = {}, wait: QmpWait = {}): Promise<T> {
     return checkShape(await this.#send(command, args, wait), shape, (why, field) =>
       badQmp(`in its answer to ${command}, ${why}`, field),

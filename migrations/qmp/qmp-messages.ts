@@ -20,11 +20,11 @@ const refusalShape = record({ class: text(256), desc: text(65_536) });
 
 /** An event of QEMU. */
 export interface QmpEvent {
-  /** Its name: `STOP`. */
+  /** Name, such as `STOP`. */
   name: string;
   /** Time in ms since 1970, by the clock of QEMU's host. */
   at: number;
-  /** Its data, unchecked. */
+  /** Data of the event, unchecked. */
   data: unknown;
 }
 
@@ -32,7 +32,7 @@ export interface QmpEvent {
 export interface QmpAnswer {
   /** Number of the command. */
   id: number;
-  /** Its result, unchecked. */
+  /** Result of the command, unchecked. */
   value?: unknown;
   /** QEMU's reason for not carrying the command out. */
   refusal?: string;

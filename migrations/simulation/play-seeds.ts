@@ -8,7 +8,7 @@ export const SEED_OPTIONS = {
   first: { type: 'boolean', default: false },
 } as const;
 
-/** Their values, with the number of runs. */
+/** Values of these options, with the number of runs. */
 interface SeedValues {
   runs: string;
   seed: string;

@@ -173,7 +173,7 @@ export class SimulatedProcess {
     this.onEnd?.();
   }
 
-  /** Its program has returned: it ends when nothing keeps it alive. */
+  /** To be called when the program has returned: the process ends when nothing keeps it alive. */
   endWhenIdle(): void {
     const { timeline } = this.host.around;
     const look = () => {

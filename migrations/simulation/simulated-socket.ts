@@ -31,7 +31,7 @@ export class SimulatedSocket extends Socket {
   readonly owner: SocketOwner;
   readonly #carrier: Carrier;
   other!: SimulatedSocket;
-  /** The other end does not exist any more, or nothing reaches it: bytes written here vanish. */
+  /** Bytes written here vanish: the other end does not exist any more, or cannot be reached. */
   isDeaf = false;
   readonly #waiting: { bytes: Buffer | null }[] = [];
   #isWanted = false;
@@ -98,7 +98,7 @@ export class SimulatedSocket extends Socket {
     return this;
   }
 
-  /** Its process is gone. */
+  /** To be called when the process of this end is gone. */
   abandon(how: 'killed' | 'silently'): void {
     this.owner.sockets.delete(this);
     const { other } = this;

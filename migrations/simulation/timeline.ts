@@ -1,7 +1,7 @@
 /** A process, to which things happen. */
 export interface Subject {
   readonly isGone: boolean;
-  /** It is stopped (SIGSTOP) until then: nothing happens in it. */
+  /** Time until which the process is stopped (SIGSTOP), so that nothing happens in it. */
   readonly stoppedUntil: number;
   do<T>(work: () => T): T;
 }
@@ -43,7 +43,7 @@ export class Timeline {
   }
 
   /**
-   * The same for the world itself: the work only adds further happenings.
+   * Adds work of the world itself, which only adds further happenings.
    * @param at the time itself: a difference to now would be rounded, and change the order of simultaneous things
    */
   addQuietAt(at: number, work: () => void): void {

@@ -27,7 +27,7 @@ export interface ArrivingOptions {
   runs: boolean;
   /** File to which it is written before it is taken over, so that it survives the end of this process. */
   file: string | undefined;
-  /** Its CPUs run on shadow tables, as on a host with such paging. */
+  /** Paging of a host on whose shadow tables the CPUs run; absent: without shadow tables. */
   shadow?: HostPaging | undefined;
 }
 

@@ -48,8 +48,8 @@ export interface RowComparison {
   /** To be reached: this row is at least so many times as fast as the other one. Without it the ratio is only shown. */
   atLeast?: number;
   /**
-   * The same for a host with two free processors: two independent processes do at least `SCALES` times the work of one
-   * there.
+   * `atLeast` for a host with two free processors, where two independent processes do at least `SCALES` times the work
+   * of one.
    */
   atLeastIfScaling?: number;
 }

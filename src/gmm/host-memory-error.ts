@@ -24,7 +24,7 @@ const VBOX_CODES = {
 /** Reason for a refusal. */
 export type HostMemoryCode = keyof typeof VBOX_CODES;
 
-/** The same reasons as text for people. */
+/** Texts of the reasons, for people. */
 export const HOST_MEMORY_CODES: Readonly<Record<HostMemoryCode, string>> = {
   'invalid-parameter': 'a number of pages is impossible',
   'wrong-order': 'memory has to be reserved once, before it is used',

@@ -168,7 +168,7 @@ export class DirtyTracker {
     if (this.#end()) this.#memory.monitor.release(this.#user);
   }
 
-  /** The same, but lets the machine run on in between. */
+  /** Ends tracking in small steps, between which the machine runs on. */
   async finishInTurns(): Promise<void> {
     if (this.#end()) await this.#memory.monitor.releaseInTurns(this.#user);
   }

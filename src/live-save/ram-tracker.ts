@@ -77,7 +77,7 @@ export class RamTracker {
     for (let page = first; page < end; page++) {
       const entry = entries[page];
       if (entry & Live.IGNORE) {
-        // It is RAM again, but never armed here: the next user of the monitor has to find it.
+        // The page is RAM again, but was never armed here: the next user of the monitor has to find it.
         if (type[page] === PageType.RAM) isNoisy = true;
         continue;
       }

@@ -36,7 +36,7 @@ export const Pending = {
   PAGES: 1,
   /** Pages that wait for the final pass, or an eager one: ballooned ones, and pages that may be RAM again by then. */
   LEFT: 2,
-  /** Its entries have not been made yet. */
+  /** The block's entries have not been made yet. */
   UNKNOWN: 4,
 } as const;
 

@@ -26,7 +26,7 @@ export function loadMappings(mappings: GuestMappings, saved: SavedMappings): boo
 
 const NO_AREA = { mappingFixed: 0n, mappingFixedSize: 0 };
 
-/** The mappings for a state. @param loaded those of the state that was loaded */
+/** The mappings for a new state. @param loaded mappings of the state that was loaded */
 export function savedMappings(mappings: GuestMappings, loaded: SavedMappings): SavedMappings {
   const list: Mapping[] = mappings.all.map(({ start, size, description }) => {
     return { address: BigInt(start), pageTables: BigInt(size / MAPPING_UNIT), description };

@@ -78,7 +78,7 @@ function change(machine: Machine): number {
   const [cpu] = machine.cpus;
   const { registers } = cpu;
   if (!registers) return 0;
-  // The same tables from another root; legacy PAE's pointers, too.
+  // Copies the root, also legacy PAE's pointers, to another address; the tables below are the same.
   const root = new Uint8Array(PAGE_SIZE);
   memory.read(Number(registers.cr3 & 0xffff_f000n), root, 'device');
   memory.write(NEW_ROOT, root, 'device');

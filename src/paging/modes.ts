@@ -81,7 +81,7 @@ export function pagingModeOf({ cr0, cr4, efer }: Pick<ControlRegisters, 'cr0' | 
   return nx ? 'amd64-nx' : 'amd64';
 }
 
-/** The same, with long mode of five levels told apart. */
+/** The mode of a guest, which also tells whether long mode has five levels. */
 export function addressModeOf(registers: Pick<ControlRegisters, 'cr0' | 'cr4' | 'efer'>): AddressMode {
   const mode = pagingModeOf(registers);
   const isLong = mode === 'amd64' || mode === 'amd64-nx';

@@ -68,7 +68,7 @@ export function parseHostPaging(text: string): HostPaging {
   return paging;
 }
 
-/** The same host in those words. */
+/** Text of a host, in the words that `parseHostPaging` takes. */
 export function hostPagingText({ host, hardware, nestedPaging }: HostPaging): string {
   return `${host}${nestedPaging ? `,${nestedPaging}` : hardware ? '' : ',raw'}`;
 }

@@ -41,7 +41,7 @@ export function assertIntegrity(memory: GuestMemory): void {
 
 type Report = (finding: string) => void;
 
-/** Ascending, then descending: a list that was changed while it was walked shows in one of both. */
+/** Walks the list up and down, since some faults are seen in one direction only. */
 function checkOrder(what: string, list: readonly { start: GuestPhys; end: GuestPhys }[], report: Report): void {
   for (const { start, end } of list) if (!(start < end)) report(`${what} ${hex(start)} ends before it starts`);
   for (let i = 1; i < list.length; i++)
@@ -101,7 +101,7 @@ function checkBlocks(range: RamRange, report: Report): void {
       range.type[page] === PageType.RAM &&
       (range.state[page] === PageState.ALLOCATED || range.wasWritten(page) || range.writeLocks[page] > 0);
     if (isNew && !(marks & BlockMark.CHANGED))
-      report(`page ${hex(range.addressOf(page))} is to be looked at, but its block is not`);
+      report(`page ${hex(range.addressOf(page))} needs the write monitor, but its block is not marked`);
     if ((isMonitored || range.wasWritten(page)) && !(marks & BlockMark.MONITORED))
       report(`page ${hex(range.addressOf(page))} was monitored, but its block is marked as if it was not`);
   }

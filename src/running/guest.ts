@@ -25,7 +25,7 @@ export interface GuestFault {
   what: string;
   /** Number of the page among those that the workload uses; `NOWHERE` for the control block. */
   place: number;
-  /** Its address; absent for a place without one. */
+  /** Guest-physical address; absent for a place without one. */
   gcPhys?: number;
   /** For people. */
   expected: string;
@@ -111,7 +111,7 @@ export class Guest {
     return guest;
   }
 
-  /** The same workload from its first step on, after a reset. Faults that were found stay. */
+  /** Starts the workload anew, from its first step on, after a reset. Faults that were found stay. */
   restart(): Guest {
     const places = Math.min(
       this.block.places,
@@ -172,8 +172,8 @@ export class Guest {
   }
 
   /**
-   * The same in slices of some milliseconds, between which it may execute: each page is compared with the last step at
-   * that time.
+   * `check` in slices of some milliseconds, between which the guest may execute: each page is compared with the last
+   * step at that time.
    */
   *checkInSlices(): Generator<void, GuestCheck> {
     this.#compareControl();

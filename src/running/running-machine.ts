@@ -88,7 +88,7 @@ export class RunningMachine {
   get guest(): Guest {
     return this.#guest;
   }
-  /** Its memory. */
+  /** Memory of the machine. */
   get memory(): GuestMemory {
     return this.machine.memory;
   }

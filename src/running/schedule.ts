@@ -19,7 +19,7 @@ export const WORKLOADS: Readonly<Record<WorkloadKind, string>> = {
   trace: 'writes the pages of a recorded trace, in their order',
   paging: 'reaches pages through page tables of its own, changes modes and remaps',
 };
-/** Their numbers in guest memory. */
+/** Kinds of workloads; the index is the number in guest memory. */
 export const WORKLOAD_KINDS = Object.keys(WORKLOADS) as readonly WorkloadKind[];
 
 /** Tells the place that each step works on, and whether the step frees it. */

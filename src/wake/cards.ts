@@ -26,7 +26,7 @@ export interface Card {
 export interface CardKind {
   /** Of VirtualBox's unit. */
   unit: string;
-  /** Its part in the names of QEMU's sections. */
+  /** Part of the names of QEMU's sections. */
   section: string;
   isNetwork: boolean;
   /** Base address registers in both, as `[QEMU, VirtualBox]`. */

@@ -54,7 +54,7 @@ const builder = (argv: Argv) =>
     .example('$0 adapt old.sav --donor machine.sav -o adapted.sav', 'Write it, with proof that nothing else changed')
     .example('$0 adapt old.sav --to 7.1 --donor machine.sav -o older.sav', 'For an older release (experimental)')
     .epilogue(
-      'Classes: kept, the guest sees no change; seen, hardware has gone or come; reset, a device forgot its ' +
+      'Classes: kept, the guest sees no change; seen, hardware was added or removed; reset, a device forgot its ' +
         'state; risk, the guest may crash; loss, memory or data is lost. The donor must be of the VirtualBox ' +
         'release that is to load the result. Without a donor, --machine adapts what settings tell; for the rest ' +
         'it says that a donor is needed. Exit codes, which --dry-run foretells: 0 written and proved; 3 the same, ' +
@@ -180,7 +180,7 @@ function proofText(output: string, { proof }: AdaptReport): TerminalText {
   }
   return lines([
     bad('NOT PROVED, the output was removed'),
-    ...proof.differences.map((what) => indent(line`${what} differs, though nothing told so`)),
+    ...proof.differences.map((what) => indent(line`${what} differs, and no change of the plan explains it`)),
     ...(proof.refusal === undefined ? [] : [indent(line`VirtualBox would answer ${proof.refusal}`)]),
   ]);
 }

@@ -137,7 +137,7 @@ async function factsOf(target: Output, hash: boolean): Promise<WrittenFacts> {
   return hash ? { allocated, sha256: await hashedSource(await target.readBack()).sha256() } : { allocated };
 }
 
-/** The same for a streamed output. */
+/** Extracts to a streamed output. */
 async function streamed(
   sink: ByteSink,
   options: Options,

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 
-/** Hexadecimal digits that tell addresses apart which differ in their hidden parts. */
+/** Hexadecimal digits of the hash, which distinguishes addresses that differ in hidden parts. */
 const DIGITS = 12;
 const HIDDEN = 'hidden=';
 const NAME = new RegExp(`\\?${HIDDEN}[0-9a-f]{${DIGITS}}$`);
@@ -20,7 +20,7 @@ export function addressName(text: string): string {
   return `${bare}?${HIDDEN}${createHash('sha256').update(query).digest('hex').slice(0, DIGITS)}`;
 }
 
-/** The same of all addresses within a text, such as a name that QEMU gives a disk. */
+/** A text with names in place of all addresses in it; QEMU's name for a disk may hold one. */
 export function withAddressNames(text: string): string {
   return text.replace(/[a-z][a-z0-9+.-]*:[/\\]{2}[^\s"',]+/gi, addressName);
 }

@@ -5,9 +5,9 @@ import { INCOMPATIBLE, QCOW2_PLACES } from './qcow2.ts';
 export interface DiskHead {
   /** QEMU's name for the format; `raw` for files without a mark. */
   format: string;
-  /** It names a backing file. */
+  /** The disk names a backing file. */
   hasBacking: boolean;
-  /** It names files with the data of the disk. */
+  /** The disk's data are in other files, which it names. */
   hasOtherData: boolean;
 }
 

@@ -19,7 +19,7 @@ import { WrittenRun } from './written-run.ts';
 
 /** A stream to be written, without its pages and devices. */
 export interface QemuStreamPlan {
-  /** Its capabilities decide the layout: `mapped-ram`, `x-ignore-shared`. */
+  /** The capabilities decide the layout: `mapped-ram`, `x-ignore-shared`. */
   configuration: QemuConfiguration;
   /** Commands before the first section; default: none. */
   commands?: readonly QemuCommand[];

@@ -28,7 +28,7 @@ export function readBuildInfo(cursor: Cursor): Record<string, string> {
   return pairs;
 }
 
-/** It is the same in every pass. */
+/** Every pass has the same content. */
 export const buildInfoRow: UnitRow = {
   unit: BUILD_INFO_UNIT.name,
   instance: BUILD_INFO_UNIT.instance,

@@ -13,7 +13,7 @@ const request = defineStruct('Request, virtio-scsi version 1', 'device-units.md'
 });
 
 const target = defineStruct('Attached target, virtio-scsi version 1', 'device-units.md', {
-  count: { kind: u16, doc: 'requests that were not done' },
+  count: { kind: u16, doc: 'requests that were not finished' },
   requests: { kind: ({ count }: { count: number }) => list(nested(request), Math.max(count - 1, 0)), doc: '' },
 });
 
@@ -34,7 +34,7 @@ const virtioScsi = defineStruct('Unit virtio-scsi, version 1', 'device-units.md'
   targetCount: { kind: u32, doc: 'places for disks and drives; compared with the machine' },
   targets: {
     kind: beforeMark(nested(target), VIRTIO_MARKER),
-    doc: 'those that are attached; another number of them is refused',
+    doc: 'the attached targets; a machine with another number of targets is refused',
   },
   device: { kind: nested(virtioDevice), doc: '' },
 });

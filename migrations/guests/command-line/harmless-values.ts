@@ -25,7 +25,7 @@ const REACHING = new RegExp(
 );
 /** A word before the colon chooses a protocol of QEMU: `nbd:…`, `json:…`, `fat:…`. */
 const PROTOCOL = /^[\w+.-]+:/;
-/** Their values are files, also without a slash: QEMU looks for those in its own folder. */
+/** Keys whose values are files, also without a slash: QEMU looks for such files in its own folder. */
 const FILE_KEYS = /(^|\.)(file|filename|kernel|initrd|dtb|firmware|shim|splash)$/;
 /** Options that QEMU takes in JSON; it cuts the values of others at their commas, whatever they begin with. */
 const IN_JSON = ['object', 'device', 'blockdev', 'netdev', 'chardev', 'audiodev'];
@@ -58,7 +58,7 @@ export function namesAnotherKind({ parts }: ValueParts): boolean {
   return parts.some(({ key }) => KIND_KEYS.includes(key));
 }
 
-/** The same as a value without JSON, for options that know both forms. */
+/** A value in the form without JSON, for options that know both forms. */
 export function joinedParts({ kind, parts }: Pick<ValueParts, 'kind' | 'parts'>): string {
   return joinParts([{ key: '', value: kind }, ...parts]);
 }

@@ -22,9 +22,9 @@ export function removeFolder(path: string): void {
 
 /** A folder that another process can enter as well; it may have another user, and another root. */
 export interface SharedFolder {
-  /** Its path here. */
+  /** Path for this process. */
   here: string;
-  /** Its path as that process sees it. */
+  /** Path for the other process. */
   there: string;
   /** Lets the process have a file of it. */
   give(path: string): void;
@@ -61,7 +61,7 @@ function removeLeftFolders(parent: string): void {
       try {
         removeFolder(join(parent, name));
       } catch {
-        // Another process removes it, too.
+        // Another process may remove the folder at the same time.
       }
     }
 }

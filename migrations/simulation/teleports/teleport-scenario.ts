@@ -46,7 +46,7 @@ export interface TeleportScenario {
   isPausedBefore: boolean;
   /** The target takes a copy only. */
   declines: boolean;
-  /** Another file stands where the target writes, and may be replaced. */
+  /** The target finds another file under the name that it writes, and may replace it. */
   replaces: boolean;
   /** A relay stands between both. */
   isRelayed: boolean;

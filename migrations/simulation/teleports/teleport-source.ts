@@ -46,7 +46,7 @@ export class TeleportSource {
     return !this.process.isGone && this.ends.at(-1) !== 'handed-over' && this.#running.state === 'running';
   }
 
-  /** Its memory is being sent while it runs. */
+  /** Memory is being sent while the machine runs. */
   get isInPasses(): boolean {
     return this.#running.state === 'running-ls';
   }

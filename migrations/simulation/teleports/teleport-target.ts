@@ -22,7 +22,7 @@ export class TeleportTarget {
   readonly ends: TargetEnd[] = [];
   /** Nobody starts it again. */
   isOver = false;
-  /** Its program waits for a source. */
+  /** The program waits for a source. */
   isWaiting = false;
   readonly #ground: TeleportGround;
   #abort: AbortController | undefined;
@@ -52,7 +52,7 @@ export class TeleportTarget {
     this.#abort?.abort();
   }
 
-  /** Another file stands where the machine is to be written. */
+  /** Puts another file under the name to which the machine will be written. */
   writeOld(): Promise<void> {
     return this.#write(() => writeFileSink(PATH, {}, (sink) => sink.write(Buffer.from(OLD))));
   }

@@ -25,7 +25,7 @@ export interface GuestMapping {
   conflicts: number;
   /** Addresses. */
   history: number[];
-  /** Its page tables, for each 4 MiB; none before raw mode begins. @internal */
+  /** Page tables of the mapping, for each 4 MiB; none before raw mode begins. @internal */
   tables: readonly MappingTables[];
 }
 

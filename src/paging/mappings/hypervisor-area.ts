@@ -20,7 +20,7 @@ export interface Reservation {
   readonly what: ReservedFor;
   /** One line for people. */
   readonly description: string;
-  /** Its address in raw mode. */
+  /** Address in raw mode. */
   address: number;
   /** Bytes. */
   readonly size: number;

@@ -65,7 +65,8 @@ export class IntermediateContext {
       return frame;
     });
     for (let i = 0; i < 4; i++) this.#setWide(PDPT_PAE, i, this.#tableEntry(PD_PAE + i, P | PERMANENT));
-    // The same 4 GiB again and again: 128 times in the pointers' 512 GiB, and those in all of the 48 bits.
+    // The same 4 GiB repeat: 128 times within the 512 GiB of a table of pointers, and these 512 GiB in all of the 48
+    // bits.
     const flags = P | RW | US | A | PERMANENT;
     for (let i = 0; i < 512; i++) {
       this.#setWide(PDPT_LONG, i, this.#tableEntry(PD_PAE + (i % 4), flags));

@@ -1,4 +1,4 @@
-/** Smaller indices are nil, and those that old releases had for pages of special use. */
+/** Smaller indices are nil, or belonged to pages of special use in old releases. */
 export const FIRST_INDEX = 5;
 export const NIL_INDEX = 0;
 /** Pages that the pool grows by at a time. */

@@ -220,7 +220,7 @@ export class ShadowPool {
     return this.tables.low(parent, slot, this.isWide(parent)) >>> 12;
   }
 
-  /** The same; `NIL_INDEX` where the entry names none. @internal */
+  /** The table that an entry names; `NIL_INDEX` where it names none. @internal */
   childOf(parent: number, slot: number): number {
     const isThere = (this.tables.low(parent, slot, this.isWide(parent)) & P) !== 0;
     return isThere && !this.isMapping(parent, slot) ? this.child(parent, slot) : NIL_INDEX;

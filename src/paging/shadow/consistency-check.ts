@@ -199,7 +199,7 @@ class ConsistencyCheck {
     );
   }
 
-  /** The same for an entry that names a last table; breaches that do not end its check are reported at once. */
+  /** Checks an entry that names a last table; breaches that do not end the check are reported at once. */
   #directoryBreach(level: ShadowLevel, entry: ShadowEntry, guest: GuestEntry | undefined): Condition | undefined {
     const { linear, low, high, child } = entry;
     const kind = this.#pool.kindOf(child);

@@ -5,7 +5,7 @@ import { pgmError } from '../pages/pgm-errors.ts';
 /** The configuration of a machine's memory, as values of VirtualBox's configuration tree (guest-memory.md 1). */
 export type ConfigValues = Readonly<Record<string, string | number | boolean | undefined>>;
 
-/** The same, checked and with defaults. */
+/** The configuration of a machine's memory, checked and with defaults. */
 export interface MemoryConfig {
   /** Bytes, whole pages. */
   ramSize: number;

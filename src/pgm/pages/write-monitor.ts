@@ -89,7 +89,7 @@ export class WriteMonitor {
     this.#user = undefined;
   }
 
-  /** The same in small steps, between which the machine runs on; the monitor is in use until the end. */
+  /** Ends the use in small steps, between which the machine runs on; the monitor is in use until the end. */
   async releaseInTurns(user: string): Promise<void> {
     if (this.#user !== user) return;
     const turns = new Turns();

@@ -28,7 +28,7 @@ export const STAYS_ZERO: Readonly<Record<string, string>> = {
   '/PGM/CPU*/RZ/Trap0e/Handlers/OutOfSync': 'a watched page counts with its handler',
   '/PGM/CPU*/RZ/Trap0e/Handlers/Virtual': 'virtual handlers are found by their physical pages',
   '/PGM/CPU*/RZ/Trap0e/Handlers/VirtualUnmarked': 'pages of virtual handlers are always marked',
-  '/PGM/CPU*/RZ/Trap0e/GuestPF/Unhandled': 'only faults that the guest’s tables tell of are passed on',
+  '/PGM/CPU*/RZ/Trap0e/GuestPF/Unhandled': 'only faults by the guest’s own tables are passed on',
   '/PGM/CPU*/RZ/Trap0e/WP/InRZ': 'such writes are all emulated',
   '/PGM/CPU*/RZ/CR3Write*': 'writes to guests’ tables are seen by their handlers, whatever the table',
   '/PGM/CPU*/RZ/ROMWriteUnhandled': 'there is no recompiler',
@@ -51,5 +51,5 @@ export const STAYS_ZERO: Readonly<Record<string, string>> = {
   '/PGM/CPU*/R3/OutOfSync/*': 'pages are synced in faults',
   '/PGM/CPU*/RZ/Prefetch': RING_0,
   '/PGM/CPU*/RZ/FlushTLB*': RING_0,
-  '/PGM/CPU*/R?/GstModifyPage': 'nobody changes the flags of guests’ pages for them',
+  '/PGM/CPU*/R?/GstModifyPage': 'savkit never changes flags of guests’ pages on their behalf',
 };

@@ -9,7 +9,7 @@ import { vmmCodec } from '../../../formats/units/cpu/vmm.ts';
 import { pdmCodec } from '../../../formats/units/machine/pdm.ts';
 import { type Merge, refused } from './merge.ts';
 
-/** Makes a unit that has a part for every CPU one for `count` CPUs; added parts are taken from the donor's unit. */
+/** Changes a unit with a part for every CPU to `count` CPUs; added parts are taken from the donor's unit. */
 interface PerCpu<T> {
   unit: string;
   codec: UnitCodec<T>;

@@ -31,7 +31,7 @@ export type AdaptTarget =
   | { donor: ByteSource }
   /** The machine of a settings file, and CPUID of the host where it is not the one that saved the state. */
   | { machine: MachineFacts; host?: CpuidPart }
-  /** The machine that it was saved from: only the release is another one. */
+  /** The machine that the state was saved from, with another release. */
   | 'unchanged';
 
 /** Options of a plan. */

@@ -95,7 +95,7 @@ const MAKE = `
   for _ in $(seq 1 100); do case "$(vm_state "$vm")" in saved|aborted-saved) break ;; esac; sleep 0.1; done
   cp "$(find "$MACHINES/$vm/Snapshots" -name '*.sav' | tail -1)" "$donor"; manage discardstate "$vm"`;
 
-/** Its last word is the socket of the serial port. */
+/** Shell script that starts the machine and prints, as its last word, the socket of the serial port. */
 const START = `
   vm=$1; make_idle "$vm"; cp "$2" "$ROOT/vm/load/$vm.sav"; manage adoptstate "$vm" "/vm/load/$vm.sav"; out=$(mktemp)
   launch_until "$vm" "$out" running || { error_text "$out" "$(vm_log "$vm")"; exit 1; }

@@ -109,8 +109,8 @@ export async function prepareConversion(source: ByteSource, options: ConvertRun 
 }
 
 /**
- * The same, reading only the heads of units, for plans that do not depend on pages. Damaged pages show while they are
- * written; the output then never appears. Undefined where the pages have to be read first.
+ * Plans a conversion from the heads of units alone, for plans that do not depend on pages. Damaged pages show while
+ * they are written; the output then never appears. Undefined where the pages have to be read first.
  */
 async function prepareByHeads(source: ByteSource, options: ConvertRun): Promise<Preparation | undefined> {
   checkSeekable(source);

@@ -8,7 +8,7 @@ export interface LogRecord {
   last: number;
   /** Without time stamps; wrapped lines are joined by blanks. */
   text: string;
-  /** It is from a log, in which every line has a time. */
+  /** The record is from a log, in which every line has a time. */
   isLog: boolean;
 }
 

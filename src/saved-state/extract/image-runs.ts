@@ -44,7 +44,7 @@ export class ImageRuns {
   }
 
   /**
-   * The same for decoded pages; `pages` holds those with a target, one after the other.
+   * Puts decoded pages; `pages` holds the pages with a target, one after the other.
    * @param count entries of `targets`
    * @param pages borrowed until the next call has returned
    */

@@ -6,11 +6,12 @@ import { HEAD_SIZE, qemuContainerOf } from '../../../formats/qemu/containers/ope
 import { KIB } from '../../../formats/sizes.ts';
 import { openContainer } from '../../../formats/ssm/open.ts';
 
-/** The first units of a state whose first bytes are damaged begin within this. */
+/** Bytes within which the first units of a state begin, even if its first bytes are damaged. */
 const SIGHT = 128 * KIB;
 
 /**
- * Refuses by its first bytes whatever was never a state, before more of it is unpacked or copied: it may have no end.
+ * Refuses a file that was never a state by its first bytes, before more is unpacked or copied, since it may have no
+ * end.
  * @returns the same bytes @throws NotAStateError
  */
 export async function expectState(whole: ByteSource): Promise<ByteSource> {

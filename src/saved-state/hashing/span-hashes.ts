@@ -119,7 +119,7 @@ export class SpanHashes {
     return [...new Set([...this.#chunks.keys(), ...this.#same.keys()])];
   }
 
-  /** The hashes of a chunk, put together where some of them are those of `#like`. */
+  /** The hashes of a chunk; hashes that are equal in `#like` are taken from there. */
   #chunkOf(key: number): Uint32Array | undefined {
     const own = this.#chunks.get(key);
     const bits = this.#same.get(key);

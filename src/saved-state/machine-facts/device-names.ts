@@ -80,7 +80,7 @@ export const SERIAL_PORTS = [
   { port: 0x2e8, irq: 3 },
 ] as const;
 export const DEFAULT_UART = '16550A';
-/** The same for parallel ports. */
+/** Default addresses and interrupts of parallel ports, by slot. */
 export const PARALLEL_PORTS = [
   { port: 0x378, irq: 7 },
   { port: 0x278, irq: 5 },

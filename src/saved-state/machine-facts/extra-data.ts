@@ -8,7 +8,7 @@ const ANY = /^/;
 const SWITCH = /^[01]$/;
 
 /**
- * Settings on which loading does not depend, with the values that VirtualBox accepts: with another one it does not
+ * Settings on which loading does not depend, with the values that VirtualBox accepts; with other values it does not
  * start. Each row was tried with 7.2.22, in both directions (npm run campaign -- virtualbox-extra-data).
  */
 const WITHOUT_EFFECT: readonly (readonly [name: RegExp, value: RegExp])[] = [

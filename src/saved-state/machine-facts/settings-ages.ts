@@ -3,10 +3,10 @@ import { child, children, type Element, flag, textOf } from './settings-xml.ts';
 // Translates settings of older releases to today's, as 7.2.22 did with such files
 // (test-vectors/machines/old-settings.json).
 
-/** In which version of settings each of these came to be as it is today: VirtualBox 3.0, 3.2, 5.1. */
+/** Versions of settings since which these parts have today's form: VirtualBox 3.0, 3.2, 5.1. */
 const VERSIONS = { attachments: 7, drives: 9, defaults: 16 } as const;
 const IDE_CHIPS = ['PIIX3', 'PIIX4', 'ICH6'];
-/** Without a word about the model. */
+/** Network card of settings that name no model. */
 const OLD_NETWORK = 'Am79C970A';
 /** Place of the only DVD drive. */
 const DVD = { port: '1', device: '0' } as const;
@@ -65,7 +65,7 @@ function storageControllers(own: Element, hardware: Element, version: number): E
   return version < VERSIONS.drives ? withDrives(controllers, hardware) : controllers;
 }
 
-/** Before 3.0 disks stood beside the hardware, and told their bus. */
+/** Before 3.0 disks were elements beside the hardware, each with its bus. */
 function controllersOfAttachments(own: Element, hardware: Element): Element[] {
   const disks = children(child(own, 'HardDiskAttachments'), 'HardDiskAttachment');
   const ide = child(child(hardware, 'BIOS'), 'IDEController').type;
@@ -80,7 +80,7 @@ function controllersOfAttachments(own: Element, hardware: Element): Element[] {
   ];
 }
 
-/** Before 3.2 drives stood in the hardware. */
+/** Before 3.2 drives were elements of the hardware. */
 function withDrives(controllers: readonly Element[], hardware: Element): Element[] {
   const ide = controllers.find(({ type }) => IDE_CHIPS.includes(textOf(type, '')));
   const attached = controllers.map((controller) =>

@@ -26,7 +26,7 @@ export interface CheckQemuOptions extends Pick<WalkOptions, 'onProgress' | 'sign
 
 /** QEMU's first error. */
 export interface QemuForecast {
-  /** Its message, where savkit knows it. */
+  /** Message of the error, where savkit knows it. */
   qemuSays?: string;
   /** `name/instance` of the section; absent for errors before the first section. */
   unit?: string;

@@ -103,7 +103,7 @@ export function partsOf(value: string): { key: string; value: string }[] {
   });
 }
 
-/** The same as one value. */
+/** Joins parts to a value. */
 export function joinParts(parts: readonly { key: string; value: string }[]): string {
   return parts.map(({ key, value }) => (key === '' ? '' : `${key}=`) + value.replaceAll(',', ',,')).join(',');
 }

@@ -15,7 +15,7 @@ interface Details {
   blocks?: Readonly<Record<string, number>>;
   /** Blocks whose names contain no place. */
   blocksApart?: Readonly<Record<string, number>>;
-  /** Another PCI bus behind it; a port has room for one device. */
+  /** Kind of the PCI bus behind the device; behind a port there is room for one device. */
   hasBus?: 'bus' | 'port';
   /** Ports of a USB controller. */
   ports?: number;

@@ -3,7 +3,7 @@ import type { GuestDevice } from './guest-settings.ts';
 
 /** Type of the default network card, which depends on the machine type. */
 export const DEFAULT_CARD = 'default-nic';
-/** The same of the default graphics adapter. */
+/** Type of the default graphics adapter. */
 export const DEFAULT_GRAPHICS = 'default-vga';
 
 const GRAPHICS: Readonly<Record<string, string>> = {

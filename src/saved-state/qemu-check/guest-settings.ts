@@ -4,7 +4,7 @@ import { FormatError } from '../../../formats/errors.ts';
 export interface GuestDevice {
   /** QEMU's name of its kind: `virtio-net-pci`. */
   type: string;
-  /** Its other properties: `id`, `bus`, `addr`. */
+  /** Other properties: `id`, `bus`, `addr`. */
   properties: ReadonlyMap<string, string>;
 }
 
@@ -17,7 +17,7 @@ export interface MemorySettings {
 
 /** A machine as described by a command line, or by libvirt's settings of a domain. */
 export interface GuestSettings {
-  /** Their source, for people. */
+  /** Source of the settings, for people. */
   name: string;
   /** As in the settings, such as `pc` or `pc-i440fx-7.2`; absent: QEMU's default. */
   machineType?: string;

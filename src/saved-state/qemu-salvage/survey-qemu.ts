@@ -19,7 +19,7 @@ export interface KeptSection extends WrittenSection {
   offset: number;
   /** Repairs of the section; absent if it was whole. */
   repaired?: string;
-  /** Its entry in the description. */
+  /** Entry of the section in the description. */
   described?: DescribedDevice;
 }
 

@@ -73,7 +73,7 @@ function checkCpus({ devices, configuration }: QemuState, findings: Findings): v
     known.add(instance);
     lacks(`Section "cpu" ${instance} is missing, but cpu_common ${instance} is there: ${RESET}`, instance);
   }
-  // Their numbers have gaps, where a processor has no power of two of cores.
+  // Numbers of APICs have gaps where the number of cores is no power of two.
   const apics = instancesOf('apic').length;
   if (known.size > 0 && apics > known.size)
     lacks(`There are ${apics} sections "apic", and ${known.size} of CPUs: ${RESET}`, undefined);

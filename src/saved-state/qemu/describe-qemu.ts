@@ -87,7 +87,7 @@ export interface QemuBlockDescription {
   zeroRecords: number;
   /** Records of pages with contents. */
   rawRecords: number;
-  /** Its pages are in the machine's shared file, not in the state. */
+  /** The pages are in the machine's shared file, not in the state. */
   leftOut: boolean;
   /** Of mapped RAM: offsets of bitmap and pages in the file. */
   mapped?: { bitmap: number; pages: number };

@@ -21,7 +21,7 @@ export interface FlippedBit {
 
 /** With a greater chance, a fit counts only on the user's request: in stretches of more than 256 KiB. */
 export const BELIEVED_CHANCE = 0.0005;
-/** The same limit if other damage remains: it admits stretches of up to 5 KiB, such as device units. */
+/** Limit of that chance if other damage remains: it admits stretches of up to 5 KiB, such as device units. */
 export const CERTAIN_CHANCE = 0.00001;
 /** In longer stretches some bit fits by accident in more than one of eight cases. */
 const STRETCH_LIMIT = 64 * MIB;

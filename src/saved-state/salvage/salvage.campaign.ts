@@ -157,7 +157,7 @@ async function damageAnywhere(name: string, original: Original, options: Salvage
   }
 }
 
-/** The same numbers in every run. */
+/** Pseudo-random numbers, the same in every run. */
 function randomNumbers(seed: number): (below: number) => number {
   let state = seed;
   return (below) => {

@@ -45,7 +45,7 @@ export interface SearchReport {
 
 /** Bytes that are searched at a time for starts of matches. */
 const PIECE = MIB;
-/** The same with the bytes in which such a match may end. */
+/** Bytes of a piece, with the bytes after it in which a match may end. */
 const WINDOW = PIECE + LONGEST_MATCH;
 
 /**

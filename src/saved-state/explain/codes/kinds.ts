@@ -6,7 +6,7 @@ export interface CodeFacts {
   name: string;
   /** Absent where no source tells. */
   number?: number;
-  /** Its number in VirtualBox 3.0 and older, where that was another one. */
+  /** Number in VirtualBox 3.0 and older, if it was another one. */
   numberIn30?: number;
   kind: Trouble;
   means: string;

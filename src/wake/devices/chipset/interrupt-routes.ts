@@ -28,7 +28,7 @@ export const PCI_LINES = 16;
 const PCI_LINE_COUNT = 8;
 /** Bits of an entry of the redirection table. */
 export const MASKED = 0x10000n;
-/** It has been delivered, and the guest has not ended it yet. */
+/** The interrupt has been delivered, and the guest has not ended it yet. */
 export const REMOTE_IRR = 0x4000n;
 
 /** The I/O APIC's line of a device's pin in VirtualBox. */

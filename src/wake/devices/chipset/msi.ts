@@ -49,7 +49,10 @@ export function wakeMessages(section: SectionImage, device: BusDevice): void {
   editConfig(section, (to) => void copyMessages(configView(device), to));
 }
 
-/** The other way. @returns whether the device sends messages */
+/**
+ * Sets VirtualBox's device up for the messages that the guest has set up in QEMU's. @returns whether the device sends
+ * messages
+ */
 export function takeMessagesBack(section: SectionImage, device: BusDevice): boolean {
   return copyMessages(configOf(section), configView(device));
 }
