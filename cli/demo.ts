@@ -23,7 +23,7 @@ function savkit(...args: string[]): void {
   if (status !== 0) throw new Error(`savkit ${shown} ended with ${status}`);
 }
 
-/** The arguments without folders, quoted for a shell where needed. */
+/** The arguments without their folders, quoted for a shell where needed. */
 function shownAs(args: readonly string[]): string {
   const names = args.map((arg) => (dirname(arg) === folder ? basename(arg) : arg));
   return names.map((arg) => (arg.includes(' ') ? `'${arg}'` : arg)).join(' ');

@@ -41,6 +41,6 @@ describe('a process that can start no other', () => {
 
   it('never ends as if its work were done', async () => {
     const { exitCode, stderr } = await verifyWith('return Object.assign(new EventEmitter(), { send: () => true });');
-    expect([exitCode, stderr]).toEqual([70, expect.stringContaining('waits for something that cannot come any more')]);
+    expect([exitCode, stderr]).toEqual([70, expect.stringContaining('waits for an event that cannot happen any more')]);
   });
 });

@@ -71,7 +71,7 @@ describe('savkit stats', () => {
     const { exitCode, stderr } = await runHere('stats', state, '/none');
     expect([exitCode, stderr]).toEqual([
       2,
-      'Cannot show /none: no statistic has such a name; without a pattern those that are not 0 are shown\n',
+      'Cannot show /none: no statistic has such a name; without a pattern, statistics that are not 0 are shown\n',
     ]);
   });
 });

@@ -26,15 +26,15 @@ export interface Place {
 export type Pass = number | 'final';
 
 /**
- * Common base of savkit's errors: the class tells what the caller can do, `code` what happened, `place` where. All
- * codes are listed in docs/error-codes.md; `savkit explain CODE` tells what to do.
+ * Common base of savkit's errors: the class tells the caller's options, `code` the fault, `place` its place. All codes
+ * are listed in docs/error-codes.md; `savkit explain CODE` tells remedies.
  */
 export class SavkitError<Code extends string = string> extends Error {
   /** Name of the finding, such as `truncated`; stable from release to release. */
   readonly code: Code;
   /** VirtualBox's name for the same finding, e.g. `VERR_SSM_INTEGRITY_CRC`; absent where its loader has none. */
   readonly vboxCode: string | undefined;
-  /** QEMU's or libvirt's own message for the same finding; absent where they notice nothing. */
+  /** QEMU's or libvirt's own message for the same finding; absent if they do not notice it. */
   qemuSays: string | undefined;
   /** Place in the file; empty if unknown. */
   place: Place;
@@ -72,10 +72,10 @@ export class SavkitError<Code extends string = string> extends Error {
 /** The bytes are not what the format demands: the file is bad. */
 export class FormatError extends SavkitError<FormatCode> {}
 
-/** The bytes may be fine, but savkit does not support them, or they do not fit what was asked. */
+/** The bytes may be fine, but savkit does not support them, or they do not fit the request. */
 export class UnsupportedError extends SavkitError<UnsupportedCode> {}
 
-/** The file was never a saved state; `message` says which kind of file it is, and what to do. */
+/** The file was never a saved state; `message` names the kind of the file, and a remedy. */
 export class NotAStateError extends UnsupportedError {}
 
 /** The error for a count that the format allows, but no known state has. */
@@ -146,7 +146,7 @@ export const throwDamage: OnDamage = (error) => {
   throw error;
 };
 
-/** The value that `read` gives; undefined where it finds the bytes bad. @throws all other errors */
+/** The value that `read` gives; undefined if it throws a FormatError. @throws all other errors */
 export function unlessBad<T>(read: () => T): T | undefined {
   try {
     return read();

@@ -7,7 +7,7 @@ const TURN_MS = 1;
 const UNNOTICED_MS = 50;
 
 /**
- * Gives turns to other work, but not after each small piece: a turn of the event loop costs as much as hundreds of
+ * Gives turns to other work, but not after each small piece, as a turn of the event loop costs as much as hundreds of
  * pages.
  */
 export class Turns {

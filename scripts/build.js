@@ -6,7 +6,7 @@ import { writeCodeCache } from './code-cache.js';
 import { writeManual } from './manual.js';
 import { Stamp } from './stamp.js';
 
-// Builds dist, unless it is what would be built. It runs no shell, and so on any system.
+// Builds dist, unless it is up to date. Runs no shell, so that it works on any system.
 
 const root = fileURLToPath(new URL('../', import.meta.url));
 const KERNELS = 'formats/kernels/kernels.wasm';
@@ -45,7 +45,7 @@ function build() {
   run('rolldown/bin/cli.mjs', '-c', 'rolldown.config.ts');
   for (const folder of ['dist/formats/kernels', 'dist/bin'])
     copyFileSync(join(root, KERNELS), join(root, folder, 'kernels.wasm'));
-  // It is compiled where it is needed, if ever.
+  // Compiled at the first use.
   for (const folder of ['dist/migrations/guests/memory', 'dist/bin'])
     copyFileSync(join(root, WATCH), join(root, folder, 'write-watch.c'));
   writeManual(root, join(root, 'dist/man'));

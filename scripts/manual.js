@@ -18,7 +18,7 @@ export function writeManual(root, target) {
     const text = forMan(name, readFileSync(join(folder, page), 'utf8'));
     const options = { section: '1', name, version: `savkit ${version}`, manual: 'savkit', breaks: false };
     const roff = String(marked.parse(text, options));
-    // Text after a table would else be drawn over its last line.
+    // Without this, text after a table is drawn over the table's last line.
     writeFileSync(
       join(target, `${name}.1`),
       roff.replaceAll('.TE\n', '.TE\n.sp\n').replaceAll(' nowarn box;', ' nowarn;'),
@@ -27,7 +27,7 @@ export function writeManual(root, target) {
 }
 
 /**
- * The title as man pages have it; no comments, and links without their targets, which are no files there.
+ * Adapts the title, drops comments, and drops targets of links, which man pages cannot follow.
  * @param {string} name
  * @param {string} text
  */

@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { inflateRawSync } from 'node:zlib';
 
-// node scripts/show-unit.js [UNIT]: shows the payloads of a unit that machines of test-vectors/machines have, lines of
-// zeros left out; without UNIT, which units there are.
+// node scripts/show-unit.js [UNIT]: shows the payloads of a unit in the machines of test-vectors/machines, without
+// lines of zeros; without UNIT, lists the units.
 
 /** @typedef {[name: string, instance: number, version: number, deflated?: string]} Unit */
 

@@ -3,8 +3,8 @@ import { existsSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync 
 import { join } from 'node:path';
 
 /**
- * Tells whether what was built is what would be built now: the stamp, written after all else, has a hash of the inputs
- * by their content and of the outputs by their names and sizes. Another Node would build other compiled code.
+ * Tells whether dist is up to date: the stamp, written last, has a hash of the inputs by their content and of the
+ * outputs by their names and sizes. Another Node would build other compiled code.
  */
 export class Stamp {
   /**
@@ -16,7 +16,7 @@ export class Stamp {
     this.root = root;
     this.path = join(root, stamp);
     this.outputPaths = outputs;
-    /** Taken now: what changes during a build counts as changed after it. */
+    /** Hashed before the build, so that changes during the build count as changes after it. */
     this.inputs = this.#hash(inputs, (path) => (isInput(path) ? readFileSync(path) : undefined));
   }
 
@@ -49,7 +49,7 @@ export class Stamp {
 }
 
 /**
- * A file, or all files in a folder in the order of their names; none where nothing is.
+ * A file, or all files in a folder in the order of their names; none if the path does not exist.
  * @param {string} path
  * @returns {string[]}
  */

@@ -4,8 +4,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 // node scripts/test.js [NAME=VALUE…] [FILE…]: builds, and runs the tests with these variables in the environment; all
-// of them, or those in some files. The variables stand here and not before the command, since the shell of Windows
-// knows no such thing.
+// of them, or those in some files. The variables are arguments, since the shell of Windows takes none before a command.
 
 const ABOUT = `All tests take up to three minutes on two idle processors.
 \`npm test -- FILE…\` runs those in some files.

@@ -1,7 +1,7 @@
 import type { CommandWords, WordOption } from './vocabulary.ts';
 
-// Scripts that complete command lines of savkit. They contain all declared words, so that no process starts at a press
-// of a key; only for names of units, ROMs and device memory savkit is asked about the file on the command line.
+// Scripts that complete command lines of savkit. They contain all declared words, so that pressing a key starts no
+// process; savkit is run only for names of units, ROMs and device memory in the file on the command line.
 
 export const SHELLS = ['bash', 'zsh', 'fish', 'pwsh'] as const;
 export type Shell = (typeof SHELLS)[number];

@@ -10,7 +10,7 @@ export interface WordOption {
   /** `-u`, where there is one. */
   short: string | undefined;
   meaning: string;
-  /** `switch`: nothing follows; `unit`, `rom` and `mmio2`: the name of one in the state; else anything, or a file. */
+  /** `switch`: no value; `unit`, `rom` and `mmio2`: the name of one in the state; else any text, or a file. */
   takes: 'switch' | 'value' | NameKind;
   choices: readonly string[];
 }
@@ -24,7 +24,7 @@ export interface CommandWords {
   name: string;
   meaning: string;
   options: readonly WordOption[];
-  /** Words that arguments may be; files where there are none. */
+  /** Words that are valid arguments; files if there are none. */
   choices: readonly string[];
 }
 

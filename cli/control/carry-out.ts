@@ -23,15 +23,15 @@ import type { ForetellRequest, LimitsInJson, MigrateRequest } from './requests.t
 export interface Departing {
   name: string;
   source: SourceMachine;
-  /** Key under which the limits of its migration can be changed. */
+  /** Key under which the limits of the machine's migration can be changed. */
   key: object;
   /** See `MigrateOptions`. */
   keepAsItWas?: (migration: string) => Promise<string>;
   /** The process that runs it, if not this one. */
   guest?: GuestRecord;
   /**
-   * Starts a watchdog, which takes care of the machine if this process is killed; it reads the record at the path.
-   * @returns ends the watchdog
+   * Starts a watchdog, which reads the record at the path and takes care of the machine if this process is killed.
+   * @returns function that ends the watchdog
    */
   watch?: (recordPath: string) => () => void;
 }
@@ -126,7 +126,7 @@ async function keepState(machine: Machine, path: string): Promise<string> {
 const underWay = new WeakMap<object, MigrationLimits>();
 
 /**
- * Changes limits of the migration of a machine while it runs; gives all of them. @throws UsageError when there is none,
+ * Changes limits of a machine's migration under way. @returns all limits @throws UsageError if there is no migration,
  * or for a bad limit
  */
 export function changeLimits(machine: object, changes: LimitsInJson): MigrationLimits {

@@ -32,7 +32,7 @@ export class ControlConnection {
     return this.#underWay === undefined;
   }
 
-  /** Serves the client until it ends the connection, or sends something that is no request. */
+  /** Serves the client until it ends the connection, or sends an invalid request. */
   async serve(): Promise<void> {
     try {
       for await (const line of linesOf(this.#socket, LINE_LIMIT)) {

@@ -3,7 +3,7 @@ import { join, resolve } from 'node:path';
 import { stateFolder } from '../../migrations/hand-over/record-folder.ts';
 import { tryFile } from '../io/output.ts';
 
-/** File that a machine is saved to when its process gets a signal to end. */
+/** File to which a machine is saved when its process gets a signal to end. */
 export interface KeepFile {
   path: string;
   /** Replace an existing file. */
@@ -24,10 +24,7 @@ export async function checkKeepFile({ keepIn, force }: KeepFileOptions): Promise
   if (keepIn !== undefined) await tryFile(keepIn, { force });
 }
 
-/**
- * The file that options name; else a new one, with a name of its own for each process, in the user's folder for the
- * state of programs.
- */
+/** The file that options name; else a new one for each process, in the user's folder for the state of programs. */
 export function keepFile(name: string, { keepIn, force }: KeepFileOptions, ending?: string): KeepFile {
   return keepIn === undefined ? newKeepFile(name, defaultFolder(), ending) : { path: resolve(keepIn), force };
 }

@@ -41,8 +41,8 @@ export interface KeepOptions {
 
 /**
  * Keeps a machine in custody, with a control socket, until it is off or handed over, or `signal` stops it.
- * @returns the error that ended its guest, if there was one
- * @throws EnvironmentError where the socket can't be opened, and `onNoSocket` is not given
+ * @returns the error that ended the guest, if there was one
+ * @throws EnvironmentError if the socket can't be opened, unless `onNoSocket` is given
  */
 export async function keepRunning(
   kept: KeptMachine,

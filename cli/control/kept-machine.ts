@@ -7,7 +7,7 @@ import type { MigrationStatus } from './migration-status.ts';
 export interface KeptMachine {
   readonly name: string;
   readonly running: RunningMachine;
-  /** The host's page sharing; absent where it was not asked for. */
+  /** The host's page sharing; absent unless asked for. */
   readonly host?: { readonly sharing: PageSharing | undefined };
   /** The debugger's console; made for the first command. */
   console?: Console;

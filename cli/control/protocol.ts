@@ -58,7 +58,7 @@ export type ControlReply =
   | { ok: true; result: unknown }
   | { ok: false; error: ControlError };
 
-/** @throws UsageError `bad-request` for all but a known command with exactly its fields */
+/** @throws UsageError `bad-request` for anything but a known command with exactly its fields */
 export function parseRequest(line: string): ControlRequest {
   const { id, command, ...fields } = readJson(line, object, badRequest);
   return {

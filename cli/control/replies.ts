@@ -20,7 +20,7 @@ import type { GuestCheck } from '../../src/running/guest.ts';
 import type { DescribedStatistic } from '../text/statistics-text.ts';
 import type { ControlCommand } from './requests.ts';
 
-// Any program may answer at a socket: only the fields of these shapes are taken from a reply.
+// Any program may answer at a socket, so only fields of these shapes are taken from a reply.
 
 const LIST_LIMIT = 1_000_000;
 
@@ -35,7 +35,7 @@ const status = record({
   throttle: figure,
   figures: record({ runMs: figure, steps: figure, ticks: figure, longestGapMs: figure, lastPauseMs: figure }),
   pages: mapOf(figure),
-  // Machines that an older savkit runs do not tell these.
+  // Not told by machines of an older savkit.
   runtimeError: optional(orNull(words)),
   migration: optional(
     orNull(
@@ -105,7 +105,7 @@ const forecast: Shape<MigrationForecast & { dirtyRate: number }> = record({
 
 const teleport: Shape<TeleportReport> = record({ passes, downtimeMs: figure, paused: flag });
 
-/** A document of the console: its rows are as the console's schema describes them. */
+/** A document of the console, with rows as in the console's schema. */
 const said = record({
   command: words,
   text: text(Number.MAX_SAFE_INTEGER),

@@ -49,7 +49,7 @@ const migration = exact({
   compression,
   proof: oneOf('auto', 'full', 'audited'),
   resumeWithinMs: amount,
-  /** Number of the migration, where it was chosen before. */
+  /** Number of the migration, if it was chosen before. */
   migration: optional(hexText(16)),
 });
 
@@ -73,7 +73,7 @@ export const REQUESTS = {
   }),
   migrate: exact({ request: migration }),
   limits: exact({ request: limits }),
-  /** The rate is that of the link, in bytes per second. */
+  /** The rate is the link's, in bytes per second. */
   foretell: exact({ request: exact({ limits, rate: amount, compression }) }),
   /** The password is in the form of the wire. Only the socket's owner can connect to it, and read this. */
   teleport: exact({ request: exact({ to: words, password: words, paused: flag, maxDowntimeMs: amount }) }),

@@ -10,7 +10,7 @@ import { line, NO_TEXT, type TerminalText } from '../terminal/terminal-text.ts';
 import type { KeepFile } from './keep-file.ts';
 import type { KeptMachine } from './kept-machine.ts';
 
-/** Within this time a hand-over ends, if it ends by itself. */
+/** Time within which a hand-over ends, unless it is stuck. */
 const HAND_OVER_MS = 10_000;
 const LOOK_MS = 20;
 
@@ -50,7 +50,7 @@ export class RunningCharge implements Charge {
     return line`${this.#kept.name} is in this process only (${process.pid})${reached}. ${ends}`;
   }
 
-  /** Saves the machine. A save or migration under way is cancelled; one that can't be cancelled is waited for. */
+  /** Saves the machine. A save or migration under way is cancelled, or awaited if it can't be cancelled. */
   async save(): Promise<TerminalText> {
     this.#cancelOperations();
     const { running, name } = this.#kept;

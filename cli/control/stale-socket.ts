@@ -8,7 +8,7 @@ import { HAS_PIPES, isSocketPath, socketAddress } from './socket-path.ts';
 /** A process that accepts no connection within this time hangs, but still owns the socket. */
 const ANSWER_MS = 2000;
 
-/** Checks before long work that a control socket could be opened at a path. @throws UsageError, EnvironmentError */
+/** Checks, before long work, that a control socket could be opened at a path. @throws UsageError, EnvironmentError */
 export async function checkSocketPath(path: string): Promise<void> {
   socketAddress(path);
   if (HAS_PIPES) return;

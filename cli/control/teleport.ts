@@ -21,7 +21,7 @@ export async function teleport(
       onPass: (pass) => onEvent('pass', pass),
     });
   } finally {
-    // Not awaited: whoever asked wants the answer before the process that kept the machine ends.
+    // Not awaited, so that the caller gets the answer before the process of the machine ends.
     void peer.close();
   }
 }

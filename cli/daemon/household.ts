@@ -171,7 +171,7 @@ export class Household {
     if (exitCode !== ExitCode.OK) this.counts.faulty++;
   }
 
-  /** A path that no other machine has; in a given folder, the machine's name if that is free. */
+  /** A path that no other machine has; in a given folder, the machine's name if it is free. */
   async #socketFor(name: string, folder: string | undefined): Promise<string> {
     for (let number = 1; ; number++) {
       const suffix = number === 1 ? '' : `-${number}`;

@@ -93,7 +93,7 @@ function checkOptions(options: ReceiveManyOptions, maxIncoming: number): void {
   expectWholeNumber('max-incoming', maxIncoming, MOST_INCOMING);
 }
 
-/** @param wait seconds without a machine; 0 for ever. A signal ends it, too */
+/** @param wait seconds without a machine; 0: for ever, until a signal */
 async function untilNobodyComes(wait: number, signal: AbortSignal, isBusy: () => boolean): Promise<void> {
   for (let since = performance.now(); !signal.aborted; ) {
     await setTimeout(LOOK_MS, undefined, { signal: stop.signal }).catch(() => {});

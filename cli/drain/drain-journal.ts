@@ -37,7 +37,7 @@ export interface Ended {
  * records of the migration.
  */
 export class DrainJournal {
-  /** By machine, the last migration that earlier processes have begun, with its end if that is known. */
+  /** By machine, the last migration that earlier processes have begun, with its end if it is known. */
   readonly before = new Map<string, Begun & Partial<Ended>>();
   #log: LineLog | undefined;
 

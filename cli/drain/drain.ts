@@ -22,7 +22,7 @@ export interface DrainedMachine extends FoundMachine, Ended {
 export interface DrainOptions {
   machines: readonly FoundMachine[];
   targets: readonly DrainTarget[];
-  /** Machines on their way at a time, in all and to one target. */
+  /** Most machines under way at a time, in all and to one target. */
   jobs: number;
   perTarget: number;
   journal: DrainJournal;
@@ -42,8 +42,8 @@ export type DrainEvent =
   | { event: 'target-stopped'; to: string; because: string };
 
 /**
- * Moves machines to targets, as many at a time as there are slots; in the end each is at exactly one place, or reported
- * as unknown.
+ * Moves machines to targets, as many at a time as there are slots. In the end each machine is at exactly one place, or
+ * reported as unknown.
  */
 export class Drain {
   readonly done: DrainedMachine[] = [];
@@ -73,7 +73,7 @@ export class Drain {
     return this.#moving.size < this.#options.jobs;
   }
 
-  /** Waits until a machine is done, or one that was put off may be tried again. */
+  /** Waits until a machine is done, or may be tried again. */
   async #untilTurn(): Promise<void> {
     const timer = new AbortController();
     const turn = setTimeout(this.#line.msToTurn, undefined, { signal: timer.signal });

@@ -37,7 +37,7 @@ const SOCKET_NAME = /\.(sock|socket|qmp)$/;
 /**
  * The machines that a command line names: sockets, folders of sockets, guests of libvirt, or `libvirt:` for all that
  * run.
- * @param onBad called for a machine that does not answer; a socket in a folder may be left over from one that ended
+ * @param onBad called for a machine that does not answer; a machine that ended may have left its socket in a folder
  * @throws EnvironmentError for a folder that can't be listed, and for a libvirt that does not answer
  */
 export async function findMachines(
@@ -101,7 +101,7 @@ async function lookClosely(machine: string, signal: AbortSignal): Promise<Look> 
     const { name, ramSize, state } = status;
     return { found: { machine, name, bytes: ramSize, runs: state === 'running' }, state, status };
   } catch (error) {
-    // QEMU sends its greeting unasked, which is no reply of a machine of savkit.
+    // The greeting that QEMU sends by itself is no reply of a machine of savkit.
     if ((error as SavkitError).code !== 'bad-reply') throw error;
     return lookAtGuest(machine, signal);
   }

@@ -34,7 +34,7 @@ export class DrainTarget {
   }
 }
 
-/** The target with the fewest machines on their way to it; of equal ones the one with the most room. */
+/** The target with the fewest machines under way to it; of several, the one with the most room. */
 export function leastBusy(targets: readonly DrainTarget[]): DrainTarget | undefined {
   const bytesOf = ({ room }: DrainTarget) => room?.bytes ?? 0;
   return [...targets].sort((a, b) => a.running - b.running || bytesOf(b) - bytesOf(a))[0];

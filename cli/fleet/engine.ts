@@ -1,7 +1,7 @@
 import { createRequire } from 'node:module';
 import { EnvironmentError, UsageError } from '../../formats/errors.ts';
 
-// The parts of BullMQ that savkit uses. It is an optional package, which only work on several hosts needs.
+// The parts of BullMQ that savkit uses. The package is optional, since only work on several hosts needs it.
 
 /** Contents of a job. */
 export interface Work {

@@ -17,7 +17,7 @@ export interface Results {
   strangers: number;
 }
 
-/** Reads all results; foreign jobs in the queue do not disturb that. */
+/** Reads all results; foreign jobs in the queue are left out. */
 export async function resultsOf(queue: FleetQueue): Promise<Results> {
   const results = new Map<string, FileLine>();
   let strangers = 0;

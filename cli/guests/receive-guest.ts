@@ -25,7 +25,7 @@ export interface ReceiveGuestOptions extends ReceiveMachineOptions {
   qemuArgs?: string;
   /** Folder below which the files of guests lie. */
   qemu?: string;
-  /** Beginning of the command line, which the source does not know. */
+  /** Beginning of the command line, for this host. */
   qemuProgram?: string;
 }
 

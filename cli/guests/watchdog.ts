@@ -12,7 +12,7 @@ const WATCH =
  * Protects a guest that stands still during its hand-over, in case this process is killed: a small process beside this
  * one then runs `savkit migrate --resolve` with the record. The guest then goes on here, or a target that did not get
  * it is ended; if only the other side's record can tell which side has the guest, nothing is done.
- * @param folder the watchdog removes this folder with the record, too, as nobody else would
+ * @param folder folder that the watchdog removes with the record, as no other process would
  * @returns a function that ends the watchdog
  */
 export function watchOver(recordPath: string, folder = ''): () => void {

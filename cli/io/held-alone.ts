@@ -6,10 +6,10 @@ import { isAlive } from '../../formats/world/place.ts';
 import { clock, every, sleep, stopTimer } from '../../formats/world/waiting.ts';
 import { world } from '../../formats/world/world.ts';
 
-/** A holder on another host shows that it lives by the time of its lock. */
+/** Interval at which a holder renews the time of its lock, as a sign of life for other hosts. */
 const SIGN_OF_LIFE_MS = 5000;
 const SILENT_MS = 30_000;
-/** By then who has made a lock has written its name into it. */
+/** Time within which the maker of a lock writes its name into it. */
 const NAME_MS = 2000;
 const LOOK_MS = 50;
 /** A lock is shorter. */
@@ -17,14 +17,14 @@ const MOST_BYTES = 4096;
 
 const holderShape = record({ pid: integer(0, Number.MAX_SAFE_INTEGER), place: text(4096) });
 
-/** The file beside another one that says who is at work with it. */
+/** The lock beside a file, which names the process that works with the file. */
 export function lockOf(path: string): string {
   return `${path}.lock`;
 }
 
 /**
- * Keeps other processes of savkit off a file. The lock of a process that has ended is taken over.
- * @returns ends that @throws EnvironmentError `EBUSY` where another process has the file
+ * Locks a file against other processes of savkit. The lock of a process that has ended is taken over.
+ * @returns function that unlocks @throws EnvironmentError `EBUSY` where another process has the file
  */
 export async function holdAlone(path: string): Promise<() => void> {
   const lock = lockOf(path);

@@ -26,7 +26,7 @@ export interface InputOptions {
   ram?: readonly string[] | undefined;
   /** A log, which may grow on while it is read. */
   mayGrow?: boolean;
-  /** Something else than a state. */
+  /** The file need not be a state. */
   mayBeOther?: boolean;
 }
 
@@ -42,7 +42,7 @@ export async function withInput<T>(
   const forget = whenAborted(stop.signal, () => opened.seekable || void opened.close());
   try {
     return await withUnpacked(opened, ram, use).finally(() => {
-      // To its reader, a pipe that was closed for this has ended early.
+      // A pipe was closed to end the work, and its reader takes that for an early end.
       if (stop.signal.aborted && !opened.seekable) throw new InterruptedError();
     });
   } finally {

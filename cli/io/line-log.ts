@@ -42,8 +42,8 @@ export class LineLog {
 
   /**
    * Opens a log. No other process gets the file until it is closed.
-   * @throws UsageError `other-journal` where the first line of the file there is another one, EnvironmentError `EEXIST`
-   * without `resume`, `EBUSY` where another process is at work with it, FormatError `bad-record`
+   * @throws UsageError `other-journal` if the file has another first line, EnvironmentError `EEXIST` without `resume`,
+   * `EBUSY` if another process works with the file, FormatError `bad-record`
    */
   static async open(path: string, { head, resume, onEntry }: LineLogOptions): Promise<LineLog> {
     const letGo = await holdAlone(path);

@@ -16,13 +16,13 @@ export interface OutputStream extends ByteSink {
   close(): Promise<void>;
 }
 
-/** Milliseconds between looks whether a pipe has a reader. */
+/** Interval in milliseconds at which a pipe is checked for a reader. */
 const READER_POLL = 50;
 
 /**
  * Opens an output that is no regular file: `-`, a pipe, a character device, or a descriptor that the shell has opened
  * (`/dev/stdout`, `/dev/fd/3`, `>(command)`). Undefined for all others.
- * @throws UsageError `same-file` where it is the input; EnvironmentError
+ * @throws UsageError `same-file` if it is the input; EnvironmentError
  */
 export async function openOutputStream(path: string): Promise<OutputStream | undefined> {
   const name = path === '-' ? 'stdout' : path;
@@ -68,7 +68,7 @@ function checkNotInput(name: string, there: BigIntStats): void {
  */
 const READ_AND_WRITE = /^flags:\s*\d*2$/m;
 
-/** @throws EnvironmentError where nothing would get the bytes, and nobody has said so with `> /dev/null` */
+/** @throws EnvironmentError if stdout is closed, unless by `> /dev/null` */
 export async function expectStdout(): Promise<void> {
   const there = fstatSync(1, { bigint: true });
   const nothing = there.isCharacterDevice() && (await stat('/dev/null', { bigint: true }).catch(() => undefined));
@@ -78,7 +78,7 @@ export async function expectStdout(): Promise<void> {
     throw new EnvironmentError('EBADF', 'Cannot write stdout: it is closed; > /dev/null throws the bytes away');
 }
 
-/** Opens a pipe without blocking until it has a reader: no signal could end that. */
+/** Opens a pipe without blocking until it has a reader, since no signal could end that wait. */
 async function openForWriting(path: string, there: BigIntStats): Promise<number> {
   if (!there.isFIFO()) return openSync(path, 'w');
   for (;;) {

@@ -11,8 +11,8 @@ const PASSWORD_FILE_LIMIT = 4096;
 
 /**
  * A password from a file (its last newline does not count), or the environment, or asked for on a terminal. Never from
- * the command line, where all users of the host can read it.
- * @throws UsageError when there is none
+ * the command line, which all users of the host can read.
+ * @throws UsageError if there is no password
  */
 export async function readPassword(
   file: string | undefined,

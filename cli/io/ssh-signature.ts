@@ -5,10 +5,10 @@ import { join } from 'node:path';
 import { EnvironmentError, FormatError, InterruptedError } from '../../formats/errors.ts';
 import { stop, whenAborted } from './stop.ts';
 
-// Signatures of OpenSSH (PROTOCOL.sshsig): people have such keys, in files, agents and on tokens, and know how to
+// Signatures of OpenSSH (PROTOCOL.sshsig), since people have such keys, in files, agents and on tokens, and know how to
 // guard them.
 
-/** Namespace of our signatures: ssh-keygen refuses a signature that was made in another one. */
+/** Namespace of savkit's signatures: ssh-keygen refuses signatures of other namespaces. */
 const NAMESPACE = 'savkit-manifest';
 const OUTPUT_LIMIT = 65_536;
 
@@ -26,7 +26,7 @@ export async function signWithSsh(bytes: Uint8Array, key: string): Promise<Uint8
 
 /**
  * The signer of bytes, out of a file of allowed signers (see ssh-keygen, ALLOWED SIGNERS).
- * @throws FormatError `bad-signature` where none of them has signed the bytes; EnvironmentError
+ * @throws FormatError `bad-signature` if none of them has signed the bytes; EnvironmentError
  */
 export async function signerOf(
   bytes: Uint8Array,

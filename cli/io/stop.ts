@@ -14,7 +14,7 @@ export function whenAborted(signal: AbortSignal, act: () => void): () => void {
 }
 
 /**
- * Work that may wait for ever, such as for a server that is silent: it is left alone `patienceMs` after the signal.
+ * Awaits work that may never end, such as a request to a silent server; abandons it `patienceMs` after the signal.
  * @throws InterruptedError
  */
 export async function unlessAborted<T>(signal: AbortSignal, patienceMs: number, work: Promise<T>): Promise<T> {

@@ -36,7 +36,7 @@ function isS3(path: string): boolean {
 
 /**
  * Reads the environment variables of Amazon's own tools; without a key the bucket has to be open to all.
- * @throws UsageError where there is half a key
+ * @throws UsageError for half a key
  */
 function s3Options(path: string): HttpOptions {
   const { AWS_ACCESS_KEY_ID: keyId, AWS_SECRET_ACCESS_KEY: secret, AWS_SESSION_TOKEN: sessionToken } = process.env;
@@ -63,7 +63,7 @@ function objectAddress(path: string): string {
   if (key === '') throw new UsageError('usage', `Cannot open ${path}: expected s3://BUCKET/KEY`);
   const keyPath = key.split('/').map(encoded).join('/');
   const endpoint = process.env.AWS_ENDPOINT_URL_S3 || process.env.AWS_ENDPOINT_URL;
-  // The address may hold a password: it is not repeated.
+  // The message does not repeat the address, which may hold a password.
   if (endpoint && !(isHttp(endpoint) && URL.canParse(endpoint)))
     throw new UsageError('bad-url', 'Cannot use AWS_ENDPOINT_URL: expected https://HOST or http://HOST:PORT');
   if (endpoint) return `${endpoint.replace(/\/+$/, '')}/${encoded(bucket)}/${keyPath}`;

@@ -8,7 +8,7 @@ import { holdAddress } from '../io/addresses.ts';
 import { stop, whenAborted } from '../io/stop.ts';
 import type { ManyOptions } from './options.ts';
 
-/** A file that a command is to take; the name of an address is held until it is done with. */
+/** A file for a command; the name of an address is held until the command is done with the file. */
 export interface GivenFile {
   file: string;
   /** Found in a folder, not named: it may be anything. */
@@ -19,8 +19,8 @@ export interface GivenFile {
 const MOST_NAME_BYTES = 64 * 1024;
 
 /**
- * The files that are named, those in folders, those in a list, one after the other; holds one name, and the entries of
- * the folders on the way to it, at most.
+ * The named files, the files in folders, and the files in a list, one after the other; keeps at most one name, and the
+ * entries of the folders above it.
  * @param leaveOut paths that are no inputs, such as the folder for outputs
  */
 export async function* givenFiles(
@@ -41,7 +41,7 @@ async function* filesOf(file: string, recursive: boolean, isLeftOut: Test): Asyn
   else yield { file: holdAddress(file), isFound: false };
 }
 
-/** Links to files are followed; links to folders are not, as they may lead round in a circle. */
+/** Links to files are followed; links to folders are not, as they may form a circle. */
 async function* filesIn(folder: string, isLeftOut: Test): AsyncGenerator<GivenFile> {
   const folders: string[] = [folder];
   for (let at = folders.pop(); at !== undefined; at = folders.pop()) {
@@ -87,9 +87,7 @@ function keyOf(path: string): string | undefined {
   return there && `${there.dev} ${there.ino}`;
 }
 
-/**
- * The names in a list, as they come; empty ones are none. @throws UsageError for a name without end, EnvironmentError
- */
+/** The names in a list, in order, without empty ones. @throws UsageError for a name without end, EnvironmentError */
 async function* namesIn(path: string, end: '\0' | '\n'): AsyncGenerator<string> {
   const input = path === '-' ? process.stdin : await streamOf(path);
   const forget = whenAborted(stop.signal, () => void input.destroy());
@@ -117,7 +115,7 @@ async function* namesIn(path: string, end: '\0' | '\n'): AsyncGenerator<string> 
   if (last !== '') yield last;
 }
 
-/** A process that waits for the writer of a pipe by a call of the file system can't be ended by a signal. */
+/** A process that waits for a pipe's writer in a call of the file system can't be ended by a signal. */
 async function streamOf(path: string): Promise<Readable> {
   if (!(await stat(path).catch(() => undefined))?.isFIFO()) return createReadStream(path);
   return new Socket({ fd: openSync(path, constants.O_RDONLY | constants.O_NONBLOCK), readable: true, writable: false });

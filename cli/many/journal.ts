@@ -26,7 +26,7 @@ import type { FileEvent } from './file-event.ts';
 /** Version of the journal; its first line names it. */
 const JOURNAL = 'savkit/journal/1';
 
-/** The facts by which a file counts as the same one as before. */
+/** The facts by which a file is recognised as unchanged. */
 export interface Identity {
   file: string;
   size: number | null;
@@ -145,7 +145,7 @@ export async function identityOf(file: string): Promise<Identity> {
 const UNKNOWN = { size: null, modified: null };
 
 /**
- * Short, since all of them are kept; and no part of a longer text, which would be kept with it. Old journals hold whole
+ * Short, since all keys are kept; and not a part of a longer text, which would be kept with it. Old journals hold whole
  * addresses.
  */
 function keyOf({ file, size, modified }: Identity): string {

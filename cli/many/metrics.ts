@@ -16,14 +16,14 @@ export function metricsText(command: string, summary: Summary, exitCode: ExitCod
   }));
   return [
     gauge('savkit_files', 'Files that the last run was over, by outcome.', outcomes),
-    gauge('savkit_files_resumed', 'Of them, those that the journal had already.', of(summary.resumed)),
+    gauge('savkit_files_resumed', 'Files that the journal had already.', of(summary.resumed)),
     gauge('savkit_run_exit_code', 'Exit code of the last run.', of(exitCode)),
     gauge('savkit_run_duration_seconds', 'How long the last run took.', of(Math.round(seconds * 1000) / 1000)),
     gauge('savkit_run_end_timestamp_seconds', 'When the last run ended.', of(Math.floor(now.getTime() / 1000))),
   ].join('');
 }
 
-/** Refuses to overwrite a file that is not one of metrics. @throws EnvironmentError `EEXIST` */
+/** Refuses to overwrite a file that holds no metrics. @throws EnvironmentError `EEXIST` */
 export async function expectMetrics(path: string): Promise<void> {
   if (!(await isFreeOr(path, /^# HELP savkit_/)))
     throw new EnvironmentError('EEXIST', `Cannot replace ${path}: it is there already, and no file of --metrics`);

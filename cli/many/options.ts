@@ -10,7 +10,7 @@ export function withManyFiles<T>(argv: Argv<T>) {
       type: 'boolean',
       alias: 'r',
       default: false,
-      describe: 'Take all files in the folders that are named; those that are no states are counted only',
+      describe: 'Take all files in the named folders; files that are no states are only counted',
     })
     .option('files-from', {
       type: 'string',
@@ -65,7 +65,7 @@ export function withInto<T>(argv: Argv<T>) {
 /** Options of commands that write a file for each one that they read. */
 export type IntoOptions = OptionsOf<typeof withInto>;
 
-/** Whether an option is given that is for many files. */
+/** Whether an option for many files is given. */
 export function isForMany({ recursive, filesFrom, journal, jobs }: ManyOptions): boolean {
   return recursive || filesFrom !== undefined || journal !== undefined || jobs > 1;
 }

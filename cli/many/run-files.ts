@@ -151,7 +151,7 @@ class FileRun<T extends FileOptions> {
     return runOne(name, job, options, (each) => perFile(each, options));
   }
 
-  /** Determines the output of a file. An existing output may be replaced only if a killed process has left it. */
+  /** Chooses the output of a file. An existing output may be replaced only if a killed process has left it. */
   async #place(into: string, task: FileTask, identity: Identity): Promise<void> {
     task.output = await placeInto(into, task.file, this.#command, this.#options);
     // Otherwise existing outputs are not replaced anyway.

@@ -12,7 +12,7 @@ export interface Summary {
   resumed: number;
 }
 
-/** Words for outcomes for which a command has no word of its own. */
+/** Words for outcomes without a word of the command. */
 const WORDS: Readonly<Record<ExitCode, string>> = {
   [ExitCode.OK]: 'done',
   [ExitCode.BAD_FILE]: 'damaged',

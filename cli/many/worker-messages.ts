@@ -2,7 +2,7 @@ import type { FileResult } from '../process/document.ts';
 import type { OutputStyle } from '../terminal/print.ts';
 import type { FileOptions } from './file-command.ts';
 
-/** Environment variable that makes a process a worker, whose work comes through its IPC channel. */
+/** Environment variable that makes a process a worker, which gets its work through its IPC channel. */
 export const WORKER_VARIABLE = 'SAVKIT_FILE_WORKER';
 
 /** The first message to a worker. */

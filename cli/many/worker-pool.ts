@@ -73,7 +73,7 @@ export class WorkerPool {
     };
     child.on('exit', (code, signal) => end(`has ended (${signal ?? `exit code ${code}`})`, code));
     child.on('error', (error) => {
-      // A child with a PID was started: the error is about a message to it, and its exit follows.
+      // A child with a PID was started, so the error is about a message to it, and its exit follows.
       if (child.pid === undefined) end(`could not be started (${systemCodeOf(error)})`, null);
     });
     this.#all.add(child);

@@ -21,7 +21,7 @@ export function withMetrics<T>(argv: Argv<T>): Argv<T & MetricsOptions> {
   }) as unknown as Argv<T & MetricsOptions>;
 }
 
-/** More than one Prometheus and a person with a browser need. */
+/** Most connections; more than a Prometheus and a person with a browser need. */
 const MOST_CONNECTIONS = 16;
 const REQUEST_MS = 5000;
 

@@ -3,8 +3,8 @@ import { remainingBytes } from '../control/migration-status.ts';
 import { familyText, type MetricHead, type Sample } from './exposition.ts';
 
 /*
- * Metrics of long-running processes for Prometheus. Those that KubeVirt's and libvirt's exporters have as well bear
- * their names, so that existing dashboards and alarms work: `name` and `domain` are the machine.
+ * Metrics of long-running processes for Prometheus. Metrics that KubeVirt's and libvirt's exporters have as well have
+ * their names, so that existing dashboards and alarms work; `name` and `domain` are the machine.
  */
 export const METRICS = {
   libvirt_domain_info_maximum_memory_bytes: { type: 'gauge', help: 'RAM of the machine.' },
@@ -25,7 +25,7 @@ export const METRICS = {
     help: 'How long the machine would stand still if it were stopped now.',
   },
   savkit_machine_steps_total: { type: 'counter', help: 'Steps that the workload has made.' },
-  savkit_machine_faults: { type: 'gauge', help: 'Places of memory that do not hold what the workload left there.' },
+  savkit_machine_faults: { type: 'gauge', help: 'Places of memory that are not as the workload left them.' },
   savkit_machine_throttle_ratio: { type: 'gauge', help: 'Share of its time that the machine is held back.' },
   savkit_machine_longest_gap_seconds: { type: 'gauge', help: 'Longest time without execution.' },
   savkit_receive_machines: { type: 'gauge', help: 'Machines that have come, and run in this process.' },

@@ -82,7 +82,7 @@ async function untilItEnds(
         const saves = line`SIGTERM and a second Ctrl-C save it to ${file.path}`;
         report.note('control', line`Control socket ${socket}; ${stops}, ${saves}`, { socket, keepIn: file.path });
       },
-      // The machine runs nowhere else: better without a control socket than not at all.
+      // The machine runs nowhere else, so it runs even without a control socket.
       onNoSocket: (error) =>
         report.note('control', line`${error.message}; the machine runs without one`, {
           error: 'code' in error ? error.code : 'internal',

@@ -20,7 +20,10 @@ export interface RecordedMigration {
   outcome: HistoryOutcome;
 }
 
-/** `open`: its process runs, or another one with the same PID; `unsettled`: no process of it is seen from here. */
+/**
+ * `open`: its process runs, or another one with the same PID; `unsettled`: no process of the migration is visible from
+ * here.
+ */
 export type HistoryOutcome = 'moved' | 'arrived' | 'stayed' | 'not arrived' | 'open' | 'unsettled';
 
 const RECORD = /^[0-9a-f]{32}\.(source|target)\.json$/;
@@ -34,8 +37,8 @@ const SETTLED: Readonly<Partial<Record<Decision, HistoryOutcome>>> = {
 
 /**
  * The migrations of which a folder has records, the last one first.
- * @param onBad called for a file that is named like a record, and is none
- * @throws EnvironmentError where the folder can't be read; one that is not there is empty
+ * @param onBad called for a file that is named like a record, but is not one
+ * @throws EnvironmentError where the folder can't be read; a missing folder counts as empty
  */
 export async function listRecords(
   folder: string,

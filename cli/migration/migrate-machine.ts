@@ -38,7 +38,7 @@ export interface MigrateMachineOptions extends CommonOptions, TrustOptions {
   change: boolean;
 }
 
-/** Errors that mean that the machine's process cannot tell the outcome any more. */
+/** Errors after which the machine's process cannot tell the outcome any more. */
 const HAS_NO_VOICE = new Set(['truncated', 'no-answer']);
 
 /** Payload rate of a gigabit link with TCP, in bytes per second. */
@@ -131,7 +131,7 @@ export function assumedRate({ limits }: { limits: LimitsInJson }): number {
 /**
  * The whole request, with trust in the target. The user is asked for the code last, after all other checks of this
  * side.
- * @param lookFirst throws where there is no machine
+ * @param lookFirst throws if there is no machine
  */
 export async function requestOf(
   options: MigrateMachineOptions,
@@ -152,7 +152,7 @@ export async function requestOf(
   return { ...wish, to, trust: sent, records, streams, proof, resumeWithinMs: resumeWithin * 1000, migration };
 }
 
-/** Refuses a migration's number that is in the records already: it belongs to another migration for ever. */
+/** Refuses a number that the records have already, since it belongs to another migration for ever. */
 function checkMigration(migration: string, records: string): void {
   if (!/^[0-9a-f]{32}$/.test(migration))
     throw new UsageError('bad-value', `--migration ${migration}: expected 32 hexadecimal digits in lower case`);
@@ -179,15 +179,15 @@ function givenLimits({
 }
 
 /**
- * Keeps the report beside the record of the migration, and tells it.
- * @param file that the machine was loaded from, if it was
+ * Keeps the report beside the record of the migration, and prints it.
+ * @param file from which the machine was loaded, if any
  */
 export async function outcomeOf(
   report: MigrationReport,
   { quiet, records }: { quiet: boolean; records: string },
   file?: string,
 ): Promise<Outcome> {
-  // The migration is over: a full disk changes nothing of its outcome.
+  // The migration is over, and a full disk does not change its outcome.
   await keepReport(records, report).catch(() => {});
   const isWhole = (report.proof?.afterwards?.lostPages ?? 0) === 0;
   const exitCode = {

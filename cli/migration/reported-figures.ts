@@ -4,7 +4,7 @@ import type { RecordedMigration } from './list-records.ts';
 
 /** A migration with the figures of its source's report. */
 export interface ReportedMigration extends RecordedMigration {
-  /** Null where the report is not here, or was never written: the source was killed, or is older. */
+  /** Null if the report is not here, or was never written, as by a killed or older source. */
   report: ReportedFigures | null;
 }
 
@@ -15,7 +15,7 @@ export type ReportedFigures = Pick<
 > & {
   /** Way in which memory was proved; null for a migration that ended before the proof. */
   proof: ProofReport['mode'] | null;
-  /** Pages with a write that never got to the target, found after the hand-over. */
+  /** Pages with a write that never reached the target, found after the hand-over. */
   lostPages: number;
 };
 

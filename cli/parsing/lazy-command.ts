@@ -4,7 +4,7 @@ import type { Argv, CommandModule } from 'yargs';
 export interface LazyCommand {
   /** Usage for people: `diff <a> <b>`. */
   command: string;
-  /** Usage for the parser, where options replace arguments, or allow more of them: `diff [files..]`. */
+  /** Usage for the parser, if options replace arguments, or allow more of them: `diff [files..]`. */
   words?: string;
   describe: string;
   load(): Promise<LoadedCommand>;
@@ -15,13 +15,13 @@ interface LoadedCommand {
   handler(options: never): void | Promise<void>;
 }
 
-/** Thrown by commands once they run: yargs would lay out their whole help text at this point, for nobody. */
+/** Thrown by commands once they run, since yargs would else lay out their whole help text for nothing. */
 export const BEGUN = Symbol('begun');
 
 /**
- * Declares commands to yargs: the one that `words` begin with, else the names of all. Also passes on the end of the one
- * that runs.
- * @param onOptions called when the options of the command are declared, before they are parsed
+ * Declares commands to yargs: the command with which `words` begin, else the names of all. Also passes on the end of
+ * the command that runs.
+ * @param onOptions called when the command's options are declared, before they are parsed
  */
 export async function loadCommands(
   commands: readonly LazyCommand[],

@@ -1,7 +1,4 @@
-/**
- * The known word that an unknown one probably means: one that it abbreviates, or that differs by one or two typing
- * errors.
- */
+/** The known word that an unknown one probably means: it is an abbreviation, or differs by one or two typing errors. */
 export function nearest(word: string, words: readonly string[]): string | undefined {
   const begun = words.filter((each) => word.length > 1 && each.startsWith(word));
   if (begun.length === 1) return begun[0];

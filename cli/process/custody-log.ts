@@ -39,9 +39,9 @@ interface Making {
   command: string;
   /** Undefined where nothing is to be written. */
   output: string | undefined;
-  /** Files that it reads beside its input, if they are named. */
+  /** Files that the command reads besides its input, if they are named. */
   others?: readonly (string | undefined)[];
-  /** Files that it writes beside its output, if they are named. */
+  /** Files that the command writes besides its output, if they are named. */
   besides?: readonly (string | undefined)[];
 }
 
@@ -113,7 +113,7 @@ function statusOf(path: string): Promise<BigIntStats | undefined> {
   return stat(path, { bigint: true }).catch(() => undefined);
 }
 
-/** @throws EnvironmentError `changed` for an input that is not as it was before */
+/** @throws EnvironmentError `changed` for an input that has changed */
 async function expectUnchanged(
   inputs: readonly string[],
   before: readonly (BigIntStats | undefined)[],
@@ -138,7 +138,7 @@ function hashed(path: string, { signal, progress }: Job): Promise<HashedFile> {
   });
 }
 
-/** A link is written at once: processes side by side may append to one chain. */
+/** A link is written in one step, since processes side by side may append to one chain. */
 async function noteCustody(log: string, made: object): Promise<void> {
   const link = { time: new Date().toISOString(), user: userInfo().username, host: hostname(), ...made };
   await append(log, `${JSON.stringify(link)}\n`);

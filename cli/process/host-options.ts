@@ -63,7 +63,7 @@ export class OwnHost {
     const { hostLimit } = options;
     const maxPages = hostLimit === undefined ? undefined : pagesOf(hostLimit);
     const host = new HostMemory(maxPages === undefined ? {} : { maxPages });
-    // With a limit, machines may reserve more than the host has, so that running ones meet it.
+    // With a limit, machines may reserve more than the host has, so that running ones reach the limit.
     this.backing = new HostBacking(host, maxPages === undefined ? {} : { policy: 'to-be-decided' });
     this.sharing = options.shareWith === undefined ? undefined : new PageSharing(host);
   }

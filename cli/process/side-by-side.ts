@@ -1,6 +1,6 @@
 /**
- * Does `work` for each item, at most `most` at a time; results are in the order of the items. After an error no further
- * work begins; the error is thrown when the rest has ended.
+ * Does `work` for each item, for at most `most` items at a time; results are in the order of the items. After an error
+ * no further work begins; the error is thrown when the rest has ended.
  */
 export async function sideBySide<T, R>(items: readonly T[], most: number, work: (item: T) => Promise<R>): Promise<R[]> {
   const results: R[] = [];

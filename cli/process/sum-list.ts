@@ -23,8 +23,8 @@ const LEADING_SUM = /^(\\?)[0-9a-f]{64}/;
 const LONGEST_LINE = MIB;
 
 /**
- * A file that is made again would have two sums, one of them wrong. Holds a piece of the list at a time, as that grows
- * with the number of files. @throws EnvironmentError `EEXIST`
+ * Refuses a file that is in the list: made again it would have two sums, one of them wrong. Holds a piece of the list
+ * at a time, as the list grows with the number of files. @throws EnvironmentError `EEXIST`
  */
 export async function expectUnlisted(list: string, output: string): Promise<void> {
   const wanted = sumLine({ path: output, sha256: '' });
@@ -51,7 +51,7 @@ async function* wholeLinesOf(path: string): AsyncGenerator<Buffer> {
       rest = all.subarray(all.length - end > LONGEST_LINE ? all.length : end);
     }
   } catch {
-    // Whoever appends to it says why that can't be done.
+    // Appending to the list will report the error.
   }
   yield Buffer.concat([rest, Buffer.from('\n')]);
 }

@@ -18,7 +18,7 @@ import {
 // Results of savkit's own commands with `--json`: events, one a line, journals, or one document. Anybody may have
 // written the files, so values of unexpected types are left out.
 
-/** Other values than figures count as 0, other values than text as empty. */
+/** Values that are no figures count as 0, values that are no text as empty. */
 const figure = orElse(
   such(number, (value) => value >= 0 && value <= Number.MAX_SAFE_INTEGER, 'a figure'),
   0,

@@ -33,7 +33,7 @@ async function pageOf(...files: string[]): Promise<string> {
 describe('the page of a state', () => {
   it('shows its map, its units and what its RAM holds', async () => {
     const page = await pageOf(state);
-    for (const text of ['whole', 'Guest-physical memory, to scale', 'RAM by what is in it', 'VirtualBox 7.2.22'])
+    for (const text of ['whole', 'Guest-physical memory, to scale', 'RAM by content', 'VirtualBox 7.2.22'])
       expect(page).toContain(text);
     // As many pages as the guest has RAM: 4 MiB.
     const bars = page.slice(page.indexOf('Pages of RAM by kind'));

@@ -195,9 +195,9 @@ function looksPart(looks: PageLooks): Html {
     colour: PAGE_KINDS[i],
   }));
   const titleOf = (cell: number) => `${hex(cell * perCell * PAGE_SIZE)}: ${LOOK_WORDS[cells[cell]]}`;
-  return html`<h3>RAM by what is in it</h3>${gridOf('RAM from its start, row by row', cells, titleOf)}${legendOf(
+  return html`<h3>RAM by content</h3>${gridOf('RAM from its start, row by row', cells, titleOf)}${legendOf(
     PAGE_KINDS.map((kind) => [kind, LOOK_WORDS[kind]] as const),
-  )}<p class="note">From address 0, row by row; a cell is ${sizeText(perCell * PAGE_SIZE)}, and shows what most of its pages hold that are not zeros. Holes in the address space count as zeros.</p><h3>Pages by kind</h3>${barsOf('Pages of RAM by kind', bars)}`;
+  )}<p class="note">From address 0, row by row; a cell is ${sizeText(perCell * PAGE_SIZE)}, and shows the commonest content of its pages, zeros apart. Holes in the address space count as zeros.</p><h3>Pages by kind</h3>${barsOf('Pages of RAM by kind', bars)}`;
 }
 
 async function pictureOf(source: ByteSource, signal: AbortSignal): Promise<Html | undefined> {

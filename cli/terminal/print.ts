@@ -108,7 +108,7 @@ export function showsColours(): boolean {
   return outputStyle().colours;
 }
 
-/** Columns of the terminal at stdout; undefined if it is none. */
+/** Columns of the terminal at stdout; undefined if stdout is no terminal. */
 export function terminalColumns(): number | undefined {
   return outputStyle().columns;
 }

@@ -1,7 +1,7 @@
 import type { Cell } from '../terminal/table.ts';
 import { indent, line, lines, type TerminalText } from '../terminal/terminal-text.ts';
 
-/** Names with their values, one below the other; those that are not known are left out. */
+/** Names with their values, one below the other; unknown values are left out. */
 export function factLines(rows: readonly (readonly [string, Cell])[]): TerminalText {
   const known = rows.filter(([, value]) => value !== undefined && value !== '');
   const width = Math.max(...known.map(([name]) => name.length));

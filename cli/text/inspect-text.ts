@@ -181,7 +181,7 @@ const KINDS: readonly [keyof PageHistogram, string][] = [
   ['romProtection', 'ROM protection'],
 ];
 
-/** Page records by kind; for a live save with a column for each pass that carried any. */
+/** Page records by kind; for a live save with a column for each pass with records. */
 function renderPages({ memory, container }: StateDescription): TerminalText {
   if (!memory) return NO_TEXT;
   const total = Math.max(1, ...KINDS.map(([kind]) => memory.records[kind]));

@@ -11,14 +11,15 @@ import type { TerminalText } from '../terminal/terminal-text.ts';
 export type DescribedStatistic = Pick<StatisticSample, 'path' | 'kind' | 'unit' | 'description' | 'value'>;
 
 /**
- * Statistics whose path fits the pattern; without a pattern those that are not 0. @throws UsageError if no path fits
+ * Statistics whose path fits the pattern; without a pattern, statistics that are not 0. @throws UsageError if no path
+ * fits
  */
 export function listStatistics(statistics: StatTree, pattern: string | undefined): DescribedStatistic[] {
   const all = statistics.list(pattern);
   if (all.length === 0)
     throw new UsageError(
       'no-statistic',
-      `Cannot show ${pattern}: no statistic has such a name; without a pattern those that are not 0 are shown`,
+      `Cannot show ${pattern}: no statistic has such a name; without a pattern, statistics that are not 0 are shown`,
     );
   const shown = pattern === undefined ? all.filter(({ value }) => valueText(value) !== '0') : all;
   return shown.map(({ path, kind, unit, description, value }) => ({ path, kind, unit, description, value }));

@@ -1,5 +1,5 @@
 import { TWO_32 } from '../sizes.ts';
-/** Bytes that `RTGCPHYS` and `RTGCPTR` take in a file; its header says so. */
+/** Bytes of `RTGCPHYS` and `RTGCPTR` in a file, as its header tells. */
 export interface Widths {
   /** Bytes of a guest-physical address. */
   gcPhys: 4 | 8;
@@ -23,7 +23,7 @@ export class OutOfBytes extends Error {
 export class Cursor {
   /** The bytes that are read, borrowed. */
   readonly bytes: Uint8Array;
-  /** Bytes of addresses in the file that the bytes come from. */
+  /** Bytes of addresses in the file of the bytes. */
   readonly widths: Widths;
   /** Index of the first byte of the range. */
   readonly start: number;

@@ -12,7 +12,7 @@ export interface Kind<T> {
   read(cursor: Cursor): T;
   /** Appends a value. */
   write(writer: Writer, value: T): void;
-  /** A value as text for people; absent where the value itself will do. */
+  /** A value as text for people; absent if the value itself is readable. */
   show?(value: T): string;
   /** The parts of a composite value, in file order. */
   parts?(value: T): readonly ValuePart[];
@@ -127,7 +127,7 @@ export function text(limit: number): Kind<string> {
   };
 }
 
-/** A required constant; it is checked, and no part of the value. */
+/** A required constant, which is checked, and is no part of the value. */
 export function marker(value: number, vboxCode: string): Kind<void> {
   return {
     name: `u32 = ${hex(value)}`,

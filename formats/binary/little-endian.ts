@@ -1,6 +1,6 @@
 import { TWO_32 } from '../sizes.ts';
 
-/** 4 bytes as a number, low byte first; faster than a DataView where each call reads another array. */
+/** 4 bytes as a number, low byte first; faster than a DataView if each call reads another array. */
 export function readU32(bytes: Uint8Array, at: number): number {
   return (bytes[at] | (bytes[at + 1] << 8) | (bytes[at + 2] << 16) | (bytes[at + 3] << 24)) >>> 0;
 }

@@ -7,7 +7,7 @@ import { forgetTemporaryFile, nameTemporaryFile } from './temporary-files.ts';
 /** Puts names back as they were. */
 type Undo = () => Promise<void>;
 
-/** The name that a finished file gets: for good, or not at all. */
+/** The final name of a file, which is given durably or not at all. */
 export class FileName {
   /** The file has its name. */
   isGiven = false;
@@ -50,7 +50,10 @@ export class FileName {
     }
   }
 
-  /** A second name for the file that is to be replaced; undefined where there is none, or no second name can be had. */
+  /**
+   * A second name for the file that is to be replaced; undefined if there is no such file, or no second name is
+   * possible.
+   */
   async #keepOlder(): Promise<string | undefined> {
     const older = nameTemporaryFile(dirname(this.#place), 'older');
     try {
@@ -88,7 +91,7 @@ export class FileName {
   }
 }
 
-/** Removes a temporary file; one that cannot be removed now is at the end of the process. */
+/** Removes a temporary file, now or, if that fails, at the end of the process. */
 async function removed(temporary: string): Promise<void> {
   await world.disk.unlink(temporary).then(
     () => forgetTemporaryFile(temporary),

@@ -1,10 +1,10 @@
 import type { BigIntStats } from 'node:fs';
 
-// A file that is being read must not be overwritten, whatever its name: one file may have many.
+// A file that is being read must not be overwritten, under none of the names that it may have.
 
 const held = new Map<string, { name: string; holds: number }>();
 
-/** Notes that a file is being read. @returns a function that ends this */
+/** Notes that a file is being read. @returns function that ends the note */
 export function holdFile(stat: BigIntStats, name: string): () => void {
   const key = keyOf(stat);
   const file = held.get(key) ?? { name, holds: 0 };
@@ -17,7 +17,7 @@ export function holdFile(stat: BigIntStats, name: string): () => void {
   };
 }
 
-/** The name under which a file is being read; undefined where it is not. */
+/** The name under which a file is being read; undefined if it is not being read. */
 export function nameOfHeldFile(stat: BigIntStats): string | undefined {
   return held.get(keyOf(stat))?.name;
 }

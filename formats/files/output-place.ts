@@ -9,7 +9,7 @@ export interface OutputOptions {
   /** Replace an existing file; default false. */
   force?: boolean;
   /**
-   * An input that may be replaced, by the name under which it is being read: for callers that have proved the new file
+   * An input that may be replaced, by the name under which it is being read; for callers that have checked the new file
    * before.
    */
   inPlaceOf?: string;
@@ -41,7 +41,7 @@ export async function outputPlace(path: string, options: OutputOptions): Promise
 }
 
 /**
- * Looks again whether the file that is there now is being read: inputs may have been opened since. @throws UsageError
+ * Checks again whether the existing file is being read, since inputs may have been opened meanwhile. @throws UsageError
  * `same-file`
  */
 export async function checkStillFree(path: string, options: OutputOptions): Promise<void> {

@@ -13,7 +13,7 @@ export interface Stretch {
 /** Error codes of systems for a disk that cannot read a block, or finds its checksum wrong. */
 const FAILURES: readonly string[] = ['EIO', 'ENODATA', 'EBADMSG', 'EILSEQ', 'EUCLEAN', 'EREMOTEIO'];
 
-/** Whether an error says that the disk does not give some bytes; others may be readable. */
+/** Whether an error means that some bytes of the disk are unreadable; others may be readable. */
 export function isUnreadable(error: unknown): error is EnvironmentError {
   return error instanceof EnvironmentError && FAILURES.includes(error.code);
 }
@@ -34,7 +34,7 @@ export class ReadableParts {
     this.#turns = Turns.rare(signal);
   }
 
-  /** The file with bytes of `fill` for all that can't be read. No other thread can read that. */
+  /** The file with bytes of `fill` in place of unreadable ones; for this thread only. */
   filledWith(fill: number): ByteSource {
     return {
       ...withBeside(this.#source, {}),
@@ -57,7 +57,7 @@ export class ReadableParts {
         done = end - position;
         continue;
       }
-      // Attempts end at borders of blocks, so that no part of a good block is taken for unreadable.
+      // Attempts end at borders of blocks, so that no good block is taken for unreadable in part.
       const size = Math.min(end, at + most - ((at + most) % BLOCK)) - at;
       try {
         const count = await this.#source.read(target.subarray(done, done + size), at);

@@ -12,11 +12,11 @@ export interface CrcPiece {
 
 /** The CRC-32 of a stretch of a file that is read front to back; pieces of it may be computed elsewhere. */
 export class RunningCrc {
-  /** File offset up to which all bytes are in the CRC, or were deferred. */
+  /** File offset up to which all bytes are in the CRC, or deferred. */
   at = 0;
   #crc = 0;
   #until = Number.POSITIVE_INFINITY;
-  /** Pieces after the bytes that `#crc` is of. The CRC of the first one is not known yet, so none is joined to it. */
+  /** Pieces after the bytes of `#crc`. The CRC of the first piece is not known yet, so none has been joined. */
   #later: CrcPiece[] = [];
 
   /** Lets the CRC cover file bytes `[from, until)` only. To be called before anything after `from` has been passed. */
@@ -25,7 +25,7 @@ export class RunningCrc {
     this.restore(0, from);
   }
 
-  /** Goes on from an earlier place of the file. @param crc of the bytes before that place */
+  /** Continues from an earlier place of the file. @param crc of the bytes before that place */
   restore(crc: number, at: number): void {
     this.#crc = crc;
     this.at = Math.min(at, this.#until);

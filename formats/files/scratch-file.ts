@@ -3,7 +3,7 @@ import { EnvironmentError } from '../errors.ts';
 import { world } from '../world/world.ts';
 import { forgetTemporaryFile, nameTemporaryFile, removeLeftovers } from './temporary-files.ts';
 
-/** A temporary file that only this process can open, and that is gone with it. */
+/** A temporary file that only this process can open, and that vanishes with the process. */
 export interface ScratchFile {
   /** Name for error messages, with the folder, whose disk may be full. */
   readonly name: string;

@@ -42,7 +42,7 @@ export interface FileSink extends ReadableSink {
   expectRoom?(bytes: number): Promise<void>;
   /** Makes the bytes written so far durable, so that `commit` is quick and unlikely to fail. */
   sync(): Promise<void>;
-  /** Makes the bytes durable and gives the file its name. Where it fails, all names are as before: see `isInPlace`. */
+  /** Makes the bytes durable and gives the file its name. After a failure all names are as before; see `isInPlace`. */
   commit(): Promise<void>;
   /**
    * The file has its name. If `commit` has failed all the same, the name could not be taken away again, and may be gone
@@ -91,7 +91,7 @@ export async function writeFileSink<T>(
   }
 }
 
-/** Most bytes that may be waiting for the disk: else the end of long work would have to wait for all of them. */
+/** Most bytes that may wait for the disk, since the end of long work has to wait for all of them. */
 const UNSYNCED_LIMIT = 64 * MIB;
 
 /** From this size on, a handover to Node's thread pool is faster than the write, if there is other work meanwhile. */

@@ -13,9 +13,9 @@ import { WatchedFile } from './watched-file.ts';
 export interface ByteSource {
   /** Name in messages: a path, or `stdin`. */
   readonly name: string;
-  /** Size in bytes; undefined for a pipe, whose length shows at its end. */
+  /** Size in bytes; undefined for a pipe. */
   readonly size: number | undefined;
-  /** Whether `read` may be called with any position. A pipe only takes the position where its last read ended. */
+  /** Whether `read` may be called with any position. A pipe accepts only the position at which its last read ended. */
   readonly seekable: boolean;
   /** Descriptor of an open file that can be read at any position; other threads of the process can read it as well. */
   readonly fd?: number | undefined;

@@ -1,11 +1,11 @@
 import { world } from '../world/world.ts';
 
-/** Not all file systems can do it, and Windows can't. */
+/** Codes of file systems that cannot sync folders; Windows cannot at all. */
 const CAN_NOT = new Set(['EINVAL', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EISDIR', 'EPERM', 'EACCES', 'EBADF', 'EROFS']);
 
 /**
- * Makes names in a folder durable: without this a new one may be lost in a crash of the host. A file system that cannot
- * do so is no failure, since others can read the file by its new name already.
+ * Makes names in a folder durable; without this a new name may be lost in a crash of the host. A file system that
+ * cannot do so is no failure, since others can read the file by its new name already.
  * @throws Error of the system for a disk that fails
  */
 export async function syncFolder(path: string): Promise<void> {

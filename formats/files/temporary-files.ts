@@ -6,8 +6,8 @@ import { world } from '../world/world.ts';
 // until another savkit writes in their folder.
 
 /**
- * The name of a temporary file tells the place (`OwnProcess.place`, with `_` for spaces) and number of the process that
- * made it. Characters that nobody can guess follow.
+ * The name of a temporary file holds the place (`OwnProcess.place`, with `_` for spaces) and number of the process that
+ * made it, and random characters.
  */
 const MAKER = /\.savkit_([^_]*_[^_]*_[^_]*)_(\d+)_[0-9a-f]{12}\.part$/;
 /** Characters of the purpose that a name begins with: file systems take 255 bytes. */
@@ -15,8 +15,8 @@ const MOST_OF_PURPOSE = 24;
 const present = new Set<string>();
 
 /**
- * A new name for a temporary file, and a promise: from now on the process removes the file at its end, unless
- * `forgetTemporaryFile` comes before.
+ * A new name for a temporary file. The process removes the file at its end, unless `forgetTemporaryFile` is called
+ * before.
  * @param purpose begins the name
  */
 export function nameTemporaryFile(folder: string, purpose: string): string {

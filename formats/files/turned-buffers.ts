@@ -12,7 +12,7 @@ export class TurnedBuffers {
     this.#leaving = takeBuffer(size);
   }
 
-  /** The one that is to be filled; another one after each `write`. */
+  /** The buffer to fill; another one after each `write`. */
   get bytes(): Uint8Array {
     return this.#filled;
   }
@@ -30,7 +30,8 @@ export class TurnedBuffers {
   async writeBeside(begin: () => Promise<void>): Promise<void> {
     await this.settle();
     this.#write = begin();
-    // Both buffers are kept until then, also where nobody waits for it any more. Whoever does is told of its failure.
+    // Keeps both buffers until the write has ended, also if nobody awaits it any more. A failure is thrown to callers
+    // that do.
     this.#write.catch(() => this);
   }
 

@@ -10,7 +10,7 @@ export class WatchedFile {
   readonly #path: string;
   readonly #file: DiskFile;
   readonly #asOpened: BigIntStats;
-  /** This process itself may put another file in its place. */
+  /** This process itself may replace the file. */
   #mayBeReplaced = false;
 
   constructor(path: string, file: DiskFile, asOpened: BigIntStats) {

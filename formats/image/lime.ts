@@ -14,7 +14,7 @@ export const limeHeader = defineStruct('LiME range header', 'lime.h, lime_mem_ra
 
 const LIME_MAGIC = 0x4c694d45;
 
-/** @param ranges whole pages, ascending, no overlap: what all readers of the format demand */
+/** @param ranges whole pages, ascending, no overlap, as all readers of the format demand */
 export function limeLayout(ranges: readonly MemoryRange[]): ImageLayout {
   const layout: ImageLayout = { size: 0, extents: [], fixed: [] };
   for (const { start, end } of ranges) {

@@ -20,8 +20,8 @@ export function copyBytes(source: Uint8Array, at: number, length: number, target
 }
 
 /**
- * Gives a buffer back; nobody may use it, or a part of it, afterwards. A buffer that was not given back is free again
- * once it is garbage-collected.
+ * Gives a buffer back; neither it nor a part of it may be used afterwards. A buffer that was not given back is free
+ * again once it is garbage-collected.
  */
 export function returnBuffer(bytes: Uint8Array): void {
   kernels?.takeBack(bytes);

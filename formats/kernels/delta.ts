@@ -8,7 +8,7 @@ const LONGEST_DELTA = 64 + PAGE_SIZE;
 /**
  * Writes to `target[to, …)` the delta that turns the page at `base[baseAt]` into the page at `page[at]` (its form:
  * delta-plain.ts): 64 bytes, and 8 for each word that differs.
- * @returns the bytes written, 0 where they would be more than `limit`; the target then holds rubbish within its limit
+ * @returns number of bytes written, 0 if the delta exceeds `limit`; the target then holds rubbish within its limit
  */
 export function wordDelta(
   base: Uint8Array,

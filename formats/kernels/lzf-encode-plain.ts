@@ -65,7 +65,7 @@ export class LzfEncoder {
       literals = i;
       misses = 0;
       if (i > lastStart) break;
-      // The end of a match is where the next one may start: liblzf notes two positions there, too.
+      // The next match may start at the end of this one, so two positions there are noted, as liblzf does.
       for (let k = i - 2; k < i; k++) table[Math.imul(fourBytes(source, k), MULTIPLIER) >>> HASH_SHIFT] = k - at + 1;
     }
     const rest = end - literals;

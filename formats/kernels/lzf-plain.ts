@@ -8,7 +8,7 @@
 
 /**
  * Expands `source[at, at + length)` to exactly `size` bytes at `target[to]`.
- * @returns false where the block breaks a rule; `target` then holds rubbish in `[to, to + size)` and nowhere else
+ * @returns false for an invalid block; `target` then holds rubbish in `[to, to + size)` and nowhere else
  */
 export function lzfDecode(
   source: Uint8Array,

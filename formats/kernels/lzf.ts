@@ -40,7 +40,7 @@ export function lzfWalk(source: Uint8Array, at: number, length: number, size: nu
 }
 
 /**
- * Whether all blocks can be expanded to `size` bytes each: of entries `[0, count)` those whose `encoding` is `wanted`.
+ * Whether all blocks can be expanded to `size` bytes each: the entries of `[0, count)` whose `encoding` is `wanted`.
  * Faster than one by one.
  */
 export function lzfWalkBatch(bytes: Uint8Array, batch: LzfBatch, count: number, wanted: number, size: number): boolean {

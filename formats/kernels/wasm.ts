@@ -43,7 +43,7 @@ interface Exports {
 /** The build puts the module beside this file. */
 const FILE = new URL('./kernels.wasm', import.meta.url);
 
-/** The WebAssembly kernels with their one fixed memory, which one thread has to itself. */
+/** The WebAssembly kernels with their one fixed memory, which belongs to one thread. */
 class Kernels {
   readonly wasm: Exports;
   readonly memory: Uint8Array;
@@ -112,8 +112,8 @@ class Kernels {
 }
 
 /**
- * Undefined where they are not built, the host is big-endian, a limit leaves no addresses for their memory (`ulimit
- * -v`), or `SAVKIT_NO_WASM=1` asks for plain TypeScript: then the plain twins do the work.
+ * Undefined, so that the plain twins do the work, if kernels are not built, the host is big-endian, a limit leaves no
+ * addresses for their memory (`ulimit -v`), or `SAVKIT_NO_WASM=1` asks for plain TypeScript.
  */
 export const kernels: Kernels | undefined = loadKernels();
 

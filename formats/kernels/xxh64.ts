@@ -30,7 +30,7 @@ export function xxh64Batch(
   for (let start = 0; start < count; ) start += hashSome(bytes, at, length, start, count, hashes);
 }
 
-/** Hashes blocks from number `start` on; gives how many, at least one. */
+/** Hashes blocks from number `start` on. @returns number of blocks, at least one */
 function hashSome(
   bytes: Uint8Array,
   at: Uint32Array,

@@ -24,7 +24,7 @@ export class ChunkedPages {
   readonly #types: Uint8Array;
   #flagsRead = 0;
   #page = 0;
-  /** Whether the current chunk has content, or is zeros; undefined before its presence byte. */
+  /** Whether the current chunk has content, or is zero; undefined before its presence byte. */
   #present: boolean | undefined;
   #waiting = false;
 

@@ -20,7 +20,7 @@ export const PageKind = {
   ROM_SHADOW_RAW: 5,
   /** The shadow of a ROM page, all zeros. */
   ROM_SHADOW_ZERO: 6,
-  /** Protection of a ROM page: the page that reads show, and the fate of writes; no content. */
+  /** Protection of a ROM page: it decides on reads and writes of ROM and shadow; no content. */
   ROM_PROTECTION: 7,
   /** RAM that the balloon has taken; no content. */
   RAM_BALLOONED: 8,
@@ -50,8 +50,8 @@ export const BATCH_CAPACITY = 1024;
 export const BATCH_BYTES = 17 * BATCH_CAPACITY;
 
 /**
- * A table of page records in file order, in which pages pass between all parts of savkit. The content of a page is in
- * `window.bytes`: `length` bytes from `at` on, in the given encoding. All of it is borrowed until the reader's next
+ * A table of page records in file order, the form in which all parts of savkit exchange pages. The content of a page is
+ * in `window.bytes`: `length` bytes from `at` on, in the given encoding. All of it is borrowed until the reader's next
  * step.
  */
 export class PageBatch {
@@ -76,7 +76,7 @@ export class PageBatch {
   /** Memory with the contents, into which `at` points. */
   window: Arena;
   /**
-   * After a gap of unknown length: RAM pages are numbered from 0, and the ranges of others are unknown
+   * After a gap of unknown length, RAM pages are numbered from 0, and the ranges of other pages are unknown
    * (`PgmReader.resume`).
    * @internal
    */
@@ -151,7 +151,7 @@ export class PageBatch {
     else target.fill(0, to, to + PAGE_SIZE);
   }
 
-  /** Checks that every page of the batch could be decoded. @throws FormatError `bad-compression` */
+  /** Checks that every page of the batch can be decoded. @throws FormatError `bad-compression` */
   walk(): void {
     const { bytes } = this.window;
     if (lzfWalkBatch(bytes, this, this.count, Encoding.LZF, PAGE_SIZE)) return;

@@ -50,7 +50,8 @@ export class PageRecordHeads {
   }
 
   /**
-   * Loaders let ROM and MMIO2 records share id and page; writers name the address at each change of kind, and so do we.
+   * Loaders let ROM and MMIO2 records share id and page; VirtualBox's writers, and this one, name the address at each
+   * change of kind.
    */
   #makeRange(kind: number, page: number, id: number): void {
     const rangeKind = kind >= PageKind.ROM_VIRGIN ? (kind === PageKind.ROM_VIRGIN ? 1 : 2) : 0;

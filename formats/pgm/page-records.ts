@@ -38,9 +38,9 @@ export class PageRecords {
   #page = FIRST.page;
   #kind = 0;
   #protection = 0;
-  /** The content of the last record has not arrived as a whole. */
+  /** The content of the last record is not complete yet. */
   #waiting = false;
-  /** After a gap, the address of records is not known until one has an address. */
+  /** After a gap the addresses of records are unknown, until a record has one. */
   #floating = false;
 
   constructor(rules: RecordRules) {

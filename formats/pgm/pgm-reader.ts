@@ -27,7 +27,9 @@ interface PageScanner {
 /** The first record of a pass has an address, or is the end. */
 const ADDRESSED = 0x80;
 
-/** Offset of the separator after the basic part of version 6 when guest pointers take 4 bytes; 37 when they take 8. */
+/**
+ * Offset of the separator after the basic part of version 6 if guest pointers take 4 bytes; it is 37 if they take 8.
+ */
 const SEPARATOR_WITH_NARROW_POINTER = 33;
 
 /**
@@ -117,12 +119,12 @@ export class PgmReader {
   }
 
   /**
-   * Goes on in a unit that the container has rejoined. VirtualBox writes the content of a page as one container record,
-   * and the bytes before it, which begin with the head of a page record, as one or more smaller ones: so reading starts
-   * with these, or else after the next whole page.
+   * Continues in a unit that the container has rejoined. VirtualBox writes the content of a page as one container
+   * record, and the bytes before it, which begin with the head of a page record, as one or more smaller records. So
+   * reading continues with such smaller records, or else after the next whole page.
    * @param frame of the first page, where it is known; else RAM pages are *floating* until a record has an address:
    * they are counted from 0
-   * @returns false where the unit ends before, or has no page records that could be read without the lost bytes
+   * @returns false if the unit ends before, or has no page records that can be read without the lost bytes
    */
   async resume(frame: number | undefined): Promise<boolean> {
     const { segments } = this.#container;

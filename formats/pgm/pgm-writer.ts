@@ -11,7 +11,7 @@ import type { PgmVersion } from './versions.ts';
 /** Blocks that are encoded anew: none, those stored raw, which may shrink, or all. */
 export type Anew = 'none' | 'raw' | 'all';
 
-/** One VirtualBox item is at most this long; a longer head goes in pieces. */
+/** Longest item that VirtualBox writes; a longer head is written in pieces. */
 const ITEM_LIMIT = 512;
 
 /**

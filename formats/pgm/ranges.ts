@@ -81,5 +81,5 @@ export class KnownRanges {
   }
 }
 const FOUR_GIB_FRAMES = FOUR_GIB / 2 ** PAGE_SHIFT;
-/** Guests are far smaller than 16 TiB; frames up to there fit 32 bits. */
+/** Guests are far smaller than 16 TiB, and page frames below 16 TiB fit 32 bits. */
 export const FRAME_LIMIT = 2 ** 32;

@@ -40,7 +40,7 @@ export async function readStreamHeader(bytes: StreamBytes): Promise<void> {
 }
 
 /**
- * Reads the configuration, of which the type byte was read already.
+ * Reads the configuration after its type byte.
  * @throws FormatError for damage, UnsupportedError for a subsection of unknown length
  */
 export async function readConfiguration(bytes: StreamBytes): Promise<QemuConfiguration> {
@@ -89,7 +89,7 @@ function tooMuch(what: string, offset: number, found: number, qemuSays?: string)
 
 /** A command between sections. */
 export interface QemuCommand {
-  /** Its number in the stream. */
+  /** Number of the command in the stream. */
   number: number;
   /** QEMU's name for it. */
   name: string;

@@ -46,7 +46,7 @@ export const COMMANDS: Record<number, string> = {
   11: 'switchover start',
 };
 
-/** Capabilities that change the layout of the stream, and that the configuration names. */
+/** Capabilities that change the layout of the stream; the configuration names them. */
 export const MAPPED_RAM = 'mapped-ram';
 export const IGNORE_SHARED = 'x-ignore-shared';
 /** All capabilities that a configuration can name. */

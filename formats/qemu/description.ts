@@ -3,7 +3,7 @@ import { checkJson } from '../values/json-limits.ts';
 import { readJson } from '../values/json-text.ts';
 import { count, list, optional, record, text, withDefault } from '../values/shape.ts';
 
-/** One field of a device as the description has it. */
+/** One described field of a device. */
 export interface DescribedField {
   /** QEMU's name; elements of arrays have `[index]` after it. */
   name: string;
@@ -13,19 +13,19 @@ export interface DescribedField {
   size: number;
   /** Elements, one after the other. */
   count: number;
-  /** Number of the first of them in its array, where that is told. */
+  /** Array index of the first value, if it is told. */
   index: number | undefined;
   /** The parts of a struct, of each element alike. */
   struct: DescribedPart | undefined;
 }
 
-/** Fields and subsections, as they stand in the stream. */
+/** Fields and subsections, in the order of the stream. */
 export interface DescribedPart {
   /** Name of the device, the struct or the subsection. */
   name: string;
-  /** Name of the layout of a struct, where it is told; different structs may share one. */
+  /** Name of the layout of a struct, if it is told; different structs may share one. */
   layout?: string | undefined;
-  /** Version of the layout; undefined where none is told, as of devices that are described as bytes only. */
+  /** Version of the layout; undefined if it is not told, as for devices that are described as bytes only. */
   version: number | undefined;
   /** In the order of the stream. */
   fields: DescribedField[];
@@ -33,15 +33,15 @@ export interface DescribedPart {
   subsections: DescribedPart[];
 }
 
-/** One device, as the description has it. */
+/** One described device. */
 export interface DescribedDevice extends DescribedPart {
   /** Tells devices of one name apart. */
   instance: number;
-  /** Name of its layout, such as `ide` of device `0000:00:01.1/ide`. */
+  /** Name of the device's layout, such as `ide` of device `0000:00:01.1/ide`. */
   kind: string | undefined;
 }
 
-/** The description at the end of a stream: which devices it holds, field by field. */
+/** The description at the end of a stream: its devices, field by field. */
 export interface StreamDescription {
   /** Bytes of a page of the guest, where it is told. */
   pageSize: number | undefined;

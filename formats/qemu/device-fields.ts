@@ -11,7 +11,7 @@ export interface DeviceField {
   size: number;
 }
 
-/** Yields all fields of a device in the order of the stream; structs by their parts. Arrays of bytes stay whole. */
+/** Yields all fields of a device in the order of the stream; structs as their parts, arrays of bytes as a whole. */
 export function* fieldsOf(device: DescribedPart): Generator<DeviceField> {
   yield* within(device, '', 0);
 }

@@ -175,7 +175,7 @@ class Splitter {
       if (!this.#hasMarks && !this.result.devices.some(({ footer }) => footer)) return false;
       if (at >= this.#end) throw this.#cut(`mark after section ${JSON.stringify(name)}`, offset);
       const where = this.#start + at;
-      const message = `Cannot read section ${JSON.stringify(name)}: no mark stands after it at ${hex(where)}`;
+      const message = `Cannot read section ${JSON.stringify(name)}: no mark follows it at ${hex(where)}`;
       const says = `Missing section footer for ${name}`;
       throw new QemuFormatError('bad-footer', message, { offset: where, ...place }, says);
     }
@@ -203,7 +203,7 @@ class Splitter {
     const what = `Section ${JSON.stringify(name)} ${instance} at ${hex(offset)}`;
     if (again) {
       this.#onDamage(
-        new QemuFormatError('twice', `${what} comes a second time: QEMU loads both, the last one counts`, place),
+        new QemuFormatError('twice', `${what} is there a second time: QEMU loads both, the last one counts`, place),
       );
       return again;
     }
@@ -219,7 +219,7 @@ class Splitter {
           )
         : new QemuFormatError(
             'bad-section',
-            `${what} is not what the description has there: ${wanted}`,
+            `${what} is not the section that the description has there: ${wanted}`,
             place,
             unknownSection(name, instance),
           ),
@@ -228,8 +228,7 @@ class Splitter {
   }
 
   /**
-   * Whether the section at the current place can be the described one: the mark with its id follows after the described
-   * size.
+   * Whether the section at the current place can be the described one: the mark with its id follows the described size.
    */
   #standsAfter(device: DescribedDevice): boolean {
     const head = this.#head(this.#at);

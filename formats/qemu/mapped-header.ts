@@ -11,7 +11,7 @@ export interface MappedPages {
   pagesOffset: number;
 }
 
-/** The only version of the header, and the only page size that the bitmap counts in. */
+/** The only version of the header. */
 const MAPPED_VERSION = 1;
 
 /**

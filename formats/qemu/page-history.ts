@@ -12,14 +12,14 @@ export interface PageChanges {
   address: number;
   /** Offset of the record in the file. */
   offset: number;
-  /** Index of the changes in the window, and their bytes. */
+  /** Index of the changes in the window, and their size in bytes. */
   at: number;
   length: number;
 }
 
 /**
- * The last content of each page, for records that hold only the changes since then: its place in the file, or in a
- * temporary one if the content had to be put together. Pages of zeros are not kept.
+ * The last content of each page, for records that hold only later changes: its place in the file, or in a temporary
+ * file if the content had to be put together. Pages of zeros are not kept.
  */
 export class PageHistory {
   readonly #source: ByteSource;
@@ -82,10 +82,10 @@ export class PageHistory {
   }
 }
 
-/** Places from here on are no offsets, but the byte that fills the page. */
+/** Places from here on are not offsets but the byte that fills the page. */
 const FILLED = 2 ** 52;
 
-/** Blocks have fewer pages than that, together at most 2^52 bytes. */
+/** More than the pages of any block; all blocks together have at most 2^52 bytes. */
 const PAGES_OF_ALL = 2 ** 40;
 
 function keyOf({ id }: RamBlock, address: number): number {
@@ -93,8 +93,8 @@ function keyOf({ id }: RamBlock, address: number): number {
 }
 
 /**
- * Applies changes to a page: lengths of unchanged and of changed stretches in turn, in one or two bytes each; after the
- * latter come the new bytes.
+ * Applies changes to a page: lengths of unchanged and of changed stretches in turn, in one or two bytes each; the new
+ * bytes follow the latter.
  * @returns false for changes that exceed the page or their own bytes
  */
 export function change(page: Uint8Array, changes: Uint8Array): boolean {

@@ -9,7 +9,7 @@ export function unknownSection(name: string, instance: number): string {
   );
 }
 
-/** Damage in a state of QEMU. The format has no status codes; QEMU's own message stands in their place. */
+/** Damage in a state of QEMU. The format has no status codes, so errors have QEMU's own message. */
 export class QemuFormatError extends FormatError {
   constructor(code: FormatCode, message: string, place: Place, qemuSays?: string) {
     super(code, message, place);

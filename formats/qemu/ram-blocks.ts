@@ -19,7 +19,7 @@ export interface RamBlock {
   isRam: boolean;
   /** RAM: bytes of the RAM blocks before this one. */
   ramOffset: number;
-  /** Guest-physical address of the block, where the stream tells it (`x-ignore-shared`). */
+  /** Guest-physical address of the block, if the stream tells it (`x-ignore-shared`). */
   gcPhys?: number;
   /** Places of the block's pages, where the stream is of mapped RAM. */
   mapped?: MappedPages;
@@ -33,7 +33,7 @@ export class RamBlocks {
   /** Guest-physical layout of RAM. */
   layout: QemuRamLayout = guestLayout(undefined, 0);
 
-  /** The block of a name; undefined where there is none. */
+  /** The block with a name; undefined if there is none. */
   find(name: string): RamBlock | undefined {
     return this.#byName.get(name);
   }

@@ -45,7 +45,7 @@ export class RamRecords {
   readonly blocks: RamBlocks;
   /** Size of all blocks in bytes, after a scan stopped at their list. */
   total = 0;
-  /** A multifd flush was seen: pages may have gone over other connections. */
+  /** A multifd flush was seen, so pages may have gone over other connections. */
   sawMultifd = false;
   /** The first records that no QEMU writes. */
   readonly odd: OddRecord[] = [];
@@ -118,9 +118,7 @@ export class RamRecords {
     return true;
   }
 
-  /**
-   * Makes the block of a record the current one. @returns where the name ends; undefined while the name is incomplete
-   */
+  /** Makes the block of a record the current one. @returns end of the name; undefined while the name is incomplete */
   #contentAt(window: Window, flags: number, address: number): number | undefined {
     const { bytes, position } = window;
     let at = position + WORD;
@@ -167,7 +165,7 @@ export class RamRecords {
     return { block: this.#block as RamBlock, address, offset, at: head, length };
   }
 
-  /** Goes on after a record of changes, with the changed page. */
+  /** Continues after a record of changes, with the changed page. */
   addChanged(window: Window, batch: PageBatch, page: Uint8Array): void {
     const { block, address, at, length } = this.changes as PageChanges;
     addPage(batch, this.blocks, block, address, false);

@@ -8,9 +8,9 @@ import type { StreamBytes } from './stream-bytes.ts';
 
 /** A section of a stream, in file order. */
 export interface QemuSection {
-  /** Section `ram` comes as a start, parts and an end; a device in full. */
+  /** Section `ram` has a start, parts and an end; the section of a device is full. */
   type: 'start' | 'part' | 'end' | 'full';
-  /** Number of the section in the stream; parts have that of their start. */
+  /** Number of the section in the stream; parts have their start's. */
   id: number;
   /** Such as `ram`, `cpu`, `0000:00:03.0/e1000`. */
   name: string;
@@ -28,7 +28,7 @@ export interface QemuSection {
   footer: boolean;
 }
 
-/** A section besides RAM in parts, or of a device before the pages of RAM; with its bytes. */
+/** A section in parts besides RAM, or of a device before the pages of RAM, with its bytes. */
 export interface PartedSection extends QemuSection {
   /** A copy of the bytes of its body. */
   body: Uint8Array;
@@ -209,7 +209,7 @@ function expectVersion({ name, instance, version, offset }: SectionHead, known: 
   throw version > known ? error.saying(`savevm: unsupported version ${version} for '${name}' v${known}`) : error;
 }
 
-/** Says that a section's body did not end where it should. */
+/** The error for a section whose body does not end where it should. */
 export function badFooter(name: string, offset: number, found: number, expected: number): QemuFormatError {
   const says = `Mismatched section id in footer for ${name} - read ${hex(found)} expected ${hex(expected)}`;
   return new QemuFormatError(

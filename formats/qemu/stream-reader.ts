@@ -32,7 +32,10 @@ function hasEnd(bytes: Uint8Array, offset: number): boolean {
   throw new UnsupportedError('too-long', `Cannot read devices: they take more than ${MAX_TAIL} bytes`, { offset });
 }
 
-/** Of ARM machines other than `virt` pages have 1 KiB. Where the configuration is silent, the end tells. */
+/**
+ * Pages of ARM machines other than `virt` have 1 KiB. If the configuration does not tell the size of pages, the end of
+ * the stream does.
+ */
 async function expectPageSize(source: ByteSource, { machine, pageBits }: QemuConfiguration): Promise<void> {
   if (isPc(machine)) return;
   const pageSize = pageBits === undefined ? await findPageSize(source) : 2 ** pageBits;
@@ -52,7 +55,7 @@ export class QemuStreamReader {
   readonly blocks = new RamBlocks();
   /** Machine type and capabilities. */
   configuration: QemuConfiguration = { capabilities: [] };
-  /** Whether batches of mapped RAM come without contents, which are then not read. */
+  /** Whether batches of mapped RAM lack contents, which are not read then. */
   leavesContents = false;
   /** Bytes of RAM below 4 GiB, where an earlier reading has found them, and the source cannot be read from its end. */
   lowRam: number | undefined;
@@ -66,7 +69,7 @@ export class QemuStreamReader {
   readonly #mapped: MappedRam[] = [];
   readonly #source: ByteSource;
   readonly #streamStart: number;
-  /** Whether reading ends at the first page that comes as changes. */
+  /** Whether reading ends at the first page that is stored as changes. */
   #endsAtChanges = false;
 
   private constructor(source: ByteSource, start: number) {
@@ -167,8 +170,8 @@ export class QemuStreamReader {
   }
 
   /**
-   * The rest of the stream, from the first device section on: a copy, its offset, and how many bytes come after it. On
-   * a volume, which is larger than its stream, those may be many.
+   * The rest of the stream, from the first device section on: a copy, its offset, and the number of bytes after it,
+   * which may be large on a volume.
    * @throws UnsupportedError for a stream whose end is not within `MAX_TAIL` bytes
    */
   async tail(): Promise<{ bytes: Uint8Array; offset: number; left: number }> {
@@ -206,7 +209,7 @@ export class QemuStreamReader {
     if (this.#blocksLeft === 0) this.blocks.settle(this.configuration.machine);
   }
 
-  /** Reads the next block of the list; true when that put pages into the batch. */
+  /** Reads the next block of the list. @returns whether this put pages into the batch */
   async #readList(): Promise<boolean> {
     if (this.#blocksLeft === 0) {
       if (!(await this.#mapped[0].scan(this.batch, this.leavesContents))) return true;

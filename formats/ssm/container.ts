@@ -59,9 +59,9 @@ export interface UnitHeader {
 /**
  * Reads a saved-state container front to back: unit by unit, each unit's payload as tables of segments.
  *
- * `nextUnit`, then `nextSegments` until it gives false, then `nextUnit` …; the rest of a half-read payload is skipped.
- * Damage after which reading can go on goes to the `OnDamage` given at opening; other damage is thrown, and then only
- * `rejoin` or `resync` helps.
+ * The order of calls: `nextUnit`, then `nextSegments` until it gives false, then `nextUnit` …; the rest of a half-read
+ * payload is skipped. Damage after which reading can go on goes to the `OnDamage` given at opening; other damage is
+ * thrown, and then only `rejoin` or `resync` helps.
  */
 export interface Container {
   /** The file's header. */

@@ -8,7 +8,7 @@ export interface FileKind {
   /** Advice in one line; `FILE` stands for the path. */
   advice: string;
   /**
-   * Recognised by a signature at a fixed place: whatever follows, the file is of this kind, or its first bytes were
+   * Recognised by a signature at a fixed place: the file is of this kind for certain, unless its first bytes were
    * overwritten.
    */
   isCertain: boolean;
@@ -26,7 +26,9 @@ const OF_QEMU = {
   isQemus: true,
 } as const;
 
-/** Signatures at fixed places. Any other kind of file may hold a state, so these outweigh units found in a file. */
+/**
+ * Signatures at fixed places. These outweigh units found in a file, since any other kind of file may contain a state.
+ */
 const SIGNATURES: readonly Signature[] = [
   ...Object.entries(PACKINGS).map(([format, magic]) => packed(format, magic, `${format} -dk FILE`)),
   packed('lz4', '\x04\x22\x4d\x18', 'lz4 -d FILE'),

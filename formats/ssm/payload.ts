@@ -71,7 +71,8 @@ export class PayloadReader {
   }
 
   /**
-   * Skips to the segment of this index; the caller takes the earlier ones as stored. The run must be used up. @internal
+   * Skips to the segment with this index; the caller takes the earlier ones as stored. The run must be used up.
+   * @internal
    */
   takeSegments(upTo: number): void {
     this.#next = upTo;

@@ -66,7 +66,7 @@ export class RecordScanner {
           const isCut = content + size > end;
           if (isCut && size <= WHOLE_RAW_LIMIT && (!window.ended || content >= end)) return 'more';
           if (isCut || size > WHOLE_RAW_LIMIT) {
-            // The record is handed on in parts: where the file is cut, those before the cut are good.
+            // The record is handed on in parts: in a cut file, the parts before the cut are good.
             this.#rawLeft = size;
             p = content;
             continue;

@@ -7,7 +7,7 @@ import { startsWith } from './header-rules.ts';
 import { END_MAGIC, FOOTER_MAGIC, footer, MAGIC_BASE, UNIT_MAGIC, unitHeaderV1 } from './layouts.ts';
 import { isUnitHeaderV2 } from './resync.ts';
 
-// The error for a file that does not begin like a saved state: damage, if anything shows that it was one; else its
+// The error for a file that does not begin like a saved state: damage, if there are signs that it was one; else its
 // kind.
 
 /** Signatures of other files are searched up to here, units of a state in the whole window. */

@@ -105,7 +105,7 @@ export class PayloadStream {
     return true;
   }
 
-  /** Inflates into a window of its own; the file's window skips the unit later, for the file's CRC. */
+  /** Inflates into a separate window; the file's window skips the unit later, for the file's CRC. */
   #startInflating(): Promise<boolean> {
     const { source, offset } = this.#window;
     if (!source.seekable)

@@ -12,7 +12,7 @@ export class StreamCrc {
   /** Computed ^ claimed, as of file offset `#at`. */
   #difference = 0;
   #at = 0;
-  /** Damage was reported since the last CRC that agreed: the next claim is then believed. */
+  /** Damage was reported since the last CRC that agreed, so the next claim will be believed. */
   #suspect = false;
   #disabled = false;
 

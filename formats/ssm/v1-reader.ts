@@ -77,7 +77,7 @@ export class V1Reader implements Container {
     return this.#window.offset;
   }
 
-  /** The header says how large a unit is, so this is known from its start. */
+  /** The header tells the size of a unit, so it is known from the start. */
   get unitSize(): number {
     return this.unit ? this.#unitEnd - this.unit.offset : 0;
   }
@@ -157,7 +157,7 @@ export class V1Reader implements Container {
     }
   }
 
-  /** Row 7 of the loader's checks, which it makes before it looks at any unit. */
+  /** Row 7 of the loader's checks, which the loader makes before it looks at any unit. */
   async #finish(): Promise<void> {
     const window = this.#window;
     window.position = window.end;
@@ -193,7 +193,7 @@ export class V1Reader implements Container {
     this.#onDamage(new FormatError('bad-size', message, { offset: 32, field: 'fileSize' }, 'VERR_SSM_INTEGRITY_SIZE'));
   }
 
-  /** Blocks follow each other without a mark: after a broken one nothing can be trusted. */
+  /** Blocks follow each other without marks, so nothing after a broken one can be trusted. */
   async rejoin(): Promise<boolean> {
     return false;
   }
@@ -221,7 +221,10 @@ export class V1Reader implements Container {
     return false;
   }
 
-  /** Whether a next header follows where this one says; else it may be a part of a payload that looks like a header. */
+  /**
+   * Whether another header follows at the end of this unit; otherwise this may be a piece of payload that looks like a
+   * header.
+   */
   async #isFollowed(): Promise<boolean> {
     const window = this.#window;
     if (startsWith(window.bytes, window.position, END_MAGIC)) return true;

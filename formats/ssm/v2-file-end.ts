@@ -19,7 +19,7 @@ export class V2FileEnd {
   readonly #crc: StreamCrc;
   readonly #header: ContainerHeader;
   readonly #onDamage: OnDamage;
-  /** The footer was looked at from the end of the file before anything else, and its faults reported. */
+  /** The footer was read from the end of the file before anything else, and its faults were reported. */
   #footerChecked = false;
 
   constructor(window: Window, crc: StreamCrc, header: ContainerHeader, onDamage: OnDamage) {

@@ -33,7 +33,7 @@ export class V2Reader implements Container {
   readonly #recovery: V2Recovery;
   readonly #end: V2FileEnd;
   #unitMark: { offset: number; crc: number } | undefined;
-  /** Whether it is within a unit's records. */
+  /** Whether reading is within a unit's records. */
   #inUnit = false;
 
   static async open(window: Window, onDamage: OnDamage, options: OpenOptions = {}): Promise<V2Reader> {

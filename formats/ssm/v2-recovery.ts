@@ -53,7 +53,7 @@ export class V2Recovery {
 /**
  * Recognises unit headers that are not at the offset that they claim, since bytes before them were lost or inserted. A
  * right CRC alone is no proof: guest memory may hold pieces of saved states. So the directory must list the header, or
- * it must have moved as far as the end of the file.
+ * the header must have moved as far as the end of the file.
  */
 class MovedHeaders {
   /** By claimed offset: instance and CRC of the name. */

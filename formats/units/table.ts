@@ -78,7 +78,7 @@ export interface UnitFacts {
   pciDevices: Map<string, PciDevice>;
 }
 
-/** All units of which savkit knows something, except pgm, which holds guest memory and has a folder of its own. */
+/** All units that savkit knows, except pgm, which holds guest memory and has a folder of its own. */
 export const UNIT_TABLE: readonly UnitRow[] = [
   ...[buildInfoRow, liveControlRow, ...mmRows, ...cpumRows, apicRow, gimRow, ...pdmRows],
   ...[trpmRow, emRow, tmRow, vmmRow, ...smallCpuRows],

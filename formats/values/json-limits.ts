@@ -4,8 +4,8 @@ import type { MessageLimits } from './message-pack.ts';
 const [QUOTE, BACKSLASH, COMMA, OPEN_LIST, CLOSE_LIST, OPEN_MAP, CLOSE_MAP] = Buffer.from('"\\,[]{}');
 
 /**
- * Checks JSON before it is parsed, which would take many times its size in memory: counts its values, by the begins of
- * lists and maps and by commas, and the depth. Whether it is JSON at all shows when it is parsed.
+ * Checks JSON before it is parsed, since parsing may take many times its size in memory: counts the depth and the
+ * values, by brackets and commas. Invalid JSON is found by the parser.
  * @param refuse makes the error to throw beyond the limits; by default a FormatError `bad-json`
  */
 export function checkJson(

@@ -3,7 +3,7 @@ import { FormatError } from '../errors.ts';
 
 /** Limits of a message. */
 export interface MessageLimits {
-  /** Values in all, those inside of others included; each takes some 60 bytes when it is unpacked. */
+  /** All values, with values inside of others; each takes some 60 bytes when it is unpacked. */
   values: number;
   /** Depth of nested lists and maps. */
   depth: number;

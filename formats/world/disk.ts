@@ -70,9 +70,9 @@ export interface Disk {
   truncateSync(path: string, size: number): void;
   unlinkSync(path: string): void;
   readdirSync(path: string): string[];
-  /** @returns the path of a new folder, which begins so */
+  /** @returns the path of a new folder, with this beginning */
   mkdtempSync(prefix: string): string;
-  /** Removes a folder with all that is in it, if it is there. */
+  /** Removes a folder with its contents, if it exists. */
   removeSync(path: string): void;
   chmodSync(path: string, mode: number): void;
   lchownSync(path: string, uid: number, gid: number): void;

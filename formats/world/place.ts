@@ -14,7 +14,7 @@ export interface RecordedProcess {
 /**
  * Whether the process that wrote a record lives. `true` means maybe if the record or the system does not tell when the
  * process began: another one may have its PID.
- * @param isAtHome the record stands where it was written, and is no copy from another host
+ * @param isAtHome the record is where it was written, not a copy from another host
  */
 export function isAlive({ pid, place, begunAt }: RecordedProcess, isAtHome: boolean): boolean | 'unknown' {
   const here = world.process.place();

@@ -17,7 +17,7 @@ export interface OwnProcess {
   begunAt(): string;
   /**
    * Whether a process with this number runs on this host.
-   * @param begunAt when it began, as systems use numbers of ended processes again; empty where that is not known
+   * @param begunAt start time, as systems use numbers of ended processes again; empty if unknown
    */
   isRunning(pid: number, begunAt?: string): boolean;
 }
@@ -46,7 +46,7 @@ export const REAL_PROCESS: OwnProcess = {
     }
     const now = statusOf(pid);
     const isAnother = begunAt !== '' && now.begunAt !== '' && now.begunAt !== begunAt;
-    // A zombie has ended, and its parent has not asked for its exit code yet.
+    // A zombie: the process has ended, and its parent has not asked for the exit code yet.
     const isZombie = /[ZX]/.test(now.state);
     return !isAnother && !isZombie;
   },

@@ -6,7 +6,7 @@ import { REAL_SOCKETS, type Sockets } from './sockets.ts';
 import { REAL_TIME, type Time } from './time.ts';
 
 // The one door to time, files, chance, processes and sockets, of the real world or of a simulator, which has its own
-// clock, a disk that fails, and processes that die at any moment. Connections to other hosts are handed in as streams,
+// clock, a disk that fails, and processes that die at any moment. Connections to other hosts are passed in as streams,
 // so they need no door.
 
 /** Surroundings of a process. */

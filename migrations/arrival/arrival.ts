@@ -25,7 +25,7 @@ export class Arrival {
   isLaunched = false;
   /** After an audit: pages that have arrived since memory was hashed. */
   written: PageSet | undefined;
-  /** The source knows that the machine runs here, or has ended its questions: it will not connect again. */
+  /** The source will not connect again: it knows that the machine runs here, or has no more questions. */
   isKnownToRun = false;
   /** The error of a process that has ended before it ran the machine, which is lost. */
   failure: SavkitError | undefined;

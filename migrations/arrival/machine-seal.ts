@@ -63,8 +63,8 @@ export class MachineSeal {
       throw new MigrationError('bad-seal', 'Cannot take the seal: it does not fit the hashes of memory');
     this.#arrival.isPaused = head.paused !== 0;
     this.#arrival.log.standsStill(this.#arrival.isPaused);
-    // The record is written meanwhile. It does not decide yet who has the machine: the source does, after the frame
-    // ready.
+    // The record is written meanwhile. It does not decide yet which side has the machine: the source decides, after the
+    // frame ready.
     const written = this.#arrival.decide('ready');
     try {
       await machine.loadRest(rest);

@@ -7,7 +7,7 @@ export interface Lease<M extends TargetMachine> {
   giveBack(): void;
 }
 
-/** Memory for all machines of a process. A machine takes its part when it is described, before any page comes. */
+/** Memory for all machines of a process. A machine takes its part when it is described, before any page arrives. */
 export class MemoryBudget {
   readonly maxPages: number;
   #taken = 0;
@@ -28,7 +28,7 @@ export class MemoryBudget {
       this.#taken -= own;
       own = 0;
     };
-    // A returning source describes its machine once more, so its own pages count as free.
+    // A source that connects again describes its machine once more, so the machine's own pages count as free.
     const room = () => Math.min(host.maxPages, this.left + own);
     return {
       giveBack,

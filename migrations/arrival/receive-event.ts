@@ -37,7 +37,7 @@ export type ReceiveEvent =
     }
   | { event: 'running' }
   | {
-      /** The machine is this side's, but could not be started; that is tried again when the source asks. */
+      /** The machine belongs to this side, but could not be started; the start is tried again when the source asks. */
       event: 'not-started';
       /** One line for people. */
       message: string;

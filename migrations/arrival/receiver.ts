@@ -62,7 +62,7 @@ export class Receiver<M extends TargetMachine = TargetMachine> {
     return new Receiver(host, options, zstd);
   }
 
-  /** Resolves with the machine once it is this side's; rejects if it was cancelled or given up. */
+  /** Resolves with the machine once it belongs to this side; rejects if the migration was cancelled or given up. */
   get arrived(): Promise<M> {
     return this.#custody.arrived;
   }
@@ -110,9 +110,9 @@ export class Receiver<M extends TargetMachine = TargetMachine> {
   }
 
   /**
-   * Ends receiving: a machine that is not whole is given up. Waits for a source that has still to decide, or to learn
-   * that its machine runs here; otherwise it would ask for ever. Connections have to be accepted until this resolves,
-   * so that the source can connect again.
+   * Ends receiving: a machine that is not whole is given up. Waits for a source that still has to decide, or to learn
+   * that its machine runs here; without the answer it would ask for ever. Connections have to be accepted until this
+   * resolves, so that the source can connect again.
    * @param withinMs longest wait; afterwards, the answer about a ready machine is in the record only
    */
   async close(withinMs = FAREWELL_MS): Promise<void> {
@@ -169,8 +169,8 @@ export class Receiver<M extends TargetMachine = TargetMachine> {
   }
 
   /**
-   * Ends the old link: a source that connects again has seen its end; this side may not have, or still handles data of
-   * it.
+   * Ends the old link. A source that connects again has noticed the end of the old link; this side may not have, or
+   * still handles data from it.
    */
   async #endLink(): Promise<void> {
     this.#session?.destroy();

@@ -39,7 +39,7 @@ interface Incoming {
   hasArrived: boolean;
 }
 
-/** Receives machine after machine, some of them at the same time: assigns each connection to its migration. */
+/** Receives machine after machine, also several at a time: assigns each connection to its migration. */
 export class Receivers<M extends TargetMachine = TargetMachine> {
   readonly #options: ReceiversOptions<M>;
   readonly #zstd: Zstd | undefined;

@@ -33,7 +33,7 @@ export class RoundBarrier {
     for (const { release } of this.#waiting.splice(0)) release();
   }
 
-  /** The round will not end: the streams that wait for that fail. */
+  /** To be called when the round will not end: streams that wait at the barrier fail. */
   abandon(): void {
     for (const { abandon } of this.#waiting.splice(0)) abandon(LinkError.lost());
   }

@@ -25,7 +25,8 @@ export interface CustodyOptions {
 }
 
 /**
- * Decides at the target whether the machine runs: keeps the state of the hand-over, its record and the machine in step.
+ * Decides at the target whether the machine runs: keeps the state of the hand-over, its record and the machine
+ * consistent.
  */
 export class TargetCustody<M extends TargetMachine = TargetMachine> {
   /** The machine, once it belongs to this side. Rejects when the migration is cancelled or given up. */
@@ -61,7 +62,9 @@ export class TargetCustody<M extends TargetMachine = TargetMachine> {
     return (await this.#options.recall?.(migration)) ?? 'unknown';
   }
 
-  /** Checks a description, and makes or finds its machine. @returns whether it holds something already */
+  /**
+   * Checks a description, and makes or finds its machine. @returns whether the machine's memory has contents already
+   */
   async takeIn(arrival: Arrival, peer: string, description: MachineDescription, rest: Uint8Array): Promise<boolean> {
     new PageSpace(description.regions, this.#host.maxPages);
     if (arrival.description) {
@@ -88,7 +91,7 @@ export class TargetCustody<M extends TargetMachine = TargetMachine> {
     return !isNew || arrival.machine?.isSeeded === true;
   }
 
-  /** Refuses a migration that an earlier process of this side has decided: its record stands. */
+  /** Refuses a migration that an earlier process of this side has decided, as its record tells. */
   async #checkIsNew({ migration }: Arrival): Promise<void> {
     const decision = await this.recall(migration);
     if (decision === 'unknown') return;
@@ -107,8 +110,8 @@ export class TargetCustody<M extends TargetMachine = TargetMachine> {
   }
 
   /**
-   * Runs a machine of this side, unless it was paused or is only kept here. A machine that does not start stays this
-   * side's, paused; when the source asks again, the start is tried again.
+   * Runs a machine of this side, unless it was paused or is only kept here. A machine that does not start still belongs
+   * to this side, paused; the start is tried again when the source asks again.
    */
   async #launch(arrival: Arrival, machine: TargetMachine): Promise<void> {
     const { isPaused } = arrival;

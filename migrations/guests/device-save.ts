@@ -4,7 +4,7 @@ import { MigrationError } from '../wire/migration-error.ts';
 import { cancelSave, saveDevices, untilHandedOut } from './device-stream.ts';
 import { stripDevices } from './strip-devices.ts';
 
-/** Lowest speed at which QEMU is expected to hand out memory, in bytes per ms, and time that it has besides, in ms. */
+/** Lowest speed at which QEMU is expected to hand out memory, in bytes per ms; and additional time, in ms. */
 const SLOWEST = 20_000;
 const PATIENCE_MS = 60_000;
 
@@ -56,7 +56,7 @@ export class DeviceSave {
     );
   }
 
-  /** Resolves when only as much memory is left to be handed out as the guest writes meanwhile. @throws SavkitError */
+  /** Resolves when the memory left to be handed out is only what the guest writes meanwhile. @throws SavkitError */
   async untilHandedOut(): Promise<void> {
     await Promise.race([this.#begun.then(() => untilHandedOut(this.#qmp)), this.bytes]);
   }
@@ -67,7 +67,7 @@ export class DeviceSave {
     this.#letEnd?.();
   }
 
-  /** Cancels the save, unless it is over. @param qmp by now it may be another connection */
+  /** Cancels the save, unless it is over. @param qmp connection, which may be a new one */
   async undo(qmp: QmpClient): Promise<void> {
     if (this.ms !== undefined) return;
     this.#giveUp(new MigrationError('devices-failed', 'Cannot move devices: the save was cancelled'));

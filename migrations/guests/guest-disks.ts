@@ -56,7 +56,7 @@ export async function learnDisks(ask: Ask): Promise<GuestDisk[]> {
         bytes: image['virtual-size'],
         file,
         isReadOnly: ro,
-        // A direct file that is no disk itself, such as a backing file, may be below any of the disks.
+        // A direct file that is no disk itself, such as a backing file, may belong to any of the disks.
         isDirect: cache.direct || directFiles.some((each) => each === file || !files.has(each)),
       },
     ];

@@ -48,7 +48,7 @@ export interface GuestFacts {
   disks: GuestDisk[];
   /** Devices that were plugged in, by name. */
   devices: { name: string; type: string }[];
-  /** Types of devices that write to memory bypassing QEMU, or cannot be migrated. */
+  /** Types of devices that write to memory past QEMU, or cannot be migrated. */
   strangers: string[];
   /** QEMU's own reasons not to migrate, in its words. */
   blockers: string[];

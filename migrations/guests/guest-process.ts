@@ -12,15 +12,15 @@ export interface GuestProcess {
   commandLine: string[];
 }
 
-/** Within this time a process ends whose sockets are closed. */
+/** Time within which a process ends after its sockets have closed. */
 const END_MS = 2000;
 const LOOK_MS = 10;
 /** `/proc/net/unix`: flag of a socket that listens. */
 const LISTENS = '00010000';
 
 /**
- * The process that listens on a Unix socket; undefined if it is not visible, as for a process of another user, or if
- * several seem to: any user can give a socket of their own the name of another one.
+ * The process that listens on a Unix socket; undefined if it is not visible, such as another user's, or if several seem
+ * to listen: any user can give a socket the name of another one.
  */
 export function processBehind(socketPath: string): GuestProcess | undefined {
   return only(processesBehind(socketPath));
@@ -29,7 +29,7 @@ export function processBehind(socketPath: string): GuestProcess | undefined {
 /** All processes that seem to listen on a Unix socket. */
 export function processesBehind(socketPath: string): GuestProcess[] {
   const own = told(() => basename(world.disk.realpathSync(socketPath)), '');
-  // A process names a socket as it sees it: from its own working directory, and in its own file system.
+  // The path of a socket is the one that its process sees, from its own working directory and in its own file system.
   const names = new Map(listeners().flatMap(({ link, name }) => (basename(name) === own ? [[link, name]] : [])));
   if (names.size === 0) return [];
   const isBehind = (pid: number) =>
@@ -47,7 +47,7 @@ function only<T>(found: readonly T[]): T | undefined {
 }
 
 /**
- * Path by which this process reaches a file that another one names: the other may have another root or working
+ * Path by which this process reaches a file that another process names: that process may have another root or working
  * directory.
  */
 export function pathSeenBy(pid: number, path: string): string {

@@ -7,7 +7,7 @@ import { HIDDEN, isLeftOut } from './locate-memory.ts';
 export interface Hindrance {
   /** One word: `private-memory`. */
   code: string;
-  /** Whether the migration is refused; otherwise it is a warning. */
+  /** Whether the migration is refused; else the hindrance is a warning. */
   isFatal: boolean;
   /** One line for people, with the remedy. */
   message: string;

@@ -23,7 +23,7 @@ const DEFAULT_PROGRAM = 'qemu-system-x86_64';
 
 /** Options of a host for guests. */
 export interface QemuHostOptions {
-  /** Command line of the QEMU to be started: that of the source, adapted to this host. */
+  /** Command line of the QEMU to be started: the source's, adapted to this host. */
   command: CommandLine | ((outline: Uint8Array) => CommandLine);
   /** Bytes of memory that a guest may have; by default nearly all that is free. */
   maxBytes?: number;

@@ -33,7 +33,7 @@ export interface QemuSourceOptions {
   onWatchLost?: (why: SavkitError) => void;
 }
 
-/** A guest of a QEMU on this host that leaves: its memory is read from files, its devices are saved by QEMU. */
+/** A guest of QEMU that leaves this host: its memory is read from files, its devices are saved by QEMU. */
 export class QemuSource extends GuestRam implements SourceMachine {
   readonly description: QemuDescription;
   #qmp: QmpClient;
@@ -156,11 +156,11 @@ export class QemuSource extends GuestRam implements SourceMachine {
     this.#wasPaused = (await statusOf(this.#qmp)) !== 'running';
     this.#save = this.#beginSave();
     await this.#save.untilHandedOut();
-    // A guest that wrote nothing is stopped by then, and needs no further round.
+    // A guest that wrote nothing has been stopped already, and needs no further round.
     return this.#runs;
   }
 
-  /** QEMU saves its devices while the last pages go. Nothing of that touches memory. */
+  /** QEMU saves the devices while the last pages are sent; saving does not change memory. */
   async pause(): Promise<void> {
     await this.#prepare();
     // Not every connection to QEMU reports events.
@@ -229,7 +229,7 @@ export class QemuSource extends GuestRam implements SourceMachine {
     await Promise.race([this.#qmp.closed, sleep(QUIT_MS, { keepsAlive: false })]);
   }
 
-  /** Closes all that was opened; the guest does not notice. */
+  /** Closes all connections and files; the guest does not notice. */
   close(): void {
     this.#endWatch();
     this.closeRam();

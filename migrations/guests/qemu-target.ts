@@ -37,7 +37,7 @@ interface TargetParts {
   settings: MigrationSettings;
 }
 
-/** A QEMU that waits for a guest: its memory is filled as files, then it loads the devices. */
+/** A QEMU that waits for a guest: savkit fills its memory as files, then it loads the devices. */
 export class QemuTarget extends GuestRam implements TargetMachine {
   readonly isSeeded = false;
   readonly runs = true;
@@ -90,7 +90,7 @@ export class QemuTarget extends GuestRam implements TargetMachine {
     return this.#disks.connect(disk);
   }
 
-  /** Loads devices, after all of memory: they read their queues there. */
+  /** Loads devices, after all of memory, since they read their queues there. */
   async loadRest(rest: Uint8Array): Promise<void> {
     await this.#reserved.done;
     await this.#disks.close();

@@ -49,12 +49,12 @@ interface OtherRecord {
 }
 
 /**
- * Carries a decision out on the QEMU that the record names: if it has the guest, that goes on as it was; else QEMU
- * ends. A QEMU is left alone if its migrating process may live, or if it is on another host.
- * @param isSurvivor the guest is this side's
+ * Carries a decision out on the QEMU that the record names: if this QEMU has the guest, the guest goes on as it was;
+ * else QEMU is ended. A QEMU is left alone if its migrating process may live, or if it is on another host.
+ * @param isSurvivor the guest belongs to this side
  * @param others records of this host, some perhaps of other migrations of the guest: while such a migration is open,
  * its record counts instead of this one
- * @returns undefined if nothing is to be done here
+ * @returns undefined if there is nothing to do here
  */
 export async function settleGuest(
   decided: DecisionRecord,
@@ -123,7 +123,7 @@ async function end(
   { side }: DecisionRecord,
   { ram }: GuestRecord,
 ): Promise<Settlement> {
-  // Somebody has let the guest run against the records: it goes on, and is not ours to end.
+  // Somebody has let the guest run against the records: it goes on, and savkit must not end it.
   if (status === 'running') return 'runs-twice';
   await qmp.execute('quit').catch(() => {});
   await qmp.closed;

@@ -36,7 +36,7 @@ export class VirshBridge {
   /** Output of the current command, in pieces. */
   #output: string[] = [];
   #size = 0;
-  /** End of the output so far, and the mark at its end. */
+  /** Last part of the output so far, and the mark that ends an output. */
   #tail = '';
   #end = '';
   #isOver = false;
@@ -104,7 +104,7 @@ export class VirshBridge {
 
   async #askNow(command: string): Promise<string> {
     const end = `savkit-end-${++this.#commands}`;
-    // The line feed tells the mark from virsh's echo of the command, which follows its prompt.
+    // The line feed distinguishes the mark from virsh's echo of the command, which follows a prompt.
     this.#end = `\n${end}`;
     [this.#output, this.#size, this.#tail, this.#isOver, this.#errors] = [[], 0, '\n', false, ''];
     this.#virsh.stdin?.write(`qemu-monitor-command ${quoted(this.uuid)} ${quoted(command)}\necho ${end}\n`);
@@ -160,7 +160,7 @@ function firstError(said: string): string {
 }
 
 /**
- * UUIDs of libvirt's running domains, which are unambiguous: a name may be the number of another domain.
+ * UUIDs of libvirt's running domains; names are ambiguous, since a name may be the number of another domain.
  * @throws as `VirshBridge.open` does
  */
 export async function runningDomains(wait: QmpWait = {}): Promise<string[]> {

@@ -19,8 +19,8 @@ import {
 import { world } from '../../formats/world/world.ts';
 import { type MigrationSettings, settingsShape } from '../qmp/migration-settings.ts';
 
-// Decisions of a side, on disk before it acts on them. Of two records one always says who may run the machine; see
-// resolve.ts.
+// Decisions of a side, on disk before it acts on them. From the two records it always follows which side may run the
+// machine; see resolve.ts.
 
 export const SOURCE_DECISIONS = ['migrating', 'handed-over', 'done', 'kept'] as const;
 export const TARGET_DECISIONS = ['receiving', 'ready', 'started', 'gave-up'] as const;
@@ -42,7 +42,7 @@ const guestShape = record({
   /** QEMU's former migration settings, which are to be restored. Records of older versions do not tell. */
   settings: optional(settingsShape),
 });
-/** The process that runs a machine which this one only moves. */
+/** The process that runs the machine, if this process only moves it. */
 export type GuestRecord = Omit<ShapeValue<typeof guestShape>, 'settings'> & {
   /** QEMU's former migration settings, which are to be restored. */
   settings?: MigrationSettings | undefined;
@@ -65,7 +65,7 @@ const recordShape = record({
   begunAt: optional(text(64)),
   /** Number of the connection over which it was decided; older versions do not tell. */
   attempt: withDefault(integer(0, 2 ** 31), 0),
-  /** The process that runs the machine, if another one: it lives on when this one ends. */
+  /** The process that runs the machine, if it is another one, which outlives this process. */
   guest: optional(guestShape),
   /** Whether it was paused before it stood still to be handed over, and so arrives paused; absent before that. */
   wasPaused: optional(flag),
@@ -76,7 +76,7 @@ const recordShape = record({
 export type DecisionRecord = Omit<ShapeValue<typeof recordShape>, 'guest' | 'wasPaused' | 'begunAt'> & {
   /** Start time of its process; absent if the record does not tell. */
   begunAt?: string | undefined;
-  /** The process that runs the machine, where another one only moves it: it lives on when that ends. */
+  /** The process that runs the machine, if another process only moves it and may end before. */
   guest?: GuestRecord | undefined;
   /** Whether it was paused before it stood still to be handed over, and so arrives paused; absent before that. */
   wasPaused?: boolean | undefined;
@@ -86,20 +86,20 @@ export type DecisionRecord = Omit<ShapeValue<typeof recordShape>, 'guest' | 'was
 export interface DecisionLog {
   /** Sets the subject of the records, as soon as it is known. */
   describe(machine: string, peer: string): void;
-  /** Further records tell whether the machine was paused before it stood still, and so how it has to go on. */
+  /** Further records tell whether the machine was paused already before its hand-over, and has to stay so. */
   standsStill(wasPaused: boolean): void;
   /**
    * Resolves when the decision would survive a crash.
    * @param attempt number of the connection over which it was decided
    */
   write(decision: Decision, attempt: number): Promise<void>;
-  /** The decision that stands now: another process, `migrate --resolve`, may have written one. */
+  /** The present decision, which another process, `migrate --resolve`, may have written. */
   read(): Promise<Decision>;
 }
 
 /** Subject of a record. */
 export type RecordHead = Pick<DecisionRecord, 'side' | 'migration' | 'machine' | 'peer'> & {
-  /** The process that runs the machine, where another one only moves it. */
+  /** The process that runs the machine, if another process only moves it. */
   guest?: GuestRecord;
   /** See `DecisionRecord`. */
   wasPaused?: boolean;
@@ -173,7 +173,8 @@ export class DecisionMemory implements DecisionLog {
 }
 
 /**
- * Resolves when the record would survive a crash of the host, as far as its disk can tell; else the older one stands.
+ * Resolves when the record would survive a crash of the host, as far as its disk can tell; on failure the older record
+ * stays.
  * @throws EnvironmentError
  */
 export async function writeRecord(path: string, value: DecisionRecord): Promise<void> {
@@ -187,7 +188,7 @@ export async function writeRecord(path: string, value: DecisionRecord): Promise<
     await syncFolder(dirname(path));
   } catch (error) {
     // The new record can be read already, though a crash may bring the older one back. No process has acted on it yet;
-    // if it can't be taken back, it stands.
+    // if it can't be taken back, it stays.
     if (await takeBack(path, before)) throw EnvironmentError.from(error, `write down the decision in ${path}`);
   }
 }
@@ -215,8 +216,8 @@ async function takeBack(path: string, before: string | undefined): Promise<boole
 }
 
 /**
- * Makes a record durable as it stands: its process may have been killed while it wrote, and a crash of the host would
- * then bring back the older one, after a process has acted on this one. @throws EnvironmentError for a disk that fails
+ * Makes a record durable as it is. Its process may have been killed while it wrote; a crash of the host could then
+ * bring back the older record, after a process has acted on this one. @throws EnvironmentError for a disk that fails
  */
 export async function keepRecord(path: string): Promise<void> {
   const file = await world.disk.open(path, 'r').catch(() => undefined);

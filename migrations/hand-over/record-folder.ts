@@ -12,7 +12,7 @@ export function stateFolder(): string {
   return join(isAbsolute(own) ? own : join(homeFolder(), '.local', 'state'), 'savkit');
 }
 
-/** A user may have none: containers run as user numbers without an entry in the list of users. */
+/** A user may have no home: containers run as user numbers without an entry in the list of users. */
 function homeFolder(): string {
   try {
     const found = homedir();

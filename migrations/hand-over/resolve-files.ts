@@ -22,7 +22,7 @@ export interface RecordsAtHand {
   peerEnded: boolean;
 }
 
-/** The records as they were, and the outcome by them. */
+/** The records as they were, and the outcome that follows from them. */
 export interface ResolvedRecords {
   own: DecisionRecord;
   peer: DecisionRecord | undefined;
@@ -30,8 +30,8 @@ export interface ResolvedRecords {
 }
 
 /**
- * Finds who may run the machine of a migration that broke, and writes that into the records at hand, where waiting
- * processes read it.
+ * Decides which side may run the machine of a broken migration, and writes the decision into the given records, where
+ * waiting processes read it.
  * @throws UsageError `other-record`, FormatError `bad-record`, EnvironmentError
  */
 export function resolveRecordFiles(records: RecordsAtHand): Promise<ResolvedRecords> {

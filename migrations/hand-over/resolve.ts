@@ -15,15 +15,15 @@ export interface TargetKnown {
   decision: TargetDecision | 'unknown';
   /** Whether the process of that side still runs. */
   alive: boolean | 'unknown';
-  /** Number of the connection of that decision; absent where that is not on record. */
+  /** Number of the connection of that decision; absent if it is not on record. */
   attempt?: number;
 }
 
 /** Answer to the question which side may run the machine. */
 export interface Resolution {
-  /** The one side where the machine runs, or may be started. */
+  /** The only side where the machine runs, or may be started. */
   survivor: 'source' | 'target' | 'undecided';
-  /** Decisions to be written down in this order: first by the side that gives up, then by the one that runs. */
+  /** Decisions to be written down in this order: first of the side that gives up, then of the side that runs. */
   write: { side: 'source' | 'target'; decision: SourceDecision | TargetDecision }[];
   /** One line for people. */
   because: string;
@@ -38,8 +38,8 @@ const OLD_COPY =
 /**
  * Decides which side may run the machine, from the records of both; a pure function. The source's record `handed-over`
  * is the decision: before it the machine is the source's, after it the target's, unless the target has recorded for
- * good that it gave up. Records that a living process may still change settle nothing, nor do older copies of them. The
- * final records `kept`, `done`, `started` and `gave-up` count in copies, too.
+ * good that it gave up. Records that a living process may still change settle nothing, and neither do older copies of
+ * them. The final records `kept`, `done`, `started` and `gave-up` count in copies, too.
  */
 export function resolve(source: SourceKnown, target: TargetKnown): Resolution {
   if (target.decision === 'started') {
@@ -84,7 +84,7 @@ function notHandedOver({ alive }: SourceKnown, target: TargetKnown): Resolution 
 
 /**
  * Whether the source has decided on a later connection than the record's: with another process of the target, or with
- * this one in another state.
+ * the same one in another state.
  */
 function isOlder({ attempt: ready = 0 }: TargetKnown, { attempt: decided = 0 }: SourceKnown): boolean {
   return ready !== 0 && ready < decided;

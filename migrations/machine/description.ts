@@ -65,7 +65,7 @@ const qemuShape = record({
   accelerator: text(32),
   /** Names and types of the devices that were plugged in by name, in the order of QEMU's list. */
   devices: list(record({ name: text(256), type: text(256) }), 1024),
-  /** Block nodes that hold writes of the guest: both sides need them. */
+  /** Block nodes that the guest can write to, which both sides need. */
   disks: list(record({ node: text(256), device: text(256), bytes: integer(0, Number.MAX_SAFE_INTEGER) }), 256),
 });
 /** A guest of QEMU. */
@@ -81,7 +81,9 @@ export const descriptionShape: Shape<MachineDescription> = (value) =>
 /** Payload of frame `describe`. */
 export const describeShape = record({ description: descriptionShape, rest: bytes(MAX_DESCRIPTION) });
 
-/** Fields that must be equal on both sides. QEMU's version is none of them: another version may take a machine over. */
+/**
+ * Fields that must be equal on both sides. QEMU's version is not among them: another version may take a machine over.
+ */
 const SINGLE = {
   virtualbox: ['release', 'cpus', 'pgmVersion'],
   qemu: ['machineType', 'accelerator', 'cpus'],

@@ -4,7 +4,7 @@ import type { MachineDescription } from './description.ts';
 import type { PageHashes } from './page-hashes.ts';
 import type { PageSet } from './page-set.ts';
 
-// Interfaces that a migration needs of a machine. Pages are numbered through all regions, see PageSpace.
+// Interfaces that migrations use of a machine. Pages are numbered through all regions, see PageSpace.
 
 /** Access to memory by lists of pages; neighbouring pages are copied in one piece. */
 export interface PageAccess {
@@ -16,7 +16,7 @@ export interface PageAccess {
    */
   readPages(pages: Uint32Array, count: number, target: Uint8Array, at: number, held: Uint8Array): number;
   /**
-   * Sets `hashes` to those of memory as it is now, by threads of its own. Without this method, `MemoryHasher` does so.
+   * Sets `hashes` to the hashes of present memory, by threads of its own. Without this method, `MemoryHasher` does so.
    */
   hashMemory?(hashes: PageHashes): Promise<void>;
   /**
@@ -47,8 +47,8 @@ export interface SourceMachine extends PageAccess {
   /** Description of the machine, without its contents. */
   readonly description: MachineDescription;
   /**
-   * Copies the machine's disks to the target's while the machine runs, on each link anew. Afterwards both stay equal
-   * until `pause` has resolved. @throws SavkitError
+   * Copies the machine's disks to the target's while the machine runs, on each link anew. Afterwards both copies stay
+   * equal until `pause` has resolved. @throws SavkitError
    */
   copyDisks?(way: DiskWay): Promise<void>;
   /**
@@ -73,13 +73,13 @@ export interface SourceMachine extends PageAccess {
   readonly isPaused: boolean;
   /**
    * Work that shortens the downtime; to be called just before `pause`, while the machine runs.
-   * @returns whether that took so long that another round is due
+   * @returns whether the work took so long that another round is due
    * @throws SavkitError
    */
   readyToPause?(): Promise<boolean>;
   /**
    * Resolves when nothing writes to memory any more. Until `resume` or `release`, either nobody else can start the
-   * machine, or `stillStands` tells of it.
+   * machine, or `stillStands` reports it.
    */
   pause(): Promise<void>;
   /** Undoes `pause`: the machine goes on if it ran before. @throws SavkitError if it stands still for good */
@@ -113,7 +113,7 @@ export interface TargetMachine extends PageAccess {
   /** Fills a page with zeros. @param page number in the machine's page space */
   zeroPage(page: number): void;
   /**
-   * Prepares memory for later pages, for about a millisecond; called while there is nothing else to do.
+   * Prepares memory for later pages, for about a millisecond; called in idle moments.
    * @returns whether another call would help
    */
   readyMemory?(): boolean;
@@ -134,7 +134,7 @@ export interface TargetMachine extends PageAccess {
   discard(): void;
 }
 
-/** Makes the machines that descriptions ask for, or throws the reason. */
+/** Makes machines by their descriptions, or throws the reason for a refusal. */
 export interface TargetHost<M extends TargetMachine = TargetMachine> {
   /** Pages that a machine may have here. */
   readonly maxPages: number;

@@ -48,7 +48,7 @@ function eventsOf(table: TransitionTable<string, string>): string[] {
   return [...new Set(statesOf(table).flatMap((state) => Object.keys(table[state])))];
 }
 
-/** `next_source(state, event, next)`: `nothing` where the event is refused. */
+/** `next_source(state, event, next)`: `nothing` if the event is refused. */
 function transitions(side: string, letter: string, table: TransitionTable<string, string>): string {
   const rows = statesOf(table).flatMap((state) =>
     Object.entries(table[state]).map(

@@ -10,14 +10,14 @@ import { readOnePage } from './one-page.ts';
 import type { SentPages } from './sent-pages.ts';
 import type { Zstd } from './zstd.ts';
 
-/** A page that was sent this often has its content kept, so that only its changes are sent next time. */
+/** Number of times a page is sent before its content is kept, so that only changes are sent from then on. */
 const HOT = 1;
 
 /** Offsets of the contents of a frame's pages, by slot. Hashes have the same slots, and one more for pages of zeros. */
 const SLOTS = pageOffsets(FRAME_PAGES, PLAIN_AT);
 const NO_SLOT = FRAME_PAGES;
 
-/** Bytes above which a delta saves too little to be worth its time. */
+/** Size of a delta, in bytes, above which it saves too little for its time. */
 const DELTA_LIMIT = (PAGE_SIZE * 3) / 4;
 
 const HEAD = pagesHead.offsets;
@@ -38,7 +38,7 @@ export function noCounts(): CodecCounts {
 
 /** Builds frames of pages in place: reads, hashes, chooses a codec for each page, closes the gaps. */
 export class PageEncoder {
-  /** Whether to compress pages that none of the cheap codecs takes. */
+  /** Whether to compress pages that no cheap codec takes. */
   compress = false;
   counts: CodecCounts = noCounts();
   readonly #machine: PageAccess;

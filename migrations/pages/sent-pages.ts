@@ -25,7 +25,7 @@ export class SentPages {
     this.#mask = slots - 1;
   }
 
-  /** Number of pages that are not zeros at the target; each call counts anew, 1 ms per GiB. */
+  /** Number of pages that are not zero at the target; each call counts anew, which takes 1 ms per GiB. */
   get contentPages(): number {
     let count = 0;
     for (let page = 0; page < this.hashes.pageCount; page++) if (!this.hashes.isZero(page)) count++;
@@ -45,7 +45,7 @@ export class SentPages {
     return page >= 0 && this.hashes.is(page, words, i) ? page : -1;
   }
 
-  /** The page's content at the target starts at `keptAt(page)` here; undefined when it was not kept. */
+  /** Bytes in which the page's content at the target starts at `keptAt(page)`; undefined if it was not kept. */
   keptContent(page: number): Uint8Array | undefined {
     const slot = page % KEPT_PAGES;
     return this.#keptPage[slot] === page + 1 ? this.#kept[Math.floor(slot / KEPT_CHUNK)] : undefined;
@@ -71,7 +71,7 @@ export class SentPages {
     if (this.#keptPage[slot] === page + 1) this.#keptPage[slot] = 0;
   }
 
-  /** Forgets all but the hashes, which the target has just told. */
+  /** Forgets all but the hashes, which the target has just sent. */
   restart(): void {
     this.#byHash.fill(0);
     this.#keptPage.fill(0);

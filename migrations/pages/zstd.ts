@@ -16,7 +16,7 @@ export const ZSTD_SOURCES: Record<'node' | 'zstd-napi', () => Promise<Zstd | und
   'zstd-napi': zstdOfPackage,
 };
 
-/** Undefined where there is none: pages are then sent uncompressed. */
+/** Undefined without a zstd: pages are then sent uncompressed. */
 export async function loadZstd(sources = Object.values(ZSTD_SOURCES)): Promise<Zstd | undefined> {
   for (const source of sources) {
     const zstd = await source();

@@ -2,9 +2,9 @@
 export interface SendingFigures {
   /** zstd is in use. */
   compresses: boolean;
-  /** The share of time in which neither side had anything to do but wait for the link, from 0 to 1. */
+  /** The share of time in which both sides only waited for the link, from 0 to 1. */
   waitingShare: number;
-  /** Packed size by size, where zstd was used; a guess where it never was. */
+  /** Packed size by size, as measured with zstd; a guess before the first use. */
   ratio: number;
   /** Bytes per second that have left. */
   rate: number;

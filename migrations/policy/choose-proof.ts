@@ -1,8 +1,8 @@
 /**
  * `full`: both sides hashed all memory while the machine stood still, and agree. `compared`: while the machine stood
- * still, the source compared all of its memory with what was sent; the target had hashed all of its own before, and
- * then each page that came. `audited`: both hashed all memory once while the machine ran; for writes since then, the
- * dirty tracking is trusted until the source's memory is looked through afterwards.
+ * still, the source compared all of its memory with the sent pages; the target had hashed all of its own before, and
+ * each page that arrived later. `audited`: both hashed all memory once while the machine ran; for writes since then,
+ * the dirty tracking is trusted until the source's memory is looked through afterwards.
  */
 export const PROOF_MODES = ['full', 'compared', 'audited'] as const;
 /** Proof that the machine arrived unchanged; see `PROOF_MODES`. */

@@ -47,8 +47,8 @@ const NEGLIGIBLE = 0.1;
 export const MIN_GUEST_SHARE = 1 / 64;
 
 /**
- * Reason to break a round off; undefined while it may go on. Where the time limit leads to a switch-over, the round is
- * completed first, which makes the downtime shorter.
+ * Reason to break a round off; undefined while it may go on. If the time limit leads to a switch-over, the round is
+ * completed first, which shortens the downtime.
  */
 export function whyBreakOff(elapsedMs: number, limits: MigrationLimits): string | undefined {
   return limits.onTimeLimit === 'cancel' && elapsedMs >= limits.timeLimitMs ? timeIsOver(limits) : undefined;
@@ -69,7 +69,7 @@ export function decideRound(figures: RoundFigures, limits: MigrationLimits): Rou
   if (elapsedMs >= limits.timeLimitMs) return atTimeLimit(figures, limits, decide);
   if (downtimeMs <= limits.stalledDowntimeMs) {
     if (dirtyPages === 0) return decide('switch-over', 'no pages are dirty: another round would be in vain');
-    // The first round's figures say little. Where the fixed part alone exceeds the limit, fewer pages are in vain.
+    // The first round's figures say little. If the fixed part alone exceeds the limit, fewer pages do not help.
     const isInVain = history.length > 0 && fixedMs > limits.maxDowntimeMs;
     if (isInVain && downtimeMs - fixedMs <= fixedMs * NEGLIGIBLE)
       return decide(

@@ -60,7 +60,7 @@ export function forecast(figures: ForecastFigures, limits: MigrationLimits): Mig
   const isFull = fullProofFits({ hashMs, otherMs, allowedMs: limits.maxDowntimeMs });
   const fixedMs = otherMs + (isFull ? hashMs : 0);
   const link = Math.min(figures.rate, limits.bandwidth);
-  // Pages are sent while others are made ready: the slower of the two counts.
+  // Pages are sent while others are encoded: the slower of both counts.
   const rate = Math.min(link, msPerPage > 0 ? (bytesPerPage * 1000) / msPerPage : link);
   const history: number[] = [];
   let pages = figures.contentPages;

@@ -7,7 +7,7 @@ import { MigrationError } from '../wire/migration-error.ts';
 export const NODE_PAGES = PAGE_SIZE / 8;
 
 /**
- * Hashes of the hashes of 512 pages each, as pairs of words; 0 where all of these hold zeros. 1 GiB of memory: 512
+ * Hashes of the hashes of 512 pages each, as pairs of words; 0 if all of these pages are zero. 1 GiB of memory: 512
  * nodes, under half a millisecond.
  */
 export function nodesOf({ words }: { words: Uint32Array }): Uint32Array {
@@ -27,14 +27,14 @@ export function nodesOf({ words }: { words: Uint32Array }): Uint32Array {
   return nodes;
 }
 
-/** The root over nodes: nodes of nodes, until there is one. */
+/** The root over nodes: nodes of nodes, until only one is left. */
 export function rootOf(nodes: Uint32Array): bigint {
   let level = nodes;
   while (level.length > 2) level = nodesOf({ words: level });
   return level.length === 0 ? 0n : new BigUint64Array(level.buffer, level.byteOffset, 1)[0];
 }
 
-/** Nodes that are not the same. @throws MigrationError when the trees are not of one machine */
+/** Nodes that differ. @throws MigrationError if the trees are not of one machine */
 export function differingNodes(own: Uint32Array, other: Uint32Array): number[] {
   if (own.length !== other.length)
     throw new MigrationError(

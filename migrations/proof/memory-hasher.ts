@@ -80,7 +80,7 @@ export class MemoryHasher {
   #hash(count: number, bytes: Uint8Array, take: (page: number, words: Uint32Array, i: number) => void): void {
     const held = this.#machine.readPages(this.#pages, count, bytes, 0, this.#held);
     this.#batch.hash(bytes, SLOTS, held);
-    // The hash of a page of zeros stands after those of the batch.
+    // The hash of a page of zeros follows the hashes of the batch.
     for (let i = 0, slot = 0; i < count; i++)
       take(this.#pages[i], this.#batch.words, this.#held[i] === 1 ? slot++ : BATCH);
   }

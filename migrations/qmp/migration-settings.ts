@@ -54,7 +54,7 @@ export async function setForDevicesOnly(
 ): Promise<void> {
   const wanted = memory === 'left-out' ? IGNORE_SHARED : PAUSE;
   const downtime = memory === 'stripped' ? { 'downtime-limit': NEVER } : {};
-  // The bandwidth comes first: by it a later savkit knows that these settings are savkit's.
+  // The bandwidth is set first, as a later savkit recognises savkit's settings by it.
   await qmp.execute('migrate-set-parameters', { 'max-bandwidth': UNLIMITED, ...downtime });
   await setCapabilities(
     qmp,
@@ -65,15 +65,15 @@ export async function setForDevicesOnly(
 }
 
 /**
- * `putBack` for a QEMU that an earlier savkit has left: only if it still has savkit's settings, as its owner may have
- * set others since.
+ * `putBack` for a QEMU that an earlier savkit has left, only if it still has savkit's settings: its owner may have
+ * changed them since.
  */
 export async function putBackIfLeft(qmp: QmpClient, former: MigrationSettings): Promise<void> {
   const { bandwidth } = await learnSettings((command, shape) => qmp.ask(command, shape));
   if (bandwidth === UNLIMITED) await putBack(qmp, former);
 }
 
-/** Sets a QEMU that waits for a guest to expect the memory that its stream has. */
+/** Sets capabilities of a QEMU that waits for a guest, by the memory that the stream holds. */
 export async function expectMemory(qmp: QmpClient, capabilities: readonly string[]): Promise<void> {
   const state = capabilities.includes(IGNORE_SHARED);
   await setCapabilities(qmp, [{ capability: IGNORE_SHARED, state }]);

@@ -8,7 +8,7 @@ import { QmpClient } from './qmp-client.ts';
 /** QEMU opens its socket within milliseconds; a large image, or a machine under load, takes seconds. */
 const START_MS = 60_000;
 const LOOK_MS = 10;
-/** Characters of QEMU's output that are kept, and those that an error shows. */
+/** Number of characters of QEMU's output that are kept, and that an error shows. */
 const HEARD = 4096;
 const SHOWN = 500;
 
@@ -115,7 +115,7 @@ export class QemuProcess {
     );
   }
 
-  /** Waits for QEMU's end, for a moment at most. @returns whether it has ended */
+  /** Waits a moment for QEMU's end. @returns whether it has ended */
   async hasEnded(withinMs = 1000): Promise<boolean> {
     await Promise.race([this.ended, sleep(withinMs, { keepsAlive: false })]);
     return this.isOver;

@@ -22,7 +22,7 @@ export async function keepReport(folder: string, report: MigrationReport): Promi
   await writeFileSink(reportPath(folder, report.migration), { force: true }, (sink) => sink.write(Buffer.from(text)));
 }
 
-/** The report of a migration; undefined where none was kept, or the file is none. */
+/** The report of a migration; undefined if none was kept, or the file is no report. */
 export async function readKeptReport(folder: string, migration: string): Promise<MigrationReport | undefined> {
   // Older versions kept none, and the target keeps none.
   const text = await readTextFile(reportPath(folder, migration), REPORT_LIMIT).catch(() => undefined);

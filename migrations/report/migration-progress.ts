@@ -7,7 +7,7 @@ const EVERY_MS = 100;
 /** The first pass over memory is most of the work; later rounds share the rest of the bar. */
 const FIRST_ROUND_SHARE = 0.8;
 
-/** Progress of a migration. Fractions never go backwards, whatever the guest dirties. */
+/** Progress of a migration. Fractions never decrease, even if the guest dirties pages. */
 export class MigrationProgress {
   readonly #pageCount: number;
   #round = 0;
@@ -62,7 +62,10 @@ export class MigrationProgress {
     return 1 - left + (left / 2) * ofRound;
   }
 
-  /** Time left if the guest goes on dirtying: each round is shorter by the ratio of the guest's rate to the link's. */
+  /**
+   * Time left if the guest goes on dirtying pages: each round is shorter by the ratio of the guest's rate to the
+   * link's.
+   */
   #longest(left: number, rate: number, bytesPerPage: number): number {
     const ratio = (this.#dirtyRate * bytesPerPage) / PAGE_SIZE / rate;
     const longest = ratio < 0.95 ? left / (1 - ratio) : (20 * this.#pageCount * bytesPerPage * 1000) / rate;

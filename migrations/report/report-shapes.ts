@@ -16,7 +16,7 @@ import type { LookBack, MigrationEvent, MigrationReport, ProgressFigures, ProofR
 
 // Shapes of JSON reports and events from another process that carries out a migration.
 
-/** A number; JSON has null for infinite ones and NaN. */
+/** A number; JSON has null for infinity and NaN. */
 export const figure: Shape<number> = (value) => orNull(number)(value) ?? Number.NaN;
 /** A name, or a line for people. */
 export const words = text(65_536);

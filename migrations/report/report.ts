@@ -56,13 +56,13 @@ export interface ProofReport {
  * were the same.
  */
 export interface LookBack {
-  /** Time that hashing it again took, in ms; none of it is downtime. */
+  /** Time of hashing memory once more, in ms; none of it is downtime. */
   ms: number;
   /** Names of the first pages with writes that never reached the target, where the machine runs without them. */
   lost: string[];
   /** Number of all lost pages. */
   lostPages: number;
-  /** Path where the machine was kept as it was, when pages were lost; else empty. */
+  /** Path of the file with the machine as it was here, if pages were lost; else empty. */
   keptIn: string;
 }
 
@@ -72,7 +72,10 @@ export interface DowntimePhases {
   stop: number;
   /** Until the last page had left. */
   pages: number;
-  /** With proof `full`: until this side had hashed its memory; before `pages` if hashing finds the dirty pages. */
+  /**
+   * With proof `full`: until this side had hashed its memory; this phase precedes `pages` if hashing finds the dirty
+   * pages.
+   */
   hash: number;
   /** Until registers, devices, states of pages and the seal had left. */
   rest: number;
@@ -92,14 +95,14 @@ export interface MigrationReport {
   machine: string;
   /** Side that has the machine; `undecided`: `resolve` finds out once the target can be asked. */
   outcome: 'handed-over' | 'kept' | 'undecided';
-  /** One line for people; empty where it was handed over. */
+  /** One line for people; empty if the machine was handed over. */
   because: string;
   /**
    * State of a machine that was kept: as it was before; standing still, as it could not be resumed; or its process has
    * ended. Null if it was not kept.
    */
   stays: 'as-it-was' | 'standing-still' | 'ended' | null;
-  /** Code of the error that ended it, such as `time-limit`; null where it was handed over. */
+  /** Code of the error that ended the migration, such as `time-limit`; null if the machine was handed over. */
   code: string | null;
   /** Pages sent in all; a page that was sent twice counts twice. */
   pages: number;
@@ -107,9 +110,9 @@ export interface MigrationReport {
   bytes: number;
   /** From the first link to the end. */
   totalMs: number;
-  /** From when the source stood still until it knew that the target ran. */
+  /** Time from the stop at the source until it knew that the target ran. */
   downtimeMs: number;
-  /** Number of times that it was stopped: once, and once more for each link that broke while it stood still. */
+  /** Number of stops of the machine: one, and one more for each link that broke during a stop. */
   stops: number;
   /** Phases of the downtime. */
   downtime: DowntimePhases;

@@ -6,7 +6,7 @@ import { type Happening, Timeline } from './timeline.ts';
 
 /** Turns of the event loop. Streams and promises need fewer, as nothing here waits for the system. */
 const QUIET_TURNS = 10;
-/** So much time passes at once where nobody waits for a moment of it. */
+/** Time that passes in one step while nothing waits for an earlier moment, in ms. */
 const STEP_MS = 1000;
 
 /**

@@ -1,7 +1,7 @@
 import { FRAME_HEADER_SIZE, FRAME_MAGIC, type FrameName, frameHeader, frameOfType } from '../wire/frames.ts';
 import type { HostName, Incident, IncidentTime } from './scenario.ts';
 
-/** Counts happenings, frames and disk operations of a play, and reports each incident when its count is reached. */
+/** Counts events, frames and disk operations of a play, and reports each incident when its count is reached. */
 export class IncidentClock {
   readonly #counts = { happenings: 0, frames: 0, disk: { source: 0, target: 0 } };
   readonly #framesOf = new Map<FrameName, number>();
@@ -42,7 +42,7 @@ export class IncidentClock {
     if (this.#left.size > 0) this.#report((at) => at.after === what && at.count === count);
   }
 
-  /** Incidents some disk operations after a frame get their absolute count when the frame comes. */
+  /** Incidents some disk operations after a frame get their absolute count when the frame arrives. */
   #scheduleWorks(name: FrameName, count: number): void {
     for (const incident of this.#left) {
       const { at } = incident;

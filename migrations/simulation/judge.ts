@@ -116,7 +116,7 @@ export function leftFaults(play: Play): string[] {
     const process = play[name];
     if (process && !process.isGone) {
       for (const path of process.files.openFiles) faults.push(`the ${name} has left ${path} open`);
-      // A source that asks for ever after a frame was changed has a timer, or is asking.
+      // A source that asks for ever after a changed frame has a timer, or a query under way.
       const mayWait = play.had.has('lie') && !play.isSourceDone;
       if (process.sockets.size > 0 && !mayWait) faults.push(`the ${name} has ${process.sockets.size} connections open`);
       if (process.timers.size > 0 && !mayWait) faults.push(`the ${name} waits for ${process.timers.size} timers`);
@@ -156,7 +156,7 @@ export async function recordFaults(play: Play): Promise<string[]> {
   return faults;
 }
 
-/** An audit lets a missed write pass, and reports it afterwards; a source that has ended by then cannot. */
+/** An audit lets a missed write pass and reports it afterwards, unless the source has ended by then. */
 function forgiven({ scenario, report, source }: MachinePlay, faults: string[]): string[] {
   const isNamed = (report?.proof?.afterwards?.lostPages ?? 0) > 0 || source?.isGone === true;
   const isAudited = report ? report.proof?.mode === 'audited' : scenario.proof !== 'full' && !scenario.compares;

@@ -1,4 +1,4 @@
-/** A fault put into the code on purpose: in this file of `dist`, this text becomes that. */
+/** A fault put into the code on purpose: in a file of `dist`, one text is replaced by another. */
 export interface Mutation {
   name: string;
   /** Campaign that finds the fault; default: migrations. */

@@ -76,7 +76,7 @@ export class Network implements Carrier {
     return wait + latencyMs + this.#random.below(1000 * jitterMs + 1) / 1000;
   }
 
-  /** Breaks all connections now. @param heardBy side that notices; the other one waits */
+  /** Breaks all connections now. @param heardBy side that notices; the other side waits */
   cut(heardBy: 'both' | 'source' | 'target'): void {
     for (const [source, target] of [...this.#pairs]) {
       source.cutOff();
@@ -91,7 +91,7 @@ export class Network implements Carrier {
     this.#partedUntil = this.timeline.now + ms;
   }
 
-  /** By when all has arrived that is on its way, however long nothing got through. */
+  /** Time by which all bytes under way have arrived, however long nothing got through. */
   get clearAt(): number {
     const { latencyMs, jitterMs } = this.#link;
     return Math.max(this.#partedUntil, this.#freeAt.source, this.#freeAt.target) + latencyMs + jitterMs;

@@ -61,7 +61,7 @@ export class Operators {
 
   /** Asks on one host. @param which copy of the other side's record: one made now, the last one, or none */
   async ask(host: HostName, which: 'fresh' | 'any' | 'none'): Promise<void> {
-    // `isCalm` as of now: a question from before may still fail from troubles that cease meanwhile.
+    // `isCalm` is read now, as a question may fail from troubles that cease meanwhile.
     const { hosts, timeline, isCalm } = this.#play;
     if (!hosts[host].isUp || !hosts[host].files.names.has(this.#play.recordOf(host))) return;
     if (which === 'fresh') this.copy(OTHER[host]);

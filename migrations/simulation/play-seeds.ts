@@ -41,7 +41,7 @@ interface Game<S, V> {
 /**
  * Plays seeds one after the other, and prints faults, each with the smallest scenario that shows it; sets the exit
  * code.
- * @returns numbers of plays and of those with faults, and plays a second of processor time
+ * @returns number of plays, number of plays with faults, and plays a second of processor time
  */
 export async function playSeeds<S, V extends Verdict>(
   values: SeedValues,

@@ -50,7 +50,7 @@ export abstract class Play<M extends TargetMachine = TargetMachine> implements S
   readonly #incidents: IncidentClock;
   /** The process that migrates the machine. */
   protected migrating: SimulatedProcess | undefined;
-  /** The receiver that was told that its machine stays at the source. */
+  /** Receiver that was told that its machine stays at the source. */
   #refused: Receiver<M> | undefined;
   #disk: Extract<Incident, { kind: 'disk' }> | undefined;
   #diskWorks = 0;
@@ -101,7 +101,7 @@ export abstract class Play<M extends TargetMachine = TargetMachine> implements S
     for (const host of Object.values(this.hosts)) if (!host.isUp) host.restart();
     this.#startTargetAgain();
     this.becomeCalm();
-    // Operators ask only once no process is stopped any more, and nothing is on its way: the target may promise yet.
+    // Operators ask only once no process is stopped and nothing is under way: until then, the target may still promise.
     const wake = Math.max(clearAt, ...[this.source, this.target].map((process) => process?.stoppedUntil ?? 0));
     if (wake > this.timeline.now) await this.timeline.run(() => false, wake - this.timeline.now + 1);
     const waits = () => !this.isSourceDone || this.receiver?.hasPromised === true;
@@ -121,8 +121,8 @@ export abstract class Play<M extends TargetMachine = TargetMachine> implements S
   }
 
   /**
-   * The target waits although it was told that its machine stays. A stopped target is no fault: it may have given the
-   * link up before it read that.
+   * The target waits although it was told that its machine stays. A target that was stopped is no fault: it may have
+   * given the link up before it read the message.
    */
   get #waitsInVain(): boolean {
     const wasTold = this.receiver === this.#refused && !this.had.has('lie') && !this.had.has('stop');
@@ -278,8 +278,8 @@ export abstract class Play<M extends TargetMachine = TargetMachine> implements S
   }
 
   /**
-   * Ends a process. A user starts a target again that was waiting for a machine; a source starts again after somebody
-   * has asked.
+   * Ends a process. A user restarts a target that was waiting for a machine; a source is restarted after somebody has
+   * asked which side has the machine.
    */
   #end(trouble: Extract<Incident, { kind: 'kill' | 'crash' }>): void {
     const host = this.hosts[trouble.host];

@@ -8,8 +8,8 @@ import type { FrameName } from '../wire/frames.ts';
 export type HostName = 'source' | 'target';
 
 /**
- * Time of an incident: after a count of happenings, operations of a host's disk, or frames; some ms after the count-th
- * frame of a name, or some disk operations of a host after it.
+ * Time of an incident: after a number of events, of operations of a host's disk, or of frames; or some ms, or some disk
+ * operations of a host, after the nth frame of a name.
  */
 export type IncidentTime =
   | { after: 'happenings'; count: number }
@@ -107,8 +107,8 @@ export function drawScenario(seed: number): Scenario {
 }
 
 /**
- * A scenario with troubles in the moments that decide who has the machine: these are few, and troubles drawn from all
- * moments seldom meet two of them.
+ * A scenario with troubles in the moments that decide which side has the machine. Such moments are few, and troubles
+ * drawn from all moments seldom hit two of them.
  */
 export function drawAimedScenario(seed: number): Scenario {
   const scenario = drawScenario(seed);

@@ -49,7 +49,7 @@ export class SimulatedMachine extends PlainMachine {
     return new SimulatedMachine(guest, process, safe);
   }
 
-  /** Makes the machine this side's; it runs unless its user has paused it. */
+  /** Takes the machine over; it runs unless its user has paused it. */
   #own(): void {
     this.#guest.take(this);
     if (this.isPaused) return;
@@ -137,8 +137,8 @@ export class SimulatedMachine extends PlainMachine {
   }
 
   /**
-   * Carries out the guest's writes up to now. Only its own process sees a machine, and calls this before anything
-   * happens in it; an event for each tick would be most of all events.
+   * Carries out the guest's writes up to now. Only the machine's own process sees it, and calls this before anything
+   * happens there. An event for each tick would outnumber all others.
    */
   catchUp(now: number): void {
     this.#pulse.catchUp(

@@ -15,7 +15,7 @@ export const RECORDS = '/records';
 export interface Surroundings {
   readonly timeline: Timeline;
   readonly random: Random;
-  /** The PID of a process that has ended is given to the next one. */
+  /** The PID of an ended process is given to the next one. */
   readonly givesNumbersAgain: boolean;
   /** Called before each disk operation. @returns the system's code where it fails */
   diskFault(host: SimulatedHost, work: DiskWork, path: string): string | undefined;

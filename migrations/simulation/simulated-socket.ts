@@ -18,7 +18,7 @@ export interface SocketOwner extends Subject {
 /** The network between two sockets. */
 export interface Carrier {
   readonly timeline: Timeline;
-  /** Frames that arrive in place of one, and how long they take; undefined when the link breaks instead. */
+  /** Frames that arrive in place of one, with their delays; undefined when the link breaks instead. */
   carry(bytes: Buffer, from: SimulatedSocket): { frames: Buffer[]; ms: number } | undefined;
   /** Time that the end or the reset of a connection takes to arrive, in ms. */
   latency(): number;

@@ -10,7 +10,7 @@ export interface Subject {
 export interface Happening {
   at: number;
   order: number;
-  /** The process that it happens to, unless that is gone. Absent for the world itself. */
+  /** The process to which it happens, unless the process is gone. Absent for the world itself. */
   to: Subject | undefined;
   work: () => void;
   isOff: boolean;
@@ -21,7 +21,7 @@ export interface Happening {
 /** Time that a look at the clock takes, so that a loop which waits for a time ends. */
 const LOOK_MS = 0.0005;
 
-/** Virtual time: one thing happens after the other, each in its process, and time passes in between only. */
+/** Virtual time: things happen one after the other, each in its process, and time passes only in between. */
 export class Timeline {
   /** Milliseconds from the start. */
   now = 0;
@@ -62,7 +62,7 @@ export class Timeline {
     return new Promise((resolve, reject) => {
       const goOn = () => {
         try {
-          // All that follows at once, in promises and streams, belongs to the same process.
+          // All work that follows at once, in promises and streams, belongs to the same process.
           if (this.#happens(isOver, end)) afterPromises(noteAndGoOn);
           else resolve();
         } catch (error) {
@@ -138,7 +138,7 @@ const TURNS = 32;
 let turnsToCome = 0;
 const waiting: (() => void)[] = [];
 
-/** Does something as soon as nothing is left to do in promises and streams. */
+/** Runs work as soon as promises and streams have nothing left to do. */
 function afterPromises(work: () => void): void {
   waiting.push(work);
   if (turnsToCome >= waiting.length) return;

@@ -11,10 +11,10 @@ import { type LinkOptions, SourceLink } from './source-link.ts';
 const ASK_EVERY_MS = 500;
 
 /**
- * Asks the target again and again whether it runs a machine that was handed over to it, and tells it once more to run
- * the machine if it still waits. A person may write the answer into this side's record in between (`savkit migrate
+ * Asks the target again and again whether it runs a machine that was handed over, and repeats the order to run the
+ * machine if it still waits. A person may write the answer into this side's record in between (`savkit migrate
  * --resolve`).
- * @returns undefined when the signal ended the asking
+ * @returns undefined if the signal ended the queries
  */
 export async function askUntilDecided(
   options: LinkOptions,

@@ -8,7 +8,7 @@ export class LinkPacer {
   /** Time at which all bytes so far will have gone out, at the bandwidth. */
   #free = 0;
 
-  /** Waits until `bytes` more may go out. @returns how long that took, in ms */
+  /** Waits until `bytes` more may go out. @returns duration of the wait, in ms */
   async take(bytes: number, bandwidth: number, signal?: AbortSignal): Promise<number> {
     if (!Number.isFinite(bandwidth)) return 0;
     const now = clock();

@@ -53,7 +53,7 @@ export async function measureMachine(
       await machine.takeDirty(dirty);
       const took = clock() - start - began;
       lookMs = Math.min(lookMs, took);
-      // A search reads an average page in the middle of its time.
+      // On average, a search reads a page after half of its time.
       curve.push({ ms: began + took / 2, pages: dirty.size });
     }
     const { contentPages, ...perPage } = await samplePages(machine, pageCount, rate, compression);

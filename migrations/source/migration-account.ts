@@ -75,7 +75,7 @@ export class MigrationAccount {
     this.#report.proof = proof;
   }
 
-  /** To be called when the target has the machine: the downtime ends. */
+  /** To be called when the target has the machine, at the end of the downtime. */
   handedOver(): void {
     this.#report.outcome = 'handed-over';
     this.downtime.note('start');

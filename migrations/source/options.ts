@@ -38,8 +38,8 @@ export interface MigrateOptions {
    */
   stopAsking?: AbortSignal;
   /**
-   * Saves the machine as it stands, and gives the path. Called after the hand-over when the target turns out to lack
-   * some of the machine's writes. Its error goes into the report.
+   * Saves the machine as it is here. @returns the path. Called after the hand-over if the target turns out to lack some
+   * of the machine's writes. An error goes into the report.
    */
   keepAsItWas?: () => Promise<string>;
   /** Called for each step of the way. */

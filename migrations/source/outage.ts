@@ -22,7 +22,7 @@ export class Outage {
     this.#retryAfterMs = retryAfterMs;
   }
 
-  /** A link was made. @param hashes of the target's memory, as it says */
+  /** To be called when a link was made. @param hashes of the target's memory, from the target */
   linked(hashes: PageHashes): void {
     this.#linkSince = clock();
     const memory = xxh64(new Uint8Array(hashes.words.buffer));
@@ -31,14 +31,14 @@ export class Outage {
   }
 
   /**
-   * Pages were sent over the present link, and the target has taken none: the link counts as broken, however long it
-   * lasts.
+   * To be called when pages were sent over the present link and the target has taken none: the link counts as broken,
+   * however long it lasts.
    */
   isStuck(): void {
     this.#linkSince = undefined;
   }
 
-  /** The link is lost. @returns ms until the next one may be tried; undefined when the time limit is over */
+  /** To be called when the link is lost. @returns ms until the next attempt; undefined when the time limit is over */
   retryIn(): number | undefined {
     const now = clock();
     // A link that lasted as long as the time limit was good, even if the guest had nothing to send.

@@ -2,8 +2,7 @@
 const MAX_VAIN_LINKS = 3;
 
 /**
- * Ends a migration that goes on beyond its time limit, because it is not to be cancelled then, but makes no progress:
- * over links that break, it could go on for ever.
+ * Ends a migration that may exceed its time limit but makes no progress: over breaking links it could go on for ever.
  */
 export class Overtime {
   #most = 0;

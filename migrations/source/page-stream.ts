@@ -74,13 +74,13 @@ export class PageStream {
     this.inbox.interrupt(error);
   }
 
-  /** @throws LinkError for a target that only gives signs of life */
+  /** @throws LinkError for a target that only sends signs of life */
   #takeAtOnce(frame: Frame): boolean {
     const patience = this.channel.timeOuts.frame * PATIENCE;
     if (clock() - this.#waitsSince > patience) throw LinkError.silent(patience, 'that it takes pages');
     if (frame.name !== 'credit') return false;
     const { bytes, busy } = readHead(frame, 'credit').head;
-    // Claims of more bytes than were sent are cut, so that they do not enlarge the window.
+    // A claim of more bytes than were sent is cut, so that it does not enlarge the window.
     const consumed = Math.min(bytes, this.#inFlight);
     this.#inFlight -= consumed;
     this.#taken += consumed;

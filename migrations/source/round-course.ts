@@ -94,7 +94,7 @@ export class RoundCourse {
   #decide(counts: RoundCounts, dirtyPages: number, ms: number): RoundDecision {
     const { facts, limits, transfer, costs } = this.#departure;
     const { meter } = transfer;
-    // Pages that get dirty again are sent as deltas; so the last round that sent any shows the bytes per page.
+    // Pages that get dirty again are sent as deltas, so the last round with pages tells the bytes per page.
     this.#bytesPerPage = counts.pages > 0 ? counts.bytes / counts.pages : this.#bytesPerPage;
     const rate =
       ms > 0 && counts.bytes > 1e6

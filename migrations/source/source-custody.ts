@@ -10,7 +10,8 @@ import type { MigrationAccount } from './migration-account.ts';
 const WRITE_AGAIN_MS = 5000;
 
 /**
- * Decides at the source whether the machine runs: keeps the state of the hand-over, its record and the machine in step.
+ * Decides at the source whether the machine runs: keeps the state of the hand-over, its record and the machine
+ * consistent.
  */
 export class SourceCustody {
   #state: SourceState = 'sending';
@@ -30,14 +31,14 @@ export class SourceCustody {
     return this.#state;
   }
 
-  /** Writes down that the machine is here, and on its way. */
+  /** Writes down that the machine is here, and being migrated. */
   writeMigrating(): Promise<void> {
     return this.#write('migrating');
   }
 
   /**
-   * Records whether the machine is paused; to be called before savkit pauses it. If savkit is killed then, the machine
-   * stays paused, and the record tells whether it has to run again.
+   * Records whether the machine is paused; to be called before savkit pauses it. If savkit is killed during the pause,
+   * the machine stays paused, and the record tells whether it has to run again.
    */
   async writeHowItWas(): Promise<void> {
     const { isPaused } = this.#machine;

@@ -39,7 +39,7 @@ export class SourceLink {
   readonly capabilities: Capabilities;
   /** Whether the target runs the machine; otherwise it keeps the machine in a file. */
   readonly targetRuns: boolean;
-  /** Time that it took to write the machine's outline, in ms. */
+  /** Time of writing the machine's outline, in ms. */
   readonly restMs: number;
   /** The first failure to copy a disk. */
   diskFailure: SavkitError | undefined;
@@ -77,7 +77,7 @@ export class SourceLink {
   }
 
   /**
-   * Connects, and fills `hashes` with those of pages that the target has already.
+   * Connects, and fills `hashes` with the hashes of pages that the target has already.
    * @throws LinkError, PeerError for a target that refuses, UnsupportedError for one of other versions, MigrationError,
    * InterruptedError
    */

@@ -57,9 +57,9 @@ export class SourceSession {
   }
 
   /**
-   * Rounds until the policy says stop; then, where memory is too large to be hashed at rest, an audit and a last round.
-   * From here on the machine may stand still: a QEMU that hands out memory stops the guest by itself when all is out
-   * and the guest writes nothing.
+   * Rounds until the policy stops them; then, if memory is too large to be hashed at rest, an audit and a last round.
+   * The machine may stand still from then on: a QEMU that hands out memory stops the guest by itself when all pages are
+   * out and the guest writes nothing.
    */
   async #sendWhileRunning(): Promise<MemoryProof> {
     const { facts, transfer, account, costs } = this.#departure;
@@ -75,16 +75,18 @@ export class SourceSession {
     const proof = new MemoryProof(facts.machine, facts.space, transfer.sent, this.#proofMode);
     this.#proof = proof;
     account.proves(proof.report);
-    // Written while the guest runs: pages that it writes meanwhile go with a round.
+    // The record is written while the guest runs, so pages that it writes meanwhile are sent in a round.
     await this.#departure.custody.writeHowItWas();
     if (this.#proofMode === 'audited') await this.#audit(proof);
-    // Pages that these rounds miss show when all memory is compared at rest; comparing it before, too, would save
+    // Pages that these rounds miss are found when all memory is compared at rest; an earlier comparison would save
     // little.
     if (this.#proofMode === 'compared') await this.#rounds.send(AfterRound.AUDIT, 'switch-over');
     return proof;
   }
 
-  /** Pages that the guest writes while it is readied go with another round, so it need not stand still for them. */
+  /**
+   * Pages that the guest writes during the preparation are sent in another round, so it need not stand still for them.
+   */
   async #readyToPause(): Promise<void> {
     const { facts, transfer } = this.#departure;
     if (!(await facts.machine.readyToPause?.())) return;
@@ -103,8 +105,8 @@ export class SourceSession {
   }
 
   /**
-   * To be called when the machine stands still: sends the dirty pages, those whose writes were not noted, and the rest
-   * of the machine, without waiting in between.
+   * To be called when the machine stands still: sends the dirty pages, pages with unnoticed writes, and the rest of the
+   * machine, without waiting in between.
    */
   async #sendAtRest(proof: MemoryProof): Promise<void> {
     const { facts, transfer, account } = this.#departure;
@@ -158,7 +160,8 @@ export class SourceSession {
   }
 
   /**
-   * The target compares; pages that differ are sent again, until none does. @throws SavkitError when that does not help
+   * The target compares; differing pages are sent again, until none differs. @throws SavkitError when that does not
+   * help
    */
   async #resendUntilEqual(proof: MemoryProof): Promise<void> {
     for (let seals = 1; ; seals++) {
@@ -178,7 +181,7 @@ export class SourceSession {
     this.#departure.account.tell({ event: 'proved', proof: proof.report });
   }
 
-  /** @returns the pages that differ; undefined when none do, and the target is ready */
+  /** @returns the differing pages; undefined when none differs, and the target is ready */
   async #takeAnswer(proof: MemoryProof): Promise<PageSet | undefined> {
     const { inbox } = this.#link.control;
     const differing = new PageSet(this.#departure.facts.space.pageCount);

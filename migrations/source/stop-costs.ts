@@ -41,10 +41,7 @@ export class StopCosts {
     this.#writeMs = ms;
   }
 
-  /**
-   * Begins anew with another link, for which the figures of the one before do not hold. @param restMs time to write the
-   * rest
-   */
+  /** Begins anew with another link, for which the old figures do not hold. @param restMs time to write the rest */
   beginLink(restMs: number): void {
     this.#restMs = restMs;
     this.#rttMs = Number.POSITIVE_INFINITY;
@@ -68,7 +65,7 @@ export class StopCosts {
     return this.#otherMs + (this.chooseProof() === 'full' ? this.#hashMs : 0);
   }
 
-  /** @param downtimeMs expected downtime of a machine that is moved at any cost: hashing may double it at most */
+  /** @param downtimeMs expected downtime of a machine that is moved at any cost; hashing may at most double it */
   chooseProof(downtimeMs = 0): ProofReport['mode'] {
     const { limits, facts } = this.#parts;
     const { proof = 'auto' } = facts.options;

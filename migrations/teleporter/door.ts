@@ -11,9 +11,9 @@ import type { RelayKey } from './relay-key.ts';
 
 /** Connections that may wait while another one is served. */
 const QUEUE_LIMIT = 16;
-/** Time after which a silent peer is cut off if others wait; if none waits, it has longer. */
+/** Time after which a silent peer is cut off if others wait; otherwise it has longer. */
 const SILENCE_MS = 10_000;
-/** Waiting goes in steps of this, since timers take at most 2^31 - 1 ms. */
+/** Length of one step of a wait, since timers take at most 2^31 - 1 ms. */
 const WAIT_STEP_MS = 60_000;
 
 export interface DoorOptions {
@@ -23,7 +23,7 @@ export interface DoorOptions {
   onRefused?: OnRefused;
 }
 
-/** Hands out the connections of a gate one by one, those from other addresses than the last one first. */
+/** Hands out the connections of a gate one by one; connections from other addresses than the last one's come first. */
 export class Door {
   readonly #waiting: { socket: Socket; name: string }[] = [];
   /** The last connection that was handed out, with its origin and time. */

@@ -9,8 +9,8 @@ import { KIB } from '../../formats/sizes.ts';
 import { MigrationError } from '../wire/migration-error.ts';
 import type { Peer } from './peer.ts';
 
-// The frames in which a saved-state stream travels between the command `load` and its second answer. Their borders mean
-// nothing within the stream.
+// The frames in which a saved-state stream travels between the command `load` and its second answer. Their borders have
+// no meaning in the stream.
 
 /** Source: Teleporter.cpp, TELEPORTERTCPHDR_MAGIC. */
 export const FRAME_MAGIC = 0x19471205;
@@ -25,8 +25,8 @@ export const FRAME_LIMIT = 0x00fffff8;
 const END_OF_STREAM = 0;
 const CANCELLED = 0xffffffff;
 /**
- * Content of the frames that we send, like VirtualBox's blocks. A target answers only between frames, so they should be
- * short.
+ * Content of frames that savkit sends, like VirtualBox's blocks. A target answers only between frames, so they should
+ * be short.
  */
 export const FRAME_SIZE = 64 * KIB;
 
@@ -58,7 +58,7 @@ export class FrameSource implements ByteSource {
   ended = false;
   readonly #peer: Peer;
   readonly #copy: ByteSink | undefined;
-  /** The header read last; of a frame that is not understood, nothing else was read. */
+  /** The header read last; nothing else was read of a frame that is not understood. */
   readonly header = new Uint8Array(FRAME_HEADER_SIZE);
   /** Bytes left of the current frame. */
   #left = 0;
@@ -100,7 +100,7 @@ export class FrameSource implements ByteSource {
     while (await this.read(scratch));
   }
 
-  /** Whether there is content to read; takes the next header when the last frame is used up. */
+  /** Whether there is content to read; reads the next header when the last frame is used up. */
   async #inFrame(): Promise<boolean> {
     if (this.#left > 0) return true;
     if (this.ended) return false;

@@ -33,7 +33,7 @@ export class PassObserver {
   #passStart = this.#start;
   #passOffset = 0;
 
-  /** @param onChange called from time to time with the figures; the object goes on changing */
+  /** @param onChange called from time to time with the figures, an object that goes on changing */
   constructor(onChange: (figures: StreamFigures) => void = () => {}) {
     this.#onChange = onChange;
   }

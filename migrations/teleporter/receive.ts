@@ -26,7 +26,7 @@ export interface ReceiveReport {
    * file is a copy.
    */
   end: 'handed-over' | 'declined';
-  /** The source's machine was paused, and so should this one be. */
+  /** The source's machine was paused, so this one should be, too. */
   paused: boolean;
   figures: StreamFigures;
   /**
@@ -38,7 +38,7 @@ export interface ReceiveReport {
   findings: Finding[];
 }
 
-/** Message for the source's user when we decline, shown as an error there. */
+/** Message for the source's user when this side declines; shown as an error there. */
 export const DECLINED =
   'savkit has a complete copy of this machine and declines the machine itself, as it was asked to. The machine ' +
   'goes on here.';
@@ -46,8 +46,8 @@ export const DECLINED =
 /**
  * Takes the state of a running machine from an authenticated source into a file.
  *
- * The stream is checked as it arrives. The file is committed when the machine is ours, or when the copy is complete; in
- * all other cases no part of it remains, and the machine stays at the source.
+ * The stream is checked as it arrives. The file is committed when the machine belongs to this side, or when the copy is
+ * complete; in all other cases no part of the file remains, and the machine stays at the source.
  * @throws SavkitError
  */
 export async function receiveState(peer: Peer, sink: FileSink, options: ReceiveOptions): Promise<ReceiveReport> {
@@ -58,7 +58,7 @@ export async function receiveState(peer: Peer, sink: FileSink, options: ReceiveO
     report = await checkStream(stream, observer, options.signal);
     streamEnd = clock();
     if (options.ending === 'decline') return { status: STATUS_NUMBERS.VERR_SSM_CANCELLED, text: DECLINED };
-    // Synced now, which is slow but must not fail later: after our acknowledgement the source releases its disks.
+    // Synced now, since this is slow and must not fail later: after the acknowledgement the source releases its disks.
     await sink.sync();
     return undefined;
   };
@@ -87,7 +87,7 @@ export async function receiveState(peer: Peer, sink: FileSink, options: ReceiveO
 
 /**
  * Puts a machine's file in its place.
- * @returns a warning about a file that is there, and may be lost: a refusal would leave the machine in two places
+ * @returns a warning about a file that may be lost in a crash; a refusal would leave the machine in two places
  * @throws EnvironmentError where there is no file
  */
 async function takeInto(sink: FileSink): Promise<Finding | undefined> {

@@ -31,15 +31,16 @@ export interface RelayReport {
 }
 
 export interface RelayOptions {
-  /** Gets the stream. A fault of it does not disturb the migration. */
+  /** Gets the stream. Its faults do not disturb the migration. */
   record?: ByteSink;
   onProgress?: (figures: StreamFigures) => void;
   onStep?: (step: string) => void;
 }
 
 /**
- * Carries one connection between a source and a target, and watches. All bytes pass unchanged, but for the size of
- * frames, which has no meaning. The relay never answers by itself: when it breaks, source and target see a broken link.
+ * Carries one connection between a source and a target, and watches it. All bytes pass unchanged, except for the size
+ * of frames, which has no meaning. The relay never answers by itself: when it breaks, source and target see a broken
+ * link.
  *
  * @param source its signal interrupts the relay, but not between a hand-over and its answer
  * @param target without a signal
@@ -109,8 +110,8 @@ class Relay {
   }
 
   /**
-   * A source that waits for no answer could have its stream recorded without the password, in front of the machine's
-   * own one. @throws MigrationError `unexpected`
+   * A source that does not wait for answers could have its stream recorded without the password, before the real
+   * machine's stream. @throws MigrationError `unexpected`
    */
   #expectTurn(command: Command | 'other'): void {
     const isAgain = command === 'load' && this.#hasStream;

@@ -18,7 +18,7 @@ import { verify } from '../../src/saved-state/verify/verify.ts';
 export interface ShipmentOptions {
   /** Send one plain state in place of the passes of a live save. */
   flatten?: boolean;
-  /** Version of the memory unit; default: that of the state, if targets can take it. */
+  /** Version of the memory unit; default: the state's, if targets can take it. */
   pgm?: number;
   /** Layout for states of pgm 6 to 9, which don't tell where ROMs and device memory are. */
   layout?: MachineLayout;

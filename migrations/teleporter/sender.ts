@@ -38,8 +38,8 @@ class TargetSpoke extends Error {}
 
 /**
  * Hands a machine over to a target that waits.
- * @throws SavkitError with the target's own words where it has sent any: UnsupportedError when the state does not fit
- * the target; EnvironmentError `hand-over-unknown` when the target may run the machine: the only failure after which it
+ * @throws SavkitError with the target's own words, if it has sent any: UnsupportedError when the state does not fit the
+ * target; EnvironmentError `hand-over-unknown` when the target may run the machine: the only failure after which it
  * must not be started here
  */
 export async function sendMachine(peer: Peer, options: SendOptions): Promise<void> {
@@ -78,7 +78,7 @@ class SendSession {
     await this.#expectAck('password');
   }
 
-  /** Sends a command that is answered at once; sends a cancel in its place where the user has cancelled. */
+  /** Sends a command that is answered at once, or a cancel in its place if the user has cancelled. */
   async send(command: Command): Promise<void> {
     await this.#cancelIfAsked();
     const step = command === 'load' || command === 'lock-media' ? command : 'hand-over';
@@ -127,7 +127,7 @@ class SendSession {
   }
 
   /**
-   * The reason for the end of the stream: the target's refusal where it has sent one; else the error itself, and the
+   * The reason for the end of the stream: the target's refusal, if it has sent one; else the error itself, and the
    * target is told to give up.
    */
   async #streamFailed(error: unknown, frames: FrameSink): Promise<unknown> {
@@ -150,7 +150,7 @@ class SendSession {
 
   async #expectAck(step: SendStep): Promise<void> {
     const line = await this.#peer.line(REPLY_LIMIT + 1).catch(async (error) => {
-      // Whatever the target is doing, it next looks for a command.
+      // The target next reads a command in any case.
       if (error instanceof InterruptedError && step !== 'password') await this.#sendCancel();
       throw error;
     });

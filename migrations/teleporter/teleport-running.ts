@@ -9,7 +9,7 @@ import type { Peer } from './peer.ts';
 import { type SendOptions, sendMachine } from './sender.ts';
 
 export interface TeleportOptions extends Pick<SendOptions, 'password' | 'signal' | 'onStep'> {
-  /** Leave the machine paused at the target; one that is suspended here is paused there in any case. */
+  /** Leave the machine paused at the target; a machine that is suspended here is paused there in any case. */
   paused?: boolean;
   /** Downtime that the passes aim at; default 250 ms. */
   maxDowntimeMs?: number;
@@ -24,11 +24,11 @@ export interface TeleportReport {
 }
 
 /**
- * Hands a machine that savkit runs over to a target, passing memory live. Its device units are those of the state that
- * it was started from.
+ * Hands a machine that savkit runs over to a target, passing memory live. Device units are taken from the state that
+ * the machine was started from.
  *
- * Afterwards the machine is released here. When the target refuses it, it goes on here; only after `hand-over-unknown`
- * it stays suspended, for the target may run it.
+ * Afterwards the machine is released here. If the target refuses the machine, it goes on here; only after
+ * `hand-over-unknown` it stays suspended, as the target may run it.
  * @throws as `sendMachine` and `liveSave` do
  */
 export async function teleportRunning(

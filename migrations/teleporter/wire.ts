@@ -9,7 +9,7 @@ export const WELCOME = 'VirtualBox-Teleporter-1.0';
 export const COMMANDS = ['load', 'cancel', 'lock-media', 'hand-over-resume', 'hand-over-paused'] as const;
 export type Command = (typeof COMMANDS)[number];
 
-/** Longest command without its newline; a target ends without answering to longer ones. */
+/** Longest command without its newline; after a longer one a target ends without an answer. */
 export const COMMAND_LIMIT = 127;
 /** Longest reply with its newline; a longer text is cut off, and then has no newline. */
 export const REPLY_LIMIT = 255;

@@ -4,7 +4,7 @@ import { UsageError } from '../../formats/errors.ts';
 export interface Endpoint {
   /** Name or address, without brackets. */
   host: string;
-  /** TCP port; 0 where the system shall choose one to listen on. */
+  /** TCP port; 0: the system chooses a port to listen on. */
   port: number;
 }
 
@@ -19,9 +19,9 @@ export function parseEndpoint(text: string): Endpoint {
 }
 
 /**
- * Parses an address to listen on: the same, but `:PORT`, or `PORT` alone, means all addresses of this host. Port 0 asks
- * for a free one.
- * @param ofPort for messages: the meaning of `:PORT`, where it is not all addresses
+ * Parses an address to listen on, in the same form, but `:PORT`, or `PORT` alone, means all addresses of this host.
+ * Port 0 asks for a free one.
+ * @param ofPort for messages: the meaning of `:PORT`, if it is not all addresses
  * @throws UsageError
  */
 export function parseListenEndpoint(text: string, ofPort = 'all addresses of this host'): Endpoint {

@@ -3,7 +3,10 @@ import { clock } from '../../formats/world/waiting.ts';
 
 /** Wrong tries of an address that cost no pause. */
 const FREE_TRIES = 3;
-/** Wrong tries of all addresses after which new addresses have to wait as well: guesses may come from everywhere. */
+/**
+ * Wrong tries of all addresses after which new addresses have to wait as well, since an attacker may have many
+ * addresses.
+ */
 const FREE_TRIES_IN_ALL = 100;
 const FIRST_PAUSE_MS = 500;
 /** A source gives a connection up after 10 s. */
@@ -15,7 +18,7 @@ const MAX_ADDRESSES = 4096;
 /** Queue of tries. */
 interface Line {
   wrong: number;
-  /** Earliest time of the next one, as `clock()` counts. */
+  /** Earliest time of the next try, as `clock()` counts. */
   nextAt: number;
 }
 
@@ -28,7 +31,7 @@ export class GuessLimit {
   readonly #all: Line = { wrong: 0, nextAt: 0 };
   readonly #friends = new Set<string>();
 
-  /** @returns ms until a try from the address may begin; undefined if that is too long */
+  /** @returns ms until a try from the address may begin; undefined if the wait is too long */
   admit(address: string, now = clock()): number | undefined {
     const block = blockOf(address);
     if (this.#friends.has(block)) return 0;
@@ -72,7 +75,7 @@ function pauseAfter(wrong: number): number {
   return wrong <= FREE_TRIES ? 0 : Math.min(FIRST_PAUSE_MS * 2 ** (wrong - FREE_TRIES - 1), LONGEST_PAUSE_MS);
 }
 
-/** The address, of IPv6 the first 64 bits: whoever has one such address has 2^64. */
+/** The address; of IPv6 only the first 64 bits, as an owner has 2^64 such addresses. */
 export function blockOf(address: string): string {
   const v4 = address.slice(address.lastIndexOf(':') + 1);
   if (isIPv4(v4)) return v4;

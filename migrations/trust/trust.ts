@@ -67,7 +67,7 @@ export function sourceTls(trust: SecureTrust, host: string): ConnectionOptions {
   }
   const { certificate, key, authority, peerName: name = host } = trust;
   const checkServerIdentity = (_: string, { raw }: { raw: Buffer }) => nameFault(new X509Certificate(raw), name);
-  // The server name is sent for names only: TLS allows no addresses there.
+  // A server name is sent for host names only, as TLS allows no addresses there.
   return {
     ...TLS_13,
     rejectUnauthorized,
@@ -88,8 +88,8 @@ export function targetTls(trust: SecureTrust): TlsOptions {
 }
 
 /**
- * The reason not to trust a source, as Node has found it. Node also destroys such connections itself, but without the
- * reason; and it takes any resumed session for a proof, so a certificate is required here.
+ * Node's reason not to trust a source. Node also destroys such connections itself, but without the reason; and it
+ * accepts any resumed session, so a certificate is required here.
  */
 export function sourceFault(socket: TLSSocket): Error | undefined {
   if (socket.getPeerX509Certificate() === undefined) return errorWithCode('NO_CERTIFICATE', 'it shows no certificate');

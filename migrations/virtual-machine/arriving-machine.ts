@@ -31,7 +31,7 @@ export interface ArrivingOptions {
   shadow?: HostPaging | undefined;
 }
 
-/** Without a workload a machine would neither run nor be anywhere else. */
+/** A machine without a workload would neither run here nor be anywhere else. */
 export function nothingToRun(): MigrationError {
   return new MigrationError(
     'cannot-run',
@@ -70,7 +70,7 @@ export class ArrivingMachine implements TargetMachine {
   #isInFile = false;
   #readied = 0;
 
-  /** @param name as the source calls it: not to be trusted with a terminal */
+  /** @param name as the source calls the machine; has to be escaped for a terminal */
   constructor(name: string, machine: Machine, isSeeded: boolean, { runs, file, shadow }: ArrivingOptions) {
     this.name = name;
     this.machine = machine;
@@ -161,7 +161,7 @@ function takeBalloon(memory: GuestMemory, other: GuestMemory): void {
     if (twin === undefined || twin.start !== range.start || twin.pages !== range.pages)
       throw new MigrationError(
         'other-machine',
-        'Cannot take the rest: its ranges of memory are not those that were described',
+        'Cannot take the rest: its ranges of memory differ from the described ones',
       );
     for (let page = 0; hasBallooned && page < range.pages; page++) {
       const isBallooned = twin.state[page] === PageState.BALLOONED;

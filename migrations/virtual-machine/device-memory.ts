@@ -6,8 +6,8 @@ import { MemoryHasher } from '../proof/memory-hasher.ts';
 
 /**
  * Finds writes of devices to their memory (MMIO2), which nothing tracks, by comparing it with the target's hashes.
- * Checksums of the last look, as a live save keeps them, are not enough: a page is noted first and read later, and a
- * device may meanwhile restore the content of the last look.
+ * Checksums of the last search, as a live save keeps them, are not enough: a page is noted first and read later, and a
+ * device may restore the old content meanwhile.
  */
 export class DeviceMemory {
   readonly #hasher: MemoryHasher;

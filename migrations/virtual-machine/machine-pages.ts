@@ -26,7 +26,7 @@ export class MachinePages {
   readonly space: PageSpace;
   readonly #memory: GuestMemory;
   readonly #parts: RegionPages[];
-  /** The part that was used last, and its range of page numbers: most accesses are to neighbours. */
+  /** The part used last, with its range of page numbers, as most accesses are to neighbours. */
   #part: RegionPages;
   #start = 0;
   #end = 0;
@@ -81,7 +81,7 @@ export class MachinePages {
     if (part.idOf(page - this.#start) !== NIL_PAGE_ID) part.clear(page - this.#start);
   }
 
-  /** The number of the page that a record of a saved state names; −1 where the machine has no such page. */
+  /** The number of the page that a record of a saved state names; −1 if the machine has no such page. */
   numberOf(kind: PageRegion['kind'], id: number, page: number): number {
     if (!isNamed(this.#named, kind, id, page)) {
       const index = this.space.regions.findIndex((region) => isNamed(region, kind, id, page));
@@ -160,7 +160,7 @@ function ramPart({ pages }: GuestMemory, range: RamRange, id: number): RegionPag
         throw new MigrationError('misplaced-page', `Cannot write page ${page} of ${range.description}: it is not RAM`);
       if (state[page] === PageState.BALLOONED) {
         pages.apply('deflate', range, page);
-        // Give freed pages back first: a machine at its limit gets no page otherwise.
+        // Gives freed pages back first, since a machine at its limit gets no page otherwise.
         pages.flush();
       }
       pages.apply('make-writable', range, page);

@@ -4,7 +4,7 @@ import { sleep } from '../../formats/world/waiting.ts';
 import { Template } from '../../src/wake/template/template.ts';
 import { WakingQemu } from './waking-qemu.ts';
 
-/** Long enough for an accuracy of one in ten thousand. */
+/** Time of measuring in ms, for an accuracy of one in ten thousand. */
 const MEASURED_MS = 60;
 const NANOSECONDS = 1e9;
 

@@ -38,7 +38,7 @@ export interface Woken {
   qemu: string;
   /** All arguments but those for the state. */
   arguments: readonly string[];
-  /** Rate of the time stamp counter that the guest sees from now on; with KVM that of the state. */
+  /** Rate of the time stamp counter that the guest sees from now on; with KVM the state's. */
   hostTscHz?: number;
   /** Absent with `proof: false`. */
   proof?: WakeProof;
@@ -69,9 +69,9 @@ async function templateOf(
 }
 
 /**
- * Writes the state for a QEMU, and has it load the state, stopped and without writing to any disk, to compare its
- * memory and registers with the state.
- * @throws UnsupportedError where the state can't be woken, or not by this QEMU
+ * Writes the state for a QEMU, and proves it: a stopped QEMU, which writes to no disk, loads the state, and its memory
+ * and registers are compared.
+ * @throws UnsupportedError if the state can't be woken, or not by this QEMU
  */
 export async function wake(
   source: ByteSource,
@@ -92,9 +92,9 @@ export async function wake(
 }
 
 /**
- * Starts a QEMU with the state, and lets it go on when its memory and registers are those of the state.
+ * Starts a QEMU with the state, and lets it go on if its memory and registers are the state's.
  * @param more arguments for QEMU
- * @returns the machine that runs
+ * @returns the running machine
  */
 export async function wakeAndRun(
   source: ByteSource,

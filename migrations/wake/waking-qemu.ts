@@ -33,7 +33,7 @@ const END_MS = 10_000;
 /** A QEMU that writes its stream, or loads one. */
 export class WakingQemu {
   readonly qmp: QmpClient;
-  /** Folder for files that QEMU writes for us, closed to other users. */
+  /** Folder for files that QEMU writes for savkit, closed to other users. */
   readonly folder: string;
   /** Resolves when the process has ended. */
   readonly ended: Promise<unknown>;
@@ -121,7 +121,7 @@ export class WakingQemu {
     await Promise.race([once(socket, 'connect'), this.ended]);
     let offset = 0;
     for await (const piece of chunksOf(source)) {
-      // A QEMU that refuses the state stops reading; it says why below.
+      // A QEMU that refuses the state stops reading; the reason is read below.
       if (broken || this.#started.isOver) break;
       offset += piece.length;
       if (!socket.write(Uint8Array.from(piece)))
@@ -133,7 +133,7 @@ export class WakingQemu {
     await this.#migrated('load the state');
   }
 
-  /** Calls `use` with a file of guest-physical memory as a CPU would read it, which is gone afterwards. */
+  /** Calls `use` with a temporary file of guest-physical memory as a CPU would read it. */
   async withMemory<T>(gcPhys: number, size: number, use: (memory: ByteSource) => Promise<T>): Promise<T> {
     const path = join(this.folder, 'memory');
     await this.qmp.execute('pmemsave', { val: gcPhys, size, filename: path });

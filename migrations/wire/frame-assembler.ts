@@ -16,7 +16,7 @@ export class FrameAssembler {
   readonly #header = new Uint8Array(FRAME_HEADER_SIZE);
   #payload: Uint8Array = new Uint8Array(FIRST_ROOM);
   #head: { name: FrameName; length: number } | undefined;
-  /** Bytes received of the header, and once it is known of the payload. */
+  /** Bytes received of the header, and of the payload once the header is complete. */
   #at = 0;
 
   /** A frame is complete. */
@@ -64,7 +64,7 @@ export class FrameAssembler {
     }
   }
 
-  /** Makes room only once bytes have filled the present room: a length alone is a claim that costs a peer nothing. */
+  /** Makes room only once bytes have filled the present room, since claiming a length costs a peer nothing. */
   #grow(length: number): void {
     const isOfPages = length <= PAGES_ROOM;
     const larger = isOfPages ? takeBuffer(PAGES_ROOM) : new Uint8Array(Math.min(length, this.#payload.length * 4));

@@ -32,10 +32,10 @@ export class FrameChannel {
   #slots = 0;
   #failure: SavkitError | undefined;
   #freed: (() => void) | undefined;
-  /** Writes that the stream has not taken yet, and when one of them last went through. */
+  /** Writes that the stream has not taken yet, and the time of the last completed write. */
   #pending = 0;
   #lastWritten = 0;
-  /** Callers that wait for such a write; a stream that is destroyed in the middle of a write does not always answer. */
+  /** Callers that wait for a write; a stream that is destroyed in the middle of a write does not always answer. */
   readonly #writers = new Set<(error: SavkitError) => void>();
   readonly #watch: TimerHandle;
   #beats: TimerHandle | undefined;
@@ -149,7 +149,7 @@ export class FrameChannel {
     this.#lastWritten = clock();
   }
 
-  /** A peer that reads nothing must not hold us for ever. */
+  /** A peer that reads nothing must not keep this side waiting for ever. */
   #checkWrites(): void {
     if (this.#pending > 0 && clock() - this.#lastWritten > this.timeOuts.frame) {
       this.#fail(LinkError.silent(this.timeOuts.frame, 'that the other side takes sent bytes'));

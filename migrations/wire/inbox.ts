@@ -12,7 +12,7 @@ import { PeerError } from './peer-error.ts';
 /** Most frames that may wait; meanwhile the stream is not read. */
 const CAPACITY = 4;
 
-/** Reads all frames of a stream as they come: some are taken at once, others wait for `expect`. */
+/** Reads all frames of a stream as they arrive: some are taken at once, others wait for `expect`. */
 export class Inbox {
   readonly #channel: FrameChannel;
   readonly #takeAtOnce: (frame: Frame) => boolean;
@@ -88,7 +88,7 @@ export async function receiveOnly(channel: FrameChannel, name: FrameName): Promi
   return frame;
 }
 
-/** @throws PeerError for a frame with the reason why the peer does not go on */
+/** @throws PeerError for a frame in which the peer gives a reason for its refusal */
 export function throwReason(frame: Frame): void {
   if (frame.name === 'refuse') throw PeerError.refused(readMessage(frame, reasonShape));
   if (frame.name === 'cancel') throw PeerError.cancelled(readMessage(frame, reasonShape));

@@ -33,7 +33,7 @@ export const MAX_REST = 32 * MIB;
 export const MAX_PAGES = (1024 * GIB) / PAGE_SIZE;
 /** RAM below and above 4 GiB, ROMs with shadows, MMIO2 ranges. */
 export const MAX_REGIONS = 1024;
-/** Each round takes at least a round trip, so a migration of so many has run very long without result. */
+/** Each round takes at least a round trip, so a migration with so many rounds has run very long without result. */
 export const MAX_ROUNDS = 10_000;
 /** Bytes of all page frames, as a multiple of the machine's memory. */
 export const MAX_GROWTH = 1000;
@@ -44,9 +44,7 @@ export const MAX_WINDOW = 256 * MIB;
 
 /** Times for which a side waits for the other one, in ms. */
 export interface TimeOuts {
-  /**
-   * Until the peer's next frame is complete while something is expected of it, in ms; a slow drip does not prolong it.
-   */
+  /** Until an expected frame of the peer is complete, in ms; bytes that trickle in do not prolong it. */
   frame: number;
   /** Until a connection has said hello, in ms. */
   hello: number;

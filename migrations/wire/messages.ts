@@ -31,7 +31,7 @@ export type Capabilities = ShapeValue<typeof capabilities>;
 export const targetHelloShape = record({
   protocol: oneOf(PROTOCOL),
   versions: list(integer(0, 65535), 16),
-  /** Fresh for each connection; the source has to send it back. */
+  /** Random for each connection; the source has to send it back. */
   nonce: hexText(16),
   capabilities,
   /** Room for machines now; older versions do not tell. */

@@ -118,7 +118,7 @@ export function fromPeer<T>(read: () => T): T {
   }
 }
 
-/** Has no code of VirtualBox, whose loader never sees our frames. */
+/** Drops VirtualBox's code, since its loader never sees savkit's frames. */
 function asPeers({ message, place }: { message: string; place: Place }): MigrationError {
   return new MigrationError('bad-message', message, place);
 }

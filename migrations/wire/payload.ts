@@ -14,7 +14,8 @@ export interface Frame {
 }
 
 /**
- * Reads a frame's header. @throws MigrationError for other bytes, unknown types, and lengths beyond the type's limit
+ * Reads a frame's header. @throws MigrationError for bytes that are no header, unknown types, and lengths beyond the
+ * type's limit
  */
 export function readFrameHeader(bytes: Uint8Array): { name: FrameName; length: number } {
   const { type, length } = fromPeer(() => frameHeader.read(new Cursor(bytes, 0, FRAME_HEADER_SIZE)));
@@ -78,7 +79,7 @@ export function shortFrame(name: FrameName, length: number): MigrationError {
   return new MigrationError('frame-too-short', `Cannot read frame ${name}: it ends after ${length} bytes`);
 }
 
-/** The message that a frame holds. @throws MigrationError when it is none, or not of that shape */
+/** The message that a frame holds. @throws MigrationError for bytes that are no message, or one of another shape */
 export function readMessage<T>(frame: Frame, shape: Shape<T>): T {
   const { tail } = readHead(frame, frame.name);
   return fromPeer(() =>
@@ -112,8 +113,8 @@ export function hashBytes(words: Uint32Array, first: number, count: number): Uin
 /**
  * The end of a run of hashes; runs ascend.
  * @param from the end of the run before
- * @throws MigrationError for pages that the machine does not have, or that came before, with which a peer could go on
- * for ever
+ * @throws MigrationError for pages that the machine does not have, and for repeated pages, with which a peer could
+ * continue for ever
  */
 export function endOfHashes(
   { first, count }: { first: number; count: number },

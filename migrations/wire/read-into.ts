@@ -5,7 +5,7 @@ import type { Duplex } from 'node:stream';
 export interface Inlet {
   /** Memory for the next bytes; never empty. */
   space(): Uint8Array;
-  /** Notes that bytes were put there. @returns false to read no more until `resume` */
+  /** Notes that bytes were put into the buffer. @returns false to read no more until `resume` */
   filled(count: number): boolean;
 }
 

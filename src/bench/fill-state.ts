@@ -17,8 +17,8 @@ function isInLowHole(address: number): boolean {
 }
 
 /**
- * Writes a plain state as `template`, which VirtualBox has written, with mixed pages in place of its RAM: one that
- * VirtualBox restores.
+ * Writes a plain state that VirtualBox restores: `template`, which VirtualBox has written, with mixed pages in place of
+ * its RAM.
  */
 export async function fillState(template: string, path: string): Promise<void> {
   const source = await openFile(template);

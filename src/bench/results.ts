@@ -52,7 +52,7 @@ export function spread(values: readonly number[]): Spread {
   return { median: sorted[sorted.length >> 1], min: sorted[0], max: sorted[sorted.length - 1] };
 }
 
-/** @param scaling how many times the work of one process two do together, where that was measured */
+/** @param scaling work of two processes together, as a multiple of one's, if measured */
 export function rate(
   rows: readonly FoundRow[],
   samples: ReadonlyMap<string, readonly BenchSample[]>,
@@ -118,7 +118,7 @@ export function isFlat({ limitMib, bySize }: SizeResult, ramMib: number): boolea
 const FOLDER = 'bench-results';
 export const LATEST = join(FOLDER, 'latest.json');
 
-/** The results kept last, where they are of as large a guest. */
+/** The results kept last, if they are of a guest of the same size. */
 export function keptResults(ramMib: number): Results | undefined {
   if (!existsSync(LATEST)) return undefined;
   const kept = JSON.parse(readFileSync(LATEST, 'utf8')) as Results;

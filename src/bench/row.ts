@@ -9,15 +9,15 @@ export interface BenchRow {
   /** Unique name of the work that is measured, such as `deep verify`. */
   name: string;
   /**
-   * Does the job once, in a fresh process. The time is that of the whole call, unless it gives a number, or `Measured`,
-   * which then is milliseconds of its own: of a part, after warming up, or of something that was started elsewhere.
+   * Does the job once, in a fresh process. The whole call is timed, unless it returns milliseconds of its own, as a
+   * number or in `Measured`: of a part, after warming up, or of work that was started elsewhere.
    */
   run(context: BenchContext): Promise<unknown> | unknown;
   /** Made once, before the first round and outside of all times: files that the row needs. */
   prepare?(context: BenchContext): Promise<void>;
   /** Other rows that it is rated against. */
   against?: readonly RowComparison[];
-  /** MiB of guest RAM, where that is not the run's: of rows whose start would count too much. */
+  /** MiB of guest RAM, if not the run's; for rows whose start would count too much. */
   ramMib?: number;
   /**
    * Limits for the process's peak memory, by MiB of guest RAM; the row is then also run at these sizes, and its cost
@@ -59,7 +59,7 @@ export interface RowComparison {
  * too.
  */
 export const SCALES = 1.6;
-/** Cost per GiB of guest RAM may be so many times that of the run's own size, at sizes above it. */
+/** Factor by which cost per GiB of guest RAM may be higher at larger sizes than at the run's own. */
 export const MAX_COST = 1.25;
 
 /** Surroundings that a row may use. */

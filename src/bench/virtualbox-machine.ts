@@ -6,7 +6,7 @@ import { setTimeout } from 'node:timers/promises';
 /** Holds mkvm.sh, start.sh, save.sh, tele.sh and vb, which runs a command of a VirtualBox installation. */
 const scripts = process.env.SAVKIT_VIRTUALBOX ?? '';
 
-/** Why there is no VirtualBox to measure; undefined where there is one. */
+/** Reason why there is no VirtualBox to measure; undefined if there is one. */
 export function missingVirtualBox(): string | undefined {
   return existsSync(join(scripts, 'mkvm.sh')) && scripts !== ''
     ? undefined
@@ -17,7 +17,7 @@ export function runScript(script: string, ...args: string[]): string {
   return execFileSync(join(scripts, script), args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] });
 }
 
-/** A machine of the real VirtualBox that is measured; its name is ours alone. */
+/** A machine of the real VirtualBox that is measured; no other program uses its name. */
 export class VirtualBoxMachine {
   readonly #name: string;
 

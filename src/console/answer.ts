@@ -10,7 +10,7 @@ export interface Answer {
   error?: SavkitError;
 }
 
-/** An answer of lines. Line feeds within a line, as names from a state may have them, become `?`. */
+/** An answer of lines. Line feeds within a line, which may be in names from a state, become `?`. */
 export function linesOf(lines: readonly string[], rows?: readonly object[]): Answer {
   return { text: lines.map((line) => line.replaceAll('\n', '?')).join('\n'), rows };
 }

@@ -11,12 +11,12 @@ export class Console {
   /** Surroundings that commands share. */
   readonly session: ConsoleSession;
 
-  /** A console on a machine that stands still. @param host that shadow tables are made for, once they are wanted */
+  /** A console on a machine that stands still. @param host host for which shadow tables are made on demand */
   constructor(machine: Machine, host?: HostPaging) {
     this.session = new ConsoleSession(machine, host);
   }
 
-  /** Runs one line. Whatever a state holds, the answer is words: `error` where the command could not be carried out. */
+  /** Runs one line. The answer is text for any state, with `error` if the command could not be carried out. */
   async run(line: string): Promise<Answer> {
     try {
       const [name = '', ...words] = wordsOf(line);

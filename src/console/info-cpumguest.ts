@@ -11,7 +11,7 @@ import type { ConsoleSession } from './session.ts';
 /** Attributes of a code segment: it holds 64-bit code. */
 const LONG_CODE = 1 << 13;
 
-/** `info cpumguest`: registers of all CPUs, as VirtualBox prints them. `regs` is the same for the selected one. */
+/** `info cpumguest`: registers of all CPUs, as VirtualBox prints them. `regs` prints the selected CPU's. */
 export function infoCpumGuest(session: ConsoleSession): Answer {
   const { cpum } = session.machine;
   if (!cpum) throw withoutRegisters(session);
@@ -74,7 +74,7 @@ function commonLines(c: GuestContext, isLong: boolean): string[] {
   ];
 }
 
-/** Flags that are shown either way, and those that are shown when set; in the debugger's order. */
+/** Flags with words for both values, and flags that are shown only when set; in the debugger's order. */
 const FLAG_WORDS: readonly [bit: bigint, set: string, clear: string][] = [
   [1n << 20n, 'vip', ''],
   [1n << 19n, 'vif', ''],

@@ -18,8 +18,8 @@ const NO_HOST_ADDRESS = digits16(0);
 
 /**
  * `info handlers [all|phys|virt|hyper] [nost]`: access handlers (console.md 1.4). Virtual handlers exist in machines
- * with shadow tables. Below a physical handler that was called is the number of calls, and their time; `nost` omits
- * that. Calls of virtual handlers are statistics, as in VirtualBox.
+ * with shadow tables. A line below a physical handler that was called tells the number of calls and their time; `nost`
+ * omits it. Calls of virtual handlers are statistics, as in VirtualBox.
  */
 export function infoHandlers({ machine }: ConsoleSession, words: readonly string[]): Answer {
   const argument = words.join(' ');

@@ -4,7 +4,7 @@ import type { ConsoleSession } from './session.ts';
 
 /**
  * `info mode [all|guest|shadow|host]`, in the form of VirtualBox 7.2 (console.md 1.6). A saved state does not hold the
- * numbers of mode changes: those since loading are shown.
+ * numbers of mode changes, so changes since loading are shown.
  */
 export function infoMode(session: ConsoleSession, words: readonly string[]): Answer {
   const argument = words.join(' ');

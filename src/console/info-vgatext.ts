@@ -6,7 +6,9 @@ import { noScreen, screenOf, TEXT_MEMORY, type TextScreen } from '../saved-state
 import { type Answer, linesOf } from './answer.ts';
 import type { ConsoleSession } from './session.ts';
 
-/** `info vgatext`: the text screen, framed as VirtualBox prints it; its memory may have been written since. */
+/**
+ * `info vgatext`: the text screen, framed as VirtualBox prints it; memory that was written since loading shows in it.
+ */
 export function infoVgaText({ machine }: ConsoleSession): Answer {
   const screen = screenOfMachine(machine);
   const { columns, rows } = screen;

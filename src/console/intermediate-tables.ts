@@ -7,9 +7,8 @@ import type { ConsoleSession } from './session.ts';
 import { type DumpedLevel, dumpTables } from './table-dump.ts';
 
 /**
- * Page tables on which the selected CPU switches between host and guest (paging.md 5.1): those of the host's side, and
- * those of the guest's side if they differ. A table that several entries refer to is shown once. @param depth as in
- * `guestTables`
+ * Page tables on which the selected CPU switches between host and guest (paging.md 5.1): the host's side, and the
+ * guest's side if it differs. A table that several entries refer to is shown once. @param depth as in `guestTables`
  */
 export function intermediateTables(session: ConsoleSession, depth: number): Answer {
   const { shadowMode } = session.shadowCpu();

@@ -41,7 +41,7 @@ export function poke(session: ConsoleSession, place: string, digits: readonly st
   return linesOf([`${countText(bytes.length, 'byte')} written at ${place}`]);
 }
 
-/** `walk ADDR`: each entry on the way to a page, and where it leads. */
+/** `walk ADDR`: each entry on the way to a page, with its target. */
 export function walk(session: ConsoleSession, text: string): Answer {
   const address = parsePlace(text).address;
   const space = session.space();
@@ -90,9 +90,7 @@ export function mapsOf(session: ConsoleSession, text: string): Answer {
   );
 }
 
-/**
- * `save FILE`: the machine as it is now, in the container and version that it came from; never over an existing file.
- */
+/** `save FILE`: the machine as it is now, in the container and version of its source; never over an existing file. */
 export async function save(session: ConsoleSession, file: string): Promise<Answer> {
   await writeFileSink(file, {}, (sink) => saveState(session.machine, sink));
   session.hasChanges = false;

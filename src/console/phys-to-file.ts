@@ -23,7 +23,7 @@ const BUFFER_PAGES = MIB / PAGE_SIZE;
 /**
  * `pgmphystofile FILE [nozero]`: guest-physical memory, as the guest reads it, up to the end of RAM and its hole.
  * Offsets are addresses, unless zero pages are left out: then pages follow each other, and their addresses are lost.
- * Unlike VirtualBox's, it never replaces an existing file.
+ * Unlike VirtualBox, savkit never replaces an existing file.
  */
 export async function physToFile(machine: Machine, file: string, option?: string): Promise<Answer> {
   if (option !== undefined && option !== 'nozero')

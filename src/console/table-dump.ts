@@ -27,7 +27,7 @@ export interface DumpedTables {
   readonly root: number;
   /** Value of an entry. */
   entry(table: number, slot: number, wide: boolean): bigint;
-  /** The table to which an entry refers; undefined if it is none of the hypervisor's. */
+  /** The table to which an entry refers; undefined if it is not one of the hypervisor's. */
   child(table: number, slot: number, wide: boolean): number | undefined;
   /** The mapping at a virtual address. */
   mappingAt(address: number): GuestMapping | undefined;
@@ -86,7 +86,7 @@ class TableDump {
     else if (!this.#tables.showsOnce || !this.#shown.has(child)) this.table(depth, child, virtual, left);
   }
 
-  /** Pages of the hypervisor, from the mapping's own table, whatever table the directory refers to. */
+  /** Pages of the hypervisor, from the mapping's own table, even if the directory refers to another one. */
   #mapping(depth: number, virtual: bigint, value: bigint, wide: boolean): void {
     const address = Number(virtual);
     const mapping = this.#tables.mappingAt(address);

@@ -20,7 +20,7 @@ export class ChunkPool {
   /** Chunks without, and with shared pages. */
   readonly private = new ChunkSet();
   readonly shared = new ChunkSet();
-  /** Number of chunks that the host still gives; for tests without memory. */
+  /** Number of chunks that the host still gives; for tests of a full host. */
   chunksLeft = Number.POSITIVE_INFINITY;
   /** Chunks serve only the machines that have brought them ("bound" mode). */
   isBound = false;
@@ -39,7 +39,7 @@ export class ChunkPool {
     return this.private.freePages + this.shared.freePages;
   }
 
-  /** Free pages that a machine may take: on a bound host those of the chunks that it has brought. */
+  /** Free pages that a machine may take; on a bound host only pages of chunks that it has brought. */
   freePagesFor(account: number): number {
     if (!this.isBound) return this.freePages;
     return this.#chunksOf(account).reduce((pages, chunk) => pages + chunk.freePages, 0);
@@ -119,7 +119,7 @@ export class ChunkPool {
     return chunk.age === 0 ? chunk.bytes : this.mapper.map(chunk);
   }
 
-  /** Frees a page whatever its state; gives the chunk back when it is empty and enough empty ones are in stock. */
+  /** Frees a page of any state; gives the chunk back if it is empty and enough empty chunks are in stock. */
   putBack(pageId: number): void {
     const chunk = this.chunkOf(pageId) as Chunk;
     this.#setOf(chunk).unlink(chunk);
@@ -149,7 +149,7 @@ export class ChunkPool {
     this.#setOf(chunk).link(chunk);
   }
 
-  /** Gives all empty chunks back, also those in stock, except pinned ones, whose bytes are borrowed. */
+  /** Gives all empty chunks back, also chunks in stock, except pinned ones, whose bytes are borrowed. */
   trim(): void {
     for (const chunk of this.private.emptyOnes()) if (chunk.pins === 0) this.#giveBack(chunk);
   }

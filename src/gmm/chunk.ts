@@ -37,12 +37,12 @@ export class Chunk {
   list = -1;
   next: Chunk | undefined;
   previous: Chunk | undefined;
-  /** Its bytes; empty when `age` is `NOT_MAPPED`. */
+  /** Bytes of the chunk; empty if `age` is `NOT_MAPPED`. */
   bytes: Uint8Array = NO_BYTES;
   age = NOT_MAPPED;
   /** Number of users that have borrowed its bytes (cRefs): while there is one, it stays mapped. */
   pins = 0;
-  /** Whether it is being emptied; then none of its pages is allocated. */
+  /** The chunk is being emptied, so none of its pages is allocated. */
   isLeaving = false;
   /** Whether the file holds an older copy of its bytes. */
   isInFile = false;

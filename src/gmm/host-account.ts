@@ -138,9 +138,8 @@ export class HostAccount {
   }
 
   /**
-   * Accounts for pages that the machine's balloon took (and freed before) or gave back. As in all but the first
-   * VirtualBox with a balloon, the reservation is the limit; that first one refused to take more than half of the
-   * pages.
+   * Accounts for pages that the machine's balloon took (and freed before) or gave back. The reservation is the limit,
+   * as in all versions but the first one with a balloon, which refused to take more than half of the pages.
    * @throws HostMemoryError `invalid-parameter`, `wrong-order`, `free-too-much`, `deflate-too-much`
    */
   balloon(action: BalloonAction, count: number): void {

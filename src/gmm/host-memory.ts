@@ -16,8 +16,8 @@ export interface HostMemoryOptions {
   /** Chunks of 2 MiB in memory at most, 2 or more; the others are in a file. */
   maxMappedChunks?: number;
   /**
-   * Folder of that file, by default the system's for temporary files. In a folder whose files are in memory, as /tmp is
-   * on some systems, it would save no memory.
+   * Folder of that file, by default the system's for temporary files. A folder in memory, as /tmp on some systems,
+   * would save no memory.
    */
   folder?: string;
   /** Machines bring their chunks themselves (`seedChunk`). */
@@ -66,7 +66,7 @@ export class HostMemory {
   readonly #totals: HostTotals;
   #accountsOpened = 0;
 
-  /** @throws HostMemoryError `invalid-parameter`; EnvironmentError when there can be no file in the folder */
+  /** @throws HostMemoryError `invalid-parameter`; EnvironmentError if the file cannot be made in the folder */
   constructor(options: HostMemoryOptions = {}) {
     const { maxPages = 0xffff_ffff, maxMappedChunks, folder, seeded = false } = options;
     if (!(maxPages > 0) || (maxMappedChunks !== undefined && !(maxMappedChunks >= 2)))
@@ -81,7 +81,7 @@ export class HostMemory {
     this.#totals = new HostTotals(maxPages, seeded);
   }
 
-  /** Do machines bring their chunks themselves? Then no pages are shared. */
+  /** Whether machines bring their chunks themselves; no pages are shared then. */
   get isSeeded(): boolean {
     return this.#totals.isSeeded;
   }
@@ -109,7 +109,7 @@ export class HostMemory {
   /**
    * Gets one more chunk ahead of need, and touches its pages: the first touch of a page costs several times as much as
    * filling it. `trim` gives unused chunks back.
-   * @returns false where the host has no more, or not in memory
+   * @returns false if the host has no more chunks, or none in memory
    */
   readyChunk(): boolean {
     const { mapped, maxMapped } = this.#pool.mapper;
@@ -147,20 +147,20 @@ export class HostMemory {
     return this.#pool.areEqual(pageId, otherId);
   }
 
-  /** Is a page private, shared, or free? `undefined` when there is no such page. */
+  /** Whether a page is private, shared, or free; undefined if there is no such page. */
   stateOf(pageId: number): HostPageState | undefined {
     return this.#pool.chunkOf(pageId)?.stateOf(pageId & PAGE_INDEX_MASK);
   }
 
   /**
-   * Empties chunks that are nearly empty, by asking their machines to move pages, and gives them back. Shared pages
-   * stay where they are, as all references to them would have to change at once; so do pinned chunks.
+   * Empties chunks that are nearly empty, by asking their machines to move pages, and gives them back. Shared pages are
+   * not moved, as all references to them would have to change at once, and neither are pinned chunks.
    */
   defragment(mostUsedPages = PAGES_PER_CHUNK / 8): DefragmentReport {
     return defragment(this.#pool, this.accounts, mostUsedPages);
   }
 
-  /** Gives chunks without used pages back to the system, also those that were kept for the next allocation. */
+  /** Gives chunks without used pages back to the system, also chunks kept for the next allocation. */
   trim(): void {
     this.#pool.trim();
   }

@@ -16,7 +16,7 @@ const MOST_SEARCHES_BETWEEN_AGEINGS = 1024;
 /**
  * At most `maxMapped` chunks are in memory, the others in a file. The chunk that was out of use longest makes room, by
  * VirtualBox's age rules: using a chunk makes its age 0, ageing gives the present age to all chunks of age 0, and only
- * chunks of another age than 0 make room. Pinned ones stay, even if more than `maxMapped` are in memory for it.
+ * chunks of another age than 0 make room. Pinned chunks stay, even if more than `maxMapped` are in memory then.
  */
 export class MappingCache implements ChunkMapper {
   readonly maxMapped: number;

@@ -3,7 +3,7 @@ import { CHUNK_SIZE } from './page-id.ts';
 
 /** Most chunks in a slab. */
 const LARGEST = 256;
-/** A new slab has so many chunks for each chunk in use. */
+/** Chunks of a new slab for each chunk in use. */
 const GROWTH = 3;
 
 /** Memory of several chunks in one piece. */
@@ -17,9 +17,9 @@ interface Slab {
 }
 
 /**
- * Memory for chunks, allocated in slabs: the JavaScript engine collects garbage after each so many allocated MiB, which
- * took a fifth of the time of filling a large machine. The system backs a page only when it is touched, so slabs may be
- * large. A slab is freed with its last chunk.
+ * Memory for chunks, allocated in slabs: the JavaScript engine collects garbage whenever some MiB have been allocated,
+ * which took a fifth of the time of filling a large machine. The system backs a page only when it is touched, so slabs
+ * may be large. A slab is freed with its last chunk.
  */
 export class Slabs {
   readonly #slabs = new Map<ArrayBufferLike, Slab>();

@@ -13,8 +13,7 @@ import { SPEED_PASS } from './vote.ts';
 /** Choice of pages for a pass. */
 export interface PassOptions {
   /**
-   * Takes also RAM that the last scan has just armed, and that may therefore change soon; VirtualBox waits for one
-   * quiet scan.
+   * Takes also RAM that the last scan has just armed, and that may change soon; VirtualBox waits for one quiet scan.
    */
   eager?: boolean;
   /**
@@ -45,10 +44,10 @@ interface Trackers {
 
 /**
  * Tells which pages of a machine that runs are to be sent, in passes: RAM by write monitoring, MMIO2 by checksums,
- * shadows of ROM by their writers. For live saves and for migrations; one of them at a time.
+ * shadows of ROM by their writers. For live saves and migrations, one at a time.
  *
- * `prepare()`, then for each pass `scan` and `take`, at last a pass `'final'` with the machine stopped, and `finish()`
- * whatever happened.
+ * Order of calls: `prepare()`, then for each pass `scan` and `take`, at last a pass `'final'` with the machine stopped,
+ * and `finish()` in any case.
  */
 export class DirtyTracker {
   readonly #memory: GuestMemory;
@@ -60,7 +59,7 @@ export class DirtyTracker {
   #startTime = 0;
 
   /**
-   * @param user who tracks, for the message to a second one
+   * @param user name of the user, for the message to a second one
    * @param options.mmio2 false: the user finds writes to device memory by itself
    */
   constructor(memory: GuestMemory, user: string, { mmio2 = true }: { mmio2?: boolean } = {}) {
@@ -76,8 +75,8 @@ export class DirtyTracker {
 
   /**
    * Pages that the other side lacks: marked ones, and monitored ones that were written since the last scan. Ballooned
-   * ones don't count, as only the final pass names them, in a byte each; the original counts them, and with a large
-   * balloon never ends.
+   * pages don't count, as only the final pass names them, in a byte each; VirtualBox counts them, and never ends with a
+   * large balloon.
    */
   get dirtyPages(): number {
     const { rom, mmio2, ram } = this.#counts;
@@ -106,7 +105,7 @@ export class DirtyTracker {
     };
   }
 
-  /** Notes written pages, and arms them anew. Lets the machine run on in between, but in pass `'final'`. */
+  /** Notes written pages, and arms them anew. Lets the machine run on in between, except in pass `'final'`. */
   async scan(pass: Pass): Promise<void> {
     const { ram, rom, mmio2 } = this.#tracking();
     if (pass === SPEED_PASS) {
@@ -119,9 +118,9 @@ export class DirtyTracker {
   }
 
   /**
-   * Hands pages over in the order of a saved state: ROM, shadows, MMIO2, RAM. In a live pass those that have stood
-   * still, in pass `'final'` all that the other side lacks. Contents are those of the moment of taking. Pages that the
-   * sink refuses, by rejecting, are dirty again.
+   * Hands pages over in the order of a saved state: ROM, shadows, MMIO2, RAM. A live pass takes pages that have been
+   * quiet, pass `'final'` all that the other side lacks. Contents are as of the moment of taking. Pages that the sink
+   * refuses, by rejecting, are dirty again.
    * @returns pages handed over
    */
   async take(pass: Pass, sink: PageSink, { eager = false, contents = true }: PassOptions = {}): Promise<number> {
@@ -140,7 +139,7 @@ export class DirtyTracker {
     return taker.taken;
   }
 
-  /** Marks the pages of a batch dirty: the other side has not got them after all. */
+  /** Marks the pages of a batch dirty, since the other side did not get them. */
   putBack(batch: PageNames): void {
     const { ram, rom, mmio2 } = this.#tracking();
     for (let i = 0; i < batch.count; i++) {

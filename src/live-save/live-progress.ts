@@ -11,8 +11,8 @@ const PREPARE = 2;
 const DONE = 2;
 
 /**
- * Progress of a live save, told to a listener, and written into the stream at each further whole percent. Never goes
- * back.
+ * Progress of a live save, reported to a listener, and written into the stream at each further whole percent. Never
+ * decreases.
  */
 export class LiveProgress {
   readonly #out: ContainerWriter;

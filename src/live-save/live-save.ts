@@ -80,9 +80,9 @@ const PIECE = 64 * KIB;
  * device units come in the final part, some of their data already in pass 0. After any failure the machine runs on
  * unchanged.
  *
- * @throws InterruptedError VERR_SSM_CANCELLED; UnsupportedError `grew-too-big`, `too-many-passes`, and where the
- * machine ended meanwhile; UsageError in states that can't be saved, and while another tracks the machine; errors of
- * the sink
+ * @throws InterruptedError VERR_SSM_CANCELLED; UnsupportedError `grew-too-big`, `too-many-passes`, and if the machine
+ * ended meanwhile; UsageError in states that can't be saved, and while another user tracks the machine; errors of the
+ * sink
  */
 export async function liveSave(
   machine: LiveMachine,

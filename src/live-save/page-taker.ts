@@ -9,7 +9,7 @@ import { Turns } from '../../formats/turns.ts';
 /** Pages handed over at a time: 1 MiB of contents, which stays in the cache. */
 const BATCH_PAGES = 256;
 
-/** A batch with room for the contents of its pages, to be used again and again. */
+/** A batch with room for the contents of its pages, for repeated use. */
 export function newTakenBatch(): PageBatch {
   return new PageBatch(memoryArena(new Uint8Array(BATCH_PAGES * PAGE_SIZE)));
 }

@@ -11,7 +11,7 @@ import type { PageTaker } from './page-taker.ts';
 import { type Block, Live, notePending, Pending, TrackedRam } from './tracked-ram.ts';
 
 /**
- * Dirty tracking of RAM by write monitoring (live-save.md 4.1, 4.2): which pages have to be sent, and which have been
+ * Dirty tracking of RAM by write monitoring (live-save.md 4.1, 4.2): finds pages to be sent, and pages that have been
  * quiet. `scan` looks only into blocks with the mark `CHANGED`, `take` into those with `Pending` work.
  */
 export class RamTracker {
@@ -26,7 +26,7 @@ export class RamTracker {
   }
 
   /**
-   * Looks at every page that may have changed: arms written ones, and marks those to be sent. Gives other work its
+   * Looks at every page that may have changed: arms written pages, and marks pages to be sent. Gives other work its
    * turn, except in the final pass.
    */
   async scan(pass: Pass): Promise<void> {

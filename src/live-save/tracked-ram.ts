@@ -16,7 +16,7 @@ export const Live = {
   MONITORED: 16,
   /** The last scan has armed it, so it has not been quiet for a whole pass yet. */
   MONITORED_JUST_NOW: 32,
-  /** At the last look it was ballooned, and it was marked dirty for that. */
+  /** The page was ballooned at the last look, and marked dirty for that reason. */
   BALLOONED: 64,
 } as const;
 

@@ -41,7 +41,7 @@ export interface VoteFigures {
   readonly elapsedSeconds: number;
   /** Longest time for which the machine may stand still. */
   readonly maxDowntimeMs: number;
-  /** All pages of the machine, with those never sent and those that are zero. */
+  /** All pages of the machine, with pages that are never sent, and zero pages. */
   readonly allPages: number;
   /** Pages in RAM ranges that are not RAM, and so never sent. */
   readonly ignoredPages: number;
@@ -61,7 +61,7 @@ export interface VoteResult {
   readonly dirtyLong: number;
   /** Pages saved per second. */
   readonly pagesPerSecond: number;
-  /** Share of the live part that is done, in percent, where another pass is wanted and the share can be computed. */
+  /** Share of the live part that is done, in percent, if another pass is wanted and the share can be computed. */
   readonly percent: number | undefined;
 }
 
@@ -115,7 +115,8 @@ function isShortEnough(
   pagesPerSecond: number,
 ): boolean {
   if (pass <= LAST_PASS_BY_COUNT) return (short <= 128 && long <= 1024) || long <= 256;
-  // Without a speed VirtualBox would convert infinity to an integer, which C leaves open: not accepted.
+  // Without a speed VirtualBox converts infinity to an integer, which C leaves undefined; here the vote is for another
+  // pass.
   if (pagesPerSecond === 0) return false;
   const msShort = Math.floor((short / pagesPerSecond) * 1000);
   const msLong = Math.floor((long / pagesPerSecond) * 1000);

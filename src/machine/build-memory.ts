@@ -18,7 +18,7 @@ const MAX_RAM = 1024 * GIB;
 const MAX_DEVICE_MEMORY = 4 * GIB;
 const MAX_ROM = 256 * MIB;
 
-/** A machine's memory as a state describes it, still without content; with the places that page records refer to. */
+/** A machine's memory as a state describes it, still without content, and the places that page records refer to. */
 export interface BuiltMemory {
   memory: GuestMemory;
   romPage(id: number, page: number): { rom: RomRange; page: number } | undefined;
@@ -95,7 +95,7 @@ function registerConfigured(memory: GuestMemory, state: SavedState, pgm: PgmSumm
   }
   for (const range of pgm.config?.mmio2 ?? []) {
     if (range.size === 0) continue;
-    // Instances above 0 have their number in the description already.
+    // Descriptions hold the number of instances above 0 already.
     const { id, device, instance, region, size, description } = range;
     mmio2.set(
       id,

@@ -10,7 +10,7 @@ import type { Machine } from './machine.ts';
 
 /** Differences of a written state from the one that its machine was loaded from. */
 export interface EditProof {
-  /** Nothing differs outside of the written bytes, and there the file agrees with the machine. */
+  /** Nothing differs outside of the written bytes, and these agree with the machine. */
   holds: boolean;
   /** Number of pages whose content has changed. */
   changedPages: number;
@@ -54,7 +54,7 @@ function touches(stretches: readonly AddressRange[], page: GuestPhys): boolean {
   return stretches.some(({ start, end }) => page + PAGE_SIZE > start && page < end);
 }
 
-/** Compares the written pages of the file with those of the machine. */
+/** Compares the written pages of the file with the machine's. */
 class WrittenPages implements PageSink {
   readonly #machine: Machine;
   readonly #written: readonly AddressRange[];

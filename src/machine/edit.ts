@@ -36,8 +36,8 @@ export function peek(memory: GuestMemory, at: GuestPhys, length: number): Peeked
 }
 
 /**
- * Writes bytes into memory that keeps them: RAM, mapped device memory, writable shadows of ROMs.
- * @throws UsageError naming the first address that keeps no writes; then no byte was written
+ * Writes bytes into RAM, mapped device memory, or writable shadows of ROMs.
+ * @throws UsageError with the first address that cannot be written; no byte was written then
  */
 export function poke(memory: GuestMemory, at: GuestPhys, bytes: Uint8Array): void {
   for (let done = 0; done < bytes.length; done += PAGE_SIZE - ((at + done) % PAGE_SIZE)) {

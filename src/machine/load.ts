@@ -12,12 +12,9 @@ import { UnitCollector } from './unit-collector.ts';
 
 /** Options of loading. */
 export interface LoadOptions extends Pick<WalkOptions, 'signal'> {
-  /** Memory for the pages; default: this process's own. */
+  /** Source of memory for the pages; default: a host of this process. */
   backing?: HostBacking;
-  /**
-   * For untrusted states: bytes of RAM, ROMs and device memory together that the machine may have. Checked before any
-   * is allocated.
-   */
+  /** For untrusted states: most bytes of RAM, ROMs and device memory together. Checked before any is allocated. */
   maxMemory?: number;
   /** Bytes that its units besides memory may have when they are expanded; 256 MiB by default. */
   maxUnitBytes?: number;
@@ -69,14 +66,14 @@ export function leavesPagesOut({ ranges }: GuestMemory, { pgm }: SavedState): bo
   return ranges.all.reduce((sum, { kind, pages }) => (kind === 'ram' ? sum + pages : sum), 0) > (pgm?.ramPages ?? 0);
 }
 
-/** @throws UnsupportedError where a state tells of no memory */
+/** @throws UnsupportedError for a state without memory */
 export function expectMemoryUnit({ pgm }: SavedState): PgmSummary {
   if (!pgm?.basic)
     throw new UnsupportedError('no-memory-unit', 'Cannot load state: it has no final pgm unit, and so no memory');
   return pgm;
 }
 
-/** Builds memory; parts that do not fit together are the file's fault, not the caller's. */
+/** Builds memory; errors for parts that do not fit together become errors of the file. */
 function buildAsTold(...told: Parameters<typeof buildMemory>): BuiltMemory {
   try {
     return buildMemory(...told);
@@ -91,7 +88,7 @@ function buildAsTold(...told: Parameters<typeof buildMemory>): BuiltMemory {
   }
 }
 
-/** Sets the final protections, after all records: these may come in any order. */
+/** Sets the final protections, after all records, which may have any order. */
 function protectRoms({ memory, romPage }: BuiltMemory, protections: ReadonlyMap<number, Uint8Array>): void {
   for (const [id, pages] of protections) {
     for (const [page, protection] of pages.entries()) {

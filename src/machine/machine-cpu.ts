@@ -27,7 +27,7 @@ const PRESENT = 1n;
 
 /**
  * A CPU of a machine: control registers, paging mode, latched pointers of legacy PAE. Its accesses go through its
- * shadow tables, or without any through the guest's own tables.
+ * shadow tables if it has some, else through the guest's own tables.
  */
 export class MachineCpu {
   /** Number of the CPU. */
@@ -78,7 +78,10 @@ export class MachineCpu {
     return this.#shadow ? this.#shadow.cr3.latched : this.#latched;
   }
 
-  /** Number of changes of the guest's paging mode since power-on or reset, as far as they were made here. */
+  /**
+   * Number of changes of the guest's paging mode since power-on or reset; changes before the state was loaded are not
+   * counted.
+   */
   get modeChanges(): number {
     return this.#modeChanges + (this.#shadow?.counts.modeChanges ?? 0) - this.#countedFrom;
   }

@@ -86,7 +86,7 @@ export class Machine {
   /**
    * Lets all CPUs run on shadow tables from now on, as on a host with such paging. In raw mode the mappings enter the
    * guest's address space, at their fixed place if possible.
-   * @throws UsageError `wrong-order` if they do so already, VERR_PGM_UNSUPPORTED_HOST_PAGING_MODE
+   * @throws UsageError `wrong-order` if CPUs run on shadow tables already, VERR_PGM_UNSUPPORTED_HOST_PAGING_MODE
    */
   usePaging(host: HostPaging = DEFAULT_HOST, pool: PoolOptions = {}): ShadowPaging {
     if (this.#shadow) throw new UsageError('wrong-order', 'Cannot shadow CPUs: they run on shadow tables already');
@@ -216,7 +216,7 @@ function rawObjects({ cpus, memory }: Machine): RawObject[] {
 /** Paging of most hosts today. */
 export const DEFAULT_HOST: HostPaging = { host: 'AMD64+G+NX', hardware: true };
 
-/** As many CPUs as the units cpum and pgm have; the two agree in every sound state. */
+/** The CPUs, as many as units cpum and pgm have; both agree in every sound state. */
 function cpusOf(memory: GuestMemory, { cpum, pgm }: SavedState): MachineCpu[] {
   const paging = pgm?.basic?.cpus ?? [];
   const options = cpum ? pagingOptionsOf(cpum) : {};

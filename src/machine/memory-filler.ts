@@ -20,7 +20,7 @@ export type Contents = 'kept' | 'judged' | 'refused';
 export class MemoryFiller implements PageSink {
   readonly #built: BuiltMemory;
   readonly #contents: Contents;
-  /** The state leaves some pages out, so the others are marked. */
+  /** The state leaves some pages out, so pages with a record are marked. */
   readonly #notesTold: boolean;
   /** Buffer into which the kernels decode pages. */
   readonly #page = takeBuffer(PAGE_SIZE);
@@ -61,7 +61,7 @@ export class MemoryFiller implements PageSink {
     const range = memory.ranges.find(gcPhys);
     const page = range?.pageOf(gcPhys) ?? 0;
     if (range?.type[page] !== PageType.RAM) {
-      // Records for ROM or MMIO are ignored, and records of zeros everywhere, as loaders do.
+      // Ignores records for ROM or MMIO, and all records of zeros, as loaders do.
       if (kind === PageKind.RAM_RAW && range === undefined)
         throw misplaced('RAM page', hex(gcPhys), 'VERR_PGM_INVALID_GC_PHYSICAL_ADDRESS');
       return;

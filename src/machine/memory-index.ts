@@ -33,7 +33,7 @@ export class MemoryIndex extends SeenMemory {
 
   /**
    * Reads and checks all pages, and notes their places in the file.
-   * @returns undefined where pages cannot be read one by one: in many states of older versions, and in compressed files
+   * @returns undefined if pages cannot be read one by one, as in many states of older versions and in compressed files
    */
   static async open(
     source: ByteSource,

@@ -107,7 +107,7 @@ function spaceOf(memory: SeenMemory, { cpus }: StateView, cpu = 0, cr3?: bigint)
 
 const ACCESSED = 1n << 5n;
 
-/** The pointers of legacy PAE: QEMU's emulator marks them accessed, in a bit that is reserved on a processor. */
+/** The pointers of legacy PAE, without the accessed bit that QEMU's emulator sets, which is reserved on a processor. */
 function pointersOf(memory: SeenMemory, registers: ControlRegisters): bigint[] | undefined {
   if (!pagingModeOf(registers).startsWith('pae')) return undefined;
   const table = new DataView(new ArrayBuffer(32));

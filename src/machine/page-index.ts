@@ -9,7 +9,7 @@ const OFFSET_LIMIT = 2 ** 40;
 interface Chunk {
   low: Uint32Array;
   high: Uint8Array;
-  /** Twice the length, plus 1 if it is compressed; 0: zeros. */
+  /** Twice the length, plus 1 if the page is compressed; 0: zeros. */
   size: Uint16Array;
 }
 

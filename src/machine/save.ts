@@ -26,8 +26,8 @@ export interface SaveOptions {
    */
   contents?: boolean;
   /**
-   * true: RAM pages that the machine's own state has no record of, and that are still zero, get none again; else each
-   * page has a record, as VirtualBox writes it.
+   * true: RAM pages without a record in the machine's own state that are still zero get no record again; else each page
+   * has a record, as VirtualBox writes it.
    */
   leavesOutAgain?: boolean;
 }
@@ -40,7 +40,7 @@ const ZERO_PAGE = new Uint8Array(PAGE_SIZE);
 
 /**
  * Writes a machine as a plain saved state, in the container and the pgm version that it was loaded from; units that
- * savkit does not interpret keep their bytes. Meanwhile memory takes no writes.
+ * savkit does not interpret keep their bytes. The guest must not write to memory meanwhile.
  *
  * @throws UnsupportedError for V1.x on a stream, UsageError `busy` during another save
  */

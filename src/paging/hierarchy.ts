@@ -26,7 +26,7 @@ export interface HierarchyEntry {
 
 /** Entries of page tables, from the root on. */
 export interface Hierarchy {
-  /** In order of addresses, an entry before those below it. */
+  /** In order of addresses, each entry before its children. */
   entries: HierarchyEntry[];
   /** False if a limit ended the list. */
   complete: boolean;
@@ -36,7 +36,7 @@ export interface Hierarchy {
 const MAX_ENTRIES = 1 << 20;
 
 /**
- * The page tables of a CPU, entry by entry. Tables that contain themselves are followed as by a processor, up to the
+ * The page tables of a CPU, entry by entry. Tables that contain themselves are followed as a processor does, up to the
  * limits.
  */
 export function hierarchyOf(space: AddressSpace, limits: VisitLimits & { maxEntries?: number } = {}): Hierarchy {

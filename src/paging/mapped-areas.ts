@@ -11,7 +11,7 @@ export interface MappedArea {
   end: GuestVirt;
   /** Mapped bytes; the rest are gaps. */
   mapped: number;
-  /** Of these: bytes that user mode reaches, that can be written, that can be executed. */
+  /** Of these: bytes that user mode can access, that can be written, that can be executed. */
   user: number;
   writable: number;
   executable: number;
@@ -30,7 +30,7 @@ export interface PhysicalUses {
 }
 
 export interface MappedOverview {
-  /** Ascending; areas of the upper half of long mode come last. */
+  /** Ascending; areas of the upper half of long mode are last. */
   areas: MappedArea[];
   physical: PhysicalUses;
   /** False when a limit ended the search. */
@@ -54,7 +54,7 @@ export function overviewOf(
   const areas: MappedArea[] = [];
   const uses = new Uint8Array(Math.ceil(end / stretch));
   let last = Number.NEGATIVE_INFINITY;
-  /** Start of the last page. Making it a virtual address is slow, so that is done only at the end of an area. */
+  /** Start of the last page. The conversion to a virtual address is slow, so it is done only at the end of an area. */
   let lastPage = 0;
   const endArea = () => {
     const area = areas.at(-1);

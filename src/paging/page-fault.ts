@@ -7,7 +7,7 @@ export const PageFault = { PRESENT: 1, WRITE: 2, USER: 4, RESERVED: 8, FETCH: 16
 /** Kind of an access: WRITE, USER and FETCH of `PageFault`; 0 for a read by the supervisor. */
 export type AccessKind = number;
 
-/** No fault. 0 is the code of a fault: of a read by the supervisor from a page that is not present. */
+/** No fault. 0 is a fault's code: a read by the supervisor from a page that is not present. */
 export const NO_FAULT = -1;
 
 /**

@@ -18,7 +18,7 @@ import {
 export interface TableMemory {
   /** 4 bytes, little-endian. */
   readU32(gcPhys: GuestPhys): number;
-  /** Whether RAM or ROM is at an address; tables are read nowhere else. */
+  /** Whether there is RAM or ROM at an address; tables are read from these only. */
   holdsTables(gcPhys: GuestPhys): boolean;
 }
 

@@ -226,7 +226,7 @@ export class GuestMemory implements PhysMemory {
       });
   }
 
-  /** The chunk from which a read within one page can be copied; undefined if a copy is not enough. */
+  /** The chunk from which a read within one page can be copied; undefined if the access needs more than a copy. */
   #readable(gcPhys: GuestPhys, length: number, origin: AccessOrigin): Uint8Array | undefined {
     if (origin !== 'device' && !this.a20.isOn(origin)) return undefined;
     const range = this.ranges.find(gcPhys);
@@ -241,7 +241,7 @@ export class GuestMemory implements PhysMemory {
     return this.#backing.chunkBytes(id);
   }
 
-  /** The chunk to which a write within one page can be copied; undefined if a copy is not enough. */
+  /** The chunk to which a write within one page can be copied; undefined if the access needs more than a copy. */
   #writable(gcPhys: GuestPhys, length: number, origin: AccessOrigin): Uint8Array | undefined {
     if (this.#noMoreWrites || (origin !== 'device' && !this.a20.isOn(origin))) return undefined;
     const range = this.ranges.find(gcPhys);

@@ -41,7 +41,10 @@ export function assertIntegrity(memory: GuestMemory): void {
 
 type Report = (finding: string) => void;
 
-/** Walks the list up and down, since some faults are seen in one direction only. */
+/**
+ * Walks the list up and down, as VirtualBox does, since a list that is changed meanwhile may look right in one
+ * direction.
+ */
 function checkOrder(what: string, list: readonly { start: GuestPhys; end: GuestPhys }[], report: Report): void {
   for (const { start, end } of list) if (!(start < end)) report(`${what} ${hex(start)} ends before it starts`);
   for (let i = 1; i < list.length; i++)

@@ -3,7 +3,7 @@ import { FOUR_GIB, type GuestPhys, MIB, PAGE_SIZE } from '../../formats/sizes.ts
 import type { GuestMemory } from '../pgm/guest-memory.ts';
 import { PageType } from '../pgm/pages/page-states.ts';
 
-/** The RAM that a workload may use: one stretch below 4 GiB and one from there on, as places 0, 1, 2 …, a page each. */
+/** The RAM that a workload may use: one stretch below 4 GiB and one above, as places 0, 1, 2 …, a page each. */
 export interface Area {
   lowStart: GuestPhys;
   lowPages: number;

@@ -26,7 +26,7 @@ const controlBlock = defineStruct('Control block of a workload', 'savkit', {
   lowStart: { kind: u64, doc: 'first page of its memory below 4 GiB' },
   lowPages: { kind: u32, doc: 'pages there' },
   highPages: { kind: u32, doc: 'pages of its memory from 4 GiB on' },
-  traceStart: { kind: u64, doc: 'where the trace stands, places as u32; 0 where there is none' },
+  traceStart: { kind: u64, doc: 'address of the trace, places as u32; 0 without a trace' },
   traceLength: { kind: u32, doc: 'places in the trace' },
   intervalMs: { kind: u32, doc: 'milliseconds between two ends of intervals in the trace' },
 });
@@ -45,7 +45,7 @@ export function writeControl(block: ControlBlock, target: Uint8Array): void {
   target.set(writer.view());
 }
 
-/** The block in `bytes`; undefined where there is none that is whole. */
+/** The block in `bytes`; undefined if there is no whole one. */
 export function readControl(bytes: Uint8Array): ControlBlock | undefined {
   const cursor = new Cursor(bytes);
   const { magicLow, magicHigh, version, ...block } = controlBlock.read(cursor);

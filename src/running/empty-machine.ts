@@ -19,7 +19,7 @@ import type { HostBacking } from '../pgm/pages/host-backing.ts';
 import { RomProtection } from '../pgm/pages/page-states.ts';
 import { RESET_CPUM_VERSION, resetCpum } from './reset-cpum.ts';
 
-/** A workload, its control block and the first MiB need as much. */
+/** Bytes for a workload, its control block and the first MiB. */
 const MIN_RAM = 2 * MIB;
 const MAX_RAM = 1024 * GIB;
 /** `VMM_MAX_CPU_COUNT` of most builds. */

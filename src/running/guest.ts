@@ -23,7 +23,7 @@ import { checkBlock, newBlock, readTrace, type WorkloadOptions } from './workloa
 export interface GuestFault {
   /** Kind of the place, for people. */
   what: string;
-  /** Number of the page among those that the workload uses; `NOWHERE` for the control block. */
+  /** Number of the page among the pages of the workload; `NOWHERE` for the control block. */
   place: number;
   /** Guest-physical address; absent for a place without one. */
   gcPhys?: number;
@@ -41,7 +41,7 @@ export interface GuestCheck {
   ticks: number;
   /** Pages whose content was compared. */
   pages: number;
-  /** The first faults, of this check and of all steps before it; none where all is well. */
+  /** The first faults of this check and of all earlier steps; empty if all is well. */
   faults: readonly GuestFault[];
 }
 
@@ -52,7 +52,7 @@ const CHECK_SLICE = 2048;
 const LOOK = 64;
 
 /**
- * A guest that is nothing but a workload. Its state is in guest memory only, so that it continues wherever this memory
+ * A guest that only executes a workload. Its state is in guest memory only, so that it continues wherever this memory
  * goes. It notices each write that got lost: before it writes a page it checks that the last step's pattern is still
  * there, and at each tick that its control block is unchanged.
  */
@@ -127,8 +127,8 @@ export class Guest {
   }
 
   /**
-   * The workload that memory holds, to be continued; undefined where there is none. @throws FormatError `bad-workload`
-   * where it makes no sense
+   * The workload in memory, to be continued; undefined if there is none. @throws FormatError `bad-workload` for a
+   * damaged one
    */
   static find(memory: GuestMemory, cpus: readonly MachineCpu[] = []): Guest | undefined {
     const bytes = new Uint8Array(CONTROL_SIZE);

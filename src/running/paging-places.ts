@@ -8,7 +8,7 @@ import type { ControlBlock } from './control-block.ts';
 import { mix } from './pattern.ts';
 import type { Places } from './places.ts';
 
-/** Steps after which the guest remaps its pages; each second time it changes its mode, too. */
+/** Steps after which the guest remaps its pages; every second time it changes its mode, too. */
 const EPOCH_STEPS = 64;
 /** Tables of all modes: directory and table; pointers, directory, two tables; four levels, two tables. */
 export const TABLE_PAGES = 11;
@@ -23,7 +23,7 @@ const LONG_BASE = 0xffff_8000_0000_0000n;
 type Registers = Omit<ControlRegisters, 'cr2'>;
 const UNPAGED: Registers = { cr0: 0x11n, cr3: 0n, cr4: 0n, efer: 0n };
 
-/** A mode of the guest: its tables from the root down, by number of the table page; the last one or two map pages. */
+/** A mode of the guest, with the numbers of its table pages from the root down; the last one or two map pages. */
 interface GuestMode {
   readonly name: 'protected' | '32-bit' | 'pae' | 'long';
   readonly upper: readonly number[];
@@ -116,7 +116,7 @@ export class PagingPlaces implements Places {
     for (const cpu of this.#cpus) cpu.setRegisters({ cr0: 0x8001_0011n, cr3: root, cr4: mode.cr4, efer: mode.efer });
   }
 
-  /** Pages get other addresses while paging is on: the tables are written by their own virtual addresses. */
+  /** Gives pages other addresses while paging is on: the tables are written by their own virtual addresses. */
   #remap(): void {
     const mode = this.#modeIn(this.#epoch);
     this.#writeLast(mode, (table) => this.#baseIn(mode) + BigInt((MOST_PLACES + table) * PAGE_SIZE));

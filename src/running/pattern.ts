@@ -14,7 +14,7 @@ export function mix(a: number, b: number): number {
 
 /**
  * Fills `words` with the little-endian words that step `step` of a workload writes to its place number `place`: step
- * (two words), place, and then words that depend on all of it and the seed. A single word that is wrong, old, or of
+ * (two words), place, and then words that depend on all of it and the seed. So a single word that is wrong, old, or of
  * another place is noticed.
  */
 export function fillPattern(words: Uint32Array, seed: number, place: number, step: number): void {

@@ -57,7 +57,7 @@ export class RamPlaces implements Places {
 type DevicePage = { id: number; where: string } | { gcPhys: GuestPhys; where: string };
 
 /**
- * Pages of device memory and of writable shadows of ROM, each followed by a page of RAM; all of them written as devices
+ * Pages of device memory and of writable shadows of ROM, each followed by a page of RAM; all are written as devices
  * write.
  */
 export class DevicePlaces implements Places {

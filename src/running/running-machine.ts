@@ -48,7 +48,7 @@ export class RunningMachine {
   #held = false;
   #runtimeError: 'HostMemoryLow' | undefined;
   #end: (failure?: unknown) => void = () => {};
-  /** Fulfilled when the machine is off or was handed over, with the error of its guest, if there was one. */
+  /** Fulfilled when the machine is off or handed over, with the error of its guest, if there was one. */
   readonly ended = new Promise<unknown>((resolve) => {
     this.#end = resolve;
   });
@@ -68,7 +68,7 @@ export class RunningMachine {
   }
 
   /**
-   * A machine with a new workload, or with the one that its memory holds. @throws UsageError where there is none and
+   * A machine with a new workload, or with the one that its memory holds. @throws UsageError if memory holds none and
    * none is named
    */
   static of(machine: Machine, workload?: WorkloadOptions): RunningMachine {
@@ -80,7 +80,7 @@ export class RunningMachine {
     return new RunningMachine(machine, guest);
   }
 
-  /** Reason why it suspended itself: the host has no memory for it. Cleared when `resume` has got some. */
+  /** Reason why the machine suspended itself: the host has no memory for it. Cleared when `resume` has got memory. */
   get runtimeError(): 'HostMemoryLow' | undefined {
     return this.#runtimeError;
   }
@@ -96,7 +96,7 @@ export class RunningMachine {
   get state(): MachineState {
     return this.#state;
   }
-  /** Share of its time that the guest is held back, from 0 to `MAX_THROTTLE`. */
+  /** Share of time for which the guest is held back, from 0 to `MAX_THROTTLE`. */
   get throttle(): number {
     return this.#pacer.throttle;
   }
@@ -105,7 +105,7 @@ export class RunningMachine {
     this.#pacer.throttle = Math.min(Math.max(share, 0), MAX_THROTTLE);
   }
 
-  /** @throws UsageError where the state knows no such event */
+  /** @throws UsageError if the state has no such event */
   dispatch(event: MachineEvent): void {
     if (this.#released) throw new UsageError('handed-over', `Cannot ${event} machine: it was handed over`);
     if (this.#held)
@@ -120,7 +120,7 @@ export class RunningMachine {
   resume(): void {
     this.dispatch('resume');
   }
-  /** Suspends it at once. @throws UsageError where it does not run */
+  /** Suspends it at once. @throws UsageError unless it runs */
   pause(): void {
     this.dispatch('suspend');
   }
@@ -131,7 +131,7 @@ export class RunningMachine {
 
   /**
    * The reset button: memory and CPUs are as at power-on, and the guest begins its workload anew. @throws UsageError
-   * where it neither runs nor is suspended
+   * unless it runs or is suspended
    */
   reset(): void {
     const wasExecuting = isExecuting(this.#state);
@@ -146,7 +146,7 @@ export class RunningMachine {
     this.dispatch(wasExecuting ? 'reset-to-running' : 'reset-to-suspended');
   }
 
-  /** Refuses all changes of its state until `letGo`: it may run on another host soon. */
+  /** Refuses all changes of its state until `letGo`, since it may run on another host soon. */
   hold(): void {
     this.#held = true;
   }
@@ -224,7 +224,7 @@ export class RunningMachine {
   }
 
   /**
-   * Executes the steps that are due, or fewer where the slice ends before. A step takes two new pages at most, so the
+   * Executes the steps that are due, or fewer if the slice ends before. A step takes two new pages at most, so the
    * stock lasts from one look at it to the next.
    */
   #runDue(due: number, until: number): void {

@@ -35,7 +35,7 @@ export interface Schedule {
 
 const never = () => false;
 
-/** Place of a step without one: in a trace, the end of an interval. */
+/** Place of a step that works on no page: in a trace, the end of an interval. */
 export const NOWHERE = 0xffff_ffff;
 
 /** @param trace places in their order, for `trace` */
@@ -67,7 +67,7 @@ export function scheduleOf(kind: WorkloadKind, seed: number, places: number, tra
 }
 
 /**
- * Even steps take the next page into use; odd steps give back the one that was taken longest ago, so that half of the
+ * Even steps take the next page into use; odd steps give back the page that was taken longest ago, so that half of the
  * places are in use.
  */
 function allocator(places: number): Schedule {
@@ -83,12 +83,12 @@ function allocator(places: number): Schedule {
   };
 }
 
-/** Stands for the last step of a place that no step has worked on. */
+/** Last step of a place that no step has worked on. */
 export const UNTOUCHED = -1;
 
 /**
- * The last step before `steps` that worked on each place, `UNTOUCHED` where there is none. Goes backwards until all
- * places are met: some N ln N steps where they are met at random.
+ * The last step before `steps` that worked on each place, or `UNTOUCHED`. Goes backwards until all places are met,
+ * which takes some N ln N steps if places are random.
  */
 export function lastSteps(schedule: Schedule, steps: number): Float64Array {
   const last = new Float64Array(schedule.places).fill(UNTOUCHED);

@@ -87,7 +87,7 @@ const NO_RUNS = /^\s*\[\s*\]\s*$/;
 /** A run with its end: a comma before the next one, or the end of the line. */
 const RUN = /\s*\[\s*(\d+)\s*,\s*(\d+)\s*\]\s*(,|\]\s*$)/y;
 
-/** Run by run: the line as one value of JSON would take many times its size. */
+/** Parses run by run, since the line as one value of JSON would take many times its size. */
 function addInterval(places: PlaceList, line: string, number: number): void {
   const start = /\S/.exec(line)?.index ?? 0;
   if (line[start] !== '[') throw badTrace(number, 'it is no list of runs');

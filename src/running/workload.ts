@@ -32,8 +32,8 @@ const DEFAULTS = { seed: 1, rate: 1000, patternSize: 64, pages: 256 };
 const TRACE_LIMIT = 16 * MIB;
 
 /**
- * The control block of a new workload. @throws UsageError `bad-workload` for options that do not fit this machine, or
- * any
+ * The control block of a new workload. @throws UsageError `bad-workload` for invalid options, or options that do not
+ * fit this machine
  */
 export function newBlock(memory: GuestMemory, options: WorkloadOptions): ControlBlock {
   const { kind, seed, rate, patternSize, pages, trace, size } = {

@@ -57,7 +57,7 @@ export const CARD_KINDS: readonly CardKind[] = [
   ),
 ];
 
-/** All cards that QEMU gets. Those with disks come first, since interrupt lines may run short. */
+/** All cards that QEMU gets. Cards with disks come first, since interrupt lines may run short. */
 export function cardsOf(units: MachineUnits, without: ReadonlySet<string>): Card[] {
   const devices = busOf(units)?.devices ?? [];
   const board = { chipset: units.has('ich9pci/0') ? 'ich9' : 'piix3', hasIommu: false } as const;

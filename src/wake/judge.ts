@@ -268,7 +268,7 @@ function processorRefusals({ context }: CpuState, i: number, isNested: boolean):
 const GRAPHICS_SLOT = 0x10;
 const VMWARE = 0x15ad;
 
-/** Whether the screen is in a mode of VMSVGA. The unit shows that only by VGA registers that fit no VGA mode. */
+/** Whether the screen is in a mode of VMSVGA, which shows only in VGA registers that fit no VGA mode. */
 function usesSvga(units: MachineUnits, { vbe, sequencer }: Vga): boolean {
   const adapter = units.collected.state.pciSlots?.find(({ devfn }) => devfn === GRAPHICS_SLOT);
   const isOff = ((vbe[4] ?? 0) & 1) === 0;

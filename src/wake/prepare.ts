@@ -13,13 +13,13 @@ export interface PreparedWake {
   units: MachineUnits;
   options: WakeOptions;
   drives: readonly Drive[];
-  /** Empty: the state can be woken, as far as it tells. */
+  /** Reasons in the state against waking; empty if there are none. */
   refusals: readonly Refusal[];
   /** Losses, and changes that the guest notices. */
   notices: readonly Notice[];
   /** The notices, given the frequency of the host's time-stamp counter. */
   noticesAt(hostTscHz: number): Notice[];
-  /** QEMU's arguments; only where nothing is refused. @param machine type with version, default QEMU's newest */
+  /** QEMU's arguments; only without refusals. @param machine type with version, default QEMU's newest */
   arguments(how: { machine?: string; use: DiskUse }): string[];
   /** Images of disks, whose sizes QEMU is asked for. */
   images: readonly DiskImage[];
@@ -68,7 +68,7 @@ function judged(units: MachineUnits, options: WakeOptions, formats: ReadonlyMap<
 }
 
 /**
- * Judges a state on its own, as if an image was given for each disk, and no other option.
+ * Judges a state alone, as if an image was given for each disk, and no other option.
  * @throws as `prepareWake`
  */
 export async function foreseeWake(

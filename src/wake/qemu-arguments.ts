@@ -31,7 +31,7 @@ export type DiskUse = 'disks' | 'snapshots' | 'stand-ins';
 
 /**
  * Arguments of a QEMU with the same devices as the state's machine, whatever its release.
- * @param machine type with its version, once the template has told it; else QEMU's newest
+ * @param machine type with its version, if the template tells it; else QEMU's newest
  */
 export function qemuArguments(
   units: MachineUnits,

@@ -23,7 +23,10 @@ export interface RamPlan {
   gaps: readonly Gap[];
 }
 
-/** A piece of such memory that a PCI device maps: its size is a power of two, and its address a multiple of that. */
+/**
+ * A piece of memory in QEMU's gaps that a PCI device maps: its size is a power of two, and its address a multiple of
+ * the size.
+ */
 interface Gap {
   gcPhys: number;
   size: number;

@@ -37,7 +37,7 @@ function addSegment(registers: Map<string, bigint>, name: string, segment: Selec
 
 const LONG = 0x2000;
 
-/** Whether a CPU executes 64-bit code: only then QEMU shows all of its registers. */
+/** Whether a CPU executes 64-bit code; otherwise QEMU does not show all of its registers. */
 function isWide({ efer, cs }: CpuState['context']): boolean {
   return (efer & 0x400n) !== 0n && (cs.attributes & LONG) !== 0;
 }

@@ -41,7 +41,7 @@ export const NOTICE_CODES = {
   'twin-lines': 'interrupts of PCI devices arrive only as long as the guest does not set them up anew',
 } as const satisfies Record<string, string>;
 
-/** Why a state cannot go on in QEMU; `savkit explain CODE` tells more. */
+/** Code of a reason why a state cannot go on in QEMU; `savkit explain CODE` tells more. */
 export type RefusalCode = keyof typeof REFUSAL_CODES;
 /** Code of a loss, or of a change that the guest notices, when it goes on in QEMU; `savkit explain CODE` tells more. */
 export type NoticeCode = keyof typeof NOTICE_CODES;

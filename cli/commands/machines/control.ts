@@ -91,7 +91,7 @@ const MISSING = { save: 'file', throttle: 'share' } as const;
 /** The argument may be missing. */
 const MAY_HAVE_ARGUMENT: readonly Action[] = ['stats', 'console'];
 
-/** Empty for actions without one. @throws UsageError if one is missing, or there is none to be given */
+/** The argument of an action; empty for actions without one. @throws UsageError for a missing or surplus argument */
 function argumentOf(action: Action, argument: string | undefined): string {
   const wants = action === 'save' || action === 'throttle';
   if (!MAY_HAVE_ARGUMENT.includes(action) && wants !== (argument !== undefined))

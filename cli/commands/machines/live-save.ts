@@ -16,7 +16,7 @@ import { table } from '../../terminal/table.ts';
 import { indent, line, lines, NO_TEXT, type TerminalText } from '../../terminal/terminal-text.ts';
 import { LiveReport } from '../../text/live-report.ts';
 
-/** Passes shown to people; of longer saves the first and last ones. */
+/** Most passes shown to people; longer saves show the first and last ones. */
 const SHOWN_PASSES = 24;
 
 const builder = (argv: Argv) =>

@@ -171,8 +171,8 @@ async function runMachine(options: Options, job: Job): Promise<Outcome> {
 }
 
 /**
- * Ends a machine after `ms`; one that is being saved or migrated then, as soon as that is over. A paused one may be
- * saved next, so it ends after it was resumed.
+ * Ends a machine after `ms`, or when a save or migration under way is over. A paused machine may be saved next, so it
+ * ends only after it was resumed.
  */
 function stopAfter(running: RunningMachine, ms: number): { end(): void } {
   const stop = () => {

@@ -61,7 +61,7 @@ export const topCommand: CommandModule<object, Options> = {
   },
 };
 
-/** Looks until a signal comes; once, if neither a terminal nor --interval asks for more. */
+/** Repeats until a signal; looks only once without terminal and --interval. */
 async function top(options: Options, { signal }: Job): Promise<Outcome> {
   const { interval, machines, json, ndjson = false } = options;
   if (interval !== undefined && !(interval >= LEAST_SECONDS))

@@ -65,7 +65,7 @@ function reportText(report: QemuSalvageReport, output: string): TerminalText {
   if (untold) text.push(indent('whole blocks of memory are lost: the list of blocks ends early'));
   if (mayBeOld) text.push(indent('if the machine ran while it was saved, kept pages may be older than the lost ones'));
   const wrong = firstError(written.findings);
-  if (wrong && !LISTED.includes(wrong.code)) text.push(indent(line`What was written is damaged: ${errorText(wrong)}`));
+  if (wrong && !LISTED.includes(wrong.code)) text.push(indent(line`The written file is damaged: ${errorText(wrong)}`));
   if (!complete) text.push(...prospects(report).map((words) => indent(words)));
   return lines(text);
 }

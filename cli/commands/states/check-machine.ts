@@ -39,7 +39,7 @@ export function settingsFileOf(path: string): string {
   return isFolder(path) ? settingsIn(path) : path;
 }
 
-/** Whether a path is that of a settings file, or of a folder with some. */
+/** Whether a path names a settings file, or a folder with some. */
 export function isMachine(path: string): boolean {
   if (/\.vbox$/i.test(path)) return true;
   try {

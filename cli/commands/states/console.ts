@@ -103,7 +103,7 @@ function print({ text }: Answer): Promise<void> {
   return show(ownLines(text));
 }
 
-/** Reads lines from the terminal, with history and completion, or as they come from elsewhere. */
+/** Reads lines from the terminal, with history and completion, or from another input as they are. */
 async function talk(console: Console, { signal }: Job, options: Options): Promise<Outcome> {
   // The listener below would miss a signal that came while the state was loaded.
   if (signal.aborted) throw new InterruptedError();
@@ -131,8 +131,8 @@ function linesOfStdin(signal: AbortSignal): AsyncIterable<string> {
 }
 
 /**
- * Ends with `quit`, Ctrl-C on an empty line, or Ctrl-D. Where memory has changed, the first two warn once; Ctrl-D
- * cannot be repeated, so the loss is told.
+ * Ends with `quit`, Ctrl-C on an empty line, or Ctrl-D. If memory has changed, the first two warn once; Ctrl-D cannot
+ * be repeated, so it only reports the loss.
  */
 async function converse(console: Console, lines: ReturnType<typeof createInterface>): Promise<void> {
   let hasWarned = false;

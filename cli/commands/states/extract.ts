@@ -106,7 +106,7 @@ function extensionOf({ format, rom, mmio2, unit }: Options): string {
   return format === 'raw' || format === 'sparse' ? '.raw' : format === 'lime' ? '.lime' : '.core';
 }
 
-/** Missing parts of a core, and places that may be others, for programs that read the result. */
+/** Missing parts of a core, and uncertain addresses, for programs that read the result. */
 function findingsOf({ registersMissing, uncertain }: ExtractReport): Finding[] {
   const findings: Finding[] = [];
   if (registersMissing !== undefined) {

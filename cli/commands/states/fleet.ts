@@ -42,9 +42,9 @@ interface Options extends CommonOptions {
 }
 
 const MOST_JOBS = 64;
-/** Time for jobs that are worked on to be given back to the server. */
+/** Time for giving jobs under way back to the server. */
 const FAREWELL_MS = 5000;
-/** Time for the client of the server to go by itself. */
+/** Time for the server's client to end by itself. */
 const EXIT_MS = 200;
 
 export const fleetCommand: CommandModule<object, Options> = {
@@ -225,7 +225,7 @@ async function report(queue: ReturnType<Fleet['queue']>, options: Options): Prom
     strangers,
     results: options.ndjson ? [] : results.map(shortened),
   };
-  // One of them may have been ours before somebody changed it.
+  // A job that is not understood may be one of savkit that somebody has changed.
   const exitCode = gravest([tally.exitCode, strangers > 0 ? ExitCode.PARTLY : ExitCode.OK]);
   return { exitCode, result, text: options.csv || options.quiet ? NO_TEXT : text };
 }

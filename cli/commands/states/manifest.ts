@@ -93,7 +93,7 @@ async function runManifest(source: ByteSource, job: Job, options: Options): Prom
   });
 }
 
-/** Writes the signature of a manifest; gives its path. */
+/** Writes the signature of a manifest. @returns the signature's path */
 function signedBeside(output: string, bytes: Uint8Array, { sign = '', force }: Options): Promise<string> {
   const place = signatureOf(output);
   return withOutput(place, { force }, async (sink) => {

@@ -52,7 +52,7 @@ const builder = (argv: Argv) =>
     .option('layout', {
       type: 'string',
       requiresArg: true,
-      describe: 'JSON file as of convert --print-layout, by which the lost memory of a state of pgm 6 to 9 is named',
+      describe: 'JSON file as of convert --print-layout, that names the lost memory of a state of pgm 6 to 9',
     })
     .option('like', LIKE)
     .option('force', FORCE)
@@ -62,7 +62,7 @@ const builder = (argv: Argv) =>
     )
     .example(
       '$0 salvage broken.sav rescued.sav --fill zero',
-      'Missing pages become zeros, so that they do not keep it from loading: at your own risk',
+      'Missing pages become zeros, so that VirtualBox loads the state; at your own risk',
     )
     .epilogue(
       'Exit codes: 0 nothing is missing and the result is whole, 3 something is missing or damaged, 1 nothing ' +
@@ -169,7 +169,7 @@ function reportText(report: SalvageReport, output: string): TerminalText {
   if (untold) text.push(indent('more is missing: the lists of ROMs and device memory are lost, too'));
   if (written.verdict !== 'whole')
     text.push(
-      indent(line`What was written is ${written.verdict}: ${errorText(firstError(written.findings) ?? NO_ERROR)}`),
+      indent(line`The written file is ${written.verdict}: ${errorText(firstError(written.findings) ?? NO_ERROR)}`),
     );
   if (!complete) text.push(indent(prospects(report)));
   return lines(text);
@@ -180,7 +180,7 @@ function prospects({ loadable, written: { verdict, findings } }: SalvageReport):
   if (loadable) return 'Nothing in it keeps VirtualBox from loading it; missing pages are zeros or old copies.';
   if (findings.some(({ code }) => code === 'incomplete'))
     return 'VirtualBox will refuse to load it: a unit in it lists the missing parts.';
-  if (verdict === 'unsupported') return 'Whether VirtualBox loads it savkit cannot tell.';
+  if (verdict === 'unsupported') return 'savkit cannot tell whether VirtualBox loads it.';
   return 'VirtualBox will refuse to load it.';
 }
 

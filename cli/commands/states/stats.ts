@@ -63,7 +63,7 @@ function stateStatistics(job: Job, options: Options): Promise<Outcome> {
   );
 }
 
-/** Values of the options of one family when they are not given. */
+/** Default values of the options of one family. */
 const OWN_OPTIONS = { virtualbox: { pattern: undefined }, qemu: { ram: undefined } };
 
 const COUNTERS: Record<StateFamily['name'], (source: ByteSource, job: Job, options: Options) => Promise<Outcome>> = {

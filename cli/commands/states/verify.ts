@@ -27,7 +27,7 @@ import { table } from '../../terminal/table.ts';
 import { indent, line, lines, NO_TEXT, type Piece, type TerminalText } from '../../terminal/terminal-text.ts';
 import { findingText } from '../../text/finding-text.ts';
 
-/** Report about a file, with its hash where that was asked for. */
+/** Report about a file, with its hash if asked for. */
 interface Checked extends StateReport {
   sha256?: string;
   /** Signer of the manifest. */
@@ -203,7 +203,7 @@ function findingLines(findings: readonly Finding[], dropped: number): Piece[] {
   return dropped > 0 ? [...shown, indent(`… and ${dropped} more`)] : shown;
 }
 
-/** Verdicts of units: of all on request; else of the bad ones, with the number of good ones. */
+/** Verdicts of units: of all on request, else of bad units, with the number of good ones. */
 function unitLines({ state, verdict }: StateReport, options: Options): Piece[] {
   if (!state) return [];
   const goodUnits = state.units.filter((unit) => unit.findings.length === 0);

@@ -3,7 +3,7 @@ import { after, sleep, stopTimer } from '../../world/waiting.ts';
 import { addressName } from './address-name.ts';
 
 export interface HttpOptions {
-  /** Value of the header of that name, such as `Bearer …`. */
+  /** Value of the header `authorization`, such as `Bearer …`. */
   authorization?: string | undefined;
   /** Gives further headers that sign a request with these headers. */
   sign?: (method: string, url: string, headers: Readonly<Record<string, string>>) => Record<string, string>;

@@ -4,8 +4,7 @@ const WORDS: usize = 512;
 const BITMAP: usize = 64;
 
 /**
- * Writes the delta from the page at `base` to the page at `page` to `to`; 0 where it would take more than `limit`
- * bytes.
+ * Writes the delta between the pages at `base` and `page` to `to`; gives 0 if it would take more than `limit` bytes.
  */
 export function wordDelta(base: usize, page: usize, to: usize, limit: usize): usize {
   if (limit < BITMAP) return 0;

@@ -18,14 +18,14 @@ function slotOf(word: u32): usize {
 }
 
 /**
- * The highest position that the table may hold from earlier blocks. Positions go on from there, since clearing the
+ * The highest position that the table may hold from earlier blocks. Positions continue from it, since clearing the
  * table for each page would take a tenth of the time.
  */
 let past: usize = 0;
 
 /**
- * Compresses `length` bytes at `at` to `to`; 0 where that would take more than `limit` bytes. Time goes into
- * mispredicted branches: so one branch rejects all kinds of mismatches, and none depends on the lengths of literals and
+ * Compresses `length` bytes at `at` to `to`; 0 where that would take more than `limit` bytes. Mispredicted branches
+ * take most of the time, so one branch rejects all kinds of mismatches, and none depends on the lengths of literals and
  * tokens.
  */
 export function lzfEncode(at: usize, length: usize, to: usize, limit: usize): usize {
@@ -85,7 +85,7 @@ export function lzfEncode(at: usize, length: usize, to: usize, limit: usize): us
   return putLiterals(literals, end, out, limitEnd) - to;
 }
 
-/** Equal bytes at `ref` and `at`, of which the first four are known to be, at most `max`. */
+/** Number of equal bytes at `ref` and `at`, at most `max`; the first four are known to be equal. */
 // @ts-ignore: decorators are AssemblyScript's
 @inline
 function matchLength(ref: usize, at: usize, max: usize): usize {

@@ -93,7 +93,7 @@ const REPEAT = memory.data<u64>([
 ]);
 const REPEATED = memory.data<u8>([0, 8, 8, 6, 8, 5, 6, 7]);
 
-/** Copies bytes of the result, which may overlap the target: then they repeat. */
+/** Copies bytes of the result; bytes that overlap the target repeat. */
 // @ts-ignore: decorators are AssemblyScript's
 @inline
 function copyWithin(from: i32, output: i32, stop: i32, limit: i32): void {

@@ -64,7 +64,7 @@ export function xxh64Stripes(at: usize, length: usize): void {
   v4 = d;
 }
 
-/** Takes the last bytes. `total`: how many there were in all. */
+/** Takes the last bytes. `total`: number of all bytes. */
 export function xxh64End(at: usize, length: usize, total: usize): u64 {
   const end = at + length;
   let hash: u64 = PRIME_5;

@@ -13,13 +13,13 @@ export interface LibvirtImage {
   compression: LibvirtCompression;
   /** The domain as libvirt's XML. */
   xml: string;
-  /** XML, cookie and padding, as they stand after the header. */
+  /** XML, cookie and padding, as they follow the header. */
   data: Uint8Array;
   /** Offset of libvirt's cookie in `data`; 0 where there is none. */
   cookieOffset: number;
   /** libvirt has marked the image as complete. */
   isComplete: boolean;
-  /** The header as it stands in the file, and its numbers in the byte order of its writer. */
+  /** Bytes of the header; numbers are in the byte order of the writer. */
   header: Uint8Array;
   /** The header's field for `wasRunning`, as stored; libvirt writes 0 or 1. */
   runningWord: number;

@@ -42,7 +42,7 @@ export interface OpenedQemuState {
 
 /** Options for opening a state of QEMU. */
 export interface OpenQemuOptions {
-  /** Take an image of libvirt that is marked as not finished, too. */
+  /** Take images of libvirt that are marked as not finished, too. */
   unfinished?: boolean;
 }
 

@@ -99,7 +99,7 @@ export class ClusterCounts {
     this.#image = image;
   }
 
-  /** @param cluster its number. @throws QemuFormatError where the image ends before the count */
+  /** @param cluster number of the cluster @throws QemuFormatError where the image ends before the count */
   async of(cluster: number): Promise<number> {
     const { clusterBits, counts } = this.#image;
     const perBlock = 2 ** (clusterBits + 3 - counts.order);

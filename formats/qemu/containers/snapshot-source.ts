@@ -7,8 +7,8 @@ import { isPlace, OFFSET_BITS, type Qcow2Image, type Qcow2Snapshot, readAt, stat
 const COMPRESSED = 1n << 62n;
 
 /**
- * The state of the machine in a snapshot, as a source of its own: it lies in the guest's address space of the image,
- * after the disk. Zero clusters and clusters that were never written read as zeros.
+ * The machine's state in a snapshot, as a source. It lies in the guest's address space of the image, after the disk.
+ * Zero clusters and clusters that were never written read as zeros.
  */
 export class SnapshotSource implements ByteSource {
   readonly name: string;
@@ -35,7 +35,7 @@ export class SnapshotSource implements ByteSource {
   async read(target: Uint8Array, position: number): Promise<number> {
     const wanted = Math.max(0, Math.min(target.length, this.size - position));
     const clusterSize = 2 ** this.#image.clusterBits;
-    // With 32 parts to a cluster each of them may be zeros.
+    // Each of 32 parts of a cluster may be zeros.
     const step = this.#image.extendedL2 ? clusterSize / 32 : clusterSize;
     for (let done = 0; done < wanted; ) {
       const guest = this.#start + position + done;

@@ -9,7 +9,7 @@ export interface WritablePage {
 /** Takes the pages of a stream that is written. */
 export interface PageWriter {
   /**
-   * Takes a page; of the same page the last one counts.
+   * Takes a page; of several copies the last one counts.
    * @param offset of the page in its block @param content absent for a page of zeros
    * @returns a promise to wait for before the next page
    */

@@ -124,7 +124,7 @@ export class QemuStreamWriter implements PageSink {
 
   /**
    * Ends section `ram`, with an empty last part, as QEMU does for a stopped machine. @param others other sections in
-   * parts, which come before that
+   * parts, which precede that part
    */
   async endMemory(others: readonly PartedSection[] = []): Promise<void> {
     for (const places of new Set(this.#places)) await places.finish();

@@ -8,7 +8,7 @@ import type { PageWriter, WritablePage } from './page-writer.ts';
 /** The word with address and flags, a name, a page. */
 const MAX_RECORD = 8 + 1 + 255 + PAGE_SIZE;
 
-/** Pages as records of a plain stream, in the order in which they come. Source: qemu-stream.md 3. */
+/** Pages as records of a plain stream, in the order of arrival. Source: qemu-stream.md 3. */
 export class StreamedPages implements PageWriter {
   readonly #out: BigEndianOutput;
   #block: RamBlock | undefined;

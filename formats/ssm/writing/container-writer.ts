@@ -22,7 +22,7 @@ export interface ContainerWriter {
   put(bytes: Uint8Array, at?: number, length?: number): void;
   /**
    * Writes a block of payload in its present encoding (`Encoding`), with `size` bytes when decoded.
-   * @returns false, with nothing written, if this container can't hold that encoding
+   * @returns false if this container can't hold that encoding; nothing is written then
    */
   putBlock(encoding: number, bytes: Uint8Array, at: number, length: number, size: number): boolean;
   endUnit(): void;

@@ -69,8 +69,8 @@ export class OutputBuffer {
   }
 
   /**
-   * Tells the CRC that a field which ended `distance` bytes before its end now holds `value` in place of zeros. CRC-32
-   * is linear, so nothing has to be read again.
+   * Corrects the CRC for a field that ended `distance` bytes before its end and now holds `value` in place of zeros.
+   * CRC-32 is linear, so nothing has to be read again.
    */
   patchCrc(value: Uint8Array, distance: number): void {
     const difference = (crc32(value) ^ crc32(new Uint8Array(value.length))) >>> 0;
@@ -82,7 +82,7 @@ export class OutputBuffer {
     return this.#base + this.#crcLength;
   }
 
-  /** Index of a file offset in `bytes`; negative when it has left already. */
+  /** Index of a file offset in `bytes`; negative if that byte was flushed already. */
   indexOf(offset: number): number {
     return offset - this.#base;
   }

@@ -110,7 +110,8 @@ export class V1Writer implements ContainerWriter {
     const at = out.indexOf(offset);
     if (at >= 0) out.bytes.set(size.view(), at);
     else this.#patches.push({ offset, bytes: size.view().slice() });
-    // The CRC goes forward by whole flushes, so it has passed either all of the field, which was zero then, or nothing.
+    // The CRC advances by whole flushes, so it has covered either all of the field, which was zero then, or nothing of
+    // it.
     if (behind >= 0) out.patchCrc(size.view(), behind);
   }
 

@@ -38,7 +38,8 @@ const ENCODING_RECORDS = { [Encoding.LZF]: RecordType.RAW_LZF, [Encoding.ZERO]: 
 const COMPRESSED_HEAD = 5;
 
 /**
- * Release for states from V1.1, which holds none: the last release that wrote V1.1, as loaders want numbers above 0.
+ * Release for states from V1.1, which has no field for it: the last release that wrote V1.1, as loaders want numbers
+ * above 0.
  */
 export const NO_RELEASE = { major: 2, minor: 0, build: 12, revision: 1 };
 

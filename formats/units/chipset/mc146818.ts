@@ -46,7 +46,7 @@ const rtcCodec = codecOf(rtcWhole);
 
 /** Time of the guest's clock. */
 export interface GuestClock {
-  /** `2026-11-29 11:06:00`; in the time zone that the guest assumes for it. */
+  /** `2026-11-29 11:06:00`, in the time zone that the guest assumes for the clock. */
   time: string;
   /** VirtualBox set it to UTC, not to the local time of the host. */
   utc: boolean;

@@ -1,8 +1,7 @@
 import { entryOf } from '../../entry-of.ts';
 
 /**
- * PCI ids of VirtualBox's devices, by its name for them, of all models. As machines of 7.2.22 have them
- * (units-compared.md).
+ * PCI ids of all models of VirtualBox's devices, by VirtualBox's name, as in machines of 7.2.22 (units-compared.md).
  */
 const IDS: Readonly<Record<string, readonly { vendorId: number; deviceIds: readonly number[] }[]>> = {
   'iommu-amd': [{ vendorId: 0x1022, deviceIds: [0xc0de] }],
@@ -48,8 +47,8 @@ export function pciName(vendorId: number, deviceId: number): string | undefined 
 }
 
 /**
- * Vendor of a device; for graphics, that of VirtualBox's own adapters. Undefined for devices that are not on the PCI
- * bus.
+ * Vendor of a device; for graphics, the vendor of VirtualBox's own adapters. Undefined for devices that are not on the
+ * PCI bus.
  */
 export function pciVendor(device: string): number | undefined {
   return entryOf(IDS, device)?.[0].vendorId;

@@ -11,7 +11,7 @@ export interface PciDevice {
   deviceId: number;
   /** Memory decoding is on, so that the regions are mapped. */
   memoryEnabled: boolean;
-  /** Guest-physical address by region (base address register); undefined where it is no memory or not set. */
+  /** Guest-physical address by region (base address register); undefined for regions that are no memory, or not set. */
   regions: (number | undefined)[];
 }
 
@@ -32,9 +32,9 @@ export const EXTENDED_CONFIG_SIZE = 4096;
 const CONFIG_SIZES = [PCI_CONFIG_SIZE, EXTENDED_CONFIG_SIZE];
 
 /**
- * Finds the devices that own MMIO2 ranges in the payload of a PCI bus. The page manager's unit does not say where
- * devices had their memory; the base address registers do. The framing of these units changed between releases, so a
- * configuration space is recognised by its ids and by the bus address before it. Checked against core dumps of
+ * Finds the devices that own MMIO2 ranges in the payload of a PCI bus. The page manager's unit does not hold the
+ * addresses of devices' memory, but the base address registers do. The framing of these units changed between releases,
+ * so a configuration space is recognised by its ids and by the bus address before it. Checked against core dumps of
  * VirtualBox 7.2.22 (both chipsets).
  */
 export function findPciDevices(payload: Uint8Array): Map<string, PciDevice> {

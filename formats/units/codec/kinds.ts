@@ -76,7 +76,7 @@ function peek<T>(c: Cursor, kind: Kind<T>): T {
   return value;
 }
 
-/** As many values as stand before the last `tail` bytes of the unit. */
+/** Values up to the last `tail` bytes of the unit. */
 export function fill<T>(kind: Kind<T>, tail = 0): Kind<T[]> {
   return repeated(kind, 'the end', (c) => c.end - c.at > tail);
 }
@@ -145,9 +145,9 @@ export const queue: Kind<Uint8Array> = {
   },
 };
 
-/** A timer of a device; the time is that of the clock that the device made it for, in nanoseconds. */
+/** A timer of a device; its time is by the clock that the device has chosen, in nanoseconds. */
 export interface Timer {
-  /** 4 stopped, 7 active; some builds of 2009 wrote 5 and 8 for them. */
+  /** 4 stopped, 7 active; some builds of 2009 wrote 5 and 8 instead. */
   state: number;
   expires?: bigint;
 }

@@ -106,8 +106,8 @@ export const apicRow: UnitRow = {
 };
 
 /**
- * The APIC base MSR of each CPU, with which its part of the payload starts; all parts are of one size. Version 5. Empty
- * where the payload does not have that shape. Checked against core dumps of 7.2.22 with one and two CPUs.
+ * The APIC base MSR of each CPU, the first value of its part of the payload; all parts have one size. Version 5. Empty
+ * if the payload does not have this form. Checked against core dumps of 7.2.22 with one and two CPUs.
  */
 export function readApicBases(payload: Uint8Array): bigint[] {
   const view = new DataView(payload.buffer, payload.byteOffset, payload.byteLength);

@@ -100,8 +100,8 @@ function findEntries(view: DataView, from: number): { at: number; leaves: Map<nu
 }
 
 /**
- * Whether a default entry of 16 bytes and two arrays of raw leaves, 16 bytes each, stand at `from` and nothing after
- * them.
+ * Whether the payload from `from` on consists of a default entry of 16 bytes and two arrays of raw leaves, 16 bytes
+ * each.
  */
 function endsPayload(view: DataView, from: number): boolean {
   let at = from + 16;
@@ -112,7 +112,7 @@ function endsPayload(view: DataView, from: number): boolean {
   return at === view.byteLength;
 }
 
-/** Leaves, sub-leaf 0; undefined when these are no entries. */
+/** Leaves with sub-leaf 0; undefined if these are no entries. */
 function readEntries(view: DataView, at: number, count: number): Map<number, Leaf> | undefined {
   if (view.getUint32(at, true) !== 0) return undefined;
   const leaves = new Map<number, Leaf>();

@@ -62,7 +62,7 @@ const FIRST_STRUCTURED = 14;
 /** From this version on, with the four pointers of legacy PAE before the flags. */
 const FIRST_WITH_PAE_POINTERS = 21;
 const PAE_POINTERS_SIZE = 4 * 8;
-/** This version put two bytes in front. */
+/** First version with two bytes before the count. */
 const FIRST_WITH_PREFIX = 24;
 
 /** Reads the payload of a final pass. @throws FormatError for one that does not fit its version */
@@ -98,8 +98,8 @@ export interface NewRegisters extends ControlRegisters {
 }
 
 /**
- * A copy of a payload of the final pass with other control registers; undefined for a CPU that keeps its own. @throws
- * FormatError as `readCpum`
+ * A copy of a payload of the final pass with other control registers. @param registers by CPU; undefined keeps a CPU's
+ * own @throws FormatError as `readCpum`
  */
 export function withControlRegisters(
   payload: Uint8Array,

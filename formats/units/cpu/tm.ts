@@ -10,7 +10,7 @@ const tm = defineStruct('Unit tm, version 3', 'device-units.md', {
   virtualHz: { kind: u64, doc: 'ticks per second of the virtual clock' },
   virtual: { kind: x64, doc: 'virtual clock, in ns' },
   virtualSync: { kind: x64, doc: "clock of the guest's timers, in ns" },
-  offset: { kind: x64, doc: 'how far that clock lags behind, in ns' },
+  offset: { kind: x64, doc: 'lag of that clock, in ns' },
   givenUp: { kind: x64, doc: 'lag that the clock has given up, in ns' },
   catchUpPrevious: { kind: x64, doc: 'time of the last catch-up step, in ns' },
   catchUp: { kind: bool, doc: 'whether it is catching up' },

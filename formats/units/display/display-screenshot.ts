@@ -9,10 +9,7 @@ export const SCREENSHOT_MAJOR = 1;
 /** Far more than an uncompressed picture of VirtualBox's largest screen. */
 export const SCREENSHOT_LIMIT = 64 * 1024 * 1024;
 
-/**
- * Kinds of blocks: a small picture of raw dots, and a whole one as PNG. Width and height, u32 each, stand before
- * either.
- */
+/** Kinds of blocks: a small picture of raw dots, and a whole one as PNG. Width and height, u32 each, precede either. */
 const PNG_BLOCK = 1;
 const SIZE_OF_SIZES = 8;
 /** VirtualBox writes two. */
@@ -25,7 +22,7 @@ export interface Screenshot extends PictureSize {
   offset: number;
 }
 
-/** The picture of the screen, checked to be one; undefined where the unit has none. @throws FormatError */
+/** The picture of the screen, checked to be whole; undefined if the unit has none. @throws FormatError */
 export function readScreenshot(payload: Uint8Array): Screenshot | undefined {
   const cursor = new Cursor(payload);
   try {

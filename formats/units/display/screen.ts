@@ -53,8 +53,8 @@ export const screenRows: readonly UnitRow[] = [
 ];
 
 /**
- * Whether a machine with VMSVGA was saved with 3D acceleration, by how the last part of unit vga ends; undefined if the
- * guest has used the adapter so much that the end does not show it. Seen in states of 7.2.22 of both kinds.
+ * Whether a machine with VMSVGA was saved with 3D acceleration, by the end of unit vga; undefined if the guest has used
+ * the adapter so much that the end is ambiguous. Seen in states of 7.2.22 of both kinds.
  * @param tail the last `VGA_TAIL` bytes of a payload of version 34
  */
 export function has3d(tail: Uint8Array): boolean | undefined {

@@ -24,7 +24,7 @@ export function readHgcmServices(cursor: Cursor): string[] {
 /** The contents of a clipboard can be large. */
 const HGCM_LIMIT = 64 * MIB;
 
-/** Of the services up to the first one that has clients. */
+/** Connections to the services up to the first one with clients. */
 const connectionsOf = telling(hgcmCodec, ({ services }) => ({
   connections: services.reduce((sum, { clients }) => sum + clients, 0),
 }));

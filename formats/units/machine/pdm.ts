@@ -20,8 +20,8 @@ const MAX_DEVICES = 1024;
 
 /**
  * The list of devices: entries `u32 number, u32 length and name, u32 instance`, then −1, at the end of the unit. The
- * part before the list (16 bytes a CPU in 7.2) changed between releases, so the list is found as the one that ends
- * exactly with the unit. Checked against the states of 7.2.22.
+ * part before the list (16 bytes a CPU in 7.2) changed between releases, so the list is recognised by its end, which is
+ * the unit's. Checked against the states of 7.2.22.
  * @returns undefined where there is none
  */
 export function readPdmDevices(payload: Uint8Array): PdmDevice[] | undefined {

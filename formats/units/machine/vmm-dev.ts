@@ -46,7 +46,7 @@ const vmmDev = defineStruct('Unit VMMDev, versions 17–20', 'device-units.md', 
 
 export const vmmDevCodec = codecOf(vmmDev);
 
-/** The configuration stands first, and is all of pass 0. */
+/** Bytes of the configuration, which is the first part, and all of pass 0. */
 const CONFIGURATION = 4;
 
 const livePass: NonNullable<UnitRow['livePass']> = (payload, version) =>

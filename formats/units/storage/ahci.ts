@@ -14,7 +14,7 @@ export function ahciConfig(ports: number, attached: ReadonlyMap<number, boolean>
   return config;
 }
 
-/** Name of a value that may be larger in the state than in the machine. */
+/** Configuration value that may be larger in the state than in the machine. */
 export const AHCI_PORT_COUNT = 'number of ports';
 
 function readConfig(cursor: Cursor): DeviceConfig {

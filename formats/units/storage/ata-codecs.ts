@@ -134,7 +134,7 @@ const ide = defineStruct('Unit piix3ide, version 22', 'device-units.md', {
   separator,
 });
 
-/** A disk or drive for people. @param model as it calls itself */
+/** Text for a disk or drive. @param model name that the device gives itself */
 export function mediumText(isDrive: boolean, model: string): string {
   const name = model.trim();
   return `${isDrive ? 'CD drive' : 'disk'}${name === '' ? '' : `, ${name}`}`;

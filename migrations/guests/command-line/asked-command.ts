@@ -110,7 +110,7 @@ const RULES: Readonly<Record<string, Rule>> = {
     const { kind, parts } = takenApart(option);
     const drivers = parts.filter(({ key }) => /(^|\.)driver$/.test(key)).map(({ value }) => value);
     for (const driver of [kind, ...drivers])
-      if (!DRIVERS.test(driver)) throw harmful(option.name, `driver ${driver} is none for a file`);
+      if (!DRIVERS.test(driver)) throw harmful(option.name, `driver ${driver} is not for files`);
     // Without its lock, another guest could write the image after it was checked.
     const lock = parts.find(({ key }) => LOCKS.test(key));
     if (lock) throw harmful(option.name, `${lock.key}=${lock.value}`);
@@ -131,9 +131,7 @@ const DRIVE_KEYS = new RegExp(
     'snapshot)$',
 );
 const DRIVERS = /^(file|qcow2|raw|throttle|copy-on-read)$/;
-/**
- * Formats whose images name no other files unchecked; those of other programs find a disk's data by names in the image.
- */
+/** Formats whose images name no unchecked files. Images of other programs find a disk's data by names in the image. */
 const FORMATS = /^(qcow2|raw)$/;
 const LOCKS = /(^|\.)(locking|force-share)$/;
 /** Networks without tap, for which QEMU runs a program of the host. */

@@ -4,11 +4,11 @@ import { world } from '../../../formats/world/world.ts';
 import { joinParts, partsOf } from '../../../src/saved-state/qemu-check/command-words.ts';
 import { MigrationError } from '../../wire/migration-error.ts';
 
-// Values of a command line that comes from another host: which of them do no harm here.
+// Tells harmless values of a command line from another host.
 
-/** A value of an option, taken apart; of one in JSON each leaf, with the keys above it: `file.filename`. */
+/** A value of an option, taken apart; from JSON each leaf, with the keys above it: `file.filename`. */
 export interface ValueParts {
-  /** The kind, which stands first without a key, or has a key of its own: `virtio-blk-pci`. */
+  /** The kind, which is the first part without a key, or has a key of its own: `virtio-blk-pci`. */
   kind: string;
   parts: { key: string; value: string }[];
   isJson: boolean;
@@ -27,14 +27,14 @@ const REACHING = new RegExp(
 const PROTOCOL = /^[\w+.-]+:/;
 /** Keys whose values are files, also without a slash: QEMU looks for such files in its own folder. */
 const FILE_KEYS = /(^|\.)(file|filename|kernel|initrd|dtb|firmware|shim|splash)$/;
-/** Options that QEMU takes in JSON; it cuts the values of others at their commas, whatever they begin with. */
+/** Options that QEMU takes in JSON; it cuts the values of all others at their commas. */
 const IN_JSON = ['object', 'device', 'blockdev', 'netdev', 'chardev', 'audiodev'];
 /** In a key QEMU does not read a doubled comma as one comma: the text after it would be a key of its own. */
 const KEY = /^[\w.-]*$/;
 /** Values with a slash that are no paths: ranges of addresses. */
 const ADDRESSES = /(^|\.)(net|ipv6-net|ipv6-prefix)$/;
 
-/** @throws MigrationError `harmful-option` for bad JSON, and for JSON where QEMU takes none */
+/** @throws MigrationError `harmful-option` for bad JSON, and for JSON in other options */
 export function partsOfValue(option: string, value: string): ValueParts {
   if (!value.startsWith('{')) {
     const all = partsOf(value);
@@ -70,7 +70,7 @@ export function checkParts(option: string, { kind, parts }: ValueParts, folder: 
 }
 
 function checkPart(option: string, key: string, value: string, folder: string): void {
-  // A network device runs no program when it names none.
+  // A network device that names no program runs none.
   const isOff = value === 'no' || value === 'off' || value === '';
   // -global driver=…,property=…
   const isReaching = REACHING.test(key) || (key === 'property' && REACHING.test(value));

@@ -11,8 +11,8 @@ import { harmful, partsOfValue, type ValueParts } from './harmless-values.ts';
 const READ_BY_HEAD = 'qcow2';
 
 /**
- * Sees to it that no image names another file that the command line itself does not name.
- * @param options of which each file is known to be harmless
+ * Makes sure that images name only files that the command line names itself.
+ * @param options whose files are known to be harmless
  * @throws MigrationError `harmful-option`; EnvironmentError for an image that cannot be read
  */
 export function checkImages(options: readonly QemuOption[]): void {

@@ -32,12 +32,12 @@ export function targetOptions({ options }: CommandLine, { regions }: QemuDescrip
     ...withBackend(kept, regions),
     { name: 'qmp', value: `unix:${qmp.replaceAll(',', ',,')},server=on,wait=off` },
     { name: 'incoming', value: 'defer' },
-    // A guest that ran when QEMU began to save it would run as soon as it is loaded.
+    // Without -S, a guest that ran when QEMU began to save it would run as soon as it is loaded.
     { name: 'S', value: undefined },
   ];
 }
 
-/** Memory that is QEMU's own becomes memory that is shared; its contents and its name stay. */
+/** QEMU's private memory becomes shared memory with the same contents and name. */
 function withFillableMemory(option: QemuOption): QemuOption {
   if (option.name !== 'object' || option.value === undefined || option.value.startsWith('{')) return option;
   const [kind, ...rest] = partsOf(option.value);
@@ -51,7 +51,7 @@ function withFillableMemory(option: QemuOption): QemuOption {
   };
 }
 
-/** A machine without a backend of its own gets one, of the name that the source's memory has. */
+/** A machine without a memory backend gets one, with the name of the source's memory. */
 function withBackend(options: QemuOption[], regions: QemuDescription['regions']): QemuOption[] {
   const hasBackend = options.some(({ name, value = '' }) => name === 'object' && value.includes('memory-backend-'));
   if (hasBackend || regions.length !== 1) return options;

@@ -4,12 +4,12 @@ import { join } from 'node:path';
 import { isAlive } from '../../../formats/world/place.ts';
 import { world } from '../../../formats/world/world.ts';
 
-/** The name of a folder tells the place of the process that made it, in short, and its number. */
+/** The name of a folder holds a short form of its maker's place, and its process number. */
 const MAKER = /^savkit-guest-([0-9a-f]{6})-(\d+)-\w{6}$/;
 
 /**
- * A fresh folder that nobody else can look into, for sockets whose paths have to be short. Those of processes that were
- * killed are removed before.
+ * A fresh folder that nobody else can look into, for sockets whose paths have to be short. Folders of killed processes
+ * are removed before.
  */
 export function privateFolder(parent = tmpdir()): string {
   removeLeftFolders(parent);
@@ -20,7 +20,7 @@ export function removeFolder(path: string): void {
   world.disk.removeSync(path);
 }
 
-/** A folder that another process can enter as well; it may have another user, and another root. */
+/** A folder that another process can enter as well, even with another user and root. */
 export interface SharedFolder {
   /** Path for this process. */
   here: string;
@@ -34,7 +34,7 @@ export interface SharedFolder {
 export function sharedFolder({ root, uid }: { root: string; uid: number }): SharedFolder {
   const here = privateFolder(join(root, tmpdir()));
   const isOthers = process.getuid?.() === 0 && uid !== 0;
-  // The folder stays ours: whoever owned it could put links into it, for us to follow.
+  // The folder stays this user's: another owner could put links into it, which savkit would follow.
   if (isOthers) world.disk.chmodSync(here, 0o711);
   const give = (path: string) => {
     if (isOthers) world.disk.lchownSync(path, uid, -1);

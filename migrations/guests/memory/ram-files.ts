@@ -71,7 +71,7 @@ export class RamFiles {
     return this.#places;
   }
 
-  /** Files that hold it; memory that is only in a process has none. */
+  /** Files that hold the memory; memory of a process alone has none. */
   get paths(): string[] {
     return [...new Set(this.#places.map(({ path }) => path))].filter((path) => !isProcessMemory(path));
   }
@@ -137,7 +137,7 @@ export class RamFiles {
 }
 
 function opened(path: string, flags: 'r' | 'r+'): number {
-  // Otherwise opening a pipe without a writer would block, and no signal would end it.
+  // Without this flag, opening a pipe without a writer would block, and no signal would end it.
   const mode = (flags === 'r' ? constants.O_RDONLY : constants.O_RDWR) | (constants.O_NONBLOCK ?? 0);
   return moving(() => world.disk.openSync(path, mode), `open memory ${path}`);
 }

@@ -10,7 +10,7 @@ const BLOCK = 512;
 const HUGETLBFS = 0x9584_58f6;
 
 /**
- * Allocates the files of a guest's memory while its pages come: if the file system was full later, the guest would be
+ * Allocates the files of a guest's memory while its pages arrive: if the file system was full later, the guest would be
  * killed.
  */
 export class ReservedMemory {
@@ -47,7 +47,7 @@ function checkRoom({ path, pages }: RamPiece): void {
 
 /**
  * Bytes that a file can have; `Infinity` where the system does not tell: for memory without a name, and for huge pages,
- * as those that QEMU has reserved count neither as free nor as the file's.
+ * since pages that QEMU has reserved count neither as free nor as the file's.
  * @param taken bytes that the file has already
  */
 export function roomFor(

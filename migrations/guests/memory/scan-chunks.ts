@@ -18,7 +18,7 @@ export interface ScanOrder {
   places: readonly RamPlace[];
   /** Hash of each page as pairs of words. `find` compares with them, `learn` sets them. */
   known: Uint32Array;
-  /** A bit for each page; `find` sets those of changed pages. */
+  /** A bit for each page; `find` sets the bits of changed pages. */
   found: Uint32Array;
   /** Number of the next chunk. */
   next: Int32Array;

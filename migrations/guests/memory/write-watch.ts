@@ -12,7 +12,7 @@ import { privateFolder, removeFolder } from './private-folder.ts';
  */
 const SOURCE = fileURLToPath(new URL('./write-watch.c', import.meta.url));
 const PAIR = 8;
-/** Stands in place of a page number: no more runs follow. */
+/** In place of a page number: no more runs follow. */
 const NO_PAGE = 0xffff_ffff;
 /** Length to which the compiler's message is cut in an error. */
 const SAID = 200;
@@ -43,7 +43,7 @@ export class WriteWatch {
 
   /**
    * Writes are noted once this resolves. One thread of the process stands still for less than a millisecond.
-   * @throws EnvironmentError `no-write-watch` where that is not possible, with the reason
+   * @throws EnvironmentError `no-write-watch` with the reason
    */
   static async start(pid: number, pieces: readonly WatchedPiece[]): Promise<WriteWatch> {
     // Everybody can read the compiler's command line: in /tmp itself, somebody could create a file of that name first.

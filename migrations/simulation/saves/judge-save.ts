@@ -13,12 +13,12 @@ export interface SaveJudgement {
   log: string[];
   /** Outcome of each save: `saved`, or the code of its error; the last one is missing where its process ended. */
   ends: string[];
-  /** Things that have happened, and when the last one did: equal in two runs of one scenario. */
+  /** Number of events, and time of the last one: equal in two runs of one scenario. */
   happened: number;
   endedAt: number;
 }
 
-/** Plays a scenario, and looks whether all is as it has to be. */
+/** Plays a scenario, and checks the result. */
 export async function judgeSave(scenario: SaveScenario): Promise<SaveJudgement> {
   const machine = await emptyMachine(scenario.ramMib * MIB);
   const play = new SavePlay(scenario, machine);
@@ -33,5 +33,5 @@ async function fileFaults({ file, durable, coming }: SavePlay): Promise<string[]
   if (!file) return durable.includes(undefined) ? [] : ['the file of a save is gone'];
   const saved = durable.find((one) => one?.bytes.equals(file));
   if (saved) return savedFileFaults(saved.bytes, saved);
-  return coming ? savedFileFaults(file, coming) : ['the file is none that was written'];
+  return coming ? savedFileFaults(file, coming) : ['the file is not one that was written'];
 }

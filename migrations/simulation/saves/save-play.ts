@@ -130,13 +130,13 @@ export class SavePlay implements Surroundings {
     if (!this.#mayEnd(end)) this.faults.push(`a save has ended with ${end}, for no reason`);
   }
 
-  /** All is written, and the machine is as the file has to have it. */
+  /** To be called when all is written: the file must hold the machine as it is now. */
   #stands(): void {
     this.coming = standingOf(this.#running);
     if (this.scenario.leaveSuspended && this.#wanted === 'running') this.#wanted = 'suspended';
   }
 
-  /** A disk that takes its time, in which the guest goes on. */
+  /** A slow disk; the guest runs on during its writes. */
   #slow(sink: FileSink): { write(bytes: Uint8Array): Promise<void> } {
     return {
       write: async (bytes) => {
@@ -146,7 +146,7 @@ export class SavePlay implements Surroundings {
     };
   }
 
-  /** A save that fails leaves the file of before, or the whole new one where only its durability failed. */
+  /** A failed save leaves the older file, or the whole new one if only making it durable failed. */
   #judgeFile(end: string): void {
     const { file, saved, coming } = this;
     const isAsBefore = file === undefined ? saved === undefined : saved?.bytes.equals(file) === true;
@@ -269,7 +269,7 @@ export class SavePlay implements Surroundings {
     this.#abort?.abort();
   }
 
-  /** A user does something, where the machine lets it be done. */
+  /** Carries out an act of a user, if the machine allows it. */
   #act(act: UserAct): void {
     if (!doAct(this.#running, act)) return;
     this.#had.add(act);

@@ -2,8 +2,8 @@ import { Random } from '../../../formats/testing/random.ts';
 import type { WorkloadOptions } from '../../../src/running/workload.ts';
 import type { UserAct } from '../user-acts.ts';
 
-// Live saves of a machine that runs, by a process whose host and user interfere. As with migrations all of it is drawn
-// from one seed before anything happens.
+// Live saves of a machine that runs, by a process whose host and user interfere. As with migrations, a whole scenario
+// is drawn from one seed before the run.
 
 /** Moment of a trouble: so many ms after the start, or after so many operations of the disk. */
 export type SaveTroubleTime = { afterMs: number } | { afterWorks: number };

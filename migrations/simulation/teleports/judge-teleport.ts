@@ -16,7 +16,7 @@ export interface TeleportJudgement {
   /** Outcome of each try of the source; the last one is missing where its process ended. */
   sourceEnds: SourceEnd[];
   targetEnds: TargetEnd[];
-  /** Things that have happened, and when the last one did: equal in two runs of one scenario. */
+  /** Number of events, and time of the last one: equal in two runs of one scenario. */
   happened: number;
   endedAt: number;
 }
@@ -31,7 +31,7 @@ export async function judgeTeleport(scenario: TeleportScenario): Promise<Telepor
   return { faults, log: troubles.log, sourceEnds: source.ends, targetEnds: target.ends, happened, endedAt: now };
 }
 
-/** The machine is in one place, and who was told something was told the truth. */
+/** The machine is in one place, and all reports are true. */
 function placeFaults({ source, target, scenario, troubles, runsAtSource }: TeleportPlay): string[] {
   const ends = [source.process.isGone ? 'gone' : source.ends.at(-1), target.ends.at(-1)];
   const faults: string[] = [];
@@ -66,7 +66,7 @@ async function crashFaults({ hosts, random, source, target, scenario }: Teleport
   return faults.map((fault) => `after a crash of the target ${fault}`);
 }
 
-/** A copy may be the one of an earlier try, whose source did not hear that it arrived. */
+/** A copy may be from an earlier try, whose source did not hear that it arrived. */
 async function sentFaults(file: Buffer, sent: readonly Standing[], { declines }: TeleportScenario): Promise<string[]> {
   let faults = ['there is a file of nothing that was sent'];
   for (const standing of declines ? sent : sent.slice(-1)) {

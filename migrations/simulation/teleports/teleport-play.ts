@@ -18,7 +18,7 @@ import { TeleportTroubles } from './teleport-troubles.ts';
 /** No wait of the protocol is longer, except for a link that is gone. */
 const PATIENCE_MS = 10 * 60_000;
 
-/** A machine that is teleported into a file on another host, while all kinds of things happen. */
+/** A machine that is teleported into a file on another host, past all kinds of troubles. */
 export class TeleportPlay implements Surroundings, TeleportGround {
   readonly scenario: TeleportScenario;
   readonly timeline = new Timeline();
@@ -65,7 +65,7 @@ export class TeleportPlay implements Surroundings, TeleportGround {
     await this.#settle();
   }
 
-  /** A guest that writes more than the link takes goes on until its user has enough. */
+  /** Has the user of a guest that writes more than the link takes lose patience. */
   async #loseHope(): Promise<void> {
     this.troubles.had.add('interrupt');
     this.timeline.add(0, this.source.process, () => this.source.interrupt());
@@ -86,7 +86,7 @@ export class TeleportPlay implements Surroundings, TeleportGround {
     await target.lookForRests();
   }
 
-  /** A newline that was changed on its way is waited for; the protocol has no time-outs. */
+  /** Whether a host waits for a newline that was changed on its way; the protocol has no time-outs. */
   #isStuck(name: HostName): void {
     if (!this.troubles.had.has('flip')) this.faults.push(`the ${name} comes to no end`);
     this.source.process.end('killed');

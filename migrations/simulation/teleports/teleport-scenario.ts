@@ -6,7 +6,7 @@ import type { UserAct } from '../user-acts.ts';
 // Teleports of a machine that runs to a savkit that keeps it in a file, past hosts, links, a relay and users that
 // interfere. All of it is drawn from one seed before anything happens.
 
-/** Words of the protocol that decide who has the machine. */
+/** Words of the protocol that decide which side has the machine. */
 const DECIDING_WORDS = ['lock-media', 'hand-over', 'ACK', 'NACK'] as const;
 export type DecidingWord = (typeof DECIDING_WORDS)[number];
 

@@ -19,7 +19,7 @@ export type SourceEnd = 'handed-over' | (string & {});
 export class TeleportSource {
   readonly process: SimulatedProcess;
   readonly ends: SourceEnd[] = [];
-  /** The machine as it stood when a try had sent it; the last one last. */
+  /** The machine as each try had sent it, the last try last. */
   readonly sent: Standing[] = [];
   /** The user is through with it. */
   isOver = false;
@@ -56,7 +56,7 @@ export class TeleportSource {
     this.#abort?.abort();
   }
 
-  /** The user does something with the machine, where it lets it be done. */
+  /** Carries out an act of the user on the machine, if the machine allows it. */
   act(act: UserAct): void {
     if (doAct(this.#running, act)) this.#wanted = AFTER[act] ?? this.#wanted;
   }
@@ -100,7 +100,7 @@ export class TeleportSource {
     }
   }
 
-  /** From the end of the stream to the hand-over the machine stands. */
+  /** From the end of the stream to the hand-over the machine stands still. */
   #atStep(step: string): void {
     if (step === 'load-complete') this.sent.push(standingOf(this.#running));
     if (step === 'hand-over') this.#judgeStanding('is handed over');

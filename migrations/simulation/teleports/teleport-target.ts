@@ -16,7 +16,7 @@ const OTHER = '/machines/other.sav';
 /** Outcome of a try: `handed-over`, `declined`, or the code of its error. */
 export type TargetEnd = 'handed-over' | 'declined' | (string & {});
 
-/** The target: a user who starts a program that waits for a source, until one has brought a machine. */
+/** The target: a user who starts a program that waits for a source, again and again until a machine has arrived. */
 export class TeleportTarget {
   process!: SimulatedProcess;
   readonly ends: TargetEnd[] = [];
@@ -37,7 +37,7 @@ export class TeleportTarget {
     return file?.toString('latin1') === OLD ? undefined : file;
   }
 
-  /** There is neither a machine nor the older file that stood there. */
+  /** There is neither a machine nor the older file. */
   get isOldGone(): boolean {
     return this.#ground.scenario.replaces && !this.#ground.hosts.target.files.names.has(PATH);
   }

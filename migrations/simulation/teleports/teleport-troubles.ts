@@ -55,7 +55,7 @@ export class TeleportTroubles {
     }
   }
 
-  /** @returns the system's code where a work of the target's disk fails */
+  /** @returns the system's code if an operation of the target's disk fails */
   diskFault(host: HostName, work: DiskWork): string | undefined {
     if (this.#isCalm) return undefined;
     const count = ++this.#works[host];

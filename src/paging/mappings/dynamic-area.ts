@@ -42,8 +42,8 @@ export class DynamicMappingArea {
   static readonly SIZE = AREA_PAGES * PAGE_SIZE;
 
   /**
-   * Maps a host page and gives its address. It stays there until eight others have been mapped. @throws UsageError
-   * `all-locked`
+   * Maps a host page and gives its address. The page stays mapped until eight others have been mapped. @throws
+   * UsageError `all-locked`
    */
   map(host: number): number {
     const page = host - (host % PAGE_SIZE);

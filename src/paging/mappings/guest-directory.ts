@@ -9,13 +9,13 @@ export interface GuestDirectory {
   pae: boolean;
 }
 
-/** The directory that a guest's walker sees; in long mode there are no such mappings. */
+/** The directory of a guest's walker; long mode has no such mappings. */
 export function guestDirectory(walker: Walker): GuestDirectory {
   return {
     pae: walker.scheme.name === 'pae',
     isPresent(address) {
       const status = walker.walk(address);
-      // Only the directory's entry counts, wherever it points; without a directory there is none.
+      // Only the directory's entry counts, not its target; without a directory there is none.
       const isReserved = status === WalkStatus.RESERVED_BIT && walker.level === 2;
       return status === WalkStatus.MAPPED || walker.level === 1 || isReserved;
     },

@@ -25,7 +25,7 @@ export class GuestMappings {
   readonly #context: IntermediateContext;
   readonly #places: MappingPlaces;
   readonly #allocate: AllocateLow;
-  /** Pieces that have entries in directories; none before raw mode begins. */
+  /** Pieces with entries in directories; none before raw mode begins. */
   #placed: readonly MappingPiece[] = [];
   #isInUse = false;
   #list: GuestMapping[] = [];
@@ -73,7 +73,7 @@ export class GuestMappings {
     return this.#fixed;
   }
 
-  /** Whether there are none, as with hardware virtualisation. */
+  /** Whether there are no mappings, as with hardware virtualisation. */
   get isDisabled(): boolean {
     return this.#state === 'disabled';
   }

@@ -101,7 +101,7 @@ export class IntermediateContext {
     this.#isFinal = true;
   }
 
-  /** Whether the 4 MiB at `address` hold an address that a switch uses; those of mappings make room. */
+  /** Whether the 4 MiB at `address` hold an address that a switch uses; mappings make room for it. */
   usesSlot(address: number): boolean {
     const slot = Math.floor(address / 2 ** PDE32_SHIFT);
     return (this.#low(PD32, slot) & (P | MAPPING)) === P;

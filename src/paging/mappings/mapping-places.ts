@@ -35,7 +35,7 @@ export class MappingPlaces {
   }
 
   /**
-   * The first place of a mapping: downwards from the top, of which the last 4 MiB stay free.
+   * The first place of a mapping, downwards from the top; the last 4 MiB stay free.
    * @throws UsageError VERR_PGM_INTERMEDIATE_PAGE_CONFLICT
    */
   first(mapping: GuestMapping, from: number): number {
@@ -49,7 +49,8 @@ export class MappingPlaces {
   }
 
   /**
-   * A place that the guest does not use, and that the mapping did not have to leave lately; undefined if there is none.
+   * A place that the guest does not use, and that the mapping did not have to leave recently; undefined if there is
+   * none.
    */
   free(mapping: GuestMapping, directory: GuestDirectory): number | undefined {
     for (let place = FOUR_GIB - mapping.size; place > 0; place -= MAPPING_UNIT) {

@@ -9,7 +9,7 @@ import type { HypervisorPages } from './hypervisor-pages.ts';
 import type { IntermediateContext } from './intermediate-context.ts';
 import type { MappingTables } from './mapping-tables.ts';
 
-/** Address that VirtualBox first wants for the hypervisor, and bytes that it takes. */
+/** VirtualBox's preferred address for the hypervisor, and its size in bytes. */
 const FIRST_PLACE = 0xa000_0000;
 const SIZE = 8 * MIB;
 const DESCRIPTION = 'Hypervisor Memory Area';
@@ -80,7 +80,7 @@ export class RawMode {
     return entry === 0n ? undefined : Number(entry & PAGE_MASK_64) + (address % PAGE_SIZE);
   }
 
-  /** A function that maps pages from an address on; they move with the mapping. */
+  /** A function that maps pages from an address on; the pages move with the mapping. */
   #showAt(address: number): ShowPage {
     const from = address - this.mapping.start;
     return (index, host) => {
@@ -94,7 +94,7 @@ export class RawMode {
     return [this.mapping.tables[Math.floor(offset / MAPPING_UNIT)], Math.floor((offset % MAPPING_UNIT) / PAGE_SIZE)];
   }
 
-  /** Fixes the mappings where the guest believes that they are. They float if they don't fit there any more. */
+  /** Fixes the mappings where the guest believes them to be. They float if they don't fit there any more. */
   #fixAgain(): void {
     const area = this.mappings.restoredFixed;
     if (!area) return;

@@ -21,8 +21,8 @@ export type TrackEvent =
 export type Tables = readonly number[] | 'overflowed';
 
 /**
- * Finds the shadow tables that map a guest page (PGMPOOL back-tracking): 16 bits for each mapped page, and extents of
- * three tables, chained, for those that several map. A table that maps a page twice is listed twice.
+ * Finds the shadow tables that map a guest page (PGMPOOL back-tracking): 16 bits for each mapped page, and, for pages
+ * that several tables map, chained extents of three tables. A table that maps a page twice is listed twice.
  */
 export class BackTracking {
   /** Words by page frame. */

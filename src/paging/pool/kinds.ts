@@ -7,7 +7,7 @@ export type SlotRule =
   | 'same'
   /** The shadow table has 512 entries, the guest's 1024: it shadows the half in which its key lies. */
   | 'half'
-  /** Two shadow entries for each: the shadow directory covers this quarter of the guest's. */
+  /** Two shadow entries for each guest entry: the shadow directory covers this quarter of the guest's. */
   | { quarter: number }
   /** Four guest entries from the key on. */
   | 'from-key';
@@ -57,7 +57,7 @@ export const KINDS = {
   EPT_PDPT_PHYS: tables(26, 'EPT_PDPT_FOR_PHYS', 'ept', 'P'),
   EPT_PD_PHYS: tables(27, 'EPT_PD_FOR_PHYS', 'ept', 'P'),
   EPT_PT_PHYS: pages(28, 'EPT_PT_FOR_PHYS', 'ept', 'P'),
-  /** In the host's own format: on 32-bit hosts its entries have 32 bits. */
+  /** Table in the host's own format: on 32-bit hosts with entries of 32 bits. */
   ROOT_NESTED: tables(29, 'ROOT_NESTED', 'pae'),
 } as const satisfies Record<string, PoolKind>;
 

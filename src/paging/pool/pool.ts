@@ -76,7 +76,7 @@ export class ShadowPool {
    * @internal
    */
   onMappingWritten: (() => void) | undefined;
-  /** Entries for those mappings: slots by table. */
+  /** Entries for mappings of the hypervisor: slots by table. */
   readonly #mappings = new Map<number, Set<number>>();
 
   /** @internal */

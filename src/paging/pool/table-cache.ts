@@ -3,13 +3,13 @@ import { FIRST_INDEX, NIL_INDEX } from './pool-pages.ts';
 
 const BUCKETS = 64;
 
-/** Knows which guest table each table of a pool shadows, and finds those that are cached. */
+/** Knows the guest table that each table of a pool shadows, and finds cached tables. */
 export class TableCache {
   /** Number of the kind, by table. */
   readonly kind: Uint8Array;
   /** Guest-physical address that a table shadows; see `PoolKind`. */
   readonly key: Float64Array;
-  /** Tells tables of one key and kind apart that have different rules or rights. */
+  /** Distinguishes tables of one key and kind with different rules or rights. */
   readonly #tag: Uint16Array;
   readonly #cached: Uint8Array;
   readonly #buckets: number[][] = Array.from({ length: BUCKETS }, () => []);

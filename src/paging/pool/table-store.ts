@@ -4,7 +4,7 @@ import { P } from '../schemes.ts';
 const WORDS = 1024;
 /**
  * Host-physical address of the pool's page 0. Page ids of guest memory have 28 bits, so all pages of the pool lie above
- * those.
+ * guest memory.
  */
 export const POOL_BASE_HIGH = 0x100;
 

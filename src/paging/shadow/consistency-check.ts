@@ -59,7 +59,7 @@ export interface Breach {
   message: string;
 }
 
-/** More are not reported: a broken root breaks everything below it. */
+/** Most breaches that are reported, since a broken root breaks everything below it. */
 const MAX_BREACHES = 1000;
 
 /**
@@ -145,8 +145,8 @@ class ConsistencyCheck {
   }
 
   /**
-   * The guest's entry that a shadow entry was made from: the one above, if that maps a large page. Undefined: its table
-   * lies outside of all memory.
+   * The guest's entry that a shadow entry was made from: the entry above, if it maps a large page. Undefined if its
+   * table lies outside of all memory.
    */
   #guestEntry(level: ShadowLevel, linear: number, above: GuestEntry | undefined): GuestEntry | undefined {
     if (above?.isLarge) return above;
@@ -168,7 +168,7 @@ class ConsistencyCheck {
     return { low, high, depth, isLarge: !level.last && level.large && (low & PS) !== 0 };
   }
 
-  /** The condition that an entry above directories breaks, if any; then nothing below it is checked. */
+  /** The condition that an entry above directories breaks, if any; nothing below such an entry is checked. */
   #upperBreach(
     level: ShadowLevel,
     { low, high, child }: ShadowEntry,
@@ -186,7 +186,7 @@ class ConsistencyCheck {
 
   /**
    * Whether mappings are in use, and an entry names the tables of one. In legacy PAE one directory may serve several
-   * gigabytes: then its entries for mappings are met in all of them.
+   * gigabytes, and its entries for mappings occur in all of them.
    */
   #isMapping(linear: number, low: number, high: number, level: ShadowLevel): boolean {
     const placed = this.#cpu.paging.rawMode?.mappings.placed ?? [];

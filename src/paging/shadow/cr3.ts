@@ -134,7 +134,7 @@ export class Cr3 implements RootState {
       cpu.paging.mappings.insert(cpu);
       this.#show();
     }
-    // A sync that the steps above have requested is done, too.
+    // Clears requests for a sync by the steps above, too.
     if (!this.flags.always) this.#sync = 'no';
     cpu.tlb.flush();
     cpu.events.time('R3/SyncCR3', start);

@@ -8,8 +8,7 @@ import type { ShadowedCpu } from './shadow-state.ts';
 export const Reach = { EMULATE: -1, FAULT: -2 } as const;
 
 /**
- * Reads as the guest of a CPU does: straight from the host's page where shadow tables lead there, else through
- * handlers.
+ * Reads as the guest of a CPU does: straight from the host's page if shadow tables lead to it, else through handlers.
  */
 export function readGuest(cpu: ShadowedCpu, address: GuestVirt, target: Uint8Array, access: number): number {
   return eachPage(cpu, address, target.length, access, (host, from, to) => {

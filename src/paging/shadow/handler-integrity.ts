@@ -30,7 +30,10 @@ export function checkHandlers({ virtualHandlers }: ShadowPaging): string[] {
   return findings;
 }
 
-/** Ascending, then descending: a tree that was changed while it was walked shows in one of both. */
+/**
+ * Walks the tree up and down, as VirtualBox does, since a tree that is changed meanwhile may look right in one
+ * direction.
+ */
 function checkTree(what: string, list: readonly VirtualHandler[], report: Report): void {
   for (const { start, end } of list) if (start >= end) report(`${what} ${hex(start)} ends before it starts`);
   for (let i = 1; i < list.length; i++)

@@ -72,7 +72,8 @@ class HostView implements AddressSpaceMemory {
 
 /**
  * A CPU's shadow tables as an address space with host-physical translations, to be listed and walked like the guest's.
- * Undefined while there are none. EPT entries are read as those of long mode: read, write, execute appear as P, RW, US.
+ * Undefined while there are none. EPT entries are read like entries of long mode: read, write, execute appear as P, RW,
+ * US.
  */
 export function shadowSpace(cpu: ShadowCpu): AddressSpace | undefined {
   const { paging, plan, root } = cpu;
@@ -86,7 +87,7 @@ export function shadowSpace(cpu: ShadowCpu): AddressSpace | undefined {
     efer: plan.levels.length === 4 ? EFER_LONG : EFER_NXE,
   };
   if (plan.levels.length !== 3) return new AddressSpace(view, registers);
-  // The root of PAE tables has to be below 4 GiB, as CR3 has 32 bits: its entries are taken over one by one.
+  // The root of PAE tables has to be below 4 GiB, as CR3 has 32 bits, so its entries are copied one by one.
   const pdptes = Array.from(
     { length: 4 },
     (_, i) => (BigInt(view.readU32(address + 8 * i + 4)) << 32n) | BigInt(view.readU32(address + 8 * i)),

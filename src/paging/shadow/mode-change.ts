@@ -33,7 +33,7 @@ export function changeMode(cpu: ShadowedCpu, guest: PagingMode): ModeChangeStatu
   return status;
 }
 
-/** Enters the guest mode, and both modes together. */
+/** Enters the guest mode, and the combination of guest and shadow mode. */
 function enter(cpu: ShadowedCpu, guest: PagingMode): ModeChangeStatus {
   if (hasPaging(guest)) return cpu.cr3.map();
   cpu.cr3.latched = undefined;

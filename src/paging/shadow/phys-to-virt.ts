@@ -43,7 +43,7 @@ export class PhysToVirt {
     else leftOut.push(node);
   }
 
-  /** When the first of a chain goes, the next takes its place. */
+  /** When the first of a chain is removed, the next one takes its place. */
   remove(node: PhysToVirtNode): void {
     if (node.gcPhys === undefined) return;
     const leftOut = listOn(this.#leftOut, node.gcPhys);

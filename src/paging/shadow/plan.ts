@@ -134,7 +134,7 @@ const PLANS: Record<string, Record<string, ShadowPlan>> = {
       K.PML4,
       [
         long(39, { guest: 0, table: K.PDPT64, key: 'entry' }),
-        // VirtualBox does not shadow 1 GiB pages, so there is no kind for them: an uncached directory is used.
+        // VirtualBox does not shadow 1 GiB pages, so no kind exists for them, and an uncached directory is used.
         long(30, { guest: 1, table: K.PD64, big: K.PD64_PHYS, key: 'entry' }),
         long(21, { guest: 2, table: K.PAE_PT_FOR_PAE_PT, big: K.PAE_PT_FOR_2MB, key: 'entry' }),
         long(12, { guest: 3 }),

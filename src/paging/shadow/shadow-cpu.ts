@@ -98,7 +98,7 @@ export class ShadowCpu {
     return registers.cr3 === old.cr3 ? 'ok' : this.cr3.load();
   }
 
-  /** A move to CR3. With an unchanged value, too: that latches PAE's page-directory pointers again. */
+  /** A move to CR3, also of an unchanged value, which latches PAE's page-directory pointers again. */
   loadCr3(value: bigint): ModeChangeStatus {
     this.registers = { ...this.registers, cr3: value };
     return this.guestMode && hasPaging(this.guestMode) ? this.cr3.load() : 'ok';
@@ -292,7 +292,9 @@ export class ShadowCpu {
     return this.#sync?.directoryFor(this.root, linear) ?? NIL_INDEX;
   }
 
-  /** @param linear address by which the shadow tables are indexed @param gcPhys where it leads */
+  /**
+   * @param linear address by which the shadow tables are indexed @param gcPhys guest-physical address that it leads to
+   */
   #reachShadow(linear: number, access: number, gcPhys: GuestPhys): number {
     this.gcPhys = gcPhys;
     const allocations = this.paging.pool.counts.allocations;

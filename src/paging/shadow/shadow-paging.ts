@@ -94,7 +94,7 @@ export class ShadowPaging {
   /** Drops the shadow entries of a page whose state, host page or handlers have changed. */
   #pageChanged(range: RamRange, page: number): void {
     const frame = range.start / PAGE_SIZE + page;
-    // A guest table that has lost its memory has lost its entries, though no write was made.
+    // A guest table that has lost its memory has lost its entries, without a write.
     const hasLostContent = range.state[page] === PageState.ZERO || range.state[page] === PageState.BALLOONED;
     if (hasLostContent && this.monitor.isWatched(frame)) this.monitor.noteWrite(frame * PAGE_SIZE, PAGE_SIZE);
     if (!this.pool.tracking.isTracked(frame)) return;

@@ -15,7 +15,7 @@ import { indexIn, isReserved, tableAddress, type Walker } from '../walker.ts';
 import type { CpuEvents } from './paging-events.ts';
 import type { ShadowLevel, ShadowPlan } from './plan.ts';
 
-/** Pages that are mapped after one fault, as far as the guest's tables map them (`PGM_SYNC_NR_PAGES`). */
+/** Most pages that are mapped after one fault (`PGM_SYNC_NR_PAGES`). */
 const SYNC_WINDOW = 32;
 /** Bits that a shadow entry copies from the guest's entry. */
 const KEPT = P | RW | US | A | D | G;
@@ -27,7 +27,7 @@ const EPT_PAGE = 0b101 | (6 << 3) | (1 << 6);
 /** Pages whose number fills the low half of a wide entry. */
 const PAGES_OF_LOW_HALF = 2 ** 20;
 
-/** Key of directories that shadow none of the guest's: beyond all addresses. */
+/** Key of directories that shadow no directory of the guest: beyond all addresses. */
 const NOWHERE = 2 ** 62;
 
 /** The guest's mapping of one page. */
@@ -41,13 +41,13 @@ interface GuestPage {
 
 /**
  * Brings shadow tables into line with the guest's, for the address that a walk has just found, and for pages around it.
- * An entry is then right, or absent where the shadow must not have it: accesses there are emulated.
+ * An entry is then right, or absent if accesses have to be emulated.
  */
 export class ShadowSync {
   readonly #memory: GuestMemory;
   readonly #pool: ShadowPool;
   readonly #plan: ShadowPlan;
-  /** Ended at the address; undefined where the guest has no tables. */
+  /** Walker of the guest's tables, at the address; undefined if the guest has no tables. */
   readonly #walker: Walker | undefined;
   /** The `HandlerState` that virtual handlers need for a page. */
   readonly #virtualState: (frame: number) => number;
@@ -104,7 +104,7 @@ export class ShadowSync {
     const there = isGuests && !isStandIn ? this.#childThere(root, slot, level) : before;
     if (there !== NIL_INDEX) return there;
     let directory = isGuests ? this.#takeTable(level, slot, linear) : NIL_INDEX;
-    // The guest has no directory there, or none that can be watched.
+    // The guest has no directory there, or it can't be watched.
     if (directory === NIL_INDEX) directory = this.#pool.take(KINDS.PAE_PD_PHYS, NOWHERE, { cached: false });
     if (directory !== NIL_INDEX) this.#pool.setTable(root, slot, directory, P);
     return directory;

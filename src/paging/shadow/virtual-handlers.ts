@@ -42,7 +42,7 @@ const PAGE = BigInt(PAGE_SIZE);
 
 /**
  * Handlers of virtual addresses (guest-memory.md 10). They watch the physical pages to which the guest's tables led at
- * the last sync of CR3, so a handler works from the next sync on.
+ * the last sync of CR3, so a new handler works from the next sync on.
  */
 export class VirtualHandlers {
   /** @internal */
@@ -184,8 +184,8 @@ export class VirtualHandlers {
   }
 
   /**
-   * Looks all watched pages up in a CPU's tables at a sync of CR3. After a change, or with `force`, page states and
-   * cache are made anew and the pool is cleared, so that no alias of a watched page stays. @internal
+   * Looks all watched pages up in a CPU's tables at a sync of CR3. After a change, or with `force`, makes page states
+   * and cache anew and clears the pool, so that no alias of a watched page stays. @internal
    */
   update(cpu: ShadowedCpu, force: boolean): void {
     let changed = force;

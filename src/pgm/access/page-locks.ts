@@ -15,8 +15,8 @@ const FOR_GOOD = LAST_COUNTED + 1;
 /** A page that a device has mapped. */
 export interface PageLock {
   /**
-   * The 4096 bytes of the page; valid until `release`. A page without memory, locked for reading, gives zeros, even
-   * when it gets memory later.
+   * The 4096 bytes of the page; valid until `release`. A page without memory that is locked for reading gives zeros,
+   * even if it gets memory later.
    */
   readonly bytes: Uint8Array;
   /** Ends the mapping. Harmless the second time. */
@@ -36,7 +36,7 @@ export class PageLocks {
   }
 
   /**
-   * Maps a page for writing. While it lasts, the page counts as changed in every round of write monitoring.
+   * Maps a page for writing. Until its release the page counts as changed in every round of write monitoring.
    * @throws UsageError VERR_PGM_INVALID_GC_PHYSICAL_ADDRESS, VERR_PGM_PHYS_PAGE_RESERVED, VERR_PGM_PHYS_PAGE_BALLOONED;
    * EnvironmentError VERR_EM_NO_MEMORY
    */

@@ -10,7 +10,7 @@ export interface VirtualWatch {
   /** The first address after `gcPhys` on its page at which a handler begins or ends; Infinity if there is none. */
   borderAfter(gcPhys: GuestPhys): number;
   /**
-   * Calls the handler of bytes between two borders; if there are several, that of the virtual address used.
+   * Calls the handler of bytes between two borders; of several, the handler of the virtual address used.
    * @param through the virtual address of the first byte
    * @returns the handler's answer; undefined if no handler intercepts such an access
    */

@@ -22,7 +22,7 @@ export interface Mmio2Range {
   readonly pages: number;
   /** Page of the host's memory, by page. */
   readonly pageId: Uint32Array;
-  /** Address at which it is mapped; undefined while it is not. */
+  /** Address at which it is mapped; undefined while unmapped. */
   readonly address: GuestPhys | undefined;
 }
 
@@ -85,7 +85,7 @@ export class Mmio2Ranges extends DeviceRanges {
         `Cannot register ${what}: regions are 0 to ${MAX_REGION}, of at most ${MAX_PAGES} pages`,
       );
     if (this.#find(device, instance, region))
-      throw pgmError('VERR_ALREADY_EXISTS', `Cannot register ${what}: it is there already`);
+      throw pgmError('VERR_ALREADY_EXISTS', `Cannot register ${what}: it is registered already`);
     const pages = size / PAGE_SIZE;
     const pageId = new Uint32Array(pages);
     this.pages.allocate('fixed', pages, pageId);
@@ -142,7 +142,7 @@ export class Mmio2Ranges extends DeviceRanges {
     this.#unmap(mmio2);
   }
 
-  /** Unmaps and maps elsewhere. Where the new place is refused, it stays unmapped. */
+  /** Unmaps device memory and maps it elsewhere. If the new place is refused, it stays unmapped. */
   move(device: string, instance: number, region: number, address: GuestPhys): void {
     const mmio2 = this.#get(device, instance, region);
     if (mmio2.address !== undefined) this.#unmap(mmio2);
@@ -150,7 +150,7 @@ export class Mmio2Ranges extends DeviceRanges {
   }
 
   /**
-   * Removes device memory and gives it back. @param region `ALL_REGIONS` for all that there are @throws UsageError
+   * Removes device memory and gives it back. @param region `ALL_REGIONS` for all of the device @throws UsageError
    * VERR_NOT_FOUND, VERR_WRONG_ORDER
    */
   deregister(device: string, instance: number, region: number): void {

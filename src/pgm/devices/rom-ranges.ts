@@ -24,7 +24,7 @@ export interface NewRom {
   image?: Uint8Array;
 }
 
-/** The ROMs of a machine, in the order of their registration. They stay as long as it does. */
+/** The ROMs of a machine, in the order of their registration; none is ever removed. */
 export class RomRanges extends DeviceRanges {
   readonly #roms: RomRange[] = [];
 

@@ -11,7 +11,7 @@ export interface MemoryConfig {
   ramSize: number;
   /** Bytes below 4 GiB that are no RAM. */
   ramHoleSize: number;
-  /** All RAM is allocated before the machine runs, and stays so. */
+  /** All RAM is allocated before the machine runs, and stays allocated. */
   ramPreAlloc: boolean;
   /** Most chunks of host memory that are mapped at a time. */
   maxRing3Chunks: number;
@@ -27,7 +27,7 @@ export interface MemoryConfig {
 const MAX_RAM_SIZE = 0x0000_0fff_ffff_0000;
 const HOLE = { default: 512 * MIB, above: 16 * MIB, upTo: 4032 * MIB, step: 4 * MIB };
 const POOL_PAGES = { default: 1024, from: 16, to: 0x3fff, step: 16 };
-/** The next number marks a page that is mapped too often to list. */
+/** Most lists; the next number marks a page that is mapped by too many tables. */
 const MAX_EXTENTS = 0x3fff;
 const MAX_POOL_USERS = 32768;
 const PRIORITIES = ['low', 'normal', 'high'];
@@ -88,7 +88,7 @@ function readPool(values: ConfigValues): MemoryConfig['pool'] {
     throw invalid('PGM/Pool/MaxUsers', maxUsers, `${maxPages} to ${MAX_POOL_USERS}`);
   const maxPhysExts = number(values, 'PGM/Pool/MaxPhysExts', Math.max(maxPages * 2, 0x3fff));
   if (maxPhysExts < 16) throw invalid('PGM/Pool/MaxPhysExts', maxPhysExts, 'at least 16');
-  // The key is checked only: savkit's pool always has its cache, which changes speed and nothing else.
+  // The key is only checked: savkit's pool always has its cache, which changes nothing but speed.
   bool(values, 'PGM/Pool/CacheEnabled', true);
   return { poolPages: Math.min(maxPages, POOL_PAGES.to), extents: Math.min(maxPhysExts, MAX_EXTENTS) };
 }

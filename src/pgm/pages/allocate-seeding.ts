@@ -2,8 +2,8 @@ import type { AccountName, HostAccount } from '../../gmm/host-account.ts';
 import { HostMemoryError } from '../../gmm/host-memory-error.ts';
 
 /**
- * Fills `into` with IDs of private pages of zeros. Where the host cannot allocate chunks itself, and asks for one
- * (VERR_GMM_SEED_ME), gives it one.
+ * Fills `into` with IDs of private pages of zeros. Gives the host a chunk if it cannot allocate chunks itself and asks
+ * for one (VERR_GMM_SEED_ME).
  * @throws HostMemoryError as `HostAccount.allocatePages`, except `seed-me`
  */
 export function allocateSeeding(account: HostAccount, name: AccountName, into: Uint32Array): void {

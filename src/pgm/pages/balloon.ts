@@ -29,7 +29,7 @@ export class Balloon {
   }
 
   /**
-   * Takes the pages at these addresses, up to the first that is no RAM, or that a device has mapped.
+   * Takes the pages at these addresses, up to the first that is no RAM or mapped by a device.
    * @returns number of pages handled; pages that were ballooned before remain so
    * @throws UsageError VERR_INVALID_PARAMETER for 2^20 pages and more, or when the first address begins no page, as old
    * guest additions pass
@@ -43,8 +43,8 @@ export class Balloon {
   }
 
   /**
-   * Gives the pages at these addresses back to the guest, as zeros; up to the first that is not ballooned. @returns how
-   * many. @throws as `inflate`
+   * Gives the pages at these addresses back to the guest, as zeros; up to the first that is not ballooned. @returns
+   * number of pages. @throws as `inflate`
    */
   deflate(addresses: ArrayLike<GuestPhys>): number {
     return this.#change('deflate', addresses, (range, page) => range.state[page] === PageState.BALLOONED);

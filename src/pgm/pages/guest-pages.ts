@@ -23,7 +23,7 @@ export class GuestPages {
   readonly replaced = { zero: 0, shared: 0 };
   /** Called after type, state, host page or handlers of a page have changed, so that caches can follow. */
   onChange: ((range: RamRange, page: number) => void) | undefined;
-  /** Tries to allocate the whole 2 MiB around a page at its first write; true when it did. */
+  /** Tries to allocate the whole 2 MiB around a page at its first write. @returns whether it did */
   allocateLarge: ((range: RamRange, page: number) => boolean) | undefined;
   readonly #freed = new Uint32Array(FREE_BATCH);
   #freedCount = 0;
@@ -35,7 +35,7 @@ export class GuestPages {
 
   /**
    * Applies an event of the table to a page.
-   * @throws UsageError, EnvironmentError the table's refusal, VERR_EM_NO_MEMORY; then nothing has changed
+   * @throws UsageError or EnvironmentError: the table's refusal, VERR_EM_NO_MEMORY; nothing has changed then
    */
   apply(event: PageEvent, range: RamRange, page: number): void {
     const rule = PAGE_EVENTS[event];
@@ -44,7 +44,7 @@ export class GuestPages {
     const transition = rule.rows[from];
     if (transition.error) throw this.#refusal(event, transition.error, range, page);
     if (transition.effect && !this.#takeEffect(transition.effect, range, page)) return;
-    // Descriptors that were never written take no memory: so nothing is written without need.
+    // Descriptors that were never written take no memory, so values are written only if they change.
     if (transition.to !== from) range.state[page] = transition.to;
     this.#count(transition, range, page);
     if (transition.to !== from || transition.effect) this.changed(range, page);

@@ -14,7 +14,7 @@ const LEAST_AFTER_REFILL = 32;
 
 /** Forced-action flags that the stock raises. */
 export interface HandyFlags {
-  /** VM_FF_PGM_NEED_HANDY_PAGES: `refill` when it suits. */
+  /** VM_FF_PGM_NEED_HANDY_PAGES: `refill` should be called soon. */
   needHandyPages: boolean;
   /** VM_FF_PGM_NO_MEMORY: the machine has to pause until a `refill` works. */
   noMemory: boolean;
@@ -60,7 +60,7 @@ export class HandyPages {
   }
 
   /**
-   * Fills the stock up; with fewer pages where a limit of the machine or the host allows no more.
+   * Fills the stock up, or as far as limits of the machine and the host allow.
    * @throws HostMemoryError for other failures of the host; the flags are set then
    */
   refill(): RefillResult {
@@ -75,7 +75,7 @@ export class HandyPages {
     return 'ok';
   }
 
-  /** Refills; false where the host has no memory, or a limit is in the way. */
+  /** Refills. @returns false if the host has no memory, or a limit is reached */
   canRefill(): boolean {
     try {
       return this.refill() === 'ok';

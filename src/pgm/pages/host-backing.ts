@@ -74,9 +74,7 @@ export class HostBacking {
     }
   }
 
-  /**
-   * The first ID of 512 neighbouring pages of zeros that fill a chunk; `NIL_PAGE_ID` where the host has no such chunk.
-   */
+  /** The first ID of 512 neighbouring zero pages that fill a chunk; `NIL_PAGE_ID` if the host has no such chunk. */
   takeLargePage(): number {
     try {
       return this.account.allocateLargePage('base');

@@ -12,7 +12,7 @@ import type { RangeList } from './range-list.ts';
 
 /** Blocks of 512 pages that are allocated, and may be mapped, as one page of 2 MiB (guest-memory.md 4.4). */
 export class LargePages {
-  /** Off unless the machine asks for it; goes off for good when the host has no 2 MiB in one piece. */
+  /** Off by default; switched off for good when the host has no 2 MiB in one piece. */
   isEnabled = false;
   /**
    * Numbers of blocks that were allocated as one page; mapped as one page again; refused; checked again after they were
@@ -60,7 +60,8 @@ export class LargePages {
         range.type[page] === PageType.RAM &&
         range.state[page] === PageState.ALLOCATED &&
         range.handler[page] === HandlerState.NONE;
-      if (!isWhole || !isPlain) throw invalid(gcPhys, `the page at ${hex(range.addressOf(page))} stands apart`);
+      if (!isWhole || !isPlain)
+        throw invalid(gcPhys, `the page at ${hex(range.addressOf(page))} is not contiguous with the others`);
     }
   }
 

@@ -19,7 +19,7 @@ export type PageRequest = {
   | { readonly what: 'exchange'; readonly sharedId: number }
 );
 
-/** `'refused'`: its precondition does not hold any more, or never did. */
+/** `'refused'`: the precondition does not hold any more, or never did. */
 export type RequestOutcome = 'done' | 'refused';
 export type OnOutcome = (outcome: RequestOutcome) => void;
 
@@ -46,7 +46,10 @@ export class PageRequests {
     return this.#waiting.size;
   }
 
-  /** Puts a request in the queue; refused at once when it does not hold now, or one for the same page waits. */
+  /**
+   * Puts a request in the queue; refuses it at once if its precondition does not hold now, or another one for the same
+   * page waits.
+   */
   ask(request: PageRequest, onOutcome?: OnOutcome): void {
     if (this.#pageFor(request) && !this.#waiting.has(request.gcPhys))
       this.#waiting.set(request.gcPhys, { request, onOutcome });

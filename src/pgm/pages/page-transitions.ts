@@ -2,8 +2,8 @@ import type { PageCounts } from './page-counters.ts';
 import { PAGE_STATE_NAMES, PageState, PageType } from './page-states.ts';
 import type { PgmErrorName } from './pgm-errors.ts';
 
-// The one table of page states (guest-memory.md 3.4). `GuestPages` runs on it, PAGES.md shows it, the tests go through
-// it row by row.
+// The one table of page states (guest-memory.md 3.4). `GuestPages` executes it, PAGES.md shows it, tests check it row
+// by row.
 
 /** Events of a page; PAGES.md tells their effects. */
 export type PageEvent =

@@ -16,8 +16,8 @@ export const PageFlag = {
 } as const;
 
 /**
- * Bits of `RamRange.blocks`: which blocks a walk over all pages has to look into. Most blocks of a large machine have
- * none most of the time.
+ * Bits of `RamRange.blocks`, which tell whether a walk over all pages has to look into a block. Most blocks of a large
+ * machine have none most of the time.
  */
 export const BlockMark = {
   /** A page may have changed since the user of the write monitor looked into the block. */
@@ -94,7 +94,7 @@ export class RamRange {
     return (this.flags[page] & PageFlag.WRITTEN_TO) !== 0;
   }
 
-  /** The first page from `page` on whose block has a mark; `pages` where there is none. */
+  /** The first page from `page` on whose block has a mark; `pages` if there is none. */
   nextMarked(mark: number, page: number): number {
     for (let block = blockOf(page); block < this.blocks.length; block++)
       if (this.blocks[block] & mark) return Math.max(page, block * BLOCK_PAGES);
@@ -112,7 +112,7 @@ export class RamRange {
     else this.blocks[blockOf(page)] &= ~mark;
   }
 
-  /** Marks the block of a page that is in another state now, or of another type. @internal */
+  /** Marks the block of a page whose state or type has changed. @internal */
   noteChange(page: number): void {
     // A page that has just been write-monitored has not changed.
     const isArmed = this.state[page] === PageState.WRITE_MONITORED;

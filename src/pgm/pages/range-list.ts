@@ -8,7 +8,7 @@ export class RangeList {
   /** Raised at each change (`idRamRangesGen`), so that a walk through the ranges in several steps notices it. */
   generation = 0;
   #ranges: readonly RamRange[] = [];
-  /** The range of the last `find`, which is tried first, as accesses come in runs. */
+  /** The range of the last `find`, which is tried first, as successive accesses are mostly near each other. */
   #hint: RamRange | undefined;
 
   /** All ranges, in ascending order. */

@@ -82,7 +82,7 @@ export class WriteMonitor {
     this.#page = 0;
   }
 
-  /** Ends the use: no page is monitored any more. Ignored for a caller that is not the user. */
+  /** Ends the use: no page is monitored any more. Does nothing for a caller that is not the user. */
   release(user: string): void {
     if (this.#user !== user) return;
     for (const block of this.#monitoredBlocks()) this.#releaseBlock(block);

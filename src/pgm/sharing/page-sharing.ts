@@ -14,7 +14,7 @@ export interface SharingCounts {
   passes: number;
   /** Pages whose content was looked at. */
   hashedPages: number;
-  /** Pages that had changed since the pass before, or were seen first: they are left alone. */
+  /** Pages that had changed since the pass before, or were seen for the first time; they are left alone. */
   changedPages: number;
   /** Pages of zeros whose memory was given back. */
   zeroPages: number;
@@ -29,8 +29,8 @@ const ZERO_PAGE_HASH = Number(BigInt.asUintN(32, xxh64(new Uint8Array(PAGE_SIZE)
 
 /**
  * Finds pages with equal bytes in the machines of a host, and lets them share one; pages of zeros are given back. Pages
- * are hashed; those whose hash has not changed since the last pass are looked up; pages with equal hashes are compared
- * byte by byte; then the machines are asked to share them, and check once more. A write to a shared page copies it.
+ * are hashed; pages with an unchanged hash since the last pass are looked up; pages with equal hashes are compared byte
+ * by byte; then the machines are asked to share them, and check once more. A write to a shared page copies it.
  *
  * VirtualBox shares modules that its guest additions report; this is the earlier design, a search by checksums
  * (guest-memory.md 8.3).
@@ -79,8 +79,8 @@ export class PageSharing {
   }
 
   /**
-   * Looks at the next pages, where the last call has ended. Two passes find all equal pages; a thread of low priority
-   * would call this for ever.
+   * Looks at the next pages, from the end of the last call on. Two passes find all equal pages; a thread of low
+   * priority can call this for ever.
    */
   scan(pages: number): void {
     for (let left = pages; left > 0; ) {
@@ -180,7 +180,7 @@ export class PageSharing {
     this.#index.findOrAdd(number, (candidate) => this.#shareIfEqual(scanned, number, candidate));
   }
 
-  /** @returns whether they are equal, so that the search for others is at its end */
+  /** @returns whether the pages are equal, which ends the search */
   #shareIfEqual({ memory, range, firstNumber }: ScannedRange, number: number, otherNumber: number): boolean {
     const page = number - firstNumber;
     const other = this.#index.rangeOf(otherNumber);

@@ -58,8 +58,8 @@ export class SharingIndex {
   }
 
   /**
-   * Calls back for each page in the table with the hash of page `number`, until one is taken as equal; puts the page
-   * itself in when none is.
+   * Calls back for each page in the table with the hash of page `number`, until one is equal; adds the page itself if
+   * none is.
    */
   findOrAdd(number: number, isEqual: (candidate: number) => boolean): void {
     const hash = this.hashes[number];

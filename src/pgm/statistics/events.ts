@@ -14,7 +14,7 @@ export class Events<Count extends string, Time extends string> {
     return this.#counts.get(name) ?? 0;
   }
 
-  /** A period ends now. @param start `clock()` at its begin */
+  /** To be called at the end of a period. @param start `clock()` at its beginning */
   time(name: Time, start: number): void {
     this.timeOf(name).add(start);
   }

@@ -9,8 +9,8 @@ export function globMatcher(pattern: string): (path: string) => boolean {
 }
 
 /**
- * Matches the parts of a pattern between the stars. Each is taken where it fits first, which is enough, as only the
- * last part is bound to the end.
+ * Matches the parts of a pattern between the stars. Taking the first fit of each is enough, as only the last part is
+ * bound to the end.
  */
 function matches([first, ...rest]: readonly string[], path: string): boolean {
   if (!fitsAt(first, path, 0)) return false;

@@ -73,8 +73,8 @@ export class StatTree {
   }
 
   /**
-   * Statistics whose path fits the pattern (`*`, `?`, `|`), sorted by path. Those that are shown only when used are
-   * left out while they are 0.
+   * Statistics whose path fits the pattern (`*`, `?`, `|`), sorted by path. Statistics that are shown only when used
+   * are left out while they are 0.
    */
   list(pattern = ''): StatisticSample[] {
     const matches = globMatcher(pattern);

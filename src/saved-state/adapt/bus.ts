@@ -66,7 +66,7 @@ function merged(merge: Merge, unit: string, codec: UnitCodec<Bus>): void {
   own.devices = after;
 }
 
-/** Gives regions of a device the machine's sizes: graphics have another one with another size of video memory. */
+/** Gives regions of a device the machine's sizes: the region of graphics depends on the size of video memory. */
 function resize(merge: Merge, unit: string, here: Slot, there: Slot): void {
   for (const [i, region] of (here.regions ?? []).entries()) {
     const size = there.regions?.[i]?.size;
@@ -95,7 +95,7 @@ const PIN = 0x3d;
 const LEGACY_LINES = 4;
 const APIC_LINES = 8;
 
-/** Lowers the interrupt line that a removed device holds, as nobody else would. */
+/** Lowers the interrupt line of a removed device, as nothing else would lower it. */
 function release({ legacyLevels, apicLevels }: Bus, { devfn, config, pinLevel }: Slot): void {
   const pin = config[PIN];
   if (pinLevel !== 1 || pin === 0) return;

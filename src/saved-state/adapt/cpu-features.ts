@@ -32,7 +32,7 @@ export function mergeCpuFeatures(merge: Merge): void {
     return;
   }
   clearMissingFeatures(merge, own);
-  // The machine's own guest leaf lists the components of its profile; without the leaf it has no extended state.
+  // Leaf 0xd of the machine lists the components of its profile; without that leaf it has no extended state.
   const offered = (offeredState(host) ?? 0n) & (componentsOf(host) ?? ~0n);
   reduceLeaf(merge, own, offered);
   for (const [i, cpu] of own.cpus.entries()) reduceState(merge, i, cpu, offered);
@@ -127,7 +127,7 @@ function clearBits(own: CpumUnit, leaf1Ecx: number, leaf7Ebx: number): void {
   if (seven) seven.ebx = (seven.ebx & ~leaf7Ebx) >>> 0;
 }
 
-/** AVX needs SSE; the parts of AVX-512 come together, and need AVX. */
+/** AVX needs SSE; the parts of AVX-512 need each other and AVX. */
 function consistent(mask: bigint): bigint {
   let kept = mask;
   if ((kept & SSE) === 0n) kept &= ~AVX;

@@ -9,14 +9,14 @@ import type { SavedState } from '../reading/state.ts';
 import { LOST_WITH_DRIVE } from './change.ts';
 import { type Merge, refused } from './merge.ts';
 
-/** Units of old releases; today's loaders skip them, whatever they hold. */
+/** Units of old releases; today's loaders skip their contents. */
 const STUBS = ['rem', 'selm', 'CSAM', 'PATM'];
 /** Devices that drives are attached to. */
 const CONTROLLERS: ReadonlySet<string> = new Set(Object.values(STORAGE));
 /** Units of every machine, in states of the releases that write them; states of older releases load without them. */
 const ALWAYS_THERE = ['ConsoleData'];
 
-/** Makes the state's list of devices that of the machine; units of devices are dropped and added to match. */
+/** Gives the state the machine's list of devices; units of devices are dropped and added to match. */
 export function mergeDevices(merge: Merge): void {
   const list = merge.value('pdm/1', pdmCodec);
   const wanted = merge.donorValue('pdm/1', pdmCodec);
@@ -40,7 +40,7 @@ function nameOf({ name, instance }: { name: string; instance: number }): string 
   return `${name}/${instance}`;
 }
 
-/** Interrupt routing, ports and tables in guest memory are of the old board: no merge makes them right. */
+/** Interrupt routing, ports and tables in guest memory belong to the old board, and no merge corrects them. */
 export function refuseOtherBoards(own: MachineFacts, target: MachineFacts): void {
   if (own.chipset !== target.chipset)
     throw refused(`the chipset is another one; change it back: VBoxManage modifyvm NAME --chipset=${own.chipset}`);

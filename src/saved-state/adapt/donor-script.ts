@@ -6,11 +6,11 @@ import { child, children, parseSettings, textOf } from '../machine-facts/setting
 
 /** Facts about a machine that are needed to make a donor: a state of it that was saved right after power-on. */
 export interface DonorMachine {
-  /** Its identifier for VBoxManage: the name, or the UUID where the name has special characters. */
+  /** Identifier for VBoxManage: the name, or the UUID if the name has special characters. */
   id: string;
   /** Absolute path. */
   snapshotFolder: string;
-  /** Absolute path of its saved state; absent where it is powered off. */
+  /** Absolute path of its saved state; absent if it is powered off. */
   stateFile?: string;
   /** Boot devices, by VBoxManage's names. */
   bootOrder: readonly string[];

@@ -49,9 +49,7 @@ export async function planMemory(
   return plan;
 }
 
-/**
- * Ranges that the machine lacks are dropped with their pages; larger ones are cut, smaller ones filled up with zeros.
- */
+/** Drops ranges that the machine lacks, with their pages; cuts larger ones, and fills smaller ones up with zeros. */
 function mergeLists(merge: Merge, own: PgmConfig, donor: PgmConfig): Pick<PgmConfig, 'roms' | 'mmio2'> {
   const roms = own.roms.filter(({ description }) => {
     const isThere = donor.roms.some((rom) => rom.description === description);

@@ -59,8 +59,8 @@ export class Merge {
   }
 
   /**
-   * The decoded unit of the state, to be changed in place: the changed value is written. Undefined where the state
-   * lacks it, it was given up, or its payload cannot be decoded.
+   * The decoded unit of the state, to be changed in place: the changed value is written. Undefined if the state lacks
+   * the unit, the unit was dropped, or its payload cannot be decoded.
    */
   value<T>(unit: string, codec: UnitCodec<T>): T | undefined {
     if (this.originOf(unit) !== 'own') return undefined;
@@ -93,13 +93,13 @@ export class Merge {
   }
 }
 
-/** Undefined where the layout of the unit's version is another one, or is not known, or the payload does not fit it. */
+/** Undefined if the layout of the unit's version is another one or not known, or does not fit the payload. */
 export function decoded<T>({ header, payload }: CollectedUnit, codec: UnitCodec<T>): T | undefined {
   if (codecFor(header) !== (codec as UnitCodec)) return undefined;
   return unlessBad(() => codec.decode(payload, header.version));
 }
 
-/** The error for a difference that no adaptation mends; the message says which setting to change back. */
+/** The error for a difference that no adaptation resolves; the message names the setting to change back. */
 export function refused(message: string): UnsupportedError {
   return new UnsupportedError('not-adaptable', `Cannot adapt: ${message}`);
 }

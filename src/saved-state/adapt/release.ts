@@ -24,7 +24,7 @@ interface Rewritable<T> {
   codec: UnitCodec<T>;
   /** The oldest version that can be written. The real 7.2.22 reads all of them. */
   oldest: number;
-  /** Why an older version cannot hold a value; undefined if it can. */
+  /** Reason why an older version cannot hold a value; undefined if it can. */
   obstacle?(value: T, version: number): string | undefined;
 }
 
@@ -58,8 +58,8 @@ const REWRITABLE: readonly Rewritable<unknown>[] = [
 ];
 
 /**
- * Rewrites units in versions that a release reads, and drops those that it does not know. A unit that cannot be
- * rewritten is taken from the donor, if that has it. @throws UnsupportedError `not-adaptable`
+ * Rewrites units in versions that a release reads, and drops units that it does not know. A unit that cannot be
+ * rewritten is taken from the donor, if it is there. @throws UnsupportedError `not-adaptable`
  */
 export function fitRelease(merge: Merge, release: ReleaseNumbers): void {
   if (isUnseen(release))

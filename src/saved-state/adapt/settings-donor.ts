@@ -17,8 +17,8 @@ import { SETTINGS_PARTS } from './settings-parts.ts';
 /**
  * Makes a donor, a state of the machine in the settings, out of the state to be adapted: removes devices that the
  * machine lacks, and sets the compared values. New devices get no unit, which the loader accepts for devices that it
- * does not find on the bus. @param host CPUID of the target's host; absent: that of the host that saved the state
- * @throws UnsupportedError `not-adaptable` where settings do not tell enough
+ * does not find on the bus. @param host CPUID of the target's host; default: of the host that saved the state
+ * @throws UnsupportedError `not-adaptable` if settings do not tell enough
  */
 export function donorOfSettings(own: CollectedState, target: MachineFacts, host?: CpuidPart): CollectedState {
   const donor = copyOf(own, target.name);
@@ -61,7 +61,7 @@ function edit<T>(donor: CollectedState, label: string, codec: UnitCodec<T>, chan
 
 const keyOf = ({ name, instance }: PdmDevice) => `${name}/${instance}`;
 
-/** Removes devices that settings can switch off, and that they do not have. */
+/** Removes devices that settings can switch off and that these settings lack. */
 function takeOutDevices(donor: CollectedState, target: MachineFacts): void {
   const { state } = donor;
   const there = new Set(target.devices?.map(keyOf));
@@ -95,8 +95,8 @@ function takeOutDevices(donor: CollectedState, target: MachineFacts): void {
 }
 
 /**
- * Devices that cannot be added without a unit: interrupts of other devices go through them, firmware tables list them,
- * or the loader demands their unit.
+ * Devices that cannot be added without a unit: they pass on interrupts of other devices, firmware tables list them, or
+ * the loader demands their unit.
  */
 const NOT_WITHOUT_UNIT: readonly string[] = ['ioapic', 'acpi', 'vga', 'GIMDev', 'tpm'];
 

@@ -9,8 +9,8 @@ import { type Ahci, ahciCodec, type Ide, ideCodec } from '../../../formats/units
 import { IDE_CHIPS, IDE_PLACES } from '../../../formats/units/storage/piix3ide.ts';
 import { busLogicCodec, lsiLogicCodec } from '../../../formats/units/storage/scsi-codecs.ts';
 
-// Puts values of settings into units, as far as loaders compare them. Values that settings do not have stay as they
-// were, and a comparison then shows them.
+// Puts values of settings into units, as far as loaders compare them. Values that settings do not tell stay as they
+// were, and a later comparison reports them.
 
 interface Part<T> {
   unit: string;

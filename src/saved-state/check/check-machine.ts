@@ -84,7 +84,9 @@ async function reading<T extends { fate: StateFate }>(file: string, use: (source
   }
 }
 
-/** The settings file of a machine's folder: the one of its name, or the only one. @throws EnvironmentError */
+/**
+ * The settings file of a machine's folder: the one with the folder's name, or the only one. @throws EnvironmentError
+ */
 export function settingsIn(folder: string): string {
   const files = namesIn(folder).filter((name) => name.endsWith('.vbox'));
   const own =

@@ -40,9 +40,9 @@ export interface LoadForecast {
 export interface CheckReport {
   /** Nothing was found that keeps the state from loading. */
   loads: boolean;
-  /** The loader's first error, where something keeps it from loading. */
+  /** The loader's first error, if the state will not load. */
   forecast?: LoadForecast;
-  /** In the order in which a loader would meet them; it stops at the first error. */
+  /** In the loader's order; a loader stops at the first error. */
   findings: Finding[];
   /** Names of the targets: machine, release. */
   against: string[];
@@ -119,7 +119,7 @@ function onHost(machine: MachineFacts, { guest, rawBasic, rawExtended }: CpuidPa
   return { ...machine, cpuid: { guest: machine.cpuid?.guest ?? guest, rawBasic, rawExtended } };
 }
 
-/** Assumptions where only the target's host, or the CPU profile of its machine, could tell. */
+/** Assumptions about facts that only the target's host, or the CPU profile of its machine, could tell. */
 function assumedOf({ cpus }: Cpum, known: CpuidPart | undefined): string[] {
   const mask = cpus.reduce((all, { context }) => all | (context?.xStateMask ?? 0n), 0n);
   const parts = mask === 0n ? '' : `extended state 0x${mask.toString(16)}`;
@@ -128,7 +128,10 @@ function assumedOf({ cpus }: Cpum, known: CpuidPart | undefined): string[] {
   return known.guest.length > 0 || parts === '' ? [] : [`the machine lets its guest have ${parts}`];
 }
 
-/** Positions in the loader's order before the first unit: header and footer, then the API's search for its own unit. */
+/**
+ * Positions before the first unit in the loader's order: of header and footer, then of the API's search for its own
+ * unit.
+ */
 const AT_FIRST = -2;
 const BEFORE_UNITS = -1;
 

@@ -81,7 +81,7 @@ function slotOf({ devfn, vendorId, deviceId }: { devfn: number; vendorId: number
   return { devfn, vendorId, device };
 }
 
-/** By bus. Bridges that come with the chipset are left out. */
+/** Slots by bus, without bridges of the chipset itself. */
 function slotsOf({ pciSlots, pciBridges, devices = [], chipset = 'piix3', configs, vga }: MachineFacts) {
   const buses = new Map<number, BusSlot[]>();
   const known = (slots: readonly PciSlot[]) => slots.map(slotOf).filter(({ device }) => device !== undefined);

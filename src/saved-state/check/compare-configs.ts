@@ -10,7 +10,7 @@ export function compareConfigs(comparison: Comparison): void {
   for (const unit of state.units) {
     if (unit.pass !== 'final') continue;
     const key = `${unit.name}/${unit.instance}`;
-    // Values that no setting changes are compared where both sides have them; otherwise nothing is reported.
+    // Values that no setting changes are compared if both sides have them; otherwise nothing is reported.
     if (!isCompared(unit.name) && !(saved.configs?.get(key) && target.configs?.get(key))) continue;
     if (!target.configs?.has(key) && !comparison.hasDevice(unit.name, unit.instance)) continue;
     const was = saved.configs?.get(key);

@@ -150,7 +150,10 @@ type Leaf = CpuidPart['guest'][number];
 
 /** Size and offset of a component of the extended state. */
 type Place = readonly [size: number, offset: number];
-/** Places by bit: AMD and Intel agree on the upper halves of YMM, but not on those of ZMM and the mask registers. */
+/**
+ * Places by bit: AMD and Intel agree on the place of the upper halves of YMM, but not on the places of ZMM and the mask
+ * registers.
+ */
 const PLACES: ReadonlyMap<number, Place | { intel: Place; amd: Place }> = new Map<
   number,
   Place | { intel: Place; amd: Place }

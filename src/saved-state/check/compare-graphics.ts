@@ -13,8 +13,8 @@ export function compareGraphics(comparison: Comparison): void {
     const [own, others] = [saved.vramSize / MIB, target.vramSize / MIB];
     const message = `Video memory is ${own} MiB in the state, ${others} MiB in ${target.name}`;
     const bus = state.units.find(({ name }) => BUSES.includes(name))?.name ?? 'vga';
-    // VMSVGA forbids another size of its memory region on the bus; with other adapters, unit pgm refuses smaller
-    // memory, and the adapter larger memory.
+    // VMSVGA refuses another size of its memory region on the bus. With other adapters, unit pgm refuses smaller
+    // memory, and the adapter refuses larger memory.
     comparison.mismatch(isVmsvga ? bus : target.vramSize < saved.vramSize ? 'pgm' : 'vga', 'vram-size', message);
   }
   if (!isVmsvga) return;

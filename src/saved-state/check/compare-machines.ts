@@ -16,7 +16,7 @@ import type { Difference } from './difference.ts';
 
 /**
  * Differences between the machine of a state and the machine that is to load it. @param notJudged gets facts that
- * neither of them tells
+ * neither machine tells
  */
 export function compareMachines(
   state: SavedState,

@@ -16,7 +16,7 @@ function compareRam(comparison: Comparison): void {
   if (comparison.differs('RAM size', ramSize, target.ramSize)) {
     const [own, others] = [(ramSize ?? 0) / MIB, (target.ramSize ?? 0) / MIB];
     const message = `The state has ${own} MiB of RAM, ${target.name} has ${others} MiB`;
-    // In a live save, pgm's first pass comes before mm, so the difference is found there.
+    // In a live save, pgm's first pass precedes mm, so the difference is found there.
     comparison.add('mm', 'ram-size', 'VERR_SSM_LOAD_MEMORY_SIZE_MISMATCH', message);
     comparison.mismatch('pgm', 'ram-size', message);
   } else if (comparison.state.mm && target.ramSize !== undefined && comparison.state.mm.ramSize !== target.ramSize)

@@ -68,7 +68,7 @@ describe('check() of units that fit no machine', () => {
     ...['pdm: DMA pending 2', 'HWACCM: a patch'],
   ])('does not judge %s', async (name) => {
     const [unit] = name.split(':');
-    expect((await judge(name)).notJudged.join()).toMatch(new RegExp(`${unit}/\\d, what it holds`));
+    expect((await judge(name)).notJudged.join()).toMatch(new RegExp(`the contents of ${unit}/\\d`));
   });
 
   it('reads a file no more than verify() does, and judges a pipe alike', async () => {

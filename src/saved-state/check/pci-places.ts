@@ -27,7 +27,7 @@ const PLACES: Readonly<Record<string, Places>> = {
   buslogic: both(0xa8),
   lsilogicsas: both(0xb0),
 };
-/** On boards with an IOMMU (of Intel or AMD), this device has another place. */
+/** Device that has another place on boards with an IOMMU (of Intel or AMD). */
 const AWAY_FROM_IOMMU = { device: 'lsilogicscsi', place: 0xb8 } as const;
 /** A card for the ISA bus. */
 const ISA_CARD = 'Am79C960';

@@ -21,8 +21,8 @@ interface Judged {
 }
 
 /**
- * Decodes units while their state is read, one at a time, and remembers those that do not fit the layout that savkit
- * knows for their version: the loader may refuse them, or know more. Units without a known layout are left out.
+ * Decodes units while their state is read, one at a time, and remembers units that do not fit the known layout of their
+ * version: the loader may refuse them, or know more. Units without a known layout are left out.
  */
 export class UnitLayouts implements PayloadObserver {
   /** By `name/instance`, in file order. */
@@ -40,9 +40,9 @@ export class UnitLayouts implements PayloadObserver {
   notJudged(cpus: number | undefined): string[] {
     return [...this.#units].flatMap(([label, { cpus: own, doubt }]) => [
       ...(cpus !== undefined && own !== undefined && own !== cpus
-        ? [`${label}, what it holds: ${own} CPUs, of ${cpus} in cpum`]
+        ? [`the contents of ${label}: ${own} CPUs, of ${cpus} in cpum`]
         : []),
-      ...(doubt === undefined ? [] : [`${label}, what it holds: ${doubt}`]),
+      ...(doubt === undefined ? [] : [`the contents of ${label}: ${doubt}`]),
     ]);
   }
 }

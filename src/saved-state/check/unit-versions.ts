@@ -34,7 +34,7 @@ function numbersOf(text: string, missing: number): ReleaseNumbers {
   return [major, minor, build];
 }
 
-/** Unit versions by release, as far as they are known. Of a release without a row for a unit, nothing is known. */
+/** Known unit versions by release. Nothing is known of a unit in a release without a row. */
 export const UNIT_VERSIONS: readonly UnitVersion[] = [
   ...rows('pgm', 'PGMSavedState.cpp of the releases', [
     [6, '1.6', '2.1'],
@@ -79,7 +79,7 @@ export function isUnknownTo(unit: string, release: ReleaseNumbers): boolean {
   return since !== undefined && compare(release, since) < 0;
 }
 
-/** Releases that began to count a unit's versions anew: their 1 is not the 1 of older releases. */
+/** Releases since which a unit's versions are counted anew: their 1 is not the 1 of older releases. */
 const COUNTED_ANEW: Readonly<Record<string, ReleaseNumbers>> = { 'virtio-net': [7, 0, 0] };
 
 /** Whether the reader is older than the writer's way of counting a unit's versions. */
@@ -88,7 +88,7 @@ export function isCountedAnew(unit: string, writer: ReleaseNumbers | undefined, 
   return since !== undefined && writer !== undefined && compare(writer, since) >= 0 && compare(reader, since) < 0;
 }
 
-/** First release that reads a container. Source: ssm-container.md 1. */
+/** First release that reads each container. Source: ssm-container.md 1. */
 export const CONTAINER_READERS: Record<ContainerFormat, ReleaseNumbers> = {
   '1.1': [1, 6, 0],
   '1.2': [2, 1, 0],
@@ -142,10 +142,7 @@ export function isUnseen(release: ReleaseNumbers): boolean {
   return UNIT_VERSIONS.every(({ to }) => compare([to[0], to[1], 0], [release[0], release[1], 0]) < 0);
 }
 
-/**
- * Newest old version that a unit also reads: the card of 7.0 and later counts its versions anew, and reads the old
- * ones, too.
- */
+/** Newest old version that a unit reads besides those counted anew, as the network card of 7.0 and later does. */
 const MORE_READ: Readonly<Record<string, number>> = { 'virtio-net': 2 };
 
 /** Below 0 if `a` is older. */

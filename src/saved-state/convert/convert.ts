@@ -153,7 +153,7 @@ function prepare(state: SavedState, options: ConvertRun, lastPasses?: LastPasses
   const layout = settleLayout(state, options.layout);
   const placeOf = placesOf(state, layout);
   const own = layoutNaming(state, layout);
-  // Version 6 and today's loaders keep only that side of a shadowed ROM which the guest reads.
+  // Version 6 and today's loaders keep only the page that the guest reads, the ROM's or the shadow.
   const keepsShadows = version.pages !== 'chunks' && plan.pageTypes === 'original';
   const naming = {
     source: keepsShadows || version.pages === 'records' ? own : visibleNaming(state, own),

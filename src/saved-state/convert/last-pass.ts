@@ -1,13 +1,14 @@
 import { UnsupportedError } from '../../../formats/errors.ts';
 import { isMmio2, isRam, type PageBatch, PageKind } from '../../../formats/pgm/page-batch.ts';
 
-/** Small: a file can name pages far apart, each of which then takes a chunk. */
+/** Small, as each of many pages far apart takes a chunk. */
 const CHUNK_PAGES = 64;
 /** Guests of up to 512 GiB. */
 const MAX_CHUNKS = 2 ** 21;
 
 /**
- * For each page the pass of a live save that named it last: four bytes a page, for stretches that have any. 0: none.
+ * For each page the last pass of a live save that named it, or 0; four bytes a page, only for stretches with named
+ * pages.
  */
 export class LastPasses {
   readonly #chunks = new Map<string, Uint32Array>();
@@ -32,7 +33,7 @@ export class LastPasses {
     );
   }
 
-  /** Whether any record gives a page of a ROM content, of the ROM or of its shadow. */
+  /** Whether any record holds the content of a ROM's page or of its shadow. */
   hasRomContent(id: number, page: number): boolean {
     const isNamed = (kind: number) => this.#chunkOf(kind, id, page)[page & (CHUNK_PAGES - 1)] > 0;
     return isNamed(PageKind.ROM_VIRGIN) || isNamed(PageKind.ROM_SHADOW_RAW);

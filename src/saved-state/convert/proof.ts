@@ -27,7 +27,7 @@ export interface Proof {
 
 const MAX_RUNS_NAMED = 8;
 
-/** @param losses whether the conversion was allowed to lose fields; it has listed them */
+/** @param losses whether the conversion was allowed to lose fields, which it has listed */
 export function compareStates(source: Fingerprint, written: Fingerprint, losses: boolean): Proof {
   const differences = [
     ...compareMemory(source.memory, written.memory),
@@ -68,7 +68,7 @@ function firstOf<T>(values: Iterable<T>, count: number): T[] {
   return first;
 }
 
-/** Version and payload of each unit but that with memory. */
+/** Version and payload of each unit but the one with memory. */
 export function compareUnits(source: Fingerprint['units'], written: Fingerprint['units']): ProofDifference[] {
   const differences: ProofDifference[] = [];
   for (const key of new Set([...source.keys(), ...written.keys()])) {
@@ -79,7 +79,7 @@ export function compareUnits(source: Fingerprint['units'], written: Fingerprint[
   return differences;
 }
 
-/** Fields that an older version can't hold. The plan has listed those that held anything. */
+/** Fields that an older version can't hold; the plan has listed them as losses if they held anything. */
 const LOSSY = ['ballooned', 'PAE page directories', 'mappings'];
 
 /**
@@ -87,7 +87,7 @@ const LOSSY = ['ballooned', 'PAE page directories', 'mappings'];
  * them.
  */
 function compareStateFields(source: Fingerprint, written: Fingerprint, losses: boolean): ProofDifference[] {
-  // Lists of ROMs and MMIO2 are compared where both have them; else the names of the memory ranges tell.
+  // Lists of ROMs and MMIO2 are compared if both have them; else the names of the memory ranges are.
   const lists = source.state.pgm?.config !== undefined && written.state.pgm?.config !== undefined;
   const mayDiffer = (what: string, found: string | undefined) =>
     losses && (found === undefined || LOSSY.some((field) => what.startsWith(field)));

@@ -124,7 +124,7 @@ export class PgmRewriter {
   }
 
   async #putPages(pgm: PgmReader, unit: UnitHeader, pass: number, writer: PgmPassWriter): Promise<void> {
-    // In a V2.0 container, raw pages are those that compression did not make smaller.
+    // In a V2.0 container, raw pages are pages that compression did not make smaller.
     const anew = this.#work.plan.recompress ? 'all' : this.#work.state.header.format === '2.0' ? 'none' : 'raw';
     await pgm.begin(unit);
     while (await pgm.nextPages()) {
@@ -163,8 +163,8 @@ export class PgmRewriter {
   }
 
   /**
-   * Whether a page lies in the low hole, and the target has no RAM there: versions 6 to 9 have it, but the state may
-   * come from a release since 6.1, which has none.
+   * Whether a page lies in the low hole, and the target has no RAM there. Versions 6 to 9 have RAM there, but not
+   * releases since 6.1, which may have written the state.
    * @throws UnsupportedError where the page has contents
    */
   #isLeftOut(batch: PageBatch, i: number): boolean {

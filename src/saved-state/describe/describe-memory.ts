@@ -33,7 +33,7 @@ export interface PageHistogram {
   romShadowZero: number;
   /** Records of shadows of ROM with content. */
   romShadowRaw: number;
-  /** Records that only tell a ROM page's protection: which page the guest reads and writes. */
+  /** Records that hold only a ROM page's protection, which decides whether the guest reads and writes ROM or shadow. */
   romProtection: number;
 }
 

@@ -25,7 +25,7 @@ export interface UnitContents {
 
 /**
  * Decodes one unit of a state. @param unit `name` or `name/instance`
- * @throws UsageError for a unit that is not there; UnsupportedError for one whose layout is not known; FormatError
+ * @throws UsageError for a missing unit; UnsupportedError for a unit of unknown layout; FormatError
  */
 export async function describeUnitContents(
   source: ByteSource,

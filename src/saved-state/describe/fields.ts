@@ -14,7 +14,7 @@ const FORM = [
   'container.size',
   'container.directoryEntries',
 ];
-/** Fields out of lists of ranges and page records, which are compared themselves. */
+/** Fields of lists of ranges and of page records, which are compared by themselves. */
 const RANGES = [
   'memory.pgmVersion',
   'memory.ramPages',
@@ -51,7 +51,7 @@ export interface FieldDifference {
   b?: string;
 }
 
-/** Fields with two different values, and those that only one side has. */
+/** Fields with two different values, and fields that only one side has. */
 export function differingFields(a: Fields, b: Fields): FieldDifference[] {
   const differences: FieldDifference[] = [];
   for (const field of new Set([...a.keys(), ...b.keys()])) {

@@ -1,9 +1,6 @@
 const LINE = 16;
 
-/**
- * The lines of 16 bytes in which two pieces of memory differ, each before and after. `address` is that of the first
- * byte.
- */
+/** The lines of 16 bytes in which two pieces of memory differ, each before and after. `address`: of the first byte. */
 export function hexDifference(a: Uint8Array, b: Uint8Array, address: number): string {
   const lines: string[] = [];
   for (let at = 0; at < Math.max(a.length, b.length); at += LINE) {

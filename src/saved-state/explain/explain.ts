@@ -14,7 +14,7 @@ export interface Explanation {
   error?: string;
   /** VirtualBox's number; absent where it has none. */
   number?: number;
-  /** Only in VirtualBox 3.0 and older does the number mean this. */
+  /** The number has this meaning only in VirtualBox 3.0 and older. */
   onlyIn30?: true;
   /** Meaning of the code, for people. */
   means: string;
@@ -30,10 +30,9 @@ const withoutCode = new Map(WITHOUT_CODE.map((facts) => [facts.name, facts]));
 /**
  * Explains a code.
  *
- * @param text a name, with or without `VERR_`, a number such as `-1824`, or a code of savkit such as
- * `truncated`
- * @param families where codes of savkit are looked for
- * @returns several where releases use a number differently, or several errors have the code
+ * @param text a name, with or without `VERR_`, a number such as `-1824`, or a code of savkit such as `truncated`
+ * @param families codes of savkit that are searched
+ * @returns several if releases use a number differently, or several errors have the code
  * @throws UsageError if the code is not known
  */
 export function explainCode(text: string, families: readonly CodeFamily[] = CODE_FAMILIES): Explanation[] {

@@ -1,7 +1,7 @@
 import { releaseName, UNIT_VERSIONS } from '../check/unit-versions.ts';
 import type { LogPlace } from './log-places.ts';
 
-/** Advice for a message of VirtualBox, more specific than that for its code. */
+/** Advice for a message of VirtualBox, more specific than the advice for its code. */
 interface Hint {
   words: RegExp;
   advice: string;
@@ -105,7 +105,7 @@ const HINTS: readonly Hint[] = [
   },
 ];
 
-/** Advice for a code at a certain unit, where the message tells no more. */
+/** Advice for a code at a certain unit, if the message tells no more. */
 interface PlaceHint {
   unit: RegExp;
   code: RegExp;
@@ -174,7 +174,7 @@ export interface Releases {
   runs?: string | undefined;
 }
 
-/** Advice that follows from a message and the releases, beyond that for its code. */
+/** Advice that follows from a message and the releases, in addition to the advice for its code. */
 export function adviceFor(
   messages: readonly string[],
   { unit, version }: LogPlace,

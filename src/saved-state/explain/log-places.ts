@@ -31,7 +31,7 @@ const WORDS = [
 const VERSION_AND_PASS = /\[ver=(?<version>\d+) pass=#?(?<pass>\w+)\]/;
 const FINAL = /^(?:0xffffffff|final)$/i;
 
-/** The unit that a message of VirtualBox names; empty where it names none. */
+/** The unit that a message of VirtualBox names; empty if it names no unit. */
 export function placeIn(text: string): LogPlace {
   for (const words of WORDS) {
     const groups = words.exec(text)?.groups;

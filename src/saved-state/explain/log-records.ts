@@ -128,7 +128,7 @@ function isOver(parts: readonly string[]): boolean {
   return /\(VERR_\w+\)\.?\s*$/.test(parts[parts.length - 1]);
 }
 
-/** Joins lines: mail wraps at blanks, terminals anywhere; the way that gives more of a failure is taken. */
+/** Joins lines. Mail wraps at blanks, terminals anywhere, so the way that recognises more of a failure is taken. */
 function joined(parts: readonly string[]): string {
   const words = parts.map((part) => part.trim()).reduce(atBlanks);
   if (parts.length === 1) return words;

@@ -12,7 +12,7 @@ const CONSOLE_STATE = /Machine state changed to '(\w+)'/;
 
 const SAVING = /^(?:SAVING|\w+_LS|Saving|LiveSnapshotting|OnlineSnapshotting|Teleporting|TeleportingPausedVM)$/;
 const LOADING = /^(?:LOADING|Restoring|TeleportingIn)$/;
-/** In these states nothing is being saved or loaded. `Aborted` is not among them: a save or load then has not ended. */
+/** In these states nothing is being saved or loaded. `Aborted` is not among them, as it interrupts a save or load. */
 const AT_REST = /^(?:OFF|DESTROYING|TERMINATED|LOAD_FAILURE|Saved|PoweredOff|Running|Paused|Teleported)$/;
 
 const LOADED = /^(?:SUSPENDED|RUNNING)$/;

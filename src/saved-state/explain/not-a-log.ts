@@ -22,7 +22,7 @@ function refusal(why: string): UnsupportedError {
   return new UnsupportedError('not-a-log', `Cannot explain file: ${why}`);
 }
 
-/** Whether a text holds no control characters but those for space, and the escapes of a terminal's colours. */
+/** Whether a text holds no control characters except white space and the escapes of a terminal's colours. */
 function isText(text: string): boolean {
   const isControl = (code: number) => code < 0x20 && !(code >= 0x09 && code <= 0x0d) && code !== 0x1b;
   return ![...text].some((character) => isControl(character.charCodeAt(0)));

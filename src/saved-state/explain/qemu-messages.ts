@@ -9,7 +9,7 @@ const SAME_MACHINE =
   'shows them.';
 const LOOK = '`savkit inspect FILE` shows what the file is.';
 
-// Messages of QEMU and libvirt, the most telling first; those of the last rows only say that loading failed. Source:
+// Messages of QEMU and libvirt, the most telling first; the last rows only say that loading failed. Source:
 // qemu-stream.md 10.
 const ROWS: readonly Row[] = [
   [

@@ -17,8 +17,8 @@ export type ExtractStep = 'searching' | 'searching everywhere' | 'checking' | 'e
 /** Options of an extraction. */
 export interface ExtractOptions extends ExtractPart, Pick<WalkOptions, 'signal'> {
   /**
-   * Called now and then with how far a step is: an offset in the source, or of `total` bytes of the output. Cores for
-   * debuggers begin with a search for the guest's kernel.
+   * Called now and then with the progress of a step: an offset in the source, or of `total` bytes of the output. Cores
+   * for debuggers begin with a search for the guest's kernel.
    */
   onProgress?: (done: number, step: ExtractStep, total?: number) => void;
   /** Threads to read with; default: as many as pay. The output does not depend on it. */

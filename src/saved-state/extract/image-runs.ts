@@ -12,7 +12,7 @@ export interface RandomSink {
   writeAt(bytes: Uint8Array, offset: number, hasOtherWork?: boolean): Promise<void>;
 }
 
-/** Neighbouring pages leave in one write of up to this size. Larger ones take several times as long. */
+/** Neighbouring pages are written together, up to this size; larger writes are several times slower. */
 export const RUN_SIZE = MIB / 2;
 
 /** Writes page contents to their places in an image, neighbours together. */

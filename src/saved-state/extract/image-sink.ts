@@ -29,8 +29,8 @@ export class ImageSink implements PageSink {
 
   /**
    * @param size bytes of the image; pages beyond are left out
-   * @param zeros whether pages of zeros are written or left as holes
-   * @param readers for decoding by other threads: the state, and the number of threads
+   * @param zeros whether pages of zeros are written; else they are holes
+   * @param readers the state and the number of threads, for decoding by other threads
    */
   constructor(
     target: RandomSink,
@@ -94,9 +94,7 @@ export class ImageSink implements PageSink {
     this.#runs.release();
   }
 
-  /**
-   * Determines the place of record `i` in the image, and marks its page as written; `NOWHERE` where it is not written.
-   */
+  /** Determines the place of record `i` in the image, and marks its page as written; `NOWHERE` if it is not written. */
   #place(batch: PageBatch, i: number): void {
     const offset = this.#placement.offsetOf(batch, i);
     const isZero = batch.encoding[i] === Encoding.NONE || batch.encoding[i] === Encoding.ZERO;

@@ -67,7 +67,7 @@ export class ImageStream {
     returnBuffer(this.#buffer);
   }
 
-  /** Bytes of `wanted` that the buffer, and the image, have room for; never 0 before the end of the image. */
+  /** Number of bytes, up to `wanted`, for which buffer and image have room; never 0 before the end of the image. */
   async #room(wanted: number): Promise<number> {
     if (this.#used === this.#buffer.length) await this.#flush();
     return Math.min(wanted, this.#buffer.length - this.#used, this.#size - this.position);

@@ -37,14 +37,14 @@ export class PagePlaces implements PageSink {
       if (target === NOWHERE) continue;
       const encoding = batch.encoding[i];
       const isZero = encoding === Encoding.NONE || encoding === Encoding.ZERO;
-      // Zeros count only after other content: a page that a later pass of a live save clears.
+      // Zeros count only for a page that a later pass of a live save clears.
       if (isZero && !this.#named.has(slotOf(target))) continue;
       this.#named.add(slotOf(target));
       this.#add(batch, i, target, isZero ? Encoding.ZERO : encoding);
     }
   }
 
-  /** Indices of entries by offset in the image; of each page the last one. */
+  /** Indices of entries by offset in the image; only the last entry of each page. */
   *inOrder(): Generator<number> {
     const { count, target } = this;
     const order = this.#isAscending

@@ -50,7 +50,7 @@ export interface ExtractPlan {
   full: boolean;
   /** Stretches of the image that hold memory, as file offsets; the rest is no memory and stays a hole. */
   existing: MemoryRange[];
-  /** Cores: false where memory has more virtual addresses than there is room for. */
+  /** Cores: false if there is no room for all virtual addresses of memory. */
   allAddresses: boolean;
   /** Cores without registers: why. */
   registersMissing?: string;

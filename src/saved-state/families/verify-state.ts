@@ -17,11 +17,11 @@ export type StateVerdict = 'whole' | 'no-damage-found' | 'damaged' | 'unsupporte
 export interface StateReport {
   /** The answer, in a word. */
   verdict: StateVerdict;
-  /** The code with which VirtualBox's loader would refuse the file; absent where it would not, or has none. */
+  /** The code with which VirtualBox's loader would refuse the file; absent if it would not, or has no code. */
   vboxCode?: string;
-  /** The message with which QEMU or libvirt would refuse the file; absent where they would not, or have none. */
+  /** The message with which QEMU or libvirt would refuse the file; absent if they would not, or have no message. */
   qemuSays?: string;
-  /** In file order; `unit` in `place` says which unit or section it is about. */
+  /** In file order; `unit` in `place` names the unit or section. */
   findings: Finding[];
   /** Findings that were not kept, beyond the first thousand. */
   droppedFindings: number;

@@ -11,8 +11,8 @@ import type { VirtualStretch } from './upper-half.ts';
  */
 const MAX_SEGMENTS = 4096;
 /**
- * LeechCore, which is for Windows, wants the head of a core without notes within 8 KiB. The mappings of Windows are too
- * many in any case.
+ * LeechCore, which is for Windows, wants the head of a core without notes within 8 KiB. Windows has too many mappings
+ * for the larger limit, too.
  */
 const FEW_SEGMENTS = 144;
 /** A mapping of at least this size in one piece is the kernel's map of all memory, or the kernel itself. */
@@ -23,7 +23,7 @@ const IDENTITY: VirtualStretch = { virtual: 0n, gcPhys: 0, size: 2 ** 52 };
 
 /**
  * Virtual addresses of physical ranges for a core. A Linux kernel maps all memory, so its mappings come first and the
- * rest has its physical address. Other guests may not: there all memory has its physical address first.
+ * rest has its physical address. Other guests may not map all memory, so their memory has its physical address first.
  */
 export function mapCore(ranges: readonly MemoryRange[], kernel: GuestKernel, cpus: readonly CpuRegisters[]): Mapped {
   const places = cpus.flatMap(({ context }) => (context ? [context.rsp, context.rip] : []));

@@ -16,7 +16,7 @@ const ZEROS = new Uint8Array(PAGE_SIZE);
 
 /**
  * Some pages of a state's RAM, read from the file on demand. A state can be read from front to back only, so a
- * computation is repeated, each time with the pages that it missed before, until it misses none.
+ * computation is repeated with the pages that it missed before, until it misses none.
  */
 export class RereadPages extends PageReader {
   readonly #source: ByteSource;
@@ -33,7 +33,7 @@ export class RereadPages extends PageReader {
     this.#signal = signal;
   }
 
-  /** @returns the result of `work` with all pages that it reads; undefined where it reads too many */
+  /** @returns the result of `work` with all pages that it reads; undefined if it reads too many */
   async settle<T>(work: () => T): Promise<T | undefined> {
     for (let round = 0; round < MAX_ROUNDS; round++) {
       this.#missed.clear();

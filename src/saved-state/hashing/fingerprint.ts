@@ -18,8 +18,7 @@ export interface Fingerprint<S = SavedState> {
   /** RAM by page frame; ROM (virgin and shadow pages) and MMIO2 by range, each by page. */
   memory: Map<string, SpanHashes>;
   /**
-   * SHA-256 of version and payload of each unit but pgm, by `name/instance` and pass; a number tells repeated ones
-   * apart.
+   * SHA-256 of version and payload of each unit but pgm, by `name/instance` and pass, with a number for repeated units.
    */
   units: Map<string, string>;
 }
@@ -29,7 +28,7 @@ export interface FingerprintOptions extends Pick<WalkOptions, 'onProgress' | 'si
   leavesOut?: (unit: UnitHeader) => boolean;
   naming: RangeNaming;
   of: Hashed;
-  /** Hashes of similar memory, to save room; they must not themselves refer to others. */
+  /** Hashes of similar memory, to save room; they must not refer to others themselves. */
   like?: Fingerprint['memory'];
   /** Pages to hash; all by default. */
   only?: PagesByRange;

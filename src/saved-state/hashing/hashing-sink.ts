@@ -44,7 +44,7 @@ export class HashingSink implements PageSink {
   #last = new SpanHashes();
 
   /**
-   * @param like hashes of similar memory: equal ones then take no room
+   * @param like hashes of similar memory; equal hashes take no room
    * @param only pages that are hashed; the others count as zeros
    */
   constructor(naming: RangeNaming, of: Hashed, like?: ReadonlyMap<string, SpanHashes>, only?: PagesByRange) {

@@ -1,6 +1,6 @@
 import { UnsupportedError } from '../../../formats/errors.ts';
 
-/** Small: a file can name pages far apart, each of which then takes a chunk. */
+/** Small, as each of many pages far apart takes a chunk. */
 const CHUNK_PAGES = 256;
 /** 2 KiB each for 1 MiB of guest memory: guests of up to 512 GiB. */
 const MAX_CHUNKS = 524288;

@@ -128,7 +128,7 @@ export function settleLayout(state: SavedState, given: MachineLayout | undefined
   if (missing.length === 0) return layout;
   throw new UnsupportedError(
     'layout-missing',
-    'Cannot tell where everything belongs (--print-layout shows what is known, --layout takes the rest): ' +
+    'Cannot tell all places of the layout (--print-layout shows known facts, --layout takes the rest): ' +
       `${missing.join('; ')}`,
   );
 }

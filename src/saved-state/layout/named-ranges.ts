@@ -9,7 +9,7 @@ export function romRanges(state: SavedState): NamedRange[] {
     .map((region) => ({ ...region, key: '', isMapped: true }));
 }
 
-/** All MMIO2 ranges; those that are not mapped start at 0. */
+/** All MMIO2 ranges; unmapped ones start at 0. */
 export function mmio2Ranges(state: SavedState): NamedRange[] {
   if (!state.pgm?.config)
     return memoryMap(state)

@@ -7,7 +7,7 @@ import type { StateMemory } from '../reading/state-view.ts';
 /** Maps page records to offsets in an output file. */
 export interface Placement {
   /**
-   * File offset for record `i` of a batch; `NOWHERE` where it does not belong into the file. The first page may start
+   * File offset for record `i` of a batch; `NOWHERE` if it does not belong into the file. The first page may start
    * before the file.
    */
   offsetOf(batch: PageBatch, i: number): number;

@@ -44,7 +44,10 @@ function placesByList({ roms, mmio2 }: PgmConfig, layout: MachineLayout): PlaceO
   };
 }
 
-/** Names by place in a layout. Pages outside of it get the name of their own range, so that their loss shows. */
+/**
+ * Names by place in a layout. Pages outside of the layout get the name of their own range, so that their loss is
+ * noticed.
+ */
 export function layoutNaming(state: SavedState, layout: MachineLayout): RangeNaming {
   const placeOf = placesOf(state, layout);
   return (kind, id, page) => {
@@ -56,7 +59,7 @@ export function layoutNaming(state: SavedState, layout: MachineLayout): RangeNam
   };
 }
 
-/** Names only the side of ROM pages that the guest reads, as `ROM n`: version 6 keeps nothing else. */
+/** Names only the side of ROM pages that the guest reads, as `ROM n`, since version 6 keeps nothing else. */
 export function visibleNaming(state: SavedState, naming: RangeNaming): RangeNaming {
   return (kind, id, page) => {
     if (kind < PageKind.ROM_VIRGIN || isRam(kind)) return naming(kind, id, page);

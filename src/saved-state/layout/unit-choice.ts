@@ -6,7 +6,7 @@ import type { StateView } from '../reading/state-view.ts';
 
 // Finds parts of a state by the names that people give on a command line.
 
-/** A unit by `name`, `name/instance` or `name/instance:pass`; of several passes the last one. @throws UsageError */
+/** A unit by `name`, `name/instance` or `name/instance:pass`; the last one of several passes. @throws UsageError */
 export function findUnit({ units }: Pick<StateView, 'units'>, text: string): UnitSummary {
   const { name, instance, pass } = partsOf(units, text);
   const found = units.filter(

@@ -25,11 +25,11 @@ export const UNITS_OF_THE_VMM: readonly string[] = [
   'ConsoleData',
   'DisplayData',
   'DisplayScreenshot',
-  // Units of the recompiler and of raw mode: releases from 6.1 on skip them, whatever they hold. Tried with 7.2.22.
+  // Units of the recompiler and of raw mode: releases from 6.1 on skip their contents. Tried with 7.2.22.
   ...STUBS,
 ];
 
-/** Devices of every x86 machine; the bus comes with the chipset, the BIOS with the firmware. */
+/** Devices of every x86 machine; the bus depends on the chipset, the BIOS on the firmware. */
 export const ALWAYS = ['pcarch', 'pckbd', 'apic', 'i8259', 'i8254', 'mc146818', '8237A', 'VMMDev'] as const;
 
 /** `StorageController type` → device. */
@@ -91,7 +91,7 @@ export const DEVICES_OF_UNIT: Record<string, readonly string[]> = { NvramStore: 
 /** Devices whose state is in other units. */
 export const FIRMWARE_DEVICES = { BIOS: 'pcbios', EFI: 'efi' } as const;
 
-/** Devices that settings switch on or off; all others come with every machine, or with its chipset or firmware. */
+/** Devices that settings switch on or off; all others belong to every machine, or to its chipset or firmware. */
 export const IN_SETTINGS: ReadonlySet<string> = new Set([
   ...[STORAGE, NETWORK, USB, AUDIO, IOMMU].flatMap((table) => Object.values(table)),
   ...['serial', 'parallel', 'vga', 'acpi', 'hpet', 'ioapic', 'GIMDev', 'tpm'],

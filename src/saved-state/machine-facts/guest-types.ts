@@ -1,7 +1,7 @@
 import type { GimProvider } from '../../../formats/units/cpu/gim.ts';
 
-// The paravirtualisation that "Default" means, by the guest type in the settings. Found by asking 7.2.22 for each of
-// its 196 types for x86.
+// Meaning of the paravirtualisation "Default", by the guest type in the settings, as 7.2.22 answers for each of its 196
+// types for x86.
 
 const HYPERV = /^Windows(?:Vista|[78]|81|10|11|2008|201\d|202\d)(?:_64)?$/;
 const MINIMAL = /^MacOS/;

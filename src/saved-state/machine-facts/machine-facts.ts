@@ -38,7 +38,7 @@ export interface MachineFacts {
   vramSize?: number;
   /** 3D acceleration of VMSVGA; states of other adapters do not depend on it. */
   has3d?: boolean;
-  /** Descriptions of ROMs; the loader compares nothing else of them. */
+  /** Descriptions of ROMs, the only part of them that the loader compares. */
   roms?: readonly string[];
   /** Memory of devices. */
   mmio2?: readonly { device: string; instance: number; region: number; size: number; description: string }[];

@@ -1,8 +1,8 @@
 import { isNetworkCard, NETWORK_CARD_PLACES } from '../../../formats/units/chipset/pci-ids.ts';
 import type { PdmDevice } from '../../../formats/units/machine/pdm.ts';
 
-// ICH9 has more controllers of a kind, and more network cards, than its first PCI bus has places for. Where the further
-// ones sit was read in states of 7.2.22 (npm run campaign -- virtualbox-pairs families bridges).
+// ICH9 has more controllers of a kind, and more network cards, than its first PCI bus has places for. The places of
+// further ones are those of states of 7.2.22 (npm run campaign -- virtualbox-pairs families bridges).
 
 /** A device, its bus and its place there: 8 × device + function. */
 export interface BusPlace extends PdmDevice {
@@ -29,7 +29,7 @@ const SECOND: Readonly<Record<string, Omit<BusPlace, keyof PdmDevice>>> = {
   nvme: { bus: 3, devfn: 0x00 },
   'virtio-scsi': { bus: 3, devfn: 0x38 },
 };
-/** Of network cards that find no place on the first bus. */
+/** Bus of network cards that find no place on the first one. */
 const BUS_OF_CARDS = 2;
 const NEXT_DEVICE = 8;
 
@@ -40,7 +40,7 @@ export function furtherPlaces(devices: readonly PdmDevice[]): BusPlace[] {
   return [...places, ...BRIDGES.slice(0, count).map((place, instance) => ({ name: BRIDGE, instance, ...place }))];
 }
 
-/** The ninth network card and further ones take places of cards that the machine has not. */
+/** The ninth network card and further ones take places of cards that the machine lacks. */
 function placesOfCards(devices: readonly PdmDevice[]): BusPlace[] {
   const cards = devices.filter(({ name }) => isNetworkCard(name));
   const free = NETWORK_CARD_PLACES.filter((_, slot) => cards.every(({ instance }) => instance !== slot));

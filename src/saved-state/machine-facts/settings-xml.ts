@@ -4,11 +4,11 @@ import { FormatError } from '../../../formats/errors.ts';
 /** An element of XML: its attributes are strings, its elements objects, or lists of them. */
 export type Element = Record<string, unknown>;
 
-/** Depth of nested elements: two for each of the 250 snapshots that may follow each other, and those of a machine. */
+/** Depth of nested elements: two for each of 250 nested snapshots, and the elements of a machine. */
 const MAX_DEPTH = 1000;
 /** VirtualBox attaches at most 255 devices to a controller. */
 const MAX_CHILDREN = 1024;
-/** A parser of its own for each document: it remembers entities. */
+/** Each document gets its own parser, since a parser remembers entities. */
 const OPTIONS = {
   ignoreAttributes: false,
   attributeNamePrefix: '',
@@ -33,7 +33,7 @@ export function parseSettings(text: string, name: string): Element {
   try {
     return new XMLParser(OPTIONS).parse(text) as Element;
   } catch (error) {
-    // Elements nested too deep, names that mean something to JavaScript.
+    // Elements nested too deep, or names with a meaning in JavaScript.
     throw new FormatError(
       'bad-settings',
       `Cannot read ${name}: it is no settings file, ${shortened((error as Error).message)}`,

@@ -61,9 +61,7 @@ function stateIn(element: Element): { stateFile?: string } {
   return path === '' ? {} : { stateFile: path };
 }
 
-/**
- * The moment that a state belongs to, by the name of its file, which is the time of saving; undefined if there is none.
- */
+/** The moment that a state belongs to, by its file name, which is the time of saving; undefined if there is none. */
 export function momentOf(history: MachineHistory, path: string): SavedMoment | undefined {
   return history.moments.find(({ stateFile }) => stateFile !== undefined && lastName(stateFile) === lastName(path));
 }

@@ -38,8 +38,8 @@ export interface ManifestReport {
 const PATCH = 0xdb;
 
 /**
- * Compares a file with the manifest that was made of it. @throws FormatError `bad-manifest` for one that contradicts
- * itself
+ * Compares a file with the manifest that was made of it. @throws FormatError `bad-manifest` for a manifest that
+ * contradicts itself
  */
 export async function compareWithManifest(
   source: ByteSource,
@@ -64,7 +64,7 @@ export async function compareWithManifest(
 /** Hashes between two looks at the clock. */
 const HASHES_A_LOOK = 1024;
 
-/** The page hashes of a manifest, by range. Its roots tell whether it is whole itself. */
+/** The page hashes of a manifest, by range. The manifest's roots prove that it is whole. */
 async function expectedMemory({ memory }: Manifest, turns: Turns): Promise<Map<string, SpanHashes>> {
   const roots = new Map<string, bigint>();
   const ranges = new Map<string, SpanHashes>();

@@ -5,7 +5,7 @@ import { startThread } from '../../../formats/world/start-thread.ts';
 import { chooseThreads } from '../threads/choose-threads.ts';
 import { type FileHashes, type FileStretch, type HashOptions, hashFile } from './file-hashes.ts';
 
-/** Data that the thread is started with. File descriptors hold in all threads of a process. */
+/** Data for the start of the thread. File descriptors are valid in all threads of a process. */
 export interface HashOrder {
   source: { fd: number; name: string; size: number };
   stretches: readonly FileStretch[];

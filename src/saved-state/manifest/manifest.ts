@@ -20,7 +20,7 @@ export interface Manifest {
   file: { name: string; size: number; sha256: string; blocks: BigUint64Array };
   /** Version of the container. */
   container: string;
-  /** VirtualBox's version that wrote it; absent where the state does not tell. */
+  /** VirtualBox's version that wrote the state; absent if the state does not tell. */
   release?: string;
   /** In the order of the file. */
   units: ManifestUnit[];
@@ -54,7 +54,7 @@ export interface ManifestRange {
   name: string;
   /** Root of the range's hash tree, as hexadecimal text. */
   root: string;
-  /** Pages with contents: xxh64 of each, from page `page` on. All others hold zeros. */
+  /** Pages with contents: xxh64 of each, from page `page` on. All other pages are zero. */
   runs: { page: number; hashes: BigUint64Array }[];
 }
 

@@ -62,7 +62,7 @@ function badWord(piece: string, why: string): UsageError {
 
 /**
  * Takes a command line apart. @throws UsageError `bad-command-line` for a word that is no option, for an option without
- * its value, and where there are no words
+ * its value, and without words
  */
 export function parseCommand(words: readonly string[]): CommandLine {
   if (words.length === 0)

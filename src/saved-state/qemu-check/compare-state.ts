@@ -58,7 +58,7 @@ class Comparison implements QemuComparison {
     return this;
   }
 
-  /** @returns false where further comparison is useless */
+  /** @returns false if further comparison is useless */
   #compareTypes(): boolean {
     const saved = this.#state.configuration.machine;
     const { machineType, name } = this.#target;
@@ -119,7 +119,7 @@ class Comparison implements QemuComparison {
     }
   }
 
-  /** Whether it is known that the machine has no block of this name. */
+  /** Whether it is known if the machine has a block of this name. */
   #knowsWhetherHas(name: string): boolean {
     const { unknown, unknownDevices } = this.#target;
     return unknown.length === 0 && (unknownDevices.length === 0 || isOfMachine(name));

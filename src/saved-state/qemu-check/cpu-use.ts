@@ -2,7 +2,10 @@ import type { QemuCpu } from '../../../formats/qemu/cpu.ts';
 import type { Finding } from '../reading/findings.ts';
 import type { CpuModel } from './qemu-facts.ts';
 
-/** Bits of registers that a CPU has only with a feature, by QEMU's names. Source: Intel SDM vol. 3, 2.2 and 2.5. */
+/**
+ * Bits of registers that exist only with a CPU feature; features by QEMU's names. Source: Intel SDM vol. 3, 2.2 and
+ * 2.5.
+ */
 const USES: readonly { register: 'cr4' | 'efer'; bit: bigint; name: string; feature: string }[] = [
   { register: 'cr4', bit: 5n, name: 'CR4.PAE', feature: 'pae' },
   { register: 'cr4', bit: 7n, name: 'CR4.PGE', feature: 'pge' },
@@ -24,7 +27,7 @@ const USES: readonly { register: 'cr4' | 'efer'; bit: bigint; name: string; feat
 
 type Use = (typeof USES)[number];
 
-/** Features that guests use, and a CPU model lacks. QEMU loads such a state without an error. */
+/** Features that guests use and a CPU model lacks. QEMU loads such a state without an error. */
 export function unusable(cpus: readonly QemuCpu[], { name: model, features }: CpuModel): Finding[] {
   return cpus.flatMap(({ index, registers }) =>
     usesOf(registers)
@@ -40,7 +43,7 @@ export function unusable(cpus: readonly QemuCpu[], { name: model, features }: Cp
   );
 }
 
-/** Features that guests use, and that a model may lack or have, as lines for people. */
+/** Features that guests use and a model may or may not have, as lines for people. */
 export function untold(cpus: readonly QemuCpu[], { name: model, features }: CpuModel): string[] {
   return cpus.flatMap(({ index, registers }) =>
     usesOf(registers)

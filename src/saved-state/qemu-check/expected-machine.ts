@@ -34,7 +34,7 @@ export interface ExpectedMachine {
   machineType?: string;
   blocks: ExpectedBlock[];
   sections: ExpectedSection[];
-  /** Unknown parts of the machine itself: with any, nobody knows whether it lacks a section or block. */
+  /** Unknown parts of the machine itself: with any, it is not known whether it lacks a section or block. */
   unknown: string[];
   /** Unknown devices: with any, only built-in sections and blocks are known to be missing. */
   unknownDevices: string[];
@@ -104,7 +104,7 @@ class Building {
     this.#addCpus(apics, cpuModel);
     if (machine.get('usb') === 'on') for (const [type, addr] of this.#chipset.usb) this.#add(deviceAt(type, addr));
     for (const each of this.#settings.devices) this.#add(each);
-    if (machine.get('accel')?.startsWith('kvm')) this.expected.unknown.push('what KVM adds');
+    if (machine.get('accel')?.startsWith('kvm')) this.expected.unknown.push('the sections that KVM adds');
     if (machine.get('accel')?.startsWith('xen')) this.expected.unknown.push('the sections that Xen adds');
   }
 
@@ -133,7 +133,7 @@ class Building {
   }
 
   #addCpus(apics: readonly number[], model = ''): void {
-    // A machine of several CPUs has local APICs, whatever the model says.
+    // A machine of several CPUs has local APICs even if the model has none.
     const hasApic = apics.length > 1 || !/,(-apic|apic=off)(,|$)/.test(model);
     for (const [cpu, apic] of apics.entries()) {
       this.#push('cpu_common', cpu);
@@ -247,7 +247,7 @@ function deviceAt(type: string, addr: string): GuestDevice {
   return { type, properties: new Map([['addr', addr]]) };
 }
 
-/** Whether a section or block of this name is built into machines, and comes with no device. */
+/** Whether a section or block of this name is built into machines, and belongs to no device. */
 export function isOfMachine(name: string): boolean {
   return OWN_NAMES.has(name) || CHIPSETS.some(({ sections }) => sections.includes(name) && !name.includes('/'));
 }

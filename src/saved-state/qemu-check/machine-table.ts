@@ -8,7 +8,7 @@ export interface QemuChipset {
   alias: string;
   /** Pattern of its machine types, with the version as the first group. */
   types: RegExp;
-  /** Sections that all of its machines have; one with several instances is listed as many times. */
+  /** Sections of all machines with this chipset; a section is listed once for each instance. */
   sections: readonly string[];
   /** Slots of the PCI bus that are taken. */
   slots: readonly number[];

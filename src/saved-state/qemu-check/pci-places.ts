@@ -27,7 +27,7 @@ export class PciPlaces {
     return new Set(this.#buses.values()).size;
   }
 
-  /** Path of a device as its sections have it; undefined where its bus is not known, or full. */
+  /** Path of a device in the names of its sections; undefined if its bus is not known, or full. */
   place({ properties }: GuestDevice): string | undefined {
     const name = properties.get('bus');
     const bus = name === undefined ? this.#first : this.#buses.get(name);

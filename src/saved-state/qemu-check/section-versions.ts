@@ -1,5 +1,5 @@
 /**
- * Versions of sections as QEMU 7.2.22 and 10.0.2 write them, which are the newest that these read: names of sections,
+ * Versions of sections that QEMU 7.2.22 and 10.0.2 write, which are the newest that they read: names of sections,
  * without the place of the device, by version.
  */
 const VERSIONS: Readonly<Record<number, string>> = {
@@ -25,7 +25,7 @@ const VERSIONS: Readonly<Record<number, string>> = {
   20061113: `eeprom`,
 };
 
-/** Sections whose versions differ: that of 7.2, that of 10.0. */
+/** Sections whose versions differ: version in 7.2, version in 10.0. */
 const CHANGED: Readonly<Record<string, readonly [number, number]>> = {};
 
 const NEWEST: ReadonlyMap<string, number> = new Map(

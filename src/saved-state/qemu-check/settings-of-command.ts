@@ -41,7 +41,7 @@ class Reading {
     for (const { name, value = '' } of this.#options.all)
       if (!WITHOUT_EFFECT.has(name)) this.#unknown.push(`-${name} ${value}`.trim());
     const machine = this.#machine();
-    // Proxmox adds a version of its own, which its QEMU removes.
+    // Proxmox appends its own version, which its QEMU removes.
     const type = machine.get('type')?.replace(/\+pve\d+$/, '');
     const model = this.#options.last('cpu');
     const firmware = this.#firmware(machine);

@@ -201,7 +201,7 @@ function inOrder(tags: readonly string[]): string[] {
   return [...kept.filter((tag) => tag === 'controller'), ...kept.filter((tag) => tag !== 'controller')];
 }
 
-/** Devices that come with a device without an element of their own. */
+/** Devices without an element of their own that belong to another device. */
 function partsOf(tag: string, element: Element): GuestDevice[] {
   const part = (type: string): GuestDevice => ({ type, properties: new Map() });
   if (tag === 'interface' && element.type === 'user') return [part('slirp')];

@@ -10,8 +10,8 @@ export class UsbPlaces {
   }
 
   /**
-   * Path of a device as its sections have it; undefined where the bus is not known, and where QEMU would put a hub
-   * between them.
+   * Path of a device in the names of its sections; undefined if the bus is not known, or QEMU would put a hub in
+   * between.
    */
   place({ type, properties }: GuestDevice): string | undefined {
     const name = properties.get('bus');

@@ -18,7 +18,7 @@ export interface QemuConvertOptions {
   description?: boolean;
   /** libvirt's settings of the domain, for a state that has none. */
   xml?: string;
-  /** Leave RAM out of the state (`x-ignore-shared`): it goes to a file of its own. */
+  /** Leave RAM out of the state (`x-ignore-shared`), and write it to a file of its own. */
   leavesRamOut?: boolean;
   /** Take an image that libvirt has not marked as finished, if all of it is there. */
   heals?: boolean;

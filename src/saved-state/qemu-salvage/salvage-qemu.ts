@@ -22,15 +22,15 @@ export interface QemuSalvageOptions extends Pick<WalkOptions, 'signal'> {
 /** Report of salvaging a state of QEMU. */
 export interface QemuSalvageReport {
   family: 'qemu';
-  /** Nothing is missing, and nothing is wrong with the result that can be seen. */
+  /** Nothing is missing, and no fault of the result can be seen. */
   complete: boolean;
-  /** Nothing was put into the result that keeps QEMU from loading it. */
+  /** The result holds no section that keeps QEMU from loading it. */
   loadable: boolean;
   /**
    * Sections of devices in the result; `offset`: place in the damaged file, `repaired`: the fault that was put right.
    */
   kept: { name: string; instance: number; version: number; offset: number; repaired?: string }[];
-  /** Sections that the description lists and that cannot be had. */
+  /** Sections that the description lists, but that cannot be recovered. */
   dropped: { name: string; instance: number }[];
   /** The description is lost, and the stream ends early: unknown sections may be missing. */
   cut: boolean;
@@ -38,7 +38,7 @@ export interface QemuSalvageReport {
   lost: LostPages[];
   /** Number of these pages. */
   lostPages: number;
-  /** Without a description nothing tells whether all sections are there. */
+  /** Whether there is a description; without one it is not known whether all sections are there. */
   hasDescription: boolean;
   /** The list of blocks ends early: whole blocks of memory are lost with their names. */
   untold: boolean;

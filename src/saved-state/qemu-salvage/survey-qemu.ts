@@ -81,7 +81,7 @@ export async function surveyQemu(
   return survey;
 }
 
-/** Other sections in parts, which are of use only if all their parts are there. */
+/** Other sections in parts, as far as all their parts are there; else they are useless. */
 export function keptOthers({ memoryRead, otherSections }: QemuState): QemuState['otherSections'] {
   return memoryRead ? otherSections : [];
 }
@@ -93,7 +93,7 @@ export function hasMarks({ configuration, ramSections, devices }: QemuState): bo
 
 const isMarker = ({ name }: KeptSection) => name === INCOMPLETE_NAME;
 
-/** Keeps a section; if it comes twice, the last one counts, as for QEMU. */
+/** Keeps a section; the last of several counts, as for QEMU. */
 function keep({ kept }: QemuSurvey, section: KeptSection): void {
   const index = kept.findIndex((other) => isOf(other, section.described ?? section));
   if (index < 0) kept.push(section);
@@ -110,7 +110,7 @@ function isKept({ kept }: QemuSurvey, device: DescribedDevice): boolean {
   return kept.some((section) => isOf(section, device));
 }
 
-/** The section with name, instance and version from the description, if that describes its body. */
+/** The section with name, instance and version from the description, if its body is described. */
 function sectionOf({
   id,
   name,

@@ -52,7 +52,7 @@ export async function writeSalvagedQemu(
   }
 }
 
-/** Gives each section an id of its own, even where damage has made two ids equal. */
+/** Gives each section a unique id, even if damage has made two ids equal. */
 class Ids {
   readonly #taken: Set<number>;
 

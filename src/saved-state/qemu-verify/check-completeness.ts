@@ -4,7 +4,7 @@ import { expectedPages } from '../qemu/plugged-memory.ts';
 import type { QemuState } from '../qemu/qemu-state.ts';
 import type { Findings } from '../reading/findings.ts';
 
-/** Checks that all listed parts are in the state. Whether the machine had more devices, the file does not tell. */
+/** Checks that all listed parts are in the state. The file does not tell whether the machine had more devices. */
 export function checkCompleteness(state: QemuState, findings: Findings): void {
   if (state.memoryRead) checkPages(state, findings);
   if (!state.ended) return;

@@ -6,7 +6,7 @@ import { checkRegisters } from './check-registers.ts';
 import { checkSaveImage } from './check-save-image.ts';
 
 /**
- * Checks that the parts of a state agree with each other, and with its container. Of all this QEMU checks only the run
+ * Checks that the parts of a state agree with each other, and with its container. QEMU itself checks only the run
  * state.
  */
 export function checkConsistency(state: QemuState, findings: Findings): void {
@@ -30,7 +30,7 @@ export function checkConsistency(state: QemuState, findings: Findings): void {
   }
 }
 
-/** Machine types of QEMU for x86; distributions add words of their own after the chipset. */
+/** Machine types of QEMU for x86; distributions append words to the chipset. */
 const X86_MACHINES =
   /^(pc(-(i440fx|q35)-[\w.+-]+|-\d[\w.]*)?|q35|microvm|isapc|xenfv(-[\w.]+)?|xenpv|none|x-remote|nitro-enclave)$/;
 

@@ -19,8 +19,8 @@ const MAX_ORDER = 6;
 const L1_ENTRY = 8;
 
 /**
- * Checks that the tables of a disk image lead to the machine's state, in clusters of its own. QEMU does not check:
- * through a wrong entry it loads other bytes.
+ * Checks that the tables of a disk image lead to the machine's state, in clusters of its own. QEMU does not check them,
+ * and loads other bytes through a wrong entry.
  */
 export async function checkImage(
   source: ByteSource,
@@ -52,7 +52,7 @@ export async function checkImage(
     const where = `of snapshot ${JSON.stringify(snapshot.name)}`;
     const which =
       count === 1 ? `A cluster ${where} at ${hex(place)}` : `${count} clusters ${where}, the first at ${hex(place)}`;
-    const message = `${which}: ${what}; QEMU reads on without a word, qemu-img check may know more`;
+    const message = `${which}: ${what}; QEMU reads on without an error, qemu-img check may tell more`;
     findings.add({ severity: 'error', code: 'bad-qcow2', message, place: { offset: place } });
   }
 }

@@ -48,8 +48,8 @@ const WIDEST_ADDRESS = 57;
 const A20_MASKS = [0xffff_ffffn, 0xffef_ffffn];
 
 /**
- * Whether the state may come from a QEMU before 2.5. Without KVM, that kept the guest's values of DR6 and DR7 (zeros
- * with Linux), without the bits that are always 1. A machine type is never newer than the QEMU that wrote it.
+ * Whether the state may come from a QEMU before 2.5. Without KVM, such a QEMU kept the guest's values of DR6 and DR7
+ * (zeros with Linux), without the bits that are always 1. A machine type is never newer than the QEMU that wrote it.
  */
 function takesPlainDebugRegisters(machine: string | undefined): boolean {
   const [major, minor] = (/-(\d+)\.(\d+)/.exec(machine ?? '') ?? []).slice(1).map(Number);

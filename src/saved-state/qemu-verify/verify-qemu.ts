@@ -16,11 +16,11 @@ import { checkHoles } from './check-holes.ts';
 import { checkImage } from './check-image.ts';
 import { checkStructure } from './check-structure.ts';
 
-/** The four levels of checks, each on the ground of the one before it. Source: qemu-stream.md 9. */
+/** The four levels of checks, each based on the one before. Source: qemu-stream.md 9. */
 export const LEVELS = ['structure', 'completeness', 'consistency', 'integrity'] as const;
 /** One of the four levels. */
 export type CheckLevel = (typeof LEVELS)[number];
-/** `unknown`: the state could not be read so far; integrity always is, as no checksum covers a state. */
+/** `unknown`: reading did not get so far. Integrity is always unknown, as no checksum covers a state. */
 export type CheckLevelVerdict = 'good' | 'bad' | 'unknown';
 
 /** See `StateVerdict`; no checksum proves a state of QEMU whole. */
@@ -28,7 +28,7 @@ export type QemuVerdict = 'no-damage-found' | 'damaged' | 'unsupported' | 'not-a
 
 export interface QemuReport {
   verdict: QemuVerdict;
-  /** QEMU's own message for the first error; absent where it would load the state, or has none. */
+  /** QEMU's own message for the first error; absent if QEMU would load the state, or has no message. */
   qemuSays?: string;
   findings: Finding[];
   droppedFindings: number;
@@ -36,7 +36,7 @@ export interface QemuReport {
   state?: QemuState;
 }
 
-/** The reader's findings about completeness; its others are about structure. */
+/** Codes of the reader's findings about completeness; all others are about structure. */
 const LOSSES = new Set(['missing-section', 'twice']);
 
 /** Makes all checks. @throws EnvironmentError, InterruptedError, UsageError; damage is in the report */
@@ -72,12 +72,14 @@ export async function verifyQemu(source: ByteSource, options: WalkOptions = {}):
   return { verdict, ...rest(findings), levels, state };
 }
 
-/** Of machine types before 2.3, or before 2.4 where the description is cut off. */
+/**
+ * Whether a stream may be cut off unnoticed: of machine types before 2.3, or before 2.4 without a whole description.
+ */
 function isEndUntold({ ended, description, devices }: QemuState): boolean {
   return ended && !description && devices.length > 0 && !devices.some(({ footer }) => footer);
 }
 
-/** Says that nothing tells whether a stream is whole. */
+/** Finding for a stream of which it is not known whether it is whole. */
 export const UNTOLD_END: Finding = {
   severity: 'error',
   code: 'no-description',

@@ -29,7 +29,7 @@ export class BlockCensus {
     }
   }
 
-  /** Blocks that the state names, and whose pages lie in a file of their own. */
+  /** Blocks that the state names, with pages in a file of their own. */
   leftOut(): RamBlock[] {
     if (!this.#reader.configuration.capabilities.includes(IGNORE_SHARED)) return [];
     return this.#reader.blocks.all.filter((block) => this.#isLeftOut(block));

@@ -69,7 +69,7 @@ export interface QemuStateDescription {
   };
   /** Paging mode, A20 gate and registers in hexadecimal, for each CPU. */
   cpus: { cpu: number; mode: string; a20: boolean; registers: Record<string, string> }[];
-  /** The fields of one section, where they were asked for. */
+  /** The fields of one section, if asked for. */
   section?: QemuSectionDescription;
 }
 
@@ -107,7 +107,7 @@ export interface QemuSectionDescription {
 
 /**
  * The description that `inspect` shows. @param section name of a section whose fields are wanted. @throws UsageError
- * for one that is not there
+ * for a missing section
  */
 export function describeQemu(state: QemuState, section?: string): QemuStateDescription {
   const { configuration, commands, runState, units, split, blocks, layout } = state;

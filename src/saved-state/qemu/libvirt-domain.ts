@@ -13,7 +13,7 @@ export interface LibvirtDomain {
   memory?: number;
   /** Number of virtual CPUs. */
   cpus?: number;
-  /** Kinds of devices, `disk`, `interface` …, each as often as there are. */
+  /** Kind of each device: `disk`, `interface` … */
   devices: string[];
 }
 

@@ -10,10 +10,10 @@ import { readQemuState } from './read-qemu-state.ts';
 /** Counts of the pages of a block. */
 export interface BlockStatistics {
   name: string;
-  /** Pages of the block, and of these those that the state holds. */
+  /** Pages of the block; and the number of these that the state holds. */
   totalPages: number;
   pages: number;
-  /** Of the pages that it holds: those with a content, and zeros. */
+  /** Of the pages in the state: pages with content, and zero pages. */
   filled: number;
   zeros: number;
   /**

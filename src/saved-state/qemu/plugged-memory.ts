@@ -13,7 +13,7 @@ const EARLY_PLUGGED = 28;
 export interface PluggedMemory {
   /** Guest-physical address of the block. */
   gcPhys: number;
-  /** Pages that the guest has; all others of the block are in no state. */
+  /** Pages that the guest has; states hold no others of the block. */
   pages: number;
 }
 

@@ -3,9 +3,7 @@ import { fieldsOf, fieldValue } from '../../../formats/qemu/device-fields.ts';
 import type { DeviceSection } from '../../../formats/qemu/device-sections.ts';
 import type { QemuState } from './qemu-state.ts';
 
-/**
- * Values of a state by name: registers as every family has them, and the fields of devices as the description has them.
- */
+/** Values of a state by name: registers as in every family, and described fields of devices. */
 export function qemuFields({ cpus, devices, configuration, runState }: QemuState): Map<string, string> {
   const fields = new Map<string, string>();
   if (configuration.machine !== undefined) fields.set('machine', configuration.machine);

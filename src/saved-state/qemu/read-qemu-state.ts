@@ -23,7 +23,7 @@ export interface QemuReadOptions extends WalkOptions, OpenQemuOptions {
 }
 
 /**
- * Reads a state of QEMU from front to back. Afterwards devices are known, and which blocks of memory are whole.
+ * Reads a state of QEMU from front to back; the result tells devices, and whether blocks of memory are whole.
  * @throws SavkitError; with `onDamage` only errors that end all reading: a senseless container or head
  */
 export async function readQemuState(source: ByteSource, options: QemuReadOptions = {}): Promise<QemuState> {
@@ -158,7 +158,7 @@ class Reading {
     this.#report(new UnsupportedError('not-seekable', message));
   }
 
-  /** Memory of virtio-mem devices lies where the device says. */
+  /** Puts memory of virtio-mem devices at the addresses that the devices tell. */
   #placePlugged(state: QemuState): void {
     let isPlaced = false;
     for (const block of this.#reader.blocks.all) {

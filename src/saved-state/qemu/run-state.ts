@@ -31,7 +31,7 @@ export function readRunState(devices: readonly DeviceSection[]): string | undefi
 }
 
 /**
- * Size of the text in `globalstate`, with its final zero: as the section tells it, and the real one; undefined without
+ * Size of the text in `globalstate`, with its final zero: as told by the section, and the real one; undefined without
  * the section.
  */
 export function runStateSizes(devices: readonly DeviceSection[]): { told: number; real: number } | undefined {

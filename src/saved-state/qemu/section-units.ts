@@ -13,7 +13,7 @@ export function deviceUnit(section: DeviceSection): UnitSummary {
 /**
  * Units for sections in parts, whose parts become passes: in RAM, pass 0 is the list of blocks, the rounds follow, and
  * the last one is `'final'`. In a mapped-ram file, the first section's place includes all pages.
- * @param sections ascending @param end where the last of them ends in the file
+ * @param sections ascending @param end end of the last one in the file
  */
 export function partedUnits(sections: readonly QemuSection[], end: number): UnitSummary[] {
   const passes = new Map<string, number>();

@@ -28,7 +28,9 @@ export interface StateView {
   readonly cpus: StateCpus;
   /** Absent where the state holds no memory. */
   readonly memory?: StateMemory;
-  /** Values that savkit understands, by name such as `cpus[0].registers.rip`; not those of memory and of the file. */
+  /**
+   * Values that savkit understands, by name such as `cpus[0].registers.rip`; without values of memory and of the file.
+   */
   fields(): Map<string, string>;
   /** Facts for cores in VirtualBox's format, besides registers; only VirtualBox's states have them. */
   readonly vboxCore?: { apicBases: readonly bigint[]; release?: Release | undefined };
@@ -46,7 +48,7 @@ export interface StateCpus {
   physicalBits?: number;
   /** Whether the A20 gate is open, by number of the CPU. */
   a20: readonly boolean[];
-  /** Why there are no registers; absent where there are. */
+  /** Reason why there are no registers; absent if there are. */
   missing?: string;
 }
 
@@ -65,9 +67,9 @@ export interface StateMemory {
   romProtection: ReadonlyMap<number, Uint8Array>;
   /** Names for pages that hold in other states, too. */
   names: RangeNames;
-  /** Why pages of RAM can't be had from this file; absent where they can. */
+  /** Reason why this file does not give pages of RAM; absent if it does. */
   elsewhere?: string;
-  /** Why RAM may lie at other addresses than these; absent where the places are known. */
+  /** Reason why RAM may lie at other addresses; absent if the places are known. */
   uncertain?: string;
 }
 
@@ -85,9 +87,7 @@ export interface NamedPage {
   page: number;
 }
 
-/**
- * Names for the memory of a state that mean the same in every version, and where in guest-physical memory these lie.
- */
+/** Names for the memory of a state that mean the same in every version, with guest-physical addresses. */
 export interface RangeNames {
   /** Names the range of a page record. */
   naming: RangeNaming;

@@ -15,7 +15,7 @@ import type { SavedState, UnitSummary } from './state.ts';
 
 /** Options of a walk through a state. */
 export interface WalkOptions extends OpenOptions {
-  /** Gets damage that the walk goes on after. Default: it is thrown, and the walk ends. */
+  /** Gets damage after which the walk goes on. Default: damage is thrown, and the walk ends. */
   onDamage?: OnDamage;
   /** Decompress everything, so that every block is checked. Pages are then walked unless a `sink` decodes them. */
   deep?: boolean;
@@ -134,7 +134,7 @@ class Walk {
     return inStep || this.#container.resync();
   }
 
-  /** Reports damage and skips the rest of the unit; false when the container itself cannot go on. */
+  /** Reports damage and skips the rest of the unit. @returns false if the container itself cannot go on */
   async #passDamaged(error: unknown): Promise<boolean> {
     this.report(error);
     try {

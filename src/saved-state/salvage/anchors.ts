@@ -18,11 +18,11 @@ export function ramStretches(ramSize: number, ramHole: number | undefined, lowHo
   return stretches.map(({ start, end }) => ({ start: start / PAGE_SIZE, end: end / PAGE_SIZE }));
 }
 
-/** A gap in a plain pgm unit, and how many RAM pages without an address follow it. */
+/** A gap in a plain pgm unit, and the number of RAM pages without an address after it. */
 interface Gap {
   offset: number;
   pages: number;
-  /** The frame after the last of them, if a record with an address or the end of the unit shows it. */
+  /** The frame after the last of these pages, if a record with an address or the end of the unit shows it. */
   end?: number;
 }
 

@@ -19,9 +19,9 @@ export interface ExpectedPages {
 }
 
 /**
- * @param state of versions 6 to 9: with the ranges that are certain, or completed
+ * @param state for versions 6 to 9 with the certain, or completed, ranges
  * @param hasShadow whether a shadow of the ROM with this id was seen
- * @returns the pages that can be known; `untold` where ranges of ROMs and device memory are missing that nothing names
+ * @returns the known pages; `untold` if unnamed ranges of ROMs and device memory are missing
  */
 export function expectedPages(
   state: SavedState,
@@ -39,13 +39,13 @@ export function expectedPages(
 
 const NO_PGM = { config: undefined, oldRanges: [], ramSize: undefined };
 
-/** The pages from 0xA0000 to 0xFFFFF, which releases that wrote versions 6 to 9 listed among the RAM. */
+/** The pages from 0xA0000 to 0xFFFFF, which releases with versions 6 to 9 listed among the RAM. */
 function lowHoleOf({ pgm }: SavedState, size: number): ExpectedPages[] {
   const isOld = pgm !== undefined && pgmVersion(pgm.version)?.pages !== 'records' && pgm.pageTypes === 'original';
   return isOld && size >= LOW_HOLE_END ? pagesFrom('unknown', 'RAM range 0', LOW_HOLE_START, LOW_HOLE_END) : [];
 }
 
-/** The part of a stretch of RAM that no range covers. A range covers a whole stretch, or more. */
+/** The parts of RAM that no range covers. A range covers a whole stretch, or more. */
 function outsideOf(ram: ExpectedPages, ranges: readonly OldRange[]): ExpectedPages[] {
   let { start } = ram;
   const end = start + ram.count;
@@ -94,7 +94,7 @@ function rangesOf({ roms, mmio2 }: PgmConfig, hasShadow: (id: number) => boolean
 function oldPages(range: OldRange): ExpectedPages[] {
   const { index, start, pages, ownMemory, description, runs } = range;
   const name = description === '' ? `RAM range ${index}` : description;
-  // Ranges of device memory hold nothing else, whatever damage makes of the types of their pages.
+  // Ranges of device memory hold nothing else, even if damage has changed the types of their pages.
   if (ownMemory && (runs[0]?.type ?? OldPageType.MMIO2) === OldPageType.MMIO2)
     return [{ group: `MMIO2 ${index}`, range: name, start: 0, count: pages, address: 0 }];
   const expected: ExpectedPages[] = [];

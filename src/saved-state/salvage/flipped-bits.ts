@@ -19,11 +19,11 @@ export interface FlippedBit {
   chance: number;
 }
 
-/** With a greater chance, a fit counts only on the user's request: in stretches of more than 256 KiB. */
+/** Chance above which a fit counts only on the user's request, as in stretches of more than 256 KiB. */
 export const BELIEVED_CHANCE = 0.0005;
 /** Limit of that chance if other damage remains: it admits stretches of up to 5 KiB, such as device units. */
 export const CERTAIN_CHANCE = 0.00001;
-/** In longer stretches some bit fits by accident in more than one of eight cases. */
+/** Longest stretch; in longer ones some bit fits by accident in more than one of eight cases. */
 const STRETCH_LIMIT = 64 * MIB;
 const POLYNOMIAL = 0xedb88320;
 /** Offset of the CRC of all bytes before it, in a unit header and in the footer. */

@@ -7,10 +7,10 @@ import { planOldRanges } from '../old/old-plan.ts';
 import type { SavedState } from '../reading/state.ts';
 import type { PagePlace } from './page-survey.ts';
 
-// Versions 6 to 9 store names of ranges and types of pages among the pages. These functions tell which of them are
-// known after damage.
+// Versions 6 to 9 store names of ranges and types of pages among the pages. These functions tell which ranges and types
+// are known after damage.
 
-/** ROMs whose shadows VirtualBox saves; it saves none of others (seen in 7.2.22). */
+/** ROMs whose shadows VirtualBox saves; it saves no shadows of others (seen in 7.2.22). */
 export const SHADOWED_ROM = /^(Net Boot ROM|EFI Firmware Volume.*)$/;
 
 /** The ranges on which two readings agree, from the first range on. */
@@ -71,7 +71,7 @@ export function holdsRam({ start, ownMemory, runs }: OldRange): boolean {
   return !ownMemory && (start === 0 || start === FOUR_GIB || runs[0]?.type === OldPageType.RAM);
 }
 
-/** The ranges of a state; a layout completes those that were not read to their end, or not at all. */
+/** The ranges of a state; a layout completes ranges that were not read to their end, or not at all. */
 export function completeRanges(state: SavedState, layout: MachineLayout): OldRange[] {
   const { pgm } = state;
   const version = pgm && pgmVersion(pgm.version);

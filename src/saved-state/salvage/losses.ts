@@ -5,9 +5,9 @@ import type { ExpectedPages } from './expected-pages.ts';
 import type { PageGroup } from './page-survey.ts';
 import type { PassPages } from './two-readings.ts';
 
-/** Pages of one range that are missing, `[start, end)`: guest-physical addresses for RAM and ROM, offsets for MMIO2. */
+/** Missing pages of one range, `[start, end)`: guest-physical addresses for RAM and ROM, offsets for MMIO2. */
 export interface LostRun {
-  /** `unknown`: versions 6 to 9, where damage has taken the types that tell RAM from ROM. */
+  /** `unknown`: versions 6 to 9, if damage has destroyed the types that distinguish RAM from ROM. */
   group: PageGroup | 'unknown';
   /** Name of the range. */
   range: string;

@@ -3,7 +3,7 @@ import type { Stretch } from '../../../formats/files/readable-parts.ts';
 import type { UnitHeader } from '../../../formats/ssm/container.ts';
 import type { Gap, Survivors } from './survivors.ts';
 
-/** The directory tells which gaps hide no unit; it lists none of live passes. */
+/** The directory tells which gaps hide no unit; it lists no units of live passes. */
 export function unitsLost({ gaps, directory, units }: Survivors, live: boolean): Stretch[] {
   // A damaged header shows neither which unit is lost nor that just one is.
   const readable = units.filter(({ errors, unit }) => !errors.some((error) => isOfHeader(error, unit)));

@@ -54,7 +54,7 @@ export class PageSurvey {
   readonly #notes: PageNotes;
   readonly #options: SurveyOptions;
   readonly #page = new Uint8Array(PAGE_SIZE);
-  /** The last pages with content of the current unit, each with all after it. */
+  /** The last pages with content of the current unit, each with all pages after it. */
   #latest: PagePlace[][] = [[]];
   /** Pages of the current unit since a block of it turned out bad; undefined where none has. */
   #sinceBad: MetPages | undefined;
@@ -90,7 +90,7 @@ export class PageSurvey {
 
   /**
    * A damaged block may claim a wrong size, so that all bytes after it are shifted. Blocks of V2.0 hold one piece each,
-   * so the head of the next record shows that.
+   * so the next record's head shows a wrong size.
    */
   readonly badBlock = (): void => {
     if (this.#options.reach > 1) this.#sinceBad ??= new MetPages();

@@ -16,9 +16,9 @@ export interface SalvageOptions extends Pick<WalkOptions, 'signal'> {
    * may fit by accident.
    */
   repair?: boolean;
-  /** Keep units and pages whose bytes can be read but do not have the CRC that was stored. */
+  /** Keep readable units and pages whose bytes do not match the stored CRC. */
   trust?: boolean;
-  /** Places of ROMs and device memory, for states of pgm 6 to 9: names lost pages of ranges that can't be read. */
+  /** Places of ROMs and device memory, for states of pgm 6 to 9, so that lost pages of unreadable ranges have names. */
   layout?: MachineLayout;
   /** Called with the offset reached in the file. */
   onProgress?: (doing: 'reading' | 'checking' | 'writing' | 'verifying', offset: number) => void;

@@ -23,7 +23,7 @@ export interface SalvageReport {
   dropped: UnitFate[];
   /** Stretches of the file in which units are lost, or may be. */
   lostUnits: Stretch[];
-  /** Bytes of the file, `[start, end)`, that the disk does not give. */
+  /** Bytes of the file, `[start, end)`, that the disk fails to read. */
   unreadable: Stretch[];
   /** Units may be missing after the last one that was found. */
   cut: boolean;
@@ -33,7 +33,7 @@ export interface SalvageReport {
   lostPages: number;
   /** More is lost than the list says: the names of the ranges of ROMs and device memory are lost, too. */
   untold: boolean;
-  /** Bits that were flipped back, as exactly these explain a wrong CRC. */
+  /** Bits that were flipped back: the only ones that explain a wrong CRC. */
   repaired: FlippedBit[];
   /** Kept memory does not match its stored CRC, and no damaged page accounts for that: any page may be wrong. */
   unproven: boolean;

@@ -17,8 +17,8 @@ export interface SalvageTarget {
 }
 
 /**
- * The version to write: that of the state, or the newest for versions 6 to 9. Versions 6 to 9 list all pages in order
- * without addresses, so none can be left out.
+ * The version to write: the state's, or the newest for versions 6 to 9. Versions 6 to 9 list all pages in order without
+ * addresses, so none can be left out.
  */
 export function targetOf(state: SavedState, given?: MachineLayout): SalvageTarget | undefined {
   const { pgm } = state;

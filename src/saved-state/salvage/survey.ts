@@ -43,14 +43,14 @@ export interface Survey {
   passes: PassRecord[];
   lost: LostRun[];
   dropped: Map<number, string>;
-  /** In which units are lost, or may be, whose headers can't be read. */
+  /** Stretches in which units with unreadable headers are lost, or may be. */
   lostUnits: Stretch[];
   untold: boolean;
   unproven: boolean;
   target: SalvageTarget;
 }
 
-/** For states whose pgm units are all dropped, or not there. */
+/** For states without a usable pgm unit. */
 const NO_TARGET: SalvageTarget = { version: NEWEST_PGM, placeOf: () => undefined };
 
 /** The same file twice, its unreadable parts filled with one of `PATCHES` each. */
@@ -108,7 +108,7 @@ export async function surveyDamage(
   };
 }
 
-/** The pages of each pass in two readings, which take damaged blocks for different bytes. */
+/** The pages of each pass in two readings, which replace damaged blocks by different bytes. */
 async function readPagesTwice(
   sources: TwoFills,
   { header }: SavedState,
@@ -129,7 +129,7 @@ async function readPagesTwice(
     }
     return survey;
   };
-  // One of them reports progress for both.
+  // One reading reports progress for both.
   const results = await Promise.allSettled([read(0, {}), read(1, { onProgress: undefined })]);
   const readings = results.map((result) => {
     if (result.status === 'rejected') throw result.reason;
@@ -154,8 +154,8 @@ function look(source: ByteSource, patchWith: number, stopping: Pick<WalkOptions,
 }
 
 /**
- * Whether a pass of a live save may be missing before a unit. Numbers of passes have no gaps; before the final pass
- * only a gap in the file shows it.
+ * Whether a pass of a live save may be missing before a unit: by a gap in the numbers of passes, or, before the final
+ * pass, by a gap in the file.
  */
 function mayFollowLostPass(unit: UnitHeader, before: UnitHeader | undefined, { gaps }: Survivors): boolean {
   if (unit.pass === 'final') {

@@ -43,11 +43,11 @@ export interface Visitor {
   /** A block of a pgm unit cannot be decompressed. */
   badBlock?(): void;
   /**
-   * Reading goes on after lost records of pgm unit `pass`; if `anchors` lacks the place, the addresses of the next
-   * pages are unknown.
+   * Called when reading goes on after lost records of pgm unit `pass`; if `anchors` lacks the place, the addresses of
+   * the next pages are unknown.
    */
   gap?(pass: number, offset: number): void;
-  /** A unit other than pgm: take its payload, or leave it. */
+  /** Called for a unit other than pgm, whose payload may be taken or left. */
   payload?(unit: UnitHeader, container: Container): Promise<void>;
   /** Called before a pgm unit is read. Returns true to skip its pages. */
   beginPgm?(unit: UnitHeader, pass: number, container: Container): Promise<boolean>;
@@ -153,7 +153,7 @@ class SurvivorReader {
     };
   }
 
-  /** Reads one unit; false when nothing more can be found. */
+  /** Reads one unit. @returns false if nothing more can be found */
   async #step(): Promise<boolean> {
     const container = this.#container;
     const errors: SavkitError[] = [];
@@ -175,8 +175,8 @@ class SurvivorReader {
   }
 
   /**
-   * Units of V1.x have no checksums. If bytes of the file are missing and no unit follows one, its last bytes may be
-   * those of the next unit.
+   * Units of V1.x have no checksums. If bytes of the file are missing and no unit follows, the last bytes of a unit may
+   * belong to the next one.
    */
   #doubtUnproven(): void {
     const before = this.#units.at(-1);
@@ -187,7 +187,7 @@ class SurvivorReader {
     before.isResized = true;
   }
 
-  /** Of V1.x, whose units have no checksums: bytes of the file are missing, or were put in. */
+  /** V1.x, whose units have no checksums: whether bytes of the file are missing, or were put in. */
   get #lacksBytes(): boolean {
     return !this.#isProven && this.#outside.some(({ code }) => code === 'bad-size');
   }
@@ -285,7 +285,7 @@ class SurvivorReader {
     await this.#visitor.endPgm?.(outcome, pass);
   }
 
-  /** Damaged blocks may have claimed wrong sizes; without one, bytes were put in somewhere. */
+  /** Damaged blocks may have claimed wrong sizes; without damaged blocks, bytes were put in somewhere. */
   #noteRest(outcome: UnitOutcome, pass: number): void {
     if (outcome.errors.some(({ code }) => code === 'bad-compression')) this.#visitor.broken?.(pass);
     else outcome.isResized = true;
@@ -301,7 +301,7 @@ class SurvivorReader {
       return true;
     } catch (error) {
       this.note(error);
-      // In a truncated file, the bytes that are left are good.
+      // The remaining bytes of a truncated file are good.
       if ((error as SavkitError).code === 'truncated') return this.#pgm.sawLastRecord;
       this.#visitor.broken?.(pass);
       return false;

@@ -106,7 +106,7 @@ export class TwoReadings {
     this.#wake?.();
   }
 
-  /** Waits while a reading is too far ahead, which only one can be. */
+  /** Waits while a reading is too far ahead; only one of both can be. */
   #room(side: Side): Promise<void> | undefined {
     if (this.#ahead !== side || this.#queue.length <= MOST_AHEAD || this.#hasEnded[other(side)]) return undefined;
     return new Promise((resolve) => {
@@ -122,7 +122,7 @@ function other(side: Side): Side {
   return side === 0 ? 1 : 0;
 }
 
-/** A reading has met a page that is not the next one of the other. */
+/** Handles a page at which the readings are out of step. */
 function settle(side: Side, group: GroupNotes, page: number, hash: bigint): void {
   if (group.waiting[other(side)].get(page) === hash) {
     agree(group, page);

@@ -146,8 +146,8 @@ class SurvivorWriter {
   };
 
   /**
-   * Whether a page is one of zeros, stored as content, in the low hole: versions 6 to 9 may have such pages, but
-   * releases since 6.1, which have no RAM there, accept only zero records.
+   * Whether a page in the low hole is stored as content but zero. Versions 6 to 9 may have such pages, but releases
+   * since 6.1, which have no RAM there, accept only zero records.
    */
   #isZeroInLowHole(batch: PageBatch, i: number): boolean {
     if (

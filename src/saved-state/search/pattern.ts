@@ -28,7 +28,7 @@ export type PatternKind = (typeof PATTERN_KINDS)[number];
 /**
  * `text` in UTF-8, `utf16` little-endian, as Windows has it, `hex` bytes; a `regex` sees each byte as the character of
  * its number, so `\xff` is a byte.
- * @param ignoreCase for the letters a to z; in a `regex` for those of Latin-1
+ * @param ignoreCase for the letters a to z; in a `regex` for all letters of Latin-1
  * @throws UsageError for an invalid pattern
  */
 export function patternOf(kind: PatternKind, text: string, ignoreCase = false): Pattern {

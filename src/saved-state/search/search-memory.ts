@@ -91,7 +91,7 @@ export async function searchMemory(
   }
 }
 
-/** A file that knows its pieces which were never written: they are zeros. */
+/** A file that knows which of its pieces were never written, and so are zeros. */
 class ImageWithHoles extends WrittenFile {
   readonly #written = new Set<number>();
 

@@ -4,7 +4,7 @@ import { Crew } from './crew.ts';
 import type { PageJob } from './page-job.ts';
 import type { PageWork } from './page-work.ts';
 
-/** Gets batches in the order in which they came. */
+/** Gets batches in their original order. */
 export interface BatchUser {
   /** A thread's result for a batch; borrowed until the next call of this has returned. */
   takeDone(job: PageJob): Promise<void>;
@@ -17,7 +17,7 @@ export class BatchQueue {
   readonly #crew: Crew;
   readonly #user: BatchUser;
   readonly #jobs: PageJob[] = [];
-  /** The one whose result the user may still have. */
+  /** The job whose result the user may still have. */
   #lent: PageJob | undefined;
 
   constructor(source: ByteSource, threads: number, work: Exclude<PageWork, 'walk'>, user: BatchUser) {

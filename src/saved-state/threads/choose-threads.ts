@@ -4,7 +4,7 @@ import { MIB } from '../../../formats/sizes.ts';
 
 /** In smaller files a thread saves less time than its start takes. */
 const WORTHWHILE = 400 * MIB;
-/** More threads would wait for the one that computes the CRC. */
+/** More threads would wait for the thread that computes the CRC. */
 const USEFUL = 2;
 const MAX_THREADS = 16;
 

@@ -5,7 +5,7 @@ import { startThread } from '../../../formats/world/start-thread.ts';
 import { JobState, PageJob, type SharedJob } from './page-job.ts';
 import { type PageWork, PageWorker } from './page-work.ts';
 
-/** Data that a thread is started with. File descriptors hold in all threads of a process. */
+/** Data for the start of a thread. File descriptors are valid in all threads of a process. */
 export interface CrewOrder {
   work: PageWork;
   source: { fd: number; name: string; size: number };
@@ -23,8 +23,7 @@ const JOBS_PER_THREAD = 2;
 /** Milliseconds to wait for a job: longer than a running thread needs. */
 const PATIENCE = 5;
 /**
- * Batches that are not handed over after a job that was late; twice as many after each further one, as waiting costs
- * time.
+ * Number of batches that are not handed over after a late job; doubled after each further one, as waiting costs time.
  */
 const FIRST_PAUSE = 8;
 const LONGEST_PAUSE = 256;

@@ -4,12 +4,12 @@ import type { PageBatch } from '../../../formats/pgm/page-batch.ts';
 import { MIB } from '../../../formats/sizes.ts';
 import { BatchQueue } from './batch-queue.ts';
 
-/** Encodes batches anew by several threads and hands them on in the order in which they came. */
+/** Encodes batches anew by several threads and hands them on in their original order. */
 export class EncodingQueue extends BatchQueue {
   /** Kernels copy from their own memory much faster than from memory that threads share. */
   readonly #result: Uint8Array;
 
-  /** @param use gets batches in order, with blocks that were made anew, or as they were read */
+  /** @param use gets batches in order, with new blocks, or as they were read */
   constructor(source: ByteSource, threads: number, use: (batch: PageBatch, isEncoded: boolean) => Promise<void>) {
     const result = takeBuffer(1.25 * MIB);
     super(source, threads, 'encode', {

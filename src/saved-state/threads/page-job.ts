@@ -4,7 +4,7 @@ import { BATCH_BYTES, BATCH_CAPACITY, PageBatch } from '../../../formats/pgm/pag
 import { PAGE_SIZE } from '../../../formats/sizes.ts';
 import { Encoding } from '../../../formats/ssm/segments.ts';
 
-/** free → ready → taken → done or bad → free. Whoever turns ready into taken does the work. */
+/** free → ready → taken → done or bad → free. The thread that turns ready into taken does the work. */
 export const JobState = { FREE: 0, READY: 1, TAKEN: 2, DONE: 3, BAD: 4 } as const;
 
 /** Int32 fields of a job's head. */
@@ -19,7 +19,7 @@ const CRC = 6;
 const OFFSET_AT = 32;
 const HEAD_SIZE = 40;
 const JOB_SIZE = HEAD_SIZE + 8 * BATCH_CAPACITY;
-/** Enough for incompressible pages only; unused parts take no memory. */
+/** Enough even if all pages are incompressible; unused parts take no memory. */
 const RESULT_SIZE = BATCH_CAPACITY * PAGE_SIZE;
 
 /** Memory of one job that all threads see. */

@@ -103,8 +103,7 @@ function verdictOf(errors: readonly Finding[]): VirtualBoxVerdict {
 }
 
 /**
- * Checks that need all units. None of their findings is damage: loaders take such files, or refuse them for other
- * reasons.
+ * Checks that need all units. Their findings are no damage: loaders take such files, or refuse them for other reasons.
  */
 function checkWholeState(state: SavedState, findings: Findings): void {
   checkDirectory(state, findings);

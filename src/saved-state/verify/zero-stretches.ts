@@ -13,9 +13,9 @@ export interface ZeroStretch {
 const MOST = 8;
 
 /**
- * Finds 4 KiB blocks of zeros, at multiples of 4 KiB, together with zeros on both sides of them. File systems have such
- * blocks where a save had not written them when the host crashed, or where a copy has lost them; no whole state has
- * any, since pages of zeros take no room in it. Sources that cannot be read twice give none.
+ * Finds 4 KiB blocks of zeros, at multiples of 4 KiB, together with zeros on both sides of them. File systems leave
+ * such blocks if the host crashed before a save had written them, or if a copy has lost them; no whole state has any,
+ * since pages of zeros take no room in it. Gives nothing for sources that cannot be read twice.
  * @throws InterruptedError
  */
 export async function zeroStretches(

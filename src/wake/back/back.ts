@@ -25,8 +25,8 @@ export interface BroughtBack {
 }
 
 /**
- * Writes a stopped machine of QEMU as a saved state of VirtualBox. RAM, processors and devices are QEMU's, all else
- * comes from the template, a state of a machine with the same devices and as much RAM.
+ * Writes a stopped machine of QEMU as a saved state of VirtualBox. RAM, processors and devices are taken from QEMU, all
+ * else from the template, a state of a machine with the same devices and as much RAM.
  * @param like the template; seekable @throws UnsupportedError `not-wakeable`, `other-qemu`; FormatError
  */
 export async function bringBack(

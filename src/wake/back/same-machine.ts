@@ -97,9 +97,9 @@ function nameOf(section: string, cards: readonly Card[]): string {
   return `${cards.find((card) => card.section === section)?.unit ?? name} at ${place}`;
 }
 
-/** Parts that QEMU writes of a drive or channel in mid-transfer. */
+/** Parts that QEMU writes for a drive or channel in mid-transfer. */
 const UNDER_WAY = ['ide_drive/pio_state', 'ide_bus/error', 'bmdma/current_chain'];
-/** Commands of an AHCI port; as a command's number it means none. */
+/** Number of commands of an AHCI port; as the number of a command it means none. */
 const SLOTS = 32;
 const NO_SLOT = -1n;
 const X2APIC = 0x400n;

@@ -6,7 +6,7 @@ import { missingFeatures } from '../processor-features.ts';
 import type { CpuState } from '../units/cpu-state.ts';
 import type { MachineUnits } from '../units/machine-units.ts';
 
-/** Features that leaf 7 of CPUID tells, by register and bit. */
+/** Features in leaf 7 of CPUID, by register and bit. */
 const LEAF_7 = {
   ebx: { fsgsbase: 0, smep: 7, smap: 20 },
   ecx: { umip: 2, pku: 3, la57: 16 },
@@ -33,7 +33,7 @@ export function expectSameProcessor(units: MachineUnits): void {
     );
 }
 
-/** By QEMU's names; undefined where the state does not tell. */
+/** By QEMU's names; undefined if the state does not tell. */
 function featuresOf({ collected: { state } }: MachineUnits): Record<string, boolean> | undefined {
   const { cpu } = describeMachine(state);
   if (!cpu) return undefined;

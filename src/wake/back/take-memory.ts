@@ -10,7 +10,7 @@ import { isText, textToVirtualBox } from '../video-memory.ts';
 
 /**
  * Puts QEMU's RAM and video memory into a machine.
- * @param vga QEMU's @returns number of RAM pages that have changed
+ * @param vga section of QEMU's adapter @returns number of RAM pages that have changed
  */
 export async function takeMemory(
   stream: ByteSource,

@@ -142,7 +142,7 @@ function fieldValue(value: unknown): FieldValue {
   return typeof value === 'boolean' ? (value ? 1n : 0n) : BigInt(value as number | bigint);
 }
 
-/** A number in the type that the unit's old value has. */
+/** A number in the type of the unit's old value. */
 function likeBefore(value: bigint, before: unknown): unknown {
   if (typeof before === 'bigint') return value;
   return typeof before === 'boolean' ? value !== 0n : Number(value);

@@ -37,7 +37,7 @@ export class SectionImage {
     return `${this.section.name} ${this.section.instance}`;
   }
 
-  /** Whether the device has such a field, or fields within it. */
+  /** Whether the device has a field of this path, or fields below it. */
   has(path: string): boolean {
     return this.#fields.has(path) || this.#owners().has(path);
   }

@@ -11,8 +11,8 @@ import { SectionImage } from './section-image.ts';
 const DESCRIPTION_HEAD = 5;
 
 /**
- * A stream that the target QEMU has written of the new machine: it shows the machine's devices and, by its description,
- * the place of each field. savkit itself knows no layouts of QEMU's devices.
+ * A stream that the target QEMU has written for the new machine: it shows the machine's devices and, by its
+ * description, the place of each field. savkit itself knows no layouts of QEMU's devices.
  */
 export class Template {
   readonly configuration: QemuConfiguration;

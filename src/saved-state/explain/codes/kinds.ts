@@ -12,7 +12,7 @@ export interface CodeFacts {
   means: string;
 }
 
-/** A code of a table; the last number is that of 3.0 and older. */
+/** A code of a table; the last number is for 3.0 and older. */
 export type CodeRow = readonly [
   name: string,
   number: number | undefined,
@@ -34,7 +34,7 @@ export const KINDS = {
     next: [
       'Copy the file first, and look for an older copy of it (backup, snapshot, the other host).',
       '`savkit verify FILE` names the damaged unit, `savkit verify --manifest M FILE` the page.',
-      '`savkit salvage FILE OUT` writes what can be kept and lists what is lost; a single flipped bit it flips back.',
+      '`savkit salvage FILE OUT` writes the recoverable parts and lists the lost ones; it mends a single flipped bit.',
       'Check the disk and the memory of the host: the file was good when it was written.',
     ],
   },
@@ -48,7 +48,7 @@ export const KINDS = {
   'not-this-format': {
     lost: 'Nothing that is known of.',
     next: [
-      '`savkit inspect FILE` tells what the file is.',
+      '`savkit inspect FILE` tells the kind of the file.',
       'Use a VirtualBox of the release that wrote it, or `savkit convert` to another container or memory version.',
     ],
   },
@@ -194,7 +194,7 @@ export const KINDS = {
     lost: 'Nothing: nothing is said of the file, and nothing was written.',
     next: [
       'The message names the unsupported part, and another way if there is one.',
-      '`savkit inspect FILE` tells what the file is.',
+      '`savkit inspect FILE` tells the kind of the file.',
     ],
   },
   'not-wakeable': {

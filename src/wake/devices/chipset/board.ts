@@ -23,7 +23,7 @@ export interface BusBack {
 export interface QemuBoard {
   /** QEMU's type of machine, without its version. */
   machine: 'pc' | 'q35';
-  /** Options of the machine that the other board lacks, each with a comma before it. */
+  /** Options of the machine that the other board does not have, each with a comma before it. */
   machineWords: string;
   /** Arguments for chips that VirtualBox's machine has and this board does not have by itself. */
   moreChips(units: MachineUnits): string[];
@@ -37,11 +37,11 @@ export interface QemuBoard {
   putPower(template: Template, acpi: Acpi, device: BusDevice): void;
   /** The way back: moves power management to QEMU's ports, if it is on. @param device absent: not on the bus */
   takePower(template: Template, acpi: Acpi, device: BusDevice | undefined): void;
-  /** Takes over the guest's other settings of the bridges. @param isaBridge VirtualBox's */
+  /** Takes over the guest's other settings of the bridges. @param isaBridge configuration of VirtualBox's ISA bridge */
   putBridges(template: Template, isaBridge: BusDevice | undefined): void;
   /** Plans how PCI interrupts reach the I/O APIC. @param taken lines of ISA devices */
   planRoutes(devices: readonly BusDevice[], ioApic: IoApic, taken: readonly number[]): Routes;
-  /** Connects PCI devices to the interrupt lines of their twins, and no others to lines of ISA devices. */
+  /** Connects PCI devices to the interrupt lines of their twins, and to no lines of ISA devices otherwise. */
   connect(template: Template, twins: readonly Twin[]): void;
   /** The way back: moves PCI interrupts to the lines that they have in VirtualBox. */
   takeRoutes(units: MachineUnits, template: Template, back: BusBack): void;

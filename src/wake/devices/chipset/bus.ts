@@ -12,7 +12,7 @@ export interface Bus {
   usesIoApic: boolean;
 }
 
-/** Undefined where the state has no bus that is known. */
+/** Undefined if the state has no known bus. */
 export function busOf(units: MachineUnits): Bus | undefined {
   const piix3 = units.find<Piix3Bus>('pci/0');
   if (piix3) return { address: piix3.address, devices: piix3.devices, usesIoApic: usesIoApic(piix3) };
@@ -21,7 +21,7 @@ export function busOf(units: MachineUnits): Bus | undefined {
   return ich9 && { address: ich9.address, devices: ich9.devices, usesIoApic: true };
 }
 
-/** Ports of VirtualBox's PIIX3 through which firmware says that the guest uses the I/O APIC. */
+/** Registers of VirtualBox's PIIX3 in which firmware notes that the guest uses the I/O APIC. */
 export const IO_APIC_WORDS = [
   [0xde, 0xbe],
   [0xad, 0xef],

@@ -26,7 +26,7 @@ export function isInUse({ config }: Hpet): boolean {
   return (config & RUNS) !== 0n;
 }
 
-/** The HPET, if it can go on in QEMU: one that ticks at another rate cannot. */
+/** The HPET, if it can go on in QEMU, which has only one rate. */
 export function hpetThatGoesOn(units: MachineUnits, without: ReadonlySet<string>): Hpet | undefined {
   const unit = without.has('hpet') ? undefined : units.find<Hpet>('hpet/0');
   return unit && periodOf(unit) === HPET_PERIOD ? unit : undefined;

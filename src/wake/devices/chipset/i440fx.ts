@@ -44,7 +44,7 @@ export interface RegisterTwin extends Twin {
 /** ISA lines that few devices use, in order of preference. */
 const FREE_LINES = [11, 10, 5, 7, 3, 6];
 
-/** @param devices devices that QEMU has, too @param taken lines of ISA devices */
+/** @param devices devices that also exist in QEMU @param taken lines of ISA devices */
 export function planTwins(
   devices: readonly BusDevice[],
   ioApic: IoApic,

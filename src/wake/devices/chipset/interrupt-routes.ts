@@ -57,14 +57,14 @@ export function wakeTwins(template: Template, { twins }: Routes): void {
   ioApic.set(IRR, irr);
 }
 
-/** Notes in the bus's state that a device raises an interrupt. @param route the bus's output to which the pin leads */
+/** Notes in the bus's state that a device raises an interrupt. @param route output of the bus for the device's pin */
 export function holdOnBus(template: Template, section: string, pin: number, route: number): void {
   holdPin(template.section(section), pin);
   const bus = template.section('PCIBUS');
   bus.set(`irq_count[${route}]`, bus.number(`irq_count[${route}]`) + 1n);
 }
 
-/** The interrupt pin that a device raises; undefined where it raises none. */
+/** The interrupt pin that a device raises; undefined if it raises none. */
 export function heldPin(device: BusDevice): number | undefined {
   return device.pinLevel === 0 ? undefined : pinOf(device);
 }

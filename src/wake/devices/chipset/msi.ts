@@ -57,7 +57,7 @@ export function takeMessagesBack(section: SectionImage, device: BusDevice): bool
   return copyMessages(configOf(section), configView(device));
 }
 
-/** @returns whether messages are in use, and both have them */
+/** @returns whether messages are in use, and both devices can send them */
 function copyMessages(from: DataView, to: DataView): boolean {
   const own = messagesOf(from);
   const other = messagesOf(to);

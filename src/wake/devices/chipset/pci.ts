@@ -80,7 +80,10 @@ export function mapMemory(section: SectionImage, region: number, address: number
   });
 }
 
-/** Keeps a device from raising its pin if the guest does not know its interrupt: other devices may have the line. */
+/**
+ * Keeps a device from raising its pin if the guest does not expect its interrupt, since other devices may share the
+ * line.
+ */
 export function silence(section: SectionImage): void {
   editConfig(section, (config) => config.setUint16(COMMAND, config.getUint16(COMMAND, true) | NO_PIN, true));
 }

@@ -108,7 +108,7 @@ function wakeExtendedState({ context, fxsave, ymm, xStateInUse }: CpuState, sect
   if (ymm)
     for (let n = 0; n < xmm.length; n++)
       putWords(section, (word) => `env.xmm_regs[1][${n}]._q_ZMMReg[${word}]`, ymm.subarray(16 * n, 16 * n + 16), 2);
-  // KVM ignores components that are not marked as in use; x87 and SSE always are, whatever XCR0 says.
+  // KVM ignores components that are not marked as in use; x87 and SSE are marked in any case.
   section.set('env.xstate_bv', LEGACY_STATE | ((xStateInUse ?? 0n) & context.xcr0));
 }
 

@@ -6,7 +6,8 @@ import type { Template } from '../../template/template.ts';
 const CLOCK = 'kvmclock';
 
 /**
- * Unit GIM of a guest that uses KVM's clock: the address at which the guest wants it. Without KVM nobody writes there.
+ * Unit GIM of a guest that uses KVM's clock: the address to which the host writes the time. Without KVM nobody writes
+ * it.
  */
 export function wakeKvmClock({ kvm }: Gim, { virtual }: Tm, template: Template): void {
   if (!kvm) return;

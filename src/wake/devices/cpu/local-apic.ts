@@ -13,9 +13,9 @@ import type { SectionImage } from '../../template/section-image.ts';
 
 type LocalApic = Apic['cpu'][number];
 
-/** Shift to bits 24 to 31 of a register, which alone QEMU keeps. */
+/** Shift to bits 24 to 31 of a register; QEMU keeps only these. */
 const HIGH_BYTE = 24n;
-/** QEMU keeps the destination format as its upper four bits; all others read as ones. */
+/** QEMU keeps only the upper four bits of the destination format; all others read as ones. */
 const FORMAT_SHIFT = 28n;
 const FORMAT_LOW_BITS = 0x0fff_ffffn;
 const LOW_BITS = 0xff_ffffn;
@@ -70,7 +70,7 @@ export const localApic: readonly Correspondence[] = [
 /** Field of a CPU that waits for a start-up message; in QEMU's template all but the first do. */
 export const WAITS_FOR_START = 'apic_sipi.wait_for_sipi';
 
-/** @throws UnsupportedError for a CPU that waits where QEMU has no field for that */
+/** @throws UnsupportedError for a CPU that waits, if QEMU has no field for it */
 export function setWaitsForStart(section: SectionImage, waits: boolean): void {
   if (waits || section.has(WAITS_FOR_START)) section.set(WAITS_FOR_START, waits ? 1n : 0n);
 }

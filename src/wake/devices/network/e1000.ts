@@ -99,7 +99,7 @@ function offload(qemu: string, vbox: 'normal' | 'segmentation'): Correspondence[
   ];
 }
 
-/** A field of QEMU that VirtualBox keeps as bits of the command. @param unit value of the lowest of them */
+/** A field of QEMU that VirtualBox keeps as bits of the command. @param unit value of the lowest bit */
 function commandBits(qemu: string, vbox: 'normal' | 'segmentation', bits: number, unit: number): Correspondence {
   return {
     qemu,

@@ -24,7 +24,7 @@ const PORT_REGISTERS = [
   ['scr_err', 'sataError'],
 ] as const;
 
-/** Unit ahci. Capabilities stay QEMU's; registers that the guest sets come from the state. */
+/** Unit ahci. Capabilities stay QEMU's; registers that the guest sets are taken from the state. */
 export const ahci: readonly Correspondence[] = [
   same('ahci.control_regs.ghc', 'control'),
   same('ahci.control_regs.irqstatus', 'interruptStatus'),

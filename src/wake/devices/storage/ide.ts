@@ -21,7 +21,7 @@ export function isBusy(status: number): boolean {
 const unitOf = (part: UnitPart) => part as unknown as Ide;
 
 /**
- * Bits of a bus master's status: active, error, interrupt. The bits above say in VirtualBox that a drive can do DMA;
+ * Bits of a bus master's status: active, error, interrupt. The higher bits tell in VirtualBox that a drive can do DMA;
  * QEMU keeps requests there that are to be tried again.
  */
 const BUS_MASTER_STATUS = 7n;
@@ -103,8 +103,8 @@ function senseOf(part: UnitPart, channel: number, drive: number): { key: bigint;
 const LINES = [0x40, 0x80];
 
 /**
- * Marks drives that have raised their interrupt, so that VirtualBox lowers it later. QEMU does not save that; the
- * line's level in the 8259 shows it.
+ * Marks drives that have raised their interrupt, so that VirtualBox lowers it later. QEMU does not save such marks, but
+ * the line's level in the 8259 shows them.
  */
 export function takeInterruptsBack({ controllers }: Ide, { lastIrr }: I8259['slave']): void {
   for (const [channel, { selected, drives }] of controllers.entries())
