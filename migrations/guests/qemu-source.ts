@@ -50,6 +50,8 @@ export class QemuSource extends GuestRam implements SourceMachine {
   #save: DeviceSave | undefined;
   /** Unshared memory that QEMU hands out with the devices: sizes by name. */
   readonly #handedOut: ReadonlyMap<string, number>;
+  /** Saved devices of the guest that stands still. */
+  #devices: Uint8Array | undefined;
   #devicesMs = GUESSED_DEVICES_MS;
   /** Somebody else has let the guest run since it was stopped. */
   #startedByOthers = false;
@@ -180,6 +182,7 @@ export class QemuSource extends GuestRam implements SourceMachine {
     await this.#endSave();
     await this.#endMirror();
     this.#isStopped = false;
+    this.#devices = undefined;
     await this.#putBack();
     if (this.#wasPaused) return;
     await this.#qmp.execute('cont');
@@ -205,10 +208,12 @@ export class QemuSource extends GuestRam implements SourceMachine {
 
   async saveRest(): Promise<Uint8Array> {
     const save = this.#save;
-    if (!save) throw new MigrationError('not-stopped', 'Cannot save devices: the guest was not stopped');
-    const bytes = await save.bytes;
-    this.#devicesMs = save.ms ?? this.#devicesMs;
-    return bytes;
+    if (save) {
+      this.#devices = await save.bytes;
+      this.#devicesMs = save.ms ?? this.#devicesMs;
+    }
+    if (this.#devices) return this.#devices;
+    throw new MigrationError('not-stopped', 'Cannot save devices: the guest was not stopped');
   }
 
   /** Whether nobody answers at QEMU's socket any more, and its process, if known, is gone. */
