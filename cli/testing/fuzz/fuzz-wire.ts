@@ -1,8 +1,12 @@
 import { PassThrough } from 'node:stream';
+import { Writer } from '../../../formats/binary/writer.ts';
 import { applyWordDelta } from '../../../formats/kernels/delta.ts';
 import { applyWordDeltaPlain } from '../../../formats/kernels/delta-plain.ts';
 import { createLzfEncoder, lzfDecode } from '../../../formats/kernels/lzf.ts';
 import { lzfDecode as lzfDecodePlain } from '../../../formats/kernels/lzf-plain.ts';
+import { xxh64 } from '../../../formats/kernels/xxh64.ts';
+import { xxh64Plain } from '../../../formats/kernels/xxh64-plain.ts';
+import { isZero } from '../../../formats/kernels/zero.ts';
 import { PAGE_SIZE } from '../../../formats/sizes.ts';
 import type { Shape } from '../../../formats/values/shape.ts';
 import { describeShape } from '../../../migrations/machine/description.ts';
@@ -22,7 +26,7 @@ import {
   sourceHelloShape,
   targetHelloShape,
 } from '../../../migrations/wire/messages.ts';
-import { readFrameHeader, readHead, readMessage } from '../../../migrations/wire/payload.ts';
+import { encodeFrame, readFrameHeader, readHead, readMessage } from '../../../migrations/wire/payload.ts';
 import { parseReply, parseRequest } from '../../control/protocol.ts';
 import { expectSame, reading, readingNow } from './reading.ts';
 
@@ -54,18 +58,26 @@ export function pages(bytes: Buffer): void {
   readingNow(() => decoder.apply(bytes, 0));
 }
 
-/** A message of a migration: the first byte says which. */
+/** A message of a migration: the first byte says which. What is read can be written, and is the same when read again. */
 export function messages(bytes: Buffer): void {
   if (bytes.length < 1) return;
   const [name, shape] = MESSAGES[bytes[0] % MESSAGES.length];
-  readingNow(() => readMessage({ name, payload: bytes.subarray(1) }, shape));
+  const value = readingNow(() => readMessage({ name, payload: bytes.subarray(1) }, shape));
+  if (value === undefined) return;
+  const payload = encodeFrame(name, {} as never, value as object).subarray(FRAME_HEADER_SIZE);
+  expectSame(`a message ${name}`, value, readMessage({ name, payload }, shape));
 }
 
-/** Heads of frames: the first byte says of which frame. */
+/** Heads of frames, which are written back as they were: the first byte says of which frame. */
 export function frames(bytes: Buffer): void {
   if (bytes.length < 1) return;
   const name = NAMES[bytes[0] % NAMES.length];
-  readingNow(() => readHead({ name, payload: bytes.subarray(1) }, name));
+  const read = readingNow(() => readHead({ name, payload: bytes.subarray(1) }, name));
+  if (read) {
+    const writer = new Writer();
+    FRAMES[name].head.write(writer, read.head as never);
+    expectSame(`the head of ${name}`, Buffer.from(writer.view()), bytes.subarray(1, 1 + writer.length));
+  }
   if (bytes.length >= FRAME_HEADER_SIZE) readingNow(() => readFrameHeader(bytes));
 }
 
@@ -100,8 +112,14 @@ export function lines(bytes: Buffer): void {
   readingNow(() => readAnswer(message, 5));
 }
 
-/** LZF blocks and deltas of pages: the quick kernels and their plain twins say the same. */
+/** LZF blocks, deltas, hashes and zeros of pages: the quick kernels and their plain twins say the same. */
 export function kernels(bytes: Buffer): void {
+  expectSame('a hash', xxh64(bytes), xxh64Plain(bytes, 0, bytes.length));
+  expectSame(
+    'zeros',
+    isZero(bytes),
+    bytes.every((byte) => byte === 0),
+  );
   const size = Math.min(BLOCK, 1 + bytes.length * 4);
   const [one, other] = [new Uint8Array(size), new Uint8Array(size)];
   const isGood = lzfDecode(bytes, 0, bytes.length, one, 0, size);
