@@ -52,7 +52,7 @@ const NOTHING = Buffer.from('nothing is there');
 
 /** Only where names cannot be put back, or where one of several outputs has its name already. */
 function mayStand(deed: Deed, names: readonly string[]): boolean {
-  return deed === 'EIO+' || names.length > 1;
+  return deed.endsWith('+') || names.length > 1;
 }
 
 /** An error that is told as one of savkit. */

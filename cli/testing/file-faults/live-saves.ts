@@ -27,7 +27,7 @@ export async function tryLiveSaves(place: Place): Promise<void> {
     const good = await saveLive(place, isThere);
     if (good.exitCode !== 0) throw new Error(`live-save ends with ${good.exitCode}: ${good.said}`);
     for (const at of spread(good.calls.length, place.mostCalls / 3))
-      for (const deed of deedsAt(good.calls[at - 1].kind, at, place.isThorough)) {
+      for (const deed of deedsAt(good.calls[at - 1].kind, at, place, isThere)) {
         if (!place.mayGoOn()) return;
         const older = place.ground.fresh(FORM, isThere);
         const save = await saveLive(place, isThere, at, deed);

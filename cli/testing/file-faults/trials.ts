@@ -32,10 +32,12 @@ const FAULTS: Readonly<Record<string, readonly Deed[]>> = {
 };
 const READ_FAULTS: readonly Deed[] = ['short', 'EIO', 'EINTR'];
 
-/** Those of the call with this number. */
-export function deedsAt(kind: string, at: number, isThorough: boolean): readonly Deed[] {
+/** Faults of the call with this number: in turn, unless all are wanted; fewer where another file is replaced. */
+export function deedsAt(kind: string, at: number, { isThorough }: Place, isThere: boolean): readonly Deed[] {
   const others = FAULTS[kind] ?? [];
-  return ['kill', 'EIO', ...(isThorough ? others : [others[at % others.length]])];
+  if (isThorough) return ['kill', 'EIO', ...others];
+  const all = ['EIO', ...others] as const;
+  return ['kill', ...(isThere ? [] : (['EIO'] as const)), isThere ? all[at % all.length] : others[at % others.length]];
 }
 
 /** Numbers from 1 to `count`, or so many of them. */
@@ -51,7 +53,7 @@ export async function tryChangingCalls(place: Place, form: Form): Promise<void> 
     const good = await runWell(place, form, words, isThere);
     expectSeen(form, good.calls);
     for (const at of spread(good.calls.length, place.mostCalls))
-      for (const deed of deedsAt(good.calls[at - 1].kind, at, place.isThorough))
+      for (const deed of deedsAt(good.calls[at - 1].kind, at, place, isThere))
         await tryOnce(place, form, good, { words, isThere, counted: 'changes', at, deed });
   }
 }
