@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs';
+import { existsSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { runSavkit } from '../run-savkit.ts';
@@ -40,6 +40,8 @@ export async function tryLiveSaves(place: Place): Promise<void> {
 /** Starts a machine, saves it while it runs, and asks what has become of it. */
 async function saveLive({ shim, ground }: Place, force: boolean, at = 0, deed: Deed | '' = ''): Promise<Save> {
   const socket = join(ground.own, 'socket');
+  // The one before was killed.
+  rmSync(socket, { force: true });
   const machine = ['run', '--ram', '2M', '--workload', 'device', '--rate', '2000', '--socket', socket];
   const { child, calls } = shim.start(machine, 'changes', at, deed);
   child.stdout.resume();
