@@ -26,7 +26,7 @@ export async function tryLiveSaves(place: Place): Promise<void> {
     place.ground.fresh(FORM, isThere);
     const good = await saveLive(place, isThere);
     if (good.exitCode !== 0) throw new Error(`live-save ends with ${good.exitCode}: ${good.said}`);
-    for (const at of spread(good.calls.length, place.mostCalls / 3))
+    for (const at of spread(good.calls.length, place.mostCalls / 3, FORM))
       for (const deed of deedsAt(good.calls[at - 1].kind, at, place, isThere)) {
         if (!place.mayGoOn()) return;
         const older = place.ground.fresh(FORM, isThere);

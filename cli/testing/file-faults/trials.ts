@@ -40,10 +40,13 @@ export function deedsAt(kind: string, at: number, { isThorough }: Place, isThere
   return ['kill', ...(isThere ? [] : (['EIO'] as const)), isThere ? all[at % all.length] : others[at % others.length]];
 }
 
-/** Numbers from 1 to `count`, or so many of them. */
-export function spread(count: number, most: number): number[] {
+/** Numbers from 1 to `count`, or so many of them, from a place on that differs from form to form. */
+export function spread(count: number, most: number, { name }: { name: string }): number[] {
   const step = Math.max(1, count / most);
-  return Array.from({ length: Math.min(count, Math.ceil(most)) }, (_, i) => Math.floor(1 + i * step));
+  const start = (step * (name.length % 5)) / 5;
+  return Array.from({ length: Math.min(count, Math.ceil(most)) }, (_, i) => Math.floor(1 + start + i * step)).filter(
+    (each) => each <= count,
+  );
 }
 
 /** Faults of calls that change files: for a new file, then in place of an older one. */
@@ -52,7 +55,7 @@ export async function tryChangingCalls(place: Place, form: Form): Promise<void> 
     const words = [...place.ground.wordsOf(form), ...(isThere ? ['--force'] : [])];
     const good = await runWell(place, form, words, isThere);
     expectSeen(form, good.calls);
-    for (const at of spread(good.calls.length, place.mostCalls))
+    for (const at of spread(good.calls.length, place.mostCalls, form))
       for (const deed of deedsAt(good.calls[at - 1].kind, at, place, isThere))
         await tryOnce(place, form, good, { words, isThere, counted: 'changes', at, deed });
   }
@@ -63,7 +66,7 @@ export async function tryReadingCalls(place: Place, form: Form): Promise<void> {
   const isThere = form.inPlaceOf !== undefined;
   const words = [...place.ground.wordsOf(form), ...(isThere ? ['--force'] : [])];
   const good = await runWell(place, form, words, isThere, 'reads');
-  for (const at of spread(good.calls.length, place.mostCalls / 4))
+  for (const at of spread(good.calls.length, place.mostCalls / 4, form))
     for (const deed of place.isThorough ? READ_FAULTS : [READ_FAULTS[at % READ_FAULTS.length]])
       await tryOnce(place, form, good, { words, isThere, counted: 'reads', at, deed });
 }
@@ -107,7 +110,7 @@ export async function tryChanges(place: Place, form: Form): Promise<void> {
   const later = good.calls.flatMap(({ kind, path }, i) =>
     kind === 'read' && good.calls.findIndex((call) => call.kind === 'read' && call.path === path) < i ? [i + 1] : [],
   );
-  for (const [turn, index] of spread(later.length, place.mostCalls / 6).entries())
+  for (const [turn, index] of spread(later.length, place.mostCalls / 6, form).entries())
     for (const deed of place.isThorough ? CHANGES : [CHANGES[turn % 4], CHANGES[(turn + 2) % 4]]) {
       if (!place.mayGoOn()) return;
       const at = later[index - 1];
