@@ -1,24 +1,27 @@
-import { type GuestPhys, type GuestVirt, PAGE_SIZE, TWO_32 } from '../../../formats/sizes.ts';
+import { type GuestPhys, type GuestVirt, PAGE_SIZE } from '../../../formats/sizes.ts';
 import { clock } from '../../../formats/world/waiting.ts';
-import { AddressSpace, canonical, rulesOf } from '../address-space.ts';
+import { AddressSpace, rulesOf } from '../address-space.ts';
 import { GuestView } from '../guest-view.ts';
 import { hasPaging, type PagingMode, pagingModeOf, type ShadowMode } from '../modes.ts';
-import { faultOf, NO_FAULT, noteAccess, PageFault } from '../page-fault.ts';
+import { faultOf, NO_FAULT } from '../page-fault.ts';
 import { NIL_INDEX } from '../pool/pool-pages.ts';
-import { A, D, schemeOf } from '../schemes.ts';
+import { A, schemeOf } from '../schemes.ts';
 import { Walker, WalkStatus } from '../walker.ts';
 import { Cr3 } from './cr3.ts';
-import { Reach, readGuest, writeGuest } from './guest-access.ts';
+import { readGuest, writeGuest } from './guest-access.ts';
 import { lookUp, type ShadowLookup } from './lookup.ts';
 import { changeMode } from './mode-change.ts';
+import { PageFaults } from './page-faults.ts';
 import { CpuEvents } from './paging-events.ts';
 import type { ShadowPlan } from './plan.ts';
 import type { CpuCounts, ModeChangeStatus, Registers, ShadowedMachine } from './shadow-state.ts';
-import { ShadowSync } from './sync.ts';
 import { NEEDS, Tlb } from './tlb.ts';
-import { isInMapping, TrapNotes } from './trap-notes.ts';
+import { isInMapping } from './trap-notes.ts';
 
-/** One CPU on shadow tables. Accesses of its guest go through `read`, `write` and `reach`. */
+/**
+ * One CPU on shadow tables: its registers, and translation as far as the shadow tables have it. Accesses of its guest
+ * go through `read`, `write` and `reach`.
+ */
 export class ShadowCpu {
   /** @internal */
   readonly paging: ShadowedMachine;
@@ -65,8 +68,7 @@ export class ShadowCpu {
   faultCode = 0;
   /** Guest-physical address of the last access that has to be emulated. */
   gcPhys: GuestPhys = 0;
-  #sync: ShadowSync | undefined;
-  readonly #notes = new TrapNotes(this);
+  readonly #faults = new PageFaults(this);
   readonly #found: ShadowLookup = { host: -1, rights: 0, executable: false };
 
   constructor(paging: ShadowedMachine, id: number) {
@@ -111,7 +113,6 @@ export class ShadowCpu {
 
   /** Makes the walker fit the registers; root and latched pointers stay. @internal */
   refreshWalker(): void {
-    const { memory, pool } = this.paging;
     const scheme = this.guestMode && schemeOf(this.guestMode);
     const before = this.walker;
     this.walker = scheme && new Walker(this.view, scheme, this.#rules());
@@ -119,16 +120,7 @@ export class ShadowCpu {
       this.walker.root = before.root;
       this.walker.latched = before.latched;
     }
-    this.#sync =
-      this.plan &&
-      new ShadowSync(
-        memory,
-        pool,
-        this.plan,
-        this.plan.nested ? undefined : this.walker,
-        (frame) => this.paging.virtualHandlers.stateOf(frame),
-        this.events,
-      );
+    this.#faults.renewSync();
     this.tlb.flush();
   }
 
@@ -156,16 +148,9 @@ export class ShadowCpu {
    */
   reach(linear: number, access: number): number {
     if (this.cr3.isSyncPending) this.cr3.sync();
-    if (this.plan?.nested) return this.#reachNested(linear, access);
+    if (this.plan?.nested) return this.#faults.reachNested(linear, access);
     const known = this.hostAddress(linear, access);
-    if (known >= 0) return known;
-    this.#notes.begin();
-    const hasWalked = this.#walkGuest(linear, access);
-    this.#notes.walked();
-    if (hasWalked) this.#makeRoom(linear);
-    const host = hasWalked ? this.#reachShadow(linear, access, this.gcPhys) : Reach.FAULT;
-    this.#notes.end();
-    return host;
+    return known >= 0 ? known : this.#faults.reach(linear, access);
   }
 
   /** @returns `NO_FAULT`, or the page fault's code; `cr2` is its address. Bytes before it have been read */
@@ -206,7 +191,7 @@ export class ShadowCpu {
     if (linear === undefined || !this.walker || this.plan?.nested || this.cr3.isSyncPending) return;
     const start = clock();
     this.walker.walk(linear);
-    if (faultOf(this.walker, 0) === NO_FAULT && (this.walker.rights & A) !== 0) this.#fill(linear, 0);
+    if (faultOf(this.walker, 0) === NO_FAULT && (this.walker.rights & A) !== 0) this.#faults.fill(linear, 0);
     this.events.time('R3/Prefetch', start);
   }
 
@@ -238,113 +223,13 @@ export class ShadowCpu {
     return changeMode(this, pagingModeOf(this.registers));
   }
 
-  /** Walks the guest's tables, and sets accessed and dirty bits. @returns false for a fault */
-  #walkGuest(linear: number, access: number): boolean {
-    const { walker, paging, view } = this;
-    if (!walker) {
-      this.gcPhys = linear;
-      return linear < TWO_32 || this.#fault(linear, access);
-    }
-    walker.walk(linear);
-    const fault = faultOf(walker, access);
-    if (fault !== NO_FAULT) return this.#fault(linear, fault);
-    let isDirtied = false;
-    const start = clock();
-    noteAccess(walker, access, (at, value, before) => {
-      view.writeU32(at, value);
-      if (((value ^ before) & D) === 0) return;
-      // Other shadow tables may still track the same entry as clean.
-      paging.monitor.noteWrite(view.physical(at), 4);
-      isDirtied = true;
-    });
-    if ((access & PageFault.WRITE) !== 0) this.#notes.wrote(isDirtied, start);
-    this.gcPhys = walker.gcPhys;
-    return true;
-  }
-
-  #fault(linear: number, code: number): false {
-    this.#notes.guestFault(linear, code);
-    this.faultCode = code;
-    this.cr2 = this.walker?.scheme.addressBits === 48 ? canonical(BigInt(linear), 48) : BigInt(linear);
-    return false;
-  }
-
-  /**
-   * The guest maps a page at an address of the hypervisor: its mappings move. Where they can't, since they are fixed or
-   * the guest uses all addresses, accesses to the page are emulated.
-   */
-  #makeRoom(linear: number): void {
-    const start = clock();
-    if (!isInMapping(this, linear)) return;
-    const { rawMode } = this.paging;
-    if (rawMode && !rawMode.mappings.fixed) {
-      this.events.count('RZ/Trap0e/Conflicts');
-      this.cr3.requestSync();
-      this.cr3.sync();
-      // The search for a place has moved the walker.
-      this.walker?.walk(linear);
-    }
-    this.events.time('RZ/Trap0e/Time/Mapping', start);
-  }
-
   /** @internal */
   directoryFor(linear: number): number {
-    return this.#sync?.directoryFor(this.root, linear) ?? NIL_INDEX;
-  }
-
-  /**
-   * @param linear address by which the shadow tables are indexed @param gcPhys guest-physical address that it leads to
-   */
-  #reachShadow(linear: number, access: number, gcPhys: GuestPhys): number {
-    this.gcPhys = gcPhys;
-    const allocations = this.paging.pool.counts.allocations;
-    if (this.#fill(linear, access)) {
-      const host = this.hostAddress(linear, access);
-      if (host >= 0) {
-        this.#notes.synced(access, this.paging.pool.counts.allocations > allocations);
-        return host;
-      }
-    }
-    this.#notes.emulated(access, gcPhys);
-    return Reach.EMULATE;
-  }
-
-  /** With nested paging: guest tables lead to a guest-physical address, nested tables from there to the host. */
-  #reachNested(linear: number, access: number): number {
-    if (!this.#walkGuest(linear, access)) return Reach.FAULT;
-    const { gcPhys } = this;
-    if (gcPhys >= reachOf(this.plan as ShadowPlan)) {
-      this.counts.emulated++;
-      return Reach.EMULATE;
-    }
-    const nestedAccess = access & PageFault.WRITE;
-    const known = this.hostAddress(gcPhys, nestedAccess);
-    if (known >= 0) return known;
-    this.#notes.begin();
-    const host = this.#reachShadow(gcPhys, nestedAccess, gcPhys);
-    this.#notes.end();
-    return host;
-  }
-
-  #fill(linear: number, access: number): boolean {
-    if (this.root === NIL_INDEX || !this.#sync || !this.paging.memory.a20.isOn(this.id)) return false;
-    const start = clock();
-    const table = this.#sync.tableFor(this.root, linear);
-    this.events.time('RZ/Trap0e/Time/SyncPT', start);
-    if (table === NIL_INDEX) return false;
-    const fillStart = clock();
-    this.#sync.fill(table, linear, access);
-    this.events.time('RZ/Trap0e/Time/OutOfSync', fillStart);
-    return true;
+    return this.#faults.directoryFor(linear);
   }
 
   #rules() {
     const { features, physicalBits } = this.paging.options;
     return rulesOf(this.registers, { features, physicalBits });
   }
-}
-
-/** Addresses below this can be looked up in the shadow tables. */
-function reachOf({ levels }: ShadowPlan): number {
-  return (levels[0].indexMask + 1) * 2 ** levels[0].shift;
 }

@@ -134,6 +134,7 @@ export interface ShadowedCpu {
   gcPhys: GuestPhys;
   refreshWalker(): void;
   directoryFor(linear: number): number;
+  hostAddress(linear: number, access: number): number;
   reach(linear: number, access: number): number;
   space(): AddressSpace;
 }
@@ -144,6 +145,7 @@ export interface RootState {
   latched: readonly bigint[] | undefined;
   readonly isSyncPending: boolean;
   requestSync(kind?: 'non-global' | 'global'): void;
+  sync(): void;
   map(): ModeChangeStatus;
   unmap(): void;
   takeRoot(address: number | undefined): void;
