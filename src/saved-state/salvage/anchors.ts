@@ -1,7 +1,7 @@
 import { isRam, type PageBatch } from '../../../formats/pgm/page-batch.ts';
 import { LOW_HOLE_END, LOW_HOLE_START, ramLayout } from '../../../formats/pgm/ranges.ts';
 import { FOUR_GIB, PAGE_SIZE } from '../../../formats/sizes.ts';
-import type { UnitOutcome } from './survivors.ts';
+import type { UnitOutcome } from './visitor.ts';
 
 /** Frames of each stretch of RAM that VirtualBox writes front to back, `[start, end)`. */
 export type RamStretches = readonly { start: number; end: number }[];

@@ -6,7 +6,7 @@ import type { FlippedBit } from './flipped-bits.ts';
 import type { LostRun } from './losses.ts';
 import type { SalvageOptions } from './salvage-options.ts';
 import type { Survey } from './survey.ts';
-import type { UnitOutcome } from './survivors.ts';
+import type { UnitOutcome } from './visitor.ts';
 
 /** Result of salvaging. */
 export interface SalvageReport {

@@ -16,15 +16,9 @@ import { unitsLost } from './lost-units.ts';
 import { PageSurvey } from './page-survey.ts';
 import type { SalvageOptions } from './salvage-options.ts';
 import { type SalvageTarget, targetOf } from './salvage-target.ts';
-import {
-  type Anchors,
-  isMove,
-  readSurvivors,
-  type SurvivorOptions,
-  type Survivors,
-  type UnitOutcome,
-} from './survivors.ts';
+import { isMove, readSurvivors, type SurvivorOptions, type Survivors } from './survivors.ts';
 import { type PassPages, TwoReadings } from './two-readings.ts';
+import type { Anchors, UnitOutcome } from './visitor.ts';
 
 /**
  * Each of two readings fills damaged blocks and unreadable parts with one of these values. Results that differ depend

@@ -1,58 +1,15 @@
 import { EnvironmentError, FormatError, hex, InterruptedError, SavkitError } from '../../../formats/errors.ts';
 import type { Stretch } from '../../../formats/files/readable-parts.ts';
 import type { ByteSource } from '../../../formats/files/source.ts';
-import type { PageBatch } from '../../../formats/pgm/page-batch.ts';
-import { isPgm, PgmReader } from '../../../formats/pgm/pgm-reader.ts';
+import { isPgm } from '../../../formats/pgm/pgm-reader.ts';
 import type { Container, UnitHeader } from '../../../formats/ssm/container.ts';
 import type { DirectoryEntry } from '../../../formats/ssm/layouts.ts';
 import { openContainer } from '../../../formats/ssm/open.ts';
 import { PayloadReader } from '../../../formats/ssm/payload.ts';
 import { Turns } from '../../../formats/turns.ts';
 import type { WalkOptions } from '../reading/walk.ts';
-
-/**
- * Places in a pgm unit where reading went on after damage, by file offset, with the RAM frame of the first record
- * there; undefined while it is not known.
- */
-export type Anchors = ReadonlyMap<number, number | undefined>;
-
-/** A unit, with the extent to which it could be read. */
-export interface UnitOutcome {
-  unit: UnitHeader;
-  /** Known end of the unit in the file. */
-  end: number;
-  errors: SavkitError[];
-  /** pgm: its pages were read up to its end, without a gap. */
-  complete: boolean;
-  /** pgm: the last of its pages was read. */
-  sawLastPage: boolean;
-  /** pgm: its head could be read. */
-  hasHead: boolean;
-  /**
-   * Bytes of the unit were lost or inserted: its header and the next one are displaced by different distances, or
-   * payload is left over after the pages, and no damaged block accounts for that.
-   */
-  isResized: boolean;
-}
-
-export interface Visitor {
-  /** A batch of pages of pgm unit number `pass`, counted from 0. */
-  pages?(batch: PageBatch, pass: number): void | Promise<void>;
-  /** The next record of pgm unit `pass` cannot be read, or payload is left over after the last one. */
-  broken?(pass: number): void;
-  /** A block of a pgm unit cannot be decompressed. */
-  badBlock?(): void;
-  /**
-   * Called when reading goes on after lost records of pgm unit `pass`; if `anchors` lacks the place, the addresses of
-   * the next pages are unknown.
-   */
-  gap?(pass: number, offset: number): void;
-  /** Called for a unit other than pgm, whose payload may be taken or left. */
-  payload?(unit: UnitHeader, container: Container): Promise<void>;
-  /** Called before a pgm unit is read. Returns true to skip its pages. */
-  beginPgm?(unit: UnitHeader, pass: number, container: Container): Promise<boolean>;
-  endPgm?(outcome: UnitOutcome, pass: number): void | Promise<void>;
-}
+import { SurvivingPages } from './surviving-pages.ts';
+import type { Anchors, UnitOutcome, Visitor } from './visitor.ts';
 
 export interface SurvivorOptions extends Pick<WalkOptions, 'signal' | 'onProgress'> {
   anchors: Anchors;
@@ -108,14 +65,13 @@ class SurvivorReader {
   readonly #container: Container;
   readonly #visitor: Visitor;
   readonly #options: SurvivorOptions;
-  readonly #pgm: PgmReader;
+  readonly #pages: SurvivingPages;
   readonly #units: UnitOutcome[] = [];
   /** List for damage that is found next. */
   #errors: SavkitError[];
   readonly #outside: SavkitError[];
   readonly #gaps: Gap[] = [];
   readonly #turns: Turns;
-  #passes = 0;
   /** Distance of the last header before the offset that it claims. */
   #shift = 0;
 
@@ -126,7 +82,10 @@ class SurvivorReader {
     this.#turns = Turns.rare(options.signal);
     this.#outside = early;
     this.#errors = early;
-    this.#pgm = new PgmReader(container, container.header.live);
+    this.#pages = new SurvivingPages(container, visitor, options.anchors, {
+      note: (error) => this.note(error),
+      tick: () => this.#tick(),
+    });
     const onBadBlock = (error: SavkitError) => {
       this.note(error);
       if (container.unit && isPgm(container.unit)) visitor.badBlock?.();
@@ -238,7 +197,7 @@ class SurvivorReader {
     const isHeaderProven = this.#isProven && errors.every(isMove);
     let inStep = true;
     try {
-      if (isPgm(unit)) await this.#readPgm(unit, outcome);
+      if (isPgm(unit)) await this.#pages.read(unit, outcome);
       else if (this.#visitor.payload) await this.#visitor.payload(unit, container);
       else await new PayloadReader(container).drain();
       while (await container.nextSegments()) await this.#tick();
@@ -265,55 +224,6 @@ class SurvivorReader {
     if (!first) return;
     const message = `Cannot read all of unit ${name}: the disk does not give its bytes from ${hex(first.start)} on`;
     errors.unshift(new FormatError('unreadable', message, { offset: first.start }));
-  }
-
-  async #readPgm(unit: UnitHeader, outcome: UnitOutcome): Promise<void> {
-    const pgm = this.#pgm;
-    const pass = this.#passes++;
-    if (await this.#visitor.beginPgm?.(unit, pass, this.#container)) return;
-    try {
-      await pgm.begin(unit);
-      outcome.hasHead = true;
-      outcome.complete = await this.#readPages(pass);
-      outcome.sawLastPage = outcome.complete;
-      while (!outcome.sawLastPage && (await this.#rejoin(pass))) outcome.sawLastPage = await this.#readPages(pass);
-      if (pgm.hasRest) this.#noteRest(outcome, pass);
-    } catch (error) {
-      this.note(error);
-      outcome.complete = false;
-    }
-    await this.#visitor.endPgm?.(outcome, pass);
-  }
-
-  /** Damaged blocks may have claimed wrong sizes; without damaged blocks, bytes were put in somewhere. */
-  #noteRest(outcome: UnitOutcome, pass: number): void {
-    if (outcome.errors.some(({ code }) => code === 'bad-compression')) this.#visitor.broken?.(pass);
-    else outcome.isResized = true;
-  }
-
-  /** @returns whether the end of the unit was reached; false at a broken record */
-  async #readPages(pass: number): Promise<boolean> {
-    try {
-      while (await this.#pgm.nextPages()) {
-        await this.#visitor.pages?.(this.#pgm.batch, pass);
-        await this.#tick();
-      }
-      return true;
-    } catch (error) {
-      this.note(error);
-      // The remaining bytes of a truncated file are good.
-      if ((error as SavkitError).code === 'truncated') return this.#pgm.sawLastRecord;
-      this.#visitor.broken?.(pass);
-      return false;
-    }
-  }
-
-  async #rejoin(pass: number): Promise<boolean> {
-    const { anchors } = this.#options;
-    if (!(await this.#container.rejoin())) return false;
-    const { offset } = this.#container;
-    this.#visitor.gap?.(pass, offset);
-    return this.#pgm.resume(anchors.get(offset));
   }
 
   async #tick(): Promise<void> {

@@ -19,7 +19,8 @@ import { groupOf } from './page-survey.ts';
 import type { SalvageOptions } from './salvage-options.ts';
 import type { SalvageReport } from './salvage-report.ts';
 import type { Survey } from './survey.ts';
-import { readSurvivors, type UnitOutcome } from './survivors.ts';
+import { readSurvivors } from './survivors.ts';
+import type { UnitOutcome } from './visitor.ts';
 
 const ZERO_PAGE = new Uint8Array(PAGE_SIZE);
 /** Pages of zeros between two looks at the clock. */
