@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os';
 import { defineConfig } from 'vitest/config';
 
 /** Tests that measure their process or the state of its modules, or replace `world`. */
@@ -10,15 +11,15 @@ const ALONE = [
   'migrations/source/outage.test.ts',
   'cli/control/hostile-sockets.test.ts',
 ];
-/** As many processes as processors: further threads that collect garbage take a tenth of the time, and save none. */
+/** The processors are busy as it is: further threads that collect garbage take a tenth of the time, and save none. */
 const LITTLE_GARBAGE = ['--single-threaded-gc', '--min-semi-space-size=16'];
 const ALL = ['{formats,src,migrations,cli,examples,scripts}/**/*.test.ts'];
 
 export default defineConfig({
   test: {
     reporters: ['default', './cli/testing/count-reporter.ts'],
-    // Without this, one processor is left to vitest itself, which has little to do.
-    maxWorkers: '100%',
+    // A third of the time of a worker is waiting: for processes that it started, for disks, for peers.
+    maxWorkers: availableParallelism() + 2,
     testTimeout: 120_000,
     hookTimeout: 120_000,
     // A host may be so busy that what comes at once takes seconds.
