@@ -24,6 +24,7 @@ beforeAll(() => {
   const state = readFileSync(join(inputs, 'own-long.sav'));
   writeFileSync(join(inputs, 'cut.sav'), state.subarray(0, state.length / 2));
   for (const name of ['long-10.state', 'mapped-10.state']) writeFileSync(join(inputs, name), qemuSample(name));
+  for (const name of readdirSync(inputs)) original.set(name, readFileSync(join(inputs, name)));
 });
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 afterEach(() => void enterWorld(REAL_WORLD));
@@ -105,8 +106,10 @@ function isComplete(bytes: Buffer, words: string): boolean {
   return bytes.subarray(-64).toString('latin1').includes('\nFooter');
 }
 
-function inputBytes(): Buffer {
-  return Buffer.concat(readdirSync(inputs).map((name) => readFileSync(join(inputs, name))));
+const original = new Map<string, Buffer>();
+
+function changedInputs(): string[] {
+  return readdirSync(inputs).filter((name) => original.get(name)?.equals(readFileSync(join(inputs, name))) !== true);
 }
 
 describe.each([
@@ -118,7 +121,6 @@ describe.each([
     '%s, is whole or not there, whatever the disk does',
     async (_name, words) => {
       const work = words === '' ? savedLive(isThere) : ran(words + force);
-      const before = inputBytes();
       fresh(isThere);
       const good = await onDisk(work, () => undefined);
       expect(good.unsynced, 'named before its bytes were on disk').toEqual([]);
@@ -153,7 +155,7 @@ describe.each([
           ).toEqual([]);
         }
       }
-      expect(inputBytes().equals(before), 'inputs are as they were').toBe(true);
+      expect(changedInputs()).toEqual([]);
     },
   );
 });

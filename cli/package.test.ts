@@ -39,9 +39,9 @@ describe('the package, packed and installed elsewhere', () => {
     const pages = readdirSync(join(root, 'docs/commands')).map((name) => name.replace('.md', '.1'));
     const expected = pages.map((page) => `./dist/man/${page === 'README.1' ? 'savkit.1' : `savkit-${page}`}`);
     expect([...man].sort()).toEqual(expected.sort());
-    const first = user.run('cat node_modules/savkit/dist/man/savkit-verify.1');
-    expect(first.slice(0, 3)).toBe('.TH');
-    for (const page of man) expect(user.run(`cat node_modules/savkit/${page}`)).toContain('.SH');
+    const textOf = (path: string) => readFileSync(join(user.folder, 'node_modules/savkit', path), 'utf8');
+    expect(textOf('dist/man/savkit-verify.1').slice(0, 3)).toBe('.TH');
+    for (const path of man) expect(textOf(path), path).toContain('.SH');
   });
 
   it('has documents whose links lead somewhere', () => {

@@ -40,9 +40,13 @@ export const QEMU_FOLDER = fileURLToPath(
   ),
 );
 
-/** The bytes of a sample, such as `long-10.state`. */
+const unpacked = new Map<string, Buffer>();
+
+/** The bytes of a sample, such as `long-10.state`; a copy, which may be changed. */
 export function qemuSample(name: string): Buffer {
-  return brotliDecompressSync(readFileSync(join(QEMU_FOLDER, `${name}.br`)));
+  const bytes = unpacked.get(name) ?? brotliDecompressSync(readFileSync(join(QEMU_FOLDER, `${name}.br`)));
+  unpacked.set(name, bytes);
+  return Buffer.from(bytes);
 }
 
 export function qemuTruth(name: string, folder = QEMU_FOLDER): QemuTruth {
