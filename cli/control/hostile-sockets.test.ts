@@ -4,11 +4,12 @@ import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, afterEach, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, describe, expect, it, vi } from 'vitest';
 import { EnvironmentError, UsageError } from '../../formats/errors.ts';
 import { MIB } from '../../formats/sizes.ts';
 import { emptyMachine } from '../../src/running/empty-machine.ts';
 import { RunningMachine } from '../../src/running/running-machine.ts';
+import { runHere } from '../testing/run-here.ts';
 import { MAIN, runSavkit } from '../testing/run-savkit.ts';
 import { askMachine } from './control-client.ts';
 import { MAX_CLIENTS, openControlSocket } from './control-server.ts';
@@ -254,7 +255,7 @@ describe('a control socket', () => {
     const long = join(place, 'p'.repeat(120));
     const file = join(place, 'file');
     writeFileSync(file, 'kept');
-    const code = { env: { ...process.env, SAVKIT_PAIRING_CODE: '', SAVKIT_TELEPORTER_PASSWORD: 'x' } };
+    vi.stubEnv('SAVKIT_PAIRING_CODE', '');
     const run = ['run', '--ram', '4M', '--workload', 'idle', '--for', '1', '--socket'];
     const receive = ['receive', '--listen', '127.0.0.1:0', '--records', folder, '--control'];
     for (const [words, status] of [
@@ -267,7 +268,7 @@ describe('a control socket', () => {
       [[...run, join(place, 'nowhere', 's')], 4],
       [[...receive, join(place, 'nowhere', 's')], 4],
     ] as const) {
-      const ended = await runSavkit([...words], code);
+      const ended = await runHere(...words);
       expect([ended.exitCode, ended.stderr.trim().split('\n').length], `${words} ${ended.stderr}`).toEqual([status, 1]);
     }
     expect(readdirSync(place)).toEqual(['file']);
