@@ -7,7 +7,7 @@ const ALONE = [
   'formats/world/*.test.ts',
   'src/pgm/bookkeeping.test.ts',
   'migrations/hostile-*.test.ts',
-  'migrations/simulation/*.test.ts',
+  'migrations/simulation/**/*.test.ts',
   'migrations/source/outage.test.ts',
   'cli/control/hostile-sockets.test.ts',
 ];

@@ -31,6 +31,7 @@ export interface ByteSource {
 
 /** A file with RAM of a machine. */
 export interface RamFile {
+  /** Bytes of the block, as they lie in memory. */
   source: ByteSource;
   /** Name of the block that it holds, such as `pc.ram`; undefined: the only block of its size. */
   block?: string | undefined;

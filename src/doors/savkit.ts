@@ -12,14 +12,7 @@ export {
   UsageError,
 } from '../../formats/errors.ts';
 export { type ByteSink, openFileSink, streamSink, writeFileSink } from '../../formats/files/sink.ts';
-export {
-  type ByteSource,
-  bufferSource,
-  openFile,
-  type RamFile,
-  streamSource,
-  withBeside,
-} from '../../formats/files/source.ts';
+export { type ByteSource, bufferSource, openFile, streamSource, withBeside } from '../../formats/files/source.ts';
 export { type PageBatch, PageKind } from '../../formats/pgm/page-batch.ts';
 export type { PageSink } from '../../formats/pgm/page-sink.ts';
 export { type CheckReport, check } from '../saved-state/check/check.ts';

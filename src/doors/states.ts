@@ -8,6 +8,7 @@ export type { UsageCode } from '../../formats/codes/usage-codes.ts';
 export type { OnDamage, Pass } from '../../formats/errors.ts';
 export type { OutputOptions } from '../../formats/files/output-place.ts';
 export type { FileSink, ReadableSink, SeekableSink } from '../../formats/files/sink.ts';
+export type { RamFile } from '../../formats/files/source.ts';
 export type { CheckOptions, LoadForecast } from '../saved-state/check/check.ts';
 export { parseRelease, type ReleaseNumbers } from '../saved-state/check/unit-versions.ts';
 export type { DiffOptions, PageDifference, RangeDifference } from '../saved-state/compare/diff.ts';
