@@ -3,10 +3,10 @@ import type { StateDescription } from '../../src/saved-state/describe/describe.t
 import type { CpuDescription } from '../../src/saved-state/describe/describe-cpus.ts';
 import type { PageHistogram } from '../../src/saved-state/describe/describe-memory.ts';
 import { sizeText } from '../terminal/size-text.ts';
-import { heading } from '../terminal/styles.ts';
 import { type Cell, table } from '../terminal/table.ts';
 import { indent, joined, line, lines, NO_TEXT, type TerminalText } from '../terminal/terminal-text.ts';
 import { factLines } from './fact-lines.ts';
+import { CONTROL_REGISTERS, SHOWN_REGISTERS, section } from './state-section.ts';
 
 /** A state description for people. */
 export function renderState(state: StateDescription): TerminalText {
@@ -22,10 +22,6 @@ export function renderState(state: StateDescription): TerminalText {
     sections.filter(({ isEmpty }) => !isEmpty),
     '\n\n',
   );
-}
-
-function section(title: string, body: TerminalText): TerminalText {
-  return lines([heading(title), body]);
 }
 
 function renderContainer({ container, build, clock }: StateDescription): TerminalText {
@@ -140,21 +136,18 @@ function renderMemory({ memory }: StateDescription): TerminalText {
   return lines(parts);
 }
 
-const SHOWN_FIRST = ['rip', 'rsp', 'rflags'];
-const CONTROL = ['cr0', 'cr2', 'cr3', 'cr4', 'efer'];
-
 function renderCpus({ cpus, features, registersMissing }: StateDescription): TerminalText {
   if (cpus.length === 0) return registersMissing === undefined ? NO_TEXT : section('CPUs', indent(registersMissing));
-  const names = SHOWN_FIRST.filter((name) => cpus.some(({ registers }) => name in registers));
+  const names = SHOWN_REGISTERS.filter((name) => cpus.some(({ registers }) => name in registers));
   const rows = cpus.map((cpu) => [
     cpu.cpu,
     modeText(cpu),
     cpu.a20 === undefined ? '' : cpu.a20 ? 'on' : 'off',
     ...names.map((name) => cpu.registers[name]),
   ]);
-  const control = cpus.map((cpu) => [cpu.cpu, ...CONTROL.map((name) => cpu.registers[name])]);
+  const control = cpus.map((cpu) => [cpu.cpu, ...CONTROL_REGISTERS.map((name) => cpu.registers[name])]);
   const parts = [section('CPUs', table(['cpu', 'paging mode', 'A20', ...names], rows))];
-  parts.push(registersMissing === undefined ? table(['cpu', ...CONTROL], control) : indent(registersMissing));
+  parts.push(registersMissing === undefined ? table(['cpu', ...CONTROL_REGISTERS], control) : indent(registersMissing));
   for (const { cpu, paePds } of cpus)
     if (paePds) parts.push(indent(`cpu ${cpu} PAE page directories: ${paePds.join(' ')}`));
   if (features) {

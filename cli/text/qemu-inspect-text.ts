@@ -4,6 +4,7 @@ import { heading } from '../terminal/styles.ts';
 import { table } from '../terminal/table.ts';
 import { indent, joined, line, lines, type TerminalText } from '../terminal/terminal-text.ts';
 import { factLines } from './fact-lines.ts';
+import { CONTROL_REGISTERS, SHOWN_REGISTERS, section } from './state-section.ts';
 
 /** The description of a state of QEMU for people. */
 export function renderQemuState(state: QemuStateDescription): TerminalText {
@@ -11,10 +12,6 @@ export function renderQemuState(state: QemuStateDescription): TerminalText {
   if (state.container.qcow2) parts.splice(1, 0, renderSnapshots(state.container.qcow2.snapshots));
   if (state.section) parts.push(renderSection(state.section));
   return joined(parts, '\n\n');
-}
-
-function section(title: string, body: TerminalText): TerminalText {
-  return lines([heading(title), body]);
 }
 
 function renderContainer({ container, machine, capabilities, commands, runState }: QemuStateDescription): TerminalText {
@@ -96,21 +93,21 @@ function renderMemory({ memory }: QemuStateDescription): TerminalText {
   );
 }
 
-const SHOWN = ['rip', 'rsp', 'rflags'];
-const CONTROL = ['cr0', 'cr2', 'cr3', 'cr4', 'efer'];
-
 function renderCpus({ cpus }: QemuStateDescription): TerminalText {
   if (cpus.length === 0) return section('CPUs', indent('no registers of x86 CPUs could be read'));
   const rows = cpus.map(({ cpu, mode, a20, registers }) => [
     cpu,
     mode,
     a20 ? 'on' : 'off',
-    ...SHOWN.map((name) => registers[name]),
+    ...SHOWN_REGISTERS.map((name) => registers[name]),
   ]);
-  const control = cpus.map(({ cpu, registers }) => [cpu, ...CONTROL.map((name) => registers[name])]);
+  const control = cpus.map(({ cpu, registers }) => [cpu, ...CONTROL_REGISTERS.map((name) => registers[name])]);
   return section(
     'CPUs',
-    lines([table(['cpu', 'paging mode', 'A20', ...SHOWN], rows), table(['cpu', ...CONTROL], control)]),
+    lines([
+      table(['cpu', 'paging mode', 'A20', ...SHOWN_REGISTERS], rows),
+      table(['cpu', ...CONTROL_REGISTERS], control),
+    ]),
   );
 }
 

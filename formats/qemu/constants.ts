@@ -61,3 +61,9 @@ export const MAX_NAME = 255;
  * devices.
  */
 export const MAX_TAIL = 64 * 1024 * 1024;
+/** Bytes that devices and description of most states take. */
+export const USUAL_TAIL = 4 * 1024 * 1024;
+
+/** Bytes of a section's head before its name (type, id, length of the name) and after it (instance, version). */
+export const BEFORE_NAME = 1 + 4 + 1;
+export const AFTER_NAME = 4 + 4;

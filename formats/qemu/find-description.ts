@@ -1,6 +1,6 @@
 import type { ByteSource } from '../files/source.ts';
 import { MIB } from '../sizes.ts';
-import { PartType } from './constants.ts';
+import { PartType, USUAL_TAIL } from './constants.ts';
 
 const OPEN_BRACE = 0x7b;
 const HEAD_SIZE = 5;
@@ -81,8 +81,6 @@ function endsOf(bytes: Buffer, words: string): number[] {
   return ends;
 }
 
-/** Devices and description of most states take less. */
-const TAIL = 4 * MIB;
 /** The size of pages is given within so many bytes from the start of the description. */
 const BEGINNING = 64 * 1024;
 
@@ -90,7 +88,7 @@ const BEGINNING = 64 * 1024;
 export async function findPageSize(source: ByteSource): Promise<number | undefined> {
   const { size, seekable } = source;
   if (!seekable || size === undefined) return undefined;
-  const tail = Buffer.alloc(Math.min(TAIL, size));
+  const tail = Buffer.alloc(Math.min(USUAL_TAIL, size));
   const bytes = tail.subarray(0, await source.read(tail, size - tail.length));
   const { at = 0, end = 0 } = findDescription(bytes) ?? {};
   const [, told] = /"page_size":\s*(\d{1,9})/.exec(bytes.toString('latin1', at, Math.min(end, at + BEGINNING))) ?? [];

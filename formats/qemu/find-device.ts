@@ -1,9 +1,6 @@
-import { PartType } from './constants.ts';
+import { AFTER_NAME, BEFORE_NAME, PartType } from './constants.ts';
 import { type DescribedDevice, sizeOf } from './description.ts';
 
-/** Bytes before the name (type, id, length of the name) and after it (instance, version). */
-const BEFORE_NAME = 6;
-const AFTER_NAME = 8;
 const FOOTER = 5;
 
 /**

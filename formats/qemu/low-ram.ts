@@ -1,6 +1,6 @@
 import type { ByteSource } from '../files/source.ts';
 import { KIB, MIB } from '../sizes.ts';
-import { PartType } from './constants.ts';
+import { AFTER_NAME, BEFORE_NAME, PartType, USUAL_TAIL } from './constants.ts';
 
 /** The clock of PCs, whose first field is its CMOS memory. */
 const CLOCK = 'mc146818rtc';
@@ -10,11 +10,6 @@ const BELOW = 0x34;
 const ABOVE = 0x5b;
 const UNIT = 64 * KIB;
 const MOST_UNITS = 0xffff;
-/** Devices and description of most states take less. */
-const TAIL = 4 * MIB;
-/** Type and id before the length of the name; instance and version after the name. */
-const BEFORE_NAME = 6;
-const AFTER_NAME = 8;
 
 /**
  * Bytes of RAM below 4 GiB, as QEMU tells the firmware in the CMOS memory of the clock; they depend on
@@ -43,7 +38,7 @@ export function lowRamOf(devices: readonly { name: string; body: Uint8Array }[],
 export async function findLowRam(source: ByteSource, ramSize: number): Promise<number | undefined> {
   const { size, seekable } = source;
   if (!seekable || size === undefined) return undefined;
-  const tail = Buffer.alloc(Math.min(TAIL, size));
+  const tail = Buffer.alloc(Math.min(USUAL_TAIL, size));
   const bytes = tail.subarray(0, await source.read(tail, size - tail.length));
   for (let at = bytes.lastIndexOf(CLOCK); at >= BEFORE_NAME; at = bytes.lastIndexOf(CLOCK, at - 1)) {
     const isHead = bytes[at - BEFORE_NAME] === PartType.FULL && bytes[at - 1] === CLOCK.length;

@@ -1,6 +1,6 @@
 import { hex, UnsupportedError } from '../errors.ts';
 import { type QemuCommand, type QemuConfiguration, readCommand } from './configuration.ts';
-import { MAX_TAIL, OTHER_PARTED, PartType, RAM_SECTION, RAM_VERSION } from './constants.ts';
+import { BEFORE_NAME, MAX_TAIL, OTHER_PARTED, PartType, RAM_SECTION, RAM_VERSION } from './constants.ts';
 import { isPc } from './guest-layout.ts';
 import { copyPartedBody, isEarly, isReadableParted, PARTED_VERSION } from './parted-bodies.ts';
 import { QemuFormatError, unknownSection } from './qemu-error.ts';
@@ -34,8 +34,6 @@ export interface PartedSection extends QemuSection {
   body: Uint8Array;
 }
 
-/** Type, id, length of the name. */
-const BEFORE_NAME = 1 + 4 + 1;
 /** Bytes of memory that a part takes besides its body. */
 const PART_SIZE = 128;
 
@@ -202,11 +200,16 @@ export class PartedSections {
 
 type SectionHead = Pick<QemuSection, 'type' | 'id' | 'name' | 'instance' | 'version' | 'offset'>;
 
+/** QEMU's message for a section newer than `known`, the newest version that it reads. */
+export function unsupportedVersion(name: string, version: number, known: number): string {
+  return `savevm: unsupported version ${version} for '${name}' v${known}`;
+}
+
 function expectVersion({ name, instance, version, offset }: SectionHead, known: number): void {
   if (version === known) return;
   const what = `Cannot read section ${JSON.stringify(name)} ${instance} at ${hex(offset)}`;
   const error = new UnsupportedError('ram-version', `${what}: version ${version}, expected ${known}`, { offset });
-  throw version > known ? error.saying(`savevm: unsupported version ${version} for '${name}' v${known}`) : error;
+  throw version > known ? error.saying(unsupportedVersion(name, version, known)) : error;
 }
 
 /** The error for a section whose body does not end where it should. */

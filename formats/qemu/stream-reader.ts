@@ -2,9 +2,9 @@ import { hex, UnsupportedError } from '../errors.ts';
 import type { ByteSource } from '../files/source.ts';
 import { Window } from '../files/window.ts';
 import { PageBatch } from '../pgm/page-batch.ts';
-import { MIB, PAGE_SIZE } from '../sizes.ts';
+import { PAGE_SIZE } from '../sizes.ts';
 import { type QemuCommand, type QemuConfiguration, readConfiguration, readStreamHeader } from './configuration.ts';
-import { IGNORE_SHARED, MAPPED_RAM, MAX_TAIL, PartType } from './constants.ts';
+import { IGNORE_SHARED, MAPPED_RAM, MAX_TAIL, PartType, USUAL_TAIL } from './constants.ts';
 import { splitDevices } from './device-sections.ts';
 import { findDescription, findPageSize } from './find-description.ts';
 import { isPc } from './guest-layout.ts';
@@ -16,9 +16,6 @@ import { type RamBlock, RamBlocks, readBlock } from './ram-blocks.ts';
 import { type OddRecord, RamRecords, type RamStop } from './ram-records.ts';
 import { type PartedSection, PartedSections, type QemuSection } from './sections.ts';
 import { StreamBytes } from './stream-bytes.ts';
-
-/** Bytes that hold the devices and description of most states; more are read on demand. */
-const FIRST_TAIL = 4 * MIB;
 
 /**
  * Whether the first bytes after RAM hold the end of the stream. @throws UnsupportedError for more bytes than are
@@ -178,7 +175,7 @@ export class QemuStreamReader {
     const { offset } = this.#window;
     const pieces: Uint8Array[] = [];
     let size = 0;
-    for (let enough = FIRST_TAIL; ; ) {
+    for (let enough = USUAL_TAIL; ; ) {
       const { bytes, position, end } = this.#window;
       pieces.push(bytes.slice(position, end));
       size += end - position;

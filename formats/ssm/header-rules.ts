@@ -1,5 +1,5 @@
 import type { Widths } from '../binary/cursor.ts';
-import { FormatError, type OnDamage } from '../errors.ts';
+import { FormatError, hex, type OnDamage } from '../errors.ts';
 import type { Release } from './container.ts';
 
 // Rules that the headers of V1.2 and V2.0 share. Source: SSM.cpp, ssmR3ValidateHeaderInfo.
@@ -60,4 +60,14 @@ export function unitName(bytes: Uint8Array): string {
 export function startsWith(bytes: Uint8Array, at: number, text: string): boolean {
   for (let i = 0; i < text.length; i++) if (bytes[at + i] !== text.charCodeAt(i)) return false;
   return true;
+}
+
+/** The error for a unit header of either version; `field` is the wrong part of it. */
+export function badUnit(offset: number, field: string, what: string): FormatError {
+  return new FormatError(
+    'bad-unit',
+    `Cannot trust unit header at ${hex(offset)}: ${what}`,
+    { offset, field },
+    'VERR_SSM_INTEGRITY_UNIT',
+  );
 }

@@ -2,7 +2,7 @@ import { Cursor, WIDE } from '../binary/cursor.ts';
 import { FormatError, hex, type OnDamage } from '../errors.ts';
 import type { Window } from '../files/window.ts';
 import type { Container, ContainerHeader, OpenOptions, UnitHeader } from './container.ts';
-import { checkVersionFields, startsWith, unitName, widthsOf } from './header-rules.ts';
+import { badUnit, checkVersionFields, startsWith, unitName, widthsOf } from './header-rules.ts';
 import { END_MAGIC, fileHeaderV1, UNIT_MAGIC, unitHeaderV1, versionV12 } from './layouts.ts';
 import { findUnitHeader, isUnitHeaderV1, MAX_HEADER_SIZE } from './resync.ts';
 import { PayloadStream } from './rtzip.ts';
@@ -253,13 +253,4 @@ function readVersion(cursor: Cursor, format: '1.1' | '1.2', onDamage: OnDamage):
     widths: widthsOf(version),
     widthsStored: true,
   };
-}
-
-function badUnit(offset: number, field: string, what: string): FormatError {
-  return new FormatError(
-    'bad-unit',
-    `Cannot trust unit header at ${hex(offset)}: ${what}`,
-    { offset, field },
-    'VERR_SSM_INTEGRITY_UNIT',
-  );
 }

@@ -2,7 +2,7 @@ import { Cursor } from '../binary/cursor.ts';
 import { FormatError, hex, type OnDamage } from '../errors.ts';
 import { truncated, type Window } from '../files/window.ts';
 import type { Container, ContainerHeader, OpenOptions, UnitHeader } from './container.ts';
-import { startsWith, unitName } from './header-rules.ts';
+import { badUnit, startsWith, unitName } from './header-rules.ts';
 import { type DirectoryEntry, END_MAGIC, PASS_FINAL, termRecord, UNIT_MAGIC, unitHeaderV2 } from './layouts.ts';
 import { RecordScanner, type Stop } from './record-scanner.ts';
 import { SegmentTable } from './segments.ts';
@@ -10,7 +10,7 @@ import { StreamCrc } from './stream-crc.ts';
 import { V2FileEnd } from './v2-file-end.ts';
 import { checkRelease, FILE_HEADER_SIZE, readFileHeader } from './v2-head.ts';
 import { V2Recovery } from './v2-recovery.ts';
-import { badUnit, judgeTerm, judgeUnitHeader, TERM_SIZE } from './v2-rules.ts';
+import { judgeTerm, judgeUnitHeader, TERM_SIZE } from './v2-rules.ts';
 
 const UNIT_HEADER_SIZE = unitHeaderV2.size();
 /** `SSM_MAX_NAME_SIZE`: longest name with its NUL. */

@@ -1,4 +1,5 @@
 import { FormatError, hex } from '../errors.ts';
+import { badUnit } from './header-rules.ts';
 import { PASS_FINAL, termRecord, unitHeaderV2 } from './layouts.ts';
 import { RecordType } from './record-scanner.ts';
 import { crcWithout } from './v2-tail.ts';
@@ -60,13 +61,4 @@ export function judgeTerm(
   if ((fields.flags & 1) === 0 && fields.streamCrc !== 0)
     return bad('streamCrc', 'it has a CRC that it says is not valid');
   return undefined;
-}
-
-export function badUnit(offset: number, field: string, what: string): FormatError {
-  return new FormatError(
-    'bad-unit',
-    `Cannot trust unit header at ${hex(offset)}: ${what}`,
-    { offset, field },
-    'VERR_SSM_INTEGRITY_UNIT',
-  );
 }

@@ -3,7 +3,7 @@ import type { HandlerKind, ListedHandler } from '../pgm/access/handler-list.ts';
 import type { Profile } from '../pgm/statistics/statistic.ts';
 import { averageOf } from '../pgm/statistics/timing.ts';
 import { type Answer, linesOf } from './answer.ts';
-import { digits8, digits16 } from './numbers.ts';
+import { digits8, digits16, NO_HOST_ADDRESS } from './numbers.ts';
 import type { ConsoleSession } from './session.ts';
 
 const KIND_NAMES: Readonly<Record<HandlerKind, string>> = { mmio: 'MMIO   ', write: 'Write  ', all: 'All    ' };
@@ -13,8 +13,6 @@ const VIRTUAL_KIND_NAMES: Readonly<Record<VirtualHandlerKind, string>> = {
   hypervisor: 'WriteHyp ',
 };
 const VIRTUAL_HEAD = 'From     - To (excl) HandlerHC HandlerGC Type     Description';
-/** In place of host addresses, which savkit's handlers do not have. */
-const NO_HOST_ADDRESS = digits16(0);
 
 /**
  * `info handlers [all|phys|virt|hyper] [nost]`: access handlers (console.md 1.4). Virtual handlers exist in machines

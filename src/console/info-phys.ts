@@ -1,11 +1,8 @@
 import { PageType } from '../pgm/pages/page-states.ts';
 import type { RamRange } from '../pgm/pages/ram-range.ts';
 import { type Answer, linesOf } from './answer.ts';
-import { digits16 } from './numbers.ts';
+import { digits16, NO_HOST_ADDRESS } from './numbers.ts';
 import type { ConsoleSession } from './session.ts';
-
-/** Nothing of a saved state lies at an address of this host. */
-const NO_HOST_ADDRESS = digits16(0);
 
 /** `info phys [verbose]`: the ranges of guest-physical memory; with `verbose` also the types of their pages. */
 export function infoPhys({ machine }: ConsoleSession, words: readonly string[]): Answer {

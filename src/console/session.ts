@@ -1,4 +1,5 @@
 import { UsageError } from '../../formats/errors.ts';
+import { noSuchCpu } from '../machine/cpu-errors.ts';
 import type { Machine } from '../machine/machine.ts';
 import { addressSpaceOf } from '../machine/machine-space.ts';
 import type { AddressSpace } from '../paging/address-space.ts';
@@ -32,8 +33,7 @@ export class ConsoleSession {
 
   /** @throws UsageError `no-such-cpu` */
   selectCpu(cpu: number): void {
-    if (cpu >= this.cpuCount)
-      throw new UsageError('no-such-cpu', `Cannot find CPU ${cpu}: the machine has ${this.cpuCount}`);
+    if (cpu >= this.cpuCount) throw noSuchCpu(cpu, this.cpuCount);
     this.cpu = cpu;
   }
 

@@ -13,7 +13,7 @@ import type { PgmSummary, SavedState } from '../saved-state/reading/state.ts';
  * Page descriptors of this much RAM take 2.6 GB of address space, but memory only for pages in use; VirtualBox has page
  * IDs for no more (GMM_PAGEID_LAST).
  */
-const MAX_RAM = 1024 * GIB;
+export const MAX_RAM = 1024 * GIB;
 /** Video memory is at most 256 MiB a card, ROMs some MiB. A state that claims more is an attack. */
 const MAX_DEVICE_MEMORY = 4 * GIB;
 const MAX_ROM = 256 * MIB;

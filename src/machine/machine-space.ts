@@ -1,6 +1,6 @@
-import { UsageError } from '../../formats/errors.ts';
 import type { AddressSpace } from '../paging/address-space.ts';
 import { registersNote } from '../saved-state/reading/registers-note.ts';
+import { cannotTranslate, noSuchCpu } from './cpu-errors.ts';
 import type { Machine } from './machine.ts';
 
 /**
@@ -10,8 +10,8 @@ import type { Machine } from './machine.ts';
  */
 export function addressSpaceOf(machine: Machine, cpu = 0, cr3?: bigint): AddressSpace {
   const { cpum } = machine.state;
-  if (!cpum) throw new UsageError('no-registers', `Cannot translate addresses: ${registersNote(machine.state)}`);
+  if (!cpum) throw cannotTranslate(registersNote(machine.state));
   const space = machine.cpus[cpu]?.space(cr3);
-  if (!space) throw new UsageError('no-such-cpu', `Cannot find CPU ${cpu}: the machine has ${cpum.cpus.length}`);
+  if (!space) throw noSuchCpu(cpu, cpum.cpus.length);
   return space;
 }

@@ -18,6 +18,7 @@ import type { GuestMemory } from '../pgm/guest-memory.ts';
 import { machineStatistics } from '../pgm/machine-statistics.ts';
 import type { StatTree } from '../pgm/statistics/stat-tree.ts';
 import type { SavedState } from '../saved-state/reading/state.ts';
+import { noSuchCpu } from './cpu-errors.ts';
 import { type LifeEvent, type LifePhase, live } from './life.ts';
 import { MachineCpu } from './machine-cpu.ts';
 import { loadMappings, savedMappings } from './saved-mappings.ts';
@@ -134,7 +135,7 @@ export class Machine {
   /** Resets one CPU as at power-on, after it was unplugged. @throws UsageError `no-such-cpu` */
   resetCpu(id: number): void {
     const cpu = this.cpus[id];
-    if (!cpu) throw new UsageError('no-such-cpu', `Cannot find CPU ${id}: the machine has ${this.cpus.length}`);
+    if (!cpu) throw noSuchCpu(id, this.cpus.length);
     this.#live('unplug', { cpu });
   }
 

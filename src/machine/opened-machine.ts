@@ -11,6 +11,7 @@ import type { StateFamily } from '../saved-state/reading/families.ts';
 import type { StateView } from '../saved-state/reading/state-view.ts';
 import { stepOf } from '../saved-state/reading/step.ts';
 import { walkState } from '../saved-state/reading/walk.ts';
+import { cannotTranslate, noSuchCpu } from './cpu-errors.ts';
 import type { AddressRange, Peeked } from './edit.ts';
 import { expectMemoryUnit, type LoadOptions } from './load.ts';
 import { MemoryFile } from './memory-file.ts';
@@ -92,10 +93,9 @@ function peekSeen(memory: SeenMemory, at: GuestPhys, length: number, noMemory: (
 }
 
 function spaceOf(memory: SeenMemory, { cpus }: StateView, cpu = 0, cr3?: bigint): AddressSpace {
-  if (cpus.missing !== undefined) throw new UsageError('no-registers', `Cannot translate addresses: ${cpus.missing}`);
+  if (cpus.missing !== undefined) throw cannotTranslate(cpus.missing);
   const registers = cpus.registers[cpu];
-  if (!registers)
-    throw new UsageError('no-such-cpu', `Cannot find CPU ${cpu}: the machine has ${cpus.registers.length}`);
+  if (!registers) throw noSuchCpu(cpu, cpus.registers.length);
   const own = { ...registers, cr3: cr3 ?? registers.cr3 };
   const pdptes = pointersOf(memory, own);
   return new AddressSpace(memory, own, {

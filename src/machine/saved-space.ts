@@ -1,8 +1,8 @@
-import { UsageError } from '../../formats/errors.ts';
 import type { GuestPhys } from '../../formats/sizes.ts';
 import { AddressSpace, type AddressSpaceMemory, pagingOptionsOf } from '../paging/address-space.ts';
 import { registersNote } from '../saved-state/reading/registers-note.ts';
 import type { SavedState } from '../saved-state/reading/state.ts';
+import { cannotTranslate, noSuchCpu } from './cpu-errors.ts';
 import { savedPointers } from './machine-cpu.ts';
 
 const A20 = 2 ** 20;
@@ -15,9 +15,9 @@ const A20 = 2 ** 20;
  */
 export function savedSpaceOf(memory: AddressSpaceMemory, state: SavedState, cpu = 0, cr3?: bigint): AddressSpace {
   const { cpum, pgm } = state;
-  if (!cpum) throw new UsageError('no-registers', `Cannot translate addresses: ${registersNote(state)}`);
+  if (!cpum) throw cannotTranslate(registersNote(state));
   const registers = cpum.cpus[cpu];
-  if (!registers) throw new UsageError('no-such-cpu', `Cannot find CPU ${cpu}: the machine has ${cpum.cpus.length}`);
+  if (!registers) throw noSuchCpu(cpu, cpum.cpus.length);
   const { a20Enabled = true, paePds = [] } = pgm?.basic?.cpus[cpu] ?? {};
   const pdptes = cr3 === undefined ? savedPointers(paePds) : undefined;
   return new AddressSpace(

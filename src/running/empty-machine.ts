@@ -7,12 +7,13 @@ import { PageKind } from '../../formats/pgm/page-batch.ts';
 import { PgmPassWriter } from '../../formats/pgm/pgm-writer.ts';
 import { DEFAULT_RAM_HOLE } from '../../formats/pgm/ranges.ts';
 import { NEWEST_PGM } from '../../formats/pgm/versions.ts';
-import { GIB, MIB, PAGE_SIZE } from '../../formats/sizes.ts';
+import { MIB, PAGE_SIZE } from '../../formats/sizes.ts';
 import type { ContainerWriter } from '../../formats/ssm/writing/container-writer.ts';
 import { createContainer } from '../../formats/ssm/writing/create-container.ts';
 import { CPUM_UNIT } from '../../formats/units/cpu/cpum.ts';
 import { BUILD_INFO_UNIT } from '../../formats/units/machine/build-info.ts';
 import { MM_UNIT } from '../../formats/units/machine/mm.ts';
+import { MAX_RAM } from '../machine/build-memory.ts';
 import { loadState } from '../machine/load.ts';
 import type { Machine } from '../machine/machine.ts';
 import type { HostBacking } from '../pgm/pages/host-backing.ts';
@@ -21,7 +22,6 @@ import { RESET_CPUM_VERSION, resetCpum } from './reset-cpum.ts';
 
 /** Bytes for a workload, its control block and the first MiB. */
 const MIN_RAM = 2 * MIB;
-const MAX_RAM = 1024 * GIB;
 /** `VMM_MAX_CPU_COUNT` of most builds. */
 const MAX_CPUS = 64;
 

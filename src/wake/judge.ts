@@ -1,9 +1,10 @@
 import type { Floppy } from '../../formats/units/chipset/legacy.ts';
+import { VMWARE } from '../../formats/units/chipset/pci-ids.ts';
 import type { Hpet } from '../../formats/units/chipset/timers.ts';
 import type { Apic } from '../../formats/units/cpu/apic.ts';
 import type { Gim } from '../../formats/units/cpu/gim.ts';
 import type { Trpm } from '../../formats/units/cpu/trpm.ts';
-import type { Vga } from '../../formats/units/display/codecs.ts';
+import { isVbeOn, type Vga } from '../../formats/units/display/codecs.ts';
 import { type E1000, E1000_CHIPS, PCNET_TYPES, type Pcnet } from '../../formats/units/network/codecs.ts';
 import type { Ahci, Ide } from '../../formats/units/storage/ata-codecs.ts';
 import { CARD_KINDS, cardsOf } from './cards.ts';
@@ -266,11 +267,9 @@ function processorRefusals({ context }: CpuState, i: number, isNested: boolean):
 }
 
 const GRAPHICS_SLOT = 0x10;
-const VMWARE = 0x15ad;
 
 /** Whether the screen is in a mode of VMSVGA, which shows only in VGA registers that fit no VGA mode. */
-function usesSvga(units: MachineUnits, { vbe, sequencer }: Vga): boolean {
+function usesSvga(units: MachineUnits, vga: Vga): boolean {
   const adapter = units.collected.state.pciSlots?.find(({ devfn }) => devfn === GRAPHICS_SLOT);
-  const isOff = ((vbe[4] ?? 0) & 1) === 0;
-  return adapter?.vendorId === VMWARE && isOff && (sequencer[4] & 4) !== 0;
+  return adapter?.vendorId === VMWARE && !isVbeOn(vga) && (vga.sequencer[4] & 4) !== 0;
 }

@@ -1,16 +1,15 @@
-import type { Vga } from '../../formats/units/display/codecs.ts';
+import { isVbeOn, type Vga } from '../../formats/units/display/codecs.ts';
 
 /** Bit of register 4 of the sequencer: addresses do not alternate between planes, as they do in text modes. */
 const SEQUENTIAL = 4;
-const VBE_ENABLE = 4;
 const MEMORY_MODE = 4;
 const PLANES = 4;
 /** Character cells that a text mode can reach. */
 const CELLS = 0x10000;
 
 /** Whether video memory holds text. */
-export function isText({ sequencer, vbe }: Vga): boolean {
-  return (sequencer[MEMORY_MODE] & SEQUENTIAL) === 0 && ((vbe[VBE_ENABLE] ?? 0) & 1) === 0;
+export function isText(vga: Vga): boolean {
+  return (vga.sequencer[MEMORY_MODE] & SEQUENTIAL) === 0 && !isVbeOn(vga);
 }
 
 /**

@@ -12,7 +12,7 @@ import {
   type PciDevice,
   readPciDevice,
 } from './pci.ts';
-import { ich9BridgeCodec, ich9BusCodec, piix3BusCodec } from './pci-codec.ts';
+import { ich9BridgeCodec, ich9BusCodec, piix3BusCodec, REGIONS } from './pci-codec.ts';
 
 /** A device on the first PCI bus. */
 export interface PciSlot extends PciDevice {
@@ -21,9 +21,6 @@ export interface PciSlot extends PciDevice {
   /** Size of each region in bytes; absent in versions that do not tell. */
   sizes?: number[];
 }
-
-/** Six base address registers and the ROM. */
-const REGIONS = 7;
 
 /** Size of each bus's own state before its devices, by version. Source: units-compared.md. */
 const HEADS: Record<string, Record<number, number>> = {

@@ -5,8 +5,10 @@ import { FormatError } from '../../errors.ts';
 import { codecOf } from '../codec/codec.ts';
 import { nested, s32, untilMark, x8, x32 } from '../codec/kinds.ts';
 
-/** Six base address registers and the ROM. */
-const REGIONS = 7;
+/** Regions of a device: six base address registers and the ROM. */
+export const REGIONS = 7;
+/** Register of the configuration space with the first of six base addresses. */
+export const BASE_ADDRESSES = 0x10;
 const CONFIG_SIZE = 256;
 
 const region = defineStruct('Region of a PCI device', 'units-compared.md', {
@@ -50,8 +52,9 @@ function checkedSize(size: number): number {
   return size;
 }
 
-const LEGACY_LINES = 4;
-const APIC_LINES = 8;
+/** Lines from the bus to the two interrupt controllers of old PCs, and to the I/O APIC. */
+export const LEGACY_LINES = 4;
+export const APIC_LINES = 8;
 
 const piix3Bus = defineStruct('Unit pci, versions 3–4', 'units-compared.md', {
   address: { kind: x32, doc: 'configuration address that the guest has selected' },

@@ -22,7 +22,10 @@ interface Leaf {
   edx: number;
 }
 
-const FIRST_EXTENDED = 0x80000000;
+/** First of the extended leaves. */
+export const FIRST_EXTENDED = 0x80000000;
+/** Extended leaf with feature bits. */
+export const EXTENDED_FEATURES = FIRST_EXTENDED + 1;
 /** From this cpum version on, leaves are 32-byte entries that name themselves. */
 const FIRST_WITH_ENTRIES = 15;
 const ENTRY_SIZE = 32;

@@ -49,7 +49,7 @@ const displayData = defineStruct('Unit DisplayData, version 1.5', 'units-compare
 });
 
 /** For an absent picture neither width nor height is written, though the size counts them. */
-const SIZE_OF_SIZES = 8;
+export const SIZE_OF_SIZES = 8;
 
 const picture = defineStruct('Picture of the screen, DisplayScreenshot version 1.1', 'units-compared.md', {
   size: { kind: u32, doc: 'bytes' },
@@ -66,6 +66,14 @@ const screenshots = defineStruct('Unit DisplayScreenshot, version 1.1', 'units-c
 });
 
 export type Vga = StructValue<typeof vga>;
+
+/** Register of VBE whose lowest bit switches its mode on. */
+const VBE_ENABLE = 4;
+
+/** Whether the screen is in a mode of VBE instead of VGA. */
+export function isVbeOn({ vbe }: Vga): boolean {
+  return ((vbe[VBE_ENABLE] ?? 0) & 1) !== 0;
+}
 export const vgaCodec = codecOf(vga);
 export const displayDataCodec = codecOf(displayData);
 export const screenshotCodec = codecOf(screenshots);

@@ -1,6 +1,7 @@
 import { Cursor, OutOfBytes } from '../../binary/cursor.ts';
 import { checkPng, type PictureSize } from '../../binary/png.ts';
 import { FormatError, hex } from '../../errors.ts';
+import { SIZE_OF_SIZES } from './codecs.ts';
 
 /** Unit "DisplayScreenshot", instance 1100: pictures of the screen for the user interface. */
 export const SCREENSHOT_UNIT = { name: 'DisplayScreenshot', instance: 1100 } as const;
@@ -11,7 +12,6 @@ export const SCREENSHOT_LIMIT = 64 * 1024 * 1024;
 
 /** Kinds of blocks: a small picture of raw dots, and a whole one as PNG. Width and height, u32 each, precede either. */
 const PNG_BLOCK = 1;
-const SIZE_OF_SIZES = 8;
 /** VirtualBox writes two. */
 const MAX_BLOCKS = 64;
 

@@ -8,6 +8,7 @@ import { POOL_BASE_HIGH } from '../pool/table-store.ts';
 import { A, D, G, NX_HIGH, P, PCD, PS, PWT, RW, US } from '../schemes.ts';
 import { MAPPING, PDE_TRACK_DIRTY, PTE_TRACK_DIRTY } from '../software-bits.ts';
 import { isReserved, tableAddress, type Walker } from '../walker.ts';
+import { HOST_HIGH } from './lookup.ts';
 import type { ShadowLevel, ShadowPlan } from './plan.ts';
 import type { ShadowCpu } from './shadow-cpu.ts';
 import { activeState } from './sync.ts';
@@ -88,7 +89,6 @@ interface GuestEntry {
   isLarge: boolean;
 }
 
-const HOST_HIGH = 0x000fffff;
 const POOL_HIGH = 0x7fffffff;
 
 class ConsistencyCheck {

@@ -14,7 +14,8 @@ export interface ShadowLookup {
   executable: boolean;
 }
 
-const HOST_HIGH = 0x000fffff;
+/** Bits of an address in the upper half of an entry. */
+export const HOST_HIGH = 0x000fffff;
 
 /** Walks the shadow tables from `root`, like a processor. */
 export function lookUp(

@@ -1,5 +1,13 @@
 import { hex } from '../../../formats/errors.ts';
-import { ich9BridgeCodec, ich9BusCodec, piix3BusCodec, placeName } from '../../../formats/units/chipset/pci-codec.ts';
+import {
+  APIC_LINES,
+  BASE_ADDRESSES,
+  ich9BridgeCodec,
+  ich9BusCodec,
+  LEGACY_LINES,
+  piix3BusCodec,
+  placeName,
+} from '../../../formats/units/chipset/pci-codec.ts';
 import { pciName } from '../../../formats/units/chipset/pci-ids.ts';
 import type { UnitCodec } from '../../../formats/units/codec/codec.ts';
 import { BRIDGE } from '../machine-facts/pci-bridges.ts';
@@ -82,7 +90,6 @@ function resize(merge: Merge, unit: string, here: Slot, there: Slot): void {
   }
 }
 
-const BASE_ADDRESSES = 0x10;
 const ROM_ADDRESS = 0x30;
 const ROM_REGION = 6;
 
@@ -92,8 +99,6 @@ function addressOf({ config }: Slot, region: number): number {
 }
 
 const PIN = 0x3d;
-const LEGACY_LINES = 4;
-const APIC_LINES = 8;
 
 /** Lowers the interrupt line of a removed device, as nothing else would lower it. */
 function release({ legacyLevels, apicLevels }: Bus, { devfn, config, pinLevel }: Slot): void {

@@ -1,26 +1,19 @@
 import { hex } from '../../../formats/errors.ts';
+import { EXTENDED_FEATURES } from '../../../formats/units/cpu/cpuid.ts';
 import { type CpumUnit, cpumCodec } from '../../../formats/units/cpu/cpum-codec.ts';
+import { AVX, AVX512, EXTENDED_STATE, LEAST_AREA, SSE, X87, XSAVE } from '../../../formats/units/cpu/extended-state.ts';
 import { componentBits, componentsOf, MUST_HAVE, offeredState } from '../check/compare-cpuid.ts';
 import { type Merge, refused } from './merge.ts';
 
 type Leaf = CpumUnit['leaves'][number];
 type Cpu = CpumUnit['cpus'][number];
 
-const X87 = 1n;
-const SSE = 2n;
-const AVX = 4n;
-const AVX512 = 0xe0n;
-const XSAVE = 1 << 26;
 /** CPUID's copy of CR4.OSXSAVE. */
 const OSXSAVE_BIT = 1 << 27;
 const OSXSAVE = 1n << 18n;
-const EXTENDED_STATE = 0xd;
-const EXTENDED_FEATURES = 0x80000001;
 /** Feature bits that need AVX, by leaf. */
 const AVX_BITS = { leaf1Ecx: (1 << 12) | (1 << 28) | (1 << 29), leaf7Ebx: 1 << 5 };
 const AVX512_LEAF7_EBX = [16, 17, 21, 26, 27, 28, 30, 31].reduce((bits, bit) => bits | (1 << bit), 0);
-/** x87 and SSE with the header of XSAVE. */
-const LEAST_AREA = 576;
 
 /** Reduces features and state of the CPUs to those of the machine's host and CPU profile. */
 export function mergeCpuFeatures(merge: Merge): void {

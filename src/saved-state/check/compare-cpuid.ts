@@ -1,15 +1,11 @@
+import { EXTENDED_FEATURES } from '../../../formats/units/cpu/cpuid.ts';
 import type { CpuidPart } from '../../../formats/units/cpu/cpuid-leaves.ts';
 import type { CpuRegisters } from '../../../formats/units/cpu/cpum.ts';
+import { AVX, AVX512, EXTENDED_STATE, LEAST_AREA, SSE, X87, XSAVE } from '../../../formats/units/cpu/extended-state.ts';
 import type { Comparison } from './comparison.ts';
 
 // Checks of cpum's loader on registers and CPUID leaves (units-compared.md, cpum), in its order. A state that was saved
 // on a host tells the features of that host's CPUs.
-
-const X87 = 1n;
-const SSE = 2n;
-const YMM = 4n;
-/** Mask registers, upper halves of ZMM0–15, ZMM16–31: all or none. */
-const AVX512 = 0xe0n;
 
 /**
  * The first reason for which the loader refuses a CPU's extended state. @param offered components of the machine's
@@ -29,7 +25,7 @@ export function extendedStateFault(
     );
   const isWhole =
     mask === 0n ||
-    ((mask & X87) !== 0n && ((mask & YMM) === 0n || (mask & SSE) !== 0n) && [0n, AVX512].includes(mask & AVX512));
+    ((mask & X87) !== 0n && ((mask & AVX) === 0n || (mask & SSE) !== 0n) && [0n, AVX512].includes(mask & AVX512));
   if (!isWhole)
     return fault('VERR_CPUM_INVALID_XSAVE_COMP_MASK', `extended state ${hexOf(mask)}, of which parts are missing`);
   if ((xcr0 & X87) === 0n || (xcr0 !== X87 && (xcr0 & ~(mask | X87)) !== 0n))
@@ -60,9 +56,6 @@ export function componentsOf({ rawBasic }: CpuidPart): bigint | undefined {
   return raw && componentBits(raw);
 }
 
-const EXTENDED_STATE = 0xd;
-const EXTENDED_FEATURES = 0x80000001;
-const XSAVE = 1 << 26;
 /** First letters of vendor names, in EBX of leaf 0. */
 const AMD = 0x68747541;
 const INTEL = 0x756e6547;
@@ -112,8 +105,6 @@ function areaFault({ guest }: CpuidPart, host: CpuidPart | undefined): string | 
 
 const FIRST_SUB_LEAF = 2;
 const MAX_COMPONENTS = 63;
-/** Bytes of x87 and SSE state, and of the header of the extended state. */
-const LEAST_AREA = 576;
 
 function missingFeature({ guest }: CpuidPart, { rawBasic, rawExtended }: CpuidPart): string | undefined {
   const basic = guest.find(({ leaf }) => leaf === 1);

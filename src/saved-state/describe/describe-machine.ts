@@ -1,3 +1,4 @@
+import { EXTENDED_FEATURES } from '../../../formats/units/cpu/cpuid.ts';
 import type { CpuidPart, CpuidRegisters } from '../../../formats/units/cpu/cpuid-leaves.ts';
 import { flagsOfBits } from '../host/cpu-flags.ts';
 import { machineOf } from '../machine-facts/machine-facts.ts';
@@ -61,7 +62,6 @@ export function describeMachine(state: SavedState): SavedMachine {
 
 const MILLISECOND = 1_000_000n;
 const FEATURES = 1;
-const EXTENDED_FEATURES = 0x80000001;
 const BRAND = [0x80000002, 0x80000003, 0x80000004];
 
 function describeCpuid({ guest }: CpuidPart): SavedMachine['cpu'] {

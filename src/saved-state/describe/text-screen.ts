@@ -2,7 +2,7 @@ import { UnsupportedError } from '../../../formats/errors.ts';
 import type { ByteSource } from '../../../formats/files/source.ts';
 import { isMmio2, type PageBatch } from '../../../formats/pgm/page-batch.ts';
 import { PAGE_SIZE } from '../../../formats/sizes.ts';
-import { vgaCodec } from '../../../formats/units/display/codecs.ts';
+import { isVbeOn, type Vga, vgaCodec } from '../../../formats/units/display/codecs.ts';
 import { codecFor } from '../../../formats/units/table.ts';
 import { type WalkOptions, walkState } from '../reading/walk.ts';
 import { CODE_PAGE_437 } from './code-page-437.ts';
@@ -54,12 +54,9 @@ export function noScreen(why: string): UnsupportedError {
   return new UnsupportedError('no-text-screen', `There is no text screen: ${why}`);
 }
 
-type Vga = ReturnType<(typeof vgaCodec)['decode']>;
-
 /** Register of the graphics controller, and its bit for graphics modes. */
 const MISCELLANEOUS = 6;
 const GRAPHICS_MODE = 1;
-const VBE_ENABLE = 4;
 /** Registers of the CRT controller. */
 const CRTC = {
   columns: 0x01,
@@ -77,8 +74,9 @@ const CURSOR_OFF = 0x20;
 const DOUBLE_SCAN = 0x80;
 
 /** @param memory of the adapter, from its start @throws UnsupportedError `no-text-screen` */
-export function screenOf({ crtc, graphics, vbe }: Vga, memory: Uint8Array): TextScreen {
-  if ((graphics[MISCELLANEOUS] & GRAPHICS_MODE) !== 0 || ((vbe[VBE_ENABLE] ?? 0) & 1) !== 0)
+export function screenOf(vga: Vga, memory: Uint8Array): TextScreen {
+  const { crtc, graphics } = vga;
+  if ((graphics[MISCELLANEOUS] & GRAPHICS_MODE) !== 0 || isVbeOn(vga))
     throw noScreen('it is in a graphics mode (savkit screenshot -o FILE gets the picture)');
   const columns = crtc[CRTC.columns] + 1;
   const end = crtc[CRTC.displayEnd] | ((crtc[CRTC.overflow] & 2) << 7) | ((crtc[CRTC.overflow] & 0x40) << 3);

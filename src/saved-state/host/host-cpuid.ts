@@ -1,12 +1,12 @@
 import { FormatError } from '../../../formats/errors.ts';
+import { FIRST_EXTENDED } from '../../../formats/units/cpu/cpuid.ts';
 import type { CpuidPart, CpuidRegisters } from '../../../formats/units/cpu/cpuid-leaves.ts';
+import { EXTENDED_STATE } from '../../../formats/units/cpu/extended-state.ts';
 import { bitsOfFlags, componentsOfFlags } from './cpu-flags.ts';
 
 /** Leaves of the host that a state keeps, from 0 and from 0x80000000 on. */
 const BASIC_LEAVES = 16;
 const EXTENDED_LEAVES = 32;
-const FIRST_EXTENDED = 0x80000000;
-const EXTENDED_STATE = 0xd;
 
 /**
  * CPUID of a host, out of its `/proc/cpuinfo`, or out of a `VBox.log`, which also tells the CPUID that the machine

@@ -2,6 +2,7 @@ import type { DifferenceCode } from '../../../formats/codes/difference-codes.ts'
 import { hex } from '../../../formats/errors.ts';
 import { fieldsOf } from '../../../formats/qemu/device-fields.ts';
 import type { DeviceSection } from '../../../formats/qemu/device-sections.ts';
+import { unsupportedVersion } from '../../../formats/qemu/sections.ts';
 import { FOUR_GIB } from '../../../formats/sizes.ts';
 import type { QemuState } from '../qemu/qemu-state.ts';
 import type { Finding } from '../reading/findings.ts';
@@ -111,7 +112,7 @@ class Comparison implements QemuComparison {
         else if (version > newest) {
           const limit = `${this.#target.name} reads up to ${newest}`;
           const message = `Section ${JSON.stringify(name)} has version ${version}, ${limit}`;
-          const says = `savevm: unsupported version ${version} for '${name}' v${newest}`;
+          const says = unsupportedVersion(name, version, newest);
           this.#add(offset, 'other-version', message, place, says);
         }
         this.#comparePci(section, own);

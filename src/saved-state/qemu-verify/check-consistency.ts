@@ -1,3 +1,4 @@
+import { unsupportedVersion } from '../../../formats/qemu/sections.ts';
 import { PAGE_SIZE } from '../../../formats/sizes.ts';
 import type { QemuState } from '../qemu/qemu-state.ts';
 import { RUN_STATES, runStateSizes } from '../qemu/run-state.ts';
@@ -68,7 +69,7 @@ function checkVersions({ devices, description }: QemuState, findings: Findings):
     const told = described?.fields.length === 0 ? undefined : described?.version;
     if (told === undefined || told === version) continue;
     const message = `Section ${JSON.stringify(name)} ${instance} has version ${version}, the description says ${told}`;
-    const qemuSays = `savevm: unsupported version ${version} for '${name}' v${told}`;
+    const qemuSays = unsupportedVersion(name, version, told);
     const place = { unit: name, instance, version };
     findings.add({
       severity: 'error',

@@ -1,4 +1,4 @@
-import { crc32 } from '../../../formats/binary/crc32.ts';
+import { crc32, POLYNOMIAL } from '../../../formats/binary/crc32.ts';
 import { Cursor } from '../../../formats/binary/cursor.ts';
 import type { ByteSource } from '../../../formats/files/source.ts';
 import { Window } from '../../../formats/files/window.ts';
@@ -25,7 +25,6 @@ export const BELIEVED_CHANCE = 0.0005;
 export const CERTAIN_CHANCE = 0.00001;
 /** Longest stretch; in longer ones some bit fits by accident in more than one of eight cases. */
 const STRETCH_LIMIT = 64 * MIB;
-const POLYNOMIAL = 0xedb88320;
 /** Offset of the CRC of all bytes before it, in a unit header and in the footer. */
 const STREAM_CRC = 16;
 

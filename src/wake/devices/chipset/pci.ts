@@ -1,4 +1,4 @@
-import { type Piix3Bus, placeName } from '../../../../formats/units/chipset/pci-codec.ts';
+import { BASE_ADDRESSES, type Piix3Bus, placeName } from '../../../../formats/units/chipset/pci-codec.ts';
 import type { SectionImage } from '../../template/section-image.ts';
 
 /** A device on VirtualBox's bus, with its configuration space. */
@@ -17,7 +17,6 @@ const COMMAND = 0x04;
 /** Bit of the command: the device raises no pin. */
 const NO_PIN = 0x400;
 const LATENCY = 0x0d;
-const BASE_ADDRESSES = 0x10;
 const REGION_SIZE = 4;
 const INTERRUPT_LINE = 0x3c;
 const INTERRUPT_PIN = 0x3d;
