@@ -20,7 +20,7 @@ const PHASES: Readonly<Partial<Record<MigrationEvent['event'], MigrationStatus['
 };
 
 /** Updates the status by an event. */
-export function note(status: MigrationStatus, event: MigrationEvent): void {
+export function updateStatus(status: MigrationStatus, event: MigrationEvent): void {
   status.phase = PHASES[event.event] ?? status.phase;
   if (event.event === 'progress') status.progress = event.progress;
 }

@@ -12,7 +12,7 @@ import { hostPagingText } from '../../src/paging/shadow-mode.ts';
 import { listStatistics } from '../text/statistics-text.ts';
 import { carryOut, changeLimits, foretell } from './carry-out.ts';
 import type { KeptMachine, OnEvent } from './kept-machine.ts';
-import { type MigrationStatus, note } from './migration-status.ts';
+import { type MigrationStatus, updateStatus } from './migration-status.ts';
 import type { MachineStatus } from './replies.ts';
 import type { ControlCommand, RequestOf } from './requests.ts';
 import { teleport } from './teleport.ts';
@@ -140,7 +140,7 @@ async function migrateAway(
   const status: MigrationStatus = { to: request.to, phase: 'connects', since: world.time.date(), progress: null };
   const tell = (event: MigrationEvent) => {
     const { event: word, ...data } = event;
-    note(status, event);
+    updateStatus(status, event);
     if (word === 'running' || word === 'arrived') kept.movedTo = request.to;
     onEvent(word, data);
   };

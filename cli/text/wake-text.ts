@@ -59,7 +59,7 @@ export function foreseenText(
 }
 
 /** A machine of QEMU that was brought back to VirtualBox. */
-export function backText(file: string, output: string, { machine, pages, units }: BroughtBack): TerminalText {
+export function broughtBackText(file: string, output: string, { machine, pages, units }: BroughtBack): TerminalText {
   const own = line`${countText(pages, 'page')} of RAM and ${countText(units.length, 'unit')}`;
   return lines([
     line`${file}: ${machine} is a state of VirtualBox now, ${output}`,

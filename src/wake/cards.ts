@@ -2,7 +2,7 @@ import { placeName } from '../../formats/units/chipset/pci-codec.ts';
 import { type E1000, E1000_CHIPS } from '../../formats/units/network/codecs.ts';
 import { pciPlace } from '../saved-state/check/pci-places.ts';
 import { busOf } from './devices/chipset/bus.ts';
-import { type BusDevice, type Regions, sectionName } from './devices/chipset/pci.ts';
+import { type BusDevice, type RegionPairs, sectionName } from './devices/chipset/pci.ts';
 import { e1000 } from './devices/network/e1000.ts';
 import { pcnet } from './devices/network/pcnet.ts';
 import { ahci } from './devices/storage/ahci.ts';
@@ -30,12 +30,12 @@ export interface CardKind {
   section: string;
   isNetwork: boolean;
   /** Base address registers in both, as `[QEMU, VirtualBox]`. */
-  regions: Regions;
+  regions: RegionPairs;
   /** @param section shows the fields of this QEMU */
   table(section: SectionImage): readonly Correspondence[];
 }
 
-const network = (unit: string, regions: Regions, table: CardKind['table']): CardKind => {
+const network = (unit: string, regions: RegionPairs, table: CardKind['table']): CardKind => {
   return { unit, section: unit, isNetwork: true, regions, table };
 };
 

@@ -20,7 +20,7 @@ import { ExitCode } from '../../process/exit-codes.ts';
 import { type Job, type Outcome, runCommand, withCommonOptions } from '../../process/run-command.ts';
 import { tell } from '../../terminal/print.ts';
 import { line, NO_TEXT } from '../../terminal/terminal-text.ts';
-import { backText, refusalsText, wakeText } from '../../text/wake-text.ts';
+import { broughtBackText, refusalsText, wakeText } from '../../text/wake-text.ts';
 
 const builder = (argv: Argv) =>
   withWakeOptions(withCommonOptions(argv))
@@ -92,7 +92,7 @@ async function runBack(source: ByteSource, { file, signal }: Job, options: Optio
   return withSource({ file: like }, (template) =>
     withOutput(output, { force, inPlaceOf: source.name }, async (sink) => {
       const result = await bringBack(source, template, sink, signal);
-      const text = output === '-' || options.quiet ? NO_TEXT : backText(file, output, result);
+      const text = output === '-' || options.quiet ? NO_TEXT : broughtBackText(file, output, result);
       return { keep: true, value: { exitCode: ExitCode.OK, result, text } };
     }),
   );

@@ -7,8 +7,8 @@ import { pdmCodec } from '../../../formats/units/machine/pdm.ts';
 import { vmmDevCodec } from '../../../formats/units/machine/vmm-dev.ts';
 import {
   isCountedAnew,
+  isNewerThanTable,
   isUnknownTo,
-  isUnseen,
   type ReleaseNumbers,
   releaseName,
   releaseOf,
@@ -62,7 +62,7 @@ const REWRITABLE: readonly Rewritable<unknown>[] = [
  * rewritten is taken from the donor, if it is there. @throws UnsupportedError `not-adaptable`
  */
 export function fitRelease(merge: Merge, release: ReleaseNumbers): void {
-  if (isUnseen(release))
+  if (isNewerThanTable(release))
     throw refused(`VirtualBox ${releaseName(release)} is newer than all releases that savkit knows`);
   for (const [label, { header }] of merge.own.units) {
     if (merge.originOf(label) !== 'own') continue;

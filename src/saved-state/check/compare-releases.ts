@@ -12,8 +12,8 @@ import {
   compare,
   isComparedVersion,
   isCountedAnew,
+  isNewerThanTable,
   isUnknownTo,
-  isUnseen,
   type ReleaseNumbers,
   releaseName,
   releaseOf,
@@ -54,7 +54,7 @@ export function compareReleases(
     const finding = findingOf(unit, target, name, unknown);
     if (finding) differences.push({ at, finding });
   }
-  if (isUnseen(target)) notJudged.push(`${name}, which is newer than all releases that savkit knows`);
+  if (isNewerThanTable(target)) notJudged.push(`${name}, which is newer than all releases that savkit knows`);
   if (unknown.size > 0) notJudged.push(`versions that ${name} reads of: ${[...unknown].join(', ')}`);
   return differences;
 }

@@ -138,7 +138,7 @@ export function versionsReadBy(unit: string, release: ReleaseNumbers): VersionsR
 }
 
 /** Whether the series of a release is newer than all in the table. */
-export function isUnseen(release: ReleaseNumbers): boolean {
+export function isNewerThanTable(release: ReleaseNumbers): boolean {
   return UNIT_VERSIONS.every(({ to }) => compare([to[0], to[1], 0], [release[0], release[1], 0]) < 0);
 }
 

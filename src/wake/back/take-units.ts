@@ -12,7 +12,7 @@ import type { Chip } from '../devices/chipset/board.ts';
 import { boardOf } from '../devices/chipset/boards.ts';
 import { hpetThatGoesOn } from '../devices/chipset/hpet.ts';
 import { takeMessagesBack } from '../devices/chipset/msi.ts';
-import { holdsPin, pinOf, type Regions, takeConfigBack } from '../devices/chipset/pci.ts';
+import { holdsPin, pinOf, type RegionPairs, takeConfigBack } from '../devices/chipset/pci.ts';
 import { takeCpuBack } from '../devices/cpu/cpu-back.ts';
 import { localApic, WAITS_FOR_START } from '../devices/cpu/local-apic.ts';
 import { serialPort } from '../devices/ports/serial-port.ts';
@@ -75,7 +75,7 @@ function runStateOf(template: Template, i: number): number {
 }
 
 /** Chips whose configuration the guest sets. */
-const CHIPS: readonly { chip: Chip; regions: Regions }[] = [
+const CHIPS: readonly { chip: Chip; regions: RegionPairs }[] = [
   { chip: 'IDE', regions: [[4, 4]] },
   { chip: 'GRAPHICS', regions: [[0, 0]] },
 ];

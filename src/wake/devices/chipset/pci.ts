@@ -5,7 +5,7 @@ import type { SectionImage } from '../../template/section-image.ts';
 export type BusDevice = Pick<Piix3Bus['devices'][number], 'devfn' | 'config' | 'pinLevel' | 'regions'>;
 
 /** Numbers of the base addresses that both machines have, as `[QEMU, VirtualBox]`. */
-export type Regions = readonly (readonly [number, number])[];
+export type RegionPairs = readonly (readonly [number, number])[];
 
 /** QEMU's section of a device on the first bus. */
 export function sectionName(devfn: number, name: string): string {
@@ -51,7 +51,7 @@ export function configOf(section: SectionImage): DataView {
  * Takes over the guest's settings only: QEMU refuses a configuration space whose other bits are not its own.
  * @param regions base addresses to take, as `[QEMU, VirtualBox]`
  */
-export function wakeConfig(section: SectionImage, device: BusDevice, regions: Regions): void {
+export function wakeConfig(section: SectionImage, device: BusDevice, regions: RegionPairs): void {
   const from = configView(device);
   editConfig(section, (to) => {
     to.setUint16(COMMAND, from.getUint16(COMMAND, true), true);
@@ -94,7 +94,7 @@ export function silence(section: SectionImage): void {
 export function takeConfigBack(
   section: SectionImage,
   device: BusDevice,
-  regions: Regions,
+  regions: RegionPairs,
   sendsMessages = false,
 ): void {
   const from = configOf(section);
@@ -108,7 +108,11 @@ export function takeConfigBack(
 }
 
 /** An address of QEMU's that VirtualBox's device cannot have, whose regions are larger; undefined: there is none. */
-export function unfitAddress(section: SectionImage, { regions: own }: BusDevice, regions: Regions): number | undefined {
+export function unfitAddress(
+  section: SectionImage,
+  { regions: own }: BusDevice,
+  regions: RegionPairs,
+): number | undefined {
   const config = configOf(section);
   return regions
     .map(([theirs, ours]) => {
