@@ -4,8 +4,8 @@ import { MIB, PAGE_SIZE } from '../../formats/sizes.ts';
 import { majorityOf } from './charts.ts';
 
 /** Looks of pages of RAM. */
-export const PAGE_KINDS = ['zero', 'sparse', 'text', 'data', 'dense'] as const;
-export type PageLook = (typeof PAGE_KINDS)[number];
+export const PAGE_LOOKS = ['zero', 'sparse', 'text', 'data', 'dense'] as const;
+export type PageLook = (typeof PAGE_LOOKS)[number];
 
 export const LOOK_WORDS: Readonly<Record<PageLook, string>> = {
   zero: 'zeros',
@@ -51,16 +51,16 @@ export class PageLooks implements ByteSink {
     return this.#count;
   }
 
-  /** Counts of pages, in the order of PAGE_KINDS. */
+  /** Counts of pages, in the order of PAGE_LOOKS. */
   get census(): number[] {
-    const counts = PAGE_KINDS.map(() => 0);
+    const counts = PAGE_LOOKS.map(() => 0);
     for (let i = 0; i < this.#count; i++) counts[this.#looks[i]]++;
     return counts;
   }
 
   /** The commonest look in a stretch of pages; `zero` only if all pages are zeros. */
   lookOf(first: number, end: number): PageLook {
-    return PAGE_KINDS[majorityOf(this.#looks.subarray(first, Math.min(end, this.#count)), PAGE_KINDS.length)];
+    return PAGE_LOOKS[majorityOf(this.#looks.subarray(first, Math.min(end, this.#count)), PAGE_LOOKS.length)];
   }
 
   #add(page: Uint8Array): void {
@@ -69,7 +69,7 @@ export class PageLooks implements ByteSink {
       larger.set(this.#looks);
       this.#looks = larger;
     }
-    this.#looks[this.#count++] = PAGE_KINDS.indexOf(isZero(page) ? 'zero' : this.#look(page));
+    this.#looks[this.#count++] = PAGE_LOOKS.indexOf(isZero(page) ? 'zero' : this.#look(page));
   }
 
   #look(page: Uint8Array): PageLook {

@@ -7,7 +7,7 @@ import { qemuSample } from '../../src/testing/qemu-samples.ts';
 import { STATES_FOLDER } from '../../src/testing/states.ts';
 import { sizeText } from '../terminal/size-text.ts';
 import { runHere } from '../testing/run-here.ts';
-import { PAGE_KINDS, PageLooks } from './page-kinds.ts';
+import { PAGE_LOOKS, PageLooks } from './page-kinds.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'savkit-report-'));
 const state = join(STATES_FOLDER, 'own-long.sav');
@@ -127,6 +127,6 @@ describe('looks of pages', () => {
     const all = Buffer.concat([page, page, page]);
     for (let at = 0; at < all.length; at += 1000) await looks.write(all.subarray(at, at + 1000));
     expect(looks.pages).toBe(3);
-    expect(looks.census).toEqual(PAGE_KINDS.map((each) => (each === kind ? 3 : 0)));
+    expect(looks.census).toEqual(PAGE_LOOKS.map((each) => (each === kind ? 3 : 0)));
   });
 });

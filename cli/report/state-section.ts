@@ -11,7 +11,7 @@ import type { StateView } from '../../src/saved-state/reading/state-view.ts';
 import { sizeText } from '../terminal/size-text.ts';
 import { type Bar, barsOf, type ChartStretch, gridOf, legendOf, MOST_CELLS, mapOf } from './charts.ts';
 import { factsOf, type Html, html, MOST_ROWS, NOTHING, tableOf } from './html.ts';
-import { LOOK_WORDS, PAGE_KINDS, PageLooks } from './page-kinds.ts';
+import { LOOK_WORDS, PAGE_LOOKS, PageLooks } from './page-kinds.ts';
 import { pagingSection } from './paging-section.ts';
 
 const MOST_MARKS = 100;
@@ -189,14 +189,14 @@ function looksPart(looks: PageLooks): Html {
     looks.lookOf(i * perCell, (i + 1) * perCell),
   );
   const bars: Bar[] = looks.census.map((count, i) => ({
-    name: LOOK_WORDS[PAGE_KINDS[i]],
+    name: LOOK_WORDS[PAGE_LOOKS[i]],
     value: count,
     text: `${sizeText(count * PAGE_SIZE)}, ${((count / looks.pages) * 100).toFixed(1)} %`,
-    colour: PAGE_KINDS[i],
+    colour: PAGE_LOOKS[i],
   }));
   const titleOf = (cell: number) => `${hex(cell * perCell * PAGE_SIZE)}: ${LOOK_WORDS[cells[cell]]}`;
   return html`<h3>RAM by content</h3>${gridOf('RAM from its start, row by row', cells, titleOf)}${legendOf(
-    PAGE_KINDS.map((kind) => [kind, LOOK_WORDS[kind]] as const),
+    PAGE_LOOKS.map((kind) => [kind, LOOK_WORDS[kind]] as const),
   )}<p class="note">From address 0, row by row; a cell is ${sizeText(perCell * PAGE_SIZE)}, and shows the commonest content of its pages, zeros apart. Holes in the address space count as zeros.</p><h3>Pages by kind</h3>${barsOf('Pages of RAM by kind', bars)}`;
 }
 

@@ -8,8 +8,8 @@ import type { PageBatch } from './page-batch.ts';
 import { PageRecordHeads } from './page-record-writer.ts';
 import type { PgmVersion } from './versions.ts';
 
-/** Blocks that are encoded anew: none, those stored raw, which may shrink, or all. */
-export type Anew = 'none' | 'raw' | 'all';
+/** Blocks that are compressed again: none, those stored raw, which may shrink, or all. */
+export type Recompression = 'none' | 'raw' | 'all';
 
 /** Longest item that VirtualBox writes; a longer head is written in pieces. */
 const ITEM_LIMIT = 512;
@@ -32,7 +32,7 @@ export class PgmPassWriter {
   }
 
   /**
-   * A record with the content of batch entry `i`; blocks that are not encoded `anew` pass through as they are, where
+   * A record with the content of batch entry `i`; blocks that are not compressed again pass through as they are, where
    * the container can hold them so. Await `out.flush()` when `out.isFull`.
    */
   put(
@@ -42,11 +42,12 @@ export class PgmPassWriter {
     protection: number,
     batch: PageBatch,
     i: number,
-    anew: Anew = 'raw',
+    recompression: Recompression = 'raw',
   ): void {
     this.#putHead(kind, page, id, protection);
     const encoding = batch.encoding[i];
-    const passes = encoding === Encoding.RAW ? anew === 'none' : encoding !== Encoding.NONE && anew !== 'all';
+    const passes =
+      encoding === Encoding.RAW ? recompression === 'none' : encoding !== Encoding.NONE && recompression !== 'all';
     if (passes && this.#out.putBlock(encoding, batch.window.bytes, batch.at[i], batch.length[i], PAGE_SIZE)) return;
     if (encoding === Encoding.RAW) {
       this.#out.put(batch.window.bytes, batch.at[i], PAGE_SIZE);

@@ -3,7 +3,7 @@ import { type GuestPhys, type GuestVirt, PAGE_SIZE, TWO_32 } from '../../formats
 import type { PagingFeatures } from '../../formats/units/cpu/cpuid.ts';
 import type { ControlRegisters } from '../../formats/units/cpu/cpum.ts';
 import { type AddressMode, addressModeOf, CR0_WP, CR4_PSE, EFER_NXE } from './modes.ts';
-import { type AccessKind, faultOf, NO_FAULT, noteAccess } from './page-fault.ts';
+import { type AccessKind, faultOf, NO_FAULT, setAccessedBits } from './page-fault.ts';
 import { type PagingRules, RW, schemeOf, type TableName, US } from './schemes.ts';
 import { type TableMemory, Walker, WalkStatus } from './walker.ts';
 
@@ -134,7 +134,7 @@ export class AddressSpace {
     walker.walk(page);
     const fault = faultOf(walker, access);
     if (fault !== NO_FAULT) return { fault };
-    noteAccess(walker, access, (at, value) => this.memory.writeU32(at, value));
+    setAccessedBits(walker, access, (at, value) => this.memory.writeU32(at, value));
     return { gcPhys: this.physical(walker.gcPhys + offset) };
   }
 

@@ -31,7 +31,7 @@ export function faultOf(walker: Walker, access: AccessKind): number {
  * Sets accessed bits at every level that has them and, for a write, the dirty bit of the leaf, as a processor does
  * after a walk without fault. Writes only entries that change, and of them the low half.
  */
-export function noteAccess(
+export function setAccessedBits(
   walker: Walker,
   access: AccessKind,
   write: (gcPhys: number, value: number, old: number) => void,

@@ -4,7 +4,7 @@ import type { GuestMemory } from '../pgm/guest-memory.ts';
 import { PageType } from '../pgm/pages/page-states.ts';
 
 /** The RAM that a workload may use: one stretch below 4 GiB and one above, as places 0, 1, 2 …, a page each. */
-export interface Area {
+export interface WorkloadArea {
   lowStart: GuestPhys;
   lowPages: number;
   highPages: number;
@@ -13,7 +13,7 @@ export interface Area {
 /** Below this address, PCs keep data of their firmware. */
 const FIRST_USED = MIB;
 
-export function addressInArea({ lowStart, lowPages }: Area, place: number): GuestPhys {
+export function addressInArea({ lowStart, lowPages }: WorkloadArea, place: number): GuestPhys {
   return place < lowPages ? lowStart + place * PAGE_SIZE : FOUR_GIB + (place - lowPages) * PAGE_SIZE;
 }
 
@@ -37,7 +37,7 @@ export function controlAddress(memory: GuestMemory): GuestPhys {
 }
 
 /** All RAM from 1 MiB up to the control block, and from 4 GiB on, but no more than `limit` bytes. */
-export function wholeArea(memory: GuestMemory, limit = Number.POSITIVE_INFINITY): Area {
+export function wholeArea(memory: GuestMemory, limit = Number.POSITIVE_INFINITY): WorkloadArea {
   const end = controlAddress(memory);
   const pages = Math.floor(limit / PAGE_SIZE);
   const lowPages = Math.min(pages, ramPagesFrom(memory, FIRST_USED, (end - FIRST_USED) / PAGE_SIZE));
@@ -49,7 +49,7 @@ export function wholeArea(memory: GuestMemory, limit = Number.POSITIVE_INFINITY)
 }
 
 /** @throws FormatError `bad-workload` where an area, read from guest memory, is not RAM */
-export function checkArea(memory: GuestMemory, { lowStart, lowPages, highPages }: Area): void {
+export function checkArea(memory: GuestMemory, { lowStart, lowPages, highPages }: WorkloadArea): void {
   if (lowStart % PAGE_SIZE !== 0 || lowStart >= FOUR_GIB) throw badArea(lowStart);
   if (ramPagesFrom(memory, lowStart, lowPages) < lowPages) throw badArea(lowStart);
   if (ramPagesFrom(memory, FOUR_GIB, highPages) < highPages) throw badArea(FOUR_GIB);

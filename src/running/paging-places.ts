@@ -3,7 +3,7 @@ import { type GuestPhys, type GuestVirt, MIB, PAGE_SIZE } from '../../formats/si
 import type { ControlRegisters } from '../../formats/units/cpu/cpum.ts';
 import type { MachineCpu } from '../machine/machine-cpu.ts';
 import { NO_FAULT } from '../paging/page-fault.ts';
-import { type Area, addressInArea } from './area.ts';
+import { addressInArea, type WorkloadArea } from './area.ts';
 import type { ControlBlock } from './control-block.ts';
 import { mix } from './pattern.ts';
 import type { Places } from './places.ts';
@@ -49,7 +49,7 @@ const MODES: readonly GuestMode[] = [
 export class PagingPlaces implements Places {
   readonly count: number;
   readonly #cpus: readonly MachineCpu[];
-  readonly #area: Area;
+  readonly #area: WorkloadArea;
   readonly #seed: number;
   readonly #modes: readonly GuestMode[];
   /** −1 before the first step. */

@@ -2,7 +2,7 @@ import { type GuestPhys, PAGE_SIZE } from '../../formats/sizes.ts';
 import { offsetInChunk } from '../gmm/page-id.ts';
 import type { GuestMemory } from '../pgm/guest-memory.ts';
 import { PageState, RomProtection } from '../pgm/pages/page-states.ts';
-import { type Area, addressInArea } from './area.ts';
+import { addressInArea, type WorkloadArea } from './area.ts';
 
 /** The places that a workload works on, by number. */
 export interface Places {
@@ -21,9 +21,9 @@ export interface Places {
 export class RamPlaces implements Places {
   readonly count: number;
   readonly #memory: GuestMemory;
-  readonly #area: Area;
+  readonly #area: WorkloadArea;
 
-  constructor(memory: GuestMemory, area: Area) {
+  constructor(memory: GuestMemory, area: WorkloadArea) {
     this.#memory = memory;
     this.#area = area;
     this.count = area.lowPages + area.highPages;
@@ -63,10 +63,10 @@ type DevicePage = { id: number; where: string } | { gcPhys: GuestPhys; where: st
 export class DevicePlaces implements Places {
   readonly count: number;
   readonly #memory: GuestMemory;
-  readonly #area: Area;
+  readonly #area: WorkloadArea;
   readonly #devices: readonly DevicePage[];
 
-  constructor(memory: GuestMemory, area: Area) {
+  constructor(memory: GuestMemory, area: WorkloadArea) {
     this.#memory = memory;
     this.#area = area;
     this.#devices = devicePages(memory);

@@ -2,7 +2,7 @@ import { swapWords } from '../../formats/binary/byte-order.ts';
 import { FormatError, UsageError } from '../../formats/errors.ts';
 import { MIB, PAGE_SIZE } from '../../formats/sizes.ts';
 import type { GuestMemory } from '../pgm/guest-memory.ts';
-import { type Area, addressInArea, checkArea, wholeArea } from './area.ts';
+import { addressInArea, checkArea, type WorkloadArea, wholeArea } from './area.ts';
 import type { ControlBlock } from './control-block.ts';
 import { MOST_PLACES, TABLE_PAGES } from './paging-places.ts';
 import { PATTERN_HEAD } from './pattern.ts';
@@ -89,7 +89,7 @@ export function newBlock(memory: GuestMemory, options: WorkloadOptions): Control
 }
 
 /** Number of places of a workload in an area. */
-function placesIn(memory: GuestMemory, kind: WorkloadKind, area: Area): number {
+function placesIn(memory: GuestMemory, kind: WorkloadKind, area: WorkloadArea): number {
   if (kind === 'device') return new DevicePlaces(memory, area).count;
   if (kind === 'paging') return Math.min(MOST_PLACES, area.lowPages - TABLE_PAGES);
   return area.lowPages + area.highPages;

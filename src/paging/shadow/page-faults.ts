@@ -1,7 +1,7 @@
 import { type GuestPhys, TWO_32 } from '../../../formats/sizes.ts';
 import { clock } from '../../../formats/world/waiting.ts';
 import { canonical } from '../address-space.ts';
-import { faultOf, NO_FAULT, noteAccess, PageFault } from '../page-fault.ts';
+import { faultOf, NO_FAULT, PageFault, setAccessedBits } from '../page-fault.ts';
 import { NIL_INDEX } from '../pool/pool-pages.ts';
 import { D } from '../schemes.ts';
 import { Reach } from './guest-access.ts';
@@ -93,7 +93,7 @@ export class PageFaults {
     if (fault !== NO_FAULT) return this.#faultOfGuest(linear, fault);
     let isDirtied = false;
     const start = clock();
-    noteAccess(walker, access, (at, value, before) => {
+    setAccessedBits(walker, access, (at, value, before) => {
       view.writeU32(at, value);
       if (((value ^ before) & D) === 0) return;
       // Other shadow tables may still track the same entry as clean.

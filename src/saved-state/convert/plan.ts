@@ -71,11 +71,11 @@ export function planConversion(state: SavedState, options: ConvertOptions): Conv
   const pageTypes = options.pageTypes ?? 'original';
   const hasPasses = state.units.some(({ pass }) => pass !== 'final');
   // Pages, unlike bytes of a payload, are encoded by several threads.
-  const anew = options.recompress === true && version?.pages === 'records' && container === '2.0';
+  const recompresses = options.recompress === true && version?.pages === 'records' && container === '2.0';
   const plan: ConvertPlan = {
     container,
     version,
-    keepsPgm: version === source && !(flatten && hasPasses) && pageTypes === 'original' && !anew,
+    keepsPgm: version === source && !(flatten && hasPasses) && pageTypes === 'original' && !recompresses,
     flatten,
     live,
     compression: options.compression ?? 'lzf',

@@ -4,7 +4,7 @@ import { isZero } from '../../../formats/kernels/zero.ts';
 import type { PgmConfig } from '../../../formats/pgm/head.ts';
 import { hasContent, isMmio2, isRam, type PageBatch, PageKind } from '../../../formats/pgm/page-batch.ts';
 import { isPgm, PgmReader } from '../../../formats/pgm/pgm-reader.ts';
-import { type Anew, PgmPassWriter } from '../../../formats/pgm/pgm-writer.ts';
+import { PgmPassWriter, type Recompression } from '../../../formats/pgm/pgm-writer.ts';
 import { hasRamInLowHole, isInLowHole } from '../../../formats/pgm/ranges.ts';
 import type { PgmVersion } from '../../../formats/pgm/versions.ts';
 import { PAGE_SIZE } from '../../../formats/sizes.ts';
@@ -125,22 +125,26 @@ export class PgmRewriter {
 
   async #putPages(pgm: PgmReader, unit: UnitHeader, pass: number, writer: PgmPassWriter): Promise<void> {
     // In a V2.0 container, raw pages are pages that compression did not make smaller.
-    const anew = this.#work.plan.recompress ? 'all' : this.#work.state.header.format === '2.0' ? 'none' : 'raw';
+    const recompression = this.#work.plan.recompress
+      ? 'all'
+      : this.#work.state.header.format === '2.0'
+        ? 'none'
+        : 'raw';
     await pgm.begin(unit);
     while (await pgm.nextPages()) {
-      await this.#putBatch(pgm.batch, pass, writer, anew);
+      await this.#putBatch(pgm.batch, pass, writer, recompression);
       this.#work.tick(unit.offset);
     }
   }
 
-  async #putBatch(batch: PageBatch, pass: number, writer: PgmPassWriter, anew: Anew): Promise<void> {
+  async #putBatch(batch: PageBatch, pass: number, writer: PgmPassWriter, recompression: Recompression): Promise<void> {
     for (let i = 0; i < batch.count; i++) {
-      this.#putPage(batch, i, pass, writer, anew);
+      this.#putPage(batch, i, pass, writer, recompression);
       if (this.#work.out.isFull) await this.#work.out.flush();
     }
   }
 
-  #putPage(batch: PageBatch, i: number, pass: number, writer: PgmPassWriter, anew: Anew): void {
+  #putPage(batch: PageBatch, i: number, pass: number, writer: PgmPassWriter, recompression: Recompression): void {
     const { version, lastPasses, placeOf } = this.#step;
     if (lastPasses && !lastPasses.isLast(batch, i, pass)) return;
     let kind = batch.kind[i];
@@ -158,7 +162,7 @@ export class PgmRewriter {
       lastPasses && !isRam(kind) && !isMmio2(kind)
         ? protectionOf(this.#work.state.pgm, batch.id[i], batch.page[i])
         : batch.protection[i];
-    if (hasContent(kind)) writer.put(kind, page, id, protection, batch, i, anew);
+    if (hasContent(kind)) writer.put(kind, page, id, protection, batch, i, recompression);
     else writer.putPage(kind, page, id, protection);
   }
 
