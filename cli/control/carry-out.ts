@@ -40,7 +40,7 @@ export interface Departing {
 export interface OwnMachine {
   name: string;
   machine: Machine;
-  /** Executes it, if it runs. */
+  /** Execution of the machine, if it runs. */
   running?: RunningMachine;
 }
 

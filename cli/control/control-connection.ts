@@ -51,7 +51,7 @@ export class ControlConnection {
     this.#underWay?.abort();
   }
 
-  /** Closes it, and says why. */
+  /** Closes the connection, and tells the client why. */
   dismiss(why: string): void {
     this.#send(null, { ok: false, error: errorToWire(new EnvironmentError('busy', why)) });
     this.end();

@@ -4,7 +4,7 @@ import { addressName, isAddressName } from '../../formats/files/web/address-name
 // Addresses of files may hold secrets, such as a signature. At the command line they are replaced by names, and all of
 // savkit knows only names; code that opens a file asks for its address.
 
-/** By name. */
+/** Addresses by name, each with the number of its uses. */
 const addresses = new Map<string, { address: string; uses: number }>();
 
 const FETCHED = /^((?:--?[\w-]+=)*)((?:https?|s3):[/\\]{2}.*)$/is;

@@ -15,8 +15,8 @@ export interface Charge {
   /** Text for people: where the machine is, how to reach and how to end it. */
   ways(): TerminalText;
   /**
-   * Saves it to a file, and leaves it paused; returns a text for people. @throws Error when that fails: the machine
-   * goes on as it was
+   * Saves the machine to a file, and leaves it paused; returns a text for people. @throws Error when the save fails:
+   * the machine goes on as before
    */
   save?(): Promise<TerminalText>;
 }

@@ -8,7 +8,7 @@ export interface TopRow {
   /** Path of its socket, or of its record. */
   at: string;
   name: string;
-  /** Memory. */
+  /** Size of the memory. */
   bytes: number | null;
   state: string;
   /** HOST:PORT; null unless it is arriving. */

@@ -20,7 +20,7 @@ export interface RunOptions {
 /** Other programs, which this process starts; like Node's `spawn` and `execFile`. */
 export interface Programs {
   start(program: string, words: readonly string[], options: SpawnOptions): StartedProgram;
-  /** Runs it to its end. @throws errors as `execFile` gives them */
+  /** Runs a program to its end. @throws errors as `execFile` gives them */
   run(program: string, words: readonly string[], options?: RunOptions): Promise<{ stdout: string }>;
 }
 

@@ -53,7 +53,7 @@ export class RunningMachine {
     this.#end = resolve;
   });
 
-  /** Called when it suspends itself. */
+  /** Called when the machine suspends itself. */
   onRuntimeError: ((error: 'HostMemoryLow') => void) | undefined;
 
   /** Background work of the host, called once a slice for a small piece of it. */
@@ -116,15 +116,15 @@ export class RunningMachine {
     if (this.#state === 'off') this.#end();
   }
 
-  /** Lets it execute. @throws UsageError where it is not suspended */
+  /** Lets the machine execute. @throws UsageError where it is not suspended */
   resume(): void {
     this.dispatch('resume');
   }
-  /** Suspends it at once. @throws UsageError unless it runs */
+  /** Suspends the machine at once. @throws UsageError unless it runs */
   pause(): void {
     this.dispatch('suspend');
   }
-  /** Switches it off. */
+  /** Switches the machine off. */
   stop(): void {
     this.dispatch('power-off');
   }
@@ -159,7 +159,7 @@ export class RunningMachine {
     return this.#held;
   }
 
-  /** Ends it for good: it runs on another host now. */
+  /** Ends the machine in this process for good: it runs on another host now. */
   release(): void {
     this.#halt();
     this.#released = true;

@@ -149,7 +149,7 @@ export class TraceRecorder {
     this.#intervalMs = intervalMs;
   }
 
-  /** Begins. */
+  /** Begins to note pages that the guest touches. */
   start(): void {
     this.#running.guest.onTouch = (place) => {
       if (this.#places.count < MAX_PLACES - 1) this.#seen.add(place);

@@ -81,7 +81,7 @@ function runFind(job: Job, options: Options): Promise<Outcome> {
   );
 }
 
-/** Hexadecimal. */
+/** The bytes of a match, and those before and after it, in hexadecimal. */
 function bytesOf({ at, length, from, bytes }: Hit): { before: string; hex: string; after: string } {
   const digits = (start: number, end: number) => Buffer.from(bytes.subarray(start, end)).toString('hex');
   return {

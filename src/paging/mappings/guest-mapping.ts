@@ -17,13 +17,13 @@ export interface GuestMapping {
   start: number;
   /** A multiple of 4 MiB. */
   size: number;
-  /** For people. */
+  /** Name of the mapping, for people. */
   description: string;
   /** Callback of moves. */
   relocate: Relocate;
   /** Number of conflicts with the guest. */
   conflicts: number;
-  /** Addresses. */
+  /** Addresses of the last conflicts. */
   history: number[];
   /** Page tables of the mapping, for each 4 MiB; none before raw mode begins. @internal */
   tables: readonly MappingTables[];

@@ -8,7 +8,8 @@ import type { ShadowedCpu } from './shadow-state.ts';
 export const Reach = { EMULATE: -1, FAULT: -2 } as const;
 
 /**
- * Reads as the guest of a CPU does: straight from the host's page if shadow tables lead to it, else through handlers.
+ * Reads guest memory as the code on a CPU does: from the host's page if shadow tables map it, else through handlers.
+ * @returns `NO_FAULT`, or the code of the fault at which the read ended
  */
 export function readGuest(cpu: ShadowedCpu, address: GuestVirt, target: Uint8Array, access: number): number {
   return eachPage(cpu, address, target.length, access, (host, from, to) => {
@@ -28,7 +29,7 @@ export function writeGuest(cpu: ShadowedCpu, address: GuestVirt, source: Uint8Ar
   });
 }
 
-/** @returns `NO_FAULT`, or the code of the fault that ended it */
+/** Calls `use` for each page of an access. @returns `NO_FAULT`, or the code of the fault at which the access ended */
 function eachPage(
   cpu: ShadowedCpu,
   address: GuestVirt,

@@ -28,7 +28,7 @@ export class Events<Count extends string, Time extends string> {
     return timing;
   }
 
-  /** Publishes them below a path. */
+  /** Publishes counts and times as statistics below a path. */
   bindTo(statistics: StatTree, prefix: string, counts: readonly Count[], times: readonly Time[]): void {
     for (const name of counts) statistics.bind(`${prefix}${name}`, () => this.countOf(name));
     for (const name of times) statistics.bind(`${prefix}${name}`, this.timeOf(name));

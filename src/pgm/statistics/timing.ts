@@ -14,7 +14,7 @@ export class Timing implements Profile {
   /** Longest period. */
   max = 0;
 
-  /** Adds a period that has just ended. @param start `clock()` at its begin */
+  /** Adds a period that has just ended. @param start `clock()` at its start */
   add(start: number): void {
     const ticks = Math.round((clock() - start) * NANOSECONDS);
     this.min = this.periods === 0 ? ticks : Math.min(this.min, ticks);

@@ -4,7 +4,7 @@ export type VersionRow = readonly [version: number, from: string, to: string];
 // Releases as the page unit-versions.tsv of docs/spec has them: releases between two rows were not examined. `7.2` as
 // an end means all of 7.2.
 
-/** By unit, oldest first. The units pgm, cpum and mm, which savkit reads itself, stand in unit-versions.ts. */
+/** By unit, oldest first. The units pgm, cpum and mm, which savkit reads itself, are in unit-versions.ts. */
 export const DEVICE_UNIT_VERSIONS: Readonly<Record<string, readonly VersionRow[]>> = {
   tm: [[3, '2.1.2', '7.2']],
   em: [

@@ -37,7 +37,7 @@ export function compareStates(source: Fingerprint, written: Fingerprint, losses:
   return { equal: differences.length === 0, ranges: source.memory.size, units: written.units.size, differences };
 }
 
-/** By range of memory, and page. */
+/** Compares memory, range by range and page by page. */
 export function compareMemory(source: Fingerprint['memory'], written: Fingerprint['memory']): ProofDifference[] {
   const differences: ProofDifference[] = [];
   for (const range of new Set([...source.keys(), ...written.keys()])) {

@@ -29,7 +29,7 @@ export interface DiskSnapshotDescription {
 
 /** Description of a state of QEMU. */
 export interface QemuStateDescription {
-  /** Tells it from other families. */
+  /** Family of the state. */
   family: 'qemu';
   /** Container of the stream. */
   container: {
@@ -159,7 +159,7 @@ function describeContainer({ container, size, trailing }: QemuState): QemuStateD
 
 /** A disk image of which no snapshot was chosen. */
 export interface DiskImageDescription {
-  /** Tells it from families of states. */
+  /** In place of the family of a state. */
   family: 'image';
   /** Version of qcow2. */
   version: number;

@@ -15,7 +15,7 @@ const Section = {
   POWER: sectionName(PLACES.ISA_BRIDGE, 'ICH9LPC'),
 } as const;
 
-/** Registers of the ISA bridge: ports of power management, and whether it answers there. */
+/** Registers of the ISA bridge: address of the ports of power management, and their switch. */
 const POWER_PORTS = 0x40;
 const POWER_PORT_BITS = 0xff80;
 const POWER_CONTROL = 0x44;
