@@ -28,7 +28,10 @@ export function judge(ground: Ground, good: Good, trial: Trial, run: Watched): s
   const isKilled = deed === 'kill' && run.exitCode === null;
   const outputs = ground.outputs();
   const names = [...good.outputs.keys()];
-  const isWhole = (name: string) => good.outputs.get(name)?.equals(outputs.get(name) ?? NOTHING) === true;
+  // What a disk does not give is lost to salvage, which says so: its output is another one.
+  const isLess = kind === 'read' && /the disk does not give the bytes/.test(run.said);
+  const isWhole = (name: string) =>
+    (isLess && outputs.has(name)) || good.outputs.get(name)?.equals(outputs.get(name) ?? NOTHING) === true;
   const isAsBefore = (name: string) => {
     const there = outputs.get(name);
     return name === 'file' && older ? there?.equals(older) === true : there === undefined;
