@@ -1,3 +1,4 @@
+import { join } from 'node:path';
 import type { Form } from './forms.ts';
 import type { Ground } from './ground.ts';
 import { type Good, judge, judgeChanged } from './judge.ts';
@@ -107,8 +108,12 @@ export async function tryChanges(place: Place, form: Form): Promise<void> {
   const isThere = form.inPlaceOf !== undefined;
   const words = [...ground.wordsOf(form), ...(isThere ? ['--force'] : [])];
   const good = await runWell(place, form, words, isThere, 'reads');
+  // Results that are read back, and temporary files, are nobody else's.
+  const isInput = (path: string) => path.startsWith(join(ground.folder, 'in')) || path.endsWith('/out/file');
   const later = good.calls.flatMap(({ kind, path }, i) =>
-    kind === 'read' && good.calls.findIndex((call) => call.kind === 'read' && call.path === path) < i ? [i + 1] : [],
+    kind === 'read' && isInput(path) && good.calls.findIndex((call) => call.kind === 'read' && call.path === path) < i
+      ? [i + 1]
+      : [],
   );
   for (const [turn, index] of spread(later.length, place.mostCalls / 6, form).entries())
     for (const deed of place.isThorough ? CHANGES : [CHANGES[turn % 4], CHANGES[(turn + 2) % 4]]) {
