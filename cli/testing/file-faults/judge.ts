@@ -66,9 +66,9 @@ function judgeWords({ exitCode, said }: Watched): string[] {
   return said.trim() === '' ? ['says nothing'] : [];
 }
 
-/** Of savkit, or the socket of a machine that was killed. */
+/** Temporary files and folders, as they are named. */
 function isTemporary(name: string): boolean {
-  return name.endsWith('.part') || name === 'socket';
+  return name.endsWith('.part') || name.startsWith('savkit-guest-');
 }
 
 /** What is not as promised after an input has changed while it was read. */
