@@ -15,17 +15,21 @@ const NANOSECONDS = 1e9;
  */
 export async function hostTscHz(program: string, signal?: AbortSignal): Promise<number> {
   const words = '-machine none -nodefaults -no-user-config -accel tcg -display none'.split(' ');
-  const qemu = await WakingQemu.start({ program, arguments: words, signal });
+  // First: without room for it no QEMU is started, which would have to be ended.
   const scratch = openScratchFile();
   try {
-    await sleep(MEASURED_MS, { signal });
-    await qemu.qmp.execute('stop');
-    const sink = new WrittenFile('the stream of QEMU', scratch.descriptor);
-    await qemu.save(sink);
-    const clocks = (await Template.read(await sink.readBack())).section('timer');
-    return (Number(clocks.number('cpu_ticks_offset')) / Number(clocks.number('cpu_clock_offset'))) * NANOSECONDS;
+    const qemu = await WakingQemu.start({ program, arguments: words, signal });
+    try {
+      await sleep(MEASURED_MS, { signal });
+      await qemu.qmp.execute('stop');
+      const sink = new WrittenFile('the stream of QEMU', scratch.descriptor);
+      await qemu.save(sink);
+      const clocks = (await Template.read(await sink.readBack())).section('timer');
+      return (Number(clocks.number('cpu_ticks_offset')) / Number(clocks.number('cpu_clock_offset'))) * NANOSECONDS;
+    } finally {
+      await qemu.quit();
+    }
   } finally {
     scratch.close();
-    await qemu.quit();
   }
 }

@@ -165,20 +165,17 @@ async function startLoaded(
   { program, signal, onProgress, onWords, isShown = false }: WakeRun & { isShown?: boolean },
 ): Promise<WakingQemu> {
   const all = [...args, '-S', '-incoming', 'defer'];
-  const qemu = await WakingQemu.start({
-    program,
-    arguments: all,
-    isShown,
-    onWords: isShown ? onWords : undefined,
-    signal,
-  });
   const written = await sink.readBack();
   try {
-    await qemu.load(written, (offset) => onProgress?.('loading', offset, written.size));
-    return qemu;
-  } catch (error) {
-    await qemu.quit();
-    throw error;
+    const words = isShown ? onWords : undefined;
+    const qemu = await WakingQemu.start({ program, arguments: all, isShown, onWords: words, signal });
+    try {
+      await qemu.load(written, (offset) => onProgress?.('loading', offset, written.size));
+      return qemu;
+    } catch (error) {
+      await qemu.quit();
+      throw error;
+    }
   } finally {
     await written.close();
   }
