@@ -8,6 +8,7 @@ import { MemoryBudget } from '../../migrations/arrival/memory-budget.ts';
 import { Receivers } from '../../migrations/arrival/receivers.ts';
 import { ensureFolder } from '../../migrations/hand-over/record-folder.ts';
 import { parseListenEndpoint } from '../../migrations/trust/endpoint.ts';
+import { MEMORY_SHARE } from '../../migrations/virtual-machine/machine-host.ts';
 import { MigrationError } from '../../migrations/wire/migration-error.ts';
 import { stop } from '../io/stop.ts';
 import { type MetricsOptions, serveMetrics } from '../metrics/metrics-server.ts';
@@ -28,8 +29,6 @@ export interface ReceiveManyOptions extends ReceiveMachineOptions, MetricsOption
   qemuArgs?: string;
 }
 
-/** Share of the free memory that machines may take together. */
-const MEMORY_SHARE = 0.8;
 export const DEFAULT_INCOMING = 2;
 const MOST_INCOMING = 16;
 const LOOK_MS = 250;

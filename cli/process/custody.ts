@@ -34,7 +34,7 @@ type EndSignal = (typeof SIGNALS)[number];
  * a closed output ends the process.
  */
 class Custody {
-  /** If several cannot be saved, the last one counts: the earlier ones only waited for its machine. */
+  /** In the order in which they began. Where several hold a machine, people are told of the last one. */
   readonly #charges: Charge[] = [];
   #outputMatters = true;
   #askedAt = Number.NEGATIVE_INFINITY;

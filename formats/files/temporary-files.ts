@@ -72,7 +72,8 @@ function beginningOf(purpose: string): string {
   return `.${[...purpose].slice(0, MOST_OF_PURPOSE).join('')}.`;
 }
 
-function namesIn(folder: string): string[] {
+/** Names in a folder; none if it cannot be read. */
+export function namesIn(folder: string): string[] {
   try {
     return world.disk.readdirSync(folder);
   } catch {

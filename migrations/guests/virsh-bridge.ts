@@ -2,18 +2,16 @@ import type { Socket } from 'node:net';
 import { join } from 'node:path';
 import { linesOf } from '../../formats/binary/lines.ts';
 import { EnvironmentError, InterruptedError, UnsupportedError } from '../../formats/errors.ts';
-import { MIB } from '../../formats/sizes.ts';
 import type { StartedProgram } from '../../formats/world/programs.ts';
 import type { Listener } from '../../formats/world/sockets.ts';
 import { clock, sleep } from '../../formats/world/waiting.ts';
 import { world } from '../../formats/world/world.ts';
-import type { QmpWait } from '../qmp/qmp-client.ts';
+import { LINE_LIMIT, type QmpWait } from '../qmp/qmp-client.ts';
 import { privateFolder, removeFolder } from './memory/private-folder.ts';
 
 // libvirt keeps the QMP socket of its guests for itself, and passes commands on: `virsh qemu-monitor-command`. One
 // virsh process serves all commands, as starting one takes longer than a guest may stand still.
 
-const LINE_LIMIT = 16 * MIB;
 /** Characters of virsh's messages that an error shows at most. */
 const SAID = 500;
 

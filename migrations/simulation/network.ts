@@ -1,6 +1,7 @@
 import type { Socket } from 'node:net';
 import type { Random } from '../../formats/testing/random.ts';
 import { sleep } from '../../formats/world/waiting.ts';
+import { CONNECT_MS } from '../trust/connect-to-target.ts';
 import { LinkError } from '../wire/link-error.ts';
 import { errorWithCode, networkError } from '../wire/network-error.ts';
 import type { HostName, Incident, Scenario } from './scenario.ts';
@@ -9,9 +10,6 @@ import { type Carrier, SimulatedSocket } from './simulated-socket.ts';
 import type { Timeline } from './timeline.ts';
 
 type Lie = Extract<Incident, { kind: 'lie' }>['how'];
-
-/** An unanswered connection is given up after this time. */
-const CONNECT_MS = 10_000;
 
 /** The network between the two hosts. */
 export class Network implements Carrier {

@@ -10,7 +10,7 @@ import { proveToTarget } from './key-proof.ts';
 import { isKeyed, sourceTls, type Trust } from './trust.ts';
 
 /** A target that does not answer within this time counts as absent. */
-const CONNECT_MS = 10_000;
+export const CONNECT_MS = 10_000;
 
 /** One side does not accept the other's proof of identity: trying again does not help. */
 export class TrustError extends EnvironmentError {}

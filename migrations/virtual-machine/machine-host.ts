@@ -11,8 +11,8 @@ import { ArrivingMachine, type ArrivingOptions, loadWithoutPages, nothingToRun }
 import { describeMachine } from './departing-machine.ts';
 import { MachinePages } from './machine-pages.ts';
 
-/** Share of the free memory that a machine may take. */
-const MEMORY_SHARE = 0.8;
+/** Share of the free memory that machines in this process may take. */
+export const MEMORY_SHARE = 0.8;
 
 /** Makes machines in this process, empty or from an older state of the same machine. */
 export class MachineHost implements TargetHost<ArrivingMachine> {

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { namesIn } from '../../../formats/files/temporary-files.ts';
 import { isAlive } from '../../../formats/world/place.ts';
 import { world } from '../../../formats/world/world.ts';
 
@@ -83,13 +84,5 @@ function commandLineOf(pid: string): string {
     return world.disk.readFileSync(`/proc/${pid}/cmdline`, 'latin1');
   } catch {
     return '';
-  }
-}
-
-function namesIn(folder: string): string[] {
-  try {
-    return world.disk.readdirSync(folder);
-  } catch {
-    return [];
   }
 }
