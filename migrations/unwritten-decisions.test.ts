@@ -54,6 +54,11 @@ it.each([
   });
 });
 
+it('A target that cannot write down that a machine arrives ends that machine', async () => {
+  const { pair } = await runsWithout('target', 'receiving', 1000);
+  expect(pair.host.machine?.isDiscarded).toBe(true);
+});
+
 it('A target that cannot write down that it has started does not start, and the source keeps asking', async () => {
   const { outcome, here, there, isReleased, pair } = await runsWithout('target', 'started', 1000);
   expect({ outcome, here, there, isReleased }).toEqual({

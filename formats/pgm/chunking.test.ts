@@ -5,7 +5,7 @@ import { fullExample } from '../testing/pgm-examples.ts';
 import { emptyMachine, type Machine, PAGE } from '../testing/pgm-machine.ts';
 import { expectedMemory } from '../testing/pgm-memory.ts';
 import { readPgm } from '../testing/pgm-reading.ts';
-import { type Cut, cutCompressed, cutRaw, pieces, rawRecord, stateV2 } from '../testing/pgm-states.ts';
+import { type Cut, cutCompressed, cutRaw, rawRecord, stateV2 } from '../testing/pgm-states.ts';
 import { stateV1 } from '../testing/pgm-states-v1.ts';
 import { PGM_VERSIONS } from './versions.ts';
 
@@ -27,7 +27,7 @@ const CUTS: [string, Cut][] = [
   ['4 KiB compressed', cutCompressed(4)],
   [
     '1 KiB with empty ones between',
-    (payload) => pieces(payload, 1024).flatMap((piece) => [rawRecord(new Uint8Array(0)), rawRecord(piece)]),
+    (payload) => cutRaw(1024)(payload).flatMap((record) => [rawRecord(new Uint8Array(0)), record]),
   ],
 ];
 

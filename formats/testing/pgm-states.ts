@@ -88,20 +88,9 @@ function withCrc(bytes: Uint8Array, at: number): Uint8Array {
   return bytes;
 }
 
-/** RAW records of `size` bytes; in one piece, as there may be a million of them. */
+/** RAW records of `size` bytes. */
 export function cutRaw(size: number): Cut {
-  return (payload) => {
-    const records = Buffer.allocUnsafe(payload.length + 5 * Math.ceil(payload.length / size));
-    const whole = sizeCode(size);
-    let to = 0;
-    for (let at = 0; at < payload.length; ) {
-      const end = Math.min(payload.length, at + size);
-      records[to++] = 0x92;
-      for (const byte of end - at === size ? whole : sizeCode(end - at)) records[to++] = byte;
-      while (at < end) records[to++] = payload[at++];
-    }
-    return [records.subarray(0, to)];
-  };
+  return (payload) => pieces(payload, size).map(rawRecord);
 }
 /** LZF or zero records of `kib` KiB where they suffice, RAW ones elsewhere. */
 export function cutCompressed(kib: number): Cut {

@@ -33,6 +33,11 @@ export class SimulatedDisk {
     return [...this.#open.values()].map(({ path }) => path);
   }
 
+  /** The same, with the numbers of their descriptors. */
+  get descriptors(): { fd: number; path: string }[] {
+    return [...this.#open].map(([fd, { path }]) => ({ fd, path }));
+  }
+
   /** As the door wants it. */
   get disk(): Disk {
     const { later } = this.#around;

@@ -23,6 +23,8 @@ export class Arrival {
   isPaused = false;
   /** The machine has been started here, or stored for good. */
   isLaunched = false;
+  /** It did not start, and will be started again. */
+  startsLater = false;
   /** After an audit: pages that have arrived since memory was hashed. */
   written: PageSet | undefined;
   /** The source will not connect again: it knows that the machine runs here, or has no more questions. */
@@ -72,6 +74,12 @@ export class Arrival {
     this.space = new PageSpace(description.regions);
     this.hashes = new PageHashes(this.space.pageCount);
     if (machine.isSeeded) await this.refreshHashes();
+  }
+
+  /** The machine that was taken is not this one's. */
+  letGo(): void {
+    this.machine = undefined;
+    this.description = undefined;
   }
 
   /** Updates the hashes from present memory. */

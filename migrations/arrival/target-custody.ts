@@ -11,6 +11,8 @@ import type { Arrival } from './arrival.ts';
 import type { ReceiveEvent } from './receive-event.ts';
 
 const KEEP_MS = 10 * 60_000;
+/** Time after which a machine that did not start is started again. */
+const START_AGAIN_MS = 5000;
 /** Time between looks at the record, into which `migrate --resolve` may have written an answer. */
 const LOOK_EVERY_MS = 500;
 
@@ -81,14 +83,25 @@ export class TargetCustody<M extends TargetMachine = TargetMachine> {
     const isNew = arrival.machine === undefined;
     if (isNew) await this.#checkIsNew(arrival);
     if (!arrival.may('describe')) arrival.enter('describe');
-    if (isNew) {
-      const machine = await this.#host.create(description, rest);
-      void machine.ended?.then((error) => this.#onMachineEnded(arrival, error)).catch(this.fail);
-      await arrival.take(description, machine);
-    }
-    await arrival.decide('receiving');
+    if (isNew) await this.#make(arrival, description, rest);
+    else await arrival.decide('receiving');
     arrival.enter('describe');
+    if (!isNew) arrival.machine?.arriveAgain?.();
     return !isNew || arrival.machine?.isSeeded === true;
+  }
+
+  /** Makes the machine; if that cannot be written down, nobody would ever end it. */
+  async #make(arrival: Arrival, description: MachineDescription, rest: Uint8Array): Promise<void> {
+    const machine = await this.#host.create(description, rest);
+    try {
+      await arrival.take(description, machine);
+      await arrival.decide('receiving');
+    } catch (error) {
+      arrival.letGo();
+      machine.discard();
+      throw error;
+    }
+    void machine.ended?.then((error) => this.#onMachineEnded(arrival, error)).catch(this.fail);
   }
 
   /** Refuses a migration that an earlier process of this side has decided, as its record tells. */
@@ -111,25 +124,37 @@ export class TargetCustody<M extends TargetMachine = TargetMachine> {
 
   /**
    * Runs a machine of this side, unless it was paused or is only kept here. A machine that does not start still belongs
-   * to this side, paused; the start is tried again when the source asks again.
+   * to this side, paused; the start is tried again after some time, and when the source asks again.
    */
   async #launch(arrival: Arrival, machine: TargetMachine): Promise<void> {
     const { isPaused } = arrival;
     if (arrival.isLaunched) return;
-    if (!isPaused && machine.runs) await this.#start(machine);
+    if (!isPaused && machine.runs) await this.#start(arrival, machine);
     if (arrival.isLaunched) return;
     arrival.isLaunched = true;
     this.#resolve(machine);
     this.tell({ event: !machine.runs ? 'arrived-in-file' : isPaused ? 'arrived-paused' : 'running' });
   }
 
-  async #start(machine: TargetMachine): Promise<void> {
+  async #start(arrival: Arrival, machine: TargetMachine): Promise<void> {
     try {
       await machine.start();
     } catch (error) {
       this.tell({ event: 'not-started', message: (error as SavkitError).message });
+      this.#launchLater(arrival, machine);
       throw error;
     }
+  }
+
+  /** The source may be gone by then, and not ask again. A process that has ended starts nothing any more. */
+  #launchLater(arrival: Arrival, machine: TargetMachine): void {
+    if (arrival.failure || arrival.startsLater) return;
+    arrival.startsLater = true;
+    const startAgain = () => {
+      arrival.startsLater = false;
+      this.#launch(arrival, machine).catch(() => {});
+    };
+    after(START_AGAIN_MS, startAgain, { keepsAlive: false });
   }
 
   /** A link has ended before the machine ran. */

@@ -51,6 +51,8 @@ const FORMER = {
   downtime: 8,
 };
 
+const NO_GUARD = { keep: () => {}, release: () => {} };
+
 describe('QemuTarget', () => {
   it.each([
     ['left out', true],
@@ -66,7 +68,7 @@ describe('QemuTarget', () => {
       const ram = new RamFiles([]);
       const reserved = ReservedMemory.begin([]);
       const target = new QemuTarget({ hypervisor: 'qemu' } as QemuTarget['description'], {
-        ...{ process, qmp, ram, reserved, disks: [], folder, settings: FORMER },
+        ...{ process, qmp, ram, reserved, guard: NO_GUARD, disks: [], folder, settings: FORMER },
       });
       await target.loadRest(devices);
       expect(taken().equals(devices)).toBe(true);
@@ -80,4 +82,19 @@ describe('QemuTarget', () => {
       fake.close();
     },
   );
+
+  it('connects again where the connection has ended and QEMU lives, so that its guest runs', async () => {
+    const { fake } = await waitingQemu();
+    const qmp = await QmpClient.connect(fake.path);
+    const process = { isOver: false, qmpPath: fake.path } as unknown as QemuProcess;
+    const [ram, reserved] = [new RamFiles([]), ReservedMemory.begin([])];
+    const target = new QemuTarget({ hypervisor: 'qemu' } as QemuTarget['description'], {
+      ...{ process, qmp, ram, reserved, guard: NO_GUARD, disks: [], folder, settings: FORMER },
+    });
+    fake.hangUp();
+    await qmp.closed;
+    await target.start();
+    expect(fake.asked).toContain('cont');
+    fake.close();
+  });
 });

@@ -4,6 +4,7 @@ import { PAGE_SIZE } from '../../formats/sizes.ts';
 import { type CommandLine, wordsOfOptions } from '../../src/saved-state/qemu-check/command-words.ts';
 import { differenceOf, type MachineDescription, type QemuDescription } from '../machine/description.ts';
 import type { TargetHost } from '../machine/machine.ts';
+import { type EndWithUs, endWithUs } from '../qmp/end-with-us.ts';
 import { setForDevicesOnly } from '../qmp/migration-settings.ts';
 import { QemuProcess } from '../qmp/qemu-process.ts';
 import { MigrationError } from '../wire/migration-error.ts';
@@ -53,10 +54,13 @@ export class QemuHost implements TargetHost<QemuTarget> {
     await checkMemoryIsFree(command);
     const folder = privateFolder();
     let process: QemuProcess | undefined;
+    let guard: EndWithUs | undefined;
     try {
       const qmpPath = join(folder, 'qmp');
       const words = wordsOfOptions(targetOptions(command, description, qmpPath));
       process = QemuProcess.start(command.program || DEFAULT_PROGRAM, words, qmpPath, { logPath: join(folder, 'log') });
+      // Without a record nobody would end this QEMU, were savkit killed.
+      guard = endWithUs(process.pid, folder);
       const qmp = await process.connect();
       const facts = await learnFacts(qmp, { pid: process.pid, commandLine: words });
       checkFits(description, facts);
@@ -65,6 +69,7 @@ export class QemuHost implements TargetHost<QemuTarget> {
       const { settings } = facts;
       const target = new QemuTarget(description, {
         process,
+        guard,
         qmp,
         ...memory,
         disks: writableDisks(facts),
@@ -75,6 +80,7 @@ export class QemuHost implements TargetHost<QemuTarget> {
       return target;
     } catch (error) {
       process?.kill();
+      guard?.release();
       emptyMemory(memoryPaths(command));
       removeFolder(folder);
       throw error;

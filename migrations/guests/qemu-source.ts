@@ -20,6 +20,8 @@ import { WriteWatch } from './memory/write-watch.ts';
 
 /** Time for QEMU's stop and its devices in ms, until it is measured: 0.5–2 and 5–50 were seen. */
 const GUESSED_DEVICES_MS = 50;
+/** State of a QEMU whose guest has not run since its devices were saved. */
+const HAS_SAVED = 'postmigrate';
 /** Most time that a QEMU takes to quit. */
 const QUIT_MS = 10_000;
 
@@ -48,6 +50,8 @@ export class QemuSource extends GuestRam implements SourceMachine {
   #isStopped = false;
   /** Save of the devices, under way or over. */
   #save: DeviceSave | undefined;
+  /** The last save that has succeeded. */
+  #saved: DeviceSave | undefined;
   /** Unshared memory that QEMU hands out with the devices: sizes by name. */
   readonly #handedOut: ReadonlyMap<string, number>;
   /** Saved devices of the guest that stands still. */
@@ -155,7 +159,7 @@ export class QemuSource extends GuestRam implements SourceMachine {
     if (this.#handedOut.size === 0) return false;
     await this.#endSave();
     // QEMU itself stops the guest when it has handed out all memory.
-    this.#wasPaused = (await statusOf(this.#qmp)) !== 'running';
+    if (await this.#findSave()) return false;
     this.#save = this.#beginSave();
     await this.#save.untilHandedOut();
     // A guest that wrote nothing has been stopped already, and needs no further round.
@@ -166,7 +170,7 @@ export class QemuSource extends GuestRam implements SourceMachine {
   async pause(): Promise<void> {
     await this.#prepare();
     // Not every connection to QEMU reports events.
-    if (!this.#save) this.#wasPaused = (await statusOf(this.#qmp)) !== 'running';
+    if (!this.#save) await this.#findSave();
     this.#runs = false;
     await this.#qmp.execute('stop');
     this.#isStopped = true;
@@ -211,6 +215,7 @@ export class QemuSource extends GuestRam implements SourceMachine {
     if (save) {
       this.#devices = await save.bytes;
       this.#devicesMs = save.ms ?? this.#devicesMs;
+      this.#saved = save;
     }
     if (this.#devices) return this.#devices;
     throw new MigrationError('not-stopped', 'Cannot save devices: the guest was not stopped');
@@ -293,6 +298,18 @@ export class QemuSource extends GuestRam implements SourceMachine {
   #endWatch(): void {
     this.#watch?.close();
     this.#watch = undefined;
+  }
+
+  /**
+   * Learns whether the guest was paused. QEMU saves devices only once until the guest runs again: for another attempt
+   * with a guest that was paused before, the first save has to do.
+   * @returns whether there is one
+   */
+  async #findSave(): Promise<boolean> {
+    const status = await statusOf(this.#qmp);
+    this.#wasPaused = status !== 'running';
+    if (status === HAS_SAVED) this.#save = this.#saved;
+    return this.#save !== undefined;
   }
 
   #beginSave(): DeviceSave {

@@ -5,9 +5,10 @@ import type { QemuDescription } from '../machine/description.ts';
 import type { TargetMachine } from '../machine/machine.ts';
 import type { PageHashes } from '../machine/page-hashes.ts';
 import { PageSet } from '../machine/page-set.ts';
+import type { EndWithUs } from '../qmp/end-with-us.ts';
 import { type MigrationSettings, putBack } from '../qmp/migration-settings.ts';
 import type { QemuProcess } from '../qmp/qemu-process.ts';
-import type { QmpClient } from '../qmp/qmp-client.ts';
+import { QmpClient } from '../qmp/qmp-client.ts';
 import { MigrationError } from '../wire/migration-error.ts';
 import { loadDevices } from './device-stream.ts';
 import { DiskExports } from './disk-exports.ts';
@@ -26,6 +27,8 @@ export const ANNOUNCE = { initial: 50, max: 550, rounds: 5, step: 50 };
 /** Parts of a `QemuTarget`. */
 interface TargetParts {
   process: QemuProcess;
+  /** Ends QEMU if this process is killed before a record names it. */
+  guard: EndWithUs;
   qmp: QmpClient;
   ram: RamFiles;
   reserved: ReservedMemory;
@@ -43,7 +46,10 @@ export class QemuTarget extends GuestRam implements TargetMachine {
   readonly runs = true;
   readonly description: QemuDescription;
   readonly process: QemuProcess;
-  readonly qmp: QmpClient;
+  #guard: EndWithUs | undefined;
+  #qmp: QmpClient;
+  /** QEMU loads devices only once. */
+  #hasDevices = false;
   /** Holds its sockets and its log. */
   readonly #folder: string;
   /** Pages that were written; fresh memory is zero. */
@@ -60,7 +66,8 @@ export class QemuTarget extends GuestRam implements TargetMachine {
     this.#disks = new DiskExports(parts.qmp, parts.disks, parts.folder);
     this.description = description;
     this.process = parts.process;
-    this.qmp = parts.qmp;
+    this.#guard = parts.guard;
+    this.#qmp = parts.qmp;
     this.#folder = parts.folder;
     this.#reserved = parts.reserved;
     this.settings = parts.settings;
@@ -68,6 +75,7 @@ export class QemuTarget extends GuestRam implements TargetMachine {
   }
 
   writePages(pages: Uint32Array, count: number, bytes: Uint8Array, at: number): void {
+    this.#dismissGuard();
     for (let i = 0; i < count; i++) this.#written.add(pages[i]);
     this.ram.writePages(pages, count, bytes, at);
   }
@@ -76,10 +84,21 @@ export class QemuTarget extends GuestRam implements TargetMachine {
     if (this.#written.has(page)) this.ram.writePages(Uint32Array.of(page), 1, ZEROS, 0);
   }
 
+  /** The first page arrives after a record has named this QEMU. */
+  #dismissGuard(): void {
+    this.#guard?.release();
+    this.#guard = undefined;
+  }
+
   /** Hashes memory, after all of it has arrived. */
   override async hashMemory(hashes: PageHashes): Promise<void> {
     await this.#reserved.done;
     await super.hashMemory(hashes);
+  }
+
+  /** The connection to its QEMU, which may be another one later. */
+  get qmp(): QmpClient {
+    return this.#qmp;
   }
 
   get ended(): Promise<SavkitError> {
@@ -90,38 +109,62 @@ export class QemuTarget extends GuestRam implements TargetMachine {
     return this.#disks.connect(disk);
   }
 
+  arriveAgain(): void {
+    if (this.#hasDevices)
+      throw new MigrationError(
+        'is-over',
+        'Cannot go on with this guest: its QEMU here has loaded the devices, and takes no others; ' +
+          'a new migration can begin',
+      );
+  }
+
   /** Loads devices, after all of memory, since they read their queues there. */
   async loadRest(rest: Uint8Array): Promise<void> {
+    this.#dismissGuard();
     await this.#reserved.done;
     await this.#disks.close();
+    this.#hasDevices = true;
     try {
-      await loadDevices(this.qmp, rest);
+      await loadDevices(await this.#connected(), rest);
     } catch (error) {
       // Most versions of QEMU exit when they cannot load.
       throw (await this.process.hasEnded()) ? this.process.whyEnded() : error;
     }
-    if ((await statusOf(this.qmp)) === 'running')
+    if ((await statusOf(await this.#connected())) === 'running')
       throw new MigrationError('runs-already', 'Cannot take guest: QEMU runs it before its source has said so');
     // Left on, x-ignore-shared would prevent the guest's next migration to another QEMU. Later commands queue after
     // these, so nothing waits for them.
-    this.#isPutBack = putBack(this.qmp, this.settings).catch(() => {});
+    const again = () => this.#putBack().catch(() => {});
+    this.#isPutBack = this.#putBack().catch(again);
   }
 
   async start(): Promise<void> {
-    await this.qmp.execute('cont');
+    const qmp = await this.#connected();
+    await qmp.execute('cont');
     // The guest runs already, so nothing waits for the announcements.
-    this.qmp.execute('announce-self', ANNOUNCE).catch(() => {});
+    qmp.execute('announce-self', ANNOUNCE).catch(() => {});
+  }
+
+  /** Connects again if the connection has broken while QEMU lives. @throws SavkitError */
+  async #connected(): Promise<QmpClient> {
+    if (this.#qmp.hasEnded && !this.process.isOver) this.#qmp = await QmpClient.connect(this.process.qmpPath);
+    return this.#qmp;
+  }
+
+  async #putBack(): Promise<void> {
+    await putBack(await this.#connected(), this.settings);
   }
 
   /** Lets go of the guest, which runs on. */
   close(): void {
     this.closeRam();
-    void this.#isPutBack.then(() => this.qmp.close());
+    void this.#isPutBack.then(() => this.#qmp.close());
   }
 
   discard(): void {
     this.close();
     this.process.kill();
+    this.#dismissGuard();
     const paths = this.ramPaths;
     emptyMemory(paths);
     void this.#reserved.cancel().then(() => emptyMemory(paths));

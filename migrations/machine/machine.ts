@@ -123,6 +123,11 @@ export interface TargetMachine extends PageAccess {
    * @throws SavkitError
    */
   openDisk?(disk: number): Promise<Duplex>;
+  /**
+   * Called when the source goes on over another link; the machine may have been whole here.
+   * @throws SavkitError if it cannot arrive once more
+   */
+  arriveAgain?(): void;
   /** @throws SavkitError when it does not fit the machine */
   loadRest(rest: Uint8Array): Promise<void>;
   /**

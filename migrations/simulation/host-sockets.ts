@@ -13,6 +13,7 @@ interface Host {
 }
 
 interface Listening {
+  path: string;
   process: SocketOwner;
   accept: (socket: Socket) => void;
 }
@@ -39,7 +40,7 @@ export class HostSockets implements Carrier {
         const { files } = this.#host;
         if (files.names.has(path)) throw errorWithCode('EADDRINUSE', `listen ${path}`);
         const file = files.create(path);
-        this.#listening.set(file, { process, accept });
+        this.#listening.set(file, { path, process, accept });
         return {
           close: () => {
             this.#listening.delete(file);
@@ -55,6 +56,12 @@ export class HostSockets implements Carrier {
     return [...this.#listening].flatMap(([file, { process: each }]) => (each === process ? [file] : []));
   }
 
+  /** Sockets that listen, as Linux tells them in `/proc/net/unix`. */
+  table(): string {
+    const rows = [...this.#listening].filter(([, { process }]) => !process.isGone);
+    return rows.map(([file, { path }]) => `0: 2 0 00010000 0001 01 ${file.number} ${path}`).join('\n');
+  }
+
   carry(bytes: Buffer): { frames: Buffer[]; ms: number } {
     return { frames: [bytes], ms: this.latency() };
   }
@@ -68,7 +75,7 @@ export class HostSockets implements Carrier {
     const found = file && this.#listening.get(file);
     const socket = new SimulatedSocket(from, this);
     if (!found || found.process.isGone) {
-      socket.isDeaf = true;
+      [socket.isDeaf, socket.isAlone] = [true, true];
       const code = file ? 'ECONNREFUSED' : 'ENOENT';
       this.timeline.add(this.latency(), from, () => socket.destroy(errorWithCode(code, `connect ${path}`)));
       return socket;
@@ -76,7 +83,10 @@ export class HostSockets implements Carrier {
     const end = new SimulatedSocket(found.process, this);
     [socket.other, end.other] = [end, socket];
     end.on('error', () => {});
-    this.timeline.add(this.latency(), from, () => socket.emit('connect'));
+    this.timeline.add(this.latency(), from, () => {
+      socket.emit('connect');
+      socket.read(0);
+    });
     this.timeline.add(this.latency(), found.process, () => found.accept(end));
     return socket;
   }

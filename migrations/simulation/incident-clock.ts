@@ -5,6 +5,7 @@ import type { HostName, Incident, IncidentTime } from './scenario.ts';
 export class IncidentClock {
   readonly #counts = { happenings: 0, frames: 0, disk: { source: 0, target: 0 } };
   readonly #framesOf = new Map<FrameName, number>();
+  readonly #commandsTo = new Map<string, number>();
   readonly #left: Set<Incident>;
   readonly #onDue: (incident: Incident) => void;
 
@@ -30,6 +31,14 @@ export class IncidentClock {
     this.#framesOf.set(name, count);
     this.#report((at) => at.after === 'frame' && at.name === name && at.count === count);
     this.#scheduleWorks(name, count);
+  }
+
+  /** A QEMU was given a command. */
+  noteCommand(host: HostName, name: string): void {
+    const key = `${host} ${name}`;
+    const count = (this.#commandsTo.get(key) ?? 0) + 1;
+    this.#commandsTo.set(key, count);
+    this.#report((at) => at.after === 'command' && at.host === host && at.name === name && at.count === count);
   }
 
   noteDiskWork(host: HostName): void {

@@ -12,6 +12,7 @@ const WAYS: Readonly<Record<NonNullable<Mutation['foundBy']> | 'migrations', [st
   migrations: [['simulate.campaign.js', '--aimed'], ['simulate.campaign.js']],
   saves: [['saves/simulate-saves.campaign.js']],
   teleports: [['teleports/simulate-teleports.campaign.js']],
+  guests: [['guests/simulate-guests.campaign.js']],
 };
 
 const [runs = '20000', words = ''] = process.argv.slice(2);

@@ -2,7 +2,7 @@
 export interface Mutation {
   name: string;
   /** Campaign that finds the fault; default: migrations. */
-  foundBy?: 'saves' | 'teleports';
+  foundBy?: 'saves' | 'teleports' | 'guests';
   file: string;
   from: string;
   to: string;
@@ -15,6 +15,7 @@ const CUSTODY = 'source/source-custody.js';
 const LIVE_SAVE = '../src/live-save/live-save.js';
 const TELEPORT = 'teleporter/teleport-running.js';
 const SINK = '../formats/files/sink.js';
+const QEMU_SOURCE = 'guests/qemu-source.js';
 
 /** Faults that the simulator has to find. */
 export const MUTATIONS: readonly Mutation[] = [
@@ -216,5 +217,89 @@ export const MUTATIONS: readonly Mutation[] = [
     file: 'teleporter/receiver.js',
     from: 'await actions.takeOver();',
     to: 'await peer.write(encodeReply({ ack: true })), await actions.takeOver();',
+  },
+  {
+    name: 'a guest that somebody else has let run is handed over',
+    foundBy: 'guests',
+    file: QEMU_SOURCE,
+    from: "if (!this.#startedByOthers && status !== 'running')",
+    to: 'if (true)',
+  },
+  {
+    name: 'a guest is not waited for when it is stopped',
+    foundBy: 'guests',
+    file: QEMU_SOURCE,
+    from: "await this.#qmp.execute('stop');",
+    to: "void this.#qmp.execute('stop');",
+  },
+  {
+    name: 'a guest that was paused is let run',
+    foundBy: 'guests',
+    file: QEMU_SOURCE,
+    from: 'if (this.#wasPaused)\n            return;',
+    to: '\n',
+  },
+  {
+    name: 'the QEMU of a guest that has left is not ended',
+    foundBy: 'guests',
+    file: QEMU_SOURCE,
+    from: "await this.#qmp.execute('quit').catch(() => { });",
+    to: ';',
+  },
+  {
+    name: 'the settings of a QEMU are not put back',
+    foundBy: 'guests',
+    file: QEMU_SOURCE,
+    from: 'await putBack(this.#qmp, former).catch(() => { });',
+    to: ';',
+  },
+  {
+    name: 'devices that were saved before are not found again',
+    foundBy: 'guests',
+    file: QEMU_SOURCE,
+    from: 'if (status === HAS_SAVED)',
+    to: 'if (false)',
+  },
+  {
+    name: 'a page that a guest has written is not found',
+    foundBy: 'guests',
+    file: 'guests/memory/scan-chunks.js',
+    from: 'found[page >>> 5] |= 1 << (page & 31);',
+    to: 'if (page % 7 !== 3)\n                found[page >>> 5] |= 1 << (page & 31);',
+  },
+  {
+    name: 'a QEMU that no record names outlives savkit',
+    foundBy: 'guests',
+    file: 'guests/qemu-host.js',
+    from: 'guard = endWithUs(process.pid, folder);',
+    to: ';',
+  },
+  {
+    name: 'a QEMU is not ended where its guest does not arrive',
+    foundBy: 'guests',
+    file: 'guests/qemu-target.js',
+    from: 'this.process.kill();',
+    to: ';',
+  },
+  {
+    name: "a QEMU whose guest is the other side's is not ended",
+    foundBy: 'guests',
+    file: 'guests/settle-guest.js',
+    from: 'if (!isSurvivor)',
+    to: 'if (false)',
+  },
+  {
+    name: 'a guest that did not start is not started again',
+    foundBy: 'guests',
+    file: TARGET_CUSTODY,
+    from: 'this.#launchLater(arrival, machine);',
+    to: ';',
+  },
+  {
+    name: 'devices are sent to a QEMU that has loaded some',
+    foundBy: 'guests',
+    file: TARGET_CUSTODY,
+    from: 'arrival.machine?.arriveAgain?.();',
+    to: ';',
   },
 ];

@@ -73,9 +73,9 @@ export class Operators {
     }
     const process = hosts[host].start();
     let isOver = false;
-    process.onEnd = () => {
+    process.atEnd(() => {
       isOver = true;
-    };
+    });
     timeline.add(0, process, () => {
       resolveRecordFiles({ path: this.#play.recordOf(host), peerPath, peerEnded: copy?.hadEnded ?? false })
         .then(

@@ -19,6 +19,9 @@ import { Timeline } from './timeline.ts';
 
 const MIGRATION = '00112233445566778899aabbccddeeff';
 
+/** Files that are on no disk: memory of guests, facts of the system. */
+const IN_MEMORY = /^\/(dev|proc)\//;
+
 /** Troubles that kill no process and are no reason to give up: once they cease, the migration ends by itself. */
 const PASSING: ReadonlySet<Incident['kind']> = new Set(['cut', 'part', 'disk', 'clock', 'copy', 'limits', 'pause']);
 
@@ -47,7 +50,7 @@ export abstract class Play<M extends TargetMachine = TargetMachine> implements S
   readonly log: string[] = [];
   readonly #limits: Partial<MigrationLimits>;
   readonly #cancel = new AbortController();
-  readonly #incidents: IncidentClock;
+  protected readonly incidents: IncidentClock;
   /** The process that migrates the machine. */
   protected migrating: SimulatedProcess | undefined;
   /** Receiver that was told that its machine stays at the source. */
@@ -59,12 +62,12 @@ export abstract class Play<M extends TargetMachine = TargetMachine> implements S
     this.scenario = scenario;
     this.random = new Random(scenario.seed);
     this.#limits = { ...scenario.limits };
-    this.#incidents = new IncidentClock(scenario.troubles, (trouble) => this.#onDue(trouble));
+    this.incidents = new IncidentClock(scenario.troubles, (trouble) => this.#onDue(trouble));
     this.hosts = { source: new SimulatedHost('source', this), target: new SimulatedHost('target', this) };
     this.network = new Network(this.timeline, this.random, scenario.link);
     this.operators = new Operators(this);
-    this.timeline.onHappened = () => this.#incidents.noteHappening();
-    this.network.onFrame = (bytes) => this.#incidents.noteFrame(bytes);
+    this.timeline.onHappened = () => this.incidents.noteHappening();
+    this.network.onFrame = (bytes) => this.incidents.noteFrame(bytes);
     this.network.onTaken = (bytes, by) => {
       if (by === this.target && nameOfFrame(bytes) === 'refuse') this.#refused = this.receiver;
     };
@@ -89,7 +92,7 @@ export abstract class Play<M extends TargetMachine = TargetMachine> implements S
   /** Runs the scenario until nothing happens any more. */
   async run(): Promise<void> {
     this.begin();
-    await this.timeline.run(() => this.isSourceDone && this.#incidents.areOver, this.random.pick([3000, 90_000]));
+    await this.timeline.run(() => this.isSourceDone && this.incidents.areOver, this.random.pick([3000, 90_000]));
     await this.#settle();
   }
 
@@ -102,7 +105,7 @@ export abstract class Play<M extends TargetMachine = TargetMachine> implements S
     this.#startTargetAgain();
     this.becomeCalm();
     // Operators ask only once no process is stopped and nothing is under way: until then, the target may still promise.
-    const wake = Math.max(clearAt, ...[this.source, this.target].map((process) => process?.stoppedUntil ?? 0));
+    const wake = Math.max(clearAt, this.awakeAt);
     if (wake > this.timeline.now) await this.timeline.run(() => false, wake - this.timeline.now + 1);
     const waits = () => !this.isSourceDone || this.receiver?.hasPromised === true;
     await this.timeline.run(() => !waits(), 200_000);
@@ -132,7 +135,7 @@ export abstract class Play<M extends TargetMachine = TargetMachine> implements S
   /** The source has handed the machine over, and does not know whether the target has it. */
   get #waitsForTarget(): boolean {
     const record = this.hosts.source.files.names.get(this.recordOf('source'));
-    return !this.isSourceDone && record?.bytes.includes('"handed-over"') === true;
+    return !this.isSourceDone && this.targetIsThere && record?.bytes.includes('"handed-over"') === true;
   }
 
   /** Starts the first processes. */
@@ -140,6 +143,16 @@ export abstract class Play<M extends TargetMachine = TargetMachine> implements S
 
   /** A target waits for the machine. */
   protected abstract receive(process: SimulatedProcess): Promise<void>;
+
+  /** The target's process answers the source as long as it has to. */
+  protected get targetIsThere(): boolean {
+    return true;
+  }
+
+  /** By when no process is stopped any more. */
+  protected get awakeAt(): number {
+    return Math.max(...[this.source, this.target].map((process) => process?.stoppedUntil ?? 0));
+  }
 
   /** What users do without being asked once nothing goes wrong any more. */
   protected becomeCalm(): void {}
@@ -214,8 +227,9 @@ export abstract class Play<M extends TargetMachine = TargetMachine> implements S
     process.endWhenIdle();
   }
 
-  diskFault(host: SimulatedHost, work: DiskWork, _path: string): string | undefined {
-    this.#incidents.noteDiskWork(host.name);
+  diskFault(host: SimulatedHost, work: DiskWork, path: string): string | undefined {
+    if (IN_MEMORY.test(path)) return undefined;
+    this.incidents.noteDiskWork(host.name);
     const disk = this.#disk;
     if (this.isCalm || !disk || disk.host !== host.name || this.#diskWorks === 0) return undefined;
     if (disk.only !== 'all' ? work !== disk.only : work === 'read' || work === 'unlink') return undefined;
@@ -227,7 +241,7 @@ export abstract class Play<M extends TargetMachine = TargetMachine> implements S
 
   #onDue(trouble: Incident): void {
     if (this.isCalm) return;
-    const ms = trouble.at.after === 'frame' ? trouble.at.ms : 0;
+    const ms = 'ms' in trouble.at ? trouble.at.ms : 0;
     this.timeline.add(ms, undefined, () => {
       if (this.isCalm) return;
       this.had.add(trouble.kind);

@@ -8,15 +8,22 @@ import type { FrameName } from '../wire/frames.ts';
 export type HostName = 'source' | 'target';
 
 /**
- * Time of an incident: after a number of events, of operations of a host's disk, or of frames; or some ms, or some disk
- * operations of a host, after the nth frame of a name.
+ * Time of an incident: after a count of happenings, operations of a host's disk, or frames; some ms after the count-th
+ * frame of a name, or command to a QEMU, or some disk operations of a host after that frame.
  */
 export type IncidentTime =
   | { after: 'happenings'; count: number }
   | { after: 'disk'; host: HostName; count: number }
   | { after: 'frames'; count: number }
+  | { after: 'command'; host: HostName; name: string; count: number; ms: number }
   | { after: 'frame'; name: FrameName; count: number; ms: number }
   | { after: 'work'; name: FrameName; count: number; host: HostName; works: number };
+
+/**
+ * Something that happens to a QEMU: it is killed; told by a user to quit, stop or go on; stands still, or only its QMP;
+ * its connection ends; it refuses a command, or the devices that it is to load.
+ */
+export type QemuAct = 'kill' | 'quit' | 'stop' | 'cont' | 'freeze' | 'hang' | 'hang-up' | 'refuse' | 'refuse-load';
 
 /** A fault, or an act of a user. */
 export type Incident = { at: IncidentTime } & (
@@ -40,6 +47,7 @@ export type Incident = { at: IncidentTime } & (
   | { kind: 'copy'; host: HostName }
   | { kind: 'resolve'; host: HostName; withCopy: boolean }
   | { kind: 'pause' }
+  | { kind: 'qemu'; host: HostName; act: QemuAct; command: string; ms: number }
 );
 
 export interface Scenario {
@@ -151,7 +159,7 @@ function drawTrouble(random: Random): Incident {
   return drawIncident(random, drawMoment(random), KINDS);
 }
 
-function drawIncident(random: Random, at: IncidentTime, kinds: readonly Incident['kind'][]): Incident {
+function drawIncident(random: Random, at: IncidentTime, kinds: readonly DrawnKind[]): Incident {
   const host = random.pick(['source', 'target'] as const);
   const ms = () => random.pick([1, 10, 100, 1000, 10_000, 60_000]);
   const kind = random.pick(kinds);
@@ -184,13 +192,16 @@ function drawIncident(random: Random, at: IncidentTime, kinds: readonly Incident
   }
 }
 
-const KINDS: readonly Incident['kind'][] = [
+/** QEMUs have scenarios of their own. */
+type DrawnKind = Exclude<Incident['kind'], 'qemu'>;
+
+const KINDS: readonly DrawnKind[] = [
   ...(['kill', 'kill', 'kill', 'crash', 'crash', 'stop', 'cut', 'cut', 'cut', 'part', 'disk', 'disk', 'disk'] as const),
   ...(['clock', 'lie', 'limits', 'cancel', 'close', 'copy', 'resolve', 'resolve', 'pause'] as const),
 ];
 
 const DECIDING_FRAMES: readonly FrameName[] = ['ready', 'commit', 'running', 'decision'];
-const DECIDING_KINDS: readonly Incident['kind'][] = [
+const DECIDING_KINDS: readonly DrawnKind[] = [
   ...([
     'kill',
     'kill',

@@ -5,6 +5,7 @@ import type { Time, TimerHandle } from '../../formats/world/time.ts';
 import { enterWorld, type World } from '../../formats/world/world.ts';
 import { HostPrograms } from './host-programs.ts';
 import { HostSockets } from './host-sockets.ts';
+import { withProc } from './simulated-proc.ts';
 import type { SimulatedSocket } from './simulated-socket.ts';
 import type { Happening, Timeline } from './timeline.ts';
 
@@ -108,8 +109,7 @@ export class SimulatedProcess {
   /** Timers that keep it alive. */
   readonly timers = new Set<TimerHandle>();
   guest: GuestOfProcess | undefined;
-  /** Called at its end. */
-  onEnd: (() => void) | undefined;
+  readonly #atEnd: (() => void)[] = [];
   readonly #world: World;
   /** Disk operations under way. */
   #works = 0;
@@ -133,7 +133,7 @@ export class SimulatedProcess {
         bytes: (count) => Buffer.from(Uint8Array.from({ length: count }, () => random.below(256))),
         integer: (from, to) => from + random.below(to - from),
       },
-      disk: this.files.disk,
+      disk: withProc(this.files.disk, host),
       process: {
         pid,
         threads: () => 1,
@@ -170,7 +170,12 @@ export class SimulatedProcess {
     this.isGone = true;
     this.host.free(this.pid);
     for (const socket of [...this.sockets]) socket.abandon(how);
-    this.onEnd?.();
+    for (const work of this.#atEnd) work();
+  }
+
+  /** Has something done at its end. */
+  atEnd(work: () => void): void {
+    this.#atEnd.push(work);
   }
 
   /** To be called when the program has returned: the process ends when nothing keeps it alive. */

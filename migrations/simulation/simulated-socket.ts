@@ -33,6 +33,8 @@ export class SimulatedSocket extends Socket {
   other!: SimulatedSocket;
   /** Bytes written here vanish: the other end does not exist any more, or cannot be reached. */
   isDeaf = false;
+  /** There is no other end: the connection is about to fail. */
+  isAlone = false;
   readonly #waiting: { bytes: Buffer | null }[] = [];
   #isWanted = false;
   #onWay = 0;
@@ -101,6 +103,7 @@ export class SimulatedSocket extends Socket {
   /** To be called when the process of this end is gone. */
   abandon(how: 'killed' | 'silently'): void {
     this.owner.sockets.delete(this);
+    if (this.isAlone) return;
     const { other } = this;
     const { timeline } = this.#carrier;
     if (how === 'silently' && other.#isKeptAlive)
@@ -119,6 +122,7 @@ export class SimulatedSocket extends Socket {
   }
 
   #send(ms: number, bytes: Buffer | null): void {
+    if (this.isAlone) return;
     const { other } = this;
     this.#arriveLater(ms, () => {
       if (other.destroyed || other.owner.isGone) return;
@@ -148,6 +152,8 @@ export class SimulatedSocket extends Socket {
     while (this.#isWanted && this.#waiting.length > 0 && !this.destroyed) {
       const { bytes } = this.#waiting.shift() as { bytes: Buffer | null };
       this.#isWanted = this.push(bytes);
+      // As real sockets do, so that one which nobody reads ends as well.
+      if (bytes === null) this.read(0);
     }
   }
 

@@ -21,22 +21,20 @@ export interface NaivePage {
 }
 
 const PAGE = 4096;
-const ZEROS = Buffer.alloc(PAGE);
 /** Ends lists. */
 const END = 0xffffffff;
 
 /**
  * All page records of a state, in file order. Of equal `key` the last one counts.
- * @param state a file, or its units
  * @param names of ranges by address, for version 6, which holds none
  */
-export function naivePages(state: Buffer | NaiveUnit[], names: ReadonlyMap<number, string> = new Map()): NaivePage[] {
+export function naivePages(file: Buffer, names: ReadonlyMap<number, string> = new Map()): NaivePage[] {
   const pages: NaivePage[] = [];
   const roms = new Map<number, NaiveRange>();
   const mmio2 = new Map<number, NaiveRange>();
   let pass = 0;
   let hasPass0 = false;
-  for (const unit of Array.isArray(state) ? state : naiveUnits(state)) {
+  for (const unit of naiveUnits(file)) {
     if (unit.name !== 'pgm') continue;
     if (unit.pass === 0) hasPass0 = true;
     const walk = new NaiveWalk(unit, pass++, roms, mmio2);
@@ -165,7 +163,7 @@ class NaiveWalk {
   }
 
   #page(key: string, head: number, hasContent: boolean): NaivePage {
-    const content = hasContent ? this.#unit.payload.subarray(this.#at, this.#at + PAGE) : ZEROS;
+    const content = hasContent ? this.#unit.payload.subarray(this.#at, this.#at + PAGE) : Buffer.alloc(PAGE);
     if (hasContent) this.#at += PAGE;
     return { pass: this.#pass, key, content, start: this.#fileStart(head), end: this.#fileEnd(this.#at) };
   }

@@ -25,8 +25,6 @@ export interface Judged {
   /** Absent where nothing could be kept. */
   report?: SalvageReport;
   output: Buffer;
-  /** The memory in it. */
-  held: ReadonlyMap<string, NaivePage>;
   /** What salvage said or did wrongly. */
   faults: string[];
   /** Keys of the pages on its list. */
@@ -40,9 +38,8 @@ const PAGE = 4096;
 const ZEROS = Buffer.alloc(PAGE);
 
 export function originalOf(bytes: Buffer, names: Original['names'] = new Map()): Original {
-  const units = naiveUnits(bytes);
-  const pages = naivePages(units, names);
-  return { bytes, units, pages, memory: naiveMemory(pages), names };
+  const pages = naivePages(bytes, names);
+  return { bytes, units: naiveUnits(bytes), pages, memory: naiveMemory(pages), names };
 }
 
 /** Bytes that are missing in a damaged file from `at` on; a negative number was put in. */
@@ -59,14 +56,7 @@ export async function judgeSalvage(
   moved: Moved = { at: 0, by: 0 },
 ): Promise<Judged> {
   const sink = new MemorySink();
-  const judged: Judged = {
-    output: Buffer.alloc(0),
-    held: new Map(),
-    faults: [],
-    lost: new Set(),
-    stale: new Set(),
-    wrong: [],
-  };
+  const judged: Judged = { output: Buffer.alloc(0), faults: [], lost: new Set(), stale: new Set(), wrong: [] };
   try {
     judged.report = await salvage('read' in damaged ? damaged : bufferSource(damaged), sink, options);
   } catch (error) {
@@ -77,15 +67,13 @@ export async function judgeSalvage(
   const { verdict, findings } = await verify(bufferSource(judged.output));
   if (verdict !== 'whole')
     judged.faults.push(`the output is ${verdict}: ${findings.find(({ severity }) => severity === 'error')?.message}`);
-  const units = naiveUnits(judged.output);
-  judged.held = naiveMemory(naivePages(units, original.names));
-  judgeUnits(original, judged, units, moved);
+  judgeUnits(original, judged, moved);
   for (const run of judged.report.lost) for (const key of keysOf(run, original)) judged[run.what].add(key);
   judgePages(original, judged, judged.report, options);
   return judged;
 }
 
-function judgeUnits(original: Original, { report, faults }: Judged, written: NaiveUnit[], moved: Moved): void {
+function judgeUnits(original: Original, { report, output, faults }: Judged, moved: Moved): void {
   if (!report) return;
   const placed = placesAfter(original, moved);
   const spoken = new Set([...report.kept, ...report.dropped].map(unitKey));
@@ -96,7 +84,7 @@ function judgeUnits(original: Original, { report, faults }: Judged, written: Nai
       faults.push(`unit ${unit.name} is neither kept nor said to be lost`);
   }
   if (report.unproven) return;
-  for (const unit of written) {
+  for (const unit of naiveUnits(output)) {
     // Live saves have several units of one name and pass.
     const alike = original.units.filter((own) => unitKey(own) === unitKey(unit));
     const isAsItWas = alike.length === 0 || alike.some(({ payload }) => payload.equals(unit.payload));
@@ -135,8 +123,14 @@ function* keysOf({ group, range, start, end }: LostRun, { memory }: Original): G
   }
 }
 
-function judgePages({ memory }: Original, judged: Judged, report: SalvageReport, { fill }: SalvageOptions): void {
-  const { held, lost, stale, faults, wrong } = judged;
+function judgePages(
+  { memory, names }: Original,
+  judged: Judged,
+  report: SalvageReport,
+  { fill }: SalvageOptions,
+): void {
+  const { lost, stale, faults, wrong } = judged;
+  const held = naiveMemory(naivePages(judged.output, names));
   const memoryIsGone = report.kept.every(({ name }) => name !== 'pgm');
   for (const [key, { content }] of memory) {
     const own = held.get(key);

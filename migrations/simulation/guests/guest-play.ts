@@ -1,0 +1,270 @@
+import { tmpdir } from 'node:os';
+import { SavkitError } from '../../../formats/errors.ts';
+import { PAGE_SIZE } from '../../../formats/sizes.ts';
+import { type CommandLine, parseCommand, wordsOf } from '../../../src/saved-state/qemu-check/command-words.ts';
+import type { ReceiverOptions } from '../../arrival/receiver.ts';
+import { Receiver } from '../../arrival/receiver.ts';
+import { learnFacts } from '../../guests/guest-facts.ts';
+import { hindrancesOf } from '../../guests/hindrances.ts';
+import { QemuHost } from '../../guests/qemu-host.ts';
+import { QemuSource } from '../../guests/qemu-source.ts';
+import type { QemuTarget } from '../../guests/qemu-target.ts';
+import { reachGuest } from '../../guests/reach-guest.ts';
+import { settleGuest } from '../../guests/settle-guest.ts';
+import { DecisionFile } from '../../hand-over/decision-record.ts';
+import type { ResolvedRecords } from '../../hand-over/resolve-files.ts';
+import { MigrationError } from '../../wire/migration-error.ts';
+import { Play } from '../play.ts';
+import type { Incident } from '../scenario.ts';
+import { SimulatedGuest } from '../simulated-guest.ts';
+import { RECORDS, type SimulatedHost, type SimulatedProcess } from '../simulated-process.ts';
+import { endsWithSavkit } from './ends-with-savkit.ts';
+import type { GuestScenario } from './guest-scenario.ts';
+import { type QemuSurroundings, SimulatedQemu } from './simulated-qemu.ts';
+
+const PROGRAM = 'qemu-system-x86_64';
+const QMP = '/run/vm.qmp';
+const MEMORY = '/dev/shm';
+/** Times after the end of a process at which its watchdog asks who has the guest. */
+const WATCHDOG_MS = [100, 1200, 2300];
+
+type QemuIncident = Extract<Incident, { kind: 'qemu' }>;
+
+/** The world of a scenario in which a guest of QEMU moves: a QEMU on each host, which outlives savkit's processes. */
+export class GuestPlay extends Play<QemuTarget> implements QemuSurroundings {
+  readonly guest: SimulatedGuest<SimulatedQemu>;
+  readonly qemus: SimulatedQemu[] = [];
+  /** Settlements of `--resolve`, in words. */
+  readonly settlements: string[] = [];
+  readonly #scenario: GuestScenario;
+  /** Processes that a watchdog looks after. */
+  readonly #watched = new Set<SimulatedProcess>();
+  /** Commands that QEMUs refuse once. */
+  readonly #refused: QemuIncident[] = [];
+  #targetLog: DecisionFile | undefined;
+
+  constructor(scenario: GuestScenario) {
+    super(scenario);
+    this.#scenario = scenario;
+    this.guest = new SimulatedGuest<SimulatedQemu>(scenario, this.random);
+    for (const host of Object.values(this.hosts)) {
+      for (const folder of [MEMORY, '/run', tmpdir()]) host.files.folders.add(folder);
+      host.programs.known.set(PROGRAM, (process, words) => void this.#startQemu(process, words));
+      if (scenario.hasWatchdog) host.programs.known.set('sh', endsWithSavkit);
+    }
+  }
+
+  protected begin(): void {
+    const words = wordsOf(`${commandWith('vm')} -qmp unix:${QMP},server=on,wait=off`);
+    const process = this.hosts.source.start(words);
+    process.do(() => {
+      const qemu = this.#startQemu(process, words);
+      qemu.memory.set(this.guest.truth);
+      if (!this.scenario.isPaused) qemu.cont();
+    });
+    this.startTarget();
+    const savkit = this.#savkitAt(this.hosts.source);
+    [this.source, this.migrating] = [savkit, savkit];
+    this.timeline.add(this.random.below(100), savkit, () => void this.#leave(savkit));
+  }
+
+  /** A target keeps what has arrived for a while after its link was lost. */
+  override async run(): Promise<void> {
+    await super.run();
+    const isOver = () => {
+      const living = this.qemus.filter(({ process }) => !process.isGone);
+      return living.length < 2 && living.every(({ status }) => status !== 'inmigrate');
+    };
+    await this.timeline.run(isOver, this.scenario.keepMs + 10_000);
+    await this.timeline.run(() => false, 5000);
+    // What a living process had to do itself is theirs by now.
+    for (const side of ['source', 'target'] as const) await this.operators.ask(side, 'fresh');
+    await this.timeline.run(() => false, 5000);
+  }
+
+  #startQemu(process: SimulatedProcess, words: readonly string[]): SimulatedQemu {
+    const qemu = new SimulatedQemu(process, words, this);
+    this.qemus.push(qemu);
+    return qemu;
+  }
+
+  /** QEMUs that live. */
+  at(host: SimulatedHost): SimulatedQemu[] {
+    return this.qemus.filter(({ process }) => process.host === host && !process.isGone);
+  }
+
+  /** A process of savkit sees the memory of a guest as that has written it by then. */
+  #savkitAt(host: SimulatedHost, process = host.start()): SimulatedProcess {
+    const catchUp = (now: number) => {
+      for (const qemu of this.at(host)) qemu.catchUp(now);
+    };
+    process.guest = { catchUp, holdUntil: () => {} };
+    return process;
+  }
+
+  /** As `savkit migrate` does it. */
+  async #leave(process: SimulatedProcess): Promise<void> {
+    try {
+      const reached = await reachGuest(QMP);
+      try {
+        const facts = await learnFacts(reached.qmp, reached.process);
+        const hindrance = hindrancesOf(facts, { areShared: true, areMirrored: false }).find(({ isFatal }) => isFatal);
+        if (hindrance) throw new MigrationError('hindered', hindrance.message);
+        const source = QemuSource.open(reached.qmp, facts);
+        const head = { side: 'source', migration: this.migration, machine: 'vm', peer: 'target' } as const;
+        const log = new DecisionFile(RECORDS, head);
+        log.runsIn({ pid: facts.process?.pid ?? 0, qmp: QMP, ram: source.ramPaths, settings: facts.settings });
+        this.#watch(process);
+        await this.migrate(process, source, log).finally(() => source.close());
+        const stays = this.at(this.hosts.source).length > 0 && !this.had.has('qemu');
+        if (this.report?.outcome === 'handed-over' && stays)
+          this.faults.push('the QEMU of a guest that has left is not ended');
+      } finally {
+        reached.close();
+      }
+    } catch (error) {
+      if (!(error instanceof SavkitError)) this.faults.push(`an error inside: ${(error as Error).stack}`);
+      this.refusal = error as SavkitError;
+    }
+    this.#watched.delete(process);
+    process.endWhenIdle();
+  }
+
+  protected override get receiverOptions(): ReceiverOptions {
+    const options = super.receiverOptions;
+    const logFor = (migration: string) => {
+      this.#targetLog = new DecisionFile(RECORDS, { side: 'target', migration, machine: '', peer: '' });
+      return this.#targetLog;
+    };
+    return { ...options, logFor };
+  }
+
+  /** As `savkit receive` does it. */
+  protected async receive(process: SimulatedProcess): Promise<void> {
+    this.#savkitAt(this.hosts.target, process);
+    const host = new QemuHost({
+      command: this.#targetCommand(),
+      maxBytes: 2 ** 30,
+      onStarted: (target) => {
+        const { pid, qmpPath: qmp } = target.process;
+        this.#targetLog?.runsIn({ pid, qmp, ram: target.ramPaths, settings: target.settings });
+        this.#watch(process);
+      },
+    });
+    const receiver = await Receiver.create<QemuTarget>(host, this.receiverOptions);
+    this.listen(process, receiver);
+    try {
+      (await receiver.arrived).close();
+    } catch (error) {
+      if (!(error instanceof SavkitError)) this.faults.push(`an error inside the target: ${(error as Error).stack}`);
+    }
+    await this.close(process, receiver);
+    this.#watched.delete(process);
+  }
+
+  /** It waits a minute for a source that has to learn that its guest runs; its QEMU goes on without it. */
+  protected override get targetIsThere(): boolean {
+    return !this.targetHasEnded;
+  }
+
+  protected override get awakeAt(): number {
+    return Math.max(
+      super.awakeAt,
+      ...this.qemus.map(({ process, qmp }) => Math.max(process.stoppedUntil, qmp.heldUntil)),
+    );
+  }
+
+  /** Each has memory of its own: that of an earlier one may still be there. */
+  #targetCommand(): CommandLine {
+    return parseCommand(wordsOf(commandWith(`target-${this.qemus.length}`, this.scenario.pages)));
+  }
+
+  /** A watchdog asks if the process is killed. */
+  #watch(process: SimulatedProcess): void {
+    if (!this.#scenario.hasWatchdog) return;
+    this.#watched.add(process);
+    process.atEnd(() => {
+      if (!this.#watched.has(process)) return;
+      for (const ms of WATCHDOG_MS)
+        this.timeline.add(ms, undefined, () => void this.operators.ask(process.host.name, 'none'));
+    });
+  }
+
+  /** As `savkit migrate --resolve` does it. */
+  async carryOut({ own, peer, resolution }: ResolvedRecords): Promise<void> {
+    for (const record of peer ? [own, peer] : [own]) {
+      const settled = await settleGuest(record, record === own, record.side === resolution.survivor);
+      if (settled) this.settlements.push(`${settled.side}: ${settled.settlement} ${settled.message}`);
+    }
+  }
+
+  follow(): void {}
+
+  onCommand(qemu: SimulatedQemu, command: string): string | undefined {
+    const { name } = qemu.process.host;
+    this.incidents.noteCommand(name, command);
+    if (command === 'cont') this.#excuse(qemu);
+    const index = this.isCalm
+      ? -1
+      : this.#refused.findIndex(({ host, command: each }) => host === name && each === command);
+    return index < 0 ? undefined : this.#refused.splice(index, 1) && 'it is refused on purpose';
+  }
+
+  /** Somebody has let the source's guest run after savkit had looked for the last time: nobody could have known. */
+  #excuse(next: SimulatedQemu): void {
+    const isTarget = next.process.host.name === 'target';
+    if (isTarget && this.qemus.some(({ runsUnnoticed }) => runsUnnoticed)) this.isExcused = true;
+  }
+
+  /** Users have made what must not be. */
+  isExcused = false;
+
+  protected override cause(trouble: Incident): unknown {
+    if (trouble.kind === 'qemu') return this.#act(trouble);
+    const found = super.cause(trouble);
+    if (trouble.kind === 'crash') this.#forgetMemory(this.hosts[trouble.host]);
+    return found;
+  }
+
+  /** Memory files and sockets do not outlive their host. */
+  #forgetMemory({ files, name }: SimulatedHost): void {
+    for (const qemu of this.qemus) if (qemu.process.host.name === name) qemu.wasEnded ||= !qemu.hasQuit;
+    for (const path of files.names.keys()) if (/^\/(dev|run)\//.test(path)) files.change([path, undefined]);
+  }
+
+  #act(trouble: QemuIncident): void {
+    const { act, ms, host } = trouble;
+    if (act === 'refuse') this.#refused.push(trouble);
+    for (const qemu of this.at(this.hosts[host])) {
+      const later = (work: () => void) => this.timeline.add(0, qemu.process, work);
+      if (act === 'kill') [qemu.wasEnded] = [true, qemu.process.end('killed')];
+      if (act === 'freeze') qemu.process.stop(ms);
+      if (act === 'hang') qemu.qmp.heldUntil = this.timeline.now + ms;
+      if (act === 'hang-up') later(() => qemu.qmp.hangUp());
+      if (act === 'refuse-load') qemu.refuseToLoad();
+      if (host === 'source') later(() => this.#userActs(qemu, act));
+    }
+  }
+
+  /** Users leave a QEMU alone that waits for its guest. */
+  #userActs(qemu: SimulatedQemu, act: QemuIncident['act']): void {
+    if (act === 'quit') {
+      qemu.wasEnded = true;
+      qemu.quit();
+    }
+    if (act === 'stop') qemu.stop();
+    if (act !== 'cont' || (qemu.status !== 'paused' && qemu.status !== 'postmigrate')) return;
+    // Who lets a guest run that has moved on has two of it.
+    if (this.guest.hasRunThere) return;
+    const decided = this.hosts.source.files.names.get(this.recordOf('source'))?.bytes.toString() ?? '';
+    if (/"(handed-over|done)"/.test(decided)) this.isExcused = true;
+    qemu.cont();
+    qemu.runsUnnoticed = true;
+  }
+}
+
+/** A command line. @param name of its memory file */
+function commandWith(name: string, pages = 1): string {
+  const memory = `memory-backend-file,id=pc.ram,size=${pages * PAGE_SIZE},mem-path=${MEMORY}/${name},share=on`;
+  return `${PROGRAM} -object ${memory} -machine pc-i440fx-7.2,memory-backend=pc.ram`;
+}

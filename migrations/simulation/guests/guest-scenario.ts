@@ -1,0 +1,67 @@
+import { Random } from '../../../formats/testing/random.ts';
+import {
+  drawAimedScenario,
+  drawScenario,
+  type HostName,
+  type Incident,
+  type IncidentTime,
+  type Scenario,
+} from '../scenario.ts';
+
+/** A scenario with a guest of QEMU. */
+export interface GuestScenario extends Scenario {
+  /** A watchdog asks who has the guest where a process of savkit is killed. */
+  hasWatchdog: boolean;
+}
+
+/** Troubles of links, disks, processes and hosts, half of them aimed, and those that only a QEMU has. */
+export function drawGuestScenario(seed: number): GuestScenario {
+  const random = new Random(Math.imul(seed, 2246822519) ^ 0x9e3);
+  const base = random.below(2) === 0 ? drawScenario(seed) : drawAimedScenario(seed);
+  const troubles = base.troubles.filter(({ kind }) => kind !== 'pause' && kind !== 'limits').slice(0, random.below(4));
+  return {
+    ...base,
+    limits: waitingOrForced(base.limits),
+    ...{ isSeeded: false, hasSafeFile: false, missedWrites: 0, compares: true },
+    hasWatchdog: random.below(3) > 0,
+    troubles: [...troubles, ...Array.from({ length: random.below(3) }, () => drawQemuTrouble(random))],
+  };
+}
+
+/** Guests of QEMU cannot be throttled, nor can their limits be changed. */
+function waitingOrForced(limits: Scenario['limits']): Scenario['limits'] {
+  return limits.onTimeLimit === 'throttle' ? { ...limits, onTimeLimit: 'force' } : limits;
+}
+
+function drawQemuTrouble(random: Random): Incident {
+  const host = random.pick(['source', 'source', 'target'] as const);
+  const command = random.pick(COMMANDS[host]);
+  const after: IncidentTime[] = [
+    { after: 'happenings', count: Math.floor(1500 ** (random.below(1000) / 1000)) },
+    { after: 'command', host, name: command, count: random.pick([1, 1, 2]), ms: random.pick([0, 0, 0.1, 1, 10, 300]) },
+    { after: 'frame', name: random.pick(['ready', 'commit', 'running']), count: 1, ms: random.pick([0, 0, 1, 30]) },
+  ];
+  const act = random.pick(ACTS);
+  const ms = random.pick([5, 100, 3000, 40_000]);
+  const refused = random.pick(COMMANDS[host].filter((name) => name !== 'quit'));
+  return { at: random.pick(after), kind: 'qemu', host, act, ms, command: refused };
+}
+
+const COMMANDS: Record<HostName, readonly string[]> = {
+  source: ['stop', 'migrate', 'query-migrate', 'query-status', 'migrate-set-capabilities', 'cont', 'quit'],
+  target: ['migrate-incoming', 'query-migrate', 'query-status', 'migrate-set-capabilities', 'cont'],
+};
+
+const ACTS = [
+  'kill',
+  'kill',
+  'quit',
+  'stop',
+  'cont',
+  'cont',
+  'hang',
+  'freeze',
+  'hang-up',
+  'refuse',
+  'refuse-load',
+] as const;

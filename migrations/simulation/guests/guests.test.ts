@@ -1,0 +1,30 @@
+import { describe, expect, it } from 'vitest';
+import { drawGuestScenario } from './guest-scenario.ts';
+import { judgeGuest } from './judge-guest.ts';
+
+/** The target could not write down that a guest arrives, and left its QEMU. */
+const UNWRITTEN = [51, 276];
+/** The connection to the target's QEMU ended before the guest was to run. */
+const HUNG_UP = 288;
+/** The target is killed when its QEMU runs already, and no record names that yet. */
+const UNKNOWN = 1221;
+/** The link is cut when the target's QEMU has loaded its devices, which it does only once. */
+const LOADED = 1284;
+
+describe('guests of QEMU in a simulated world', () => {
+  it('end in one QEMU, whatever goes wrong', { timeout: 60_000 }, async () => {
+    const ends = { source: 0, target: 0, lost: 0 };
+    for (const seed of [...UNWRITTEN, HUNG_UP, UNKNOWN, LOADED, ...Array(40).keys()]) {
+      const { faults, survivor } = await judgeGuest(drawGuestScenario(seed));
+      expect(faults, `seed ${seed}`).toEqual([]);
+      ends[survivor]++;
+    }
+    // Else little would have been tried.
+    expect(Math.min(ends.source, ends.target)).toBeGreaterThan(10);
+  });
+
+  it('happen again just so', async () => {
+    const [one, other] = [await judgeGuest(drawGuestScenario(7)), await judgeGuest(drawGuestScenario(7))];
+    expect(other).toEqual(one);
+  });
+});

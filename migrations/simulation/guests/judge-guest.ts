@@ -1,0 +1,98 @@
+import { loadZstd } from '../../pages/zstd.ts';
+import { leftFaults, recordFaults, toldFaults } from '../judge.ts';
+import { judgedRun } from '../judged-run.ts';
+import type { HostName } from '../scenario.ts';
+import { learnHeads } from './device-blob.ts';
+import { GuestPlay } from './guest-play.ts';
+import type { GuestScenario } from './guest-scenario.ts';
+import type { SimulatedQemu } from './simulated-qemu.ts';
+
+/** Result of a simulated run. */
+export interface GuestJudgement {
+  /** Violations; empty where all is well. */
+  faults: string[];
+  /** Incidents that happened, with their times. */
+  log: string[];
+  /** Where the guest is in the end. */
+  survivor: HostName | 'lost';
+  happened: number;
+  endedAt: number;
+}
+
+/** Plays a scenario with a guest of QEMU, and checks the result. */
+export async function judgeGuest(scenario: GuestScenario): Promise<GuestJudgement> {
+  await loadZstd();
+  await learnHeads();
+  const play = new GuestPlay(scenario);
+  return judgedRun(play.faults, async () => {
+    await play.run();
+    const { survivor, faults } = endOf(play, scenario.hasWatchdog);
+    const all = [
+      ...play.faults,
+      ...faults,
+      ...toldFaults(play, survivor),
+      // A target whose QEMU was killed just before it was to run has nothing to end with.
+      ...leftFaults(play).filter((fault) => survivor !== 'lost' || !fault.startsWith('the target')),
+      ...leftBehind(play),
+      ...(await recordFaults(play)),
+    ];
+    const { happened, now } = play.timeline;
+    return {
+      faults: play.isExcused || play.qemus.some(({ runsUnnoticed }) => runsUnnoticed) ? [] : all,
+      log: play.log,
+      survivor,
+      happened,
+      endedAt: now,
+    };
+  });
+}
+
+/** Exactly one QEMU lives, in the state that its user wants, unless the one that had the guest was ended by others. */
+function endOf(play: GuestPlay, hasWatchdog: boolean): { survivor: HostName | 'lost'; faults: string[] } {
+  // Without a watchdog nobody knows of a QEMU whose savkit was killed before it had written that the guest arrives.
+  const record = targetRecord(play);
+  const isForgotten = ({ status, process }: SimulatedQemu) =>
+    !hasWatchdog && status === 'inmigrate' && !record.includes(`"pid": ${process.pid},`);
+  const living = play.qemus.filter((qemu) => !qemu.process.isGone && !isForgotten(qemu));
+  const faults: string[] = [];
+  const [first] = living;
+  if (living.length > 1) faults.push(`${living.length} QEMUs live: ${living.map(tell).join(', ')}`);
+  if (!first && !mayBeLost(play)) faults.push('no QEMU has the guest');
+  if (!first) return { survivor: 'lost', faults };
+  const { name } = first.process.host;
+  if (living.length > 1) return { survivor: name, faults };
+  faults.push(...play.guest.differences(first));
+  const isWanted = play.scenario.isPaused ? first.status !== 'running' : first.status === 'running';
+  if (!isWanted && !usersActed(play)) faults.push(`the guest ends ${tell(first)}`);
+  if (!first.hasFirstSettings && !play.log.some((line) => /"refuse".*"migrate-set-/.test(line)))
+    faults.push(`the settings of the QEMU at the ${name} are not put back`);
+  return { survivor: name, faults };
+}
+
+function targetRecord({ hosts, recordOf }: GuestPlay): string {
+  return hosts.target.files.names.get(recordOf('target'))?.bytes.toString() ?? '';
+}
+
+function tell({ process, status }: SimulatedQemu): string {
+  return `${status} at the ${process.host.name}`;
+}
+
+/** The QEMU that had the guest met its end by others. */
+function mayBeLost(play: GuestPlay): boolean {
+  const isThere = play.guest.hasRunThere || targetRecord(play).includes('"started"');
+  return play.qemus.some(({ wasEnded, process }) => wasEnded && process.host.name === (isThere ? 'target' : 'source'));
+}
+
+function usersActed({ log }: GuestPlay): boolean {
+  return log.some((line) => /"act":"(stop|cont)"/.test(line));
+}
+
+/** Folders for sockets stay only where a process was killed, or with the QEMU that has the guest. */
+function leftBehind(play: GuestPlay): string[] {
+  if (play.had.has('kill') || play.had.has('crash') || play.had.has('qemu')) return [];
+  return (['source', 'target'] as const).flatMap((name) => {
+    const left = [...play.hosts[name].files.folders].filter((path) => path.includes('savkit-guest-'));
+    const allowed = name === 'target' ? play.at(play.hosts.target).length : 0;
+    return left.length > allowed ? [`the ${name} has left ${left.join(', ')} behind`] : [];
+  });
+}

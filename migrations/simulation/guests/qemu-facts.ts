@@ -1,0 +1,49 @@
+/** What a QEMU tells of itself. */
+interface Told {
+  readonly ramPath: string;
+  readonly memory: Uint8Array;
+  readonly capabilities: Record<string, boolean>;
+  readonly parameters: Record<string, unknown>;
+}
+
+const OF_RAM: Readonly<Record<string, unknown>> = { type: 'memory-backend-file' };
+
+/** Answers commands that only ask; throws an Error for those that it does not know. */
+export function answerFacts(
+  { ramPath, memory, capabilities, parameters }: Told,
+  command: string,
+  { path, property }: Record<string, unknown>,
+): unknown {
+  switch (command) {
+    case 'qmp_capabilities':
+    case 'announce-self':
+      return {};
+    case 'query-kvm':
+      return { enabled: false, present: true };
+    case 'query-cpus-fast':
+      return [{ 'cpu-index': 0 }];
+    case 'query-name':
+      return { name: 'simulated' };
+    case 'query-memdev':
+      return [{ id: 'pc.ram', size: memory.length, share: true }];
+    case 'query-block':
+    case 'query-named-block-nodes':
+    case 'query-block-jobs':
+    case 'qom-list':
+      return [];
+    case 'human-monitor-command':
+      return 'bus: main-system-bus\r\n';
+    case 'qom-get': {
+      if (path === '/machine') return 'pc-i440fx-7.2-machine';
+      const value = property === 'mem-path' ? ramPath : OF_RAM[String(property)];
+      if (value === undefined) throw new Error(`Property 'memory-backend-file.${property}' not found`);
+      return value;
+    }
+    case 'query-migrate-capabilities':
+      return Object.entries(capabilities).map(([capability, state]) => ({ capability, state }));
+    case 'query-migrate-parameters':
+      return parameters;
+    default:
+      throw new Error(`The command ${command} has not been found`);
+  }
+}

@@ -1,0 +1,93 @@
+import type { Socket } from 'node:net';
+import type { SimulatedProcess } from '../simulated-process.ts';
+
+const GREETING = { QMP: { version: { qemu: { major: 10, minor: 0, micro: 2 }, package: '' }, capabilities: ['oob'] } };
+
+/** Carries a command out, and gives its answer; throws an Error for what QEMU refuses. */
+export type QmpExecution = (command: string, args: Record<string, unknown>) => unknown;
+
+interface Command {
+  execute: string;
+  arguments?: Record<string, unknown>;
+  id?: number;
+}
+
+/** The QMP of a simulated QEMU: one client at a time, and one command after the other, each answered a little later. */
+export class QmpPeer {
+  /** Nothing is answered before this time. */
+  heldUntil = 0;
+  readonly #process: SimulatedProcess;
+  readonly #answer: QmpExecution;
+  readonly #waiting: Socket[] = [];
+  #client: Socket | undefined;
+  readonly #commands: { command: Command; client: Socket }[] = [];
+  #isAtWork = false;
+
+  constructor(process: SimulatedProcess, answer: QmpExecution) {
+    this.#process = process;
+    this.#answer = answer;
+  }
+
+  /** Further clients wait without a greeting. */
+  accept(socket: Socket): void {
+    socket.on('error', () => {});
+    this.#waiting.push(socket);
+    this.#serveNext();
+  }
+
+  event(name: string): void {
+    this.#write(this.#client, { event: name, data: {}, timestamp: { seconds: 1, microseconds: 5 } });
+  }
+
+  /** Closes the connection. */
+  hangUp(): void {
+    this.#client?.destroy();
+  }
+
+  #serveNext(): void {
+    const client = this.#client ? undefined : this.#waiting.shift();
+    if (!client) return;
+    this.#client = client;
+    client.once('close', () => {
+      if (this.#client === client) this.#client = undefined;
+      this.#serveNext();
+    });
+    this.#write(client, GREETING);
+    let text = '';
+    client.on('data', (bytes) => {
+      const lines = (text + bytes).split('\n');
+      text = lines.pop() ?? '';
+      for (const line of lines) this.#commands.push({ command: JSON.parse(line), client });
+      this.#workOn();
+    });
+  }
+
+  #workOn(): void {
+    const next = this.#isAtWork ? undefined : this.#commands.shift();
+    if (!next) return;
+    this.#isAtWork = true;
+    const { timeline, random } = this.#process.host.around;
+    const ms = 0.05 + random.below(100) / (random.below(20) === 0 ? 10 : 200);
+    timeline.add(ms, this.#process, () => this.#execute(next));
+  }
+
+  #execute(next: { command: Command; client: Socket }): void {
+    const { timeline } = this.#process.host.around;
+    if (timeline.now < this.heldUntil) {
+      timeline.add(this.heldUntil - timeline.now, this.#process, () => this.#execute(next));
+      return;
+    }
+    const { execute, arguments: args = {}, id } = next.command;
+    try {
+      this.#write(next.client, { return: this.#answer(execute, args), id });
+    } catch (error) {
+      this.#write(next.client, { error: { class: 'GenericError', desc: (error as Error).message }, id });
+    }
+    this.#isAtWork = false;
+    this.#workOn();
+  }
+
+  #write(client: Socket | undefined, message: object): void {
+    if (client && !client.destroyed && client.writable) client.write(`${JSON.stringify(message)}\r\n`);
+  }
+}

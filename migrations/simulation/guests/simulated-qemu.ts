@@ -1,0 +1,190 @@
+import { PAGE_SIZE } from '../../../formats/sizes.ts';
+import type { SimulatedFile } from '../../../formats/testing/simulated-files.ts';
+import { world } from '../../../formats/world/world.ts';
+import { type GuestOwner, GuestPulse, type SimulatedGuest } from '../simulated-guest.ts';
+import type { GuestOfProcess, SimulatedProcess } from '../simulated-process.ts';
+import type { Devices } from './device-blob.ts';
+import { answerFacts } from './qemu-facts.ts';
+import { IncomingDevices, OutgoingDevices } from './qemu-migration.ts';
+import { QmpPeer } from './qmp-peer.ts';
+
+/** What a simulated QEMU is part of. */
+export interface QemuSurroundings {
+  readonly guest: SimulatedGuest<SimulatedQemu>;
+  /** Called before each command. @returns why it is refused */
+  onCommand(qemu: SimulatedQemu, command: string): string | undefined;
+}
+
+type RunState = 'running' | 'paused' | 'inmigrate' | 'finish-migrate' | 'postmigrate';
+
+const STARTS_WITHIN_MS = 30;
+const QUITS_AFTER_MS = 3;
+
+/** Settings of its migrations, as its owner has them. */
+const FIRST_CAPABILITIES = { xbzrle: true, multifd: false, 'x-ignore-shared': false, 'pause-before-switchover': false };
+const FIRST_PARAMETERS = { 'max-bandwidth': 134_217_728, 'downtime-limit': 300 };
+
+/** A QEMU as savkit sees one: its memory is a file, its devices are a few bytes, its states are as in the real one. */
+export class SimulatedQemu implements GuestOwner, GuestOfProcess {
+  readonly process: SimulatedProcess;
+  ticks = 0;
+  status: RunState;
+  readonly qmp: QmpPeer;
+  readonly capabilities: Record<string, boolean> = { ...FIRST_CAPABILITIES };
+  readonly parameters: Record<string, unknown> = { ...FIRST_PARAMETERS };
+  /** It was told to quit. */
+  hasQuit = false;
+  /** Users, faults or crashes have ended it. */
+  wasEnded = false;
+  /** Somebody besides savkit has let the guest run, and nobody has asked for its state since. */
+  runsUnnoticed = false;
+  readonly ramPath: string;
+  readonly #ram: SimulatedFile;
+  readonly #qmpPath: string;
+  readonly #around: QemuSurroundings;
+  readonly #pulse: GuestPulse;
+  readonly #outgoing: OutgoingDevices;
+  readonly #incoming: IncomingDevices;
+  /** A guest that ran when its devices were saved runs once they are loaded. */
+  #runsWhenLoaded: boolean;
+
+  /** @param words of its command line; it opens its socket some time later */
+  constructor(process: SimulatedProcess, words: readonly string[], around: QemuSurroundings) {
+    const line = words.join(' ');
+    this.process = process;
+    this.#around = around;
+    this.ramPath = /mem-path=([^, ]+)/.exec(line)?.[1] ?? '';
+    this.#qmpPath = /unix:([^, ]+)/.exec(line)?.[1] ?? '';
+    const isTarget = words.includes('-incoming');
+    this.status = isTarget ? 'inmigrate' : 'paused';
+    this.#runsWhenLoaded = !words.includes('-S');
+    const { files } = process.host;
+    this.#ram = files.names.get(this.ramPath) ?? files.create(this.ramPath);
+    this.#ram.resize(around.guest.scenario.pages * PAGE_SIZE);
+    world.disk.openSync(this.ramPath, 'r+');
+    process.guest = this;
+    this.#pulse = new GuestPulse(around.guest);
+    this.#outgoing = new OutgoingDevices(this);
+    this.#incoming = new IncomingDevices(this);
+    this.qmp = new QmpPeer(process, (command, args) => this.#answer(command, args));
+    const { timeline, random } = process.host.around;
+    const listen = () => void world.sockets.listen(this.#qmpPath, (socket) => this.qmp.accept(socket));
+    timeline.add(isTarget ? random.below(STARTS_WITHIN_MS) : 0, process, listen);
+  }
+
+  get memory(): Uint8Array {
+    return this.#ram.bytes;
+  }
+
+  /** Its settings are what they were at first. */
+  get hasFirstSettings(): boolean {
+    const now = JSON.stringify([this.capabilities, this.parameters]);
+    return now === JSON.stringify([FIRST_CAPABILITIES, FIRST_PARAMETERS]);
+  }
+
+  catchUp(now: number): void {
+    this.#pulse.catchUp(
+      now,
+      () => this.status === 'running' && !this.process.isGone,
+      () => {
+        this.ticks = this.#around.guest.tick(this.#ram.bytes, () => {});
+      },
+    );
+  }
+
+  holdUntil(time: number): void {
+    this.#pulse.holdUntil(time);
+  }
+
+  stop(): void {
+    if (this.status === 'inmigrate') this.#runsWhenLoaded = false;
+    if (this.status === 'running') this.standStill('paused');
+  }
+
+  cont(): void {
+    if (this.status === 'inmigrate') this.#runsWhenLoaded = true;
+    if (this.status === 'finish-migrate') throw new Error('The devices are being saved');
+    if (this.status === 'paused' || this.status === 'postmigrate') this.#run();
+  }
+
+  /** The next load of devices fails. */
+  refuseToLoad(): void {
+    this.#incoming.refuses = true;
+  }
+
+  /** It is asked to end. */
+  quit(): void {
+    const { timeline } = this.process.host.around;
+    this.hasQuit = true;
+    this.qmp.event('SHUTDOWN');
+    timeline.add(QUITS_AFTER_MS, this.process, () => {
+      if (this.process.host.files.names.has(this.#qmpPath)) world.disk.unlinkSync(this.#qmpPath);
+      this.process.end('killed');
+    });
+  }
+
+  /** The guest stands still from now on. @returns whether it ran */
+  standStill(status: RunState): boolean {
+    this.catchUp(this.process.host.around.timeline.now);
+    const ran = this.status === 'running';
+    this.status = status;
+    if (ran) {
+      this.#around.guest.leave(this);
+      this.runsUnnoticed = false;
+      this.qmp.event('STOP');
+    }
+    return ran;
+  }
+
+  /** The devices are saved, or will not be. */
+  endSave(status: RunState, runs: boolean): void {
+    if (runs) this.#run();
+    else this.status = status;
+  }
+
+  load({ ticks, ran }: Devices): void {
+    this.ticks = ticks;
+    if (ran && this.#runsWhenLoaded) this.#run();
+    else this.status = 'paused';
+  }
+
+  #run(): void {
+    this.#around.guest.take(this);
+    this.status = 'running';
+    this.#pulse.beginAt(this.process.host.around.timeline.now);
+    this.qmp.event('RESUME');
+  }
+
+  #answer(command: string, args: Record<string, unknown>): unknown {
+    const refusal = this.#around.onCommand(this, command);
+    if (refusal !== undefined) throw new Error(refusal);
+    switch (command) {
+      case 'query-status':
+        this.runsUnnoticed = false;
+        return { status: this.status, running: this.status === 'running' };
+      case 'stop':
+        return this.stop() ?? {};
+      case 'cont':
+        return this.cont() ?? {};
+      case 'quit':
+        return this.quit() ?? {};
+      case 'migrate':
+        return this.#outgoing.begin(String(args.uri)) ?? {};
+      case 'migrate_cancel':
+        return this.#outgoing.cancel() ?? {};
+      case 'migrate-incoming':
+        return this.#incoming.expect(String(args.uri)) ?? {};
+      case 'query-migrate':
+        return this.status === 'inmigrate' || this.#incoming.status ? this.#incoming.told : this.#outgoing.told;
+      case 'migrate-set-capabilities':
+        if (this.#outgoing.isUnderWay) throw new Error("There's a migration process in progress");
+        for (const { capability, state } of args.capabilities as { capability: string; state: boolean }[])
+          this.capabilities[capability] = state;
+        return {};
+      case 'migrate-set-parameters':
+        return Object.assign(this.parameters, args) && {};
+      default:
+        return answerFacts(this, command, args);
+    }
+  }
+}
