@@ -27,7 +27,7 @@ export const FORMS: readonly Form[] = [
   { name: 'convert QEMU RAM apart', words: 'convert IN/long-10.state OUT/file --ram-out OUT/ram' },
   { name: 'convert QEMU in place', words: 'convert OUT/file OUT/file --to mapped-ram', inPlaceOf: 'long-10.state' },
   { name: 'salvage', words: 'salvage IN/cut.sav OUT/file' },
-  { name: 'salvage fill', words: 'salvage IN/cut.sav OUT/file --fill zero --like IN/own-pae.sav' },
+  { name: 'salvage fill', words: 'salvage IN/cut.sav OUT/file --fill zero' },
   { name: 'salvage QEMU', words: 'salvage IN/cut.state OUT/file' },
   { name: 'manifest', words: 'manifest IN/own-long.sav -o OUT/file' },
   { name: 'manifest msgpack', words: 'manifest IN/own-long.sav --format msgpack -o OUT/file' },

@@ -1,3 +1,4 @@
+import { changed } from '../../../formats/files/watched-file.ts';
 import type { Form } from './forms.ts';
 import type { Ground } from './ground.ts';
 import type { Deed, Watched } from './shim.ts';
@@ -71,11 +72,14 @@ function isTemporary(name: string): boolean {
   return name.endsWith('.part') || name.startsWith('savkit-guest-');
 }
 
+/** The message for a changed file begins so. */
+const [TOLD_CHANGE] = changed('PATH', '').message.split('PATH');
+
 /** What is not as promised after an input has changed while it was read. */
 export function judgeChanged(ground: Ground, good: Good, { older, form }: Trial, run: Watched): string[] {
   const wrong: string[] = [];
   const outputs = ground.outputs();
-  if (!/Cannot trust what was read/.test(run.said)) {
+  if (!run.said.includes(TOLD_CHANGE)) {
     const isAsGood = run.exitCode === good.exitCode ? ', as if nothing had been' : '';
     wrong.push(`does not tell it, and ends with ${run.exitCode}${isAsGood}: ${run.said.trim().split('\n').at(-1)}`);
   } else if (run.exitCode !== 4) wrong.push(`tells it, and ends with ${run.exitCode}`);
