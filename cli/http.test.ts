@@ -203,6 +203,19 @@ it('waits as long as bytes come, and not for ever where none do', async () => {
   await isSilent(openHttp(`${base}/s.sav`));
 });
 
+it('does not wait for the end of answers that only announce one', async () => {
+  answer = (_, response) => {
+    for (let i = 0; i < 100; i++) response.writeProcessing();
+  };
+  await expect(openHttp(`${base}/s.sav`)).rejects.toThrow('the server announces answers without end');
+  // As many as servers send.
+  answer = (request, response) => {
+    for (let i = 0; i < 5; i++) response.writeProcessing();
+    withRanges(request, response);
+  };
+  await (await openHttp(`${base}/s.sav`)).close();
+});
+
 it('ends as interrupted when it is stopped while it waits for a server', async () => {
   const stop = new AbortController();
   answer = () => stop.abort();

@@ -240,6 +240,10 @@ describe.runIf(isLinux)('an output that is no file', () => {
       'extract machine.sav -o -',
       'extract machine.sav -o /dev/stdout',
       'peek machine.sav --at 0 --raw',
+      'verify machine.sav',
+      'inspect machine.sav --json',
+      '--help',
+      '--version',
     ]) {
       const none = await shell(`$SAVKIT ${words} >&-`);
       expect([none.exitCode, none.stderr]).toEqual([

@@ -13,6 +13,8 @@ import { socketAddress } from './socket-path.ts';
 const REPLY_LIMIT = 64 * MIB;
 /** A process that is silent for so long hangs, as it would at least send its sign of life. */
 const SILENCE_MS = 8 * BEAT_MS;
+/** Others show signs of life for as long as they take. */
+const ANSWERED_AT_ONCE: readonly ControlCommand[] = ['status'];
 
 /**
  * Has a running machine carry out a command. Aborting closes the connection, which cancels the command.
@@ -46,7 +48,7 @@ export async function askMachine<C extends ControlCommand>(
     await connected(socket, path);
     socket.write(`${JSON.stringify({ id: 1, ...request })}\n`);
     for await (const line of linesOf(socket, REPLY_LIMIT)) {
-      timer.refresh();
+      if (!ANSWERED_AT_ONCE.includes(request.command)) timer.refresh();
       const reply = parseReply(line);
       if ('event' in reply) {
         const { event, data } = reply;

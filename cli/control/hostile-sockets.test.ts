@@ -114,6 +114,14 @@ describe('what answers at a control socket', () => {
     },
   );
 
+  it('and gives nothing but signs of life when asked for its status counts as hung, too', async () => {
+    const path = await impostor((socket) => {
+      const timer = setInterval(() => socket.write('{"id":1,"event":"beat"}\n'), 20);
+      socket.on('close', () => clearInterval(timer));
+    });
+    expect(await failureOf(path, 'status', 200)).toMatchObject({ code: 'no-answer' });
+  });
+
   it('is waited for as long as it gives signs of life', async () => {
     const path = await impostor((socket) => {
       const timer = setInterval(() => socket.write('{"id":1,"event":"beat"}\n'), 50);

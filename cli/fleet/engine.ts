@@ -1,5 +1,7 @@
 import { createRequire } from 'node:module';
+import { Socket } from 'node:net';
 import { EnvironmentError, UsageError } from '../../formats/errors.ts';
+import type { AnswerLimit } from './answer-limit.ts';
 
 // The parts of BullMQ that savkit uses. The package is optional, since only work on several hosts needs it.
 
@@ -69,8 +71,11 @@ export class Fleet {
   readonly #connection: unknown;
   readonly #backend: unknown;
 
-  /** @throws UsageError for another kind of URL, EnvironmentError `no-queue` where the packages are not installed */
-  constructor(url: string) {
+  /**
+   * @param limit watches the connections
+   * @throws UsageError for another kind of URL, EnvironmentError `no-queue` where the packages are not installed
+   */
+  constructor(url: string, limit: AnswerLimit) {
     const isRedis = /^rediss?:\/\//.test(url);
     if ((!isRedis && !/^postgres(ql)?:\/\//.test(url)) || !URL.canParse(url))
       throw new UsageError(
@@ -78,8 +83,14 @@ export class Fleet {
         'Cannot use --queue: expected redis://HOST:PORT or postgres://HOST:PORT/DATABASE',
       );
     this.#engine = load<Engine>('bullmq', isRedis ? 'ioredis' : 'pg');
+    // The client of PostgreSQL makes its sockets by itself, so that Node does not tell of them.
+    const stream = () => {
+      const socket = new Socket();
+      limit.watch(socket);
+      return socket;
+    };
     // `migrate` makes the queue's tables in a database without them.
-    this.#connection = isRedis ? { url, maxRetriesPerRequest: null } : { connectionString: url, migrate: true };
+    this.#connection = isRedis ? { url, maxRetriesPerRequest: null } : { connectionString: url, migrate: true, stream };
     this.#backend = isRedis ? undefined : this.#engine.createPostgresBackend;
   }
 

@@ -17,7 +17,9 @@ function jobOf(data: unknown, returnvalue: unknown = null): FleetJob {
 
 /** A queue in which all jobs are done. */
 function queueOf(...jobs: FleetJob[]): FleetQueue {
-  return { getJobs: async (states: string[]) => (states[0] === 'completed' ? jobs : []) } as unknown as FleetQueue;
+  const getJobs: FleetQueue['getJobs'] = async ([state], first, last) =>
+    state === 'completed' ? jobs.slice(first, last + 1) : [];
+  return { getJobs } as unknown as FleetQueue;
 }
 
 describe('a queue', () => {

@@ -6,7 +6,8 @@ import { keyOf } from './add.ts';
 import type { FileLine, FleetJob, FleetQueue, QueuedJobState, Work } from './engine.ts';
 import { MOST_FILES, workIn } from './job-shape.ts';
 
-const PAGE = 100;
+/** Jobs that are asked for at once: an answer is held in memory until its end. */
+const PAGE = 5;
 const STATES: readonly QueuedJobState[] = ['completed', 'failed'];
 
 /** Results in a queue. */

@@ -2,9 +2,11 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { closeSync, ftruncateSync, openSync, readdirSync, readlinkSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
-import { expect, it, vi } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
+import { GIB } from '../../formats/sizes.ts';
 import { MAIN } from '../testing/run-savkit.ts';
 import { testGround } from '../testing/test-ground.ts';
+import { readSmallFile } from './input.ts';
 
 const { folder, ending } = testGround('input');
 const TIB = 2 ** 40;
@@ -44,3 +46,18 @@ it.skipIf(process.platform !== 'linux')(
   },
   120_000,
 );
+
+describe('readSmallFile()', () => {
+  it.skipIf(process.platform === 'win32')('takes little memory for what has no end', async () => {
+    await expect(readSmallFile('/dev/zero', GIB)).rejects.toThrow(
+      'Cannot read /dev/zero: it has more than 67108864 bytes; as a file it may have 1073741824',
+    );
+    await expect(readSmallFile('/dev/zero', 4096)).rejects.toThrow(/more than 4096 bytes$/);
+  });
+
+  it('does not begin to read what is too long', async () => {
+    const since = process.cpuUsage();
+    await expect(readSmallFile(endless('settings', '{'), GIB)).rejects.toThrow(/more than 1073741824 bytes$/);
+    expect(process.cpuUsage(since).user / 1000).toBeLessThan(500);
+  });
+});

@@ -162,18 +162,26 @@ function keepInput(file: string): void {
   }
 }
 
+/** Most bytes of what does not tell its size: a device may have no end, and memory would be taken for all of it. */
+const UNTOLD_LIMIT = 64 * MIB;
+
 /**
- * The bytes of a file, or a pipe, that has to be small. @throws FormatError `too-long` beyond `limit` bytes,
- * EnvironmentError
+ * The bytes of a file, or a pipe, that has to be small. @throws FormatError `too-long` beyond `limit` bytes, or beyond
+ * 64 MiB of what is no file; EnvironmentError
  */
 export async function readSmallFile(path: string, limit: number, options?: InputOptions): Promise<Uint8Array> {
   const take = async (source: ByteSource) => {
+    const most = source.size === undefined ? Math.min(limit, UNTOLD_LIMIT) : limit;
     const pieces: Buffer[] = [];
-    let size = 0;
+    let size = source.size !== undefined && source.size > most ? source.size : 0;
+    const expectSmall = () => {
+      const hint = most < limit ? `; as a file it may have ${limit}` : '';
+      if (size > most) throw new FormatError('too-long', `Cannot read ${path}: it has more than ${most} bytes${hint}`);
+    };
+    expectSmall();
     for await (const piece of chunksOf(source)) {
       size += piece.length;
-      // Not known before: pipes and devices do not say how much they hold.
-      if (size > limit) throw new FormatError('too-long', `Cannot read ${path}: it has more than ${limit} bytes`);
+      expectSmall();
       pieces.push(Buffer.from(piece));
     }
     return Buffer.concat(pieces);

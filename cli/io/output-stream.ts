@@ -1,11 +1,12 @@
 import { type BigIntStats, constants, createWriteStream, fstatSync, openSync } from 'node:fs';
-import { readFile, stat } from 'node:fs/promises';
+import { stat } from 'node:fs/promises';
 import { Socket } from 'node:net';
 import type { Writable } from 'node:stream';
 import { setTimeout } from 'node:timers/promises';
 import { EnvironmentError, InterruptedError, UsageError } from '../../formats/errors.ts';
 import { nameOfHeldFile } from '../../formats/files/held-files.ts';
 import { type ByteSink, streamSink } from '../../formats/files/sink.ts';
+import { closedStdout } from '../terminal/closed-stdout.ts';
 import { byteOutput } from '../terminal/print.ts';
 import { descriptorOf } from './descriptor-paths.ts';
 import { stop, whenAborted } from './stop.ts';
@@ -31,7 +32,7 @@ export async function openOutputStream(path: string): Promise<OutputStream | und
     if (!found) return undefined;
     const { fd, there } = found;
     checkNotInput(name, there);
-    if (fd === 1) await expectStdout();
+    if (fd === 1) expectStdout();
     if (fd === 1) return { ...streamSink(byteOutput(), name), close: async () => {} };
     return closable(toWritable(fd ?? (await openForWriting(path, there)), there), name);
   } catch (error) {
@@ -62,20 +63,10 @@ function checkNotInput(name: string, there: BigIntStats): void {
     throw new UsageError('same-file', `Cannot write ${name}: it is the same file as the input ${input}`);
 }
 
-/**
- * Flags (of open, octal) with which Node opens /dev/null in place of a closed stdout; a shell opens it for writing
- * only.
- */
-const READ_AND_WRITE = /^flags:\s*\d*2$/m;
-
-/** @throws EnvironmentError if stdout is closed, unless by `> /dev/null` */
-export async function expectStdout(): Promise<void> {
-  const there = fstatSync(1, { bigint: true });
-  const nothing = there.isCharacterDevice() && (await stat('/dev/null', { bigint: true }).catch(() => undefined));
-  if (!nothing || nothing.rdev !== there.rdev) return;
-  const facts = await readFile('/proc/self/fdinfo/1', 'utf8').catch(() => '');
-  if (READ_AND_WRITE.test(facts))
-    throw new EnvironmentError('EBADF', 'Cannot write stdout: it is closed; > /dev/null throws the bytes away');
+/** @throws EnvironmentError where nothing would get the bytes */
+export function expectStdout(): void {
+  const closed = closedStdout();
+  if (closed) throw closed;
 }
 
 /** Opens a pipe without blocking until it has a reader, since no signal could end that wait. */

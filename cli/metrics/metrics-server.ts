@@ -1,5 +1,5 @@
-import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo, Socket } from 'node:net';
 import type { Argv } from 'yargs';
 import { startListening } from '../../formats/world/start-listening.ts';
 import { endpointText, parseListenEndpoint } from '../../migrations/trust/endpoint.ts';
@@ -24,6 +24,7 @@ export function withMetrics<T>(argv: Argv<T>): Argv<T & MetricsOptions> {
 /** Most connections; more than a Prometheus and a person with a browser need. */
 const MOST_CONNECTIONS = 16;
 const REQUEST_MS = 5000;
+const LOOK_MS = 1000;
 
 /**
  * Serves figures to Prometheus, and nothing else. There is no authentication: it listens on loopback, unless another
@@ -40,14 +41,14 @@ export async function serveMetrics(
   if (metricsListen === undefined) return () => {};
   const { host, port } = parseListenEndpoint(metricsListen, 'this host only');
   const server = createServer(
-    { requestTimeout: REQUEST_MS, headersTimeout: REQUEST_MS },
+    { requestTimeout: REQUEST_MS, headersTimeout: REQUEST_MS, connectionsCheckingInterval: LOOK_MS },
     ({ method, url }, response) => {
       if (url !== '/metrics' || (method !== 'GET' && method !== 'HEAD')) return void response.writeHead(404).end();
       response.setHeader('content-type', 'text/plain; version=0.0.4; charset=utf-8');
       response.end(method === 'HEAD' ? undefined : expositionOf(collect()));
     },
   );
-  server.maxConnections = MOST_CONNECTIONS;
+  keepFew(server);
   server.unref();
   const where = { host: host === '' ? '127.0.0.1' : host, port };
   await startListening(server, where).catch((error) => {
@@ -59,4 +60,15 @@ export async function serveMetrics(
     server.close();
     server.closeAllConnections();
   };
+}
+
+/** The oldest connection makes room for a new one: slow clients would turn the others away. */
+function keepFew(server: Server): void {
+  const open = new Set<Socket>();
+  server.on('connection', (socket) => {
+    open.add(socket);
+    socket.once('close', () => open.delete(socket));
+    const [oldest] = open;
+    if (open.size > MOST_CONNECTIONS) oldest.destroy();
+  });
 }

@@ -1,4 +1,6 @@
+import { once } from 'node:events';
 import { readFileSync, writeFileSync } from 'node:fs';
+import { connect } from 'node:net';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { MIB } from '../../formats/sizes.ts';
@@ -80,6 +82,19 @@ describe('figures for Prometheus', () => {
     expect(families).toEqual(
       expect.arrayContaining(['savkit_machine_faults', 'savkit_receive_machines', 'savkit_relay_refused_total']),
     );
+  });
+
+  it('are told while clients that say nothing hold connections', async () => {
+    const run = start('run', '--ram', '4M', '--workload', 'idle', '--metrics-listen', '127.0.0.1:0');
+    const { at } = await run.event('metrics');
+    const { port, hostname } = new URL(String(at));
+    await Promise.all(
+      Array.from({ length: 100 }, async () => {
+        const socket = connect(Number(port), hostname).on('error', () => {});
+        await once(socket, 'connect');
+      }),
+    );
+    expect((await fetch(String(at))).status).toBe(200);
   });
 
   it('are all in the table of the docs, and in the dashboard, which shows no others', () => {

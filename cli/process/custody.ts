@@ -61,7 +61,8 @@ class Custody {
   outputFailed(error: NodeJS.ErrnoException): void {
     if (!this.#outputMatters) return;
     // Also when a reader such as `head` closes the pipe: exit code 0 would mean that all output was written, and good.
-    tell(line`${EnvironmentError.from(error, 'write stdout').message}`);
+    const { message } = error instanceof EnvironmentError ? error : EnvironmentError.from(error, 'write stdout');
+    tell(line`${message}`);
     process.exit(ExitCode.ENVIRONMENT);
   }
 

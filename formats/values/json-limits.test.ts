@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { checkJson } from './json-limits.ts';
+import { parseJson } from './json-text.ts';
 
 const LIMITS = { values: 100, depth: 4 };
 
@@ -40,5 +41,21 @@ describe('checkJson()', () => {
   it('takes long texts, also such as never end', () => {
     for (const text of [`"${'[{,'.repeat(1e4)}"`, `"${'\\\\'.repeat(1e4)}`, '"\\'])
       checkJson(Buffer.from(text), LIMITS);
+  });
+});
+
+describe('parseJson()', () => {
+  const refuse = (why: string) => new Error(why);
+
+  it.each([
+    ['lists inside of each other', '['.repeat(1e6), 'nested deeper than 200'],
+    ['very many lists', `[${'[],'.repeat(4.1e6)}0]`, 'more than 4000000 values'],
+  ])('refuses %s before they take memory', (_, text, why) => {
+    expect(() => parseJson(text, refuse)).toThrow(why);
+  });
+
+  it('takes what a machine tells', () => {
+    const told = { rounds: Array.from({ length: 100_000 }, (_, round) => ({ round, pages: 1, bytes: 4096 })) };
+    expect(parseJson(JSON.stringify(told), refuse)).toEqual(told);
   });
 });

@@ -1,10 +1,16 @@
+import { checkJson } from './json-limits.ts';
 import { checkShape, type Shape } from './shape.ts';
+
+/** Longer texts are checked before they are parsed: a list of lists takes a hundred times its size in memory. */
+const CHECKED_LENGTH = 65_536;
+const LIMITS = { values: 4_000_000, depth: 200 };
 
 /**
  * Parses JSON from outside; a shape has to check the value.
  * @param refuse makes the error to throw from a reason
  */
 export function parseJson(text: string, refuse: (why: string) => Error): unknown {
+  if (text.length > CHECKED_LENGTH) checkJson(Buffer.from(text), LIMITS, refuse);
   try {
     return JSON.parse(text);
   } catch {

@@ -119,6 +119,16 @@ describe('relayMachine()', () => {
     expect(report).toMatchObject({ end: 'cut', authenticated: true, recorded: false });
   });
 
+  it('carries few commands whose answers the source does not wait for', async () => {
+    const many = 'lock-media\n'.repeat(1000);
+    const { report, atTarget } = await relayBetween(
+      [...source.in.slice(0, -2), { say: many }],
+      [...target.in.slice(0, -2), { pause: 100 }],
+    );
+    expect(report).toMatchObject({ end: 'cut', authenticated: true });
+    expect(atTarget.toString().match(/lock-media/g)).toHaveLength(16);
+  });
+
   it('passes a refusal during the stream on, with its words', async () => {
     const words = 'NACK=-1844;Ram config mismatch\n';
     const script = [...source.in, { say: framesOf(state, 61553)[0] }, { hear: words }, { close: true }] as Line[];

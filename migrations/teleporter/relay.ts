@@ -49,6 +49,9 @@ export function relayMachine(source: Peer, target: Peer, options: RelayOptions =
   return new Relay(source, target, options).run();
 }
 
+/** Commands without an answer: VirtualBox waits for each. */
+const MOST_ASKED = 16;
+
 class Relay {
   readonly #source: Peer;
   readonly #target: Peer;
@@ -104,6 +107,8 @@ class Relay {
     if (!line) return undefined;
     const command = parseCommand(line.text);
     this.#expectTurn(command);
+    if (this.#asked.length >= MOST_ASKED)
+      throw new MigrationError('unexpected', `Cannot relay ${this.#source.name}: it waits for no answers`);
     this.#asked.push(command);
     await this.#target.write(line.bytes);
     return line.text;

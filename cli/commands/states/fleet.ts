@@ -3,6 +3,7 @@ import { countText } from '../../../formats/amounts.ts';
 import { EnvironmentError, SavkitError, UsageError } from '../../../formats/errors.ts';
 import { addressName } from '../../../formats/files/web/address-name.ts';
 import { addFiles } from '../../fleet/add.ts';
+import { AnswerLimit } from '../../fleet/answer-limit.ts';
 import { type FileLine, Fleet, type FleetJob, type Work } from '../../fleet/engine.ts';
 import { expectServer } from '../../fleet/expect-server.ts';
 import { expectJobOptions, OPERATIONS } from '../../fleet/job-shape.ts';
@@ -44,6 +45,8 @@ interface Options extends CommonOptions {
 const MOST_JOBS = 64;
 /** Time for giving jobs under way back to the server. */
 const FAREWELL_MS = 5000;
+/** Errors of a server, each after another attempt, until it counts as out of reach; that takes half a minute. */
+const MOST_ERRORS = 10;
 /** Time for the server's client to end by itself. */
 const EXIT_MS = 200;
 
@@ -109,31 +112,38 @@ export const fleetCommand: CommandModule<object, Options> = {
       ) as unknown as Argv<Options>,
   handler: async (options) => {
     const patience = options.action === 'work' ? FAREWELL_MS : 0;
+    const limit = new AnswerLimit();
     process.exitCode = await runCommand('fleet', [options.action], options, (job) =>
-      unlessAborted(job.signal, patience, fleet(options, job)),
+      unlessAborted(job.signal, patience, Promise.race([fleet(options, job, limit), limit.exceeded])),
     );
+    limit.end();
     // The server's client tries on for ever, and would keep the process alive.
-    if (stop.signal.aborted) setTimeout(() => process.exit(), EXIT_MS).unref();
+    if (stop.signal.aborted || limit.isExceeded) setTimeout(() => process.exit(), EXIT_MS).unref();
   },
 };
 
-async function fleet(options: Options, job: Job): Promise<Outcome> {
+async function fleet(options: Options, job: Job, limit: AnswerLimit): Promise<Outcome> {
   const { action, queue: url = process.env.SAVKIT_QUEUE ?? '', jobs } = options;
   if (url === '') throw new UsageError('usage', `Cannot ${action}: expected --queue URL, or SAVKIT_QUEUE`);
   expectWholeNumber('jobs', jobs, MOST_JOBS);
   if (action === 'add') checkAdd(options);
-  const own = new Fleet(url);
+  const own = new Fleet(url, limit);
   await expectServer(url);
   if (action === 'work') return await work(own, options, job);
   const queue = own.queue();
-  queue.on('error', () => {});
+  const failing = new Promise<never>((_, reject) => {
+    let errors = 0;
+    queue.on('error', (error) => ++errors < MOST_ERRORS || reject(error));
+  });
   try {
-    if (action === 'add') return await add(queue, options, job);
-    return action === 'status' ? await status(queue) : await report(queue, options);
+    const act =
+      action === 'add' ? add(queue, options, job) : action === 'status' ? status(queue) : report(queue, options);
+    return await Promise.race([act, failing]);
   } catch (error) {
     throw error instanceof SavkitError ? error : EnvironmentError.from(error, 'reach the queue');
   } finally {
-    await queue.close().catch(() => {});
+    // Of a server that fails, it would wait for an answer.
+    await Promise.race([queue.close(), failing]).catch(() => {});
   }
 }
 

@@ -72,7 +72,7 @@ function runPeek(job: Job, options: Options): Promise<Outcome> {
       for (const { start, end } of gaps) tell(line`There is no memory from ${start} to ${end}: it reads as ff`);
     }
     if (options.raw) {
-      await expectStdout();
+      expectStdout();
       await showBytes(bytes);
       return { exitCode: ExitCode.OK, result, text: NO_TEXT };
     }

@@ -1,3 +1,4 @@
+import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { EnvironmentError, InterruptedError, UsageError } from '../../errors.ts';
 import { after, sleep, stopTimer } from '../../world/waiting.ts';
 import { addressName } from './address-name.ts';
@@ -51,6 +52,7 @@ export async function request(
   for (let tries = 1; ; tries++) {
     const silence = new AbortController();
     const timer = after(SILENCE_MS, () => silence.abort(silentServer(name)));
+    const forget = countPreludes(() => silence.abort(badAnswer(name, 'the server announces answers without end')));
     try {
       const ends = [silence.signal, ...(signal ? [signal] : [])];
       const own: Record<string, string> = authorization === undefined ? {} : { authorization };
@@ -67,9 +69,29 @@ export async function request(
       if (error instanceof EnvironmentError || signal?.aborted || tries === TRIES) throw networkError(error, name);
     } finally {
       stopTimer(timer);
+      forget();
     }
     await sleep(RETRY_MS * tries, { signal });
   }
+}
+
+/** Answers with a status below 200, before the one that counts. */
+const MOST_PRELUDES = 100;
+/** Where Node's client tells of the head of each answer, also of those that it drops. */
+const HEADS = 'undici:request:headers';
+
+/**
+ * Requests side by side are counted together, as servers hardly use such answers. @returns a function that ends
+ * counting
+ */
+function countPreludes(tooMany: () => void): () => void {
+  let preludes = 0;
+  const onHead = (message: unknown) => {
+    const { response } = message as { response: { statusCode: number } };
+    if (response.statusCode < 200 && ++preludes === MOST_PRELUDES) tooMany();
+  };
+  subscribe(HEADS, onHead);
+  return () => void unsubscribe(HEADS, onHead);
 }
 
 /**

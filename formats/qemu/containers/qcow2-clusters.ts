@@ -13,9 +13,9 @@ const PARTS = 32;
 export interface ClusterVisitor {
   /**
    * An L2 table, or a cluster of the state. @param host its offset in the image @param place offset of the entry that
-   * names it
+   * names it @returns false for an L2 table that is not to be read: else any number of entries may lead to one table
    */
-  cluster(host: number, place: number): void | Promise<void>;
+  cluster(host: number, place: number): boolean | Promise<boolean>;
   /** An entry has reserved bits set. @param place offset of the entry */
   reserved(place: number): void;
   /** Bytes of the state for which there is no cluster. @param at offset in the state */
@@ -41,8 +41,7 @@ export async function visitClusters(
     const table = Number(entry & OFFSET_BITS);
     if (entry & RESERVED_L1) visitor.reserved(place);
     if (table === 0) await visitor.missing(done * clusterSize, count * clusterSize);
-    else {
-      await visitor.cluster(table, place);
+    else if (await visitor.cluster(table, place)) {
       await visitTable(source, image, { table, count, at: done * clusterSize, end: snapshot.stateBytes }, visitor);
     }
     done += count;

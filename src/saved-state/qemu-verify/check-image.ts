@@ -63,6 +63,12 @@ async function* faultsOf(source: ByteSource, image: Qcow2Image, snapshot: Qcow2S
   yield* faultsOfSnapshot(image.snapshots, snapshot);
 }
 
+const WITHIN = 'its entry leads into the middle of a cluster';
+const BEYOND = 'its entry leads beyond the end of the image';
+const USED = 'its entry leads to a cluster that is used for something else, too';
+/** Faults after which a table is not read: an image has no more tables than clusters, so the check ends. */
+const UNREAD: readonly string[] = [WITHIN, BEYOND, USED];
+
 class ImageCheck {
   /**
    * Number and first place of each kind of fault: the offset of an entry in the image, or of a missing cluster in the
@@ -114,21 +120,26 @@ class ImageCheck {
     if (this.#turns.areDue) await this.#turns.give();
   }
 
-  async #look(host: number, place: number): Promise<void> {
+  /** @returns whether the cluster is one of this image that nothing else uses */
+  async #look(host: number, place: number): Promise<boolean> {
+    const fault = await this.#faultOf(host);
+    if (fault !== undefined) this.#note(fault, place);
+    if (this.#turns.areDue) await this.#turns.give();
+    return fault === undefined || !UNREAD.includes(fault);
+  }
+
+  async #faultOf(host: number): Promise<string | undefined> {
     const size = 2 ** this.#image.clusterBits;
     const number = Math.floor(host / size);
-    if (host % size !== 0) return this.#note('its entry leads into the middle of a cluster', place);
-    if (this.#source.size !== undefined && host >= this.#source.size)
-      return this.#note('its entry leads beyond the end of the image', place);
-    if (!this.#used.add(number)) this.#note('its entry leads to a cluster that is used for something else, too', place);
-    else {
-      const count = await this.#counts.of(number);
-      if (count === 0) this.#note('its entry leads to a cluster that counts as free', place);
-      // Each snapshot may use a cluster once, and so may the disk.
-      else if (count > this.#image.snapshots.length + 1)
-        this.#note(`it counts as used ${count} times, more often than there are snapshots`, place);
-    }
-    if (this.#turns.areDue) await this.#turns.give();
+    if (host % size !== 0) return WITHIN;
+    if (this.#source.size !== undefined && host >= this.#source.size) return BEYOND;
+    if (!this.#used.add(number)) return USED;
+    const count = await this.#counts.of(number);
+    if (count === 0) return 'its entry leads to a cluster that counts as free';
+    // Each snapshot may use a cluster once, and so may the disk.
+    if (count > this.#image.snapshots.length + 1)
+      return `it counts as used ${count} times, more often than there are snapshots`;
+    return undefined;
   }
 
   #take(from: number, size: number): void {

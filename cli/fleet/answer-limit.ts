@@ -1,0 +1,79 @@
+import { subscribe, unsubscribe } from 'node:diagnostics_channel';
+import type { Socket } from 'node:net';
+import { EnvironmentError } from '../../formats/errors.ts';
+import { GIB, MIB } from '../../formats/sizes.ts';
+
+/** Most bytes that follow a question: five jobs with their results have fewer, were each of their files damaged. */
+const ANSWER_LIMIT = 32 * MIB;
+/** Most memory that this process may have for all answers: results of some 400,000 files. */
+const MEMORY_LIMIT = GIB;
+const LOOK_MS = 20;
+/** Node tells of each connection that is made by `connect`. */
+const OPENED = 'net.client.socket';
+
+interface Watched {
+  socket: Socket;
+  /** Bytes that had been sent and received when something was sent for the last time. */
+  sent: number;
+  before: number;
+}
+
+/**
+ * Stops reading from the connections of this process when more is answered than a queue holds. The clients of its
+ * servers keep an answer in memory until its end, which may never come, and have no limit of their own.
+ */
+export class AnswerLimit {
+  /** Rejects with EnvironmentError `no-queue`. */
+  readonly exceeded: Promise<never>;
+  isExceeded = false;
+  readonly #watched = new Set<Watched>();
+  readonly #timer: NodeJS.Timeout;
+  readonly #limits: { answer: number; memory: number };
+  #reject: (error: Error) => void = () => {};
+
+  constructor(limits: { answer?: number; memory?: number } = {}) {
+    this.#limits = { answer: ANSWER_LIMIT, memory: MEMORY_LIMIT, ...limits };
+    this.exceeded = new Promise((_, reject) => {
+      this.#reject = reject;
+    });
+    // Nobody may wait for it any more.
+    this.exceeded.catch(() => {});
+    subscribe(OPENED, this.#opened);
+    this.#timer = setInterval(() => this.#look(), LOOK_MS).unref();
+  }
+
+  end(): void {
+    unsubscribe(OPENED, this.#opened);
+    clearInterval(this.#timer);
+  }
+
+  readonly #opened = (message: unknown): void => {
+    this.watch((message as { socket: Socket }).socket);
+  };
+
+  watch(socket: Socket): void {
+    const watched = { socket, sent: 0, before: 0 };
+    this.#watched.add(watched);
+    socket.once('close', () => this.#watched.delete(watched));
+  }
+
+  #look(): void {
+    const { answer, memory } = this.#limits;
+    for (const watched of this.#watched) {
+      const { bytesRead, bytesWritten } = watched.socket;
+      if (bytesWritten !== watched.sent) Object.assign(watched, { sent: bytesWritten, before: bytesRead });
+      else if (bytesRead - watched.before > answer) this.#refuse(`its answer has more than ${answer} bytes`);
+    }
+    const { heapUsed, external } = process.memoryUsage();
+    // A server can have itself asked again within an answer.
+    if (heapUsed + external > memory) this.#refuse(`its answers take more than ${memory} bytes of memory`);
+  }
+
+  #refuse(why: string): void {
+    this.isExceeded = true;
+    this.#reject(new EnvironmentError('no-queue', `Cannot use the queue: ${why}`));
+    this.end();
+    // Clients would take a closed one for a failure of the network, and some have no handler for that.
+    for (const { socket } of this.#watched) socket.pause();
+  }
+}
