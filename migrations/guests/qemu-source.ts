@@ -168,6 +168,8 @@ export class QemuSource extends GuestRam implements SourceMachine {
 
   /** QEMU saves the devices while the last pages are sent; saving does not change memory. */
   async pause(): Promise<void> {
+    // Until QEMU has answered, its events tell how the guest has to go on.
+    if (!this.#save) this.#wasPaused = !this.#runs;
     await this.#prepare();
     // Not every connection to QEMU reports events.
     if (!this.#save) await this.#findSave();
