@@ -37,7 +37,6 @@ export const FORMS: readonly Form[] = [
   { name: 'poke in place', words: 'poke OUT/file --at 0x1000 --hex 0011 -o OUT/file', inPlaceOf: 'own-long.sav' },
   { name: 'report', words: 'report IN/own-long.sav -o OUT/file' },
   { name: 'wake', words: 'wake IN/own-long.sav -o OUT/file' },
-  { name: 'run record', words: 'run --ram 2M --for 0.05 --workload hot --record OUT/file --socket OUT/../socket' },
 ];
 
 /** Commands that say what is in files, and write none. */
