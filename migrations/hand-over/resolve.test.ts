@@ -1,8 +1,8 @@
-import { mkdtempSync, readdirSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
-import { world } from '../../formats/world/world.ts';
+import { enterWorld, world } from '../../formats/world/world.ts';
 import { type DecisionRecord, readRecord, recordPath, writeRecord } from './decision-record.ts';
 import { recallTarget } from './record-folder.ts';
 import { withRecordLock } from './record-lock.ts';
@@ -65,10 +65,12 @@ describe('recallTarget()', () => {
 });
 
 describe('withRecordLock()', () => {
+  const path = join(folder, 'locked');
+  const lockBy = (holder: object) => writeFileSync(`${path}.lock`, JSON.stringify(holder));
+  const place = world.process.place();
+
   it('lets one after the other in, and ends a lock that was left behind', async () => {
-    const path = join(folder, 'locked');
-    writeFileSync(`${path}.lock`, '');
-    utimesSync(`${path}.lock`, 1, 1);
+    lockBy({ pid: 2 ** 30, place });
     let inside = 0;
     const seen = await Promise.all(
       [1, 2, 3].map((n) =>
@@ -85,4 +87,33 @@ describe('withRecordLock()', () => {
       [3, 1],
     ]);
   });
+
+  it.each<[string, string]>([
+    ['of another host', JSON.stringify({ pid: process.pid, place: 'other start pid:[1]' })],
+    ['without a name', ''],
+    ['with a name that is none', '[]'],
+  ])('ends a lock %s that did not change while it looked on, whatever its time', async (_, text) => {
+    writeFileSync(`${path}.lock`, text);
+    utimesSync(`${path}.lock`, 1, 1);
+    expect(await withQuickClock(() => withRecordLock(path, async () => 'done'))).toBe('done');
+  });
+
+  it('leaves the lock of a process that lives and stands still', async () => {
+    lockBy({ pid: process.pid, place, begunAt: world.process.begunAt() });
+    const run = withQuickClock(() => withRecordLock(path, async () => 'done'));
+    await expect(run).rejects.toMatchObject({ code: 'EBUSY' });
+    expect(existsSync(`${path}.lock`)).toBe(true);
+    rmSync(`${path}.lock`);
+  });
 });
+
+/** Each look at the clock takes a second. */
+async function withQuickClock<T>(work: () => Promise<T>): Promise<T> {
+  let now = 0;
+  const before = enterWorld({ ...world, time: { ...world.time, now: () => (now += 1000) } });
+  try {
+    return await work();
+  } finally {
+    enterWorld(before);
+  }
+}
