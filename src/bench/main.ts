@@ -44,7 +44,7 @@ const contextFor = (mib = ramMib) => contextOf(folder, mib);
 console.log(checkAlignment((await contextFor()).state));
 const missing: Record<string, string> = {};
 const rows: FoundRow[] = [];
-for (const row of found) {
+for (const row of found.toSorted((a, b) => Number(b.replacesState ?? false) - Number(a.replacesState ?? false))) {
   const why = row.missing?.();
   if (why !== undefined) {
     missing[row.name] = why;

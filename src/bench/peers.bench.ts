@@ -1,5 +1,5 @@
 import { execFileSync, spawnSync } from 'node:child_process';
-import { copyFileSync, existsSync, rmSync } from 'node:fs';
+import { copyFileSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { openFileSink } from '../../formats/files/sink.ts';
 import { openFile } from '../../formats/files/source.ts';
@@ -13,7 +13,7 @@ export function copyOf({ folder, ramMib }: BenchContext): string {
 }
 
 export async function makeCopy(context: BenchContext): Promise<void> {
-  if (!existsSync(copyOf(context))) copyFileSync(context.state, copyOf(context));
+  if (isOlder(copyOf(context), context.state)) copyFileSync(context.state, copyOf(context));
 }
 
 function imageOf({ folder, ramMib }: BenchContext): string {
@@ -21,11 +21,17 @@ function imageOf({ folder, ramMib }: BenchContext): string {
 }
 
 async function makeImage(context: BenchContext): Promise<void> {
-  if (existsSync(imageOf(context))) return;
+  if (!isOlder(imageOf(context), context.state)) return;
   const { extract } = await import('../saved-state/extract/extract.ts');
-  const sink = await openFileSink(imageOf(context));
+  const sink = await openFileSink(imageOf(context), { force: true });
   await extract(await openFile(context.state), sink, { format: 'raw' });
   await sink.commit();
+}
+
+/** Whether a file made of the state is missing, or was made of an earlier state. */
+function isOlder(path: string, state: string): boolean {
+  const there = statSync(path, { throwIfNoEntry: false });
+  return there === undefined || there.mtimeMs < statSync(state).mtimeMs;
 }
 
 /** A row that runs a program of the system. */

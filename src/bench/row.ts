@@ -15,6 +15,8 @@ export interface BenchRow {
   run(context: BenchContext): Promise<unknown> | unknown;
   /** Made once, before the first round and outside of all times: files that the row needs. */
   prepare?(context: BenchContext): Promise<void>;
+  /** `prepare` may replace the state that all rows read, and so comes before that of rows that make files of it. */
+  replacesState?: boolean;
   /** Other rows that it is rated against. */
   against?: readonly RowComparison[];
   /** MiB of guest RAM, if not the run's; for rows whose start would count too much. */

@@ -52,7 +52,7 @@ async function teleport({ state }: BenchContext): Promise<number> {
 }
 
 export const rows: BenchRow[] = [
-  { name: 'VirtualBox restores', prepare, missing: missingVirtualBox, run: restore },
-  { name: 'VirtualBox saves', prepare, missing: missingVirtualBox, run: save },
-  { name: 'VirtualBox teleports', prepare, missing: missingVirtualBox, run: teleport },
+  { name: 'VirtualBox restores', prepare, replacesState: true, missing: missingVirtualBox, run: restore },
+  { name: 'VirtualBox saves', prepare, replacesState: true, missing: missingVirtualBox, run: save },
+  { name: 'VirtualBox teleports', prepare, replacesState: true, missing: missingVirtualBox, run: teleport },
 ];
