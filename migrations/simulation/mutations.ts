@@ -254,6 +254,13 @@ export const MUTATIONS: readonly Mutation[] = [
     to: ';',
   },
   {
+    name: 'the settings of a QEMU that has taken its guest are not put back',
+    foundBy: 'guests',
+    file: 'guests/qemu-target.js',
+    from: 'this.#isPutBack = this.#putBack().catch(again);',
+    to: ';',
+  },
+  {
     name: 'devices that were saved before are not found again',
     foundBy: 'guests',
     file: QEMU_SOURCE,

@@ -104,6 +104,8 @@ export class SimulatedProcess {
   readonly sockets = new Set<SimulatedSocket>();
   readonly files: SimulatedDisk;
   isGone = false;
+  /** Its program had returned, and nothing kept it alive. */
+  hasEndedByItself = false;
   /** Time until which it is stopped, as by SIGSTOP: nothing happens in it. */
   stoppedUntil = 0;
   /** Timers that keep it alive. */
@@ -182,7 +184,8 @@ export class SimulatedProcess {
   endWhenIdle(): void {
     const { timeline } = this.host.around;
     const look = () => {
-      if (this.#works + this.timers.size + this.sockets.size === 0) this.end('killed');
+      this.hasEndedByItself = this.#works + this.timers.size + this.sockets.size === 0;
+      if (this.hasEndedByItself) this.end('killed');
       else timeline.add(IDLE_LOOK_MS, this, look);
     };
     timeline.add(IDLE_LOOK_MS, this, look);

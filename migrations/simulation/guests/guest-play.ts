@@ -20,6 +20,7 @@ import { SimulatedGuest } from '../simulated-guest.ts';
 import { RECORDS, type SimulatedHost, type SimulatedProcess } from '../simulated-process.ts';
 import { endsWithSavkit } from './ends-with-savkit.ts';
 import type { GuestScenario } from './guest-scenario.ts';
+import { leavingFaults } from './leaving-faults.ts';
 import { type QemuSurroundings, SimulatedQemu } from './simulated-qemu.ts';
 
 const PROGRAM = 'qemu-system-x86_64';
@@ -116,9 +117,6 @@ export class GuestPlay extends Play<QemuTarget> implements QemuSurroundings {
         log.runsIn({ pid: facts.process?.pid ?? 0, qmp: QMP, ram: source.ramPaths, settings: facts.settings });
         this.#watch(process);
         await this.migrate(process, source, log).finally(() => source.close());
-        const stays = this.at(this.hosts.source).length > 0 && !this.had.has('qemu');
-        if (this.report?.outcome === 'handed-over' && stays)
-          this.faults.push('the QEMU of a guest that has left is not ended');
       } finally {
         reached.close();
       }
@@ -127,7 +125,15 @@ export class GuestPlay extends Play<QemuTarget> implements QemuSurroundings {
       this.refusal = error as SavkitError;
     }
     this.#watched.delete(process);
+    this.#checkAtEnd(process);
     process.endWhenIdle();
+  }
+
+  /** To be called when savkit's program has returned; its connections to QEMU may still be open. */
+  #checkAtEnd(process: SimulatedProcess): void {
+    process.atEnd(() => {
+      if (process.hasEndedByItself) this.faults.push(...leavingFaults(this, process.host));
+    });
   }
 
   protected override get receiverOptions(): ReceiverOptions {
@@ -158,6 +164,7 @@ export class GuestPlay extends Play<QemuTarget> implements QemuSurroundings {
     } catch (error) {
       if (!(error instanceof SavkitError)) this.faults.push(`an error inside the target: ${(error as Error).stack}`);
     }
+    this.#checkAtEnd(process);
     await this.close(process, receiver);
     this.#watched.delete(process);
   }

@@ -12,11 +12,16 @@ const UNKNOWN = 1221;
 const LOADED = 1284;
 /** A QEMU does not tell its state to a source that is about to stop its paused guest. */
 const UNTOLD = 1367;
+/** QEMU does not let the guest run when it has arrived; its source is gone. */
+const UNSTARTED = 3167;
+/** The link is cut when the devices of a paused guest have been saved, which QEMU does only once. */
+const SAVED = 3376;
+const MENDED = [...UNWRITTEN, HUNG_UP, UNKNOWN, LOADED, UNTOLD, UNSTARTED, SAVED];
 
 describe('guests of QEMU in a simulated world', () => {
   it('end in one QEMU, whatever goes wrong', { timeout: 60_000 }, async () => {
     const ends = { source: 0, target: 0, lost: 0 };
-    for (const seed of [...UNWRITTEN, HUNG_UP, UNKNOWN, LOADED, UNTOLD, ...Array(40).keys()]) {
+    for (const seed of [...MENDED, ...Array(40).keys()]) {
       const { faults, survivor } = await judgeGuest(drawGuestScenario(seed));
       expect(faults, `seed ${seed}`).toEqual([]);
       ends[survivor]++;

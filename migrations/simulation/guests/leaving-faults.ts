@@ -1,0 +1,26 @@
+import type { Incident } from '../scenario.ts';
+import type { SimulatedHost } from '../simulated-process.ts';
+import type { SimulatedQemu } from './simulated-qemu.ts';
+
+/** What a program of savkit leaves. */
+interface Left {
+  readonly had: ReadonlySet<Incident['kind']>;
+  readonly report: { outcome: 'handed-over' | 'kept' | 'undecided' } | undefined;
+  /** QEMUs that live. */
+  at(host: SimulatedHost): readonly SimulatedQemu[];
+}
+
+/**
+ * Checks the QEMU that a program of savkit leaves when it ends by itself: operators who ask later would have it ended
+ * or its settings put back, and hide that savkit has not done so. A QEMU in trouble may not do as it is told.
+ */
+export function leavingFaults(left: Left, host: SimulatedHost): string[] {
+  const [qemu] = left.at(host);
+  if (!qemu || left.had.has('qemu')) return [];
+  const { outcome } = left.report ?? {};
+  if (host.name === 'source' && outcome === 'handed-over') return ['the QEMU of a guest that has left is not ended'];
+  // Devices may have to be saved again, and an earlier target that was killed may have left a QEMU of its own.
+  const mayDiffer = host.name === 'source' ? outcome === 'undecided' : left.had.has('kill') || left.had.has('crash');
+  if (mayDiffer || qemu.hasFirstSettings) return [];
+  return [`savkit has not put back the settings of the QEMU at the ${host.name}`];
+}
