@@ -6,7 +6,7 @@ import type { QemuSource } from '../../migrations/guests/qemu-source.ts';
 import { asOfSharedMemory } from '../../migrations/guests/strip-devices.ts';
 import { MigrationError } from '../../migrations/wire/migration-error.ts';
 import { ExitCode } from '../process/exit-codes.ts';
-import { putTogether, withPartBeside } from './put-together.ts';
+import { putTogether, withPartBeside, writingBeside } from './put-together.ts';
 
 /**
  * Writes a paused guest, whose devices are saved already, as a state that QEMU loads. Needed when the target lacks
@@ -18,14 +18,15 @@ export async function keepGuest(source: QemuSource, output: string): Promise<str
   const devices = await source.saveRest();
   await withPartBeside(output, (ramPath) =>
     withPartBeside(output, async (statePath) => {
-      truncateSync(ramPath, pages * PAGE_SIZE);
+      writingBeside(output, () => truncateSync(ramPath, pages * PAGE_SIZE));
       const copy = RamFiles.open([{ path: ramPath, offset: 0, pages }], 'r+');
       try {
         copyMemory(source, copy);
       } finally {
         copy.close();
       }
-      writeFileSync(statePath, source.isHandedOut ? await asOfSharedMemory(devices) : devices);
+      const state = source.isHandedOut ? await asOfSharedMemory(devices) : devices;
+      writingBeside(output, () => writeFileSync(statePath, state));
       const kept = await putTogether({ statePath, ramPath, regions }, output, false, new AbortController().signal);
       if (kept !== ExitCode.OK) throw new MigrationError('devices-failed', `Cannot keep the guest in ${output}`);
     }),

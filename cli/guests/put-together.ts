@@ -14,13 +14,18 @@ import { ExitCode } from '../process/exit-codes.ts';
  */
 export function withPartBeside<T>(output: string, use: (path: string) => Promise<T>): Promise<T> {
   return withTemporaryFile(dirname(output), basename(output), (path) => {
-    try {
-      writeFileSync(path, '', { flag: 'wx', mode: 0o600 });
-    } catch (error) {
-      throw EnvironmentError.from(error, `write beside ${output}`);
-    }
+    writingBeside(output, () => writeFileSync(path, '', { flag: 'wx', mode: 0o600 }));
     return use(path);
   });
+}
+
+/** Writes a file beside an output. @throws EnvironmentError */
+export function writingBeside(output: string, write: () => void): void {
+  try {
+    write();
+  } catch (error) {
+    throw EnvironmentError.from(error, `write beside ${output}`);
+  }
 }
 
 /** Files with what was taken of a guest at rest. */

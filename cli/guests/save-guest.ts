@@ -18,7 +18,7 @@ import type { CommonOptions, Outcome } from '../process/run-command.ts';
 import { indent, line, lines, NO_TEXT } from '../terminal/terminal-text.ts';
 import { LiveReport } from '../text/live-report.ts';
 import { addressOfGuest, refusal } from './migrate-guest.ts';
-import { putTogether, withPartBeside } from './put-together.ts';
+import { putTogether, withPartBeside, writingBeside } from './put-together.ts';
 import { watchOver } from './watchdog.ts';
 
 export interface SaveGuestOptions extends CommonOptions {
@@ -59,7 +59,7 @@ async function saveBeside(
     try {
       const { regions } = source.description;
       const pages = regions.reduce((sum, region) => sum + region.pages, 0);
-      truncateSync(ramPath, pages * PAGE_SIZE);
+      writingBeside(output, () => truncateSync(ramPath, pages * PAGE_SIZE));
       const copy = RamFiles.open([{ path: ramPath, offset: 0, pages }], 'r+');
       const onRound = (pages: number) => report.note('round', NO_TEXT, { pages });
       const { settings } = facts;
@@ -67,7 +67,8 @@ async function saveBeside(
       const copied = await whileWatched(machine, guest, (beforeStop) =>
         copyGuest(source, copy, { maxDowntimeMs, signal, onRound, beforeStop }),
       ).finally(() => copy.close());
-      writeFileSync(statePath, source.isHandedOut ? await asOfSharedMemory(copied.devices) : copied.devices);
+      const devices = source.isHandedOut ? await asOfSharedMemory(copied.devices) : copied.devices;
+      writingBeside(output, () => writeFileSync(statePath, devices));
       const written = await putTogether({ statePath, ramPath, regions }, output, force, signal);
       const { rounds, downtimeMs, totalMs, paused } = copied.report;
       const result = { action: 'save-guest', machine, rounds, downtimeMs, totalMs, paused, disks: facts.disks.length };

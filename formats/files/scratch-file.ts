@@ -1,7 +1,7 @@
 import { tmpdir } from 'node:os';
 import { EnvironmentError } from '../errors.ts';
 import { world } from '../world/world.ts';
-import { forgetTemporaryFile, nameTemporaryFile, removeLeftovers } from './temporary-files.ts';
+import { closeFile, forgetTemporaryFile, nameTemporaryFile, removeLeftovers } from './temporary-files.ts';
 
 /** A temporary file that only this process can open, and that vanishes with the process. */
 export interface ScratchFile {
@@ -16,8 +16,16 @@ const PURPOSE = 'savkit-scratch';
 
 /** @param parent folder for it @throws EnvironmentError */
 export function openScratchFile(parent = tmpdir()): ScratchFile {
-  const path = nameTemporaryFile(parent, PURPOSE);
   const name = `a temporary file in ${parent}`;
+  const unnamed = world.disk.openUnnamedSync(parent);
+  return unnamed === undefined
+    ? openNamed(parent, name)
+    : { name, descriptor: unnamed, close: () => closeFile(unnamed) };
+}
+
+/** For systems where each file begins with a name. */
+function openNamed(parent: string, name: string): ScratchFile {
+  const path = nameTemporaryFile(parent, PURPOSE);
   let descriptor: number;
   try {
     descriptor = world.disk.openSync(path, 'wx+', 0o600);
@@ -25,18 +33,14 @@ export function openScratchFile(parent = tmpdir()): ScratchFile {
     forgetTemporaryFile(path);
     throw EnvironmentError.from(cause, `make ${name}`);
   }
-  // Unlinked, the file lives on under its descriptor, and a killed process leaves nothing behind. Systems that cannot
-  // unlink open files may keep leftovers.
+  // Unlinked, the file lives on under its descriptor, and a killed process leaves nothing behind; an empty file, if it
+  // is killed right before. Systems that cannot unlink open files may keep leftovers.
   if (!unlinked(path)) removeLeftovers(parent, PURPOSE);
   return {
     name,
     descriptor,
     close: () => {
-      try {
-        world.disk.closeSync(descriptor);
-      } catch {
-        // Nobody needs its bytes any more.
-      }
+      closeFile(descriptor);
       unlinked(path);
     },
   };

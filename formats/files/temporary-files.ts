@@ -81,6 +81,15 @@ export function namesIn(folder: string): string[] {
   }
 }
 
+/** Closes a file whose bytes nobody needs any more. */
+export function closeFile(descriptor: number): void {
+  try {
+    world.disk.closeSync(descriptor);
+  } catch {
+    // The system has let go of it nevertheless.
+  }
+}
+
 /** Removes a file, if it exists. */
 export function removeFile(path: string): void {
   try {

@@ -57,6 +57,7 @@ export class SimulatedDisk {
       realpath: async (path) => path,
       statfs: async () => ROOM,
       openSync: (path, flags) => this.#openSync(path, String(flags)),
+      openUnnamedSync: () => undefined,
       closeSync: (fd) => void this.#open.delete(fd),
       readSync: (fd, target, at, length, position) => this.#read(fd, target, at, length, position),
       writeSync: (fd, bytes, at, length, position) => this.#write(fd, bytes.subarray(at, at + length), position),

@@ -2,6 +2,7 @@ import {
   type BigIntStats,
   chmodSync,
   closeSync,
+  constants,
   fstatSync,
   ftruncateSync,
   lchownSync,
@@ -54,6 +55,8 @@ export interface Disk {
   realpath(path: string): Promise<string>;
   statfs(path: string): Promise<{ bavail: number; bsize: number }>;
   openSync(path: string, flags: string | number, mode?: number): number;
+  /** A file for reading and writing that never has a name in its folder; undefined where the system makes none. */
+  openUnnamedSync(folder: string): number | undefined;
   closeSync(fd: number): void;
   readSync(fd: number, target: Uint8Array, at: number, length: number, position: number): number;
   writeSync(fd: number, bytes: Uint8Array, at: number, length: number, position: number): number;
@@ -93,6 +96,7 @@ export const REAL_DISK: Disk = {
   realpath,
   statfs,
   openSync,
+  openUnnamedSync,
   closeSync,
   readSync,
   writeSync,
@@ -113,3 +117,19 @@ export const REAL_DISK: Disk = {
   chmodSync,
   lchownSync,
 };
+
+/** Linux's O_TMPFILE, which Node does not name, has two bits; the other one is O_DIRECTORY. */
+const TMPFILE = 0o20000000;
+
+function openUnnamedSync(folder: string): number | undefined {
+  // On Linux for other processors the bit is another one.
+  if (process.platform !== 'linux' || !['x64', 'arm64'].includes(process.arch)) return undefined;
+  const { O_DIRECTORY, O_RDWR, O_EXCL } = constants;
+  try {
+    // O_EXCL: nobody can give the file a name later on.
+    return openSync(folder, TMPFILE | O_DIRECTORY | O_RDWR | O_EXCL, 0o600);
+  } catch {
+    // Some file systems have no files without a name.
+    return undefined;
+  }
+}

@@ -2,8 +2,8 @@ import { join } from 'node:path';
 import { flag, integer, list, record, text, withDefault } from '../../formats/values/shape.ts';
 import type { Listener } from '../../formats/world/sockets.ts';
 import { clock, sleep } from '../../formats/world/waiting.ts';
-import { world } from '../../formats/world/world.ts';
 import type { DiskWay } from '../machine/machine.ts';
+import { listenAt } from '../qmp/one-connection.ts';
 import type { QmpClient } from '../qmp/qmp-client.ts';
 import { MigrationError } from '../wire/migration-error.ts';
 import { exportOf } from './disk-exports.ts';
@@ -100,7 +100,7 @@ export class DiskMirror {
   }
 
   async #listen(disk: number, path: string): Promise<void> {
-    this.#listeners.push(await world.sockets.listen(path, (socket) => this.#way.carry(disk, socket)));
+    this.#listeners.push(await listenAt(path, (socket) => this.#way.carry(disk, socket)));
   }
 
   /** The jobs of all disks. @throws SavkitError where one has ended */

@@ -6,6 +6,7 @@ import type { StartedProgram } from '../../formats/world/programs.ts';
 import type { Listener } from '../../formats/world/sockets.ts';
 import { clock, sleep } from '../../formats/world/waiting.ts';
 import { world } from '../../formats/world/world.ts';
+import { listenAt } from '../qmp/one-connection.ts';
 import { LINE_LIMIT, type QmpWait } from '../qmp/qmp-client.ts';
 import { privateFolder, removeFolder } from './memory/private-folder.ts';
 
@@ -66,8 +67,13 @@ export class VirshBridge {
     const uuid = await virsh(['domuuid', '--', domain], `domain ${domain}`, wait);
     const bridge = new VirshBridge(uuid.trim());
     const serve = (socket: Socket) => void bridge.#serve(socket).catch(() => socket.destroy());
-    bridge.#listener = await world.sockets.listen(bridge.path, serve);
-    return bridge;
+    try {
+      bridge.#listener = await listenAt(bridge.path, serve);
+      return bridge;
+    } catch (error) {
+      bridge.close();
+      throw error;
+    }
   }
 
   close(): void {

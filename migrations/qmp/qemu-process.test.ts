@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
+import { EnvironmentError } from '../../formats/errors.ts';
 import { type QemuOutput, QemuProcess } from './qemu-process.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'savkit-qemu-process-'));
@@ -30,6 +31,12 @@ describe('a QEMU that is started', () => {
 
   it('and is not there is no QEMU that has ended', async () => {
     await expect(start(join(folder, 'none'), '', {}).connect()).rejects.toMatchObject({ code: 'ENOENT' });
+  });
+
+  it('is not started where its log cannot be made', () => {
+    const error = `Cannot make ${join(folder, 'none', 'log')}: no such file or directory`;
+    expect(() => start(process.execPath, '', { logPath: join(folder, 'none', 'log') })).toThrow(error);
+    expect(() => start(process.execPath, '', { logPath: join(folder, 'none', 'log') })).toThrow(EnvironmentError);
   });
 
   it('is waited for until somebody has enough', async () => {

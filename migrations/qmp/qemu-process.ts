@@ -1,5 +1,6 @@
 import { EnvironmentError, InterruptedError, type SavkitError } from '../../formats/errors.ts';
-import type { StartedProgram } from '../../formats/world/programs.ts';
+import { closeFile } from '../../formats/files/temporary-files.ts';
+import type { Programs, StartedProgram } from '../../formats/world/programs.ts';
 import { clock, sleep } from '../../formats/world/waiting.ts';
 import { world } from '../../formats/world/world.ts';
 import { MigrationError } from '../wire/migration-error.ts';
@@ -60,22 +61,20 @@ export class QemuProcess {
     if (!('logPath' in output)) {
       const io = output.isShown ? 'inherit' : 'ignore';
       // Ctrl-C on the terminal of a shown machine is for this process, which saves the machine first.
-      const child = world.programs.start(program, words, {
+      const child = startProgram(program, words, {
         stdio: [io, io, 'pipe'],
         detached: output.isShown === true,
       });
       return new QemuProcess(program, child, qmpPath, '', listenTo(child, output.onWords));
     }
     const { logPath } = output;
-    const log = world.disk.openSync(logPath, 'a', 0o600);
+    const log = openLog(logPath);
     try {
-      const child = world.programs.start(program, words, { detached: true, stdio: ['ignore', log, log] });
+      const child = startProgram(program, words, { detached: true, stdio: ['ignore', log, log] });
       child.unref();
       return new QemuProcess(program, child, qmpPath, logPath, () => textOf(logPath));
-    } catch (error) {
-      throw EnvironmentError.from(error, `start ${program}`);
     } finally {
-      world.disk.closeSync(log);
+      closeFile(log);
     }
   }
 
@@ -147,6 +146,24 @@ function listenTo(child: StartedProgram, onWords: ((words: string) => void) | un
     onWords?.(piece);
   });
   return () => said;
+}
+
+/** @throws EnvironmentError for failures that the system tells at once; others come as an event */
+function startProgram(...[program, words, options]: Parameters<Programs['start']>): StartedProgram {
+  try {
+    return world.programs.start(program, words, options);
+  } catch (cause) {
+    throw EnvironmentError.from(cause, `start ${program}`);
+  }
+}
+
+/** @throws EnvironmentError */
+function openLog(path: string): number {
+  try {
+    return world.disk.openSync(path, 'a', 0o600);
+  } catch (cause) {
+    throw EnvironmentError.from(cause, `make ${path}`);
+  }
 }
 
 function textOf(path: string): string {

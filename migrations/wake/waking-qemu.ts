@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { InterruptedError, type SavkitError, UnsupportedError } from '../../formats/errors.ts';
 import type { ByteSink } from '../../formats/files/sink.ts';
 import { type ByteSource, chunksOf, openFile } from '../../formats/files/source.ts';
+import { removeFile } from '../../formats/files/temporary-files.ts';
 import { record, text, withDefault } from '../../formats/values/shape.ts';
 import { sleep } from '../../formats/world/waiting.ts';
 import { world } from '../../formats/world/world.ts';
@@ -76,16 +77,18 @@ export class WakingQemu {
     const folder = privateFolder();
     const socket = join(folder, 'qmp');
     const words = [...args, '-qmp', `unix:${socket},server=on,wait=off`];
-    const started = QemuProcess.start(program, words, socket, { isShown, onWords });
-    // Killed, savkit leaves no QEMU behind, whose memory is that of the guest.
-    const watchdog = endWithUs(started.pid, folder);
+    let started: QemuProcess | undefined;
+    let watchdog: EndWithUs | undefined;
     try {
+      started = QemuProcess.start(program, words, socket, { isShown, onWords });
+      // Killed, savkit leaves no QEMU behind, whose memory is that of the guest.
+      watchdog = endWithUs(started.pid, folder);
       return new WakingQemu(started, await started.connect(signal), { folder, watchdog, signal });
     } catch (error) {
-      started.kill();
-      watchdog.release();
+      started?.kill();
+      watchdog?.release();
       removeFolder(folder);
-      if (!(error instanceof MigrationError && error.code === 'qemu-ended')) throw error;
+      if (!(started && error instanceof MigrationError && error.code === 'qemu-ended')) throw error;
       const why = started.lastWords(true) || 'it ends at once and says nothing';
       throw new UnsupportedError('qemu-refuses', `Cannot start ${program}: ${why}`);
     }
@@ -139,7 +142,7 @@ export class WakingQemu {
     await this.qmp.execute('pmemsave', { val: gcPhys, size, filename: path });
     const memory = await openFile(path);
     // The file lives on under its descriptor, so that a killed process leaves nothing of the guest.
-    world.disk.unlinkSync(path);
+    removeFile(path);
     try {
       return await use(memory);
     } finally {

@@ -138,11 +138,15 @@ static int opened(const char *path, int flags, mode_t mode, __typeof__(&open) re
   return meet_path(!writes, "open", path) == FAIL ? -1 : real(path, flags, mode);
 }
 
+static int takes_mode(int flags) {
+  return (flags & O_CREAT) || (flags & O_TMPFILE) == O_TMPFILE;
+}
+
 #define OPEN(name)                                       \
   int name(const char *path, int flags, ...) {           \
     va_list more;                                        \
     va_start(more, flags);                               \
-    mode_t mode = flags & O_CREAT ? va_arg(more, int) : 0; \
+    mode_t mode = takes_mode(flags) ? va_arg(more, int) : 0; \
     va_end(more);                                        \
     return opened(path, flags, mode, REAL(name));        \
   }

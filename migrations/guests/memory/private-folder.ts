@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { EnvironmentError } from '../../../formats/errors.ts';
 import { namesIn } from '../../../formats/files/temporary-files.ts';
 import { isAlive } from '../../../formats/world/place.ts';
 import { world } from '../../../formats/world/world.ts';
@@ -11,14 +12,31 @@ const MAKER = /^savkit-guest-([0-9a-f]{6})-(\d+)-\w{6}$/;
 /**
  * A fresh folder that nobody else can look into, for sockets whose paths have to be short. Folders of killed processes
  * are removed before.
+ * @throws EnvironmentError
  */
 export function privateFolder(parent = tmpdir()): string {
   removeLeftFolders(parent);
-  return world.disk.mkdtempSync(join(parent, `savkit-guest-${ownPlace()}-${world.process.pid}-`));
+  try {
+    return world.disk.mkdtempSync(join(parent, `savkit-guest-${ownPlace()}-${world.process.pid}-`));
+  } catch (cause) {
+    throw EnvironmentError.from(cause, `make a temporary folder in ${parent}`);
+  }
 }
 
+/** Removes a folder that nobody needs any more. One that the disk does not remove stays for the next savkit. */
 export function removeFolder(path: string): void {
-  world.disk.removeSync(path);
+  // A QEMU that is ending may put a file into it meanwhile. In the end the work it was made for is done, or has failed
+  // for a reason of its own.
+  if (!removed(path)) removed(path);
+}
+
+function removed(path: string): boolean {
+  try {
+    world.disk.removeSync(path);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 /** A folder that another process can enter as well, even with another user and root. */
@@ -27,7 +45,7 @@ export interface SharedFolder {
   here: string;
   /** Path for the other process. */
   there: string;
-  /** Lets the process have a file of it. */
+  /** Lets the process have a file of it. @throws EnvironmentError */
   give(path: string): void;
 }
 
@@ -36,9 +54,18 @@ export function sharedFolder({ root, uid }: { root: string; uid: number }): Shar
   const here = privateFolder(join(root, tmpdir()));
   const isOthers = process.getuid?.() === 0 && uid !== 0;
   // The folder stays this user's: another owner could put links into it, which savkit would follow.
-  if (isOthers) world.disk.chmodSync(here, 0o711);
+  try {
+    if (isOthers) world.disk.chmodSync(here, 0o711);
+  } catch (cause) {
+    removeFolder(here);
+    throw EnvironmentError.from(cause, `share ${here}`);
+  }
   const give = (path: string) => {
-    if (isOthers) world.disk.lchownSync(path, uid, -1);
+    try {
+      if (isOthers) world.disk.lchownSync(path, uid, -1);
+    } catch (cause) {
+      throw EnvironmentError.from(cause, `give ${path} to another user`);
+    }
   };
   return { here, there: `/${here.slice(root.length)}`.replace(/^\/+/, '/'), give };
 }
@@ -57,14 +84,8 @@ function removeLeftFolders(parent: string): void {
     .map(commandLineOf);
   // Where command lines can't be read, it is not known which files are in use.
   if (!used.some((words) => words !== '')) return;
-  for (const name of left)
-    if (!used.some((words) => words.includes(name))) {
-      try {
-        removeFolder(join(parent, name));
-      } catch {
-        // Another process may remove the folder at the same time.
-      }
-    }
+  // Another process may remove the folder at the same time.
+  for (const name of left) if (!used.some((words) => words.includes(name))) removeFolder(join(parent, name));
 }
 
 function isLeft(parent: string, name: string): boolean {

@@ -98,7 +98,8 @@ export class RamFiles {
   }
 
   close(): void {
-    for (const { fd } of this.#isClosed ? [] : this.#places) world.disk.closeSync(fd);
+    for (const { fd, path } of this.#isClosed ? [] : this.#places)
+      moving(() => world.disk.closeSync(fd), `close memory ${path}`);
     this.#isClosed = true;
   }
 
@@ -142,7 +143,7 @@ function opened(path: string, flags: 'r' | 'r+'): number {
   return moving(() => world.disk.openSync(path, mode), `open memory ${path}`);
 }
 
-function moving(work: () => number, doing: string): number {
+function moving<T>(work: () => T, doing: string): T {
   try {
     return work();
   } catch (error) {
