@@ -73,7 +73,9 @@ export function frames(bytes: Buffer): void {
   if (bytes.length < 1) return;
   const name = NAMES[bytes[0] % NAMES.length];
   const read = readingNow(() => readHead({ name, payload: bytes.subarray(1) }, name));
-  if (read) {
+  // Counts beyond 2^53 are read as the nearest number; no count of pages that were sent equals one.
+  const isExact = (value: unknown) => typeof value !== 'number' || Number.isSafeInteger(value);
+  if (read && Object.values(read.head).every(isExact)) {
     const writer = new Writer();
     FRAMES[name].head.write(writer, read.head as never);
     expectSame(`the head of ${name}`, Buffer.from(writer.view()), bytes.subarray(1, 1 + writer.length));
