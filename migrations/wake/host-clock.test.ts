@@ -12,14 +12,14 @@ it('no QEMU is started where there is no room for what it says', async () => {
   const [program, mark] = [join(folder, 'qemu'), join(folder, 'started')];
   writeFileSync(program, `#!/bin/sh\n: > '${mark}'\n`, { mode: 0o755 });
   const full = Object.assign(new Error('no space left'), { code: 'ENOSPC' });
-  const openSync = () => {
+  const refuse = () => {
     throw full;
   };
   try {
     await expect(hostTscHz(program)).rejects.toMatchObject({ code: 'qemu-refuses' });
     expect(existsSync(mark)).toBe(true);
     rmSync(mark);
-    enterWorld({ ...REAL_WORLD, disk: { ...REAL_WORLD.disk, openSync } });
+    enterWorld({ ...REAL_WORLD, disk: { ...REAL_WORLD.disk, openSync: refuse, openUnnamedSync: refuse } });
     await expect(hostTscHz(program)).rejects.toMatchObject({ code: 'ENOSPC' });
     expect(existsSync(mark)).toBe(false);
   } finally {
