@@ -114,6 +114,8 @@ export class DecisionFile implements DecisionLog {
   /** The file that the record is in. */
   readonly path: string;
   #head: RecordHead;
+  /** The last write, which may take its decision back until it has ended. */
+  #written: Promise<void> = Promise.resolve();
 
   /** @param folder must exist; the record is written into it */
   constructor(folder: string, head: RecordHead) {
@@ -134,8 +136,8 @@ export class DecisionFile implements DecisionLog {
     this.#head = { ...this.#head, guest };
   }
 
-  async write(decision: Decision, attempt: number): Promise<void> {
-    await writeRecord(this.path, {
+  write(decision: Decision, attempt: number): Promise<void> {
+    this.#written = writeRecord(this.path, {
       format: 'savkit-migration/1',
       ...this.#head,
       decision,
@@ -145,9 +147,11 @@ export class DecisionFile implements DecisionLog {
       begunAt: world.process.begunAt(),
       at: world.time.date(),
     });
+    return this.#written;
   }
 
   async read(): Promise<Decision> {
+    await this.#written.catch(() => {});
     return (await readRecord(this.path)).decision;
   }
 }

@@ -16,7 +16,9 @@ const UNTOLD = 1367;
 const UNSTARTED = 3167;
 /** The link is cut when the devices of a paused guest have been saved, which QEMU does only once. */
 const SAVED = 3376;
-const MENDED = [...UNWRITTEN, HUNG_UP, UNKNOWN, LOADED, UNTOLD, UNSTARTED, SAVED];
+/** The target cannot note durably that the guest starts, and takes the note back, which others have read meanwhile. */
+const TAKEN_BACK = 955639;
+const MENDED = [TAKEN_BACK, ...UNWRITTEN, HUNG_UP, UNKNOWN, LOADED, UNTOLD, UNSTARTED, SAVED];
 
 describe('guests of QEMU in a simulated world', () => {
   it('end in one QEMU, whatever goes wrong', { timeout: 60_000 }, async () => {
