@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readdirSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -95,6 +96,11 @@ describe('withRecordLock()', () => {
   ])('ends a lock %s that did not change while it looked on, whatever its time', async (_, text) => {
     writeFileSync(`${path}.lock`, text);
     utimesSync(`${path}.lock`, 1, 1);
+    expect(await withQuickClock(() => withRecordLock(path, async () => 'done'))).toBe('done');
+  });
+
+  it.skipIf(process.platform === 'win32')('reads no pipe in place of a lock', async () => {
+    execFileSync('mkfifo', [`${path}.lock`]);
     expect(await withQuickClock(() => withRecordLock(path, async () => 'done'))).toBe('done');
   });
 
