@@ -18,6 +18,7 @@ import {
 } from '../../formats/values/shape.ts';
 import { world } from '../../formats/world/world.ts';
 import { type MigrationSettings, settingsShape } from '../qmp/migration-settings.ts';
+import { withRecordLock } from './record-lock.ts';
 
 // Decisions of a side, on disk before it acts on them. From the two records it always follows which side may run the
 // machine; see resolve.ts.
@@ -114,8 +115,10 @@ export class DecisionFile implements DecisionLog {
   /** The file that the record is in. */
   readonly path: string;
   #head: RecordHead;
-  /** The last write, which may take its decision back until it has ended. */
+  /** The last write; each begins after the one before. */
   #written: Promise<void> = Promise.resolve();
+  /** The last decision that this process has made durable. */
+  #own: Decision | undefined;
 
   /** @param folder must exist; the record is written into it */
   constructor(folder: string, head: RecordHead) {
@@ -137,7 +140,13 @@ export class DecisionFile implements DecisionLog {
   }
 
   write(decision: Decision, attempt: number): Promise<void> {
-    this.#written = writeRecord(this.path, {
+    const write = () => withRecordLock(this.path, () => this.#writeAlone(decision, attempt));
+    this.#written = this.#written.then(write, write);
+    return this.#written;
+  }
+
+  async #writeAlone(decision: Decision, attempt: number): Promise<void> {
+    await writeRecord(this.path, {
       format: 'savkit-migration/1',
       ...this.#head,
       decision,
@@ -147,12 +156,15 @@ export class DecisionFile implements DecisionLog {
       begunAt: world.process.begunAt(),
       at: world.time.date(),
     });
-    return this.#written;
+    this.#own = decision;
   }
 
   async read(): Promise<Decision> {
     await this.#written.catch(() => {});
-    return (await readRecord(this.path)).decision;
+    const { decision } = await readRecord(this.path);
+    if (decision === this.#own) return decision;
+    // Another process has written it, and may still take it back.
+    return withRecordLock(this.path, async () => (await readRecord(this.path)).decision);
   }
 }
 
@@ -178,11 +190,11 @@ export class DecisionMemory implements DecisionLog {
 
 /**
  * Resolves when the record would survive a crash of the host, as far as its disk can tell; on failure the older record
- * stays.
+ * stays. Until then other processes may read a decision that is taken back: to be called under `withRecordLock`.
  * @throws EnvironmentError
  */
 export async function writeRecord(path: string, value: DecisionRecord): Promise<void> {
-  const before = await world.disk.readFile(path, 'utf8').catch(() => undefined);
+  const before = await standingRecord(path);
   try {
     await replace(path, `${JSON.stringify(value, null, 2)}\n`, true);
   } catch (error) {
@@ -194,6 +206,16 @@ export async function writeRecord(path: string, value: DecisionRecord): Promise<
     // The new record can be read already, though a crash may bring the older one back. No process has acted on it yet;
     // if it can't be taken back, it stays.
     if (await takeBack(path, before)) throw EnvironmentError.from(error, `write down the decision in ${path}`);
+  }
+}
+
+/** The text of the record that is to be replaced; undefined where there is none. @throws EnvironmentError */
+async function standingRecord(path: string): Promise<string | undefined> {
+  try {
+    return await readTextFile(path, RECORD_LIMIT);
+  } catch (error) {
+    if ((error as EnvironmentError).code === 'ENOENT') return undefined;
+    throw error;
   }
 }
 

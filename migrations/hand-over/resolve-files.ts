@@ -1,3 +1,4 @@
+import { resolve as absolute } from 'node:path';
 import { FormatError, UsageError } from '../../formats/errors.ts';
 import { isAlive } from '../../formats/world/place.ts';
 import { world } from '../../formats/world/world.ts';
@@ -35,7 +36,11 @@ export interface ResolvedRecords {
  * @throws UsageError `other-record`, FormatError `bad-record`, EnvironmentError
  */
 export function resolveRecordFiles(records: RecordsAtHand): Promise<ResolvedRecords> {
-  return withRecordLock(records.path, () => resolveAlone(records));
+  const { path, peerPath = path } = records;
+  // Two operators on one host take the locks in the same order, so that they do not wait for each other.
+  const [first, last] = [path, peerPath].map((each) => absolute(each)).sort();
+  const decide = () => resolveAlone(records);
+  return withRecordLock(first, () => (last === first ? decide() : withRecordLock(last, decide)));
 }
 
 async function resolveAlone(records: RecordsAtHand): Promise<ResolvedRecords> {

@@ -27,6 +27,12 @@ export const MUTATIONS: readonly Mutation[] = [
     to: '`);\n    }\n    try {\n        ;',
   },
   {
+    name: 'a decision is read while it may still be taken back',
+    file: RECORD,
+    from: 'withRecordLock(this.path, () => this.#writeAlone(decision, attempt))',
+    to: 'this.#writeAlone(decision, attempt)',
+  },
+  {
     name: 'the source tells the target before it has written down its decision',
     file: 'source/source-session.js',
     from: "await custody.handOver();\n        await this.#link.control.channel.send('commit', {});",
