@@ -1,21 +1,14 @@
-import { statSync, unlinkSync, utimes } from 'node:fs';
-import { readFile, writeFile } from 'node:fs/promises';
-import { EnvironmentError } from '../../formats/errors.ts';
-import { integer, record, type ShapeValue, text } from '../../formats/values/shape.ts';
-import { isAlive } from '../../formats/world/place.ts';
-import { clock, every, sleep, stopTimer } from '../../formats/world/waiting.ts';
+import { utimes } from 'node:fs';
+import { EnvironmentError, InterruptedError } from '../../formats/errors.ts';
+import { type Holder, isLock, LockWatch, makeLock, removeLock } from '../../formats/locks/lock-file.ts';
+import { every, sleep, stopTimer } from '../../formats/world/waiting.ts';
 import { world } from '../../formats/world/world.ts';
+import { stop } from './stop.ts';
 
 /** Interval at which a holder renews the time of its lock, as a sign of life for other hosts. */
 const SIGN_OF_LIFE_MS = 5000;
 const SILENT_MS = 30_000;
-/** Time within which the maker of a lock writes its name into it. */
-const NAME_MS = 2000;
 const LOOK_MS = 50;
-/** A lock is shorter. */
-const MOST_BYTES = 4096;
-
-const holderShape = record({ pid: integer(0, Number.MAX_SAFE_INTEGER), place: text(4096) });
 
 /** The lock beside a file, which names the process that works with the file. */
 export function lockOf(path: string): string {
@@ -23,66 +16,54 @@ export function lockOf(path: string): string {
 }
 
 /**
- * Locks a file against other processes of savkit. The lock of a process that has ended is taken over.
- * @returns function that unlocks @throws EnvironmentError `EBUSY` where another process has the file
+ * Locks a file against other processes of savkit. The lock of a process that has ended is taken over; that of one on
+ * another host, once it has shown no sign of life for half a minute.
+ * @returns function that unlocks @throws EnvironmentError `EBUSY` where another process has the file,
+ * InterruptedError
  */
 export async function holdAlone(path: string): Promise<() => void> {
   const lock = lockOf(path);
-  const { pid } = world.process;
-  for (;;) {
-    try {
-      await writeFile(lock, JSON.stringify({ pid, place: world.process.place() }), { flag: 'wx', mode: 0o600 });
-      break;
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw EnvironmentError.from(error, `write ${lock}`);
-    }
-    const holder = await holderOf(lock);
-    if (!isRemoved(lock, holder)) throw inUse(path, holder);
-  }
-  const signs = every(SIGN_OF_LIFE_MS, () => utimes(lock, new Date(), new Date(), () => {}));
+  const text = await take(path, lock);
+  const signs = every(SIGN_OF_LIFE_MS, () => {
+    const now = new Date(world.time.date());
+    if (isLock(lock, text)) utimes(lock, now, now, () => {});
+  });
   return () => {
     stopTimer(signs);
-    removeQuietly(lock);
+    letGo(lock, text);
   };
 }
 
-/** Content of a lock. It is empty where its maker ended before it wrote its name. */
-type Holder = 'gone' | 'unnamed' | 'not ours' | ShapeValue<typeof holderShape>;
-
-async function holderOf(lock: string): Promise<Holder> {
-  for (const until = clock() + NAME_MS; ; await sleep(LOOK_MS)) {
-    const there = statSync(lock, { throwIfNoEntry: false });
-    if (!there) return 'gone';
-    if (!there.isFile() || there.size > MOST_BYTES) return 'not ours';
-    const written = await readFile(lock, 'utf8').catch(() => '');
-    try {
-      if (written !== '') return holderShape(JSON.parse(written));
-    } catch {
-      return 'not ours';
-    }
-    if (clock() > until) return 'unnamed';
+/** @returns text of the lock */
+async function take(path: string, lock: string): Promise<string> {
+  const watch = new LockWatch(lock, LOOK_MS);
+  for (;;) {
+    const text = await makeLock(lock).catch((error) => {
+      throw EnvironmentError.from(error, `write ${lock}`);
+    });
+    if (text !== undefined) return text;
+    const { holder, isHolderAlive, hasChanged, unchangedMs } = watch.look();
+    if (holder === 'not ours' || isHolderAlive === true || (isHolderAlive === 'unknown' && hasChanged))
+      throw inUse(path, holder);
+    if (stop.signal.aborted) throw new InterruptedError();
+    if (isHolderAlive === false || unchangedMs >= SILENT_MS) takeAway(path, watch);
+    else await sleep(LOOK_MS);
   }
 }
 
-/**
- * Removes a lock in one step; else it might remove the new lock of another process, which has removed the old one
- * meanwhile.
- */
-function isRemoved(lock: string, holder: Holder): boolean {
-  if (holder === 'gone') return true;
-  if (holder === 'not ours') return false;
-  const alive = holder === 'unnamed' ? 'unknown' : isAlive(holder, true);
-  const there = statSync(lock, { throwIfNoEntry: false });
-  const isLeft = alive === 'unknown' ? !there || Math.abs(Date.now() - there.mtimeMs) > SILENT_MS : !alive;
-  if (isLeft) removeQuietly(lock);
-  return isLeft;
+function takeAway(path: string, { text, holder }: LockWatch): void {
+  try {
+    removeLock(lockOf(path), text);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw inUse(path, holder);
+  }
 }
 
-function removeQuietly(lock: string): void {
+function letGo(lock: string, text: string): void {
   try {
-    unlinkSync(lock);
+    removeLock(lock, text);
   } catch {
-    // Gone already.
+    // It is gone already, or stays until another process finds that this one has ended.
   }
 }
 

@@ -1,6 +1,5 @@
 import { existsSync, fstatSync, statSync } from 'node:fs';
 import { FormatError, InterruptedError } from '../../formats/errors.ts';
-import { holdFile } from '../../formats/files/held-files.ts';
 import { openScratchFile } from '../../formats/files/scratch-file.ts';
 import {
   type ByteSource,
@@ -12,6 +11,7 @@ import {
   withBeside,
 } from '../../formats/files/source.ts';
 import { WrittenFile } from '../../formats/files/written-file.ts';
+import { holdFile } from '../../formats/locks/held-files.ts';
 import { MIB } from '../../formats/sizes.ts';
 import { expectState } from '../../src/saved-state/families/expect-state.ts';
 import { ramFileOf } from './ram-files.ts';

@@ -1,8 +1,8 @@
 import type { BigIntStats } from 'node:fs';
 import { sep } from 'node:path';
 import { EnvironmentError, UsageError } from '../errors.ts';
+import { nameOfHeldFile } from '../locks/held-files.ts';
 import { world } from '../world/world.ts';
-import { nameOfHeldFile } from './held-files.ts';
 
 /** Options for putting an output file in place. */
 export interface OutputOptions {

@@ -2,11 +2,11 @@ import { constants } from 'node:fs';
 import { Socket } from 'node:net';
 import type { Readable } from 'node:stream';
 import { EnvironmentError, hex } from '../errors.ts';
+import { holdFile } from '../locks/held-files.ts';
 import { KIB } from '../sizes.ts';
 import { Turns } from '../turns.ts';
 import type { DiskFile } from '../world/disk.ts';
 import { world } from '../world/world.ts';
-import { holdFile } from './held-files.ts';
 import { WatchedFile } from './watched-file.ts';
 
 /** A source of bytes, for one reader at a time. */

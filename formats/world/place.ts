@@ -11,6 +11,12 @@ export interface RecordedProcess {
   begunAt?: string | undefined;
 }
 
+/** This process, as records have it. */
+export function thisProcess(): Required<RecordedProcess> {
+  const { pid } = world.process;
+  return { pid, place: world.process.place(), begunAt: world.process.begunAt() };
+}
+
 /**
  * Whether the process that wrote a record lives. `true` means maybe if the record or the system does not tell when the
  * process began: another one may have its PID.

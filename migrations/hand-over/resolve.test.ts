@@ -1,9 +1,20 @@
 import { execFileSync } from 'node:child_process';
-import { existsSync, mkdtempSync, readdirSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmdirSync,
+  rmSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
-import { enterWorld, world } from '../../formats/world/world.ts';
+import { withQuickTime } from '../../formats/testing/quick-time.ts';
+import { world } from '../../formats/world/world.ts';
 import { type DecisionRecord, readRecord, recordPath, writeRecord } from './decision-record.ts';
 import { recallTarget } from './record-folder.ts';
 import { withRecordLock } from './record-lock.ts';
@@ -96,30 +107,33 @@ describe('withRecordLock()', () => {
   ])('ends a lock %s that did not change while it looked on, whatever its time', async (_, text) => {
     writeFileSync(`${path}.lock`, text);
     utimesSync(`${path}.lock`, 1, 1);
-    expect(await withQuickClock(() => withRecordLock(path, async () => 'done'))).toBe('done');
+    expect(await withQuickTime(() => withRecordLock(path, async () => 'done'))).toBe('done');
   });
 
   it.skipIf(process.platform === 'win32')('reads no pipe in place of a lock', async () => {
     execFileSync('mkfifo', [`${path}.lock`]);
-    expect(await withQuickClock(() => withRecordLock(path, async () => 'done'))).toBe('done');
+    expect(await withQuickTime(() => withRecordLock(path, async () => 'done'))).toBe('done');
+  });
+
+  it('gives up where a lock that was left behind cannot be removed', async () => {
+    mkdirSync(`${path}.lock`);
+    const run = withQuickTime(() => withRecordLock(path, async () => 'done'));
+    await expect(run).rejects.toMatchObject({ name: 'EnvironmentError' });
+    rmdirSync(`${path}.lock`);
+  });
+
+  it('leaves the lock of a process that has taken it over meanwhile', async () => {
+    const other = JSON.stringify({ pid: 1, place: 'other start pid:[1]', begunAt: '' });
+    await withRecordLock(path, async () => writeFileSync(`${path}.lock`, other));
+    expect(readFileSync(`${path}.lock`, 'utf8')).toBe(other);
+    rmSync(`${path}.lock`);
   });
 
   it('leaves the lock of a process that lives and stands still', async () => {
     lockBy({ pid: process.pid, place, begunAt: world.process.begunAt() });
-    const run = withQuickClock(() => withRecordLock(path, async () => 'done'));
+    const run = withQuickTime(() => withRecordLock(path, async () => 'done'));
     await expect(run).rejects.toMatchObject({ code: 'EBUSY' });
     expect(existsSync(`${path}.lock`)).toBe(true);
     rmSync(`${path}.lock`);
   });
 });
-
-/** Each look at the clock takes a second. */
-async function withQuickClock<T>(work: () => Promise<T>): Promise<T> {
-  let now = 0;
-  const before = enterWorld({ ...world, time: { ...world.time, now: () => (now += 1000) } });
-  try {
-    return await work();
-  } finally {
-    enterWorld(before);
-  }
-}
