@@ -74,6 +74,14 @@ async function history(...words: string[]) {
 }
 
 describe('savkit history', () => {
+  it.each([-62_135_596_800_000, -1, Number.MIN_SAFE_INTEGER, Number.MAX_SAFE_INTEGER])(
+    'reads a record that was written when the clock stood at %d ms',
+    async (at) => {
+      await write(1, 'source', 'done', { at });
+      expect(await history()).toMatchObject({ exitCode: 0, outcomes: ['moved'], findings: [] });
+    },
+  );
+
   it.each([
     ['moved', 'source', 'done'],
     ['stayed', 'source', 'kept'],

@@ -1,4 +1,5 @@
 import {
+  clockTime,
   count,
   flag,
   kind,
@@ -42,7 +43,7 @@ const status = record({
       record({
         to: words,
         phase: oneOf('connects', 'sends', 'stands still', 'handed over', 'link lost'),
-        since: count,
+        since: clockTime,
         progress: orNull(progressShape),
       }),
     ),

@@ -83,7 +83,7 @@ function migrationOf(sides: readonly KeptRecord[]): RecordedMigration {
   return {
     migration,
     machine,
-    time: new Date(Math.min(Math.max(...records.map(({ at }) => at)), LAST_DATE)).toISOString(),
+    time: dateOf(Math.max(...records.map(({ at }) => at))).toISOString(),
     sides: sides.map(({ record: { side, decision, peer }, path }) => ({ side, decision, peer, record: path })),
     // Unsettled sides matter more; else the source comes first.
     outcome: (['unsettled', 'open'] as const).find((each) => outcomes.includes(each)) ?? outcomes[0],
@@ -94,8 +94,12 @@ function outcomeOf(record: DecisionRecord): HistoryOutcome {
   return SETTLED[record.decision] ?? (isAlive(record, true) === true ? 'open' : 'unsettled');
 }
 
-/** Largest date of JavaScript, in ms since 1970; a record may claim any number. */
-const LAST_DATE = 8.64e15;
+/** First and last date of JavaScript are so many ms from 1970; a record may claim any number. */
+const FURTHEST = 8.64e15;
+
+function dateOf(time: number): Date {
+  return new Date(Math.max(-FURTHEST, Math.min(time, FURTHEST)));
+}
 
 async function namesIn(folder: string): Promise<string[]> {
   try {

@@ -74,6 +74,9 @@ export const number = kind((value): value is number => Number.isFinite(value), '
 /** A whole number of at least 0: a size, an offset, a count. */
 export const count = integer(0, Number.MAX_SAFE_INTEGER);
 
+/** Milliseconds since 1970 as the clock of a host told them, which may be set to any time. */
+export const clockTime = integer(Number.MIN_SAFE_INTEGER, Number.MAX_SAFE_INTEGER);
+
 /** A whole number; both ends belong to the range. */
 export function integer(min: number, max: number): Shape<number> {
   return kind(

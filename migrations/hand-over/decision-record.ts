@@ -5,6 +5,7 @@ import { withTemporaryFile } from '../../formats/files/temporary-files.ts';
 import { readTextFile } from '../../formats/files/text-file.ts';
 import { readJson } from '../../formats/values/json-text.ts';
 import {
+  clockTime,
   flag,
   hexText,
   integer,
@@ -71,7 +72,7 @@ const recordShape = record({
   /** Whether it was paused before it stood still to be handed over, and so arrives paused; absent before that. */
   wasPaused: optional(flag),
   /** Milliseconds since 1970. */
-  at: integer(0, Number.MAX_SAFE_INTEGER),
+  at: clockTime,
 });
 /** A decision as its file holds it. */
 export type DecisionRecord = Omit<ShapeValue<typeof recordShape>, 'guest' | 'wasPaused' | 'begunAt'> & {
