@@ -1,4 +1,5 @@
 import { checkShape, hexText, oneOf, optional, record, type ShapeValue, text } from '../../formats/values/shape.ts';
+import { systemDate } from '../../formats/world/waiting.ts';
 import { LineLog, type LogEntry } from '../io/line-log.ts';
 import { version } from '../process/version.ts';
 
@@ -70,7 +71,7 @@ export class DrainJournal {
   }
 
   async #append(entry: LogEntry): Promise<void> {
-    await this.#log?.append({ time: new Date().toISOString(), ...entry }, { isDurable: true });
+    await this.#log?.append({ time: systemDate().toISOString(), ...entry }, { isDurable: true });
   }
 
   #note({ event, machine, name, migration, to, outcome, because = '' }: ShapeValue<typeof entryShape>): void {

@@ -1,8 +1,7 @@
 import { utimes } from 'node:fs';
 import { EnvironmentError, InterruptedError } from '../../formats/errors.ts';
 import { type Holder, isLock, LockWatch, makeLock, removeLock } from '../../formats/locks/lock-file.ts';
-import { every, sleep, stopTimer } from '../../formats/world/waiting.ts';
-import { world } from '../../formats/world/world.ts';
+import { every, sleep, stopTimer, systemDate } from '../../formats/world/waiting.ts';
 import { stop } from './stop.ts';
 
 /** Interval at which a holder renews the time of its lock, as a sign of life for other hosts. */
@@ -25,7 +24,7 @@ export async function holdAlone(path: string): Promise<() => void> {
   const lock = lockOf(path);
   const text = await take(path, lock);
   const signs = every(SIGN_OF_LIFE_MS, () => {
-    const now = new Date(world.time.date());
+    const now = systemDate();
     if (isLock(lock, text)) utimes(lock, now, now, () => {});
   });
   return () => {

@@ -1,3 +1,4 @@
+import { systemDate } from '../../formats/world/waiting.ts';
 import type { FileResult } from '../process/document.ts';
 
 /** Facts about a file beside its result. */
@@ -22,5 +23,5 @@ export interface FileEvent extends FileResult, FileFacts {
 
 export function fileEvent(command: string, facts: FileFacts, result: FileResult): FileEvent {
   const { size, modified, isFound, outcome } = facts;
-  return { event: 'file', command, time: new Date().toISOString(), size, modified, isFound, outcome, ...result };
+  return { event: 'file', command, time: systemDate().toISOString(), size, modified, isFound, outcome, ...result };
 }

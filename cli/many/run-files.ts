@@ -1,5 +1,6 @@
 import { lstatSync } from 'node:fs';
 import type { SavkitError } from '../../formats/errors.ts';
+import { systemDate } from '../../formats/world/waiting.ts';
 import { findingOf } from '../../src/saved-state/reading/findings.ts';
 import { releaseAddress } from '../io/addresses.ts';
 import { lockOf } from '../io/held-alone.ts';
@@ -50,7 +51,7 @@ export async function runFiles<T extends FileOptions>(command: FileCommand<T>, o
     await new FileRun(command, options, writer, tally).run();
     const seconds = (performance.now() - start) / 1000;
     if (metrics !== undefined && !stop.signal.aborted)
-      await writeMetrics(metrics, metricsText(command.name, tally.summary, tally.exitCode, seconds, new Date()));
+      await writeMetrics(metrics, metricsText(command.name, tally.summary, tally.exitCode, seconds, systemDate()));
   } catch (error) {
     const exitCode = exitCodeOf(error);
     if (!isForPrograms(options)) tell(line`${(error as SavkitError).message}`);

@@ -6,6 +6,7 @@ import type { Argv } from 'yargs';
 import { EnvironmentError, UsageError } from '../../formats/errors.ts';
 import { hashedSource } from '../../formats/files/hashed-source.ts';
 import { changeOf } from '../../formats/files/watched-file.ts';
+import { systemDate } from '../../formats/world/waiting.ts';
 import { storedFileOf, withStoredFile } from '../io/input.ts';
 import { isOutputStream } from '../io/output-stream.ts';
 import { isFreeOr } from '../io/own-file.ts';
@@ -140,7 +141,7 @@ function hashed(path: string, { signal, progress }: Job): Promise<HashedFile> {
 
 /** A link is written in one step, since processes side by side may append to one chain. */
 async function noteCustody(log: string, made: object): Promise<void> {
-  const link = { time: new Date().toISOString(), user: userInfo().username, host: hostname(), ...made };
+  const link = { time: systemDate().toISOString(), user: userInfo().username, host: hostname(), ...made };
   await append(log, `${JSON.stringify(link)}\n`);
 }
 

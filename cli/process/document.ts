@@ -1,3 +1,4 @@
+import { systemDate } from '../../formats/world/waiting.ts';
 import type { Finding } from '../../src/saved-state/reading/findings.ts';
 import type { ExitCode } from './exit-codes.ts';
 import { version } from './version.ts';
@@ -38,7 +39,7 @@ export function documentOf(
   return {
     schema: SCHEMA,
     tool: `savkit ${version()}`,
-    time: new Date().toISOString(),
+    time: systemDate().toISOString(),
     command,
     exitCode,
     files,

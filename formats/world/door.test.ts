@@ -2,7 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
-import { turn as aTurn, sleep } from './waiting.ts';
+import { turn as aTurn, sleep, systemDate } from './waiting.ts';
 import { enterWorld, REAL_WORLD, world } from './world.ts';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
@@ -34,13 +34,17 @@ const MAY: Readonly<Record<string, RegExp>> = {
   'src/running/trace.ts': /setInterval\(|clearInterval\(/,
 };
 
-function findings(): string[] {
-  return ROOMS.flatMap((room) =>
+/** Ways to the calendar that a test cannot set. */
+const CALENDAR = /\bnew Date(?:\(\)|;)|(?<!new )\bDate\(\)|\bDate\.now\b/g;
+const FLOORS = ['formats', 'src', 'migrations', 'cli'];
+
+function findings(rooms: readonly string[], around: RegExp): string[] {
+  return rooms.flatMap((room) =>
     readdirSync(join(ROOT, room), { recursive: true, encoding: 'utf8' })
       .map((name) => `${room}/${name.split(sep).join('/')}`)
       .filter((name) => name.endsWith('.ts') && !NOT_SHIPPED.test(name))
       .flatMap((name) =>
-        [...readFileSync(join(ROOT, name), 'utf8').matchAll(AROUND)]
+        [...readFileSync(join(ROOT, name), 'utf8').matchAll(around)]
           .filter(([found]) => !MAY[name]?.test(found))
           .map(([found]) => `${name}: ${found}`),
       ),
@@ -49,7 +53,17 @@ function findings(): string[] {
 
 describe('the door to the world', () => {
   it('is the only way to time, chance, files, processes and sockets', () => {
-    expect(findings()).toEqual([]);
+    expect(findings(ROOMS, AROUND)).toEqual([]);
+  });
+
+  it('is the only way to the calendar', () => {
+    expect(findings(FLOORS, CALENDAR)).toEqual(['formats/world/time.ts: Date.now']);
+    const before = enterWorld({ ...REAL_WORLD, time: { ...REAL_WORLD.time, date: () => 0 } });
+    try {
+      expect(systemDate()).toEqual(new Date(0));
+    } finally {
+      enterWorld(before);
+    }
   });
 
   it('leads where somebody has said, and back', async () => {

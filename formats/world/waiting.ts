@@ -6,6 +6,11 @@ export function clock(): number {
   return world.time.now();
 }
 
+/** Date and time by the system's clock, which may be set at any time: to be shown and kept, not to measure with. */
+export function systemDate(): Date {
+  return new Date(world.time.date());
+}
+
 /** Calls `work` once, later; `stopTimer` prevents it. @param options.keepsAlive the process does not end before */
 export function after(ms: number, work: () => void, { keepsAlive = true } = {}): TimerHandle {
   return world.time.after(ms, work, keepsAlive);

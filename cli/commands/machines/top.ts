@@ -1,6 +1,6 @@
 import type { Argv, CommandModule } from 'yargs';
 import { UsageError } from '../../../formats/errors.ts';
-import { sleep } from '../../../formats/world/waiting.ts';
+import { sleep, systemDate } from '../../../formats/world/waiting.ts';
 import { recordFolder } from '../../../migrations/hand-over/record-folder.ts';
 import { findingOf } from '../../../src/saved-state/reading/findings.ts';
 import { defaultSocketFolders } from '../../control/keep-running.ts';
@@ -80,7 +80,7 @@ async function top(options: Options, { signal }: Job): Promise<Outcome> {
   try {
     for (;;) {
       rows = await look();
-      if (ndjson) await showJson({ event: 'look', time: new Date().toISOString(), rows }, { isEvent: true });
+      if (ndjson) await showJson({ event: 'look', time: systemDate().toISOString(), rows }, { isEvent: true });
       else if (isDrawn) await redrawScreen(lines([timeLine(), textOf(rows, findings)]));
       else await show(textOf(rows, findings));
       await sleep((interval ?? DEFAULT_SECONDS) * 1000, { signal });
@@ -93,7 +93,7 @@ async function top(options: Options, { signal }: Job): Promise<Outcome> {
 }
 
 function timeLine(): TerminalText {
-  return line`savkit top, ${timeText(new Date().toISOString())} UTC; Ctrl-C ends it`;
+  return line`savkit top, ${timeText(systemDate().toISOString())} UTC; Ctrl-C ends it`;
 }
 
 function textOf(rows: readonly TopRow[], findings: readonly { message: string }[]): TerminalText {

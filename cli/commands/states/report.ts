@@ -1,7 +1,7 @@
 import { basename } from 'node:path';
 import type { Argv } from 'yargs';
 import { peek } from '../../../formats/files/peeked-source.ts';
-import { world } from '../../../formats/world/world.ts';
+import { systemDate } from '../../../formats/world/waiting.ts';
 import { withSource } from '../../io/input.ts';
 import { withOutput } from '../../io/output.ts';
 import { command, type OptionsOf } from '../../parsing/options-of.ts';
@@ -48,7 +48,7 @@ async function runReport(job: Job, options: Options): Promise<Outcome> {
   const { files, output, force, quiet, title = basename(files[0]) } = options;
   return withOutput(output, { force }, async (sink) => {
     const content = await contentOf(files, job);
-    const made = `savkit ${version()}, ${new Date(world.time.date()).toISOString().slice(0, 16).replace('T', ' ')} UTC`;
+    const made = `savkit ${version()}, ${systemDate().toISOString().slice(0, 16).replace('T', ' ')} UTC`;
     const page = Buffer.from(pageOf(title, made, content.sections));
     await sink.write(page);
     const { states, migrations, results } = content;

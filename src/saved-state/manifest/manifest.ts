@@ -1,5 +1,6 @@
 import { type Pass, UsageError } from '../../../formats/errors.ts';
 import type { ByteSource } from '../../../formats/files/source.ts';
+import { systemDate } from '../../../formats/world/waiting.ts';
 import { expectMemory, readState } from '../families/read-state.ts';
 import { hashMemory } from '../hashing/fingerprint.ts';
 import type { SpanHashes } from '../hashing/span-hashes.ts';
@@ -97,7 +98,7 @@ function describe(
   const { family, format, release } = state;
   return {
     manifest: 'savkit/manifest/1',
-    created: new Date().toISOString(),
+    created: systemDate().toISOString(),
     file: { name, size, sha256, blocks },
     container: `${CONTAINER_PREFIX[family.name]}${format}`,
     release,
