@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { closeSync, openSync, statSync } from 'node:fs';
 import { connect } from 'node:net';
+import { answerFacts } from '../simulation/guests/qemu-facts.ts';
 import { FakeQmp } from './fake-qmp.ts';
 
 /** What it saves as its devices. */
@@ -31,6 +32,12 @@ export async function fakeQemu(ram: string, options: FakeGuestOptions = {}): Pro
   let { status = 'running' } = options;
   let migration = 'none';
   const parameters = { 'max-bandwidth': options.bandwidth ?? 134217728 };
+  const facts = () => {
+    const { switchedOn = ['xbzrle'] } = options;
+    const isOn = (name: string) => [name, switchedOn.includes(name)];
+    const capabilities = Object.fromEntries(['xbzrle', 'multifd', 'x-ignore-shared'].map(isOn));
+    return { name: 'fake', ramPath: ram, memory: { length: statSync(ram).size }, capabilities, parameters };
+  };
   const held = openSync(ram, 'r');
   const fake: FakeQmp = await FakeQmp.open(async (command, args) => {
     if (command === options.refuses) throw new Error('it is blocked');
@@ -38,26 +45,6 @@ export async function fakeQemu(ram: string, options: FakeGuestOptions = {}): Pro
     switch (command) {
       case 'query-status':
         return { status };
-      case 'query-kvm':
-        return { enabled: false, present: true };
-      case 'query-cpus-fast':
-        return [{ 'cpu-index': 0 }];
-      case 'query-name':
-        return { name: 'fake' };
-      case 'query-memdev':
-        return [{ id: 'pc.ram', size: statSync(ram).size, share: true }];
-      case 'query-block':
-      case 'query-named-block-nodes':
-      case 'qom-list':
-        return [];
-      case 'human-monitor-command':
-        return 'bus: main-system-bus\r\n';
-      case 'qom-get':
-        if (args.property === 'offset') throw new Error('no such property');
-        return (
-          { type: 'memory-backend-file', 'mem-path': ram }[args.path === '/machine' ? '' : String(args.property)] ??
-          'pc-i440fx-7.2-machine'
-        );
       case 'query-migrate':
         if (migration === 'active' && status === 'paused') migration = 'pre-switchover';
         return { status: migration, ram: { 'dirty-sync-count': 2 } };
@@ -65,16 +52,9 @@ export async function fakeQemu(ram: string, options: FakeGuestOptions = {}): Pro
       case 'migrate_cancel':
         if (migration !== 'none') migration = command === 'migrate_cancel' ? 'cancelled' : 'completed';
         return {};
-      case 'query-migrate-capabilities':
-        return ['xbzrle', 'multifd', 'x-ignore-shared'].map((capability) => ({
-          capability,
-          state: (options.switchedOn ?? ['xbzrle']).includes(capability),
-        }));
       case 'migrate-set-capabilities':
         options.onSet?.(args.capabilities);
         return {};
-      case 'query-migrate-parameters':
-        return parameters;
       case 'migrate-set-parameters':
         Object.assign(parameters, args);
         return {};
@@ -92,7 +72,7 @@ export async function fakeQemu(ram: string, options: FakeGuestOptions = {}): Pro
         migration = options.handsOut ? 'active' : 'completed';
         return {};
       default:
-        return {};
+        return answerFacts(facts(), command, args);
     }
   });
   fake.onClose = () => closeSync(held);

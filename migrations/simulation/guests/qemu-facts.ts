@@ -1,7 +1,8 @@
-/** What a QEMU tells of itself. */
-interface Told {
+/** A QEMU that is none, as far as it tells of itself. */
+interface PretendedQemu {
+  readonly name: string;
   readonly ramPath: string;
-  readonly memory: Uint8Array;
+  readonly memory: { readonly length: number };
   readonly capabilities: Record<string, boolean>;
   readonly parameters: Record<string, unknown>;
 }
@@ -10,7 +11,7 @@ const OF_RAM: Readonly<Record<string, unknown>> = { type: 'memory-backend-file' 
 
 /** Answers commands that only ask; throws an Error for those that it does not know. */
 export function answerFacts(
-  { ramPath, memory, capabilities, parameters }: Told,
+  { name, ramPath, memory, capabilities, parameters }: PretendedQemu,
   command: string,
   { path, property }: Record<string, unknown>,
 ): unknown {
@@ -23,7 +24,7 @@ export function answerFacts(
     case 'query-cpus-fast':
       return [{ 'cpu-index': 0 }];
     case 'query-name':
-      return { name: 'simulated' };
+      return { name };
     case 'query-memdev':
       return [{ id: 'pc.ram', size: memory.length, share: true }];
     case 'query-block':

@@ -26,6 +26,7 @@ const FIRST_PARAMETERS = { 'max-bandwidth': 134_217_728, 'downtime-limit': 300 }
 
 /** A QEMU as savkit sees one: its memory is a file, its devices are a few bytes, its states are as in the real one. */
 export class SimulatedQemu implements GuestOwner, GuestOfProcess {
+  readonly name = 'simulated';
   readonly process: SimulatedProcess;
   ticks = 0;
   status: RunState;
