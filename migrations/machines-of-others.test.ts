@@ -12,6 +12,7 @@ import { PlainMachine } from './testing/plain-machine.ts';
 import { MachineHost } from './virtual-machine/machine-host.ts';
 import { FrameChannel } from './wire/frame-channel.ts';
 import { AfterRound } from './wire/frames.ts';
+import { LinkError } from './wire/link-error.ts';
 import { PROTOCOL } from './wire/messages.ts';
 import { readHead } from './wire/payload.ts';
 
@@ -155,6 +156,40 @@ describe('a target whose machine is lost before it runs', () => {
     };
     return pair;
   }
+
+  it('takes no more pages of it, and the source is told why', async () => {
+    const pair = await pairWith((made, end) => {
+      const write = made.writePages.bind(made);
+      made.writePages = (...page) => [write(...page), end()];
+    });
+    const machine = othersMachine(400);
+    const arrived = expect(pair.receiver.arrived).rejects.toThrow('QEMU has ended');
+    expect(await pair.migrate(machine)).toMatchObject({ outcome: 'kept', code: 'qemu-ended', rounds: [] });
+    await arrived;
+    expect(machine.isRunning).toBe(true);
+  });
+
+  it.each(['before', 'after'])('does not keep it for a source whose link was lost %s that', async (when) => {
+    let end = () => {};
+    const pair = await pairWith((_, endIt) => {
+      end = endIt;
+    });
+    pair.tap = (_from, name) => {
+      if (name !== 'pages') return 'pass';
+      if (when === 'after') end();
+      return 'cut-before';
+    };
+    const arrived = expect(pair.receiver.arrived).rejects.toThrow('QEMU has ended');
+    const connect = async () => {
+      if (when === 'before' && pair.links > 0) end();
+      if (pair.links > 0) throw LinkError.lost();
+      return pair.connect();
+    };
+    expect(await pair.migrate(othersMachine(50), { connect, resumeWithinMs: 50 })).toMatchObject({ outcome: 'kept' });
+    await arrived;
+    expect(pair.host.machine?.isDiscarded).toBe(true);
+    expect(pair.targetLog.written.at(-1)).toBe('gave-up');
+  });
 
   it('does not promise it, and the source goes on', async () => {
     const pair = await pairWith((made, end) => Object.assign(made, { loadRest: async () => end() }));

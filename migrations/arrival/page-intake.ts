@@ -45,6 +45,8 @@ export class PageIntake {
 
   async takePages({ payload }: Frame): Promise<void> {
     const bytes = payload.length;
+    // Memory files outlive their QEMU, so that writing fails only in the end.
+    if (this.#arrival.failure) throw this.#arrival.failure;
     this.#arrival.enter('pages');
     const count = this.#decoder.apply(payload, this.#barrier.round);
     this.#pages += count;

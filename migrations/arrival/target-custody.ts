@@ -74,11 +74,13 @@ export class TargetCustody<M extends TargetMachine = TargetMachine> {
       if (difference !== undefined)
         throw new MigrationError('other-machine', `Cannot go on with another machine: ${difference}`);
     }
-    if (arrival.state === 'ended')
+    if (arrival.state === 'ended') {
+      const why = arrival.failure ? `: ${arrival.failure.message}` : ', as no link came in time';
       throw new MigrationError(
         'is-over',
-        'Cannot go on with this machine: this side has given it up, as no link came in time; a new migration can begin',
+        `Cannot go on with this machine: this side has given it up${why}; a new migration can begin`,
       );
+    }
     arrival.log.describe(description.name, peer);
     const isNew = arrival.machine === undefined;
     if (isNew) await this.#checkIsNew(arrival);
@@ -165,20 +167,22 @@ export class TargetCustody<M extends TargetMachine = TargetMachine> {
     const isOver = arrival.state === 'receiving' && !(error instanceof LinkError);
     if (isOver) return this.giveUp(arrival, error);
     arrival.enter('link-lost');
-    if (arrival.state === 'interrupted') this.#giveUpLater(arrival, error);
+    if (arrival.state === 'interrupted') {
+      if (arrival.failure) return this.giveUp(arrival, arrival.failure);
+      this.#giveUpLater(arrival, error);
+    }
     if (arrival.state === 'in-doubt') this.#awaitAnswer(arrival);
   }
 
   /**
-   * The machine has ended after this side had declared it ready. It never ran, so this side may give it up, and says so
-   * when the source asks. A machine that is not whole yet fails by itself.
+   * The machine has ended before it ran, so this side may give it up. If it had been declared ready, this side says so
+   * when the source asks. One whose pages arrive is refused with the next of them.
    */
   async #onMachineEnded(arrival: Arrival, error: SavkitError): Promise<void> {
     arrival.failure = error;
     if (arrival.state === 'ready') await this.#endLink();
-    if (arrival.state !== 'in-doubt') return;
-    arrival.owesAnswer = true;
-    await this.giveUp(arrival, error);
+    arrival.owesAnswer = arrival.state === 'in-doubt';
+    if (arrival.owesAnswer || arrival.state === 'interrupted') await this.giveUp(arrival, error);
   }
 
   /** Leaves the machine to the source for good. */
