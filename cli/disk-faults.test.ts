@@ -10,6 +10,7 @@ import { RunningMachine } from '../src/running/running-machine.ts';
 import { qemuSample } from '../src/testing/qemu-samples.ts';
 import { STATES_FOLDER } from '../src/testing/states.ts';
 import { operate } from './control/operations.ts';
+import { stop } from './io/stop.ts';
 import { runHere } from './testing/run-here.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'savkit-disk-'));
@@ -156,6 +157,44 @@ describe.each([
         }
       }
       expect(changedInputs()).toEqual([]);
+    },
+  );
+});
+
+/** A signal that `stop` has for one command only, since commands of this process share it. */
+async function stoppable<T>(work: (abort: () => void) => Promise<T>): Promise<T> {
+  const own = new AbortController();
+  Object.defineProperty(stop, 'signal', { value: own.signal, configurable: true });
+  try {
+    return await work(() => own.abort());
+  } finally {
+    Reflect.deleteProperty(stop, 'signal');
+  }
+}
+
+describe('the output of', () => {
+  it.each([...COMMANDS, ['convert --force', `${COMMANDS[0][1]} --force`]])(
+    '%s, is there after exit code 0 or 3, and not after 130, whenever the command is stopped',
+    async (_name, words) => {
+      const stoppedAt = async (at: number) => {
+        fresh(words.endsWith('--force'));
+        return stoppable((abort) =>
+          onDisk(ran(words), (now) => {
+            if (now === at) abort();
+            return undefined;
+          }),
+        );
+      };
+      const { count, exitCode: good } = await stoppedAt(-1);
+      const codes = new Set<unknown>();
+      // The name is given in the last moments.
+      for (const at of [1, Math.ceil(count / 2), ...Array.from({ length: 6 }, (_, i) => count - i)]) {
+        const { exitCode, told } = await stoppedAt(at);
+        codes.add(exitCode);
+        const there = readdirSync(out).includes('file') && !readFileSync(join(out, 'file')).equals(OLD);
+        expect([exitCode, there], `at ${at} of ${count}: ${told}`).toEqual(there ? [good, true] : [130, false]);
+      }
+      expect(codes).toEqual(new Set([130, good]));
     },
   );
 });

@@ -4,7 +4,7 @@ import { EnvironmentError, InterruptedError, SavkitError } from '../../formats/e
 import { MIB } from '../../formats/sizes.ts';
 import { checkShape } from '../../formats/values/shape.ts';
 import { linesOf } from './lines.ts';
-import { BEAT, BEAT_MS, badReply, errorFromWire, parseReply } from './protocol.ts';
+import { BEAT, BEAT_MS, badReply, CANCEL_LINE, errorFromWire, parseReply } from './protocol.ts';
 import { type EventOf, eventShape, type ResultOf, resultShape } from './replies.ts';
 import type { ControlCommand, RequestOf } from './requests.ts';
 import { socketAddress } from './socket-path.ts';
@@ -13,11 +13,16 @@ import { socketAddress } from './socket-path.ts';
 const REPLY_LIMIT = 64 * MIB;
 /** A process that is silent for so long hangs, as it would at least send its sign of life. */
 const SILENCE_MS = 8 * BEAT_MS;
+/** Commands after which something is, or is not: whether it is has to be asked even of one that was cancelled. */
+const WITH_OUTCOME: readonly ControlCommand[] = ['save', 'live-save', 'migrate', 'teleport'];
+/** Time in which a cancelled command has to tell its outcome. */
+const CANCEL_MS = 5000;
 /** Others show signs of life for as long as they take. */
 const ANSWERED_AT_ONCE: readonly ControlCommand[] = ['status'];
 
 /**
- * Has a running machine carry out a command. Aborting closes the connection, which cancels the command.
+ * Has a running machine carry out a command. Aborting cancels the command; if that was too late, its result is
+ * returned all the same.
  * @param path of the machine's control socket
  * @param silenceMs ms without a sign of life until the machine's process counts as hung
  * @returns the result
@@ -41,11 +46,17 @@ export async function askMachine<C extends ControlCommand>(
     silent = true;
     socket.destroy();
   }, silenceMs);
-  const close = () => socket.destroy();
-  signal.addEventListener('abort', close);
+  let patience: NodeJS.Timeout | undefined;
+  const cancel = () => {
+    if (socket.connecting || !WITH_OUTCOME.includes(request.command)) return void socket.destroy();
+    socket.write(`${CANCEL_LINE}\n`);
+    patience = setTimeout(() => socket.destroy(), CANCEL_MS);
+  };
+  signal.addEventListener('abort', cancel);
   try {
     if (signal.aborted) throw new InterruptedError();
     await connected(socket, path);
+    if (signal.aborted) throw new InterruptedError();
     socket.write(`${JSON.stringify({ id: 1, ...request })}\n`);
     for await (const line of linesOf(socket, REPLY_LIMIT)) {
       if (!ANSWERED_AT_ONCE.includes(request.command)) timer.refresh();
@@ -62,14 +73,23 @@ export async function askMachine<C extends ControlCommand>(
       `Cannot carry out ${request.command}: the machine closed the connection before it answered`,
     );
   } catch (error) {
-    if (signal.aborted) throw new InterruptedError();
+    if (signal.aborted) throw interrupted(error, patience !== undefined);
     if (silent) throw words;
     throw wordsFor(error, request.command);
   } finally {
     clearTimeout(timer);
-    signal.removeEventListener('abort', close);
+    clearTimeout(patience);
+    signal.removeEventListener('abort', cancel);
     socket.destroy();
   }
+}
+
+/** @param wasAsked how the cancelled command has ended */
+function interrupted(error: unknown, wasAsked: boolean): InterruptedError {
+  if (error instanceof InterruptedError) return error;
+  const interruption = new InterruptedError();
+  if (wasAsked) interruption.message += '; the process of the machine did not tell how the command has ended';
+  return interruption;
 }
 
 /** A killed process has perhaps not read everything, so its connection may end with an error of the system. */

@@ -4,7 +4,7 @@ import { EnvironmentError } from '../../formats/errors.ts';
 import type { KeptMachine } from './kept-machine.ts';
 import { linesOf } from './lines.ts';
 import { operate } from './operations.ts';
-import { BEAT, BEAT_MS, errorToWire, LINE_LIMIT, parseRequest } from './protocol.ts';
+import { BEAT, BEAT_MS, errorToWire, isCancel, LINE_LIMIT, parseRequest } from './protocol.ts';
 
 /** Bytes that wait for a client to read them. */
 const UNREAD_LIMIT = 256 * 1024;
@@ -34,14 +34,18 @@ export class ControlConnection {
 
   /** Serves the client until it ends the connection, or sends an invalid request. */
   async serve(): Promise<void> {
+    let work = Promise.resolve();
     try {
       for await (const line of linesOf(this.#socket, LINE_LIMIT)) {
-        await this.#carryOut(line);
-        // A client that does not read gets no further answers either.
-        if (this.#socket.writableNeedDrain)
-          await Promise.race([once(this.#socket, 'drain'), once(this.#socket, 'close')]);
+        if (isCancel(line)) this.cancel();
+        else {
+          await work;
+          work = this.#carryOut(line);
+        }
       }
+      await work;
     } catch (error) {
+      await work;
       this.#send(null, { ok: false, error: errorToWire(error) });
     }
     this.end();
@@ -83,6 +87,9 @@ export class ControlConnection {
       this.#underWay = undefined;
       this.idleSince = performance.now();
     }
+    // A client that does not read gets no further answers either.
+    if (!this.#socket.writableNeedDrain) return;
+    await Promise.race([once(this.#socket, 'drain'), once(this.#socket, 'close')]).catch(() => {});
   }
 
   #send(id: number | null, reply: object): void {

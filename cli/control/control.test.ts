@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -128,6 +128,24 @@ describe('control socket', () => {
     while (running.state !== 'running') await new Promise((resolve) => setTimeout(resolve, 5));
     expect(() => statSync(path)).toThrow('ENOENT');
     expect(running.memory.pages.counts.monitored).toBe(0);
+    stop.abort();
+  });
+
+  it('says that a file is there which was cancelled too late, and leaves none that was not', async () => {
+    const { socket, stop, running } = await keptMachine();
+    for (const percent of [0, 99, 100]) {
+      const path = join(folder, `late-${percent}.sav`);
+      const abort = new AbortController();
+      const onEvent = (event: object) => {
+        if ('percent' in event && (event.percent as number) >= percent) abort.abort();
+      };
+      const end = await askMachine(socket, { command: 'live-save', path }, onEvent, abort.signal).catch(
+        (error) => error,
+      );
+      expect(end).toMatchObject(existsSync(path) ? { path } : { code: 'interrupted' });
+      if (percent === 100) expect(end).toMatchObject({ path });
+      expect(running.state).toBe('running');
+    }
     stop.abort();
   });
 

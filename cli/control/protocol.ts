@@ -34,12 +34,16 @@ import { type ControlCommand, REQUESTS, type RequestOf } from './requests.ts';
  * disconnected, with a message (`"id":null`), when others want to connect.
  *
  * Commands of one connection are carried out one after the other; those of several connections at the same time.
- * Closing a connection cancels its commands.
+ * Closing a connection cancels its commands. So does {"command":"cancel"} for the command under way, whose reply then
+ * tells whether it was too late.
  */
 
 /** Name of the event for signs of life. */
 export const BEAT = 'beat';
 export const BEAT_MS = 1000;
+/** Command that cancels the one under way; it has no reply of its own. */
+const CANCEL = 'cancel';
+export const CANCEL_LINE = JSON.stringify({ command: CANCEL });
 
 /** Longest request in bytes; a request is some paths and numbers. */
 export const LINE_LIMIT = 64 * 1024;
@@ -65,6 +69,15 @@ export function parseRequest(line: string): ControlRequest {
     id: check(id, count, () => badRequest('id is not a whole number')),
     ...check({ command, ...fields }, oneKind('command', REQUESTS), badRequest),
   };
+}
+
+/** Whether a line cancels the command under way. */
+export function isCancel(line: string): boolean {
+  try {
+    return readJson(line, object, badRequest).command === CANCEL;
+  } catch {
+    return false;
+  }
 }
 
 /** @throws EnvironmentError `bad-reply` */

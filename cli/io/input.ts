@@ -41,10 +41,7 @@ export async function withInput<T>(
   // A pipe may never deliver anything.
   const forget = whenAborted(stop.signal, () => opened.seekable || void opened.close());
   try {
-    return await withUnpacked(opened, ram, use).finally(() => {
-      // A pipe was closed to end the work, and its reader takes that for an early end.
-      if (stop.signal.aborted && !opened.seekable) throw new InterruptedError();
-    });
+    return await withUnpacked(opened, ram, use);
   } finally {
     forget();
     await opened.close();
@@ -56,8 +53,15 @@ function endingWithWork(source: ByteSource): ByteSource {
   return {
     ...withBeside(source, {}),
     async read(target, position) {
-      if (stop.signal.aborted && source.seekable) throw new InterruptedError();
-      return source.read(target, position);
+      if (stop.signal.aborted) throw new InterruptedError();
+      const reading = source.read(target, position);
+      if (source.seekable) return reading;
+      const count = await reading.catch((error) => {
+        throw stop.signal.aborted ? new InterruptedError() : error;
+      });
+      // A pipe was closed to end the work, which looks like an early end of its bytes.
+      if (stop.signal.aborted) throw new InterruptedError();
+      return count;
     },
   };
 }

@@ -5,7 +5,7 @@ import { type ByteSink, type FileSink, openFileSink, type ReadableSink } from '.
 import { WrittenFile } from '../../formats/files/written-file.ts';
 import { MIB } from '../../formats/sizes.ts';
 import { isOutputStream, type OutputStream, openOutputStream } from './output-stream.ts';
-import { stop } from './stop.ts';
+import { finishing, stop } from './stop.ts';
 
 /** Result of writing an output, and whether to keep the output. */
 export interface Written<T> {
@@ -22,11 +22,20 @@ export type Output = ReadableSink & { readonly fd: number };
  * @param stream writes directly to an output that is a stream; if it gives undefined, it has written nothing, and `use`
  * is called
  */
-export async function withOutput<T>(
+export function withOutput<T>(
   path: string,
   options: OutputOptions,
   use: (output: Output) => Promise<Written<T>>,
   stream?: (sink: ByteSink) => Promise<T | undefined>,
+): Promise<T> {
+  return finishing(writeOutput(path, options, use, stream));
+}
+
+async function writeOutput<T>(
+  path: string,
+  options: OutputOptions,
+  use: (output: Output) => Promise<Written<T>>,
+  stream: ((sink: ByteSink) => Promise<T | undefined>) | undefined,
 ): Promise<T> {
   const direct = await openOutputStream(path);
   const streamed = direct && (await closing(direct, stream));

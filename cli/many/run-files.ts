@@ -45,12 +45,15 @@ export async function runFiles<T extends FileOptions>(command: FileCommand<T>, o
   const writer = new DocumentWriter(command.name, options);
   const tally = new Tally();
   const start = performance.now();
+  let isCut = false;
   try {
     const { metrics } = options;
     if (metrics !== undefined) await expectMetrics(metrics);
-    await new FileRun(command, options, writer, tally).run();
+    const run = new FileRun(command, options, writer, tally);
+    await run.run();
     const seconds = (performance.now() - start) / 1000;
-    if (metrics !== undefined && !stop.signal.aborted)
+    isCut = run.isCut;
+    if (metrics !== undefined && !isCut)
       await writeMetrics(metrics, metricsText(command.name, tally.summary, tally.exitCode, seconds, systemDate()));
   } catch (error) {
     const exitCode = exitCodeOf(error);
@@ -58,7 +61,7 @@ export async function runFiles<T extends FileOptions>(command: FileCommand<T>, o
     await writer.end(exitCode, tally.summary, findingOf(error as SavkitError));
     return exitCode;
   }
-  const exitCode = stop.signal.aborted ? ExitCode.INTERRUPTED : tally.exitCode;
+  const exitCode = isCut ? ExitCode.INTERRUPTED : tally.exitCode;
   await writer.end(exitCode, tally.summary);
   // For a few named files, the summary says little: it is shown on terminals only.
   const isWanted = isForMany(options) || (tally.files > 1 && redraws());
@@ -73,6 +76,8 @@ class FileRun<T extends FileOptions> {
   readonly #tally: Tally;
   readonly #outputs = new OwnOutputs();
   #journal: Journal | undefined;
+  /** A signal came before all files were done. */
+  isCut = false;
 
   constructor(command: FileCommand<T>, options: T, writer: DocumentWriter, tally: Tally) {
     this.#command = command;
@@ -89,7 +94,8 @@ class FileRun<T extends FileOptions> {
     const running = new Set<Promise<void>>();
     try {
       for await (const entry of this.#entries()) {
-        if (stop.signal.aborted) break;
+        this.isCut = stop.signal.aborted;
+        if (this.isCut) break;
         const work = this.#take(entry, pool).finally(() => running.delete(work));
         running.add(work);
         // The first failure ends the run; its consequences in other workers are ignored.
@@ -97,6 +103,8 @@ class FileRun<T extends FileOptions> {
         if (running.size >= (pool ? jobs : 1)) await Promise.race(running);
       }
       await Promise.all(running);
+      // A list of files ends early then.
+      if (filesFrom !== undefined && stop.signal.aborted) this.isCut = true;
     } finally {
       await pool?.close();
       await this.#journal?.close();
@@ -172,7 +180,10 @@ class FileRun<T extends FileOptions> {
 
   async #note({ isFound, identity }: Entry, done: Done): Promise<void> {
     const { exitCode } = done.result;
-    if (exitCode === ExitCode.INTERRUPTED) return;
+    if (exitCode === ExitCode.INTERRUPTED) {
+      this.isCut = true;
+      return;
+    }
     const { word = wordOf(exitCode) } = done;
     // A folder may hold files other than states, which is no failure.
     const isPassedOver = isFound && word === NO_STATE;

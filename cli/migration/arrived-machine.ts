@@ -4,6 +4,7 @@ import type { ArrivingMachine } from '../../migrations/virtual-machine/arriving-
 import { type KeepFileOptions, keepFile } from '../control/keep-file.ts';
 import { defaultSocketPath, keepRunning } from '../control/keep-running.ts';
 import type { KeptMachine } from '../control/kept-machine.ts';
+import { stop } from '../io/stop.ts';
 import { ExitCode } from '../process/exit-codes.ts';
 import type { Outcome } from '../process/run-command.ts';
 import { sizeText } from '../terminal/size-text.ts';
@@ -32,6 +33,7 @@ export async function keepArrived(
   const size = sizeText(pages * PAGE_SIZE);
   const shown = (text: TerminalText) => (options.quiet ? NO_TEXT : text);
   if (!running) {
+    stop.isTooLate = true;
     const { output = null } = options;
     const where = 'it exists in this file only, and does not run';
     const text = line`${output ?? ''}: ${good('received')}, a machine of ${size}; ${where}`;

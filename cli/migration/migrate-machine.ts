@@ -81,7 +81,9 @@ async function migrateRunning(options: MigrateMachineOptions, { file, signal }: 
       if (event.event === 'connected') migration = event.peer;
       tellEvent(report, event);
     };
-    return await outcomeOf(await askMachine(file, { command: 'migrate', request }, onEvent, signal), options);
+    const moved = await askMachine(file, { command: 'migrate', request }, onEvent, signal);
+    if (signal.aborted && moved.outcome === 'kept') throw new InterruptedError();
+    return await outcomeOf(moved, options);
   } catch (error) {
     if (error instanceof InterruptedError) await tellAfterCancel(report, options.records, migration);
     else if (HAS_NO_VOICE.has((error as SavkitError).code) && migration !== undefined)

@@ -3,7 +3,7 @@ import { appendFile, open, realpath, stat } from 'node:fs/promises';
 import { hostname, userInfo } from 'node:os';
 import { resolve } from 'node:path';
 import type { Argv } from 'yargs';
-import { EnvironmentError, UsageError } from '../../formats/errors.ts';
+import { EnvironmentError, InterruptedError, UsageError } from '../../formats/errors.ts';
 import { hashedSource } from '../../formats/files/hashed-source.ts';
 import { changeOf } from '../../formats/files/watched-file.ts';
 import { systemDate } from '../../formats/world/waiting.ts';
@@ -70,7 +70,11 @@ export async function noted<T>(job: Job, lists: Lists, making: Making, work: () 
   if (!made || (earlier && !changeOf(earlier, made))) return value;
   const isInPlace = (await placeOf(stored[0])) === (await placeOf(output));
   if (!isInPlace) await expectUnchanged(stored, before, output);
-  const files = { input, output: await hashed(output, job), ...(beside.length > 0 ? { beside } : {}) };
+  const own = await hashed(output, job).catch((error) => {
+    if (error instanceof InterruptedError) error.message += `; ${output} is whole, but is not noted in the lists`;
+    throw error;
+  });
+  const files = { input, output: own, ...(beside.length > 0 ? { beside } : {}) };
   if (sums !== undefined) await noteSums(sums, [...(isInPlace ? [] : [input]), ...beside, files.output]);
   if (custody !== undefined) await noteCustody(custody, { tool: `savkit ${version()}`, command, ...files });
   return value;

@@ -99,6 +99,7 @@ export async function runCommand(
   run: (job: Job) => Promise<Outcome>,
 ): Promise<ExitCode> {
   watchSignals();
+  stop.isTooLate = false;
   const results: FileResult[] = [];
   for (const file of files) {
     if (stop.signal.aborted) break;
@@ -106,7 +107,9 @@ export async function runCommand(
     results.push(done.result);
     if (!isForPrograms(options)) await present(done);
   }
-  const exitCode = stop.signal.aborted ? ExitCode.INTERRUPTED : gravest(results.map((result) => result.exitCode));
+  const codes = results.map((result) => result.exitCode);
+  const isCut = stop.signal.aborted && !(stop.isTooLate && results.length === files.length);
+  const exitCode = isCut ? ExitCode.INTERRUPTED : gravest(codes);
   const document = documentOf(command, exitCode, results);
   if (options.ndjson) await showJson({ event: 'end', ...document }, { isEvent: true });
   else if (options.json) await showJson(document, { beside: options.output === '-' && exitCode !== ExitCode.USAGE });

@@ -8,6 +8,7 @@ import { releaseText } from '../../src/saved-state/describe/describe.ts';
 import { type Finding, findingOf } from '../../src/saved-state/reading/findings.ts';
 import { openOutput } from '../io/output.ts';
 import { readPassword } from '../io/password.ts';
+import { finishing } from '../io/stop.ts';
 import { ExitCode } from '../process/exit-codes.ts';
 import type { CommonOptions, Job, Outcome } from '../process/run-command.ts';
 import { sizeText } from '../terminal/size-text.ts';
@@ -50,16 +51,18 @@ export async function receiveFile(options: ReceiveFileOptions, { signal }: Job):
     });
     report.note('connected', line`${peer.name} teleports a machine`, { from: peer.name });
     try {
-      const received = await receiveState(peer, sink, {
-        ending: options.then,
-        signal,
-        onProgress: (figures) =>
-          report.update(
-            'progress',
-            () => figuresLine(figures),
-            () => figures,
-          ),
-      });
+      const received = await finishing(
+        receiveState(peer, sink, {
+          ending: options.then,
+          signal,
+          onProgress: (figures) =>
+            report.update(
+              'progress',
+              () => figuresLine(figures),
+              () => figures,
+            ),
+        }),
+      );
       report.stop();
       return outcomeOf(received, options, options.flatten ? await flattened(options.output, signal) : undefined);
     } finally {

@@ -11,6 +11,7 @@ import { type Endpoint, endpointText, parseEndpoint, parseListenEndpoint } from 
 import { findingOf } from '../../src/saved-state/reading/findings.ts';
 import { readSmallFile } from '../io/input.ts';
 import { openOutput } from '../io/output.ts';
+import { finishing } from '../io/stop.ts';
 import type { Values } from '../metrics/metrics.ts';
 import { type MetricsOptions, serveMetrics } from '../metrics/metrics-server.ts';
 import { ExitCode } from '../process/exit-codes.ts';
@@ -42,7 +43,7 @@ export async function relayMigration(options: RelayMigrationOptions, { signal }:
   try {
     const carrier = new Carrier(ends, options.wait, keys, sink, report, signal);
     const endMetrics = await serveMetrics(options, report, () => carrier.values());
-    const carried = await carrier.run().finally(endMetrics);
+    const carried = await finishing(carrier.run()).finally(endMetrics);
     report.stop();
     if (sink && carried.recorded) await sink.commit();
     else await sink?.abort();

@@ -7,6 +7,7 @@ import { MAX_THROTTLE } from '../../../src/running/step-pacer.ts';
 import { askMachine } from '../../control/control-client.ts';
 import type { MachineStatus } from '../../control/replies.ts';
 import type { RequestOf } from '../../control/requests.ts';
+import { finishing } from '../../io/stop.ts';
 import { command, type OptionsOf } from '../../parsing/options-of.ts';
 import { FORCE } from '../../parsing/shared-options.ts';
 import { ExitCode } from '../../process/exit-codes.ts';
@@ -56,7 +57,7 @@ const builder = (argv: Argv) =>
 type Options = OptionsOf<typeof builder>;
 
 export const controlCommand = command(builder, async (options) => {
-  process.exitCode = await runCommand('control', [options.machine], options, (job) => control(options, job));
+  process.exitCode = await runCommand('control', [options.machine], options, (job) => finishing(control(options, job)));
 });
 
 async function control({ machine, action, argument, force }: Options, { signal, progress }: Job): Promise<Outcome> {

@@ -7,6 +7,7 @@ import { askMachine } from '../../control/control-client.ts';
 import type { EventOf } from '../../control/replies.ts';
 import { isGuest } from '../../guests/migrate-guest.ts';
 import { saveGuest } from '../../guests/save-guest.ts';
+import { finishing } from '../../io/stop.ts';
 import { command, type OptionsOf } from '../../parsing/options-of.ts';
 import { FORCE, NDJSON } from '../../parsing/shared-options.ts';
 import { ExitCode } from '../../process/exit-codes.ts';
@@ -46,7 +47,7 @@ type Options = OptionsOf<typeof builder>;
 
 export const liveSaveCommand = command(builder, async (options) => {
   process.exitCode = await runCommand('live-save', [options.output], options, (job) =>
-    isGuest(options.machine) ? saveGuest(options, job.signal) : saveLive(options, job),
+    finishing(isGuest(options.machine) ? saveGuest(options, job.signal) : saveLive(options, job)),
   );
 });
 

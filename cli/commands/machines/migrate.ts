@@ -3,12 +3,14 @@ import { UsageError } from '../../../formats/errors.ts';
 import { recordFolder } from '../../../migrations/hand-over/record-folder.ts';
 import { DEFAULT_LIMITS } from '../../../migrations/policy/limits.ts';
 import { isGuest, migrateGuest } from '../../guests/migrate-guest.ts';
+import { finishing } from '../../io/stop.ts';
 import { migrateMachine } from '../../migration/migrate-machine.ts';
 import { resolveRecords } from '../../migration/resolve-records.ts';
 import { withTrustOptions } from '../../migration/trust-options.ts';
 import { command } from '../../parsing/options-of.ts';
 import { NDJSON, PEER_NAME, RECORDS } from '../../parsing/shared-options.ts';
-import { runCommand, withCommonOptions } from '../../process/run-command.ts';
+import { ExitCode } from '../../process/exit-codes.ts';
+import { type Outcome, runCommand, withCommonOptions } from '../../process/run-command.ts';
 
 const builder = (argv: Argv) =>
   withTrustOptions(withCommonOptions(argv))
@@ -141,6 +143,8 @@ export const migrateCommand = command(builder, async (options) => {
       throw new UsageError('usage', 'Cannot migrate: expected either a machine or --resolve');
     if (resolve !== undefined) return resolveRecords({ ...options, resolve });
     const own = { ...options, records: recordFolder(options.records) };
-    return isGuest(job.file) ? migrateGuest(own, job) : migrateMachine(own, job);
+    // A cancelled migration returns its report, too.
+    const isDone = ({ exitCode }: Outcome) => exitCode === ExitCode.OK;
+    return finishing(isGuest(job.file) ? migrateGuest(own, job) : migrateMachine(own, job), isDone);
   });
 });

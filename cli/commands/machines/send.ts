@@ -3,6 +3,7 @@ import { UnsupportedError } from '../../../formats/errors.ts';
 import { DEFAULT_MAX_DOWNTIME_MS } from '../../../src/live-save/vote.ts';
 import { isControlSocket } from '../../control/socket-path.ts';
 import { withInput } from '../../io/input.ts';
+import { finishing } from '../../io/stop.ts';
 import { command } from '../../parsing/options-of.ts';
 import { LAYOUT, LIKE, NDJSON, PASSWORD_FILE } from '../../parsing/shared-options.ts';
 import { runCommand, withCommonOptions } from '../../process/run-command.ts';
@@ -64,7 +65,7 @@ export const sendCommand = command(builder, async (options) => {
         'unsupported',
         'Cannot send without --teleporter: only a waiting VirtualBox takes saved states',
       );
-    if (isControlSocket(options.state)) return sendRunning(options.state, options, job);
-    return withInput(options.state, (source) => sendFile(source, options, job));
+    if (isControlSocket(options.state)) return finishing(sendRunning(options.state, options, job));
+    return finishing(withInput(options.state, (source) => sendFile(source, options, job)));
   });
 });

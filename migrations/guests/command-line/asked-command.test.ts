@@ -202,3 +202,13 @@ describe('askedCommand()', () => {
     },
   );
 });
+
+it('says so where its own folder is not there', () => {
+  const words = Buffer.from(JSON.stringify(['qemu', '-kernel', `${folder}/vmlinuz`]));
+  expect(() => askedCommand(words, OWN, join(outside, 'none'))).toThrow(
+    expect.objectContaining({
+      code: 'harmful-option',
+      message: expect.stringContaining(`the folder ${outside}/none is not there`),
+    }),
+  );
+});

@@ -86,8 +86,9 @@ export function checkPath(option: string, path: string, folder: string): void {
   if (!isAbsolute(path) || PROTOCOL.test(path)) throw harmful(option, `${path} is no full path of a file`);
   const real = realOf(path);
   if (real === undefined) throw harmful(option, `${path} is not there`);
-  if (!real.startsWith(world.disk.realpathSync(folder) + sep))
-    throw harmful(option, `${path} does not lie below ${folder}`);
+  const realFolder = realOf(folder);
+  if (realFolder === undefined) throw harmful(option, `the folder ${folder} is not there`);
+  if (!real.startsWith(realFolder + sep)) throw harmful(option, `${path} does not lie below ${folder}`);
 }
 
 /** @param why completes "Cannot take guest: -OPTION of its command line can't be taken over: …" */

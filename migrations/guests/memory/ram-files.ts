@@ -50,7 +50,7 @@ export class RamFiles {
       for (const { path, offset, pages } of pieces) {
         const place = { fd: opened(path, flags), path, offset, pages };
         places.push(place);
-        const stat = world.disk.fstatSync(place.fd);
+        const stat = moving(() => world.disk.fstatSync(place.fd), `look at memory ${path}`);
         const { size } = stat;
         if (!stat.isFile()) throw new MigrationError('ram-gone', `Cannot use memory ${path}: it is no file`);
         if (!isProcessMemory(path) && size < offset + pages * PAGE_SIZE)

@@ -36,7 +36,13 @@ describe.skipIf(process.platform !== 'linux')('ReservedMemory', () => {
     emptyFile();
     const first = { path, offset: -1, pages: 1 };
     await expect(ReservedMemory.begin([first]).done).rejects.toMatchObject({ code: 'no-memory' });
-    expect(() => ReservedMemory.begin([gone])).toThrow();
+    expect(() => ReservedMemory.begin([gone])).toThrow(
+      expect.objectContaining({
+        name: 'EnvironmentError',
+        code: 'ENOENT',
+        message: `Cannot reserve memory in ${gone.path}: no such file or directory`,
+      }),
+    );
   });
 
   it('takes nothing more once it is cancelled', async () => {

@@ -23,7 +23,7 @@ export class ReservedMemory {
     this.done.catch(() => {});
   }
 
-  /** @throws EnvironmentError `no-memory` if there is too little already at the start */
+  /** @throws EnvironmentError `no-memory` if there is too little already at the start; if the files can't be reached */
   static begin(pieces: readonly RamPiece[]): ReservedMemory {
     for (const piece of pieces) checkRoom(piece);
     return new ReservedMemory(pieces);
@@ -41,8 +41,17 @@ export class ReservedMemory {
 }
 
 function checkRoom({ path, pages }: RamPiece): void {
-  const room = roomFor(world.disk.statfsSync(path), world.disk.statSync(path).blocks * BLOCK);
+  const room = roomAt(path);
   if (room < pages * PAGE_SIZE) throw noMemory(pages * PAGE_SIZE, path, `there is room for ${room} bytes`);
+}
+
+/** @throws EnvironmentError */
+function roomAt(path: string): number {
+  try {
+    return roomFor(world.disk.statfsSync(path), world.disk.statSync(path).blocks * BLOCK);
+  } catch (error) {
+    throw EnvironmentError.from(error, `reserve memory in ${path}`);
+  }
 }
 
 /**
