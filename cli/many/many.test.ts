@@ -58,7 +58,40 @@ function linesOf(text: string): Line[] {
 
 const ALL = { whole: 4, damaged: 1, 'no state': 1 };
 
+/** Files beside those that a command works on, of which none is what it takes them for. */
+const OTHERS: readonly (readonly [string, ...string[]])[] = [
+  ['verify', '--manifest', 'notes.txt'],
+  ['check', '--against', 'notes.txt'],
+  ['check', '--machine', 'notes.txt'],
+  ['check', '--host-cpuid', 'notes.txt'],
+  ['diff', '--base', 'notes.txt'],
+  ['diff', '--base', 'deep/cut.sav'],
+  ['salvage', '--like', 'notes.txt'],
+  ['salvage', '--layout', 'notes.txt'],
+  ['convert', '--like', 'notes.txt'],
+];
+
 describe('many files', () => {
+  it.each(OTHERS)(
+    'are not judged, and not passed over, where another file is bad: %s %s %s',
+    async (command, ...words) => {
+      const [option, name] = words;
+      const into = ['salvage', 'convert'].includes(command) ? ['--into', join(folder, 'beside')] : [];
+      const { stdout, exitCode } = await runHere(
+        command,
+        '-r',
+        at('deep', 'er'),
+        option,
+        at(name),
+        '--ndjson',
+        ...into,
+      );
+      const [line, end] = linesOf(stdout);
+      expect([line.outcome, end.summary.outcomes]).toEqual(['not possible', { 'not possible': 1 }]);
+      expect([1, 2, 5]).toContain(exitCode);
+    },
+  );
+
   it('in folders are all taken once, and those that are no states are counted only', async () => {
     const { stdout, stderr, exitCode } = await runHere('verify', '-r', states);
     expect([exitCode, stdout.match(/: whole/g)?.length, stdout.includes('notes.txt')]).toEqual([1, 4, false]);

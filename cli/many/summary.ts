@@ -1,6 +1,6 @@
 import { countText } from '../../formats/amounts.ts';
 import { ExitCode, gravest } from '../process/exit-codes.ts';
-import { NO_STATE } from '../process/run-command.ts';
+import { NO_STATE, NOT_POSSIBLE } from '../process/run-command.ts';
 import { joined, line, NO_TEXT, type TerminalText } from '../terminal/terminal-text.ts';
 
 /** Outcomes of many files in numbers. */
@@ -16,7 +16,7 @@ export interface Summary {
 const WORDS: Readonly<Record<ExitCode, string>> = {
   [ExitCode.OK]: 'done',
   [ExitCode.BAD_FILE]: 'damaged',
-  [ExitCode.USAGE]: 'not possible',
+  [ExitCode.USAGE]: NOT_POSSIBLE,
   [ExitCode.PARTLY]: 'partly done',
   [ExitCode.ENVIRONMENT]: 'not read or written',
   [ExitCode.UNSUPPORTED]: 'not supported',

@@ -1,13 +1,16 @@
 import type { Argv } from 'yargs';
 import {
   EnvironmentError,
+  FormatError,
   InterruptedError,
   NotAStateError,
   type SavkitError,
+  UnsupportedError,
   UsageError,
 } from '../../formats/errors.ts';
 import { isUnreadable } from '../../formats/files/readable-parts.ts';
 import { type Finding, findingOf } from '../../src/saved-state/reading/findings.ts';
+import { isAboutOther } from '../io/other-files.ts';
 import { stop } from '../io/stop.ts';
 import { expectDecodable } from '../io/undecodable-names.ts';
 import type { OptionsOf } from '../parsing/options-of.ts';
@@ -138,6 +141,8 @@ export interface Done {
 
 /** Word under which files are counted that were never a state. */
 export const NO_STATE = 'no state';
+/** Word for a file that was not judged, as the command line or another file does not allow it. */
+export const NOT_POSSIBLE = 'not possible';
 
 /** Runs a command on one file. Failures are part of the result. @throws faults of savkit itself */
 export async function runOne(
@@ -163,11 +168,18 @@ export async function runOne(
       result: { file, exitCode, findings: [], result: null, error: findingOf(error as SavkitError) },
       text: NO_TEXT,
       told,
-      word: error instanceof NotAStateError ? NO_STATE : undefined,
+      word: wordFor(error as SavkitError),
     };
   } finally {
     progress.stop();
   }
+}
+
+/** Undefined where the word for the exit code says enough. */
+function wordFor(error: SavkitError): string | undefined {
+  const isVerdict = error instanceof FormatError || error instanceof UnsupportedError;
+  if (isVerdict && isAboutOther(error)) return NOT_POSSIBLE;
+  return error instanceof NotAStateError ? NO_STATE : undefined;
 }
 
 /** Whether an error is the system's for aborted work. */

@@ -13,6 +13,7 @@ import { settingsOfCommand } from '../../../src/saved-state/qemu-check/settings-
 import { settingsOfDomain } from '../../../src/saved-state/qemu-check/settings-of-domain.ts';
 import { FAMILIES } from '../../../src/saved-state/reading/families.ts';
 import { readSmallText } from '../../io/input.ts';
+import { fromOtherFile } from '../../io/other-files.ts';
 import { withOtherState } from '../../io/other-state.ts';
 import { ExitCode } from '../../process/exit-codes.ts';
 import type { Job, Outcome } from '../../process/run-command.ts';
@@ -44,7 +45,7 @@ export const QEMU_CHECK_DEFAULTS = {
 const LIMIT = 4 * MIB;
 
 export async function runQemuCheck(source: ByteSource, job: Job, options: QemuCheckCliOptions): Promise<Outcome> {
-  const target = await targetOf(options, job.signal);
+  const target = await fromOtherFile(() => targetOf(options, job.signal));
   const release = releaseOf(options.qemu);
   const { queryMachines, cpuModel } = options;
   if (Object.keys(target).length === 0 && queryMachines === undefined && cpuModel === undefined)
@@ -57,14 +58,17 @@ export async function runQemuCheck(source: ByteSource, job: Job, options: QemuCh
     onProgress: (done) => job.progress.update(done, source.size),
     ...target,
     release,
-    machineTypes:
-      queryMachines === undefined ? undefined : readMachineTypes(await textOf(queryMachines), queryMachines),
-    cpu: cpuModel === undefined ? undefined : readCpuModel(await textOf(cpuModel), cpuModel),
+    machineTypes: queryMachines === undefined ? undefined : await readOther(queryMachines, readMachineTypes),
+    cpu: cpuModel === undefined ? undefined : await readOther(cpuModel, readCpuModel),
   });
   const { findings, damaged: _, ...result } = report;
   const exitCode = exitCodeFor(report);
   const text = options.quiet && exitCode === ExitCode.OK ? NO_TEXT : reportText(job.file, report);
   return { exitCode, findings, result, text };
+}
+
+function readOther<T>(path: string, read: (text: string, path: string) => T): Promise<T> {
+  return fromOtherFile(async () => read(await textOf(path), path));
 }
 
 function textOf(path: string): Promise<string> {

@@ -10,6 +10,7 @@ import { type MachineFacts, machineOf } from '../../../src/saved-state/machine-f
 import { FAMILIES, type StateFamily } from '../../../src/saved-state/reading/families.ts';
 import { HOST_CPUID_OPTION, readHost } from '../../io/host-cpuid.ts';
 import { withInput } from '../../io/input.ts';
+import { fromOtherFile } from '../../io/other-files.ts';
 import { withOtherState } from '../../io/other-state.ts';
 import { fileCommand } from '../../many/command-of.ts';
 import type { FileCommand, FileOptionsOf } from '../../many/file-command.ts';
@@ -124,7 +125,8 @@ async function runCheck(source: ByteSource, job: Job, options: Options): Promise
   const { signal, file } = job;
   const release = releaseOption(options.virtualbox);
   const machine = await targetOf(file, options, signal);
-  const host = options.hostCpuid === undefined ? undefined : await readHost(options.hostCpuid, signal);
+  const { hostCpuid } = options;
+  const host = hostCpuid === undefined ? undefined : await fromOtherFile(() => readHost(hostCpuid, signal));
   if (!release && !machine && !host)
     throw new UsageError(
       'no-target',
@@ -160,7 +162,7 @@ async function targetOf(
   { machine, against }: Options,
   signal: AbortSignal,
 ): Promise<MachineFacts | undefined> {
-  if (machine !== undefined) return machineFor(machine, state);
+  if (machine !== undefined) return fromOtherFile(() => machineFor(machine, state));
   if (against === undefined) return undefined;
   return withOtherState(against, FAMILIES.virtualbox, signal, async (source) =>
     machineOf((await inspect(source, { signal })).state, basename(against)),

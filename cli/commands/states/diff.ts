@@ -1,5 +1,5 @@
 import type { Argv } from 'yargs';
-import { hex, UsageError } from '../../../formats/errors.ts';
+import { hex, type SavkitError, UsageError } from '../../../formats/errors.ts';
 import { PAGE_SIZE } from '../../../formats/sizes.ts';
 import {
   diffStates,
@@ -11,6 +11,7 @@ import { readPages, type WantedPages } from '../../../src/saved-state/compare/pa
 import { openSide } from '../../../src/saved-state/compare/side.ts';
 import { hexDifference } from '../../../src/saved-state/describe/hex-lines.ts';
 import { withSource } from '../../io/input.ts';
+import { noteAboutOther } from '../../io/other-files.ts';
 import { fileCommand } from '../../many/command-of.ts';
 import type { FileOptionsOf } from '../../many/file-command.ts';
 import { withManyFiles } from '../../many/options.ts';
@@ -67,6 +68,8 @@ async function runDiff(
     const diff = await diffStates(a, b, {
       signal,
       onProgress: (which, offset) => progress.update(offset, which === 'a' ? a.size : b.size, which),
+    }).catch((error: SavkitError) => {
+      throw error.source === a.name && a.name !== b.name ? noteAboutOther(error) : error;
     });
     const shown = options.hex ? await changedBytes(a, b, diff, options.hex) : [];
     const text = options.quiet ? NO_TEXT : lines([diffText(diff, file, options), ...shown]);

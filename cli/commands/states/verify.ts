@@ -7,6 +7,7 @@ import { describeUnit } from '../../../src/saved-state/describe/describe.ts';
 import { type StateReport, verifyState } from '../../../src/saved-state/families/verify-state.ts';
 import type { Finding } from '../../../src/saved-state/reading/findings.ts';
 import { readSmallFile, withInput, withSource } from '../../io/input.ts';
+import { fromOtherFile } from '../../io/other-files.ts';
 import { fileCommand } from '../../many/command-of.ts';
 import type { FileOptionsOf } from '../../many/file-command.ts';
 import { withManyFiles } from '../../many/options.ts';
@@ -124,9 +125,12 @@ const SIGNATURE_LIMIT = 65_536;
 async function checkAgainst(path: string, source: ByteSource, job: Job, options: Options): Promise<Checked> {
   const { compareWithManifest } = await import('../../../src/saved-state/manifest/compare-manifest.ts');
   const { decodeManifest, MANIFEST_LIMIT } = await import('../../../src/saved-state/manifest/manifest-file.ts');
-  const bytes = await readSmallFile(path, MANIFEST_LIMIT);
-  const signer = options.signers === undefined ? undefined : await signerOfManifest(path, bytes, options.signers);
-  const manifest = decodeManifest(bytes);
+  const { signers } = options;
+  const { manifest, signer } = await fromOtherFile(async () => {
+    const bytes = await readSmallFile(path, MANIFEST_LIMIT);
+    const signer = signers === undefined ? undefined : await signerOfManifest(path, bytes, signers);
+    return { manifest: decodeManifest(bytes), signer };
+  });
   const report = await check(source, job, options);
   const { signal, progress } = job;
   const compared = await compareWithManifest(source, manifest, {
