@@ -1,5 +1,3 @@
-import { EnvironmentError, SavkitError } from '../../formats/errors.ts';
-import { PAGE_SIZE } from '../../formats/sizes.ts';
 import { sleep } from '../../formats/world/waiting.ts';
 import type { QemuDescription } from '../machine/description.ts';
 import type { DiskWay, SourceMachine } from '../machine/machine.ts';
@@ -9,30 +7,24 @@ import { learnSettings, type MigrationSettings, putBack, setForDevicesOnly } fro
 import { QmpClient } from '../qmp/qmp-client.ts';
 import { MigrationError } from '../wire/migration-error.ts';
 import { describeGuest, writableDisks } from './describe-guest.ts';
-import { DeviceSave } from './device-save.ts';
+import { DeviceSaves } from './device-saves.ts';
 import { DiskMirror } from './disk-mirror.ts';
 import { type GuestFacts, statusOf } from './guest-facts.ts';
 import { endsSoon } from './guest-process.ts';
-import { expectOwnFiles, isLeftOut, locateMemory } from './locate-memory.ts';
+import { expectOwnFiles, locateMemory } from './locate-memory.ts';
 import { GuestRam } from './memory/guest-ram.ts';
 import { RamFiles } from './memory/ram-files.ts';
-import { WriteWatch } from './memory/write-watch.ts';
+import { type TrackingOptions, WrittenPages } from './written-pages.ts';
 
-/** Time for QEMU's stop and its devices in ms, until it is measured: 0.5–2 and 5–50 were seen. */
-const GUESSED_DEVICES_MS = 50;
 /** State of a QEMU whose guest has not run since its devices were saved. */
 const HAS_SAVED = 'postmigrate';
 /** Most time that a QEMU takes to quit. */
 const QUIT_MS = 10_000;
 
 /** Options of moving a guest. */
-export interface QemuSourceOptions {
+export interface QemuSourceOptions extends TrackingOptions {
   /** Copy the disks; else both sides see the same disks. */
   copiesDisks?: boolean;
-  /** Have the kernel note writes, if it can; else all memory is compared. */
-  notesWrites?: boolean;
-  /** Called when the kernel cannot note writes, or no longer: memory is compared from then on. */
-  onWatchLost?: (why: SavkitError) => void;
 }
 
 /** A guest of QEMU that leaves this host: its memory is read from files, its devices are saved by QEMU. */
@@ -40,7 +32,6 @@ export class QemuSource extends GuestRam implements SourceMachine {
   readonly description: QemuDescription;
   #qmp: QmpClient;
   readonly #facts: GuestFacts;
-  #known: PageHashes | undefined;
   /** QEMU's settings before savkit changed them. */
   #former: MigrationSettings | undefined;
   /** Whether the guest runs, by QEMU's events. */
@@ -48,32 +39,23 @@ export class QemuSource extends GuestRam implements SourceMachine {
   /** Somebody had paused the guest before this side stopped it. */
   #wasPaused = false;
   #isStopped = false;
-  /** Save of the devices, under way or over. */
-  #save: DeviceSave | undefined;
-  /** The last save that has succeeded. */
-  #saved: DeviceSave | undefined;
-  /** Unshared memory that QEMU hands out with the devices: sizes by name. */
-  readonly #handedOut: ReadonlyMap<string, number>;
-  /** Saved devices of the guest that stands still. */
-  #devices: Uint8Array | undefined;
-  #devicesMs = GUESSED_DEVICES_MS;
   /** Somebody else has let the guest run since it was stopped. */
   #startedByOthers = false;
 
-  readonly #options: QemuSourceOptions;
+  readonly #copiesDisks: boolean;
   #mirror: DiskMirror | undefined;
-  /** Set while the kernel notes writes; else all memory is compared. */
-  #watch: WriteWatch | undefined;
+  readonly #written: WrittenPages;
+  readonly #saves: DeviceSaves;
 
   private constructor(qmp: QmpClient, facts: GuestFacts, ram: RamFiles, options: QemuSourceOptions) {
     super(ram);
-    this.#options = options;
+    this.#copiesDisks = options.copiesDisks ?? false;
+    this.#written = new WrittenPages(facts, this.scan, options);
+    this.#saves = new DeviceSaves(facts);
     this.#qmp = qmp;
     this.#facts = facts;
     this.#runs = facts.status === 'running';
     this.description = describeGuest(facts);
-    const isShared = facts.backends.every((backend) => isLeftOut(backend, facts.version));
-    this.#handedOut = new Map(isShared ? [] : facts.backends.map(({ id, bytes }) => [id, bytes]));
     this.#listen();
   }
 
@@ -92,23 +74,21 @@ export class QemuSource extends GuestRam implements SourceMachine {
     }
   }
 
-  async startTracking(known: PageHashes): Promise<void> {
-    this.#known = known;
-    if (this.#options.notesWrites) this.#watch = await this.#startWatch();
+  startTracking(known: PageHashes): Promise<void> {
+    return this.#written.start(known);
   }
 
   get comparesMemory(): boolean {
-    return this.#watch === undefined;
+    return this.#written.comparesMemory;
   }
 
-  /** The kernel notes a page when direct I/O pins it, not when the data read arrives in it. */
   get missesWrites(): boolean {
-    return this.#watch !== undefined && this.#facts.disks.some(({ isDirect }) => isDirect);
+    return this.#written.missesWrites;
   }
 
   /** First ends a copy that an earlier link has left unfinished. */
   async copyDisks(way: DiskWay): Promise<void> {
-    if (!this.#options.copiesDisks) return;
+    if (!this.#copiesDisks) return;
     await this.#connect();
     await this.#endMirror();
     this.#mirror = new DiskMirror(this.#qmp, writableDisks(this.#facts), way);
@@ -118,50 +98,39 @@ export class QemuSource extends GuestRam implements SourceMachine {
   /** @throws EnvironmentError if QEMU has ended, though its memory is still in the files */
   async takeDirty(into: PageSet): Promise<void> {
     await this.#connect();
-    if (!this.#known) return;
-    try {
-      if (this.#watch) return await this.#watch.take(into);
-    } catch (error) {
-      if (!(error instanceof SavkitError)) throw error;
-      this.#endWatch();
-      this.#options.onWatchLost?.(error);
-    }
-    // If all pages are sent anyway, nothing needs to be searched.
-    if (into.size < into.pageCount) await this.scan.find(this.#known, into);
+    await this.#written.take(into);
     // QEMU may have ended meanwhile.
     await this.#connect();
   }
 
   /** QEMU hands out the memory with the devices; it is stripped from the result of `saveRest`. */
   get isHandedOut(): boolean {
-    return this.#handedOut.size > 0;
+    return this.#saves.isHandedOut;
   }
 
   async stopTracking(): Promise<void> {
-    this.#known = undefined;
-    this.#endWatch();
-    await this.#endSave();
+    this.#written.stop();
+    await this.#saves.end(this.#qmp);
     await this.#endMirror();
     await this.#putBack();
   }
 
   /** Comparing takes two threads about 130 ms for 1 GiB; the target does so, too. */
   get stopMs(): number {
-    return this.scan.lastMs + this.#devicesMs;
+    return this.scan.lastMs + this.#saves.ms;
   }
 
   get isPaused(): boolean {
-    return this.#isStopped || this.#save ? this.#wasPaused : !this.#runs;
+    return this.#isStopped || this.#saves.isBegun ? this.#wasPaused : !this.#runs;
   }
 
   async readyToPause(): Promise<boolean> {
     await this.#prepare();
-    if (this.#handedOut.size === 0) return false;
-    await this.#endSave();
+    if (!this.#saves.isHandedOut) return false;
+    await this.#saves.end(this.#qmp);
     // QEMU itself stops the guest when it has handed out all memory.
     if (await this.#findSave()) return false;
-    this.#save = this.#beginSave();
-    await this.#save.untilHandedOut();
+    await this.#saves.begin(this.#qmp).untilHandedOut();
     // A guest that wrote nothing has been stopped already, and needs no further round.
     return this.#runs;
   }
@@ -169,26 +138,25 @@ export class QemuSource extends GuestRam implements SourceMachine {
   /** QEMU saves the devices while the last pages are sent; saving does not change memory. */
   async pause(): Promise<void> {
     // Until QEMU has answered, its events tell how the guest has to go on.
-    if (!this.#save) this.#wasPaused = !this.#runs;
+    if (!this.#saves.isBegun) this.#wasPaused = !this.#runs;
     await this.#prepare();
     // Not every connection to QEMU reports events.
-    if (!this.#save) await this.#findSave();
+    if (!this.#saves.isBegun) await this.#findSave();
     this.#runs = false;
     await this.#qmp.execute('stop');
     this.#isStopped = true;
     this.#startedByOthers = false;
     await this.#mirror?.finish();
     this.#mirror = undefined;
-    this.#save ??= this.#beginSave();
-    this.#save.letEnd();
+    this.#saves.begin(this.#qmp).letEnd();
   }
 
   async resume(): Promise<void> {
     await this.#connect();
-    await this.#endSave();
+    await this.#saves.end(this.#qmp);
     await this.#endMirror();
     this.#isStopped = false;
-    this.#devices = undefined;
+    this.#saves.forgetDevices();
     await this.#putBack();
     if (this.#wasPaused) return;
     await this.#qmp.execute('cont');
@@ -212,15 +180,8 @@ export class QemuSource extends GuestRam implements SourceMachine {
     return Buffer.from(JSON.stringify(this.#facts.process?.commandLine ?? []));
   }
 
-  async saveRest(): Promise<Uint8Array> {
-    const save = this.#save;
-    if (save) {
-      this.#devices = await save.bytes;
-      this.#devicesMs = save.ms ?? this.#devicesMs;
-      this.#saved = save;
-    }
-    if (this.#devices) return this.#devices;
-    throw new MigrationError('not-stopped', 'Cannot save devices: the guest was not stopped');
+  saveRest(): Promise<Uint8Array> {
+    return this.#saves.result();
   }
 
   /** Whether nobody answers at QEMU's socket any more, and its process, if known, is gone. */
@@ -243,7 +204,7 @@ export class QemuSource extends GuestRam implements SourceMachine {
 
   /** Closes all connections and files; the guest does not notice. */
   close(): void {
-    this.#endWatch();
+    this.#written.stop();
     this.closeRam();
     this.#qmp.close();
   }
@@ -274,32 +235,7 @@ export class QemuSource extends GuestRam implements SourceMachine {
   async #prepare(): Promise<void> {
     if (this.#former) return;
     this.#former = await learnSettings((command, shape) => this.#qmp.ask(command, shape));
-    await setForDevicesOnly(this.#qmp, this.#former, this.#handedOut.size === 0 ? 'left-out' : 'stripped');
-  }
-
-  /** @returns undefined if that is not possible */
-  async #startWatch(): Promise<WriteWatch | undefined> {
-    const { process, backends } = this.#facts;
-    const pieces = backends.flatMap(({ hostAddress: address, bytes }) =>
-      address === undefined ? [] : [{ address, pages: bytes / PAGE_SIZE }],
-    );
-    try {
-      if (process === undefined || pieces.length < backends.length)
-        throw new EnvironmentError(
-          'no-write-watch',
-          'Cannot have the kernel note writes: QEMU does not tell where the memory is',
-        );
-      return await WriteWatch.start(process.pid, pieces);
-    } catch (error) {
-      if (!(error instanceof SavkitError)) throw error;
-      this.#options.onWatchLost?.(error);
-      return undefined;
-    }
-  }
-
-  #endWatch(): void {
-    this.#watch?.close();
-    this.#watch = undefined;
+    await setForDevicesOnly(this.#qmp, this.#former, this.#saves.isHandedOut ? 'stripped' : 'left-out');
   }
 
   /**
@@ -310,18 +246,8 @@ export class QemuSource extends GuestRam implements SourceMachine {
   async #findSave(): Promise<boolean> {
     const status = await statusOf(this.#qmp);
     this.#wasPaused = status !== 'running';
-    if (status === HAS_SAVED) this.#save = this.#saved;
-    return this.#save !== undefined;
-  }
-
-  #beginSave(): DeviceSave {
-    return new DeviceSave(this.#qmp, { pid: this.#facts.process?.pid, handedOut: this.#handedOut });
-  }
-
-  async #endSave(): Promise<void> {
-    const save = this.#save;
-    this.#save = undefined;
-    await save?.undo(this.#qmp);
+    if (status === HAS_SAVED) this.#saves.reuseLast();
+    return this.#saves.isBegun;
   }
 
   async #endMirror(): Promise<void> {

@@ -1,0 +1,77 @@
+import type { QmpClient } from '../qmp/qmp-client.ts';
+import { MigrationError } from '../wire/migration-error.ts';
+import { DeviceSave } from './device-save.ts';
+import type { GuestFacts } from './guest-facts.ts';
+import { isLeftOut } from './locate-memory.ts';
+
+/** Time for QEMU's stop and its devices in ms, until it is measured: 0.5–2 and 5–50 were seen. */
+const GUESSED_MS = 50;
+
+/** Saves of a guest's devices: one for each attempt to move it. */
+export class DeviceSaves {
+  readonly #pid: number | undefined;
+  /** Unshared memory that QEMU hands out with the devices: sizes by name. */
+  readonly #handedOut: ReadonlyMap<string, number>;
+  /** Save of this attempt, under way or over. */
+  #save: DeviceSave | undefined;
+  /** The last save that has succeeded. */
+  #saved: DeviceSave | undefined;
+  /** Saved devices of the guest that stands still. */
+  #devices: Uint8Array | undefined;
+  #ms = GUESSED_MS;
+
+  constructor({ backends, process, version }: GuestFacts) {
+    this.#pid = process?.pid;
+    const isShared = backends.every((backend) => isLeftOut(backend, version));
+    this.#handedOut = new Map(isShared ? [] : backends.map(({ id, bytes }) => [id, bytes]));
+  }
+
+  /** QEMU hands out memory with the devices; it is stripped from the result. */
+  get isHandedOut(): boolean {
+    return this.#handedOut.size > 0;
+  }
+
+  /** This attempt has its save. */
+  get isBegun(): boolean {
+    return this.#save !== undefined;
+  }
+
+  /** Time that the last save took, or one that was seen. */
+  get ms(): number {
+    return this.#ms;
+  }
+
+  /** Begins the save of this attempt, unless it has one. */
+  begin(qmp: QmpClient): DeviceSave {
+    this.#save ??= new DeviceSave(qmp, { pid: this.#pid, handedOut: this.#handedOut });
+    return this.#save;
+  }
+
+  /** Takes the last save for that of this attempt: the guest has not run since. */
+  reuseLast(): void {
+    this.#save = this.#saved;
+  }
+
+  /** Ends the save of this attempt. @param qmp connection, which may be a new one */
+  async end(qmp: QmpClient): Promise<void> {
+    const save = this.#save;
+    this.#save = undefined;
+    await save?.undo(qmp);
+  }
+
+  /** The guest runs on: what was saved is no longer true. */
+  forgetDevices(): void {
+    this.#devices = undefined;
+  }
+
+  async result(): Promise<Uint8Array> {
+    const save = this.#save;
+    if (save) {
+      this.#devices = await save.bytes;
+      this.#ms = save.ms ?? this.#ms;
+      this.#saved = save;
+    }
+    if (this.#devices) return this.#devices;
+    throw new MigrationError('not-stopped', 'Cannot save devices: the guest was not stopped');
+  }
+}
