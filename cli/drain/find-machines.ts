@@ -1,7 +1,7 @@
 import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { EnvironmentError, type SavkitError } from '../../formats/errors.ts';
-import { learnFacts } from '../../migrations/guests/guest-facts.ts';
+import { learnGuestFacts } from '../../migrations/guests/guest-facts.ts';
 import { isOfLibvirt, LIBVIRT_SCHEME, reachGuest } from '../../migrations/guests/reach-guest.ts';
 import { runningDomains } from '../../migrations/guests/virsh-bridge.ts';
 import { askMachine } from '../control/control-client.ts';
@@ -110,7 +110,7 @@ async function lookClosely(machine: string, signal: AbortSignal): Promise<Look> 
 async function lookAtGuest(address: string, signal: AbortSignal): Promise<Look> {
   const { qmp, process, close } = await reachGuest(address, { signal });
   try {
-    const { name, backends, status: state } = await learnFacts(qmp, process, { signal });
+    const { name, backends, status: state } = await learnGuestFacts(qmp, process, { signal });
     const bytes = backends.reduce((sum, backend) => sum + backend.bytes, 0);
     const machine = isOfLibvirt(address) ? address : `${GUEST_SCHEME}${address}`;
     const found = { machine, name, bytes, runs: state === 'running' };

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { bufferSource } from '../../formats/files/source.ts';
-import { learnFacts } from '../../migrations/guests/guest-facts.ts';
+import { learnGuestFacts } from '../../migrations/guests/guest-facts.ts';
 import { QemuSource } from '../../migrations/guests/qemu-source.ts';
 import { reachGuest } from '../../migrations/guests/reach-guest.ts';
 import { fakeQemu } from '../../migrations/testing/fake-qemu.ts';
@@ -22,7 +22,7 @@ describe.skipIf(process.platform !== 'linux')('keepGuest()', () => {
     writeFileSync(ram, qemuSample('ignore-shared-10.ram'));
     const fake = await fakeQemu(ram, { devices: qemuSample('ignore-shared-10.state') });
     const { qmp, process, close } = await reachGuest(fake.path);
-    const source = QemuSource.open(qmp, await learnFacts(qmp, process));
+    const source = QemuSource.open(qmp, await learnGuestFacts(qmp, process));
     try {
       await source.pause();
       // A migration saves them, and tracks no writes when the guest has been handed over.

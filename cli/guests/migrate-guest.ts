@@ -1,6 +1,6 @@
 import { join, resolve } from 'node:path';
 import { UsageError } from '../../formats/errors.ts';
-import { type GuestFacts, learnFacts } from '../../migrations/guests/guest-facts.ts';
+import { type GuestFacts, learnGuestFacts } from '../../migrations/guests/guest-facts.ts';
 import { type Hindrance, hindrancesOf } from '../../migrations/guests/hindrances.ts';
 import { QemuSource } from '../../migrations/guests/qemu-source.ts';
 import { isOfLibvirt, reachGuest } from '../../migrations/guests/reach-guest.ts';
@@ -54,7 +54,7 @@ export async function migrateGuest(options: MigrateGuestOptions, job: Job): Prom
     throw new UsageError('usage', 'Cannot copy the disks of a guest of libvirt: expected --shared-disks');
   const { qmp, process, close } = await reachGuest(address, { signal: job.signal });
   try {
-    const facts = await learnFacts(qmp, process, { signal: job.signal });
+    const facts = await learnGuestFacts(qmp, process, { signal: job.signal });
     const hindrances = hindrancesOf(facts, { areShared: options.sharedDisks, areMirrored: options.mirror });
     const isHindered = hindrances.some(({ isFatal }) => isFatal);
     if (options.dryRun) return await checkGuest(options, job.file, qmp, facts, hindrances, isHindered);

@@ -4,7 +4,7 @@ import { UsageError } from '../../formats/errors.ts';
 import { PAGE_SIZE } from '../../formats/sizes.ts';
 import { shellWord } from '../../formats/values/shell-word.ts';
 import { copyGuest } from '../../migrations/guests/copy-guest.ts';
-import { learnFacts } from '../../migrations/guests/guest-facts.ts';
+import { learnGuestFacts } from '../../migrations/guests/guest-facts.ts';
 import { hindrancesOf } from '../../migrations/guests/hindrances.ts';
 import { privateFolder, removeFolder } from '../../migrations/guests/memory/private-folder.ts';
 import { RamFiles } from '../../migrations/guests/memory/ram-files.ts';
@@ -51,7 +51,7 @@ async function saveBeside(
   const { qmp, process, close } = await reachGuest(addressOfGuest(machine), { signal });
   const report = new LiveReport(options);
   try {
-    const facts = await learnFacts(qmp, process, { signal });
+    const facts = await learnGuestFacts(qmp, process, { signal });
     // Disks are not copied: the state fits them as they are at the moment of the save.
     const hindrances = hindrancesOf(facts, { areShared: true, areMirrored: false });
     if (hindrances.some(({ isFatal }) => isFatal)) throw refusal('save', machine, hindrances);

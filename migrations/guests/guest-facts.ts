@@ -49,7 +49,7 @@ export interface GuestFacts {
   /** Devices that were plugged in, by name. */
   devices: { name: string; type: string }[];
   /** Types of devices that write to memory past QEMU, or cannot be migrated. */
-  strangers: string[];
+  unmovable: string[];
   /** QEMU's own reasons not to migrate, in its words. */
   blockers: string[];
   /** QEMU's settings for its own migrations. */
@@ -70,7 +70,7 @@ export async function statusOf(qmp: { ask: Ask }): Promise<string> {
 }
 
 /** Asks QEMU for all facts that are needed before a guest is moved. */
-export async function learnFacts(
+export async function learnGuestFacts(
   qmp: QmpClient,
   process: GuestProcess | undefined = processBehind(qmp.path),
   wait: QmpWait = {},
@@ -96,7 +96,7 @@ export async function learnFacts(
     backends: await learnBackends(ask, hmp),
     disks: await learnDisks(ask),
     devices: await learnDevices(ask),
-    strangers: [
+    unmovable: [
       ...new Set([...qtree.matchAll(/dev: (vhost-[\w-]+|vfio-[\w-]+|virtio-mem[\w-]*)/g)].map(([, kind]) => kind)),
     ],
     blockers: blocked,

@@ -13,7 +13,7 @@ import { Pair } from '../testing/pair.ts';
 import type { PlainMachine } from '../testing/plain-machine.ts';
 import { MigrationError } from '../wire/migration-error.ts';
 import { copyGuest } from './copy-guest.ts';
-import { learnFacts } from './guest-facts.ts';
+import { learnGuestFacts } from './guest-facts.ts';
 import { RamFiles } from './memory/ram-files.ts';
 import { QemuSource } from './qemu-source.ts';
 
@@ -27,7 +27,7 @@ async function fakeGuest(options: FakeGuestOptions = {}) {
   writeFileSync(ram, mixedMachine(PAGES).memory);
   const fake = await fakeQemu(ram, options);
   const qmp = await QmpClient.connect(fake.path);
-  const facts = { ...(await learnFacts(qmp)), process: undefined };
+  const facts = { ...(await learnGuestFacts(qmp)), process: undefined };
   return { fake, qmp, source: QemuSource.open(qmp, facts) };
 }
 
@@ -167,7 +167,7 @@ describe.skipIf(!existsSync('/proc/self/maps'))('QemuSource that has the kernel 
     writeFileSync(ram, mixedMachine(PAGES).memory);
     const fake = await fakeQemu(ram);
     const qmp = await QmpClient.connect(fake.path);
-    const facts = { ...(await learnFacts(qmp)), process: { pid: process.pid, commandLine: [] } };
+    const facts = { ...(await learnGuestFacts(qmp)), process: { pid: process.pid, commandLine: [] } };
     const backends = facts.backends.map((backend) => ({ ...backend, hostAddress: 4096 }));
     const lost: string[] = [];
     const source = QemuSource.open(
@@ -206,7 +206,7 @@ describe.skipIf(!existsSync('/proc/self/maps'))('QemuSource of a guest whose mem
     const pages = bytes / 4096;
     const fake = await fakeQemu(ram, { handsOut: await handedOut({ 'pc.ram': pages, 'pc.rom': 1 }), ...options });
     const qmp = await QmpClient.connect(fake.path);
-    const facts = { ...(await learnFacts(qmp)), process: { pid: process.pid, commandLine: [] } };
+    const facts = { ...(await learnGuestFacts(qmp)), process: { pid: process.pid, commandLine: [] } };
     const [backend] = facts.backends;
     const source = QemuSource.open(qmp, { ...facts, backends: [{ ...backend, isShared: false, hostAddress, bytes }] });
     return { fake, source, bytes };

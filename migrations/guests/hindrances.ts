@@ -81,8 +81,8 @@ function ofMemory({ backends, version, process }: GuestFacts): Hindrance[] {
   });
 }
 
-function ofDevices({ strangers }: GuestFacts): Hindrance[] {
-  return strangers.map((kind) =>
+function ofDevices({ unmovable }: GuestFacts): Hindrance[] {
+  return unmovable.map((kind) =>
     fatal(
       'other-device',
       `device ${kind} writes to memory past QEMU, or has state that can't be moved: unplug it first`,

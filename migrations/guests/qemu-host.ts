@@ -10,7 +10,7 @@ import { QemuProcess } from '../qmp/qemu-process.ts';
 import { MigrationError } from '../wire/migration-error.ts';
 import { targetOptions } from './command-line/target-command.ts';
 import { describeGuest, writableDisks } from './describe-guest.ts';
-import { type GuestFacts, learnFacts } from './guest-facts.ts';
+import { type GuestFacts, learnGuestFacts } from './guest-facts.ts';
 import { locateMemory } from './locate-memory.ts';
 import { privateFolder, removeFolder } from './memory/private-folder.ts';
 import { RamFiles, type RamPiece } from './memory/ram-files.ts';
@@ -62,7 +62,7 @@ export class QemuHost implements TargetHost<QemuTarget> {
       // Without a record nobody would end this QEMU, were savkit killed.
       guard = endWithUs(process.pid, folder);
       const qmp = await process.connect();
-      const facts = await learnFacts(qmp, { pid: process.pid, commandLine: words });
+      const facts = await learnGuestFacts(qmp, { pid: process.pid, commandLine: words });
       checkFits(description, facts);
       await setForDevicesOnly(qmp, facts.settings, 'left-out');
       const memory = openRam(locateMemory(facts));

@@ -5,7 +5,7 @@ import { pgmVersion } from '../../formats/pgm/versions.ts';
 import { KIB } from '../../formats/sizes.ts';
 import {
   type ConvertRun,
-  type Preparation,
+  type PreparedConversion,
   prepareConversion,
   writeConversion,
 } from '../../src/saved-state/convert/convert.ts';
@@ -30,7 +30,7 @@ export interface ShipmentOptions {
 export interface Shipment {
   state: SavedState;
   /** Conversion on the way; undefined if the file's bytes are the stream. */
-  conversion: Preparation | undefined;
+  conversion: PreparedConversion | undefined;
   /** Writes the stream. Borrowed from the source, which must stay open. */
   write(sink: ByteSink): Promise<void>;
 }

@@ -1,6 +1,6 @@
 import type { Duplex } from 'node:stream';
 import type { Score } from '../../src/testing/virtualbox.ts';
-import { type GuestFacts, learnFacts } from '../guests/guest-facts.ts';
+import { type GuestFacts, learnGuestFacts } from '../guests/guest-facts.ts';
 import { hindrancesOf } from '../guests/hindrances.ts';
 import { QemuHost, type QemuHostOptions } from '../guests/qemu-host.ts';
 import { QemuSource } from '../guests/qemu-source.ts';
@@ -40,7 +40,7 @@ export async function moveGuest(
   { qmp, process }: ReachedGuest,
   { command, notesWrites = false, copiesDisks = false, streams, link: linkOf, onStarted, compare }: GuestMove,
 ): Promise<MigrationReport | undefined> {
-  const facts = await learnFacts(qmp, process);
+  const facts = await learnGuestFacts(qmp, process);
   const fatal = hindrancesOf(facts, { areShared: false, areMirrored: copiesDisks }).filter(({ isFatal }) => isFatal);
   if (!score.check(`${name}: nothing stands in the way`, fatal.length === 0, JSON.stringify(fatal))) return undefined;
   let lost = '';

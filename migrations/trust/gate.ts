@@ -10,8 +10,8 @@ import { type Endpoint, endpointText } from './endpoint.ts';
 import { blockOf, GuessLimit } from './guess-limit.ts';
 import { proveToSource } from './key-proof.ts';
 import { type OnRefused, Refusals } from './refusals.ts';
-import { Strangers } from './strangers.ts';
 import { isKeyed, type SecureTrust, sourceFault, type Trust, targetTls } from './trust.ts';
+import { UntrustedConnections } from './untrusted-connections.ts';
 
 /** Most trusted connections at a time: the streams of one migration, and other peers that have the key. */
 const MAX_CONNECTIONS = 64;
@@ -88,7 +88,7 @@ class SecureGuard implements Guard {
   readonly #trust: SecureTrust;
   readonly #options: GateOptions;
   readonly #tls: TlsServer;
-  readonly #strangers = new Strangers();
+  readonly #untrusted = new UntrustedConnections();
   readonly #guesses = new GuessLimit();
   readonly #refusals: Refusals;
   /** Connections by their names, until they are trusted or gone: a TLS socket does not tell the TCP socket under it. */
@@ -117,7 +117,7 @@ class SecureGuard implements Guard {
     }
     this.#met.set(name, socket);
     socket.once('close', () => this.#onGone(name, socket));
-    this.#strangers.add(socket, blockOf(address));
+    this.#untrusted.add(socket, blockOf(address));
     const begin = () => {
       if (socket.destroyed) return;
       const late = after(TIME_OUTS.hello, () => socket.destroy());
@@ -131,7 +131,7 @@ class SecureGuard implements Guard {
 
   close(): void {
     this.#isClosed = true;
-    this.#strangers.clear();
+    this.#untrusted.clear();
   }
 
   /** The TLS handshake is done. With a key, both sides then prove that they have it, bound to this very channel. */
@@ -149,7 +149,7 @@ class SecureGuard implements Guard {
     }
     stopTimer(this.#timers.get(socket));
     this.#met.delete(name);
-    if (!this.#strangers.delete(socket) || this.#isClosed || this.#friends === MAX_CONNECTIONS)
+    if (!this.#untrusted.delete(socket) || this.#isClosed || this.#friends === MAX_CONNECTIONS)
       return void secure.destroy();
     this.#guesses.right(socket.remoteAddress ?? '');
     this.#friends++;

@@ -4,7 +4,7 @@ import { PAGE_SIZE } from '../../../formats/sizes.ts';
 import { type CommandLine, parseCommand, wordsOf } from '../../../src/saved-state/qemu-check/command-words.ts';
 import type { ReceiverOptions } from '../../arrival/receiver.ts';
 import { Receiver } from '../../arrival/receiver.ts';
-import { learnFacts } from '../../guests/guest-facts.ts';
+import { learnGuestFacts } from '../../guests/guest-facts.ts';
 import { hindrancesOf } from '../../guests/hindrances.ts';
 import { QemuHost } from '../../guests/qemu-host.ts';
 import { QemuSource } from '../../guests/qemu-source.ts';
@@ -108,7 +108,7 @@ export class GuestPlay extends Play<QemuTarget> implements QemuSurroundings {
     try {
       const reached = await reachGuest(QMP);
       try {
-        const facts = await learnFacts(reached.qmp, reached.process);
+        const facts = await learnGuestFacts(reached.qmp, reached.process);
         const hindrance = hindrancesOf(facts, { areShared: true, areMirrored: false }).find(({ isFatal }) => isFatal);
         if (hindrance) throw new MigrationError('hindered', hindrance.message);
         const source = QemuSource.open(reached.qmp, facts);

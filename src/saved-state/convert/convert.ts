@@ -46,7 +46,7 @@ export interface ConvertReport {
 }
 
 /** Plan of a conversion, before anything is written. */
-export interface Preparation {
+export interface PreparedConversion {
   state: SavedState;
   plan: ConvertPlan;
   report: ConvertReport;
@@ -56,7 +56,7 @@ export interface Preparation {
 }
 
 /** Ranges keep their ids. */
-const SAME_IDS: Preparation['naming'] = { source: sameIds, written: async () => sameIds };
+const SAME_IDS: PreparedConversion['naming'] = { source: sameIds, written: async () => sameIds };
 
 /**
  * Writes a state in another container, another version of the pgm unit, or without its live passes, and proves that
@@ -81,7 +81,7 @@ export async function convert(
 export async function writeConversion(
   source: ByteSource,
   sink: ByteSink,
-  preparation: Preparation,
+  preparation: PreparedConversion,
   options: ConvertRun = {},
 ): Promise<void> {
   const { state, plan, pgm } = preparation;
@@ -94,7 +94,7 @@ export async function writeConversion(
 }
 
 /** Reads the source and plans a conversion. Nothing is written. */
-export async function prepareConversion(source: ByteSource, options: ConvertRun = {}): Promise<Preparation> {
+export async function prepareConversion(source: ByteSource, options: ConvertRun = {}): Promise<PreparedConversion> {
   checkSeekable(source);
   const lastPasses = options.flatten ? new LastPasses() : undefined;
   const passes = new PassCounter();
@@ -112,7 +112,7 @@ export async function prepareConversion(source: ByteSource, options: ConvertRun 
  * Plans a conversion from the heads of units alone, for plans that do not depend on pages. Damaged pages show while
  * they are written; the output then never appears. Undefined where the pages have to be read first.
  */
-async function prepareByHeads(source: ByteSource, options: ConvertRun): Promise<Preparation | undefined> {
+async function prepareByHeads(source: ByteSource, options: ConvertRun): Promise<PreparedConversion | undefined> {
   checkSeekable(source);
   if (options.flatten) return undefined;
   const state = await walkState(source, {
@@ -139,7 +139,7 @@ function checkSeekable(source: ByteSource): void {
     );
 }
 
-function prepare(state: SavedState, options: ConvertRun, lastPasses?: LastPasses): Preparation {
+function prepare(state: SavedState, options: ConvertRun, lastPasses?: LastPasses): PreparedConversion {
   const plan = planConversion(state, options);
   const { pgm } = state;
   const prepared = { state, plan, report: reportOf(state, plan) };
@@ -185,7 +185,7 @@ function reportOf(state: SavedState, plan: ConvertPlan): ConvertReport {
 async function prove(
   source: ByteSource,
   sink: ReadableSink,
-  { naming, plan }: Preparation,
+  { naming, plan }: PreparedConversion,
   { signal, onProgress }: ConvertRun,
 ): Promise<Proof> {
   const written = await sink.readBack();

@@ -1,19 +1,19 @@
 import type { Socket } from 'node:net';
 
 /** Most connections that have not yet proved to be trustworthy. */
-const MAX_STRANGERS = 64;
+const MAX_UNTRUSTED = 64;
 
 /**
  * Untrusted connections in the order of their arrival. If there are too many, the oldest from the most frequent address
  * is closed: a flood shuts out nobody from elsewhere, and others from its address only for a short time.
  */
-export class Strangers {
+export class UntrustedConnections {
   readonly #origins = new Map<Socket, string>();
 
   add(socket: Socket, origin: string): void {
     this.#origins.set(socket, origin);
     socket.once('close', () => this.#origins.delete(socket));
-    if (this.#origins.size > MAX_STRANGERS) this.#dismissOne();
+    if (this.#origins.size > MAX_UNTRUSTED) this.#dismissOne();
   }
 
   /** @returns whether the connection was in the list: false a second time, and after it was closed */
