@@ -4,8 +4,9 @@ import { MigrationError } from '../wire/migration-error.ts';
 import { cancelSave, saveDevices, untilHandedOut } from './device-stream.ts';
 import { stripDevices } from './strip-devices.ts';
 
-/** Lowest speed at which QEMU is expected to hand out memory, in bytes per ms; and additional time, in ms. */
+/** Lowest speed at which QEMU is expected to hand out memory, in bytes per ms. */
 const SLOWEST = 20_000;
+/** Most time for all that QEMU does besides. */
 const PATIENCE_MS = 60_000;
 
 /** The guest whose devices are saved. */
@@ -26,7 +27,7 @@ export class DeviceSave {
   readonly #qmp: QmpClient;
   #letEnd: (() => void) | undefined;
   #giveUp: (reason: Error) => void = () => {};
-  /** Fulfilled when QEMU has begun. */
+  /** Resolves when QEMU has begun to save. */
   readonly #begun: Promise<void>;
   #from = clock();
 
@@ -56,12 +57,12 @@ export class DeviceSave {
     );
   }
 
-  /** Resolves when the memory left to be handed out is only what the guest writes meanwhile. @throws SavkitError */
+  /** Resolves when all memory is handed out but pages that the guest writes meanwhile. @throws SavkitError */
   async untilHandedOut(): Promise<void> {
     await Promise.race([this.#begun.then(() => untilHandedOut(this.#qmp)), this.bytes]);
   }
 
-  /** The guest stands still: devices can follow. */
+  /** To be called when the guest stands still: QEMU goes on to its devices. */
   letEnd(): void {
     this.#from = clock();
     this.#letEnd?.();

@@ -131,7 +131,7 @@ export const MUTATIONS: readonly Mutation[] = [
     to: 'channels[0]?.destroy();',
   },
   {
-    name: 'after a decision that could not be written none is',
+    name: 'after a decision that could not be written no other is',
     file: 'arrival/arrival.js',
     from: 'const written = this.#written.then(write, write);',
     to: 'const written = this.#written.then(write);',

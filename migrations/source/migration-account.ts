@@ -83,7 +83,7 @@ export class MigrationAccount {
     this.#report.downtime = this.downtime.phases;
   }
 
-  /** Emits the event; to be called after `handedOver`, once the record says so. */
+  /** To be called after `handedOver`, once the record says that the target has the machine. */
   tellArrival(): void {
     const { downtimeMs, paused, inFile } = this.#report;
     this.tell({ event: paused || inFile ? 'arrived' : 'running', downtimeMs });
@@ -107,7 +107,7 @@ export class MigrationAccount {
   }
 
   /**
-   * Notes a failure that does not change which side has the machine. @throws any error that is not one of savkit's own
+   * Notes a failure that does not change which side has the machine. @throws errors that are not savkit's own
    */
   failedBeside(error: unknown): void {
     if (!(error instanceof SavkitError)) throw error;

@@ -21,12 +21,12 @@ const frameHeader = defineStruct('Frame header', 'Teleporter.cpp, TELEPORTERTCPH
 export const FRAME_HEADER_SIZE = frameHeader.size();
 /** Longest content of a frame. */
 export const FRAME_LIMIT = 0x00fffff8;
-/** Lengths that mean something else: the end of the stream, and that the source has cancelled. */
+/** Values of the length field that are no lengths. */
 const END_OF_STREAM = 0;
 const CANCELLED = 0xffffffff;
 /**
- * Content of frames that savkit sends, like VirtualBox's blocks. A target answers only between frames, so they should
- * be short.
+ * Bytes of content in each frame that savkit sends, as many as VirtualBox's blocks have. A target answers only
+ * between frames, so they should be short.
  */
 export const FRAME_SIZE = 64 * KIB;
 
@@ -58,7 +58,7 @@ export class FrameSource implements ByteSource {
   ended = false;
   readonly #peer: Peer;
   readonly #copy: ByteSink | undefined;
-  /** The header read last; nothing else was read of a frame that is not understood. */
+  /** The header read last. Of a frame that is not understood, nothing else has been read. */
   readonly header = new Uint8Array(FRAME_HEADER_SIZE);
   /** Bytes left of the current frame. */
   #left = 0;
@@ -137,7 +137,7 @@ export class FrameSink implements ByteSink {
   readonly #peer: Peer;
   readonly #beforeFrame: () => void;
 
-  /** @param beforeFrame called before each frame; an error of it ends the sending between two frames */
+  /** @param beforeFrame called before each frame; if it throws, sending ends between two frames */
   constructor(peer: Peer, beforeFrame: () => void = () => {}) {
     this.#peer = peer;
     this.#beforeFrame = beforeFrame;

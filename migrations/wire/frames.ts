@@ -19,7 +19,7 @@ export const frameHeader = defineStruct('Frame header', 'wire/frames.ts', {
     kind: marker(FRAME_MAGIC, 'VERR_SSM_STREAM_ERROR'),
     doc: 'Begins each frame: a reader that has lost its place notices',
   },
-  type: { kind: u8, doc: 'Which frame, see Frames' },
+  type: { kind: u8, doc: 'Number of the frame, see Frames' },
   zero: { kind: u8, doc: '0' },
   reserved: { kind: u16, doc: '0' },
   length: { kind: u32, doc: 'Bytes that follow; the limit depends on the type' },
@@ -55,13 +55,13 @@ export const PAGE_CODECS: readonly { name: string; doc: string }[] = [
   {
     name: 'same',
     doc:
-      'The content of another page as the receiver has it now: 4 bytes in the plain area name it. Both travel on ' +
-      'one stream',
+      'The content of another page as the receiver has it now: 4 bytes in the plain area name that page. Both ' +
+      'travel on one stream',
   },
   {
     name: 'delta',
     doc:
-      'What changed against the content that the receiver has: a bitmap of its 512 8-byte words, 64 bytes, and ' +
+      'Difference from the content that the receiver has: a bitmap of its 512 words of 8 bytes (64 bytes), then ' +
       'the words that differ (formats/kernels/delta-plain.ts)',
   },
   { name: 'zstd', doc: '4096 bytes of the packed area, after expansion' },
@@ -72,8 +72,7 @@ const consumed = defineStruct('credit', 'wire/frames.ts', {
   bytes: { kind: u32, doc: 'Bytes of page frames consumed since the last credit' },
   busy: {
     kind: u8,
-    doc:
-      'Share of that time in which the target was busy, in percent: where it is low, the link is the ' + 'bottleneck',
+    doc: 'Percent of that time in which the target was busy: where it is low, the link is the bottleneck',
   },
 });
 const barrier = defineStruct('barrier', 'wire/frames.ts', {
@@ -82,7 +81,7 @@ const barrier = defineStruct('barrier', 'wire/frames.ts', {
   next: { kind: u8, doc: 'What follows, see After a round' },
 });
 const arrived = defineStruct('arrived', 'wire/frames.ts', {
-  round: { kind: u32, doc: 'The round of which all pages of all streams are in memory' },
+  round: { kind: u32, doc: 'The round: its pages of all streams are in memory' },
 });
 const leaves = defineStruct('leaves', 'wire/frames.ts', {
   first: { kind: u32, doc: 'Number of the first page' },
@@ -103,12 +102,15 @@ const join = defineStruct('join', 'wire/frames.ts', { stream: { kind: u8, doc: '
 export const AfterRound = { ANOTHER: 0, AUDIT: 1, PROOF: 2, SEAL: 3 } as const;
 export const AFTER_ROUND: readonly { name: string; doc: string }[] = [
   { name: 'another', doc: 'Another round' },
-  { name: 'audit', doc: 'Another round; before it says arrived the target hashes its memory anew' },
+  { name: 'audit', doc: 'Another round; the target hashes all of its memory before it says arrived' },
   {
     name: 'proof',
-    doc: 'The machine stands still; before it says arrived the target hashes its memory anew. Rest and seal follow',
+    doc: 'The machine stands still; the target hashes all of its memory before it says arrived. Rest and seal follow',
   },
-  { name: 'seal', doc: 'The machine stands still; rest and seal follow. Both sides have hashed memory in an audit' },
+  {
+    name: 'seal',
+    doc: 'The machine stands still; rest and seal follow. Both sides have hashed all memory in an audit',
+  },
 ];
 
 /** Content after the fixed part. */
@@ -148,7 +150,7 @@ export const FRAMES = {
     nothing,
     'message',
     MAX_MESSAGE,
-    'Versions, capabilities; the target speaks first. Its nonce must come back',
+    'Versions, capabilities; the target speaks first. The answer of the source holds the nonce of the target',
   ),
   join: frame(
     2,
@@ -166,7 +168,7 @@ export const FRAMES = {
     nothing,
     'message',
     MAX_DESCRIPTION,
-    'The machine, with all facts for making an empty one like it; no page has moved yet',
+    'The machine, with all facts for making an empty one like it, before any page moves',
   ),
   accept: frame(
     4,
@@ -175,7 +177,7 @@ export const FRAMES = {
     nothing,
     'message',
     MAX_MESSAGE,
-    'It fits. What the target has of it already follows as leaves',
+    'The machine fits. Hashes of the pages that the target has already follow as leaves',
   ),
   leaves: frame(
     5,
@@ -184,7 +186,7 @@ export const FRAMES = {
     leaves,
     'hashes',
     HASHES,
-    'Hashes of pages as the target has them; ends with a frame of no hashes',
+    'Hashes of pages as the target has them; a frame without hashes is the last',
   ),
   pages: frame(6, 'pages', 'source', pagesHead, 'pages', MAX_PAGES_PAYLOAD, 'Contents of pages'),
   credit: frame(
@@ -205,7 +207,7 @@ export const FRAMES = {
     nothing,
     'bytes',
     MAX_REST_PIECE,
-    'A piece of the state of the machine besides pages; an empty piece ends it',
+    'A piece of the state of the machine without its pages; an empty piece is the last',
   ),
   seal: frame(11, 'seal', 'source', nodes, 'hashes', HASHES, 'Everything was sent: hashes that memory must have'),
   differ: frame(
@@ -215,7 +217,7 @@ export const FRAMES = {
     leaves,
     'hashes',
     HASHES,
-    'In answer to seal: hashes of a node that differs; ends with a frame of no hashes',
+    'In answer to seal: hashes of the pages of a node that differs; a frame without hashes is the last',
   ),
   ready: frame(
     13,
@@ -224,7 +226,7 @@ export const FRAMES = {
     nothing,
     'none',
     0,
-    'In answer to seal: all nodes agree, and it is written down that the machine runs here when told',
+    'In answer to seal: all nodes agree, and the target has written down that it runs the machine when told',
   ),
   commit: frame(
     14,
@@ -233,9 +235,17 @@ export const FRAMES = {
     nothing,
     'none',
     0,
-    'It is written down that the machine is handed over: run it',
+    'The source has written down that the machine is handed over: the target has to run it',
   ),
-  running: frame(15, 'running', 'target', nothing, 'none', 0, 'It runs; or it has arrived paused, or is in its file'),
+  running: frame(
+    15,
+    'running',
+    'target',
+    nothing,
+    'none',
+    0,
+    'The machine runs; or it has arrived paused, or is in its file',
+  ),
   inquire: frame(
     16,
     'inquire',
@@ -243,7 +253,7 @@ export const FRAMES = {
     nothing,
     'none',
     0,
-    'After a lost link in mid hand-over: asks for its outcome',
+    'The link was lost in the midst of the hand-over: asks for the outcome',
   ),
   decision: frame(
     17,
@@ -252,7 +262,7 @@ export const FRAMES = {
     nothing,
     'message',
     MAX_MESSAGE,
-    "The answer: the target's written decision",
+    "In answer to inquire: the target's written decision",
   ),
   cancel: frame(
     18,
@@ -270,7 +280,7 @@ export const FRAMES = {
     nothing,
     'message',
     MAX_MESSAGE,
-    'What the other side sent is not accepted, and why; the last frame of a stream',
+    'The other side sent something that is not accepted, and why; the last frame of a stream',
   ),
   beat: frame(20, 'beat', 'both', nothing, 'none', 0, 'Still here'),
   disk: frame(
@@ -289,7 +299,7 @@ export const FRAMES = {
     nothing,
     'bytes',
     MAX_DISK_PIECE,
-    'Of a disk: data between both hypervisors while it is copied (NBD)',
+    'Data of a disk, between both hypervisors while it is copied (NBD)',
   ),
 } as const;
 export type FrameName = keyof typeof FRAMES;
