@@ -28,6 +28,7 @@ const MAY: Readonly<Record<string, RegExp>> = {
   'migrations/guests/locate-memory.ts': /process\.pid$/,
   'migrations/guests/qemu-host.ts': /process\.pid$/,
   'migrations/guests/qemu-source.ts': /process\.pid$/,
+  'migrations/guests/written-pages.ts': /process\.pid$/,
   'migrations/guests/qemu-target.ts': /process\.kill$/,
   'migrations/guests/memory/ram-files.ts': /import \{ constants \}/,
   // Intervals of wall-clock time for somebody who looks on.
