@@ -3,24 +3,24 @@ import type { Socket } from 'node:net';
 import { EnvironmentError } from '../../formats/errors.ts';
 import { GIB, MIB } from '../../formats/sizes.ts';
 
-/** Most bytes that follow a question: five jobs with their results have fewer, were each of their files damaged. */
+/** Most bytes of an answer: one with five jobs and their results is shorter, even if each of their files is damaged. */
 const ANSWER_LIMIT = 32 * MIB;
 /** Most memory that this process may have for all answers: results of some 400,000 files. */
 const MEMORY_LIMIT = GIB;
 const LOOK_MS = 20;
-/** Node tells of each connection that is made by `connect`. */
+/** Channel on which Node tells of each connection that `connect` makes. */
 const OPENED = 'net.client.socket';
 
 interface Watched {
   socket: Socket;
-  /** Bytes that had been sent and received when something was sent for the last time. */
+  /** Bytes sent, and bytes received before the last of them were sent. */
   sent: number;
   before: number;
 }
 
 /**
- * Stops reading from the connections of this process when more is answered than a queue holds. The clients of its
- * servers keep an answer in memory until its end, which may never come, and have no limit of their own.
+ * Stops reading from the connections of this process when an answer is longer than any from a queue. The clients of
+ * queue servers keep an answer in memory until its end, which may never come, and have no limit of their own.
  */
 export class AnswerLimit {
   /** Rejects with EnvironmentError `no-queue`. */
@@ -65,7 +65,7 @@ export class AnswerLimit {
       else if (bytesRead - watched.before > answer) this.#refuse(`its answer has more than ${answer} bytes`);
     }
     const { heapUsed, external } = process.memoryUsage();
-    // A server can have itself asked again within an answer.
+    // An answer can make a client ask again before it has ended, so that the count above begins anew.
     if (heapUsed + external > memory) this.#refuse(`its answers take more than ${memory} bytes of memory`);
   }
 
@@ -73,7 +73,7 @@ export class AnswerLimit {
     this.isExceeded = true;
     this.#reject(new EnvironmentError('no-queue', `Cannot use the queue: ${why}`));
     this.end();
-    // Clients would take a closed one for a failure of the network, and some have no handler for that.
+    // Clients would take a closed connection for a failure of the network, and some have no handler for that.
     for (const { socket } of this.#watched) socket.pause();
   }
 }

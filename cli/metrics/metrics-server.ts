@@ -17,7 +17,7 @@ export function withMetrics<T>(argv: Argv<T>): Argv<T & MetricsOptions> {
   return argv.option('metrics-listen', {
     type: 'string',
     requiresArg: true,
-    describe: 'Where to answer Prometheus, by HTTP and path /metrics: HOST:PORT, or :PORT for this host only',
+    describe: 'Address to answer Prometheus at (HTTP, path /metrics): HOST:PORT, or :PORT for this host only',
   }) as unknown as Argv<T & MetricsOptions>;
 }
 
@@ -62,7 +62,7 @@ export async function serveMetrics(
   };
 }
 
-/** The oldest connection makes room for a new one: slow clients would turn the others away. */
+/** Ends the oldest connection where a new one finds no room; else slow clients would keep out all others. */
 function keepFew(server: Server): void {
   const open = new Set<Socket>();
   server.on('connection', (socket) => {

@@ -27,7 +27,7 @@ export function withTrustOptions<T>(argv: Argv<T>) {
       requiresArg: true,
       describe: 'In place of a code: certificate of this side, PEM',
     })
-    .option('key', { type: 'string', requiresArg: true, describe: 'Its private key, PEM' })
+    .option('key', { type: 'string', requiresArg: true, describe: 'Private key of --cert, PEM' })
     .option('ca', {
       type: 'string',
       requiresArg: true,

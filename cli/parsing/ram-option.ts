@@ -7,8 +7,8 @@ export function withRamFile<T>(argv: Argv<T>) {
     array: true,
     nargs: 1,
     describe:
-      'Of a state of QEMU that leaves RAM out (x-ignore-shared): the file with the RAM; of several blocks the file ' +
-      'of each, as BLOCK=FILE where another has its size',
+      'For a state of QEMU that leaves RAM out (x-ignore-shared): file with the RAM; for several blocks a file each, ' +
+      'as BLOCK=FILE where blocks have the same size',
   });
 }
 

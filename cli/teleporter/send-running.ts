@@ -51,6 +51,6 @@ function textOf(socket: string, to: string, { passes, downtimeMs, paused }: Tele
       : '';
   return lines([
     line`${socket}: ${good('handed over')} to ${to}${live}`,
-    indent(`the machine ${paused ? 'is there now, paused' : 'runs there now'}, and no more here`),
+    indent(`the machine ${paused ? 'is there now, paused' : 'runs there now'}, and no longer here`),
   ]);
 }

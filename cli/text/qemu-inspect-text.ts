@@ -78,8 +78,7 @@ function renderMemory({ memory }: QemuStateDescription): TerminalText {
     ? []
     : [
         indent(
-          'Not known where all of it lies: blocks are shown one after the other, DIMMs and the like from a whole ' +
-            'GiB on',
+          'Not all addresses are known: blocks are shown one after the other, DIMMs and the like from a whole GiB on',
         ),
       ];
   return section(

@@ -46,7 +46,7 @@ export function expandedSource(
       input.destroy();
       child.kill();
     },
-    // The program's output before the damage has been read as if it was complete.
+    // At damage the program just ends its output: only its exit code tells that there was more.
     async atEnd() {
       if ((await ended) !== 0) throw Object.assign(new Error(packing), { code: 'ERR_STREAM_EXPANDER' });
     },

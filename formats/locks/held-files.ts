@@ -1,6 +1,6 @@
 import type { BigIntStats } from 'node:fs';
 
-// A file that is being read must not be overwritten, under none of the names that it may have.
+// A file that is being read must not be overwritten, whatever name of it is given for the output.
 
 const held = new Map<string, { name: string; holds: number }>();
 

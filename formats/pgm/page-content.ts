@@ -32,7 +32,7 @@ export class PageContent {
     return this.#assemble(payload, batch);
   }
 
-  /** Skips the 4096 bytes of a page without a record; false when the segments don't suffice. Takes no spill slot. */
+  /** Skips 4096 bytes that get no place in a batch; false when the segments don't suffice. Takes no spill slot. */
   pass(payload: PayloadReader): boolean {
     while (this.#have < PAGE_SIZE) {
       if (payload.runAt === payload.runEnd) {

@@ -15,7 +15,7 @@ const MAX_DECOMPRESSED = 4096;
 /** A RAW record up to this size waits until it is in the window as a whole; larger ones are handed on in pieces. */
 const WHOLE_RAW_LIMIT = 64 * 1024;
 
-/** Records in a row that are no accident: each has a chance of less than one in a hundred. */
+/** Valid records in a row that prove records: any other bytes look like one with a chance of less than 1 %. */
 const CONVINCING_RECORDS = 8;
 const TERM_CONTENT_SIZE = 14;
 

@@ -176,7 +176,7 @@ export class TargetCustody<M extends TargetMachine = TargetMachine> {
 
   /**
    * The machine has ended before it ran, so this side may give it up. If it had been declared ready, this side says so
-   * when the source asks. One whose pages arrive is refused with the next of them.
+   * when the source asks. If pages are still arriving, the machine is refused at the next one.
    */
   async #onMachineEnded(arrival: Arrival, error: SavkitError): Promise<void> {
     arrival.failure = error;

@@ -36,7 +36,7 @@ export class DeviceSaves {
     return this.#save !== undefined;
   }
 
-  /** Time that the last save took, or one that was seen. */
+  /** Time of QEMU's stop and its devices, in ms: as in the last save, or a guess. */
   get ms(): number {
     return this.#ms;
   }
@@ -47,7 +47,7 @@ export class DeviceSaves {
     return this.#save;
   }
 
-  /** Takes the last save for that of this attempt: the guest has not run since. */
+  /** Uses the last successful save for this attempt, as the guest has not run since. */
   reuseLast(): void {
     this.#save = this.#saved;
   }
@@ -59,7 +59,7 @@ export class DeviceSaves {
     await save?.undo(qmp);
   }
 
-  /** The guest runs on: what was saved is no longer true. */
+  /** To be called when the guest runs on: its saved devices are out of date. */
   forgetDevices(): void {
     this.#devices = undefined;
   }

@@ -40,7 +40,7 @@ export class SourceCustody {
    * Records whether the machine is paused; to be called before savkit pauses it. If savkit is killed during the pause,
    * the machine stays paused, and the record tells whether it has to run again.
    */
-  async writeHowItWas(): Promise<void> {
+  async writeWhetherPaused(): Promise<void> {
     const { isPaused } = this.#machine;
     if (!this.#machine.hasEnded || this.#wasPaused === isPaused) return;
     this.#log.standsStill(isPaused);
@@ -49,7 +49,7 @@ export class SourceCustody {
   }
 
   async pause(): Promise<void> {
-    await this.writeHowItWas();
+    await this.writeWhetherPaused();
     this.#enter('pause');
     this.#account.stops();
     await this.#machine.pause();

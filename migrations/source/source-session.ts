@@ -76,7 +76,7 @@ export class SourceSession {
     this.#proof = proof;
     account.proves(proof.report);
     // The record is written while the guest runs, so pages that it writes meanwhile are sent in a round.
-    await this.#departure.custody.writeHowItWas();
+    await this.#departure.custody.writeWhetherPaused();
     if (this.#proofMode === 'audited') await this.#audit(proof);
     // Pages that these rounds miss are found when all memory is compared at rest; an earlier comparison would save
     // little.

@@ -80,10 +80,10 @@ const builder = (argv: Argv) =>
       choices: ['auto', 'full', 'audited'] as const,
       default: 'auto' as const,
       describe:
-        'full: all memory is hashed on both sides while it stands still, and lost pages are sent again; ' +
-        'audited: hashed while it runs, a write lost after that shows only once it runs there (exit code 1); but ' +
-        'with --tracking compare this side compares all of it while it stands still, and no write is lost; ' +
-        'auto: full if it fits the downtime',
+        'full: both sides hash all memory while the machine stands still, and lost pages are sent again; audited: ' +
+        'they hash it while the machine runs, so that a write lost after that shows only once the machine runs ' +
+        'there (exit code 1), but with --tracking compare this side compares all memory while the machine stands ' +
+        'still, and no write is lost; auto: full if it fits the downtime',
     })
     .option('resume-within', {
       type: 'number',

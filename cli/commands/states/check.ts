@@ -37,7 +37,7 @@ const builder = (argv: Argv) =>
       requiresArg: true,
       describe:
         'Settings file of the machine (NAME.vbox), or its folder; the state of a snapshot is compared with ' +
-        'that snapshot. Of QEMU: XML of the domain (virsh dumpxml)',
+        'that snapshot. For states of QEMU: XML of the domain (virsh dumpxml)',
     })
     .option('against', {
       type: 'string',
@@ -82,8 +82,8 @@ const builder = (argv: Argv) =>
     )
     .example('$0 check guest.state --qemu-args qemu.args --qemu 10.0', 'Will the QEMU of this command line load it?')
     .epilogue(
-      'Exit codes: 0 nothing keeps it from loading, 3 nothing that was judged does, but some was not judged, 5 it ' +
-        'does not fit, 1 damaged.',
+      'Exit codes: 0 nothing keeps it from loading, 3 the same, but not all could be judged, 5 it does not fit, ' +
+        '1 damaged.',
     );
 type Options = FileOptionsOf<typeof builder>;
 

@@ -101,32 +101,32 @@ const builder = (argv: Argv) =>
       type: 'string',
       choices: ['original', '4.3'] as const,
       default: 'original' as const,
-      describe: 'pgm 7 to 9: numbers as 2.2 and 3.0 wrote them, or as loaders since 4.3 want them',
+      describe: 'pgm 7 to 9: numbers of page types, as 2.2 and 3.0 wrote them, or as loaders since 4.3 expect them',
     })
     .option('print-layout', {
       type: 'boolean',
       default: false,
-      describe: 'Print the layout of the input as far as it is told, to be completed by hand',
+      describe: 'Print the layout of the input as far as the input tells it, to be completed by hand',
     })
     .option('to', {
       type: 'string',
       choices: QEMU_FORMS,
-      describe: 'Of QEMU: the form to write; default: that of the input, of a snapshot plain',
+      describe: 'States of QEMU: form to write; default: that of the input, plain for a snapshot',
     })
     .option('description', {
       type: 'boolean',
       default: true,
-      describe: 'Of QEMU: keep the description of the sections',
+      describe: 'States of QEMU: keep the description of the sections',
     })
     .option('xml', {
       type: 'string',
       requiresArg: true,
-      describe: "Of QEMU: file with libvirt's settings of the domain, for a save image (virsh dumpxml)",
+      describe: "States of QEMU: file with libvirt's settings of the domain, for a save image (virsh dumpxml)",
     })
     .option('ram-out', {
       type: 'string',
       requiresArg: true,
-      describe: 'Of QEMU: write the RAM to this file, and leave it out of the state (x-ignore-shared)',
+      describe: 'States of QEMU: write the RAM to this file, and leave it out of the state (x-ignore-shared)',
     })
     .option('dry-run', { type: 'boolean', default: false, describe: 'Say what would be done, write nothing' })
     .option('proof', PROOF)

@@ -59,7 +59,7 @@ export async function readLibvirtImage(source: ByteSource, unfinished = false): 
     );
   }
   const view = new DataView(header.buffer, header.byteOffset, header.byteLength);
-  // The header has the byte order of its writer: the version is a small number in one of both.
+  // The header has the byte order of its writer: the order in which the version is a small number.
   const little = view.getUint32(16, true) <= 0xffff;
   const fields = [16, 20, 24, 28, 32].map((at) => view.getUint32(at, little));
   const [version, dataLength, wasRunning, format, cookieOffset] = fields;

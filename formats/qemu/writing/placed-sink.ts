@@ -2,7 +2,7 @@ import type { ByteSink, SeekableSink } from '../../files/sink.ts';
 
 /** Sink that writes at a place in a file; the place can be changed. */
 export class PlacedSink implements ByteSink {
-  /** The file with all its places. */
+  /** The file itself, for other places in it. */
   readonly file: SeekableSink;
   /** Offset of the next bytes. */
   position: number;

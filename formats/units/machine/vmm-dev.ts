@@ -6,9 +6,9 @@ import type { DeviceConfig } from '../codec/device-config.ts';
 import { fields, opaque, s32, x32 } from '../codec/kinds.ts';
 import { comparedRow, firstBytes, type UnitRow, versions } from '../codec/unit-row.ts';
 
-/** Requests for 64 monitors, between their marks. */
+/** Bytes of requests to change 64 monitors, without the markers around them. */
 const DISPLAY_CHANGES = 3848;
-const MARKS = 8;
+const MARKERS = 8;
 const SINCE_DISPLAY_CHANGES = 18;
 const SINCE_WHEEL = 19;
 const SINCE_MMIO = 20;
@@ -27,12 +27,12 @@ const vmmDev = defineStruct('Unit VMMDev, versions 17–20', 'device-units.md', 
   mmioRequests: { kind: bool, doc: 'compared with the machine', since: SINCE_MMIO, absent: false },
   hypervisorSize: { kind: u32, doc: 'not used any more' },
   mouseCapabilities: { kind: x32, doc: '' },
-  ...fields(s32, ['mouseX', 'mouseY'], 'where the pointer is'),
+  ...fields(s32, ['mouseX', 'mouseY'], 'place of the pointer'),
   ...wheel,
   newFilterValid: { kind: bool, doc: '' },
   ...fields(x32, ['newFilter', 'filter', 'hostEvents'], 'events that the guest wants, or that are pending'),
   rest: {
-    kind: (_: unknown, version: number) => opaque(version >= SINCE_DISPLAY_CHANGES ? DISPLAY_CHANGES + MARKS : 0),
+    kind: (_: unknown, version: number) => opaque(version >= SINCE_DISPLAY_CHANGES ? DISPLAY_CHANGES + MARKERS : 0),
     doc: 'reports of guest additions, pending calls of the host, heartbeat',
   },
   displayBegin: { ...begin, since: SINCE_DISPLAY_CHANGES },
@@ -54,7 +54,7 @@ const livePass: NonNullable<UnitRow['livePass']> = (payload, version) =>
 
 const configuration = startOf(vmmDev, 'mmioRequests');
 
-/** No settings change the defaults. */
+/** The compared part. No setting of a machine changes it, so the defaults are those of each machine. */
 export function vmmDevConfig(keepCredentials = false, hasHeap = true, mmioRequests = false): DeviceConfig {
   return { 'keeps credentials': keepCredentials, heap: hasHeap, 'requests by memory': mmioRequests };
 }

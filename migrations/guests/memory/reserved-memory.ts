@@ -14,7 +14,7 @@ const HUGETLBFS = 0x9584_58f6;
  * killed.
  */
 export class ReservedMemory {
-  /** Resolves when all of it is allocated. @throws EnvironmentError `no-memory` */
+  /** Resolves when all memory is allocated; rejects with EnvironmentError `no-memory`. */
   readonly done: Promise<void>;
   readonly #stop = new AbortController();
 
@@ -23,13 +23,16 @@ export class ReservedMemory {
     this.done.catch(() => {});
   }
 
-  /** @throws EnvironmentError `no-memory` if there is too little already at the start; if the files can't be reached */
+  /**
+   * @throws EnvironmentError `no-memory` if there is too little room from the start; others if the files can't be
+   * reached
+   */
   static begin(pieces: readonly RamPiece[]): ReservedMemory {
     for (const piece of pieces) checkRoom(piece);
     return new ReservedMemory(pieces);
   }
 
-  /** Stops allocating; resolves when that has ended. */
+  /** Stops allocating; resolves when no allocation is under way any more. */
   async cancel(): Promise<void> {
     this.#stop.abort();
     await this.done.catch(() => {});
@@ -55,8 +58,8 @@ function roomAt(path: string): number {
 }
 
 /**
- * Bytes that a file can have; `Infinity` where the system does not tell: for memory without a name, and for huge pages,
- * since pages that QEMU has reserved count neither as free nor as the file's.
+ * Bytes that a file can have; `Infinity` where the system does not tell: for files without a name (memfd), and for
+ * huge pages, as those that QEMU has reserved count neither as free nor as the file's.
  * @param taken bytes that the file has already
  */
 export function roomFor(

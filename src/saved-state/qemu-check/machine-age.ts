@@ -1,6 +1,6 @@
 import { MIB } from '../../../formats/sizes.ts';
 
-// Differences of older machine types of pc and q35, from 2.0 on, from today's, as QEMU 7.2.22 and 10.0.2 make them.
+// Differences between today's machine types of pc and q35 and those from 2.0 on, as QEMU 7.2.22 and 10.0.2 make them.
 // Versions are written as numbers: 2.12 is 212, 5.1 is 501.
 
 /** Sections and blocks of memory of the machine by the version that has them first. */
