@@ -7,6 +7,7 @@ import type { TargetHost } from '../../migrations/machine/machine.ts';
 import type { ArrivingMachine } from '../../migrations/virtual-machine/arriving-machine.ts';
 import { MachineHost } from '../../migrations/virtual-machine/machine-host.ts';
 import { MigrationError } from '../../migrations/wire/migration-error.ts';
+import { settingsLeft } from '../guests/migrate-guest.ts';
 import { readCommand } from '../guests/receive-guest.ts';
 
 /** A machine of either kind. */
@@ -19,6 +20,8 @@ export interface DaemonHostOptions {
   onDescribed(name: string): void;
   /** Called with each QEMU that waits for its guest. */
   onStarted(target: QemuTarget): void;
+  /** Tells of a fault that ends nothing. */
+  warn(code: string, message: string): void;
 }
 
 /** Makes a machine of the arriving kind. */
@@ -34,7 +37,8 @@ export class DaemonHost implements TargetHost<AnyMachine> {
   }
 
   async create(description: MachineDescription, outline: Uint8Array): Promise<AnyMachine> {
-    const { qemuArgs, maxBytes, onDescribed, onStarted } = this.#options;
+    const { qemuArgs, maxBytes, onDescribed, onStarted, warn } = this.#options;
+    const onSettingsLeft = ({ code, message }: SavkitError) => warn(code, settingsLeft(message));
     onDescribed(description.name);
     if (description.hypervisor !== 'qemu' || qemuArgs === undefined) return this.#own.create(description, outline);
     const command = await readCommand(fileOf(description.name, qemuArgs)).catch((error: SavkitError) => {
@@ -44,7 +48,7 @@ export class DaemonHost implements TargetHost<AnyMachine> {
         `Cannot take guest ${description.name}: there is no command line ${description.name}.args for it here`,
       );
     });
-    return new QemuHost({ command, maxBytes, onStarted }).create(description, outline);
+    return new QemuHost({ command, maxBytes, onStarted, onSettingsLeft }).create(description, outline);
   }
 }
 

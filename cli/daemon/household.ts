@@ -99,6 +99,7 @@ export class Household {
           isDescribed = true;
         },
         onStarted: (target) => log.runsIn(guestOf(target)),
+        warn: (code, message) => note('warning', line`${message}`, { code, message }),
       }),
     );
     const release = custody.take({ ...promised({ hasPromised: false }, records), isHeld: hasPromised });

@@ -80,6 +80,8 @@ async function moveGuest(
     copiesDisks: options.mirror,
     notesWrites: options.tracking === 'kernel',
     onWatchLost: warn,
+    onSettingsLeft: ({ code, message }) =>
+      warn({ code, message: `${settingsLeft(message)}; savkit migrate --resolve with its record puts them back` }),
   });
   try {
     for (const hindrance of hindrances) warn(hindrance);
@@ -107,6 +109,11 @@ async function moveGuest(
     report.stop();
     source.close();
   }
+}
+
+/** @param why they could not be put back */
+export function settingsLeft(why: string): string {
+  return `QEMU may keep settings for migrations that savkit has made (capabilities, limits): ${why}`;
 }
 
 /** @param verb such as `migrate` */

@@ -16,6 +16,7 @@ import type { Job, Outcome } from '../process/run-command.ts';
 import { sizeText } from '../terminal/size-text.ts';
 import { good } from '../terminal/styles.ts';
 import { indent, line, lines, NO_TEXT } from '../terminal/terminal-text.ts';
+import { settingsLeft } from './migrate-guest.ts';
 import { watchOver } from './watchdog.ts';
 
 const ARGUMENTS_LIMIT = MIB;
@@ -38,11 +39,12 @@ export async function receiveGuest(options: ReceiveGuestOptions, { signal }: Job
   const { maxMemory } = options;
   return receiveOne(options, signal, {
     watch: (path) => watchOver(path),
-    hostFor: (onMade) =>
+    hostFor: (onMade, warn) =>
       new QemuHost({
         command,
         maxBytes: maxMemory === undefined ? undefined : parseNumber(maxMemory),
         onStarted: (target) => onMade(guestOf(target)),
+        onSettingsLeft: ({ code, message }) => warn(code, settingsLeft(message)),
       }),
     keep: async (target, { wasPaused }) => outcomeOfGuest(target, wasPaused, options.quiet),
   });

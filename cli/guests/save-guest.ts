@@ -17,7 +17,7 @@ import { secondsText } from '../migration/migration-text.ts';
 import type { CommonOptions, Outcome } from '../process/run-command.ts';
 import { indent, line, lines, NO_TEXT } from '../terminal/terminal-text.ts';
 import { LiveReport } from '../text/live-report.ts';
-import { addressOfGuest, refusal } from './migrate-guest.ts';
+import { addressOfGuest, refusal, settingsLeft } from './migrate-guest.ts';
 import { putTogether, withPartBeside, writingBeside } from './put-together.ts';
 import { watchOver } from './watchdog.ts';
 
@@ -55,7 +55,10 @@ async function saveBeside(
     // Disks are not copied: the state fits them as they are at the moment of the save.
     const hindrances = hindrancesOf(facts, { areShared: true, areMirrored: false });
     if (hindrances.some(({ isFatal }) => isFatal)) throw refusal('save', machine, hindrances);
-    const source = QemuSource.open(qmp, facts);
+    const source = QemuSource.open(qmp, facts, {
+      onSettingsLeft: ({ code, message }) =>
+        report.note('warning', line`${settingsLeft(message)}`, { code, message: settingsLeft(message) }),
+    });
     try {
       const { regions } = source.description;
       const pages = regions.reduce((sum, region) => sum + region.pages, 0);

@@ -81,8 +81,11 @@ export interface Reception<M extends TargetMachine> {
    * @returns function that ends the guard
    */
   watch?(recordPath: string): () => void;
-  /** @param onMade to be called with the process that runs the machine, if it is not this one */
-  hostFor(onMade: (guest: GuestRecord) => void): TargetHost<M>;
+  /**
+   * @param onMade to be called with the process that runs the machine, if it is not this one
+   * @param warn tells of a fault that ends nothing
+   */
+  hostFor(onMade: (guest: GuestRecord) => void, warn: (code: string, message: string) => void): TargetHost<M>;
   /** Called when the machine has arrived. */
   keep(machine: M, how: { report: LiveReport; wasPaused: boolean }): Promise<Outcome>;
 }
@@ -102,11 +105,14 @@ export async function receiveOne<M extends TargetMachine>(
   let wasPaused = false;
   try {
     const receiver = await Receiver.create(
-      hostFor((guest) => {
-        log?.runsIn(guest);
-        unwatch?.();
-        unwatch = log && watch?.(log.path);
-      }),
+      hostFor(
+        (guest) => {
+          log?.runsIn(guest);
+          unwatch?.();
+          unwatch = log && watch?.(log.path);
+        },
+        (code, message) => report.note('warning', line`${message}`, { code, message }),
+      ),
       {
         logFor: (migration) => {
           log = new DecisionFile(options.records, { side: 'target', migration, machine: '', peer: '' });

@@ -2,6 +2,7 @@ import { closeSync, existsSync, mkdtempSync, openSync, readFileSync, rmSync, wri
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, describe, expect, it, vi } from 'vitest';
+import { enterWorld, world } from '../../formats/world/world.ts';
 import { PageHashes } from '../machine/page-hashes.ts';
 import { QmpClient } from '../qmp/qmp-client.ts';
 import { compilerThatMakes } from '../testing/fake-compiler.ts';
@@ -15,7 +16,7 @@ import { MigrationError } from '../wire/migration-error.ts';
 import { copyGuest } from './copy-guest.ts';
 import { learnGuestFacts } from './guest-facts.ts';
 import { RamFiles } from './memory/ram-files.ts';
-import { QemuSource } from './qemu-source.ts';
+import { QemuSource, type QemuSourceOptions } from './qemu-source.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'savkit-guests-'));
 const ram = join(folder, 'ram');
@@ -23,12 +24,12 @@ const PAGES = 300;
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 /** Of a fake QEMU; its process is that of the tests, which goes on. */
-async function fakeGuest(options: FakeGuestOptions = {}) {
+async function fakeGuest(options: FakeGuestOptions = {}, sourceOptions: QemuSourceOptions = {}) {
   writeFileSync(ram, mixedMachine(PAGES).memory);
   const fake = await fakeQemu(ram, options);
   const qmp = await QmpClient.connect(fake.path);
   const facts = { ...(await learnGuestFacts(qmp)), process: undefined };
-  return { fake, qmp, source: QemuSource.open(qmp, facts) };
+  return { fake, qmp, source: QemuSource.open(qmp, facts, sourceOptions) };
 }
 
 describe('QemuSource', () => {
@@ -69,6 +70,47 @@ describe('QemuSource', () => {
       [switched('xbzrle', false), switched('multifd', true), switched('x-ignore-shared', false)],
     ]);
     fake.close();
+    source.close();
+  });
+
+  it('gives QEMU its settings back over another connection where the first one breaks', async () => {
+    const set: unknown[] = [];
+    const options: FakeGuestOptions = {};
+    const { fake, source } = await fakeGuest(options);
+    await source.readyToPause();
+    options.onSet = (capabilities) => {
+      if (set.push(capabilities) === 1) fake.hangUp();
+    };
+    await source.stopTracking();
+    expect([set.length, set[1]]).toEqual([2, set[0]]);
+    expect(fake.asked.slice(-2)).toEqual(['migrate-set-capabilities', 'migrate-set-parameters']);
+    fake.close();
+    source.close();
+  });
+
+  it('says so where QEMU does not take its settings back, and lets the guest run', async () => {
+    const options: FakeGuestOptions = {};
+    const told: string[] = [];
+    const { fake, source } = await fakeGuest(options, { onSettingsLeft: ({ code }) => told.push(code) });
+    await source.pause();
+    options.refuses = 'migrate-set-parameters';
+    await source.resume();
+    expect([fake.asked.at(-1), source.isPaused, told]).toEqual(['cont', false, []]);
+    let now = 0;
+    const before = enterWorld({ ...world, time: { ...world.time, now: () => (now += 1000) } });
+    await source.stopTracking().finally(() => enterWorld(before));
+    expect(told).toEqual(['qmp-refused']);
+    fake.close();
+    source.close();
+  });
+
+  it('does not wait for a QEMU that is gone to take its settings back', async () => {
+    const told: string[] = [];
+    const { fake, source } = await fakeGuest({}, { onSettingsLeft: ({ code }) => told.push(code) });
+    await source.readyToPause();
+    fake.close();
+    await source.stopTracking();
+    expect(told).toEqual([]);
     source.close();
   });
 

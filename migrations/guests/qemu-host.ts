@@ -1,5 +1,6 @@
 import { freemem } from 'node:os';
 import { join } from 'node:path';
+import type { SavkitError } from '../../formats/errors.ts';
 import { PAGE_SIZE } from '../../formats/sizes.ts';
 import { type CommandLine, wordsOfOptions } from '../../src/saved-state/qemu-check/command-words.ts';
 import { differenceOf, type MachineDescription, type QemuDescription } from '../machine/description.ts';
@@ -30,6 +31,8 @@ export interface QemuHostOptions {
   maxBytes?: number;
   /** Called with each QEMU that waits for its guest. */
   onStarted?: (target: QemuTarget) => void;
+  /** Called when the settings of a QEMU may stay as savkit needed them, though it has its guest. */
+  onSettingsLeft?: ((why: SavkitError) => void) | undefined;
 }
 
 /** Starts QEMUs that take guests in. */
@@ -37,9 +40,11 @@ export class QemuHost implements TargetHost<QemuTarget> {
   readonly maxPages: number;
   readonly #command: QemuHostOptions['command'];
   readonly #onStarted: QemuHostOptions['onStarted'];
+  readonly #onSettingsLeft: QemuHostOptions['onSettingsLeft'];
 
-  constructor({ command, maxBytes = freemem() * MEMORY_SHARE, onStarted }: QemuHostOptions) {
+  constructor({ command, maxBytes = freemem() * MEMORY_SHARE, onStarted, onSettingsLeft }: QemuHostOptions) {
     this.#onStarted = onStarted;
+    this.#onSettingsLeft = onSettingsLeft;
     this.#command = command;
     this.maxPages = Math.floor(maxBytes / PAGE_SIZE);
   }
@@ -55,6 +60,7 @@ export class QemuHost implements TargetHost<QemuTarget> {
     const folder = privateFolder();
     let process: QemuProcess | undefined;
     let guard: EndWithUs | undefined;
+    let memory: ReturnType<typeof openRam> | undefined;
     try {
       const qmpPath = join(folder, 'qmp');
       const words = wordsOfOptions(targetOptions(command, description, qmpPath));
@@ -65,7 +71,7 @@ export class QemuHost implements TargetHost<QemuTarget> {
       const facts = await learnGuestFacts(qmp, { pid: process.pid, commandLine: words });
       checkFits(description, facts);
       await setForDevicesOnly(qmp, facts.settings, 'left-out');
-      const memory = openRam(locateMemory(facts));
+      memory = openRam(locateMemory(facts));
       const { settings } = facts;
       const target = new QemuTarget(description, {
         process,
@@ -75,12 +81,15 @@ export class QemuHost implements TargetHost<QemuTarget> {
         disks: writableDisks(facts),
         folder,
         settings,
+        onSettingsLeft: this.#onSettingsLeft,
       });
       this.#onStarted?.(target);
       return target;
     } catch (error) {
       process?.kill();
       guard?.release();
+      memory?.ram.close();
+      await memory?.reserved.cancel();
       emptyMemory(memoryPaths(command));
       removeFolder(folder);
       throw error;

@@ -1,9 +1,16 @@
+import type { SavkitError } from '../../formats/errors.ts';
 import { sleep } from '../../formats/world/waiting.ts';
 import type { QemuDescription } from '../machine/description.ts';
 import type { DiskWay, SourceMachine } from '../machine/machine.ts';
 import type { PageHashes } from '../machine/page-hashes.ts';
 import type { PageSet } from '../machine/page-set.ts';
-import { learnSettings, type MigrationSettings, putBack, setForDevicesOnly } from '../qmp/migration-settings.ts';
+import {
+  learnSettings,
+  type MigrationSettings,
+  putBack,
+  putBackInTime,
+  setForDevicesOnly,
+} from '../qmp/migration-settings.ts';
 import { QmpClient } from '../qmp/qmp-client.ts';
 import { MigrationError } from '../wire/migration-error.ts';
 import { describeGuest, writableDisks } from './describe-guest.ts';
@@ -25,6 +32,8 @@ const QUIT_MS = 10_000;
 export interface QemuSourceOptions extends TrackingOptions {
   /** Copy the disks; else both sides see the same disks. */
   copiesDisks?: boolean;
+  /** Called when QEMU's settings may stay as savkit needed them. */
+  onSettingsLeft?: (why: SavkitError) => void;
 }
 
 /** A guest of QEMU that leaves this host: its memory is read from files, its devices are saved by QEMU. */
@@ -32,8 +41,10 @@ export class QemuSource extends GuestRam implements SourceMachine {
   readonly description: QemuDescription;
   #qmp: QmpClient;
   readonly #facts: GuestFacts;
-  /** QEMU's settings before savkit changed them. */
+  /** QEMU's settings before savkit changed them, until they are put back. */
   #former: MigrationSettings | undefined;
+  /** QEMU is set for saving devices. */
+  #isSet = false;
   /** Whether the guest runs, by QEMU's events. */
   #runs: boolean;
   /** Somebody had paused the guest before this side stopped it. */
@@ -42,14 +53,14 @@ export class QemuSource extends GuestRam implements SourceMachine {
   /** Somebody else has let the guest run since it was stopped. */
   #startedByOthers = false;
 
-  readonly #copiesDisks: boolean;
+  readonly #options: QemuSourceOptions;
   #mirror: DiskMirror | undefined;
   readonly #written: WrittenPages;
   readonly #saves: DeviceSaves;
 
   private constructor(qmp: QmpClient, facts: GuestFacts, ram: RamFiles, options: QemuSourceOptions) {
     super(ram);
-    this.#copiesDisks = options.copiesDisks ?? false;
+    this.#options = options;
     this.#written = new WrittenPages(facts, this.scan, options);
     this.#saves = new DeviceSaves(facts);
     this.#qmp = qmp;
@@ -88,7 +99,7 @@ export class QemuSource extends GuestRam implements SourceMachine {
 
   /** First ends a copy that an earlier link has left unfinished. */
   async copyDisks(way: DiskWay): Promise<void> {
-    if (!this.#copiesDisks) return;
+    if (!this.#options.copiesDisks) return;
     await this.#connect();
     await this.#endMirror();
     this.#mirror = new DiskMirror(this.#qmp, writableDisks(this.#facts), way);
@@ -110,9 +121,10 @@ export class QemuSource extends GuestRam implements SourceMachine {
 
   async stopTracking(): Promise<void> {
     this.#written.stop();
+    await this.#connect().catch(() => {});
     await this.#saves.end(this.#qmp);
     await this.#endMirror();
-    await this.#putBack();
+    await this.#putBackAtLast();
   }
 
   /** Comparing takes two threads about 130 ms for 1 GiB; the target does so, too. */
@@ -157,7 +169,8 @@ export class QemuSource extends GuestRam implements SourceMachine {
     await this.#endMirror();
     this.#isStopped = false;
     this.#saves.forgetDevices();
-    await this.#putBack();
+    // The guest does not wait for a QEMU that hangs here: `stopTracking` tries again.
+    await this.#putBack().catch(() => {});
     if (this.#wasPaused) return;
     await this.#qmp.execute('cont');
     this.#runs = true;
@@ -233,9 +246,10 @@ export class QemuSource extends GuestRam implements SourceMachine {
    * may change QEMU's settings.
    */
   async #prepare(): Promise<void> {
-    if (this.#former) return;
-    this.#former = await learnSettings((command, shape) => this.#qmp.ask(command, shape));
+    if (this.#isSet) return;
+    this.#former ??= await learnSettings((command, shape) => this.#qmp.ask(command, shape));
     await setForDevicesOnly(this.#qmp, this.#former, this.#saves.isHandedOut ? 'stripped' : 'left-out');
+    this.#isSet = true;
   }
 
   /**
@@ -257,8 +271,24 @@ export class QemuSource extends GuestRam implements SourceMachine {
   }
 
   async #putBack(): Promise<void> {
+    this.#isSet = false;
+    if (this.#former) await putBack(this.#qmp, this.#former);
+    this.#former = undefined;
+  }
+
+  /** `#putBack` for the last time, with patience. */
+  async #putBackAtLast(): Promise<void> {
     const former = this.#former;
     this.#former = undefined;
-    if (former) await putBack(this.#qmp, former).catch(() => {});
+    this.#isSet = false;
+    const connected = async () => {
+      await this.#connect();
+      return this.#qmp;
+    };
+    try {
+      if (former) await putBackInTime({ connected, isOver: () => this.hasEnded() }, former);
+    } catch (error) {
+      this.#options.onSettingsLeft?.(error as SavkitError);
+    }
   }
 }

@@ -6,7 +6,7 @@ import type { TargetMachine } from '../machine/machine.ts';
 import type { PageHashes } from '../machine/page-hashes.ts';
 import { PageSet } from '../machine/page-set.ts';
 import type { EndWithUs } from '../qmp/end-with-us.ts';
-import { type MigrationSettings, putBack } from '../qmp/migration-settings.ts';
+import { type MigrationSettings, putBackInTime } from '../qmp/migration-settings.ts';
 import type { QemuProcess } from '../qmp/qemu-process.ts';
 import { QmpClient } from '../qmp/qmp-client.ts';
 import { MigrationError } from '../wire/migration-error.ts';
@@ -38,6 +38,8 @@ interface TargetParts {
   folder: string;
   /** Settings of migration to restore once QEMU has its guest. */
   settings: MigrationSettings;
+  /** Called when they may stay as savkit needed them. */
+  onSettingsLeft?: ((why: SavkitError) => void) | undefined;
 }
 
 /** A QEMU that waits for a guest: savkit fills its memory as files, then it loads the devices. */
@@ -48,6 +50,8 @@ export class QemuTarget extends GuestRam implements TargetMachine {
   readonly process: QemuProcess;
   #guard: EndWithUs | undefined;
   #qmp: QmpClient;
+  /** Another connection that is being made. */
+  #connecting: Promise<QmpClient> | undefined;
   /** QEMU loads devices only once. */
   #hasDevices = false;
   /** Holds its sockets and its log. */
@@ -58,6 +62,7 @@ export class QemuTarget extends GuestRam implements TargetMachine {
   readonly #reserved: ReservedMemory;
   /** Settings of migration to restore once QEMU has its guest. */
   readonly settings: MigrationSettings;
+  readonly #onSettingsLeft: TargetParts['onSettingsLeft'];
   /** Resolves once the settings are restored. */
   #isPutBack: Promise<void> = Promise.resolve();
 
@@ -71,6 +76,7 @@ export class QemuTarget extends GuestRam implements TargetMachine {
     this.#folder = parts.folder;
     this.#reserved = parts.reserved;
     this.settings = parts.settings;
+    this.#onSettingsLeft = parts.onSettingsLeft;
     this.#written = new PageSet(parts.ram.pageCount);
   }
 
@@ -134,8 +140,7 @@ export class QemuTarget extends GuestRam implements TargetMachine {
       throw new MigrationError('runs-already', 'Cannot take guest: QEMU runs it before its source has said so');
     // Left on, x-ignore-shared would prevent the guest's next migration to another QEMU. Later commands queue after
     // these, so nothing waits for them.
-    const again = () => this.#putBack().catch(() => {});
-    this.#isPutBack = this.#putBack().catch(again);
+    this.#isPutBack = this.#putBack();
   }
 
   async start(): Promise<void> {
@@ -147,12 +152,23 @@ export class QemuTarget extends GuestRam implements TargetMachine {
 
   /** Connects again if the connection has broken while QEMU lives. @throws SavkitError */
   async #connected(): Promise<QmpClient> {
-    if (this.#qmp.hasEnded && !this.process.isOver) this.#qmp = await QmpClient.connect(this.process.qmpPath);
+    if (this.#qmp.hasEnded && !this.process.isOver) {
+      // Settings are put back while the guest is started.
+      this.#connecting ??= QmpClient.connect(this.process.qmpPath).finally(() => {
+        this.#connecting = undefined;
+      });
+      this.#qmp = await this.#connecting;
+    }
     return this.#qmp;
   }
 
   async #putBack(): Promise<void> {
-    await putBack(await this.#connected(), this.settings);
+    try {
+      const isOver = async () => this.process.isOver;
+      await putBackInTime({ connected: () => this.#connected(), isOver }, this.settings);
+    } catch (error) {
+      this.#onSettingsLeft?.(error as SavkitError);
+    }
   }
 
   /** Lets go of the guest, which runs on. */

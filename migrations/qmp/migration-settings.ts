@@ -1,6 +1,7 @@
-import { UnsupportedError } from '../../formats/errors.ts';
+import { SavkitError, UnsupportedError } from '../../formats/errors.ts';
 import { IGNORE_SHARED } from '../../formats/qemu/constants.ts';
 import { count, flag, list, record, type ShapeValue, text, withDefault } from '../../formats/values/shape.ts';
+import { clock, sleep } from '../../formats/world/waiting.ts';
 import type { Ask } from './ask.ts';
 import type { QmpClient } from './qmp-client.ts';
 
@@ -21,6 +22,12 @@ const parametersShape = record({
   'max-bandwidth': withDefault(count, UNLIMITED),
   'downtime-limit': withDefault(count, DEFAULT_DOWNTIME),
 });
+
+/** Time in which a QEMU that hangs may answer again, or take another connection, in ms. */
+const PUT_BACK_MS = 60_000;
+/** Time for a QEMU that refuses, as while a migration of it ends, in ms. */
+const REFUSED_MS = 3_000;
+const AGAIN_MS = 500;
 
 /** QEMU's settings for migrations of its own, as far as savkit changes them for a while. */
 export const settingsShape = record({
@@ -65,12 +72,14 @@ export async function setForDevicesOnly(
 }
 
 /**
- * `putBack` for a QEMU that an earlier savkit has left, only if it still has savkit's settings: its owner may have
+ * Restores settings that an earlier savkit has left changed, as far as QEMU allows; not in a QEMU whose owner has
  * changed them since.
  */
-export async function putBackIfLeft(qmp: QmpClient, former: MigrationSettings): Promise<void> {
+export async function putBackIfLeft(qmp: QmpClient, { capabilities, ...former }: MigrationSettings): Promise<void> {
   const { bandwidth } = await learnSettings((command, shape) => qmp.ask(command, shape));
-  if (bandwidth === UNLIMITED) await putBack(qmp, former);
+  if (bandwidth !== UNLIMITED) return;
+  await setCapabilities(qmp, capabilities).catch(orRefused);
+  await setLimits(qmp, former).catch(orRefused);
 }
 
 /** Sets capabilities of a QEMU that waits for a guest, by the memory that the stream holds. */
@@ -79,16 +88,43 @@ export async function expectMemory(qmp: QmpClient, capabilities: readonly string
   await setCapabilities(qmp, [{ capability: IGNORE_SHARED, state }]);
 }
 
-/** Restores the settings from before `setForDevicesOnly`, as far as QEMU allows. */
-export async function putBack(qmp: QmpClient, { capabilities, bandwidth, downtime }: MigrationSettings): Promise<void> {
-  await setCapabilities(qmp, capabilities).catch(orRefused);
-  await qmp
-    .execute('migrate-set-parameters', { 'max-bandwidth': bandwidth, 'downtime-limit': downtime })
-    .catch(orRefused);
+/** Restores the settings from before `setForDevicesOnly`. @throws SavkitError */
+export async function putBack(qmp: QmpClient, { capabilities, ...former }: MigrationSettings): Promise<void> {
+  await setCapabilities(qmp, capabilities);
+  // The bandwidth comes last: by it a later savkit recognises settings that have stayed changed.
+  await setLimits(qmp, former);
+}
+
+/** The way to a QEMU, for as long as it lives. */
+export interface QmpWay {
+  /** Connects again if the connection has ended. @throws SavkitError */
+  connected(): Promise<QmpClient>;
+  /** There is no such QEMU any more. */
+  isOver(): Promise<boolean>;
+}
+
+/** `putBack` as soon as QEMU has it done, within a minute. @throws SavkitError where settings may stay changed */
+export async function putBackInTime({ connected, isOver }: QmpWay, former: MigrationSettings): Promise<void> {
+  for (const start = clock(); ; await sleep(AGAIN_MS)) {
+    try {
+      return await putBack(await connected(), former);
+    } catch (error) {
+      if (!(error instanceof SavkitError)) throw error;
+      if (await isOver()) return;
+      if (clock() - start > (error instanceof UnsupportedError ? REFUSED_MS : PUT_BACK_MS)) throw error;
+    }
+  }
 }
 
 function orRefused(error: unknown): void {
   if (!(error instanceof UnsupportedError)) throw error;
+}
+
+async function setLimits(
+  qmp: QmpClient,
+  { bandwidth, downtime }: Omit<MigrationSettings, 'capabilities'>,
+): Promise<void> {
+  await qmp.execute('migrate-set-parameters', { 'max-bandwidth': bandwidth, 'downtime-limit': downtime });
 }
 
 async function setCapabilities(qmp: QmpClient, capabilities: MigrationSettings['capabilities']): Promise<void> {

@@ -15,7 +15,7 @@ import { DecisionFile } from '../../hand-over/decision-record.ts';
 import type { ResolvedRecords } from '../../hand-over/resolve-files.ts';
 import { MigrationError } from '../../wire/migration-error.ts';
 import { Play } from '../play.ts';
-import type { Incident } from '../scenario.ts';
+import type { HostName, Incident } from '../scenario.ts';
 import { SimulatedGuest } from '../simulated-guest.ts';
 import { RECORDS, type SimulatedHost, type SimulatedProcess } from '../simulated-process.ts';
 import { endsWithSavkit } from './ends-with-savkit.ts';
@@ -37,6 +37,8 @@ export class GuestPlay extends Play<QemuTarget> implements QemuSurroundings {
   readonly qemus: SimulatedQemu[] = [];
   /** Settlements of `--resolve`, in words. */
   readonly settlements: string[] = [];
+  /** Hosts on which savkit has said that settings of a QEMU may stay as they are. */
+  readonly toldOfSettings = new Set<HostName>();
   readonly #scenario: GuestScenario;
   /** Processes that a watchdog looks after. */
   readonly #watched = new Set<SimulatedProcess>();
@@ -111,7 +113,7 @@ export class GuestPlay extends Play<QemuTarget> implements QemuSurroundings {
         const facts = await learnGuestFacts(reached.qmp, reached.process);
         const hindrance = hindrancesOf(facts, { areShared: true, areMirrored: false }).find(({ isFatal }) => isFatal);
         if (hindrance) throw new MigrationError('hindered', hindrance.message);
-        const source = QemuSource.open(reached.qmp, facts);
+        const source = QemuSource.open(reached.qmp, facts, { onSettingsLeft: () => this.toldOfSettings.add('source') });
         const head = { side: 'source', migration: this.migration, machine: 'vm', peer: 'target' } as const;
         const log = new DecisionFile(RECORDS, head);
         log.runsIn({ pid: facts.process?.pid ?? 0, qmp: QMP, ram: source.ramPaths, settings: facts.settings });
@@ -156,6 +158,7 @@ export class GuestPlay extends Play<QemuTarget> implements QemuSurroundings {
         this.#targetLog?.runsIn({ pid, qmp, ram: target.ramPaths, settings: target.settings });
         this.#watch(process);
       },
+      onSettingsLeft: () => this.toldOfSettings.add('target'),
     });
     const receiver = await Receiver.create<QemuTarget>(host, this.receiverOptions);
     this.listen(process, receiver);

@@ -18,19 +18,26 @@ export interface GuestScenario extends Scenario {
 export function drawGuestScenario(seed: number): GuestScenario {
   const random = new Random(Math.imul(seed, 2246822519) ^ 0x9e3);
   const base = random.below(2) === 0 ? drawScenario(seed) : drawAimedScenario(seed);
+  // A generator of its own, so that older seeds keep their meaning.
+  const hangs = new Random(Math.imul(seed, 3266489917) ^ 0x4a96);
   const troubles = base.troubles.filter(({ kind }) => kind !== 'pause' && kind !== 'limits').slice(0, random.below(4));
   return {
     ...base,
     limits: waitingOrForced(base.limits),
     ...{ isSeeded: false, hasSafeFile: false, missedWrites: 0, compares: true },
     hasWatchdog: random.below(3) > 0,
-    troubles: [...troubles, ...Array.from({ length: random.below(3) }, () => drawQemuTrouble(random))],
+    troubles: [...troubles, ...Array.from({ length: random.below(3) }, () => longer(drawQemuTrouble(random), hangs))],
   };
 }
 
 /** Guests of QEMU cannot be throttled, nor can their limits be changed. */
 function waitingOrForced(limits: Scenario['limits']): Scenario['limits'] {
   return limits.onTimeLimit === 'throttle' ? { ...limits, onTimeLimit: 'force' } : limits;
+}
+
+/** Some QEMUs hang for longer than savkit waits for them. */
+function longer(trouble: Incident, random: Random): Incident {
+  return trouble.kind === 'qemu' && random.below(3) === 0 ? { ...trouble, ms: 20 * trouble.ms } : trouble;
 }
 
 function drawQemuTrouble(random: Random): Incident {

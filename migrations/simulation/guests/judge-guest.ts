@@ -64,8 +64,7 @@ function endOf(play: GuestPlay, hasWatchdog: boolean): { survivor: HostName | 'l
   faults.push(...play.guest.differences(first));
   const isWanted = play.scenario.isPaused ? first.status !== 'running' : first.status === 'running';
   if (!isWanted && !usersActed(play)) faults.push(`the guest ends ${tell(first)}`);
-  if (!first.hasFirstSettings && !play.log.some((line) => /"refuse".*"migrate-set-/.test(line)))
-    faults.push(`the settings of the QEMU at the ${name} are not put back`);
+  if (!first.hasFirstSettings) faults.push(`the settings of the QEMU at the ${name} are not put back`);
   return { survivor: name, faults };
 }
 

@@ -1,10 +1,12 @@
-import type { Incident } from '../scenario.ts';
+import type { HostName, Incident } from '../scenario.ts';
 import type { SimulatedHost } from '../simulated-process.ts';
 import type { SimulatedQemu } from './simulated-qemu.ts';
 
 /** What a program of savkit leaves. */
 interface Left {
   readonly had: ReadonlySet<Incident['kind']>;
+  /** Hosts on which it has said that settings of a QEMU may stay as they are. */
+  readonly toldOfSettings: ReadonlySet<HostName>;
   readonly report: { outcome: 'handed-over' | 'kept' | 'undecided' } | undefined;
   /** QEMUs that live. */
   at(host: SimulatedHost): readonly SimulatedQemu[];
@@ -12,15 +14,16 @@ interface Left {
 
 /**
  * Checks the QEMU that a program of savkit leaves when it ends by itself: operators who ask later would have it ended
- * or its settings put back, and hide that savkit has not done so. A QEMU in trouble may not do as it is told.
+ * or its settings put back, and hide that savkit has not done so. A QEMU in trouble may not quit as it is told.
  */
 export function leavingFaults(left: Left, host: SimulatedHost): string[] {
   const [qemu] = left.at(host);
-  if (!qemu || left.had.has('qemu')) return [];
+  if (!qemu) return [];
   const { outcome } = left.report ?? {};
-  if (host.name === 'source' && outcome === 'handed-over') return ['the QEMU of a guest that has left is not ended'];
+  if (host.name === 'source' && outcome === 'handed-over')
+    return left.had.has('qemu') ? [] : ['the QEMU of a guest that has left is not ended'];
   // Devices may have to be saved again, and an earlier target that was killed may have left a QEMU of its own.
   const mayDiffer = host.name === 'source' ? outcome === 'undecided' : left.had.has('kill') || left.had.has('crash');
-  if (mayDiffer || qemu.hasFirstSettings) return [];
-  return [`savkit has not put back the settings of the QEMU at the ${host.name}`];
+  if (mayDiffer || qemu.hasFirstSettings || left.toldOfSettings.has(host.name)) return [];
+  return [`savkit has not put back the settings of the QEMU at the ${host.name}, and does not say so`];
 }
