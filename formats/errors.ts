@@ -69,6 +69,12 @@ export class SavkitError<Code extends string = string> extends Error {
   }
 }
 
+/** An error that is one of savkit's own. @throws all other errors, which are faults of savkit */
+export function ownError(error: unknown): SavkitError {
+  if (error instanceof SavkitError) return error;
+  throw error;
+}
+
 /** The bytes are not what the format demands: the file is bad. */
 export class FormatError extends SavkitError<FormatCode> {}
 

@@ -1,6 +1,6 @@
 import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { EnvironmentError, type SavkitError } from '../../formats/errors.ts';
+import { EnvironmentError, SavkitError } from '../../formats/errors.ts';
 import { learnGuestFacts } from '../../migrations/guests/guest-facts.ts';
 import { isOfLibvirt, LIBVIRT_SCHEME, reachGuest } from '../../migrations/guests/reach-guest.ts';
 import { runningDomains } from '../../migrations/guests/virsh-bridge.ts';
@@ -102,7 +102,7 @@ async function lookClosely(machine: string, signal: AbortSignal): Promise<Look> 
     return { found: { machine, name, bytes: ramSize, runs: state === 'running' }, state, status };
   } catch (error) {
     // The greeting that QEMU sends by itself is no reply of a machine of savkit.
-    if ((error as SavkitError).code !== 'bad-reply') throw error;
+    if (!(error instanceof SavkitError) || error.code !== 'bad-reply') throw error;
     return lookAtGuest(machine, signal);
   }
 }

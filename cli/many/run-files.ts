@@ -1,5 +1,5 @@
 import { lstatSync } from 'node:fs';
-import type { SavkitError } from '../../formats/errors.ts';
+import { ownError } from '../../formats/errors.ts';
 import { systemDate } from '../../formats/world/waiting.ts';
 import { findingOf } from '../../src/saved-state/reading/findings.ts';
 import { releaseAddress } from '../io/addresses.ts';
@@ -55,10 +55,11 @@ export async function runFiles<T extends FileOptions>(command: FileCommand<T>, o
     isCut = run.isCut;
     if (metrics !== undefined && !isCut)
       await writeMetrics(metrics, metricsText(command.name, tally.summary, tally.exitCode, seconds, systemDate()));
-  } catch (error) {
+  } catch (thrown) {
+    const error = ownError(thrown);
     const exitCode = exitCodeOf(error);
-    if (!isForPrograms(options)) tell(line`${(error as SavkitError).message}`);
-    await writer.end(exitCode, tally.summary, findingOf(error as SavkitError));
+    if (!isForPrograms(options)) tell(line`${error.message}`);
+    await writer.end(exitCode, tally.summary, findingOf(error));
     return exitCode;
   }
   const exitCode = isCut ? ExitCode.INTERRUPTED : tally.exitCode;

@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { InterruptedError, type SavkitError, UsageError } from '../../formats/errors.ts';
+import { InterruptedError, SavkitError, UsageError } from '../../formats/errors.ts';
 import { parseNumber } from '../../formats/values/number-text.ts';
 import { recordPath } from '../../migrations/hand-over/decision-record.ts';
 import { ensureFolder } from '../../migrations/hand-over/record-folder.ts';
@@ -86,8 +86,8 @@ async function migrateRunning(options: MigrateMachineOptions, { file, signal }: 
     return await outcomeOf(moved, options);
   } catch (error) {
     if (error instanceof InterruptedError) await tellAfterCancel(report, options.records, migration);
-    else if (HAS_NO_VOICE.has((error as SavkitError).code) && migration !== undefined)
-      return await outcomeFromRecord(options.records, migration, error as SavkitError);
+    else if (error instanceof SavkitError && HAS_NO_VOICE.has(error.code) && migration !== undefined)
+      return await outcomeFromRecord(options.records, migration, error);
     throw error;
   } finally {
     report.stop();

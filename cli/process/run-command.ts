@@ -4,6 +4,7 @@ import {
   FormatError,
   InterruptedError,
   NotAStateError,
+  ownError,
   type SavkitError,
   UnsupportedError,
   UsageError,
@@ -159,16 +160,16 @@ export async function runOne(
     const done = { result: { file, exitCode, findings, result, error: null }, text, told: NO_TEXT };
     return word === undefined ? done : { ...done, word };
   } catch (thrown) {
-    const error = isAbort(thrown) ? new InterruptedError() : thrown;
+    const error = ownError(isAbort(thrown) ? new InterruptedError() : thrown);
     const exitCode = exitCodeOf(error);
-    hintAtForce(error as SavkitError, options);
-    hintAtSalvage(error as SavkitError, command);
-    const told = line`${namedErrorText(error as SavkitError)}`;
+    hintAtForce(error, options);
+    hintAtSalvage(error, command);
+    const told = line`${namedErrorText(error)}`;
     return {
-      result: { file, exitCode, findings: [], result: null, error: findingOf(error as SavkitError) },
+      result: { file, exitCode, findings: [], result: null, error: findingOf(error) },
       text: NO_TEXT,
       told,
-      word: wordFor(error as SavkitError),
+      word: wordFor(error),
     };
   } finally {
     progress.stop();

@@ -110,7 +110,7 @@ function usePart({ uses, stretch }: PhysicalUses): Html {
     majorityOf(uses.subarray(i * perCell, (i + 1) * perCell), PAGE_USES.length),
   );
   const titleOf = (cell: number) => `${hex(cell * perCell * stretch)}: ${USE_WORDS[PAGE_USES[cells[cell]]]}`;
-  return html`<h3>Guest-physical memory by who reaches it</h3>${gridOf(
+  return html`<h3>Guest-physical memory by access</h3>${gridOf(
     'Guest-physical memory by mapping',
     cells.map((use) => COLOURS[use]),
     titleOf,

@@ -1,4 +1,4 @@
-import { type SavkitError, UsageError } from '../../formats/errors.ts';
+import { ownError, UsageError } from '../../formats/errors.ts';
 import { openFileSink } from '../../formats/files/sink.ts';
 import { awaitSource } from '../../migrations/teleporter/await-source.ts';
 import { type Ending, flattenInPlace, type ReceiveReport, receiveState } from '../../migrations/teleporter/receive.ts';
@@ -83,7 +83,7 @@ async function flattened(path: string, signal: AbortSignal): Promise<Finding | u
     await flattenInPlace(path, signal);
     return undefined;
   } catch (error) {
-    return findingOf(error as SavkitError);
+    return findingOf(ownError(error));
   }
 }
 

@@ -31,7 +31,7 @@ export function checkPng(png: Uint8Array): PictureSize {
     const type = Buffer.from(png.subarray(at + 4, at + 8)).toString('latin1');
     if (crc32(png.subarray(at + 4, end - 4)) !== view.getUint32(end - 4))
       throw bad(`the CRC of its chunk ${JSON.stringify(type)} is wrong`);
-    if ((type === 'IHDR') !== (size === undefined)) throw bad('its header does not come first, or twice');
+    if ((type === 'IHDR') !== (size === undefined)) throw bad('its header is not the first chunk, or comes twice');
     size ??= sizeOf(view, at + 8, length);
     hasData ||= type === 'IDAT';
     if (type === 'IEND') {

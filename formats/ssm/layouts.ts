@@ -113,6 +113,6 @@ export const footer = defineStruct('Footer, V2.0', 'SSM.cpp, SSMFILEFTR', {
 });
 
 /**
- * The unit with the progress of a live save; there is one before each pass. Source: SSM.cpp, ssmR3LiveControlLoadExec.
+ * The unit with the progress of a live save, between the other units. Source: SSM.cpp, ssmR3LiveControlLoadExec.
  */
 export const LIVE_CONTROL = 'SSMLiveControl';

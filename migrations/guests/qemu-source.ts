@@ -242,8 +242,8 @@ export class QemuSource extends GuestRam implements SourceMachine {
   }
 
   /**
-   * Sets QEMU for saving devices. Done just before the guest stops: each command takes time, and until then the owner
-   * may change QEMU's settings.
+   * Sets QEMU up for saving devices. Done just before the guest stops: each command takes time, and until then the
+   * owner may change QEMU's settings.
    */
   async #prepare(): Promise<void> {
     if (this.#isSet) return;

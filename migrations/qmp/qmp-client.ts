@@ -39,8 +39,8 @@ interface Waiting {
 }
 
 /**
- * A connection to QEMU's machine protocol (QMP): JSON, one message a line. A socket of it serves one client at a time.
- * Data from it is checked like any other input: a line has a limit, and an answer a shape.
+ * A connection to QEMU's machine protocol (QMP): JSON, one message a line. A QMP socket serves one client at a time.
+ * QEMU's data is checked like any other input: a line has a limit, and an answer a shape.
  */
 export class QmpClient {
   /** Version in QEMU's greeting: `7.2.22`. */

@@ -98,6 +98,17 @@ describe('rooms', () => {
     expect(verbs.filter((verb) => !text.includes(`\`${verb}\``))).toEqual([]);
   });
 
+  it('have the files in which ARCHITECTURE.md says that something is decided, with the functions that it names', () => {
+    const text = readFileSync(join(ROOT, 'ARCHITECTURE.md'), 'utf8');
+    const places = [...text.matchAll(/(?:`([\w.]+)` in )?`((?:formats|src|migrations|cli)\/[\w/-]+\.ts)`/g)];
+    expect(places.length).toBeGreaterThan(20);
+    const missing = places.filter(([, name = '', path]) => {
+      const found = files.find(({ name: each }) => each === path)?.text;
+      return found === undefined || name.split('.').some((part) => !found.includes(part));
+    });
+    expect(missing.map(([place]) => place)).toEqual([]);
+  });
+
   it('are told apart from a way round, which this test finds', () => {
     expect(
       wayRound(

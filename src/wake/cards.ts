@@ -42,7 +42,7 @@ const network = (unit: string, regions: RegionPairs, table: CardKind['table']): 
 export const CARD_KINDS: readonly CardKind[] = [
   {
     ...{ unit: 'ahci', section: 'ich9_ahci', isNetwork: false },
-    // Base address 4, a window to the registers, has another size and another order in both.
+    // Base address 4, a window to the registers, has another size and order in QEMU than in VirtualBox.
     regions: [[5, 5]],
     table: () => ahci,
   },

@@ -39,7 +39,7 @@ export function noticesOf(units: MachineUnits, options: WakeOptions, hostTscHz?:
     notices.push(
       lost(
         'additions',
-        'VMMDev: of guest additions, if there are any, time synchronisation, shared folders, clipboard and ' +
+        'VMMDev: guest additions, if there are any, lose time synchronisation, shared folders, clipboard and ' +
           'absolute mouse',
       ),
     );
@@ -48,8 +48,8 @@ export function noticesOf(units: MachineUnits, options: WakeOptions, hostTscHz?:
     notices.push(
       warning(
         'ram-gap',
-        'QEMU has less RAM below 4 GiB: the guest’s there is memory of PCI devices at 1e.0, which a guest that sets ' +
-          'up PCI anew must leave alone',
+        'QEMU has less RAM below 4 GiB: the rest of the guest’s RAM there becomes memory of PCI devices at 1e.0, ' +
+          'which a guest that sets up PCI anew must leave alone',
       ),
     );
   if (units.has('hpet/0') && !options.without.has('hpet') && !hpetThatGoesOn(units, options.without))
@@ -95,7 +95,7 @@ function timeNotices(units: MachineUnits, { accelerator }: WakeOptions, hostTscH
       warning(
         'tsc',
         `the time stamp counter ran at ${(tscHz / MHZ).toFixed(2)} MHz and will run at the host's${factor}: a ` +
-          'guest whose clock it is goes wrong by that factor',
+          'guest that takes its time from it goes wrong by that factor',
       ),
     );
   }

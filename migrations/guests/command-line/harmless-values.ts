@@ -4,7 +4,7 @@ import { world } from '../../../formats/world/world.ts';
 import { joinParts, partsOf } from '../../../src/saved-state/qemu-check/command-words.ts';
 import { MigrationError } from '../../wire/migration-error.ts';
 
-// Tells harmless values of a command line from another host.
+// Tells which values are harmless in a command line that comes from another host.
 
 /** A value of an option, taken apart; from JSON each leaf, with the keys above it: `file.filename`. */
 export interface ValueParts {

@@ -56,7 +56,7 @@ export const CPU_COUNTS = {
 
 /** Below `/PGM/CPU<n>/`: name → timed work. */
 export const CPU_TIMES = {
-  'RZ/Trap0e': 'a fault of the guest, from begin to end',
+  'RZ/Trap0e': 'a fault of the guest, from beginning to end',
   'RZ/Trap0e/Time/CheckPageFault': 'the walk of the guest’s tables, with its accessed and dirty bits',
   'RZ/Trap0e/Time/Mapping': 'moving a hypervisor mapping away for a page of the guest',
   'RZ/Trap0e/Time/SyncPT': 'finding or making the shadow tables',

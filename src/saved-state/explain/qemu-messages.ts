@@ -31,7 +31,7 @@ const ROWS: readonly Row[] = [
     'Configuration section missing',
     'machine-differs',
     'the state is of a machine type before 2.4, or damaged',
-    'Try an older machine type; `savkit verify FILE` tells damage.',
+    'Try an older machine type; `savkit verify FILE` finds damage.',
   ],
   [
     /Failed to load configuration:name/,
@@ -51,7 +51,7 @@ const ROWS: readonly Row[] = [
     /Capability (\S+) is off, but received capability is on/,
     'Capability X is off, but received capability is on',
     'machine-differs',
-    'the state was written with a capability that the target does not have on',
+    'the state was written with a capability that is off at the target',
     'Set it before loading: `migrate_set_capability X on`.',
   ],
   [
@@ -102,14 +102,14 @@ const ROWS: readonly Row[] = [
     'Missing section footer for D',
     'bytes-changed',
     'device D has another size than this QEMU reads: a patched QEMU, another machine version, or damage',
-    '`savkit verify FILE` tells damage.',
+    '`savkit verify FILE` finds damage.',
   ],
   [
     /Mismatched section id in footer for/,
     'Mismatched section id in footer for D',
     'bytes-changed',
     'device D has another size than this QEMU reads, or the mark after it is damaged',
-    '`savkit verify FILE` tells damage.',
+    '`savkit verify FILE` finds damage.',
   ],
   [
     /Unknown savevm section or instance/,
@@ -143,7 +143,7 @@ const ROWS: readonly Row[] = [
     /Unknown savevm section \d/,
     'Unknown savevm section N',
     'bytes-changed',
-    'a part of a section that was not introduced',
+    'the file holds a part of a section whose beginning is missing',
     COPY,
   ],
   [

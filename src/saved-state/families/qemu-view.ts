@@ -35,7 +35,7 @@ function cpusOf({ cpus, devices }: QemuState): StateCpus {
   const registers = cpus.map(cpuRegisters);
   const hasCpus = devices.some(({ name }) => name === 'cpu');
   const missing = hasCpus
-    ? 'the state has no description of its sections, or one of no x86 CPU'
+    ? 'the state has no description of its sections, or its CPUs are not x86'
     : 'the state has no section cpu';
   const isForeign = devices.some(({ name, described }) => name === 'cpu' && described) && cpus.length === 0;
   return { registers, isForeign, a20: cpus.map(({ a20 }) => a20), ...(registers.length > 0 ? {} : { missing }) };

@@ -1,4 +1,4 @@
-import type { SavkitError } from '../../../formats/errors.ts';
+import { FormatError } from '../../../formats/errors.ts';
 import { PgmReader } from '../../../formats/pgm/pgm-reader.ts';
 import type { Container, UnitHeader } from '../../../formats/ssm/container.ts';
 import type { Anchors, UnitOutcome, Visitor } from './visitor.ts';
@@ -64,7 +64,7 @@ export class SurvivingPages {
     } catch (error) {
       this.#reading.note(error);
       // The remaining bytes of a truncated file are good.
-      if ((error as SavkitError).code === 'truncated') return this.#pgm.sawLastRecord;
+      if (error instanceof FormatError && error.code === 'truncated') return this.#pgm.sawLastRecord;
       this.#visitor.broken?.(pass);
       return false;
     }

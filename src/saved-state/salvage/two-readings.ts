@@ -106,7 +106,7 @@ export class TwoReadings {
     this.#wake?.();
   }
 
-  /** Waits while a reading is too far ahead; only one of both can be. */
+  /** Waits while this reading is too far ahead of the other. */
   #room(side: Side): Promise<void> | undefined {
     if (this.#ahead !== side || this.#queue.length <= MOST_AHEAD || this.#hasEnded[other(side)]) return undefined;
     return new Promise((resolve) => {
