@@ -1,11 +1,12 @@
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
-import { afterAll, beforeEach, describe, expect, it } from 'vitest';
+import { afterAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { readDonorMachine } from '../src/saved-state/adapt/donor-script.ts';
 import { STATES_FOLDER } from '../src/testing/states.ts';
-import { runSavkit } from './testing/run-savkit.ts';
+import { MAIN, runSavkit } from './testing/run-savkit.ts';
 import { savkitFile } from './testing/savkit-json.ts';
 
 const root = mkdtempSync(join(tmpdir(), 'savkit-donor-'));
@@ -20,16 +21,20 @@ const MANAGE = `#!/bin/sh
 cd "$HOME"; echo "$*" >> calls
 case "$1 $3" in
   'showvminfo --machinereadable') echo "VMState=\\"$(cat state)\\"" ;;
+  'getextradata '*) [ -s note ] && echo "Value: $(cat note)" || echo 'No value set!' ;;
+  'setextradata '*) echo "\${4:-}" > note; [ -n "\${4:-}" ] || rm note ;;
   'discardstate ') echo poweroff > state; rm -f box/Snapshots/*.sav ;;
   'modifyvm '*) shift 2; echo "$*" > boot ;;
   'controlvm resume') echo running > state ;;
   'controlvm pause') echo paused > state ;;
-  'controlvm poweroff') echo poweroff > state ;;
+  'controlvm poweroff') kill "$(cat headless)" 2> /dev/null; echo poweroff > state ;;
   'controlvm savestate')
-    [ "\${SAVING:-}" != fails ] || { echo 'VBoxManage: error: no disk space' >&2; echo poweroff > state; exit 1; }
+    [ "\${SAVING:-}" != hangs ] || { touch saving; sleep 2; }
+    [ "\${SAVING:-}" != fails ] || { echo 'VBoxManage: error: no disk space' >&2; kill "$(cat headless)" 2> /dev/null; echo poweroff > state; exit 1; }
+    kill "$(cat headless)" 2> /dev/null
     cp "$STATE" "box/Snapshots/new.sav"; echo saved > state ;;
 esac`;
-const HEADLESS = '#!/bin/sh\ncd "$HOME"; echo paused > state';
+const HEADLESS = '#!/bin/sh\ncd "$HOME"; echo paused > state; echo $$ > headless; [ -z "$HANGS" ] || exec sleep 600';
 
 let home: string;
 const at = (name: string) => join(home, name);
@@ -37,6 +42,7 @@ const told = (name: string) => readFileSync(at(name), 'utf8').trim();
 const environment = (more: Record<string, string> = {}) => ({
   env: {
     HOME: home,
+    HANGS: '',
     STATE: join(STATES_FOLDER, 'own-pae.sav'),
     PATH: at('bin') + delimiter + process.env.PATH,
     ...more,
@@ -74,6 +80,82 @@ describe('savkit donor', () => {
     expect(stderr.toString()).toMatch(/^Cannot make a donor of box: /);
     expect([existsSync(at('donor.sav')), told('boot')]).toEqual([false, expect.stringContaining('--boot1 disk')]);
     expect(told('box-kept.sav')).toBe('the old state');
+  });
+
+  /** Starts a donor whose machine never pauses, and waits until it has started. */
+  async function started() {
+    const { env, cwd } = environment({ HANGS: 'yes', SAVING: 'hangs' });
+    const child = spawn(process.execPath, [MAIN, 'donor', 'box', '--run', '-o', 'donor.sav'], {
+      env: { ...process.env, ...env },
+      cwd,
+      detached: true,
+      stdio: 'ignore',
+    });
+    const ended = once(child, 'exit');
+    await vi.waitUntil(() => existsSync(at('saving')), { timeout: 60_000, interval: 20 });
+    return { child, ended, group: -(child.pid ?? Number.NaN) };
+  }
+
+  it('puts all back when it is told to end', async () => {
+    const { child, ended } = await started();
+    child.kill('SIGTERM');
+    expect(await ended).toEqual([130, null]);
+    expect([told('state'), told('boot'), existsSync(at('note'))]).toEqual([
+      'poweroff',
+      '--boot1 disk --boot2 none --boot3 disk --boot4 none',
+      false,
+    ]);
+  });
+
+  it('ends what a killed one has left, and knows the boot order from before that', async () => {
+    const { ended, group } = await started();
+    process.kill(group, 'SIGKILL');
+    await ended;
+    expect([told('state'), told('boot'), told('box-kept.sav')]).toEqual([
+      'paused',
+      '--boot1 none --boot2 none --boot3 none --boot4 none',
+      'the old state',
+    ]);
+    // What VirtualBox has made of the settings.
+    const note = `<ExtraData><ExtraDataItem name="savkit/donor" value="${told('note')}"/></ExtraData>`;
+    const left = SETTINGS.replaceAll('"HardDisk"', '"None"').replace('<Hardware>', `${note}<Hardware>`);
+    writeFileSync(at('box/box.vbox'), left.replace(' stateFile="Snapshots/old.sav"', ''));
+    rmSync(at('saving'));
+    const again = () => runSavkit(['donor', 'box', '--run', '-o', 'donor.sav'], environment());
+    // Its process is gone, and the number of it may be another's.
+    const refused = await again();
+    expect([refused.exitCode, refused.stderr]).toEqual([
+      4,
+      expect.stringContaining('the machine runs: VBoxManage controlvm box poweroff ends it'),
+    ]);
+    spawn(at('bin/VBoxHeadless'), [], environment({ HANGS: 'yes' }));
+    // It stands for VirtualBox by another program.
+    writeFileSync(
+      at('bin/ps'),
+      `#!/bin/sh\n[ "$2" != "${told('note').split(' ')[1]}" ] || echo VBoxHeadless --startvm box`,
+    );
+    chmodSync(at('bin/ps'), 0o755);
+    const { exitCode, stderr } = await again();
+    expect([exitCode, stderr]).toEqual([0, '']);
+    expect([told('state'), told('boot'), existsSync(at('note'))]).toEqual([
+      'poweroff',
+      '--boot1 disk --boot2 none --boot3 disk --boot4 none',
+      false,
+    ]);
+    // A state that may be the killed one's is neither kept as the machine's own nor dropped.
+    writeFileSync(at('box/box.vbox'), left);
+    const unsure = await runSavkit(['donor', 'box', '--run', '--force', '-o', 'donor.sav'], environment());
+    expect([unsure.exitCode, unsure.stderr]).toEqual([
+      2,
+      expect.stringContaining('VBoxManage discardstate box drops it'),
+    ]);
+  });
+
+  it('leaves another one at work alone', async () => {
+    writeFileSync(at('note'), `${process.pid} 0 --boot1 disk`);
+    const { exitCode, stderr } = await runSavkit(['donor', 'box', '--run', '-o', 'donor.sav'], environment());
+    expect([exitCode, stderr]).toEqual([4, expect.stringContaining(`process ${process.pid} does so already`)]);
+    expect(told('state')).toBe('saved');
   });
 
   it('never puts a kept state over another file', async () => {

@@ -79,6 +79,14 @@ async function runDonor(job: Job, { output, run, force, quiet }: Options): Promi
 
 /** @throws EnvironmentError, with the last words of the script; UsageError `already-exists` */
 async function runScript(machine: DonorMachine, donor: string, kept: string, signal: AbortSignal): Promise<void> {
+  const { id } = machine;
+  if (machine.isLeft && machine.stateFile !== undefined)
+    throw new UsageError(
+      'already-exists',
+      `Cannot make a donor of ${id}: an earlier one was killed, and the machine's state may be what that one saved; ` +
+        `VBoxManage discardstate ${id} drops it, and VBoxManage setextradata ${id} savkit/donor says that it is the ` +
+        "machine's own",
+    );
   if (machine.stateFile !== undefined && existsSync(kept))
     throw new UsageError('already-exists', `Cannot keep the state of the machine: ${kept} is there already`);
   const child = spawn('sh', ['-c', donorScript(machine, donor, kept)], { stdio: ['ignore', 'ignore', 'pipe'] });

@@ -14,7 +14,12 @@ export interface DonorMachine {
   stateFile?: string;
   /** Boot devices, by VBoxManage's names. */
   bootOrder: readonly string[];
+  /** A donor that was killed has left its note: the machine may be as that one left it. */
+  isLeft: boolean;
 }
+
+/** Extra data in which a donor at work notes the processes of its script and of VirtualBox, and the boot order. */
+const NOTE = 'savkit/donor';
 
 /** Boot devices by their name in settings. */
 const BOOT_DEVICES: ReadonlyMap<string, string> = new Map([
@@ -48,6 +53,7 @@ export function readDonorMachine(settings: string, path: string): DonorMachine {
     snapshotFolder: place(textOf(machine.snapshotFolder, 'Snapshots')),
     ...(stateFile === '' ? {} : { stateFile: place(stateFile) }),
     bootOrder,
+    isLeft: children(child(machine, 'ExtraData'), 'ExtraDataItem').some(({ name }) => name === NOTE),
   };
 }
 
@@ -58,6 +64,7 @@ export function readDonorMachine(settings: string, path: string): DonorMachine {
 export function donorScript(machine: DonorMachine, output: string, kept: string): string {
   const { id, snapshotFolder, stateFile, bootOrder } = machine;
   const boot = (devices: readonly string[]) => devices.map((device, i) => `--boot${i + 1} ${device}`).join(' ');
+  const note = `${id} ${NOTE}`;
   const keeping =
     stateFile === undefined
       ? []
@@ -75,17 +82,46 @@ again() { n=0; until "$@"; do n=$((n + 1)); [ $n -lt 20 ] || return 1; sleep 0.5
 state() { VBoxManage showvminfo ${id} --machinereadable | sed -n 's/^VMState="\\(.*\\)".*/\\1/p'; }
 wait_for() { n=0; until state | grep -q -x -E "$1"; do n=$((n + 1)); [ $n -lt 300 ] || return 1; sleep 0.2; done; }
 
+# A donor that was killed has left a note of its process, of VirtualBox's, and of the boot order.
+boot='${boot(bootOrder)}'
+left=$(VBoxManage getextradata ${note} | sed -n 's/^Value: //p')
+if [ -n "$left" ]; then
+  set -- $left
+  if ps -p "$1" -o stat= | grep -q '^[^Z]'; then
+    echo "process $1 does so already; if it is another one, VBoxManage setextradata ${note} removes its note" >&2
+    exit 1
+  fi
+  if state | grep -q -x -E 'running|paused'; then
+    ps -p "$2" -o args= | grep -q VBoxHeadless || {
+      echo 'an earlier donor was killed, and the machine runs: VBoxManage controlvm ${id} poweroff ends it' >&2
+      exit 1
+    }
+    VBoxManage controlvm ${id} poweroff
+    wait_for 'poweroff|aborted'
+  fi
+  shift 2
+  boot=$*
+fi
+
 ${keeping.join('\n')}# Nothing is booted for that moment, so no disk is written. At the end the boot order is the old
 # one again.
 put_back() {
+  trap '' HUP INT TERM
   state | grep -q -x -E 'running|paused' && VBoxManage controlvm ${id} poweroff
-  again VBoxManage modifyvm ${id} ${boot(bootOrder)}
+  # Its own state was taken away before.
+  state | grep -q -x -E 'saved|aborted-saved' && again VBoxManage discardstate ${id}
+  again VBoxManage modifyvm ${id} $boot
+  VBoxManage setextradata ${note}
 }
 trap put_back EXIT
+# A shell that a signal ends does nothing at its exit.
+trap 'exit 1' HUP INT TERM
+VBoxManage setextradata ${note} "$$ 0 $boot"
 again VBoxManage modifyvm ${id} ${boot(bootOrder.map(() => 'none'))}
 
 # A machine that was never resumed cannot be saved.
 VBoxHeadless --startvm ${id} --start-paused > /dev/null &
+VBoxManage setextradata ${note} "$$ $! $boot"
 wait_for paused
 VBoxManage controlvm ${id} resume
 VBoxManage controlvm ${id} pause
@@ -94,6 +130,5 @@ wait_for 'saved|aborted-saved|poweroff|aborted'
 state | grep -q -x -E 'saved|aborted-saved'
 
 cp "$(ls -t ${shellWord(snapshotFolder)}/*.sav | head -n 1)" ${shellWord(output)}
-again VBoxManage discardstate ${id}
 `;
 }
