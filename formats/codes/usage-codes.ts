@@ -62,7 +62,7 @@ export const USAGE_CODES = {
   'no-hypervisor-address': 'no addresses are free for the hypervisor',
   'no-memory': 'there is no memory at this address',
   'no-migration': 'the machine is not being migrated',
-  'no-more-writes': 'the machine is being saved for good, and takes no more writes',
+  'no-more-writes': 'the last pass of a save is under way, and the machine takes no more writes',
   'no-paging': 'the CPU has paging off',
   'no-password': 'a password is needed, and cannot be asked for',
   'no-ram': 'the machine has no RAM where it is needed',

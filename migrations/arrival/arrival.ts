@@ -76,7 +76,7 @@ export class Arrival {
     if (machine.isSeeded) await this.refreshHashes();
   }
 
-  /** The machine that was taken is not this one's. */
+  /** Forgets the machine that was taken, as its arrival could not be written down. */
   letGo(): void {
     this.machine = undefined;
     this.description = undefined;

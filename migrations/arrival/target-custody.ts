@@ -92,7 +92,7 @@ export class TargetCustody<M extends TargetMachine = TargetMachine> {
     return !isNew || arrival.machine?.isSeeded === true;
   }
 
-  /** Makes the machine; if that cannot be written down, nobody would ever end it. */
+  /** Makes the machine; ends it if that cannot be written down, as nobody else ever would. */
   async #make(arrival: Arrival, description: MachineDescription, rest: Uint8Array): Promise<void> {
     const machine = await this.#host.create(description, rest);
     try {

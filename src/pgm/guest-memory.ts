@@ -221,7 +221,7 @@ export class GuestMemory implements PhysMemory {
   /** @throws UsageError `no-more-writes` @internal */
   expectWritable(gcPhys: GuestPhys): void {
     if (this.#noMoreWrites)
-      throw new UsageError('no-more-writes', `Cannot write to ${hex(gcPhys)}: the machine is being saved for good`, {
+      throw new UsageError('no-more-writes', `Cannot write to ${hex(gcPhys)}: the last pass of its save is under way`, {
         gcPhys,
       });
   }

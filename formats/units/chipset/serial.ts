@@ -21,7 +21,7 @@ const uart = defineStruct('Unit serial, version 7', 'device-units.md', {
   divisor: { kind: u16, doc: 'of 115200 baud' },
   ...fields(x8, ['rbr', 'thr', 'ier', 'iir', 'fcr', 'lcr', 'mcr', 'lsr', 'msr', 'scr']),
   timeoutPending: { kind: bool, doc: 'interrupt for a character that nobody has fetched' },
-  thrEmptyPending: { kind: bool, doc: 'interrupt for an empty sender' },
+  thrEmptyPending: { kind: bool, doc: 'interrupt for an empty transmitter' },
   ...fields(u8, ['sendFifo', 'sendLevel', 'receiveFifo', 'receiveLevel'], 'bytes; their contents are not saved'),
   receiveTimeout: { kind: timer, doc: '' },
   notConnected: { kind: timer, doc: '' },

@@ -60,11 +60,16 @@ function compareSlots(
       report(
         devfn,
         'device-missing',
-        `The state has a PCI device ${was.device}, which ${target.name} has not`,
+        `The state has a PCI device ${was.device}, which ${target.name} does not have`,
         was.device,
       );
     else if (is && !was && devfn <= last)
-      report(devfn, 'device-added', `${target.name} has a PCI device ${is.device}, which the state has not`, is.device);
+      report(
+        devfn,
+        'device-added',
+        `${target.name} has a PCI device ${is.device}, which the state does not have`,
+        is.device,
+      );
     else if (was && is && was.vendorId !== is.vendorId)
       report(
         devfn,

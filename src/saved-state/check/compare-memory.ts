@@ -44,7 +44,7 @@ function compareRoms(comparison: Comparison): void {
   comparison.mismatch(
     'pgm',
     'rom-missing',
-    `The state has a ROM "${missing}", which ${comparison.target.name} has not (it depends on firmware, ` +
+    `The state has a ROM "${missing}", which ${comparison.target.name} does not have (it depends on firmware, ` +
       'graphics, ACPI)',
   );
 }
@@ -72,7 +72,7 @@ function compareMmio2(comparison: Comparison): void {
       comparison.mismatch(
         'pgm',
         'mmio2-missing',
-        `The state has device memory "${description}" of ${device}/${instance}, which ${target.name} has not`,
+        `The state has device memory "${description}" of ${device}/${instance}, which ${target.name} does not have`,
       );
   }
 }

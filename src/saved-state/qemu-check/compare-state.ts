@@ -87,7 +87,7 @@ class Comparison implements QemuComparison {
       const own = this.#target.blocks.find((block) => block.name === name);
       if (!own) {
         const block = `a block of memory ${JSON.stringify(name)}`;
-        const message = `The state has ${block} of ${size} bytes, which ${target} has not`;
+        const message = `The state has ${block} of ${size} bytes, which ${target} does not have`;
         if (!this.#knowsWhetherHas(name)) this.notJudged.push(`whether ${target} has ${block}`);
         else this.#add(at, 'other-memory', message, place, `Unknown ramblock "${name}", cannot accept migration`);
       } else if (own.fits) continue;

@@ -46,7 +46,7 @@ export const KINDS = {
     ],
   },
   'not-this-format': {
-    lost: 'Nothing that is known of.',
+    lost: 'Nothing, as far as is known.',
     next: [
       '`savkit inspect FILE` tells the kind of the file.',
       'Use a VirtualBox of the release that wrote it, or `savkit convert` to another container or memory version.',
@@ -64,14 +64,16 @@ export const KINDS = {
     ],
   },
   'cpu-differs': {
-    lost: 'Nothing that is known of: memory and devices are in the file. VirtualBox does not take its CPU part here.',
+    lost:
+      'Nothing, as far as is known: memory and devices are in the file. VirtualBox does not take its CPU part ' +
+      'here.',
     next: [
       'Load it on the host that it was saved on, or on one with the same kind of CPU, in the same way: with or ' +
         'without Hyper-V.',
       '`savkit check STATE --host-cpuid /proc/cpuinfo` tells what this CPU lacks; `savkit adapt STATE ' +
-        '--machine FILE.vbox --host-cpuid /proc/cpuinfo -o OUT` takes it from the guest, and mends an XCR0 that ' +
-        'cannot be.',
-      'Where the host has Hyper-V (also WSL 2, memory integrity, sandbox) since then: VirtualBox runs machines ' +
+        '--machine FILE.vbox --host-cpuid /proc/cpuinfo -o OUT` takes it from the guest, and mends an ' +
+        'impossible XCR0.',
+      'Where Hyper-V (also WSL 2, memory integrity, sandbox) was switched on since then: VirtualBox runs machines ' +
         'through it, and the guest gets fewer CPU features. Switch it off and try again.',
       'A release before or after the one that saved it may have the fault mended: `savkit inspect STATE` names ' +
         'the one that wrote it.',
@@ -79,7 +81,7 @@ export const KINDS = {
     ],
   },
   'file-missing': {
-    lost: 'Nothing that is known of: the file is elsewhere, or gone.',
+    lost: 'Nothing, as far as is known: the file is elsewhere, or gone.',
     next: [
       'Leave the machine as it is: the settings still name the file (`stateFile` in the .vbox file), so it ' +
         'loads once the file is back at that path.',
@@ -99,7 +101,7 @@ export const KINDS = {
     ],
   },
   'load-never-ended': {
-    lost: 'Nothing that is known of: loading does not change the file.',
+    lost: 'Nothing, as far as is known: loading does not change the file.',
     next: [
       'Where the machine is still at work, wait: the log goes on.',
       '`savkit verify FILE` tells whether the file is whole, `savkit check STATE --machine FILE.vbox` whether it fits.',
@@ -107,10 +109,11 @@ export const KINDS = {
     ],
   },
   'reason-in-log': {
-    lost: 'Nothing that is known of: loading does not change the file.',
+    lost: 'Nothing, as far as is known: loading does not change the file.',
     next: [
-      '`savkit explain "VirtualBox VMs/NAME/Logs/VBox.log"`: the log of the machine has the reason. Where it is from ' +
-        'before, the process ended before it began one: look at VBoxHardening.log beside it, or at VBoxSVC.log.',
+      '`savkit explain "VirtualBox VMs/NAME/Logs/VBox.log"`: the log of the machine has the reason. If that log ' +
+        'is older, the process ended before it began a new one: look at VBoxHardening.log beside it, or at ' +
+        'VBoxSVC.log.',
       '`savkit verify FILE` tells whether the state is whole, `savkit check STATE --machine FILE.vbox` whether it ' +
         'fits.',
     ],
@@ -119,9 +122,10 @@ export const KINDS = {
     lost: 'Nothing: neither the machine nor its state was touched.',
     next: [
       'Wait some seconds and try again: VirtualBox lets go of a machine a little after its end.',
-      '`VBoxManage list runningvms` and `VBoxManage showvminfo NAME` tell whether it runs, or is being saved still.',
-      'Where it does not: look for a process VBoxHeadless or VirtualBoxVM of it that hangs, and for the window of ' +
-        'its settings. Leave the state file alone meanwhile.',
+      '`VBoxManage list runningvms` and `VBoxManage showvminfo NAME` tell whether the machine runs, or is still ' +
+        'being saved.',
+      'Where neither is true: look for a process VBoxHeadless or VirtualBoxVM of the machine that hangs, and for ' +
+        'the window of its settings. Leave the state file alone meanwhile.',
     ],
   },
   crashed: {
@@ -184,14 +188,14 @@ export const KINDS = {
     next: ['The message names the file and the place; write or copy it again.'],
   },
   'pages-elsewhere': {
-    lost: 'Nothing that is known of: the pages are in another file.',
+    lost: 'Nothing, as far as is known: the pages are in another file.',
     next: [
       'Look for the file of RAM or the base image that belongs to the state; for QEMU, `savkit extract --ram ' +
         'NAME=FILE` takes it.',
     ],
   },
   'not-supported': {
-    lost: 'Nothing: nothing is said of the file, and nothing was written.',
+    lost: 'Nothing: savkit does not judge the file, and nothing was written.',
     next: [
       'The message names the unsupported part, and another way if there is one.',
       '`savkit inspect FILE` tells the kind of the file.',
@@ -214,7 +218,7 @@ export const KINDS = {
     next: ['The message says what failed. Mend it, and do the same again.'],
   },
   'migration-stopped': {
-    lost: 'Nothing: the machine is at one of both sides, and both have it on record.',
+    lost: 'Nothing: the machine is at one of the two sides, and both have records of it.',
     next: [
       'Look at both sides: each says whether the machine is there.',
       'Where one side is gone: `savkit migrate --resolve` with the records of both tells who has the machine.',

@@ -1,6 +1,6 @@
 import { type Correspondence, same, sameEach, sameList } from '../../template/correspondence.ts';
 
-/** One of both 8259s: a part of unit i8259, `master` or `slave`. */
+/** One of the two 8259s: a part of unit i8259, `master` or `slave`. */
 export const pic: readonly Correspondence[] = sameEach('', '', [
   ['last_irr', 'lastIrr'],
   ['irr', 'irr'],
