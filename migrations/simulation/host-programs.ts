@@ -1,5 +1,6 @@
 import { EventEmitter } from 'node:events';
-import type { Writable } from 'node:stream';
+import { basename } from 'node:path';
+import { PassThrough, type Writable } from 'node:stream';
 import type { Programs, StartedProgram } from '../../formats/world/programs.ts';
 import { errorWithCode } from '../wire/network-error.ts';
 import type { Subject, Timeline } from './timeline.ts';
@@ -23,12 +24,19 @@ interface Host<P extends Relative> {
 export interface ProgramInput {
   /** Called with each piece, in the program's process, and with undefined at the end. */
   onPiece: ((piece: string | undefined) => void) | undefined;
+  /** Gives that process something to read. */
+  say(bytes: string | Buffer): void;
 }
+
+/** Most ms that a program takes that is run to its end. */
+const RUNS_MS = 30;
 
 /** Programs that processes of a host can start, by name; others are not there. */
 export class HostPrograms<P extends Relative> {
   /** Each is called with its process, in which it begins, and its arguments. */
   readonly known = new Map<string, (process: P, words: readonly string[], input: ProgramInput) => void>();
+  /** Programs that are run to their end. */
+  readonly tools = new Map<string, (words: readonly string[]) => void>();
   readonly #host: Host<P>;
 
   constructor(host: Host<P>) {
@@ -38,15 +46,25 @@ export class HostPrograms<P extends Relative> {
   of(parent: Relative): Programs {
     return {
       start: (program, words) => this.#start(parent, program, words),
-      run: async (program) => {
-        throw errorWithCode('ENOENT', `start ${program}`);
-      },
+      run: (program, words) => this.#run(parent, program, words),
     };
+  }
+
+  #run(parent: Relative, name: string, words: readonly string[]): Promise<{ stdout: string }> {
+    const tool = this.tools.get(name);
+    if (!tool) return Promise.reject(errorWithCode('ENOENT', `start ${name}`));
+    const { timeline } = this.#host.around;
+    return new Promise((resolve) => {
+      timeline.add(RUNS_MS, parent, () => {
+        tool(words);
+        resolve({ stdout: '' });
+      });
+    });
   }
 
   #start(parent: Relative, name: string, words: readonly string[]): StartedProgram {
     const { timeline } = this.#host.around;
-    const program = this.#host.isUp ? this.known.get(name) : undefined;
+    const program = this.#host.isUp ? this.known.get(basename(name)) : undefined;
     const events = new EventEmitter();
     const none = { stdin: null, stdout: null, stderr: null, exitCode: null, signalCode: null, unref: () => {} };
     if (!program) {
@@ -54,7 +72,10 @@ export class HostPrograms<P extends Relative> {
       return Object.assign(events, { ...none, pid: undefined, kill: () => false });
     }
     const process = this.#host.start([name, ...words]);
-    const input: ProgramInput = { onPiece: undefined };
+    const stdout = new PassThrough();
+    const say = (bytes: string | Buffer) => void timeline.add(0, parent, () => stdout.write(bytes));
+    process.atEnd(() => timeline.add(0, parent, () => stdout.end()));
+    const input: ProgramInput = { onPiece: undefined, say };
     const give = (piece?: string) => timeline.add(0, process, () => input.onPiece?.(piece));
     let signal: string | null = null;
     process.atEnd(() => timeline.add(0, parent, () => events.emit('close', signal === null ? 1 : null, signal)));
@@ -66,6 +87,6 @@ export class HostPrograms<P extends Relative> {
       return true;
     };
     const stdin = { on: () => stdin, write: give, end: (piece: string) => [give(piece), give()] };
-    return Object.assign(events, { ...none, stdin: stdin as unknown as Writable, pid: process.pid, kill });
+    return Object.assign(events, { ...none, stdin: stdin as unknown as Writable, stdout, pid: process.pid, kill });
   }
 }

@@ -27,12 +27,6 @@ export const MUTATIONS: readonly Mutation[] = [
     to: '`);\n    }\n    try {\n        ;',
   },
   {
-    name: 'a decision is read while it may still be taken back',
-    file: RECORD,
-    from: 'withRecordLock(this.path, () => this.#writeAlone(decision, attempt))',
-    to: 'this.#writeAlone(decision, attempt)',
-  },
-  {
     name: 'the source tells the target before it has written down its decision',
     file: 'source/source-session.js',
     from: "await custody.handOver();\n        await this.#link.control.channel.send('commit', {});",
@@ -251,6 +245,27 @@ export const MUTATIONS: readonly Mutation[] = [
     file: QEMU_SOURCE,
     from: "await this.#qmp.execute('quit').catch(() => { });",
     to: ';',
+  },
+  {
+    name: 'a page that the kernel has noted is left out',
+    foundBy: 'guests',
+    file: 'guests/memory/write-watch.js',
+    from: 'page < Math.min(first + count,',
+    to: 'page < Math.min(first + count - (count > 1 ? 1 : 0),',
+  },
+  {
+    name: 'memory is not compared where the kernel ceases to note writes',
+    foundBy: 'guests',
+    file: 'guests/written-pages.js',
+    from: 'this.#options.onWatchLost?.(error);\n        }\n        //',
+    to: 'return;\n        }\n        //',
+  },
+  {
+    name: 'pages that the kernel has noted before an error are all that are sent',
+    foundBy: 'guests',
+    file: 'guests/memory/write-watch.js',
+    from: 'if (count === 0)\n                        return;',
+    to: 'return;',
   },
   {
     name: 'the settings of a QEMU are not put back',

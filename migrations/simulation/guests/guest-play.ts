@@ -22,6 +22,7 @@ import { endsWithSavkit } from './ends-with-savkit.ts';
 import type { GuestScenario } from './guest-scenario.ts';
 import { leavingFaults } from './leaving-faults.ts';
 import { type QemuSurroundings, SimulatedQemu } from './simulated-qemu.ts';
+import { watchWrites } from './write-watcher.ts';
 
 const PROGRAM = 'qemu-system-x86_64';
 const QMP = '/run/vm.qmp';
@@ -54,7 +55,19 @@ export class GuestPlay extends Play<QemuTarget> implements QemuSurroundings {
       for (const folder of [MEMORY, '/run', tmpdir()]) host.files.folders.add(folder);
       host.programs.known.set(PROGRAM, (process, words) => void this.#startQemu(process, words));
       if (scenario.hasWatchdog) host.programs.known.set('sh', endsWithSavkit);
+      this.#canNoteWrites(host);
     }
+  }
+
+  /** A compiler, and the program that it makes. */
+  #canNoteWrites({ programs, files }: SimulatedHost): void {
+    const { watchFault: fault } = this.#scenario;
+    if (fault?.how === 'no-compiler') return;
+    programs.tools.set(process.env.CC ?? 'cc', (words) => void files.create(words[words.indexOf('-o') + 1]));
+    programs.known.set('write-watch', (own, [pid], input) => {
+      const watched = this.qemus.find((qemu) => qemu.process === own.host.running.get(Number(pid)));
+      watchWrites(own, { watched, fault }, input);
+    });
   }
 
   protected begin(): void {
@@ -113,7 +126,10 @@ export class GuestPlay extends Play<QemuTarget> implements QemuSurroundings {
         const facts = await learnGuestFacts(reached.qmp, reached.process);
         const hindrance = hindrancesOf(facts, { areShared: true, areMirrored: false }).find(({ isFatal }) => isFatal);
         if (hindrance) throw new MigrationError('hindered', hindrance.message);
-        const source = QemuSource.open(reached.qmp, facts, { onSettingsLeft: () => this.toldOfSettings.add('source') });
+        const source = QemuSource.open(reached.qmp, facts, {
+          notesWrites: this.#scenario.notesWrites,
+          onSettingsLeft: () => this.toldOfSettings.add('source'),
+        });
         const head = { side: 'source', migration: this.migration, machine: 'vm', peer: 'target' } as const;
         const log = new DecisionFile(RECORDS, head);
         log.runsIn({ pid: facts.process?.pid ?? 0, qmp: QMP, ram: source.ramPaths, settings: facts.settings });

@@ -7,25 +7,33 @@ import {
   type IncidentTime,
   type Scenario,
 } from '../scenario.ts';
+import type { WatchFault } from './write-watcher.ts';
 
 /** A scenario with a guest of QEMU. */
 export interface GuestScenario extends Scenario {
   /** A watchdog asks who has the guest where a process of savkit is killed. */
   hasWatchdog: boolean;
+  /** The kernel notes writes; else all memory is compared. */
+  notesWrites: boolean;
+  /** How it ceases to. */
+  watchFault?: WatchFault | undefined;
 }
 
 /** Troubles of links, disks, processes and hosts, half of them aimed, and those that only a QEMU has. */
 export function drawGuestScenario(seed: number): GuestScenario {
   const random = new Random(Math.imul(seed, 2246822519) ^ 0x9e3);
   const base = random.below(2) === 0 ? drawScenario(seed) : drawAimedScenario(seed);
-  // A generator of its own, so that older seeds keep their meaning.
+  // Generators of their own, so that older seeds keep their meaning.
   const hangs = new Random(Math.imul(seed, 3266489917) ^ 0x4a96);
+  const ways = new Random(Math.imul(seed, 668265263) ^ 0x3a75);
   const troubles = base.troubles.filter(({ kind }) => kind !== 'pause' && kind !== 'limits').slice(0, random.below(4));
   return {
     ...base,
     limits: waitingOrForced(base.limits),
     ...{ isSeeded: false, hasSafeFile: false, missedWrites: 0, compares: true },
     hasWatchdog: random.below(3) > 0,
+    notesWrites: ways.below(3) === 0,
+    watchFault: ways.below(3) === 0 ? { how: ways.pick(WATCH_FAULTS), scan: 1 + ways.below(5) } : undefined,
     troubles: [...troubles, ...Array.from({ length: random.below(3) }, () => longer(drawQemuTrouble(random), hangs))],
   };
 }
@@ -53,6 +61,8 @@ function drawQemuTrouble(random: Random): Incident {
   const refused = random.pick(COMMANDS[host].filter((name) => name !== 'quit'));
   return { at: random.pick(after), kind: 'qemu', host, act, ms, command: refused };
 }
+
+const WATCH_FAULTS: readonly WatchFault['how'][] = ['no-compiler', 'refused', 'killed', 'killed', 'error', 'error'];
 
 const COMMANDS: Record<HostName, readonly string[]> = {
   source: ['stop', 'migrate', 'query-migrate', 'query-status', 'migrate-set-capabilities', 'cont', 'quit'],

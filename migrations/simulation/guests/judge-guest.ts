@@ -34,6 +34,7 @@ export async function judgeGuest(scenario: GuestScenario): Promise<GuestJudgemen
       // A target whose QEMU was killed just before it was to run has nothing to end with.
       ...leftFaults(play).filter((fault) => survivor !== 'lost' || !fault.startsWith('the target')),
       ...leftBehind(play),
+      ...leftRunning(play),
       ...(await recordFaults(play)),
     ];
     const { happened, now } = play.timeline;
@@ -84,6 +85,12 @@ function mayBeLost(play: GuestPlay): boolean {
 
 function usersActed({ log }: GuestPlay): boolean {
   return log.some((line) => /"act":"(stop|cont)"/.test(line));
+}
+
+/** Programs that note writes end with the process that has started them. */
+function leftRunning({ hosts }: GuestPlay): string[] {
+  const programs = Object.values(hosts).flatMap(({ running }) => [...running.values()].map(({ words }) => words[0]));
+  return programs.filter((name) => name?.endsWith('write-watch')).map((name) => `${name} runs on`);
 }
 
 /** Folders for sockets stay only where a process was killed, or with the QEMU that has the guest. */

@@ -7,13 +7,15 @@ interface PretendedQemu {
   readonly parameters: Record<string, unknown>;
 }
 
+/** Address of a guest's memory in its QEMU. */
+export const RAM_AT = 0x7f00_0000_0000;
 const OF_RAM: Readonly<Record<string, unknown>> = { type: 'memory-backend-file' };
 
 /** Answers commands that only ask; throws an Error for those that it does not know. */
 export function answerFacts(
   { name, ramPath, memory, capabilities, parameters }: PretendedQemu,
   command: string,
-  { path, property }: Record<string, unknown>,
+  { path, property, 'command-line': line }: Record<string, unknown>,
 ): unknown {
   switch (command) {
     case 'qmp_capabilities':
@@ -33,7 +35,8 @@ export function answerFacts(
     case 'qom-list':
       return [];
     case 'human-monitor-command':
-      return 'bus: main-system-bus\r\n';
+      if (line !== 'info ramblock') return 'bus: main-system-bus\r\n';
+      return `pc.ram  4 KiB  0x0 0x${memory.length.toString(16)} 0x0 0x${RAM_AT.toString(16)} rw\r\n`;
     case 'qom-get': {
       if (path === '/machine') return 'pc-i440fx-7.2-machine';
       const value = property === 'mem-path' ? ramPath : OF_RAM[String(property)];

@@ -25,6 +25,8 @@ const { done, failed, speed } = await playSeeds(values, {
       { staysKilled: false },
       { asksAtOnce: false },
       { limits: {} },
+      { notesWrites: false },
+      { watchFault: undefined },
     ]),
   count: ({ survivor }) => void ends[survivor]++,
   told: ({ survivor }) => `, the guest: ${survivor}`,

@@ -39,6 +39,8 @@ export class SimulatedQemu implements GuestOwner, GuestOfProcess {
   wasEnded = false;
   /** Somebody besides savkit has let the guest run, and nobody has asked for its state since. */
   runsUnnoticed = false;
+  /** Each is called with each page that the guest writes. */
+  readonly onWritten = new Set<(page: number) => void>();
   readonly ramPath: string;
   readonly #ram: SimulatedFile;
   readonly #qmpPath: string;
@@ -88,7 +90,9 @@ export class SimulatedQemu implements GuestOwner, GuestOfProcess {
       now,
       () => this.status === 'running' && !this.process.isGone,
       () => {
-        this.ticks = this.#around.guest.tick(this.#ram.bytes, () => {});
+        this.ticks = this.#around.guest.tick(this.#ram.bytes, (page) => {
+          for (const note of this.onWritten) note(page);
+        });
       },
     );
   }
