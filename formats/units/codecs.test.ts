@@ -62,6 +62,28 @@ describe('codecs', () => {
     }
   });
 
+  it('give units the sizes that docs/spec/device-units.md tells, timers apart', () => {
+    const spec = readFileSync(new URL('../../docs/spec/device-units.md', import.meta.url), 'utf8');
+    const SIZE = /^## \S+.* — (\d+)( \+ 8 × CPUs)? bytes( per CPU)?|\bX: (\d+) bytes\)/;
+    const told = spec.split(/^(?=## )/m).flatMap((section) => {
+      const [, name, version] = /^## (\S+) (\d+)/.exec(section) ?? [];
+      const [, heading, more, each, inText] = SIZE.exec(section) ?? [];
+      const size = Number(heading ?? inText);
+      return Number.isNaN(size) ? [] : [{ name, version: Number(version), size, step: more ? 8 : each ? size : 0 }];
+    });
+    expect(told.length).toBeGreaterThan(10);
+    const wrong = told.map(({ name, version, size, step }) => {
+      const found = kinds.filter((each) => each.name === name && each.version === version);
+      const sizes = found.map((each) => {
+        const timers = (fieldsOf(each) ?? []).filter(({ text }) => /^(stopped|expires at .*)$/.test(text));
+        return each.payload.length - timers.reduce((sum, timer) => sum + timer.size, 0);
+      });
+      const odd = sizes.filter((each) => (step > 0 ? (each - size) % step !== 0 : each !== size));
+      return { name, found: found.length > 0, size, odd };
+    });
+    expect(wrong.filter(({ odd, found }) => odd.length > 0 || !found)).toEqual([]);
+  });
+
   it('tell the bytes that stand at the place of each field', () => {
     for (const found of kinds) {
       const view = new DataView(found.payload.buffer, found.payload.byteOffset, found.payload.byteLength);
