@@ -268,6 +268,20 @@ export const MUTATIONS: readonly Mutation[] = [
     to: 'return;',
   },
   {
+    name: 'memory that QEMU hands out is not taken out',
+    foundBy: 'guests',
+    file: 'guests/device-save.js',
+    from: '...(size > 0 ? stripped : {})',
+    to: '...{}',
+  },
+  {
+    name: 'a save of devices that is under way is not cancelled',
+    foundBy: 'guests',
+    file: 'guests/device-save.js',
+    from: 'await cancelSave(qmp).catch(() => { });',
+    to: ';',
+  },
+  {
     name: 'the settings of a QEMU are not put back',
     foundBy: 'guests',
     file: QEMU_SOURCE,

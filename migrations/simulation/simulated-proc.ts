@@ -15,6 +15,8 @@ interface Host {
   readonly sockets: HostSockets;
 }
 
+/** Address of the memory of each QEMU. */
+export const RAM_AT = 0x7f00_0000_0000;
 const FOLDER = { dev: 1n, ino: 0n };
 /** Numbers of descriptors of sockets, which files do not have. */
 const FIRST_SOCKET = 10_000;
@@ -36,8 +38,24 @@ export function withProc(disk: Disk, host: Host): Disk {
     const [, pid] = /^\/proc\/(\d+)$/.exec(path) ?? [];
     return pid !== undefined && host.running.has(Number(pid)) ? disk.statSync('/records') : undefined;
   };
+  /** Open memories of processes, by their descriptors. */
+  const memories = new Map<number, KnownProcess>();
   return {
     ...disk,
+    openSync(path, flags, mode) {
+      const [, pid] = /^\/proc\/(\d+)\/mem$/.exec(path) ?? [];
+      const process = host.running.get(Number(pid));
+      const [, ram] = /mem-path=([^, ]+)/.exec(process?.words.join(' ') ?? '') ?? [];
+      if (!process || ram === undefined) return disk.openSync(path, flags, mode);
+      const fd = disk.openSync(ram, flags, mode);
+      memories.set(fd, process);
+      return fd;
+    },
+    readSync(fd, target, at, length, position) {
+      const process = memories.get(fd);
+      if (process?.isGone) return 0;
+      return disk.readSync(fd, target, at, length, process ? position - RAM_AT : position);
+    },
     readdirSync(path) {
       if (path === '/proc') return [...host.running.keys()].map(String);
       const [, pid] = /^\/proc\/(\d+)\/fd$/.exec(path) ?? [];

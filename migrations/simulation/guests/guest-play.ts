@@ -71,7 +71,9 @@ export class GuestPlay extends Play<QemuTarget> implements QemuSurroundings {
   }
 
   protected begin(): void {
-    const words = wordsOf(`${commandWith('vm')} -qmp unix:${QMP},server=on,wait=off`);
+    const words = wordsOf(
+      `${commandWith('vm', { isPrivate: this.#scenario.isPrivate })} -qmp unix:${QMP},server=on,wait=off`,
+    );
     const process = this.hosts.source.start(words);
     process.do(() => {
       const qemu = this.#startQemu(process, words);
@@ -202,7 +204,7 @@ export class GuestPlay extends Play<QemuTarget> implements QemuSurroundings {
 
   /** Each has memory of its own: that of an earlier one may still be there. */
   #targetCommand(): CommandLine {
-    return parseCommand(wordsOf(commandWith(`target-${this.qemus.length}`, this.scenario.pages)));
+    return parseCommand(wordsOf(commandWith(`target-${this.qemus.length}`, this.scenario)));
   }
 
   /** A watchdog asks if the process is killed. */
@@ -289,8 +291,9 @@ export class GuestPlay extends Play<QemuTarget> implements QemuSurroundings {
   }
 }
 
-/** A command line. @param name of its memory file */
-function commandWith(name: string, pages = 1): string {
-  const memory = `memory-backend-file,id=pc.ram,size=${pages * PAGE_SIZE},mem-path=${MEMORY}/${name},share=on`;
+/** A command line. @param name of the file that has its memory in the simulation, also where it is not shared */
+function commandWith(name: string, { pages = 1, isPrivate = false }): string {
+  const kind = isPrivate ? 'memory-backend-ram,share=off' : 'memory-backend-file,share=on';
+  const memory = `${kind},id=pc.ram,size=${pages * PAGE_SIZE},mem-path=${MEMORY}/${name}`;
   return `${PROGRAM} -object ${memory} -machine pc-i440fx-7.2,memory-backend=pc.ram`;
 }

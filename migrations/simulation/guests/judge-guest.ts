@@ -22,7 +22,7 @@ export interface GuestJudgement {
 /** Plays a scenario with a guest of QEMU, and checks the result. */
 export async function judgeGuest(scenario: GuestScenario): Promise<GuestJudgement> {
   await loadZstd();
-  await learnHeads();
+  await learnHeads(scenario.pages);
   const play = new GuestPlay(scenario);
   return judgedRun(play.faults, async () => {
     await play.run();

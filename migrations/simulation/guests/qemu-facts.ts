@@ -1,19 +1,19 @@
+import { RAM_AT } from '../simulated-proc.ts';
+
 /** A QEMU that is none, as far as it tells of itself. */
 interface PretendedQemu {
   readonly name: string;
   readonly ramPath: string;
+  /** Its memory is not shared. */
+  readonly isPrivate?: boolean;
   readonly memory: { readonly length: number };
   readonly capabilities: Record<string, boolean>;
   readonly parameters: Record<string, unknown>;
 }
 
-/** Address of a guest's memory in its QEMU. */
-export const RAM_AT = 0x7f00_0000_0000;
-const OF_RAM: Readonly<Record<string, unknown>> = { type: 'memory-backend-file' };
-
 /** Answers commands that only ask; throws an Error for those that it does not know. */
 export function answerFacts(
-  { name, ramPath, memory, capabilities, parameters }: PretendedQemu,
+  { name, ramPath, isPrivate = false, memory, capabilities, parameters }: PretendedQemu,
   command: string,
   { path, property, 'command-line': line }: Record<string, unknown>,
 ): unknown {
@@ -28,7 +28,7 @@ export function answerFacts(
     case 'query-name':
       return { name };
     case 'query-memdev':
-      return [{ id: 'pc.ram', size: memory.length, share: true }];
+      return [{ id: 'pc.ram', size: memory.length, share: !isPrivate }];
     case 'query-block':
     case 'query-named-block-nodes':
     case 'query-block-jobs':
@@ -39,9 +39,10 @@ export function answerFacts(
       return `pc.ram  4 KiB  0x0 0x${memory.length.toString(16)} 0x0 0x${RAM_AT.toString(16)} rw\r\n`;
     case 'qom-get': {
       if (path === '/machine') return 'pc-i440fx-7.2-machine';
-      const value = property === 'mem-path' ? ramPath : OF_RAM[String(property)];
-      if (value === undefined) throw new Error(`Property 'memory-backend-file.${property}' not found`);
-      return value;
+      const type = isPrivate ? 'memory-backend-ram' : 'memory-backend-file';
+      if (property === 'type') return type;
+      if (property === 'mem-path' && !isPrivate) return ramPath;
+      throw new Error(`Property '${type}.${property}' not found`);
     }
     case 'query-migrate-capabilities':
       return Object.entries(capabilities).map(([capability, state]) => ({ capability, state }));

@@ -11,6 +11,10 @@ interface MovedQemu {
   readonly status: string;
   readonly ticks: number;
   readonly capabilities: Readonly<Record<string, boolean>>;
+  readonly isPrivate: boolean;
+  /** Each is called with each page that the guest writes. */
+  readonly onWritten: Set<(page: number) => void>;
+  catchUp(now: number): void;
   standStill(status: 'finish-migrate'): boolean;
   endSave(status: 'paused' | 'postmigrate', runs: boolean): void;
   load(devices: Devices): void;
@@ -18,6 +22,8 @@ interface MovedQemu {
 
 /** Most ms that each step takes. */
 const STEP_MS = 20;
+/** The guest stands still, all memory was sent, and QEMU waits to be told before it saves devices. */
+const WAITS = 'pre-switchover';
 
 function pathOf(uri: string): string {
   return uri.slice('unix:'.length);
@@ -28,6 +34,9 @@ function later({ process }: MovedQemu, work: () => void): void {
   timeline.add(random.below(STEP_MS * 100) / 100, process, work);
 }
 
+/** Bytes of a stream with memory that are sent while the guest runs. */
+const MEMORY_BYTES = 100;
+
 /** QEMU saves its devices to a socket that it connects to. */
 export class OutgoingDevices {
   readonly #qemu: MovedQemu;
@@ -35,19 +44,26 @@ export class OutgoingDevices {
   #why = '';
   #socket: Socket | undefined;
   #ran = false;
+  /** Times that it has looked which pages are dirty. */
+  #looks = 0;
+  #isDirty = false;
+  readonly #noteWrite = () => {
+    this.#isDirty = true;
+  };
 
   constructor(qemu: MovedQemu) {
     this.#qemu = qemu;
   }
 
   get isUnderWay(): boolean {
-    return ['setup', 'active', 'device'].includes(this.#status);
+    return ['setup', 'active', WAITS, 'device'].includes(this.#status);
   }
 
   /** As `query-migrate` tells it. */
   get told(): object {
     if (this.#status === 'none') return {};
-    return { status: this.#status, ...(this.#why === '' ? {} : { 'error-desc': this.#why }) };
+    const ram = { 'dirty-sync-count': this.#looks };
+    return { status: this.#status, ram, ...(this.#why === '' ? {} : { 'error-desc': this.#why }) };
   }
 
   begin(uri: string): void {
@@ -55,17 +71,52 @@ export class OutgoingDevices {
     const { status } = this.#qemu;
     if (status === 'inmigrate') throw new Error('Guest is waiting for an incoming migration');
     if (status === 'postmigrate') throw new Error("Can't migrate the vm that was paused due to previous migration");
-    [this.#status, this.#why] = ['setup', ''];
+    [this.#status, this.#why, this.#looks] = ['setup', '', 0];
     const socket = world.sockets.connect(pathOf(uri));
     this.#socket = socket;
     socket.on('error', (error) => this.#end('failed', error.message));
     socket.once('close', () => {
-      if (!socket.writableFinished) this.#end('failed', 'Unable to write to socket: Broken pipe');
+      // It does not look at its socket while it waits.
+      if (!socket.writableFinished && this.#status !== WAITS)
+        this.#end('failed', 'Unable to write to socket: Broken pipe');
     });
     socket.once('connect', () => {
       if (this.#status === 'setup') this.#status = 'active';
-      later(this.#qemu, () => this.#send(socket));
+      later(this.#qemu, () => (this.#qemu.isPrivate ? this.#handOut(socket) : this.#send(socket)));
     });
+  }
+
+  /** Sends memory that is not shared, again and again until the guest has written nothing since the last look. */
+  #handOut(socket: Socket): void {
+    if (this.#status !== 'active' || socket !== this.#socket) return;
+    const { process, onWritten } = this.#qemu;
+    this.#qemu.catchUp(process.host.around.timeline.now);
+    const isFirst = this.#looks === 0;
+    if (isFirst) socket.write(this.#stream().subarray(0, MEMORY_BYTES));
+    if (isFirst || this.#isDirty) {
+      onWritten.add(this.#noteWrite);
+      this.#isDirty = false;
+      this.#looks++;
+      later(this.#qemu, () => this.#handOut(socket));
+      return;
+    }
+    this.#ran = this.#qemu.standStill('finish-migrate');
+    this.#status = WAITS;
+  }
+
+  /** It may save devices. */
+  goOn(): void {
+    if (this.#status !== WAITS) throw new Error(`Migration not in expected state: ${this.#status}`);
+    const socket = this.#socket;
+    this.#status = 'device';
+    if (!socket || socket.destroyed) this.#end('failed', 'Unable to write to socket: Broken pipe');
+    else this.#finish(socket, this.#stream().subarray(MEMORY_BYTES));
+  }
+
+  #stream(): Buffer {
+    const { ticks, isPrivate, capabilities } = this.#qemu;
+    const form = isPrivate ? 'handedOut' : capabilities[IGNORE_SHARED] ? 'leftOut' : 'whole';
+    return devicesAsStream({ ticks, ran: this.#ran }, form);
   }
 
   cancel(): void {
@@ -77,16 +128,19 @@ export class OutgoingDevices {
     if (this.#status !== 'active' || socket !== this.#socket) return;
     this.#status = 'device';
     this.#ran = this.#qemu.standStill('finish-migrate');
-    const { ticks, capabilities } = this.#qemu;
-    const stream = devicesAsStream({ ticks, ran: this.#ran }, capabilities[IGNORE_SHARED]);
-    const half = stream.length >> 1;
-    socket.write(stream.subarray(0, half));
+    this.#finish(socket, this.#stream());
+  }
+
+  #finish(socket: Socket, bytes: Buffer): void {
+    const half = bytes.length >> 1;
+    socket.write(bytes.subarray(0, half));
     later(this.#qemu, () => {
       if (this.#status !== 'device' || socket !== this.#socket) return;
-      socket.end(stream.subarray(half));
+      socket.end(bytes.subarray(half));
       later(this.#qemu, () => {
         if (this.#status !== 'device' || socket !== this.#socket) return;
         this.#status = 'completed';
+        this.#qemu.onWritten.delete(this.#noteWrite);
         this.#qemu.endSave('postmigrate', false);
       });
     });
@@ -94,7 +148,8 @@ export class OutgoingDevices {
 
   #end(status: 'failed' | 'cancelled', why: string): void {
     if (!this.isUnderWay) return;
-    const hasStopped = this.#status === 'device';
+    const hasStopped = this.#status === 'device' || this.#status === WAITS;
+    this.#qemu.onWritten.delete(this.#noteWrite);
     [this.#status, this.#why] = [status, why];
     if (hasStopped) this.#qemu.endSave('paused', this.#ran);
   }

@@ -26,6 +26,7 @@ const { done, failed, speed } = await playSeeds(values, {
       { asksAtOnce: false },
       { limits: {} },
       { notesWrites: false },
+      { isPrivate: false },
       { watchFault: undefined },
     ]),
   count: ({ survivor }) => void ends[survivor]++,

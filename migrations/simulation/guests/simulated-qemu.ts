@@ -42,6 +42,8 @@ export class SimulatedQemu implements GuestOwner, GuestOfProcess {
   /** Each is called with each page that the guest writes. */
   readonly onWritten = new Set<(page: number) => void>();
   readonly ramPath: string;
+  /** Its memory is not shared: others reach it in its process only. */
+  readonly isPrivate: boolean;
   readonly #ram: SimulatedFile;
   readonly #qmpPath: string;
   readonly #around: QemuSurroundings;
@@ -58,6 +60,7 @@ export class SimulatedQemu implements GuestOwner, GuestOfProcess {
     this.#around = around;
     this.ramPath = /mem-path=([^, ]+)/.exec(line)?.[1] ?? '';
     this.#qmpPath = /unix:([^, ]+)/.exec(line)?.[1] ?? '';
+    this.isPrivate = /memory-backend-ram/.test(line);
     const isTarget = words.includes('-incoming');
     this.status = isTarget ? 'inmigrate' : 'paused';
     this.#runsWhenLoaded = !words.includes('-S');
@@ -175,6 +178,8 @@ export class SimulatedQemu implements GuestOwner, GuestOfProcess {
         return this.quit() ?? {};
       case 'migrate':
         return this.#outgoing.begin(String(args.uri)) ?? {};
+      case 'migrate-continue':
+        return this.#outgoing.goOn() ?? {};
       case 'migrate_cancel':
         return this.#outgoing.cancel() ?? {};
       case 'migrate-incoming':
