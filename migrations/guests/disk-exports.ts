@@ -13,14 +13,15 @@ export function exportOf(disk: number): string {
 
 /** The disks of a QEMU that waits for its guest, open to be filled over a socket that only this user can reach. */
 export class DiskExports {
-  readonly #qmp: QmpClient;
+  readonly #connected: () => Promise<QmpClient>;
   readonly #disks: readonly GuestDisk[];
   readonly #path: string;
   readonly #open = new Set<number>();
+  #isServing = false;
 
-  /** @param folder for the socket */
-  constructor(qmp: QmpClient, disks: readonly GuestDisk[], folder: string) {
-    this.#qmp = qmp;
+  /** @param connected gives a connection to QEMU @param folder for the socket */
+  constructor(connected: () => Promise<QmpClient>, disks: readonly GuestDisk[], folder: string) {
+    this.#connected = connected;
     this.#disks = disks;
     this.#path = join(folder, 'nbd');
   }
@@ -30,13 +31,14 @@ export class DiskExports {
    * EnvironmentError if the socket can't be reached
    */
   async connect(disk: number): Promise<Socket> {
-    if (this.#open.size === 0)
-      await this.#qmp.execute('nbd-server-start', { addr: { type: 'unix', data: { path: this.#path } } });
+    const qmp = await this.#connected();
+    if (!this.#isServing) await qmp.execute('nbd-server-start', { addr: { type: 'unix', data: { path: this.#path } } });
+    this.#isServing = true;
     if (!this.#open.has(disk)) {
-      this.#open.add(disk);
       const name = exportOf(disk);
       const node = this.#disks[disk].nodeNow;
-      await this.#qmp.execute('block-export-add', { type: 'nbd', id: name, 'node-name': node, writable: true, name });
+      await qmp.execute('block-export-add', { type: 'nbd', id: name, 'node-name': node, writable: true, name });
+      this.#open.add(disk);
     }
     const socket = world.sockets.connect(this.#path);
     try {
@@ -49,8 +51,13 @@ export class DiskExports {
 
   /** Ends the exports: QEMU itself uses the images when it loads its devices. */
   async close(): Promise<void> {
-    for (const disk of this.#open) await this.#qmp.execute('block-export-del', { id: exportOf(disk), mode: 'hard' });
-    if (this.#open.size > 0) await this.#qmp.execute('nbd-server-stop');
-    this.#open.clear();
+    if (!this.#isServing) return;
+    const qmp = await this.#connected();
+    for (const disk of this.#open) {
+      await qmp.execute('block-export-del', { id: exportOf(disk), mode: 'hard' });
+      this.#open.delete(disk);
+    }
+    await qmp.execute('nbd-server-stop');
+    this.#isServing = false;
   }
 }

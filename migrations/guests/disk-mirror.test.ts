@@ -104,11 +104,35 @@ describe('DiskExports', () => {
     const server = createServer().listen(join(folder, 'nbd'));
     await once(server, 'listening');
     const fake = await FakeQmp.open();
-    const exports = new DiskExports(await QmpClient.connect(fake.path), DISKS, folder);
+    const qmp = await QmpClient.connect(fake.path);
+    const exports = new DiskExports(async () => qmp, DISKS, folder);
     await exports.close();
     for (const disk of [1, 1]) (await exports.connect(disk)).destroy();
     await exports.close();
     const asked = ['nbd-server-start', 'block-export-add', 'block-export-del', 'nbd-server-stop'];
+    expect(fake.asked.filter((word) => asked.includes(word))).toEqual(asked);
+    server.close();
+    fake.close();
+  });
+
+  it('asks once more for a disk that QEMU has not opened, over another connection if the first one ended', async () => {
+    const server = createServer().listen(join(folder, 'nbd'));
+    await once(server, 'listening');
+    let isLocked = true;
+    const fake = await FakeQmp.open((command) => {
+      if (command === 'block-export-add' && isLocked) throw new Error('the image is in use');
+      return {};
+    });
+    let qmp = await QmpClient.connect(fake.path);
+    const exports = new DiskExports(async () => qmp, DISKS, folder);
+    await expect(exports.connect(0)).rejects.toThrow('the image is in use');
+    isLocked = false;
+    fake.hangUp();
+    await qmp.closed;
+    qmp = await QmpClient.connect(fake.path);
+    (await exports.connect(0)).destroy();
+    await exports.close();
+    const asked = ['nbd-server-start', 'block-export-add', 'block-export-add', 'block-export-del', 'nbd-server-stop'];
     expect(fake.asked.filter((word) => asked.includes(word))).toEqual(asked);
     server.close();
     fake.close();

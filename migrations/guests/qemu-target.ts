@@ -68,7 +68,7 @@ export class QemuTarget extends GuestRam implements TargetMachine {
 
   constructor(description: QemuDescription, parts: TargetParts) {
     super(parts.ram);
-    this.#disks = new DiskExports(parts.qmp, parts.disks, parts.folder);
+    this.#disks = new DiskExports(() => this.#connected(), parts.disks, parts.folder);
     this.description = description;
     this.process = parts.process;
     this.#guard = parts.guard;
