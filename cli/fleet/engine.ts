@@ -47,7 +47,8 @@ export interface FleetQueue {
 }
 
 export interface FleetWorker {
-  close(): Promise<void>;
+  /** @param isForced jobs under way are not waited for */
+  close(isForced?: boolean): Promise<void>;
   on(event: 'error' | 'failed' | 'completed', handle: (...values: never[]) => void): void;
 }
 

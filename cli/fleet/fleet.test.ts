@@ -2,10 +2,10 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { STATES_FOLDER } from '../../src/testing/states.ts';
 import { runHere } from '../testing/run-here.ts';
-import type { FleetJob, FleetQueue } from './engine.ts';
+import type { Fleet, FleetJob, FleetQueue } from './engine.ts';
 import { checkWork, expectJobOptions } from './job-shape.ts';
 import { resultsOf } from './results.ts';
-import { workOff } from './work.ts';
+import { workLong, workOff } from './work.ts';
 
 const file = { file: join(STATES_FOLDER, 'own-pae.sav'), size: 1, modified: null, isFound: false };
 const work = { operation: 'verify', options: ['--hash'], files: [file] };
@@ -54,6 +54,8 @@ describe('a queue', () => {
     const lying = await resultsOf(queueOf(jobOf(work, [{ ...lines[0], exitCode: 77 }])));
     expect(lying.lines).toMatchObject([{ exitCode: 4, outcome: 'not read or written', file: file.file }]);
     expect(lying.lines[0].error).toMatchObject({ message: expect.stringContaining('not of savkit: [0].exitCode') });
+    const other = await resultsOf(queueOf(jobOf(work, [{ ...lines[0], command: 'inspect' }])));
+    expect(other.lines).toMatchObject([{ exitCode: 4, outcome: 'not read or written', file: file.file }]);
   });
 
   it('hides no results behind jobs of others, and tells how many these are', async () => {
@@ -64,5 +66,42 @@ describe('a queue', () => {
     );
     const { lines, strangers } = await resultsOf(queueOf(...others, ours, ...others));
     expect([lines.length, lines[0].outcome, strangers]).toEqual([1, 'whole', 8]);
+  });
+});
+
+describe('a worker', () => {
+  const none = { onDone() {}, onTrouble() {} };
+
+  it('ends where the client of the queue fails at once, again and again, and leaves no time for anything else', async () => {
+    let isClosed = false;
+    let fail = (_: Error) => {};
+    const spin = async () => {
+      for (let i = 0; i < 100_000 && !isClosed; i++) await Promise.reject(new Error('no column x')).catch(fail);
+    };
+    const worker = {
+      async close() {
+        isClosed = true;
+      },
+      on(event: string, handle: typeof fail) {
+        if (event !== 'error') return;
+        fail = handle;
+        queueMicrotask(spin);
+      },
+    };
+    const queue = { ...queueOf(), on() {}, close: async () => {}, getJobCounts: async () => ({ waiting: 1 }) };
+    const fleet = { queue: () => queue, worker: () => worker };
+    const working = workLong(fleet as unknown as Fleet, { jobs: 1, untilEmpty: false }, signal, none);
+    await expect(working).rejects.toMatchObject({ code: 'no-queue', message: 'Cannot use the queue: no column x' });
+    expect(isClosed).toBe(true);
+  });
+
+  it('does not begin with a queue that cannot be used', async () => {
+    const getJobCounts = () => Promise.reject(new Error('no column x'));
+    const fleet = {
+      queue: () => ({ ...queueOf(), on() {}, close: async () => {}, getJobCounts }),
+      worker: () => expect.fail('a worker'),
+    };
+    const working = workLong(fleet as unknown as Fleet, { jobs: 1, untilEmpty: false }, signal, none);
+    await expect(working).rejects.toThrow('no column x');
   });
 });

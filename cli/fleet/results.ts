@@ -45,7 +45,7 @@ async function* jobsOf(queue: FleetQueue, state: QueuedJobState): AsyncGenerator
 }
 
 function linesOf(work: Work, { returnvalue, failedReason }: FleetJob): [string, FileLine][] {
-  const told = linesIn(returnvalue);
+  const told = linesIn(returnvalue, work.operation);
   const byFile = typeof told === 'string' ? undefined : new Map(told.map((line) => [line.file, line]));
   const why = typeof told === 'string' ? told : String(failedReason ?? '');
   return work.files.map((file) => {
@@ -55,10 +55,13 @@ function linesOf(work: Work, { returnvalue, failedReason }: FleetJob): [string, 
 }
 
 /** @returns the lines; a message if the value is not savkit's */
-function linesIn(value: unknown): FileLine[] | string {
+function linesIn(value: unknown, command: string): FileLine[] | string {
   if (value === null || value === undefined) return [];
+  const refuse = (why: string) => new FormatError('bad-job', why);
   try {
-    return checkShape(value, list(fileEventShape, MOST_FILES), (why) => new FormatError('bad-job', why));
+    const lines = checkShape(value, list(fileEventShape, MOST_FILES), refuse);
+    if (lines.some((line) => line.command !== command)) throw refuse('it is one of another command');
+    return lines;
   } catch (error) {
     return `the result in the queue is not of savkit: ${(error as FormatError).message}`;
   }

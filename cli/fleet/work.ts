@@ -1,10 +1,13 @@
 import { setTimeout } from 'node:timers/promises';
+import { EnvironmentError } from '../../formats/errors.ts';
 import { TRIED_AGAIN } from '../process/exit-codes.ts';
 import { runOwnProcess } from '../process/own-process.ts';
-import type { FileLine, Fleet, FleetJob, Work } from './engine.ts';
+import type { FileLine, Fleet, FleetJob, FleetQueue, Work } from './engine.ts';
 import { checkWork, workIn } from './job-shape.ts';
 
 const LOOK_MS = 500;
+/** Errors between two looks: only a client that tries again at once has more, and it may leave no time for anything else. */
+const MOST_ERRORS = 100;
 
 /**
  * Does a job in a process of its own, by the command line: in this process, a busy event loop would lose the lock on
@@ -40,35 +43,64 @@ export interface WorkReport {
   onTrouble(error: Error): void;
 }
 
-/** Works until a signal comes, or until no jobs are left. */
+/**
+ * Works until a signal comes, or until no jobs are left.
+ * @throws EnvironmentError for a queue that cannot be used, as another program has made or changed it
+ */
 export async function workLong(
   fleet: Fleet,
+  options: { jobs: number; untilEmpty: boolean },
+  signal: AbortSignal,
+  report: WorkReport,
+): Promise<number> {
+  const queue = fleet.queue();
+  queue.on('error', () => {});
+  try {
+    // The worker would never give up.
+    await queue.getJobCounts('waiting').catch((error) => {
+      throw EnvironmentError.from(error, 'reach the queue');
+    });
+    return await workOn(fleet, queue, options, signal, report);
+  } finally {
+    await queue.close();
+  }
+}
+
+async function workOn(
+  fleet: Fleet,
+  queue: FleetQueue,
   { jobs, untilEmpty }: { jobs: number; untilEmpty: boolean },
   signal: AbortSignal,
   { onDone, onTrouble }: WorkReport,
 ): Promise<number> {
   let done = 0;
+  const trouble = { errors: 0, last: '' };
+  const isBroken = () => trouble.errors >= MOST_ERRORS;
   const worker = fleet.worker((job) => workOff(job, signal), jobs);
-  worker.on('error', onTrouble);
+  worker.on('error', (error: Error) => {
+    onTrouble(error);
+    trouble.last = error.message;
+    if (++trouble.errors === MOST_ERRORS) void worker.close(true).catch(() => {});
+  });
   worker.on('completed', (job: FleetJob) => {
     done++;
     onDone(job, workIn(job), undefined);
   });
   worker.on('failed', (job: FleetJob | undefined, error: Error) => job && onDone(job, workIn(job), error));
-  const queue = fleet.queue();
-  queue.on('error', () => {});
   try {
-    while (!signal.aborted && !(untilEmpty && (await isEmpty(queue))))
+    while (!signal.aborted && !isBroken() && !(untilEmpty && (await isEmpty(queue)))) {
+      if (!isBroken()) trouble.errors = 0;
       await setTimeout(LOOK_MS, undefined, { signal }).catch(() => {});
-    return done;
+    }
   } finally {
     await worker.close();
-    await queue.close();
   }
+  if (isBroken()) throw new EnvironmentError('no-queue', `Cannot use the queue: ${trouble.last}`);
+  return done;
 }
 
 /** Whether no jobs are left; false where the server does not answer. */
-async function isEmpty(queue: ReturnType<Fleet['queue']>): Promise<boolean> {
+async function isEmpty(queue: FleetQueue): Promise<boolean> {
   const counts = await queue.getJobCounts('waiting', 'active', 'delayed').catch(() => ({ waiting: 1 }));
   return Object.values(counts).every((count) => count === 0);
 }
