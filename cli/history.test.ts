@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeEach, describe, expect, it } from 'vitest';
+import { afterAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { world } from '../formats/world/world.ts';
 import { type Decision, type MigrationSide, recordPath, writeRecord } from '../migrations/hand-over/decision-record.ts';
 import { keepReport } from '../migrations/report/kept-report.ts';
@@ -74,6 +74,13 @@ async function history(...words: string[]) {
 }
 
 describe('savkit history', () => {
+  it('tells a user without a home to name a folder', async () => {
+    vi.stubEnv('XDG_STATE_HOME', undefined);
+    vi.stubEnv('HOME', '');
+    const { stderr, exitCode } = await runHere('history').finally(() => vi.unstubAllEnvs());
+    expect([exitCode, stderr]).toEqual([4, expect.stringContaining('set HOME or XDG_STATE_HOME')]);
+  });
+
   it.each([-62_135_596_800_000, -1, Number.MIN_SAFE_INTEGER, Number.MAX_SAFE_INTEGER])(
     'reads a record that was written when the clock stood at %d ms',
     async (at) => {

@@ -19,9 +19,10 @@ export interface KeepFileOptions {
   force: boolean;
 }
 
-/** To be called before there is a machine. @throws EnvironmentError for a file that can't be written */
+/** To be called before there is a machine. @throws EnvironmentError for a file that can't be written, or has no place */
 export async function checkKeepFile({ keepIn, force }: KeepFileOptions): Promise<void> {
-  if (keepIn !== undefined) await tryFile(keepIn, { force });
+  if (keepIn === undefined) defaultFolder();
+  else await tryFile(keepIn, { force });
 }
 
 /** The file that options name; else a new one for each process, in the user's folder for the state of programs. */
@@ -35,7 +36,8 @@ export function newKeepFile(name: string, folder: string = defaultFolder(), endi
   return { path: join(resolve(folder), unique), force: false };
 }
 
-function defaultFolder(): string {
+/** @throws EnvironmentError `no-home` */
+export function defaultFolder(): string {
   return join(stateFolder(), 'machines');
 }
 

@@ -10,6 +10,7 @@ import { ensureFolder } from '../../migrations/hand-over/record-folder.ts';
 import { parseListenEndpoint } from '../../migrations/trust/endpoint.ts';
 import { MEMORY_SHARE } from '../../migrations/virtual-machine/machine-host.ts';
 import { MigrationError } from '../../migrations/wire/migration-error.ts';
+import { defaultFolder } from '../control/keep-file.ts';
 import { stop } from '../io/stop.ts';
 import { type MetricsOptions, serveMetrics } from '../metrics/metrics-server.ts';
 import { openGate, type ReceiveMachineOptions, tellWhere } from '../migration/receive-machine.ts';
@@ -38,6 +39,7 @@ export async function receiveMany(options: ReceiveManyOptions, { signal }: Job):
   const maxIncoming = options.maxIncoming ?? DEFAULT_INCOMING;
   checkOptions(options, maxIncoming);
   const endpoint = parseListenEndpoint(options.listen);
+  const keepIn = options.keepIn ?? defaultFolder();
   for (const folder of [options.control, options.keepIn]) if (folder !== undefined) await ensureFolder(folder);
   const { trust, shownCode } = await targetTrust(options);
   await ensureFolder(options.records);
@@ -45,7 +47,7 @@ export async function receiveMany(options: ReceiveManyOptions, { signal }: Job):
   const maxBytes =
     options.maxMemory === undefined ? Math.floor(freemem() * MEMORY_SHARE) : parseNumber(options.maxMemory);
   const budget = new MemoryBudget(Math.floor(maxBytes / PAGE_SIZE));
-  const household = new Household(options, budget, report, signal);
+  const household = new Household({ ...options, keepIn }, budget, report, signal);
   const receivers: Receivers<AnyMachine> = await Receivers.create<AnyMachine>({
     streams: 16,
     maxIncoming,

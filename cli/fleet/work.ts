@@ -6,7 +6,7 @@ import type { FileLine, Fleet, FleetJob, FleetQueue, Work } from './engine.ts';
 import { checkWork, workIn } from './job-shape.ts';
 
 const LOOK_MS = 500;
-/** Errors between two looks: only a client that tries again at once has more, and it may leave no time for anything else. */
+/** Errors between two looks. Only a client that tries again at once has more; it may leave no time for all else. */
 const MOST_ERRORS = 100;
 
 /**

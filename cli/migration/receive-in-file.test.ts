@@ -1,7 +1,7 @@
 import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, afterEach, expect, it } from 'vitest';
+import { afterAll, afterEach, expect, it, vi } from 'vitest';
 import { SavkitProcess } from '../../migrations/testing/savkit-process.ts';
 import { runHere } from '../testing/run-here.ts';
 import { savkitFile, savkitJson } from '../testing/savkit-json.ts';
@@ -64,3 +64,20 @@ it('keeps a machine with a workload there, too', async () => {
   expect((await savkitFile<{ check: { faults: [] } }>('run', file, '--for', '0.1')).result.check.faults).toEqual([]);
   expect(existsSync(file)).toBe(true);
 });
+
+it.each([
+  ['--wait', '1'],
+  ['--wait', '1', '--keep'],
+])(
+  'waits for no machine that it could not save when it is told to end, as this user has no home: %s %s %s',
+  async (...options) => {
+    vi.stubEnv('XDG_STATE_HOME', undefined);
+    vi.stubEnv('HOME', '');
+    const received = runHere('receive', '--listen', '127.0.0.1:0', ...trust, ...options);
+    const { stderr, exitCode } = await received.finally(() => vi.unstubAllEnvs());
+    expect([exitCode, stderr]).toEqual([
+      4,
+      expect.stringMatching(/^Cannot find a folder to keep records and machines/),
+    ]);
+  },
+);

@@ -57,7 +57,7 @@ export async function receiveMachine(options: ReceiveMachineOptions, { signal }:
   try {
     // After the seed was opened, since the output must not be the seed.
     if (file !== undefined) await tryFile(file, { force: options.force });
-    await checkKeepFile(options);
+    if (output === undefined) await checkKeepFile(options);
     return await receiveOne(options, signal, {
       hostFor: () =>
         new MachineHost({

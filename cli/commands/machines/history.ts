@@ -31,10 +31,19 @@ const builder = (argv: Argv) =>
 type Options = OptionsOf<typeof builder>;
 
 export const historyCommand = command(builder, async (options) => {
-  process.exitCode = await runCommand('history', [recordFolder(options.records)], options, ({ file }) =>
-    history(file, options),
+  process.exitCode = await runCommand('history', [nameOf(options.records)], options, () =>
+    history(recordFolder(options.records), options),
   );
 });
+
+function nameOf(records: string | undefined): string {
+  try {
+    return recordFolder(records);
+  } catch {
+    // Said when the records are listed.
+    return 'records';
+  }
+}
 
 async function history(folder: string, { machine, open }: Options): Promise<Outcome> {
   const findings: ReturnType<typeof findingOf>[] = [];
