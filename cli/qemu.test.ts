@@ -116,6 +116,9 @@ describe('extract', () => {
     expect(readFileSync(out).readBigUInt64BE(472)).toBe(0x10000n);
     await json(2, 'extract', place('ignore-shared-10.state'), '-o', out, '--force');
     await extract(place('ignore-shared-10.state'), '--ram', place('ignore-shared-10.ram'));
+    const twice = ['a', 'b'].flatMap((block) => ['--ram', `${block}=${place('ignore-shared-10.ram')}`]);
+    const { stderr } = await runHere('verify', place('ignore-shared-10.state'), ...twice);
+    expect(stderr).toContain('--ram names this file twice');
     expect(sha256(readFileSync(out))).toBe(qemuTruth('ignore-shared-10.state').ram.sha256);
     await extract(place('long-10.state'), '--format', 'elf');
     expect(readFileSync(out).subarray(0, 4).toString('latin1')).toBe('\x7fELF');

@@ -19,7 +19,7 @@ export interface KeepFileOptions {
   force: boolean;
 }
 
-/** To be called before there is a machine. @throws EnvironmentError for a file that can't be written, or has no place */
+/** To be called before there is a machine. @throws EnvironmentError for a file without a place, or not to be written */
 export async function checkKeepFile({ keepIn, force }: KeepFileOptions): Promise<void> {
   if (keepIn === undefined) defaultFolder();
   else await tryFile(keepIn, { force });

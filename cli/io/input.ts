@@ -14,7 +14,7 @@ import { WrittenFile } from '../../formats/files/written-file.ts';
 import { holdFile } from '../../formats/locks/held-files.ts';
 import { MIB } from '../../formats/sizes.ts';
 import { expectState } from '../../src/saved-state/families/expect-state.ts';
-import { ramFileOf } from './ram-files.ts';
+import { expectDifferentFiles, ramFileOf } from './ram-files.ts';
 import { stop, whenAborted } from './stop.ts';
 import { unpacked } from './unpacked.ts';
 import { isUrl, openUrl } from './web.ts';
@@ -84,8 +84,9 @@ async function withUnpacked<T>(
   const source = await unpacked(opened);
   const files: RamFile[] = [];
   try {
-    for (const { path, block } of ram.map(ramFileOf))
-      files.push({ source: await openFile(path, { isWatched: true }), block });
+    const named = ram.map(ramFileOf);
+    expectDifferentFiles(named.map(({ path }) => path));
+    for (const { path, block } of named) files.push({ source: await openFile(path, { isWatched: true }), block });
     return await use(files.length > 0 ? withBeside(source, { ram: files }) : source);
   } finally {
     for (const file of files) await file.source.close();

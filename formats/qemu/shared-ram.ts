@@ -20,7 +20,8 @@ export function filesOfBlocks(files: readonly RamFile[], leftOut: readonly RamBl
       ({ name, size }) => size === source.size && (block === undefined ? !named.has(name) : name === block),
     );
     const told = block === undefined ? '' : `${JSON.stringify(block)} `;
-    const file = `${told}from ${source.name} of ${source.size} bytes`;
+    const size = source.size === undefined ? 'no known size' : `${source.size} bytes`;
+    const file = `${told}from ${source.name} of ${size}`;
     if (fitting.length !== 1) throw badRam(`Cannot take RAM ${file}`, leftOut);
     if (found.has(fitting[0])) throw badRam(`Cannot take RAM ${file}: it is there already`, leftOut);
     found.set(fitting[0], source);
