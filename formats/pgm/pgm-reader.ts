@@ -190,7 +190,7 @@ export class PgmReader {
   async #nextRange(): Promise<PageScanner | undefined> {
     const { version } = this;
     if (!version || version.pages === 'records') return undefined;
-    // Erratum 2: a file made for today's loaders has no separator at its end.
+    // A file made for today's loaders has no separator at its end (pgm-unit.md 5.1).
     if (this.#pageTypes.numbering === '4.3' && (await this.#payload.isAtEnd())) return undefined;
     const range = await this.#payload.parse((cursor) => readRangeHead(cursor, version, this.oldRanges.length));
     if (!range) return undefined;

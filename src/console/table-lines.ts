@@ -34,7 +34,7 @@ const LEGEND = [
   '| | | | | | |  |  |  |  |  |     p=permanent; v=validated;',
 ];
 
-/** The lines above a dump. Erratum of the debugger: CR3 is cut to 32 bits. */
+/** The lines above a dump. The debugger cuts CR3 to 32 bits (console.md 3.1). */
 export function headLines(cr3: bigint, cr4: bigint, isLong: boolean): string[] {
   const width = isLong ? 16 : 8;
   const title = `cr3=${digits8(cr3)} cr4=${digits8(cr4)}${isLong ? ' Long Mode' : ''}`;

@@ -58,10 +58,27 @@ describe('citations of pages', () => {
     expect(broken(citations, pages)).toEqual([]);
   });
 
-  it('among the fact pages lead somewhere, too', () => {
+  it('have no other numbers: nothing lists errata by number', () => {
+    const sources = files.filter((path) => path.endsWith('.ts') && !path.endsWith('citations.test.ts'));
+    expect(sources.filter((path) => /\berratum \d/i.test(read(path)))).toEqual([]);
+  });
+
+  it('among the fact pages lead somewhere, too, also to sections of the same page', () => {
     const citations = files
       .filter((path) => path.startsWith(join('docs', 'spec')) && path.endsWith('.md'))
-      .flatMap((path) => citationsIn(read(path), path));
+      .flatMap((path) => [
+        ...citationsIn(read(path), path),
+        ...[...read(path).matchAll(/(\d+\.\d+) of `?([\w-]+\.md)/g)].map(([, section, page]) => ({
+          from: path,
+          page,
+          section,
+        })),
+        ...[...read(path).matchAll(/(?<!\.md )\bsection (\d+(?:\.\d+)*)/gi)].map(([, section]) => ({
+          from: path,
+          page: basename(path),
+          section,
+        })),
+      ]);
     expect(citations.length).toBeGreaterThan(20);
     expect(broken(citations, pages)).toEqual([]);
   });

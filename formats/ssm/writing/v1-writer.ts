@@ -135,7 +135,7 @@ export class V1Writer implements ContainerWriter {
       nameSize: 0,
     });
     out.put(writer.view());
-    // Erratum 1: the CRC covers (file size − header size) bytes from offset 44 on.
+    // The CRC covers (file size − header size) bytes from offset 44 on (ssm-container.md 2.2).
     const crc = out.crc(this.#headerSize - V1_CRC_START);
     const fileSize = out.offset;
     await out.flush();

@@ -221,7 +221,7 @@ export class V2Writer implements ContainerWriter {
     this.#out.putPart(bytes, at, length);
   }
 
-  /** Erratum 3: the size of compressed data always takes three bytes. */
+  /** The size of compressed data always takes three bytes (ssm-container.md 3.3). */
   #putCompressedHead(encoding: number, length: number, size: number): void {
     this.#out.u8(RECORD_FLAGS | ENCODING_RECORDS[encoding]);
     if (encoding === Encoding.LZF) this.#putSize3(length + 1);

@@ -87,7 +87,7 @@ function findingOf(unit: UnitSummary, target: ReleaseNumbers, name: string, unkn
       `${name} takes the page types of pgm ${unit.version} for others; savkit convert --pgm 14 mends that`,
     );
   }
-  // Erratum 8
+  // See pgm-unit.md 7.2.
   if (isPgm(unit) && unit.version === 10 && unit.pass === 0 && compare(target, SEEN_TO_REFUSE_LIVE_10) >= 0) {
     const message =
       `${name} wants the RAM configuration in pass 0, which pgm 10 does not have; savkit convert --flatten, or ` +

@@ -73,8 +73,8 @@ export class OldUnitWriter<Run extends PageRun> {
     this.#writer.putType(run.type, protection);
     if (run.type === OldPageType.RAM) {
       const content = this.#pages.contentOf(range, run, i, 'ram');
-      // Erratum 6: today's loaders take a page in state zero only if the machine has not allocated all of its RAM up
-      // front.
+      // Today's loaders take a page in state zero only if the machine has not allocated all of its RAM up front
+      // (pgm-unit.md 5.1).
       const asZero = this.#numbering === 'original' && isZero(content);
       this.#writer.putState(asZero ? undefined : content);
     } else if (run.type === OldPageType.MMIO2) {
