@@ -282,6 +282,27 @@ export const MUTATIONS: readonly Mutation[] = [
     to: ';',
   },
   {
+    name: 'the end of the copies of disks is not waited for',
+    foundBy: 'guests',
+    file: 'guests/qemu-source.js',
+    from: 'await this.#mirror?.finish();',
+    to: ';',
+  },
+  {
+    name: 'copies of disks stay where a guest does',
+    foundBy: 'guests',
+    file: 'guests/qemu-source.js',
+    from: 'await mirror?.abandon();',
+    to: ';',
+  },
+  {
+    name: 'a disk is open to others while its guest runs',
+    foundBy: 'guests',
+    file: 'guests/qemu-target.js',
+    from: 'await this.#disks.close();',
+    to: ';',
+  },
+  {
     name: 'the settings of a QEMU are not put back',
     foundBy: 'guests',
     file: QEMU_SOURCE,

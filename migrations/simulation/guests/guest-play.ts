@@ -18,6 +18,7 @@ import { Play } from '../play.ts';
 import type { HostName, Incident } from '../scenario.ts';
 import { SimulatedGuest } from '../simulated-guest.ts';
 import { RECORDS, type SimulatedHost, type SimulatedProcess } from '../simulated-process.ts';
+import { SECTORS } from './disk-copies.ts';
 import { endsWithSavkit } from './ends-with-savkit.ts';
 import type { GuestScenario } from './guest-scenario.ts';
 import { leavingFaults } from './leaving-faults.ts';
@@ -36,6 +37,7 @@ type QemuIncident = Extract<Incident, { kind: 'qemu' }>;
 export class GuestPlay extends Play<QemuTarget> implements QemuSurroundings {
   readonly guest: SimulatedGuest<SimulatedQemu>;
   readonly qemus: SimulatedQemu[] = [];
+  readonly disk: Uint8Array | undefined;
   /** Settlements of `--resolve`, in words. */
   readonly settlements: string[] = [];
   /** Hosts on which savkit has said that settings of a QEMU may stay as they are. */
@@ -50,6 +52,7 @@ export class GuestPlay extends Play<QemuTarget> implements QemuSurroundings {
   constructor(scenario: GuestScenario) {
     super(scenario);
     this.#scenario = scenario;
+    this.disk = scenario.copiesDisks ? Uint8Array.from({ length: SECTORS }, (_, i) => i + 1) : undefined;
     this.guest = new SimulatedGuest<SimulatedQemu>(scenario, this.random);
     for (const host of Object.values(this.hosts)) {
       for (const folder of [MEMORY, '/run', tmpdir()]) host.files.folders.add(folder);
@@ -78,6 +81,7 @@ export class GuestPlay extends Play<QemuTarget> implements QemuSurroundings {
     process.do(() => {
       const qemu = this.#startQemu(process, words);
       qemu.memory.set(this.guest.truth);
+      if (this.disk) qemu.disk?.set(this.disk);
       if (!this.scenario.isPaused) qemu.cont();
     });
     this.startTarget();
@@ -126,9 +130,12 @@ export class GuestPlay extends Play<QemuTarget> implements QemuSurroundings {
       const reached = await reachGuest(QMP);
       try {
         const facts = await learnGuestFacts(reached.qmp, reached.process);
-        const hindrance = hindrancesOf(facts, { areShared: true, areMirrored: false }).find(({ isFatal }) => isFatal);
+        const hindrance = hindrancesOf(facts, { areShared: false, areMirrored: this.#scenario.copiesDisks }).find(
+          ({ isFatal }) => isFatal,
+        );
         if (hindrance) throw new MigrationError('hindered', hindrance.message);
         const source = QemuSource.open(reached.qmp, facts, {
+          copiesDisks: this.#scenario.copiesDisks,
           notesWrites: this.#scenario.notesWrites,
           onSettingsLeft: () => this.toldOfSettings.add('source'),
         });
@@ -227,6 +234,12 @@ export class GuestPlay extends Play<QemuTarget> implements QemuSurroundings {
   }
 
   follow(): void {}
+
+  /** A frame of a disk that was changed on its way is found by nobody but TLS. */
+  checkDisk({ disk, process }: SimulatedQemu): void {
+    if (this.disk && disk && !this.had.has('lie') && Buffer.compare(this.disk, disk) !== 0)
+      this.faults.push(`the disk at the ${process.host.name} is not as the guest left it`);
+  }
 
   onCommand(qemu: SimulatedQemu, command: string): string | undefined {
     const { name } = qemu.process.host;

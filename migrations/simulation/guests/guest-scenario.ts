@@ -13,6 +13,8 @@ import type { WatchFault } from './write-watcher.ts';
 export interface GuestScenario extends Scenario {
   /** A watchdog asks who has the guest where a process of savkit is killed. */
   hasWatchdog: boolean;
+  /** The guest has a disk, which is copied. */
+  copiesDisks: boolean;
   /** The source's QEMU has memory that is not shared: it hands out all of it with the devices. */
   isPrivate: boolean;
   /** The kernel notes writes; else all memory is compared. */
@@ -37,6 +39,7 @@ export function drawGuestScenario(seed: number): GuestScenario {
     notesWrites: ways.below(3) === 0,
     watchFault: ways.below(3) === 0 ? { how: ways.pick(WATCH_FAULTS), scan: 1 + ways.below(5) } : undefined,
     isPrivate: ways.below(4) === 0,
+    copiesDisks: ways.below(4) === 0,
     troubles: [...troubles, ...Array.from({ length: random.below(3) }, () => longer(drawQemuTrouble(random), hangs))],
   };
 }

@@ -63,6 +63,7 @@ function endOf(play: GuestPlay, hasWatchdog: boolean): { survivor: HostName | 'l
   const { name } = first.process.host;
   if (living.length > 1) return { survivor: name, faults };
   faults.push(...play.guest.differences(first));
+  play.checkDisk(first);
   const isWanted = play.scenario.isPaused ? first.status !== 'running' : first.status === 'running';
   if (!isWanted && !usersActed(play)) faults.push(`the guest ends ${tell(first)}`);
   if (!first.hasFirstSettings) faults.push(`the settings of the QEMU at the ${name} are not put back`);

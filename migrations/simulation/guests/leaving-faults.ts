@@ -24,6 +24,9 @@ export function leavingFaults(left: Left, host: SimulatedHost): string[] {
     return left.had.has('qemu') ? [] : ['the QEMU of a guest that has left is not ended'];
   // Devices may have to be saved again, and an earlier target that was killed may have left a QEMU of its own.
   const mayDiffer = host.name === 'source' ? outcome === 'undecided' : left.had.has('kill') || left.had.has('crash');
+  const { left: copies } = qemu.copies;
+  if (host.name === 'source' && !left.had.has('qemu') && copies.length > 0)
+    return [`savkit has left ${copies.join(', ')} in the QEMU at the source`];
   if (mayDiffer || qemu.hasFirstSettings || left.toldOfSettings.has(host.name)) return [];
   return [`savkit has not put back the settings of the QEMU at the ${host.name}, and does not say so`];
 }

@@ -6,6 +6,8 @@ interface PretendedQemu {
   readonly ramPath: string;
   /** Its memory is not shared. */
   readonly isPrivate?: boolean;
+  /** Contents of its disk, where it has one. */
+  readonly disk?: Uint8Array | undefined;
   readonly memory: { readonly length: number };
   readonly capabilities: Record<string, boolean>;
   readonly parameters: Record<string, unknown>;
@@ -13,7 +15,7 @@ interface PretendedQemu {
 
 /** Answers commands that only ask; throws an Error for those that it does not know. */
 export function answerFacts(
-  { name, ramPath, isPrivate = false, memory, capabilities, parameters }: PretendedQemu,
+  { name, ramPath, isPrivate = false, disk, memory, capabilities, parameters }: PretendedQemu,
   command: string,
   { path, property, 'command-line': line }: Record<string, unknown>,
 ): unknown {
@@ -30,7 +32,9 @@ export function answerFacts(
     case 'query-memdev':
       return [{ id: 'pc.ram', size: memory.length, share: !isPrivate }];
     case 'query-block':
+      return disk ? [{ device: 'disk0', inserted: insertedOf(disk.length) }] : [];
     case 'query-named-block-nodes':
+      return disk ? [{ file: IMAGE, cache: { direct: false } }] : [];
     case 'query-block-jobs':
     case 'qom-list':
       return [];
@@ -51,4 +55,12 @@ export function answerFacts(
     default:
       throw new Error(`The command ${command} has not been found`);
   }
+}
+
+const IMAGE = '/images/vm';
+
+/** The disk of a guest, as `query-block` tells of it. */
+function insertedOf(bytes: number): object {
+  const cache = { direct: false };
+  return { 'node-name': 'disk0', ro: false, file: IMAGE, image: { 'virtual-size': bytes }, cache };
 }

@@ -35,8 +35,8 @@ export class QmpPeer {
     this.#serveNext();
   }
 
-  event(name: string): void {
-    this.#write(this.#client, { event: name, data: {}, timestamp: { seconds: 1, microseconds: 5 } });
+  event(name: string, data: object = {}): void {
+    this.#write(this.#client, { event: name, data, timestamp: { seconds: 1, microseconds: 5 } });
   }
 
   /** Closes the connection. */

@@ -27,6 +27,7 @@ const { done, failed, speed } = await playSeeds(values, {
       { limits: {} },
       { notesWrites: false },
       { isPrivate: false },
+      { copiesDisks: false },
       { watchFault: undefined },
     ]),
   count: ({ survivor }) => void ends[survivor]++,

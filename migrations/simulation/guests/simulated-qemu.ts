@@ -4,6 +4,7 @@ import { world } from '../../../formats/world/world.ts';
 import { type GuestOwner, GuestPulse, type SimulatedGuest } from '../simulated-guest.ts';
 import type { GuestOfProcess, SimulatedProcess } from '../simulated-process.ts';
 import type { Devices } from './device-blob.ts';
+import { DiskCopies, DiskServer, SECTORS } from './disk-copies.ts';
 import { answerFacts } from './qemu-facts.ts';
 import { IncomingDevices, OutgoingDevices } from './qemu-migration.ts';
 import { QmpPeer } from './qmp-peer.ts';
@@ -11,6 +12,10 @@ import { QmpPeer } from './qmp-peer.ts';
 /** What a simulated QEMU is part of. */
 export interface QemuSurroundings {
   readonly guest: SimulatedGuest<SimulatedQemu>;
+  /** The guest's disk as it must be, where it has one. */
+  readonly disk: Uint8Array | undefined;
+  /** Checks the disk of a QEMU whose guest goes on. */
+  checkDisk(qemu: SimulatedQemu): void;
   /** Called before each command. @returns why it is refused */
   onCommand(qemu: SimulatedQemu, command: string): string | undefined;
 }
@@ -41,6 +46,10 @@ export class SimulatedQemu implements GuestOwner, GuestOfProcess {
   runsUnnoticed = false;
   /** Each is called with each page that the guest writes. */
   readonly onWritten = new Set<(page: number) => void>();
+  /** The disk of its guest, where there is one. */
+  readonly disk: Uint8Array | undefined;
+  readonly copies: DiskCopies;
+  readonly #server: DiskServer;
   readonly ramPath: string;
   /** Its memory is not shared: others reach it in its process only. */
   readonly isPrivate: boolean;
@@ -61,6 +70,9 @@ export class SimulatedQemu implements GuestOwner, GuestOfProcess {
     this.ramPath = /mem-path=([^, ]+)/.exec(line)?.[1] ?? '';
     this.#qmpPath = /unix:([^, ]+)/.exec(line)?.[1] ?? '';
     this.isPrivate = /memory-backend-ram/.test(line);
+    this.disk = around.disk && new Uint8Array(SECTORS);
+    this.copies = new DiskCopies(this.disk ?? new Uint8Array(0), (event, data) => this.qmp.event(event, data));
+    this.#server = new DiskServer(this.disk ?? new Uint8Array(0));
     const isTarget = words.includes('-incoming');
     this.status = isTarget ? 'inmigrate' : 'paused';
     this.#runsWhenLoaded = !words.includes('-S');
@@ -96,8 +108,18 @@ export class SimulatedQemu implements GuestOwner, GuestOfProcess {
         this.ticks = this.#around.guest.tick(this.#ram.bytes, (page) => {
           for (const note of this.onWritten) note(page);
         });
+        this.#writeDisk();
       },
     );
+  }
+
+  /** The guest writes to its disk. */
+  #writeDisk(): void {
+    const { disk } = this.#around;
+    if (!disk) return;
+    const [sector, content] = [(this.ticks * 7) % SECTORS, this.ticks & 255];
+    disk[sector] = content;
+    this.copies.write(sector, content);
   }
 
   holdUntil(time: number): void {
@@ -158,6 +180,8 @@ export class SimulatedQemu implements GuestOwner, GuestOfProcess {
 
   #run(): void {
     this.#around.guest.take(this);
+    if (this.#server.isOpen) this.#around.guest.faults.push('a guest runs whose disk others may fill');
+    this.#around.checkDisk(this);
     this.status = 'running';
     this.#pulse.beginAt(this.process.host.around.timeline.now);
     this.qmp.event('RESUME');
@@ -178,6 +202,24 @@ export class SimulatedQemu implements GuestOwner, GuestOfProcess {
         return this.quit() ?? {};
       case 'migrate':
         return this.#outgoing.begin(String(args.uri)) ?? {};
+      case 'blockdev-add':
+        return this.copies.addNode(args) ?? {};
+      case 'blockdev-del':
+        return this.copies.deleteNode(args) ?? {};
+      case 'blockdev-mirror':
+        return this.copies.begin(args) ?? {};
+      case 'query-block-jobs':
+        return this.copies.jobs;
+      case 'block-job-cancel':
+        return this.copies.cancel(args) ?? {};
+      case 'nbd-server-start':
+        return this.#server.start(args) ?? {};
+      case 'nbd-server-stop':
+        return this.#server.stop() ?? {};
+      case 'block-export-add':
+        return this.#server.addExport(args) ?? {};
+      case 'block-export-del':
+        return this.#server.deleteExport(args) ?? {};
       case 'migrate-continue':
         return this.#outgoing.goOn() ?? {};
       case 'migrate_cancel':
