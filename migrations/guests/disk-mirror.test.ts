@@ -26,21 +26,25 @@ const DISKS: GuestDisk[] = ['disk0', '#block7'].map((nodeNow) => ({
 }));
 
 /** A QEMU that copies disks in as many looks as it is told to; connects to the other side as a real one does. */
-async function copying({ looks = 2, fails = '' } = {}) {
-  const jobs = new Map<string, number>();
+async function copying({ looks = 2, fails = '', left = [] as string[] } = {}) {
+  const jobs = new Map<string, number>(left.map((job) => [job, 0]));
+  const nodes = new Set(left.map((job) => job.replace('mirror', 'away')));
   const sent: Record<string, unknown>[] = [];
   let socketPath = '';
   const fake: FakeQmp = await FakeQmp.open(async (command, args) => {
     sent.push({ command, ...args });
     if (command === 'blockdev-add') {
+      if (nodes.has(String(args['node-name']))) throw new Error('Duplicate nodes');
+      nodes.add(String(args['node-name']));
       socketPath = String((args.server as { path: string }).path);
       connect(socketPath).on('error', () => {});
-    } else if (command === 'blockdev-mirror') jobs.set(String(args['job-id']), 0);
+    } else if (command === 'blockdev-del') nodes.delete(String(args['node-name']));
+    else if (command === 'blockdev-mirror') jobs.set(String(args['job-id']), 0);
     else if (command === 'block-job-cancel') {
       jobs.delete(String(args.device));
       fake.event('BLOCK_JOB_COMPLETED', {
         device: args.device,
-        error: fails === 'at the end' ? 'disk full' : undefined,
+        error: fails === 'at the end' || left.length > 0 ? 'disk full' : undefined,
       });
     } else if (command === 'query-block-jobs') {
       for (const [job, seen] of jobs) jobs.set(job, seen + 1);
@@ -78,12 +82,23 @@ describe('DiskMirror', () => {
     expect(progress.at(-1)).toEqual([6, 20]);
     await mirror.finish();
     expect(words().filter((word) => /cancel|-del/.test(word))).toEqual([
+      'blockdev-del',
+      'blockdev-del',
       'block-job-cancel savkit-mirror0',
       'block-job-cancel savkit-mirror1',
       'blockdev-del',
       'blockdev-del',
     ]);
     expect(existsSync(sockets())).toBe(false);
+    fake.close();
+  });
+
+  it('first removes copies that a killed savkit has left in QEMU', async () => {
+    const { fake, mirror, sent } = await copying({ left: ['savkit-mirror0', 'savkit-mirror1'] });
+    await mirror.start();
+    expect(sent).toContainEqual({ command: 'block-job-cancel', device: 'savkit-mirror0', force: true });
+    expect(sent.filter(({ command }) => command === 'blockdev-mirror')).toHaveLength(2);
+    await mirror.abandon();
     fake.close();
   });
 

@@ -50,6 +50,9 @@ export class DiskMirror {
 
   /** Resolves when both images of each disk are equal; from then on they stay equal. @throws SavkitError */
   async start(): Promise<void> {
+    // A savkit that was killed has left its own, under the same names.
+    await this.#removeCopies();
+    this.#errors.clear();
     for (const [i, disk] of this.#disks.entries()) {
       const path = join(this.#folder, exportOf(i));
       await this.#listen(i, path);
@@ -88,15 +91,19 @@ export class DiskMirror {
 
   /** Cancels the copies, and removes all that they needed. */
   async abandon(): Promise<void> {
+    await this.#removeCopies();
+    this.#unwatch();
+    for (const listener of this.#listeners) listener.close();
+    removeFolder(this.#folder);
+  }
+
+  async #removeCopies(): Promise<void> {
     const jobs = await this.#list().catch(() => []);
     for (const { device } of jobs) await this.#qmp.execute('block-job-cancel', { device, force: true }).catch(() => {});
     for (const end = clock() + END_MS; clock() < end; await sleep(END_LOOK_MS))
       if ((await this.#list().catch(() => [])).length === 0) break;
     for (const i of this.#disks.keys())
       await this.#qmp.execute('blockdev-del', { 'node-name': awayOf(i) }).catch(() => {});
-    this.#unwatch();
-    for (const listener of this.#listeners) listener.close();
-    removeFolder(this.#folder);
   }
 
   async #listen(disk: number, path: string): Promise<void> {
