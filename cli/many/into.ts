@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { statSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { dirname, join, normalize, resolve, sep } from 'node:path';
 import { EnvironmentError, UsageError } from '../../formats/errors.ts';
@@ -17,13 +18,24 @@ export class OwnOutputs {
 
   /** @throws UsageError `already-exists` */
   take(output: string, file: string): void {
-    const [at, whose] = [numberOf(output), numberOf(resolve(file))];
+    const [at, whose] = [numberOf(output), numberOf(identityOf(file))];
     if ((this.#taken.get(at) ?? whose) !== whose)
       throw new UsageError(
         'already-exists',
         `Cannot write ${output} for ${file}: it is the output of another file of this run; use a folder of its own`,
       );
     this.#taken.set(at, whose);
+  }
+}
+
+/** Names alone do not tell: where `link` leads elsewhere, `link/../x` is not `x`. */
+function identityOf(file: string): string {
+  try {
+    const { dev, ino } = statSync(file, { bigint: true });
+    return `${dev} ${ino}`;
+  } catch {
+    // An address; or opening it will tell the error.
+    return resolve(file);
   }
 }
 

@@ -357,5 +357,11 @@ describe('a journal', () => {
     const { exitCode, stdout, stderr } = await runHere(...words);
     expect([exitCode, stderr]).toEqual([2, expect.stringContaining('output of another file')]);
     expect(stdout.match(/KiB; memory/g)).toHaveLength(2);
+    // Of one name, if the link is left out of account.
+    symlinkSync(at('deep', 'er'), at('link'));
+    copyFileSync(original, at('deep', 'a.sav'));
+    const other = ['manifest', file, `${at('link')}/../a.sav`, '--into', into, '--force'];
+    const { exitCode: code, stderr: said } = await runHere(...other);
+    expect([code, said]).toEqual([2, expect.stringContaining('output of another file')]);
   });
 });
