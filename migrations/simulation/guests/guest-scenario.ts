@@ -31,16 +31,21 @@ export function drawGuestScenario(seed: number): GuestScenario {
   const hangs = new Random(Math.imul(seed, 3266489917) ^ 0x4a96);
   const ways = new Random(Math.imul(seed, 668265263) ^ 0x3a75);
   const troubles = base.troubles.filter(({ kind }) => kind !== 'pause' && kind !== 'limits').slice(0, random.below(4));
+  const [notesWrites, hasWatchFault] = [ways.below(3) === 0, ways.below(3) === 0];
+  const watchFault = hasWatchFault ? { how: ways.pick(WATCH_FAULTS), scan: 1 + ways.below(5) } : undefined;
+  const [isPrivate, copiesDisks] = [ways.below(4) === 0, ways.below(4) === 0];
+  const isLonger = (isPrivate || copiesDisks) && ways.below(2) === 0;
   return {
     ...base,
+    ...{ notesWrites, watchFault, isPrivate, copiesDisks },
     limits: waitingOrForced(base.limits),
     ...{ isSeeded: false, hasSafeFile: false, missedWrites: 0, compares: true },
     hasWatchdog: random.below(3) > 0,
-    notesWrites: ways.below(3) === 0,
-    watchFault: ways.below(3) === 0 ? { how: ways.pick(WATCH_FAULTS), scan: 1 + ways.below(5) } : undefined,
-    isPrivate: ways.below(4) === 0,
-    copiesDisks: ways.below(4) === 0,
-    troubles: [...troubles, ...Array.from({ length: random.below(3) }, () => longer(drawQemuTrouble(random), hangs))],
+    troubles: [
+      ...troubles,
+      ...Array.from({ length: random.below(3) }, () => longer(drawQemuTrouble(random, COMMANDS), hangs)),
+      ...(isLonger ? [drawQemuTrouble(ways, FURTHER_COMMANDS)] : []),
+    ],
   };
 }
 
@@ -54,9 +59,9 @@ function longer(trouble: Incident, random: Random): Incident {
   return trouble.kind === 'qemu' && random.below(3) === 0 ? { ...trouble, ms: 20 * trouble.ms } : trouble;
 }
 
-function drawQemuTrouble(random: Random): Incident {
+function drawQemuTrouble(random: Random, commands: Record<HostName, readonly string[]>): Incident {
   const host = random.pick(['source', 'source', 'target'] as const);
-  const command = random.pick(COMMANDS[host]);
+  const command = random.pick(commands[host]);
   const after: IncidentTime[] = [
     { after: 'happenings', count: Math.floor(1500 ** (random.below(1000) / 1000)) },
     { after: 'command', host, name: command, count: random.pick([1, 1, 2]), ms: random.pick([0, 0, 0.1, 1, 10, 300]) },
@@ -64,7 +69,7 @@ function drawQemuTrouble(random: Random): Incident {
   ];
   const act = random.pick(ACTS);
   const ms = random.pick([5, 100, 3000, 40_000]);
-  const refused = random.pick(COMMANDS[host].filter((name) => name !== 'quit'));
+  const refused = random.pick(commands[host].filter((name) => name !== 'quit'));
   return { at: random.pick(after), kind: 'qemu', host, act, ms, command: refused };
 }
 
@@ -73,6 +78,19 @@ const WATCH_FAULTS: readonly WatchFault['how'][] = ['no-compiler', 'refused', 'k
 const COMMANDS: Record<HostName, readonly string[]> = {
   source: ['stop', 'migrate', 'query-migrate', 'query-status', 'migrate-set-capabilities', 'cont', 'quit'],
   target: ['migrate-incoming', 'query-migrate', 'query-status', 'migrate-set-capabilities', 'cont'],
+};
+
+/** Of guests whose memory is not shared, or whose disks are copied. */
+const FURTHER_COMMANDS: Record<HostName, readonly string[]> = {
+  source: [
+    'migrate-continue',
+    'migrate_cancel',
+    'blockdev-add',
+    'blockdev-mirror',
+    'query-block-jobs',
+    'block-job-cancel',
+  ],
+  target: ['nbd-server-start', 'block-export-add', 'block-export-del', 'nbd-server-stop'],
 };
 
 const ACTS = [
