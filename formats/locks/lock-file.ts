@@ -18,6 +18,11 @@ const holderShape = record({
 /** Process that a lock names. A lock has no name yet, or can't be read; or it is no lock of savkit. */
 export type Holder = RecordedProcess | 'unnamed' | 'not ours';
 
+/** Text of this process's locks. */
+export function nameOfLock(): string {
+  return JSON.stringify(thisProcess());
+}
+
 /**
  * Makes a lock that names this process. Where the disk takes no name, it stays empty.
  * @returns its text; undefined if there is one already @throws errors of the system
@@ -25,7 +30,7 @@ export type Holder = RecordedProcess | 'unnamed' | 'not ours';
 export async function makeLock(path: string): Promise<string | undefined> {
   try {
     const file = await world.disk.open(path, 'wx', 0o600);
-    const name = JSON.stringify(thisProcess());
+    const name = nameOfLock();
     const written = await file.writeFile(name).then(
       () => name,
       () => '',

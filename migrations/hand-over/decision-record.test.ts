@@ -71,6 +71,61 @@ describe('a decision that is taken back, as the folder could not be synced,', ()
   });
 });
 
+describe('a decision that a full disk neither keeps nor takes back', () => {
+  const log = new DecisionFile(folder, { side: 'source', migration: 'cd'.repeat(16), machine: 'vm', peer: '' });
+
+  it('waits until the disk keeps it', async () => {
+    await log.write('migrating', 1);
+    const tries = await withFullDisk({ syncs: 3, writes: 3 }, () => log.write('handed-over', 1));
+    expect(tries).toEqual({ syncs: 4, writes: 3 });
+    expect((await readRecord(log.path)).decision).toBe('handed-over');
+  });
+
+  it('waits until the disk takes it back', async () => {
+    await log.write('migrating', 2);
+    const tries = await withFullDisk({ syncs: 9, writes: 2 }, () =>
+      expect(log.write('handed-over', 2)).rejects.toMatchObject({ code: 'ENOSPC' }),
+    );
+    expect(tries).toEqual({ syncs: 3, writes: 3 });
+    expect((await readRecord(log.path)).decision).toBe('migrating');
+  });
+});
+
+/**
+ * Runs work on a disk that is full once a record has got its new name.
+ * @param failing numbers of syncs of its folder, and of further temporary files, that fail
+ * @returns number of those that were tried
+ */
+async function withFullDisk(
+  failing: { syncs: number; writes: number },
+  work: () => Promise<unknown>,
+): Promise<{ syncs: number; writes: number }> {
+  const tries = { syncs: 0, writes: 0 };
+  let isNamed = false;
+  const full = () => Object.assign(new Error('ENOSPC'), { code: 'ENOSPC' });
+  const before = enterWorld({
+    ...world,
+    disk: {
+      ...world.disk,
+      async rename(from, to) {
+        await before.disk.rename(from, to);
+        isNamed = true;
+      },
+      async open(path, flags, mode) {
+        if (isNamed && path === folder && ++tries.syncs <= failing.syncs) throw full();
+        if (isNamed && flags === 'wx' && ++tries.writes <= failing.writes) throw full();
+        return before.disk.open(path, flags, mode);
+      },
+    },
+  });
+  try {
+    await work();
+    return tries;
+  } finally {
+    enterWorld(before);
+  }
+}
+
 /**
  * Calls `look` while `write` has given a record its new name, and then has the sync of its folder fail.
  * @returns what `look` has seen

@@ -17,9 +17,13 @@ import {
   text,
   withDefault,
 } from '../../formats/values/shape.ts';
+import { sleep } from '../../formats/world/waiting.ts';
 import { world } from '../../formats/world/world.ts';
 import { type MigrationSettings, settingsShape } from '../qmp/migration-settings.ts';
 import { withRecordLock } from './record-lock.ts';
+
+/** A disk that has failed is tried again after this time. */
+const RETRY_MS = 200;
 
 // Decisions of a side, on disk before it acts on them. From the two records it always follows which side may run the
 // machine; see resolve.ts.
@@ -191,7 +195,8 @@ export class DecisionMemory implements DecisionLog {
 
 /**
  * Resolves when the record would survive a crash of the host, as far as its disk can tell; on failure the older record
- * stays. Until then other processes may read a decision that is taken back: to be called under `withRecordLock`.
+ * stays. Where the disk allows neither, it waits until one is possible. Until then other processes may read a decision
+ * that is taken back: to be called under `withRecordLock`.
  * @throws EnvironmentError
  */
 export async function writeRecord(path: string, value: DecisionRecord): Promise<void> {
@@ -204,9 +209,12 @@ export async function writeRecord(path: string, value: DecisionRecord): Promise<
   try {
     await syncFolder(dirname(path));
   } catch (error) {
-    // The new record can be read already, though a crash may bring the older one back. No process has acted on it yet;
-    // if it can't be taken back, it stays.
-    if (await takeBack(path, before)) throw EnvironmentError.from(error, `write down the decision in ${path}`);
+    // The new record can be read already, though a crash may bring the older one back: nobody may act on it. On a disk
+    // that neither keeps it nor takes it back, the decision waits.
+    for (; ; await sleep(RETRY_MS)) {
+      if (await takeBack(path, before)) throw EnvironmentError.from(error, `write down the decision in ${path}`);
+      if (await isDurable(path)) return;
+    }
   }
 }
 
@@ -232,6 +240,14 @@ async function replace(path: string, text: string, isSynced: boolean): Promise<v
     }
     await world.disk.rename(temporary, path);
   });
+}
+
+/** Makes the name of a record durable. @returns whether the disk did so */
+function isDurable(path: string): Promise<boolean> {
+  return syncFolder(dirname(path)).then(
+    () => true,
+    () => false,
+  );
 }
 
 /** @returns whether the older record stands again */

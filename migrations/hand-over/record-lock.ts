@@ -1,10 +1,14 @@
 import { EnvironmentError } from '../../formats/errors.ts';
-import { LockWatch, makeLock, removeLock } from '../../formats/locks/lock-file.ts';
+import { LockWatch, makeLock, nameOfLock, removeLock } from '../../formats/locks/lock-file.ts';
 import { sleep } from '../../formats/world/waiting.ts';
+import { world } from '../../formats/world/world.ts';
 
 /** Locks are held for milliseconds. */
 const LONGEST_MS = 10_000;
 const LOOK_MS = 20;
+
+/** The last turn of each process at each lock; a simulator has several processes. */
+const turnsOf = new WeakMap<object, Map<string, Promise<unknown>>>();
 
 /**
  * Runs work that reads and then writes a record, one process at a time: if two judge the record of a process that has
@@ -14,6 +18,22 @@ const LOOK_MS = 20;
  */
 export async function withRecordLock<T>(path: string, work: () => Promise<T>): Promise<T> {
   const lock = `${path}.lock`;
+  const lastTurns = turnsOf.get(world.process) ?? new Map<string, Promise<unknown>>();
+  turnsOf.set(world.process, lastTurns);
+  const before = lastTurns.get(lock);
+  const turn = (async () => {
+    await before?.catch(() => {});
+    return await whileLocked(lock, work);
+  })();
+  lastTurns.set(lock, turn);
+  try {
+    return await turn;
+  } finally {
+    if (lastTurns.get(lock) === turn) lastTurns.delete(lock);
+  }
+}
+
+async function whileLocked<T>(lock: string, work: () => Promise<T>): Promise<T> {
   const held = await take(lock);
   try {
     return await work();
@@ -34,9 +54,11 @@ async function take(lock: string): Promise<string | undefined> {
     }
     const { isHolderAlive, unchangedMs, text } = watch.look();
     const isOverdue = unchangedMs > LONGEST_MS;
-    if (isHolderAlive === true && isOverdue)
+    // This process takes turns: a lock of its own is one that the disk did not remove.
+    const isLeft = isHolderAlive === false || text === nameOfLock();
+    if (isHolderAlive === true && !isLeft && isOverdue)
       throw new EnvironmentError('EBUSY', `Cannot use ${lock}: another process of savkit holds it, and stands still`);
-    if (isHolderAlive === false || isOverdue) takeAway(lock, text);
+    if (isLeft || isOverdue) takeAway(lock, text);
     else await sleep(LOOK_MS);
   }
 }

@@ -14,6 +14,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { withQuickTime } from '../../formats/testing/quick-time.ts';
+import { thisProcess } from '../../formats/world/place.ts';
 import { world } from '../../formats/world/world.ts';
 import { type DecisionRecord, readRecord, recordPath, writeRecord } from './decision-record.ts';
 import { recallTarget } from './record-folder.ts';
@@ -129,8 +130,13 @@ describe('withRecordLock()', () => {
     rmSync(`${path}.lock`);
   });
 
+  it('takes its own lock that the disk did not remove away at once', async () => {
+    lockBy(thisProcess());
+    expect(await withRecordLock(path, async () => 'done')).toBe('done');
+  });
+
   it('leaves the lock of a process that lives and stands still', async () => {
-    lockBy({ pid: process.pid, place, begunAt: world.process.begunAt() });
+    lockBy({ pid: process.ppid, place });
     const run = withQuickTime(() => withRecordLock(path, async () => 'done'));
     await expect(run).rejects.toMatchObject({ code: 'EBUSY' });
     expect(existsSync(`${path}.lock`)).toBe(true);

@@ -17,6 +17,8 @@ const LATE_STREAM = 8_000_927;
 const TOO_LATE = 8225;
 /** Frames that arrive at the same time, and in their order. */
 const AT_ONE_TIME = 9_023_957;
+/** The target's disk neither keeps its decision nor takes it back, and its host crashes. */
+const NEITHER_WAY = 100_086_445;
 
 describe('migrations in a simulated world', () => {
   it('end with one machine, whatever goes wrong', { timeout: 60_000 }, async () => {
@@ -32,7 +34,15 @@ describe('migrations in a simulated world', () => {
 
   it('end with one machine, whatever goes wrong while it is handed over', { timeout: 60_000 }, async () => {
     const met = new Set<string>();
-    for (const seed of [...FIND_FAULTS, STOPPED, LATE_STREAM, TOO_LATE, AT_ONE_TIME, ...Array(25).keys()]) {
+    for (const seed of [
+      ...FIND_FAULTS,
+      STOPPED,
+      LATE_STREAM,
+      TOO_LATE,
+      AT_ONE_TIME,
+      NEITHER_WAY,
+      ...Array(25).keys(),
+    ]) {
       const { faults, log } = await judge(drawAimedScenario(seed));
       expect(faults, `seed ${seed}, aimed`).toEqual([]);
       for (const [, name] of log.join().matchAll(/"after":"frame","name":"(\w+)"/g)) met.add(name);
