@@ -79,3 +79,19 @@ describe('AnswerLimit', () => {
     await expect(exceeded).rejects.toThrow(/its answers take more than \d+ bytes of memory$/);
   });
 });
+
+describe('AnswerLimit.takeUncaught()', () => {
+  it('takes what the client of a server throws on an answer to no question, and nothing else', async () => {
+    const own = limit({});
+    expect(own.takeUncaught(new Error('of savkit'))).toBe(false);
+    expect(own.takeUncaught('node_modules/ioredis/x')).toBe(false);
+    const lie = new Error('Command queue state error.\nLast reply: OK');
+    lie.stack = `Error: …\n    at DataHandler.shiftCommand (/usr/lib/node_modules/ioredis/built/DataHandler.js:178:23)`;
+    expect(own.takeUncaught(lie)).toBe(true);
+    await expect(own.exceeded).rejects.toMatchObject({
+      code: 'no-queue',
+      message: 'Cannot use the queue: it does not keep to its protocol (Command queue state error.)',
+    });
+    expect(own.isExceeded).toBe(true);
+  });
+});

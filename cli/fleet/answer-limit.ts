@@ -8,6 +8,10 @@ const ANSWER_LIMIT = 32 * MIB;
 /** Most memory that this process may have for all answers: results of some 400,000 files. */
 const MEMORY_LIMIT = GIB;
 const LOOK_MS = 20;
+/** Packages that talk to the server of a queue, in a stack. */
+const CLIENTS =
+  /node_modules[\\/](@?ioredis|bullmq|redis-parser|standard-as-callback|pg|pg-[a-z]+|postgres-[a-z]+)[\\/]/;
+const MOST_WORDS = 200;
 /** Channel on which Node tells of each connection that `connect` makes. */
 const OPENED = 'net.client.socket';
 
@@ -67,6 +71,16 @@ export class AnswerLimit {
     const { heapUsed, external } = process.memoryUsage();
     // An answer can make a client ask again before it has ended, so that the count above begins anew.
     if (heapUsed + external > memory) this.#refuse(`its answers take more than ${memory} bytes of memory`);
+  }
+
+  /**
+   * Takes an uncaught error of the client of a server: an answer was none to the question. @returns whether it is one
+   */
+  takeUncaught(error: unknown): boolean {
+    const { message, stack = '' } = error instanceof Error ? error : new Error();
+    if (!CLIENTS.test(stack)) return false;
+    this.#refuse(`it does not keep to its protocol (${message.split('\n')[0].slice(0, MOST_WORDS)})`);
+    return true;
   }
 
   #refuse(why: string): void {

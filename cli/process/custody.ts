@@ -45,6 +45,8 @@ class Custody {
   #isEndWanted = false;
   #stop: () => void = () => {};
   #isStopped = false;
+  /** Takes errors that others throw, such as libraries on answers of a lying server. @returns whether it took the error */
+  takesUncaught: (error: unknown) => boolean = () => false;
 
   /** Installs the handler of signals, once for all commands of a process. @param stop ends the work cleanly */
   watch(stop: () => void): void {
@@ -151,6 +153,7 @@ class Custody {
 
   /** To be called for uncaught errors; their messages may hold text out of files, so they are escaped. */
   uncaught(error: unknown): void {
+    if (this.takesUncaught(error)) return;
     const held = this.#held;
     const [first, ...others] = inspect(error).split('\n');
     tell(lines([`Internal error: ${first}`, ...others.map(indent)]));

@@ -12,6 +12,7 @@ import { workLong } from '../../fleet/work.ts';
 import { stop, unlessAborted } from '../../io/stop.ts';
 import { summaryText, Tally } from '../../many/summary.ts';
 import { expectWholeNumber } from '../../parsing/whole-number.ts';
+import { custody } from '../../process/custody.ts';
 import { ExitCode, gravest } from '../../process/exit-codes.ts';
 import {
   type CommonOptions,
@@ -113,6 +114,7 @@ export const fleetCommand: CommandModule<object, Options> = {
   handler: async (options) => {
     const patience = options.action === 'work' ? FAREWELL_MS : 0;
     const limit = new AnswerLimit();
+    custody.takesUncaught = (error) => limit.takeUncaught(error);
     process.exitCode = await runCommand('fleet', [options.action], options, (job) =>
       unlessAborted(job.signal, patience, Promise.race([fleet(options, job, limit), limit.exceeded])),
     );
