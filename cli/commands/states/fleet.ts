@@ -9,7 +9,7 @@ import { expectServer } from '../../fleet/expect-server.ts';
 import { expectJobOptions, OPERATIONS } from '../../fleet/job-shape.ts';
 import { csvOf, resultsOf } from '../../fleet/results.ts';
 import { workLong } from '../../fleet/work.ts';
-import { stop, unlessAborted } from '../../io/stop.ts';
+import { unlessAborted } from '../../io/stop.ts';
 import { summaryText, Tally } from '../../many/summary.ts';
 import { expectWholeNumber } from '../../parsing/whole-number.ts';
 import { custody } from '../../process/custody.ts';
@@ -22,7 +22,7 @@ import {
   runCommand,
   withCommonOptions,
 } from '../../process/run-command.ts';
-import { show, showJson, tell } from '../../terminal/print.ts';
+import { show, showJson, tell, unreadBytes } from '../../terminal/print.ts';
 import { sizeText } from '../../terminal/size-text.ts';
 import { table } from '../../terminal/table.ts';
 import { line, lines, NO_TEXT, ownLines } from '../../terminal/terminal-text.ts';
@@ -119,8 +119,8 @@ export const fleetCommand: CommandModule<object, Options> = {
       unlessAborted(job.signal, patience, Promise.race([fleet(options, job, limit), limit.exceeded])),
     );
     limit.end();
-    // The server's client tries on for ever, and would keep the process alive.
-    if (stop.signal.aborted || limit.isExceeded) setTimeout(() => process.exit(), EXIT_MS).unref();
+    // The client of a failing server tries on for ever, and would keep the process alive.
+    setInterval(() => unreadBytes() === 0 && process.exit(), EXIT_MS).unref();
   },
 };
 
