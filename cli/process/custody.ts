@@ -45,7 +45,7 @@ class Custody {
   #isEndWanted = false;
   #stop: () => void = () => {};
   #isStopped = false;
-  /** Takes errors that others throw, such as libraries on answers of a lying server. @returns whether it took the error */
+  /** Takes errors of others, such as of libraries on answers of a lying server. @returns whether it took the error */
   takesUncaught: (error: unknown) => boolean = () => false;
 
   /** Installs the handler of signals, once for all commands of a process. @param stop ends the work cleanly */

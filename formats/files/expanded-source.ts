@@ -6,11 +6,13 @@ import type { Packing } from './packings.ts';
 import { type ByteSource, streamSource } from './source.ts';
 
 const PIECE = 256 * 1024;
+const SMALL_PIECE = 512;
 
 /**
  * The bytes of `source` from `start` on, expanded as they are read: by Node for gzip and, since 22.15, zstd; by the
  * program of that name otherwise.
  * @param damage makes the error for a packed stream that is damaged or cut off
+ * @param endsAtDamage a damaged stream ends with its last good bytes, without an error
  * @throws UnsupportedError `no-program`, when the first bytes are read, where the program is not installed
  */
 export function expandedSource(
@@ -18,6 +20,39 @@ export function expandedSource(
   start: number,
   packing: Packing,
   damage: (message: string) => SavkitError = (message) => new FormatError('bad-compression', message),
+  endsAtDamage = false,
+): ByteSource {
+  const expanded = expandedStrictly(source, start, packing, damage);
+  return endsAtDamage ? endingAtDamage(expanded) : expanded;
+}
+
+/** Gives the bytes before a fault, which a single large read would lose with it. */
+function endingAtDamage(source: ByteSource): ByteSource {
+  let isOver = false;
+  return {
+    ...source,
+    async read(target, position) {
+      for (let done = 0; ; ) {
+        if (isOver || done === target.length) return done;
+        try {
+          const wanted = Math.min(SMALL_PIECE, target.length - done);
+          const count = await source.read(target.subarray(done, done + wanted), position + done);
+          done += count;
+          isOver = count < wanted;
+        } catch (error) {
+          if (!(error instanceof FormatError)) throw error;
+          isOver = true;
+        }
+      }
+    },
+  };
+}
+
+function expandedStrictly(
+  source: ByteSource,
+  start: number,
+  packing: Packing,
+  damage: (message: string) => SavkitError,
 ): ByteSource {
   const input = Readable.from(pieces(source, start), { objectMode: false });
   const expander = nodeExpander(packing);

@@ -43,6 +43,25 @@ export class ReadableParts {
     };
   }
 
+  /** The file as though it ended at the first unreadable part after `from`; for this thread only. */
+  untilUnreadable(from: number): ByteSource {
+    return {
+      ...withBeside(this.#source, {}),
+      fd: undefined,
+      read: async (target, position) => {
+        const count = await this.#read(target, position, 0);
+        const bad = this.badIn(from, position + count);
+        return bad ? Math.max(0, bad.start - position) : count;
+      },
+    };
+  }
+
+  /** The first unreadable stretch with bytes of `[start, end)`, among those that were read. */
+  badIn(start: number, end: number): Stretch | undefined {
+    const stretch = this.unreadable[this.#firstAfter(start)];
+    return stretch && stretch.start < end ? stretch : undefined;
+  }
+
   async #read(whole: Uint8Array, position: number, fill: number): Promise<number> {
     const { size: fileSize = Number.POSITIVE_INFINITY } = this.#source;
     const target = whole.subarray(0, Math.max(0, fileSize - position));

@@ -49,6 +49,8 @@ export const BATCH_CAPACITY = 1024;
 /** Bytes that the columns of a table take. */
 export const BATCH_BYTES = 17 * BATCH_CAPACITY;
 
+const COLUMNS = ['at', 'length', 'page', 'id', 'kind', 'protection', 'encoding'] as const;
+
 /**
  * A table of page records in file order, the form in which all parts of savkit exchange pages. The content of a page is
  * in `window.bytes`: `length` bytes from `at` on, in the given encoding. All of it is borrowed until the reader's next
@@ -111,8 +113,7 @@ export class PageBatch {
   /** Copies the records of another table; the caller sets the places of their contents. @internal */
   copyRecords(from: PageBatch): void {
     this.count = from.count;
-    for (const column of ['at', 'length', 'page', 'id', 'kind', 'protection', 'encoding'] as const)
-      this[column].set(from[column]);
+    for (const column of COLUMNS) this[column].set(from[column]);
   }
 
   /** Adds a record without content. @internal */
@@ -123,6 +124,17 @@ export class PageBatch {
     this.id[i] = id;
     this.protection[i] = protection;
     this.encoding[i] = Encoding.NONE;
+  }
+
+  /** Leaves out all other records. @internal */
+  retain(isKept: (i: number) => boolean): void {
+    let kept = 0;
+    for (let i = 0; i < this.count; i++) {
+      if (!isKept(i)) continue;
+      for (const column of COLUMNS) this[column][kept] = this[column][i];
+      kept++;
+    }
+    this.count = kept;
   }
 
   /** Gives the record added last its content. @internal */

@@ -1,4 +1,5 @@
 import { FormatError, hex, UsageError } from '../errors.ts';
+import type { ReadableParts } from '../files/readable-parts.ts';
 import type { Window } from '../files/window.ts';
 import type { PageBatch } from '../pgm/page-batch.ts';
 import { PAGE_SIZE } from '../sizes.ts';
@@ -22,9 +23,18 @@ export class MappedRam {
   #bitmap = new Uint8Array(0);
   #bitmapFrom = 0;
   #page = 0;
+  readonly #parts: ReadableParts | undefined;
 
-  /** @throws UsageError for a source that can only be read front to back */
-  constructor(window: Window, blocks: RamBlocks, block: RamBlock, mapped: MappedPages) {
+  /**
+   * @param parts tells which bytes are made up: pages with such bytes are left out
+   * @throws UsageError for a source that can only be read front to back
+   */
+  constructor(
+    window: Window,
+    blocks: RamBlocks,
+    { block, mapped }: { block: RamBlock; mapped: MappedPages },
+    parts?: ReadableParts,
+  ) {
     if (!window.source.seekable) {
       throw new UsageError(
         'not-seekable',
@@ -35,6 +45,7 @@ export class MappedRam {
     this.#blocks = blocks;
     this.#block = block;
     this.#mapped = mapped;
+    this.#parts = parts;
   }
 
   /** Adds pages to `batch`, in ascending order; true when the block is complete and the window has passed it. */
@@ -44,7 +55,10 @@ export class MappedRam {
     const window = this.#window;
     for (; this.#page < pages && !batch.isFull; this.#page++) {
       const offset = this.#page * PAGE_SIZE;
-      if (!(await this.#isSet(this.#page))) {
+      const isSet = await this.#isSet(this.#page);
+      const bit = this.#mapped.bitmapOffset + (this.#page >>> 3);
+      if (this.#parts?.badIn(bit, bit + 1)) continue;
+      if (!isSet) {
         addPage(batch, this.#blocks, this.#block, offset, true);
         continue;
       }
@@ -58,6 +72,7 @@ export class MappedRam {
         await window.seek(pagesOffset + offset);
         await this.#need();
       }
+      if (this.#parts?.badIn(pagesOffset + offset, pagesOffset + offset + PAGE_SIZE)) continue;
       addPage(batch, this.#blocks, this.#block, offset, false);
       batch.setContent(Encoding.RAW, window.indexOf(pagesOffset + offset), PAGE_SIZE);
     }

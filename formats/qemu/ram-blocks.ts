@@ -141,9 +141,14 @@ export async function readBlock(
   return block;
 }
 
+/** Number of a page in batches: its guest-physical frame in RAM, else its number in the block. */
+export function pageOf(blocks: RamBlocks, block: RamBlock, offset: number): number {
+  return block.isRam ? blocks.gcPhysOf(block, offset) / PAGE_SIZE : Math.floor(offset / PAGE_SIZE);
+}
+
 /** Adds a page of a block without content. */
 export function addPage(batch: PageBatch, blocks: RamBlocks, block: RamBlock, offset: number, zero: boolean): void {
-  if (block.isRam)
-    batch.add(zero ? PageKind.RAM_ZERO : PageKind.RAM_RAW, blocks.gcPhysOf(block, offset) / PAGE_SIZE, 0, 0);
-  else batch.add(zero ? PageKind.MMIO2_ZERO : PageKind.MMIO2_RAW, Math.floor(offset / PAGE_SIZE), block.id, 0);
+  const page = pageOf(blocks, block, offset);
+  if (block.isRam) batch.add(zero ? PageKind.RAM_ZERO : PageKind.RAM_RAW, page, 0, 0);
+  else batch.add(zero ? PageKind.MMIO2_ZERO : PageKind.MMIO2_RAW, page, block.id, 0);
 }

@@ -1,5 +1,6 @@
 import { inflateSync } from 'node:zlib';
 import { hex, UnsupportedError } from '../errors.ts';
+import type { ReadableParts } from '../files/readable-parts.ts';
 import type { Window } from '../files/window.ts';
 import type { PageBatch } from '../pgm/page-batch.ts';
 import { PAGE_SIZE, TWO_32 } from '../sizes.ts';
@@ -11,9 +12,9 @@ import { addPage, type RamBlock, type RamBlocks } from './ram-blocks.ts';
 
 /**
  * Reason why a scan stopped: the batch is full, the window has only part of the next record, a list of blocks begins, a
- * record holds changes of a page, the body is over.
+ * record holds changes of a page, the body is over, the disk cannot read the head of the next record.
  */
-export type RamStop = 'full' | 'more' | 'block-list' | 'changes' | 'end';
+export type RamStop = 'full' | 'more' | 'block-list' | 'changes' | 'end' | 'unreadable';
 
 /** A readable record that no QEMU writes: a part that QEMU ignores is damaged. */
 export interface OddRecord {
@@ -24,6 +25,8 @@ export interface OddRecord {
 }
 
 const WORD = 8;
+/** Bytes from the end of a body to the next one: its last record, its mark, the head of the next section. */
+const BETWEEN_BODIES = 18;
 const MAX_ODD = 16;
 /** Encoding and length of the changes of a page. */
 const CHANGES_HEAD = 3;
@@ -53,11 +56,25 @@ export class RamRecords {
   changes: PageChanges | undefined;
   /** Gets every page once there are changes. */
   history: PageHistory | undefined;
+  /** The page of the last record, whether its content could be read or not. */
+  last: { block: RamBlock; address: number } | undefined;
+  /** Called for a record whose content the disk cannot read: the page is lost, also where it was there before. */
+  onLost: (block: RamBlock, address: number) => void = () => {};
   /** The current block, which stays current from one body to the next. */
   #block: RamBlock | undefined;
+  readonly #parts: ReadableParts | undefined;
+  /** Index in the window of the next byte that is made up. */
+  #reach = Number.POSITIVE_INFINITY;
 
-  constructor(blocks: RamBlocks) {
+  /** @param parts tells which bytes are made up */
+  constructor(blocks: RamBlocks, parts?: ReadableParts) {
     this.blocks = blocks;
+    this.#parts = parts;
+  }
+
+  /** Makes a block the current one, after records that are lost. */
+  goOnIn(block: RamBlock): void {
+    this.#block = block;
   }
 
   /**
@@ -65,23 +82,30 @@ export class RamRecords {
    * need data outside the file
    */
   scan(window: Window, batch: PageBatch): RamStop {
+    this.#look(window);
     while (!batch.isFull) {
       if (window.available < WORD) return 'more';
+      if (this.#isUnreadable(window.position + WORD)) return batch.count > 0 ? 'full' : 'unreadable';
       const { position: at, view } = window;
       const low = view.getUint32(at + 4);
       const flags = low & 0xfff;
       const address = view.getUint32(at) * TWO_32 + ((low & ~0xfff) >>> 0);
       const kind = flags & ~RamFlag.SAME_BLOCK;
       if (kind === RamFlag.PAGE || kind === RamFlag.FILL || kind === RamFlag.COMPRESSED) {
-        if (!this.#addPage(window, batch, kind, flags, address)) return 'more';
+        const stop = this.#addPage(window, batch, kind, flags, address);
+        if (stop !== undefined) return stop;
       } else if (kind === RamFlag.XBZRLE) {
         const changes = this.#changesAt(window, flags, address);
         if (!changes) return 'more';
+        if (this.#isUnreadable(changes.at)) return batch.count > 0 ? 'full' : 'unreadable';
         this.changes = changes;
+        this.last = { block: changes.block, address };
         return 'changes';
       } else if (flags === RamFlag.END) {
         // Reading on may refill the window, which would move the pages of the batch.
         if (batch.count > 0) return 'full';
+        // The mark and the head of the next section follow.
+        if (this.#isUnreadable(window.position + BETWEEN_BODIES)) return 'unreadable';
         if (address !== 0) this.#noteOdd(window, `the end of a section has the address ${hex(address)}`);
         window.position += WORD;
         return 'end';
@@ -98,13 +122,37 @@ export class RamRecords {
     return 'full';
   }
 
-  /** @returns false, and nothing added, while the record is incomplete */
-  #addPage(window: Window, batch: PageBatch, kind: number, flags: number, address: number): boolean {
-    const { view } = window;
-    const at = this.#contentAt(window, flags, address);
-    if (at === undefined) return false;
+  /** Finds the next byte of the window that is made up. */
+  #look(window: Window): void {
+    const { offset, available } = window;
+    const bad = this.#parts?.badIn(offset, offset + available);
+    this.#reach = bad ? window.position + Math.max(0, bad.start - offset) : Number.POSITIVE_INFINITY;
+  }
+
+  /** Whether one of the bytes from the position to this index is made up. */
+  #isUnreadable(end: number): boolean {
+    return end > this.#reach;
+  }
+
+  /** @returns why nothing was added; undefined after a page was */
+  #addPage(
+    window: Window,
+    batch: PageBatch,
+    kind: number,
+    flags: number,
+    address: number,
+  ): 'more' | 'unreadable' | 'full' | undefined {
+    const { view, position, bytes } = window;
+    const unreadable = batch.count > 0 ? 'full' : 'unreadable';
     const head = kind === RamFlag.COMPRESSED ? 4 : kind === RamFlag.FILL ? 1 : 0;
-    if (at + head > window.end) return false;
+    if ((flags & RamFlag.SAME_BLOCK) === 0) {
+      if (this.#isUnreadable(position + WORD + 1)) return unreadable;
+      if (this.#isUnreadable(position + WORD + 1 + (bytes[position + WORD] ?? 0))) return unreadable;
+    }
+    const at = this.#contentAt(window, flags, address);
+    if (at === undefined) return 'more';
+    if (this.#isUnreadable(at + head)) return unreadable;
+    if (at + head > window.end) return 'more';
     const length = kind === RamFlag.COMPRESSED ? view.getUint32(at) : kind === RamFlag.FILL ? 0 : PAGE_SIZE;
     if (length > 2 * PAGE_SIZE)
       throw new QemuFormatError(
@@ -112,10 +160,24 @@ export class RamRecords {
         `Cannot read RAM record at ${hex(window.offset)}: ${length} compressed bytes`,
         { offset: window.offset },
       );
-    if (at + head + length > window.end) return false;
-    this.#setPage(window, batch, kind, address, at);
+    if (at + head + length > window.end) return 'more';
+    if (this.#isUnreadable(at + head + length)) {
+      // Earlier pages are taken first: one of them may be the same page.
+      if (batch.count > 0) return 'full';
+      this.onLost(this.#block as RamBlock, address);
+    } else this.#setPage(window, batch, kind, address, at);
+    this.last = { block: this.#block as RamBlock, address };
     window.position = at + head + length;
-    return true;
+    if (window.position > this.#reach) this.#look(window);
+    return undefined;
+  }
+
+  /** Continues after a record of changes whose page is lost. */
+  passChanges(window: Window): void {
+    const { block, address, at, length } = this.changes as PageChanges;
+    this.onLost(block, address);
+    window.position = at + length;
+    this.changes = undefined;
   }
 
   /** Makes the block of a record the current one. @returns end of the name; undefined while the name is incomplete */

@@ -1,4 +1,6 @@
 import { UsageError } from '../errors.ts';
+import { HOLE } from '../files/failing-disk.ts';
+import { ReadableParts } from '../files/readable-parts.ts';
 import type { ByteSource, RamFile } from '../files/source.ts';
 import { Window } from '../files/window.ts';
 import { isZero } from '../kernels/zero.ts';
@@ -42,13 +44,15 @@ export class SharedRam {
   readonly #window: Window;
   readonly #blocks: RamBlocks;
   readonly #block: RamBlock;
+  readonly #parts: ReadableParts | undefined;
   #page = 0;
 
-  /** @param source its bytes, all of them */
-  constructor(source: ByteSource, blocks: RamBlocks, block: RamBlock) {
+  /** @param source its bytes, all of them; of a failing disk pages with unreadable bytes are left out */
+  constructor(source: ByteSource | ReadableParts, blocks: RamBlocks, block: RamBlock) {
+    this.#parts = source instanceof ReadableParts ? source : undefined;
     this.#block = block;
     this.#blocks = blocks;
-    this.#window = new Window(source);
+    this.#window = new Window(source instanceof ReadableParts ? source.filledWith(HOLE) : source);
     this.batch = new PageBatch(this.#window);
   }
 
@@ -62,6 +66,11 @@ export class SharedRam {
     await window.need(PAGE_SIZE, `page of ${JSON.stringify(block.name)}`);
     while (!batch.isFull && window.available >= PAGE_SIZE && this.#page * PAGE_SIZE < block.size) {
       const at = window.position;
+      if (this.#parts?.badIn(window.offset, window.offset + PAGE_SIZE)) {
+        this.#page++;
+        window.position += PAGE_SIZE;
+        continue;
+      }
       const isEmpty = isZero(window.bytes, at, PAGE_SIZE);
       addPage(batch, this.#blocks, block, this.#page++ * PAGE_SIZE, isEmpty);
       if (!isEmpty) batch.setContent(Encoding.RAW, at, PAGE_SIZE);

@@ -1,4 +1,5 @@
 import { hex, UnsupportedError } from '../errors.ts';
+import type { ReadableParts, Stretch } from '../files/readable-parts.ts';
 import type { ByteSource } from '../files/source.ts';
 import { Window } from '../files/window.ts';
 import { PageBatch } from '../pgm/page-batch.ts';
@@ -7,6 +8,7 @@ import { type QemuCommand, type QemuConfiguration, readConfiguration, readStream
 import { IGNORE_SHARED, MAPPED_RAM, MAX_TAIL, PartType, USUAL_TAIL } from './constants.ts';
 import { splitDevices } from './device-sections.ts';
 import { findDescription, findPageSize } from './find-description.ts';
+import { type FoundRecords, findRecords, SEARCHED } from './find-records.ts';
 import { isPc } from './guest-layout.ts';
 import { findLowRam } from './low-ram.ts';
 import { MappedRam } from './mapped-ram.ts';
@@ -16,6 +18,16 @@ import { type RamBlock, RamBlocks, readBlock } from './ram-blocks.ts';
 import { type OddRecord, RamRecords, type RamStop } from './ram-records.ts';
 import { type PartedSection, PartedSections, type QemuSection } from './sections.ts';
 import { StreamBytes } from './stream-bytes.ts';
+
+/** A stretch of records of RAM that the disk cannot read. */
+export interface RamGap {
+  /** Offset of the first record. */
+  start: number;
+  /** Exclusive: offset of the next record. */
+  end: number;
+  /** Whether it is known which pages were there. */
+  isTold: boolean;
+}
 
 /**
  * Whether the first bytes after RAM hold the end of the stream. @throws UnsupportedError for more bytes than are
@@ -68,26 +80,35 @@ export class QemuStreamReader {
   readonly #streamStart: number;
   /** Whether reading ends at the first page that is stored as changes. */
   #endsAtChanges = false;
+  readonly #parts: ReadableParts | undefined;
+  /** Gaps in the records of RAM, which the disk cannot read. */
+  readonly gaps: RamGap[] = [];
 
-  private constructor(source: ByteSource, start: number) {
+  private constructor(source: ByteSource, start: number, parts: ReadableParts | undefined) {
     this.#source = source;
+    this.#parts = parts;
     this.#streamStart = start;
     this.#window = new Window(source);
     this.#bytes = new StreamBytes(this.#window);
     this.batch = new PageBatch(this.#window);
-    this.#records = new RamRecords(this.blocks);
+    this.#records = new RamRecords(this.blocks, parts);
     this.#parted = new PartedSections(this.#bytes, this.configuration);
   }
 
-  /** @param start offset of the stream in the source. @throws FormatError, UnsupportedError */
-  static async open(source: ByteSource, start = 0): Promise<QemuStreamReader> {
-    const reader = new QemuStreamReader(source, start);
+  /**
+   * @param start offset of the stream in the source
+   * @param parts tells which bytes of the source are made up: pages with such bytes are left out
+   * @throws FormatError, UnsupportedError
+   */
+  static async open(source: ByteSource, start = 0, parts?: ReadableParts): Promise<QemuStreamReader> {
+    const reader = new QemuStreamReader(source, start, parts);
     try {
       await reader.#window.seek(start);
       await readStreamHeader(reader.#bytes);
       if ((await reader.#bytes.peek('type of the next section')) === PartType.CONFIGURATION) {
         await reader.#bytes.u8('configuration');
         reader.configuration = await readConfiguration(reader.#bytes);
+        reader.#expectReadable(start, 'configuration');
         await expectPageSize(source, reader.configuration);
         reader.#parted = new PartedSections(reader.#bytes, reader.configuration);
       }
@@ -133,6 +154,19 @@ export class QemuStreamReader {
     return this.#records.sawMultifd;
   }
 
+  /** Gets each page that is lost with unreadable bytes; it may have been there before. */
+  set onLost(note: (block: RamBlock, address: number) => void) {
+    this.#records.onLost = note;
+  }
+
+  /** @throws QemuFormatError `unreadable` where bytes up to here are made up */
+  #expectReadable(start: number, what: string): void {
+    const bad = this.#parts?.badIn(start, this.#window.offset);
+    if (!bad) return;
+    const message = `Cannot read ${what} at ${hex(start)}: the disk does not give it`;
+    throw new QemuFormatError('unreadable', message, { offset: bad.start });
+  }
+
   /** Gives the reader's memory back; nothing of it may be used afterwards. */
   release(): void {
     this.#window.release();
@@ -159,10 +193,10 @@ export class QemuStreamReader {
       if (batch.count > 0) return true;
       if (stop === 'changes') {
         if (this.#endsAtChanges) return false;
-        await this.#change();
-        return true;
+        if (await this.#change()) return true;
       }
       if (stop === 'more') await this.#more();
+      if (stop === 'unreadable') await this.#skipUnreadable();
     }
   }
 
@@ -215,11 +249,14 @@ export class QemuStreamReader {
     }
     const { capabilities } = this.configuration;
     const form = { mapped: capabilities.includes(MAPPED_RAM), ignoreShared: capabilities.includes(IGNORE_SHARED) };
+    const { offset } = this.#window;
     const block: RamBlock = await readBlock(this.#bytes, this.blocks, this.#blocksLeft, form);
+    this.#expectReadable(offset, 'list of RAM blocks');
     this.#blocksLeft -= block.size;
-    if (block.mapped) {
-      this.#mapped.push(new MappedRam(this.#window, this.blocks, block, block.mapped));
-      if (this.#blocksLeft > 0) await this.#window.seek(block.mapped.pagesOffset + block.size);
+    const { mapped } = block;
+    if (mapped) {
+      this.#mapped.push(new MappedRam(this.#window, this.blocks, { block, mapped }, this.#parts));
+      if (this.#blocksLeft > 0) await this.#window.seek(mapped.pagesOffset + block.size);
     }
     if (this.#blocksLeft === 0)
       this.blocks.settle(
@@ -229,14 +266,20 @@ export class QemuStreamReader {
     return false;
   }
 
-  /** Applies the changes in a record to their page. */
-  async #change(): Promise<void> {
+  /** Applies the changes in a record to their page. @returns false where the page is lost */
+  async #change(): Promise<boolean> {
     const records = this.#records;
     const changes = records.changes as PageChanges;
     const { at, length, offset } = changes;
+    // The page that they change may be lost as well.
+    if (this.#parts?.badIn(this.#streamStart, this.#window.offsetOf(at + length))) {
+      records.passChanges(this.#window);
+      return false;
+    }
     records.history ??= await this.#readHistory(offset);
     const page = await records.history.apply(changes, this.#window.bytes.subarray(at, at + length));
     records.addChanged(this.#window, this.batch, page);
+    return true;
   }
 
   /** Reads the file again, for the pages before the first record of changes. */
@@ -249,7 +292,7 @@ export class QemuStreamReader {
         { offset },
       );
     const history = new PageHistory(this.#source);
-    const past = await QemuStreamReader.open(this.#source, this.#streamStart);
+    const past = await QemuStreamReader.open(this.#source, this.#streamStart, this.#parts);
     past.#endsAtChanges = true;
     past.#records.history = history;
     try {
@@ -272,6 +315,39 @@ export class QemuStreamReader {
       if (this.batch.count === 0) throw error;
       return 'full';
     }
+  }
+
+  /** Goes on with the first record behind the unreadable bytes. @throws QemuFormatError where none can be told */
+  async #skipUnreadable(): Promise<void> {
+    const window = this.#window;
+    const { offset: start } = window;
+    const { last } = this.#records;
+    const section = this.#parted.current?.id ?? 0;
+    for (let bad = this.#badAfter(start); bad; bad = this.#badAfter(bad.end)) {
+      await window.seek(bad.end);
+      await window.refill();
+      const { offset, position } = window;
+      const isMadeUp = (from: number, to: number) => this.#parts?.badIn(offset + from, offset + to) !== undefined;
+      const bytes = window.bytes.subarray(position, position + Math.min(window.available, SEARCHED));
+      const found = findRecords(bytes, this.blocks, { before: offset - start, last, section, isMadeUp });
+      if (found) return this.#goOn(start, found);
+    }
+    const message = `Cannot read RAM record at ${hex(start)}: the disk does not give it, nor where records go on`;
+    throw new QemuFormatError('unreadable', message, { offset: start });
+  }
+
+  /** The next unreadable stretch that is known. */
+  #badAfter(offset: number): Stretch | undefined {
+    return this.#parts?.badIn(offset, offset + SEARCHED + PAGE_SIZE);
+  }
+
+  #goOn(start: number, { at, block, lost }: FoundRecords): void {
+    const window = this.#window;
+    window.position += at;
+    this.gaps.push({ start, end: window.offset, isTold: lost !== undefined });
+    if (block) this.#records.goOnIn(block);
+    for (const { block: own, first, end } of lost ?? [])
+      for (let page = first; page < end; page++) this.#records.onLost(own, page * PAGE_SIZE);
   }
 
   /** Fetches more of the source for a record that is not complete. */

@@ -4,7 +4,8 @@ export { Cursor, type Widths } from '../../formats/binary/cursor.ts';
 export type { Kind, ValuePart } from '../../formats/binary/kinds.ts';
 export type { DependentKind, Field, Struct, StructValue } from '../../formats/binary/struct.ts';
 export { Writer } from '../../formats/binary/writer.ts';
-export type { Stretch } from '../../formats/files/readable-parts.ts';
+export { FailingDisk } from '../../formats/files/failing-disk.ts';
+export { ReadableParts, type Stretch } from '../../formats/files/readable-parts.ts';
 export type { Arena } from '../../formats/files/window.ts';
 export type { Extent, MemoryRange } from '../../formats/image/extents.ts';
 export type { CpuPaging, PgmBasic, PgmConfig } from '../../formats/pgm/head.ts';
@@ -33,7 +34,7 @@ export type { MappedPages } from '../../formats/qemu/mapped-header.ts';
 export { type RamBlock, RamBlocks } from '../../formats/qemu/ram-blocks.ts';
 export type { OddRecord } from '../../formats/qemu/ram-records.ts';
 export type { PartedSection, QemuSection } from '../../formats/qemu/sections.ts';
-export { QemuStreamReader } from '../../formats/qemu/stream-reader.ts';
+export { QemuStreamReader, type RamGap } from '../../formats/qemu/stream-reader.ts';
 export type { WritablePage } from '../../formats/qemu/writing/page-writer.ts';
 export {
   type QemuStreamPlan,

@@ -10,6 +10,7 @@ import { errorText, type Job, type Outcome, stepsOf } from '../../process/run-co
 import { bad, good, heading } from '../../terminal/styles.ts';
 import { table } from '../../terminal/table.ts';
 import { indent, line, lines, NO_TEXT, type TerminalText } from '../../terminal/terminal-text.ts';
+import { unreadableLines } from '../../text/unreadable-text.ts';
 
 /** Options of `salvage` for states of QEMU. */
 export interface QemuSalvageCliOptions {
@@ -62,6 +63,9 @@ function reportText(report: QemuSalvageReport, output: string): TerminalText {
     const rows = lost.map(({ block, start, end, first, last }) => [block, hex(start), hex(end), last - first + 1]);
     text.push(heading(`Pages missing: ${lostPages}`), table(['block', 'from', 'to', 'pages'], rows));
   }
+  text.push(...unreadableLines(report.unreadable).map((words) => indent(words)));
+  for (const { start, end, isTold } of report.gaps)
+    if (!isTold) text.push(indent(`which pages were saved from ${hex(start)} to ${hex(end)} is not known`));
   if (untold) text.push(indent('whole blocks of memory are lost: the list of blocks ends early'));
   if (mayBeOld) text.push(indent('if the machine ran while it was saved, kept pages may be older than the lost ones'));
   const wrong = firstError(written.findings);

@@ -1,7 +1,6 @@
 import type { Argv } from 'yargs';
 import { countText } from '../../../formats/amounts.ts';
 import { hex } from '../../../formats/errors.ts';
-import type { Stretch } from '../../../formats/files/readable-parts.ts';
 import type { ByteSource } from '../../../formats/files/source.ts';
 import { familyOf } from '../../../src/saved-state/families/read-state.ts';
 import type { StateFamily } from '../../../src/saved-state/reading/families.ts';
@@ -20,10 +19,10 @@ import { FORCE, filesOf, LIKE } from '../../parsing/shared-options.ts';
 import { noted, withLists } from '../../process/custody-log.ts';
 import { ExitCode } from '../../process/exit-codes.ts';
 import { errorText, type Job, type Outcome, stepsOf, withCommonOptions } from '../../process/run-command.ts';
-import { sizeText } from '../../terminal/size-text.ts';
 import { bad, good, heading } from '../../terminal/styles.ts';
 import { table } from '../../terminal/table.ts';
 import { indent, line, lines, NO_TEXT, type TerminalText } from '../../terminal/terminal-text.ts';
+import { unreadableLines } from '../../text/unreadable-text.ts';
 import { runQemuSalvage } from '../qemu/salvage-qemu.ts';
 
 const builder = (argv: Argv) =>
@@ -123,19 +122,6 @@ function outcomeOf(report: SalvageReport, options: Options): Outcome {
 function exitCodeOf({ complete, written }: SalvageReport): ExitCode {
   if (complete) return ExitCode.OK;
   return written.verdict === 'unsupported' ? ExitCode.UNSUPPORTED : ExitCode.PARTLY;
-}
-
-/** Longer lists are for programs. */
-const SHOWN_STRETCHES = 20;
-
-/** Parts of the file that the disk fails to read. */
-export function unreadableLines(unreadable: readonly Stretch[]): string[] {
-  const bytes = unreadable.reduce((sum, { start, end }) => sum + end - start, 0);
-  const shown = unreadable
-    .slice(0, SHOWN_STRETCHES)
-    .map(({ start, end }) => `the disk does not give the bytes from ${hex(start)} to ${hex(end)}`);
-  const more = unreadable.length - shown.length;
-  return more > 0 ? [...shown, `nor ${more} other stretches: ${sizeText(bytes)} in all`] : shown;
 }
 
 const NO_ERROR = { message: 'no reason is known' };

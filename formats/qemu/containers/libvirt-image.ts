@@ -1,7 +1,7 @@
 import { hex, UnsupportedError } from '../../errors.ts';
 import type { ByteSource } from '../../files/source.ts';
 import { QemuFormatError } from '../qemu-error.ts';
-import { readPart } from '../read-part.ts';
+import { readPart } from './read-part.ts';
 
 /** The head of a save image of libvirt (`virsh save`, managed save), in front of QEMU's stream. */
 export interface LibvirtImage {

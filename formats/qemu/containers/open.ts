@@ -1,12 +1,20 @@
 import { NotAStateError, UsageError } from '../../errors.ts';
 import { expandedSource } from '../../files/expanded-source.ts';
+import { type FailingDisk, HOLE } from '../../files/failing-disk.ts';
 import { PACKING_HEAD_SIZE, type Packing, packingOf } from '../../files/packings.ts';
 import { peek } from '../../files/peeked-source.ts';
+import { ReadableParts } from '../../files/readable-parts.ts';
 import type { ByteSource } from '../../files/source.ts';
 import { STREAM_MAGIC } from '../constants.ts';
 import { QemuFormatError } from '../qemu-error.ts';
 import { QemuStreamReader } from '../stream-reader.ts';
-import { LIBVIRT_MAGIC, LIBVIRT_PART_MAGIC, type LibvirtImage, readLibvirtImage } from './libvirt-image.ts';
+import {
+  LIBVIRT_HEADER_SIZE,
+  LIBVIRT_MAGIC,
+  LIBVIRT_PART_MAGIC,
+  type LibvirtImage,
+  readLibvirtImage,
+} from './libvirt-image.ts';
 import { QCOW2_MAGIC, type Qcow2Image, type Qcow2Snapshot, readQcow2 } from './qcow2.ts';
 import { SnapshotSource } from './snapshot-source.ts';
 
@@ -36,6 +44,8 @@ export interface OpenedQemuState {
   stream: ByteSource;
   /** Offset in `stream` at which QEMU's stream begins. */
   start: number;
+  /** Tells which bytes of `stream` are made up; undefined where all that are given have been read. */
+  parts: ReadableParts | undefined;
   /** Gives memory and helpers back; the source stays open. */
   release(): Promise<void>;
 }
@@ -44,6 +54,8 @@ export interface OpenedQemuState {
 export interface OpenQemuOptions {
   /** Take images of libvirt that are marked as not finished, too. */
   unfinished?: boolean;
+  /** Go on over bytes that the disk cannot read, in a seekable source. */
+  disk?: FailingDisk | undefined;
 }
 
 /** Bytes of a file that suffice to tell its kind. */
@@ -65,19 +77,30 @@ export function qemuContainerOf(head: Uint8Array): QemuContainer['kind'] | undef
 export async function openQemuState(whole: ByteSource, options: OpenQemuOptions = {}): Promise<OpenedQemuState> {
   const { head, source } = await peek(whole, HEAD_SIZE);
   const kind = qemuContainerOf(head);
-  if (kind === undefined || kind === 'stream') return opened({ kind: 'stream' }, source, 0);
+  const { disk } = options;
+  if (kind === undefined || kind === 'stream') return opened({ kind: 'stream' }, disk?.partsOf(source) ?? source, 0);
   if (kind === 'libvirt') {
-    const image = await readLibvirtImage(source, options.unfinished);
+    const parts = disk?.partsOf(source);
+    const image = await readLibvirtImage(parts?.filledWith(HOLE) ?? source, options.unfinished);
+    // Its numbers have to be read; its XML need not.
+    if (parts?.badIn(0, LIBVIRT_HEADER_SIZE)) await readLibvirtImage(source);
     const { compression, streamStart } = image;
-    if (compression === 'raw' || compression === 'sparse') return opened({ kind, image }, source, streamStart);
-    await expectPacked(source, streamStart, compression);
-    return opened({ kind, image }, expandedSource(source, streamStart, compression, badCompression), 0, true);
+    if (compression === 'raw' || compression === 'sparse') return opened({ kind, image }, parts ?? source, streamStart);
+    // What follows a hole in packed bytes cannot be told from what was saved.
+    const packed = parts?.untilUnreadable(streamStart) ?? source;
+    await expectPacked(packed, streamStart, compression);
+    return opened(
+      { kind, image },
+      expandedSource(packed, streamStart, compression, badCompression, disk !== undefined),
+      0,
+      true,
+    );
   }
   const image = await readImage(source);
   const chosen = chooseSnapshot(image.snapshots, source.part, source.name);
   const state = new SnapshotSource(source, image, chosen);
   await expectStart(state, chosen);
-  return opened({ kind, image, snapshot: chosen }, state, 0);
+  return opened({ kind, image, snapshot: chosen }, disk?.partsOf(state) ?? state, 0);
 }
 
 /**
@@ -98,17 +121,20 @@ function badCompression(message: string): QemuFormatError {
 
 async function opened(
   container: QemuContainer,
-  source: ByteSource,
+  from: ByteSource | ReadableParts,
   start: number,
   isOurs = false,
 ): Promise<OpenedQemuState> {
+  const parts = from instanceof ReadableParts ? from : undefined;
+  const source = from instanceof ReadableParts ? from.filledWith(HOLE) : from;
   try {
-    const reader = await QemuStreamReader.open(source, start);
+    const reader = await QemuStreamReader.open(source, start, parts);
     return {
       container,
       reader,
       stream: source,
       start,
+      parts,
       async release() {
         reader.release();
         if (isOurs) await source.close();

@@ -1,7 +1,7 @@
 import { hex, UnsupportedError } from '../../errors.ts';
 import type { ByteSource } from '../../files/source.ts';
 import { QemuFormatError } from '../qemu-error.ts';
-import { readPart } from '../read-part.ts';
+import { readPart } from './read-part.ts';
 
 /** An internal snapshot of a qcow2 image. */
 export interface Qcow2Snapshot {

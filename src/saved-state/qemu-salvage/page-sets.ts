@@ -30,6 +30,16 @@ export class PageSets implements PageSink {
     }
   }
 
+  /** Takes back a page of which the newest copy is lost. */
+  drop({ isRam: ofRam, id }: { isRam: boolean; id: number }, page: number): void {
+    (ofRam ? this.#ram : this.#setOf(id)).remove(page);
+  }
+
+  /** Whether the page of an entry of a batch is there. */
+  has(batch: PageBatch, i: number): boolean {
+    return (isRam(batch.kind[i]) ? this.#ram : this.#setOf(batch.id[i])).has(batch.page[i]);
+  }
+
   /** Missing pages of a block, in ascending order. */
   *lost(block: BlockSummary): Generator<LostPages> {
     const set = block.isRam ? this.#ram : this.#setOf(block.id);

@@ -1,7 +1,10 @@
 import { FormatError, UsageError } from '../../../formats/errors.ts';
+import { FailingDisk } from '../../../formats/files/failing-disk.ts';
+import type { Stretch } from '../../../formats/files/readable-parts.ts';
 import type { ReadableSink } from '../../../formats/files/sink.ts';
 import type { ByteSource } from '../../../formats/files/source.ts';
 import { INCOMPLETE_NAME } from '../../../formats/incomplete-name.ts';
+import type { RamGap } from '../../../formats/qemu/stream-reader.ts';
 import { expectedPages } from '../qemu/plugged-memory.ts';
 import { type QemuVerdict, verifyQemu } from '../qemu-verify/verify-qemu.ts';
 import type { Finding } from '../reading/findings.ts';
@@ -44,6 +47,10 @@ export interface QemuSalvageReport {
   untold: boolean;
   /** Memory was not read to its end: where the machine ran while it was saved, newer copies of pages may be lost. */
   mayBeOld: boolean;
+  /** Stretches that the disk cannot read: of the file, in a qcow2 image of the snapshot's stream. */
+  unreadable: readonly Stretch[];
+  /** Stretches of records of memory among them. */
+  gaps: readonly RamGap[];
   /** Findings in the damaged file. */
   findings: Finding[];
   /** Answer of `verify` about the result. */
@@ -68,18 +75,22 @@ export async function salvageQemu(
       'not-seekable',
       `Cannot salvage ${source.name}: it is read several times, so it must be a file`,
     );
-  const survey = await surveyQemu(source, stepOf(options, 'reading'));
+  const disk = new FailingDisk(options.signal);
+  const survey = await surveyQemu(source, { ...stepOf(options, 'reading'), disk });
   const lost = lostPagesOf(survey);
   const lostPages = lost.reduce((sum, { first, last }) => sum + last - first + 1, 0);
   const { state, kept, dropped, cut } = survey;
   const untold = state.blocks.reduce((sum, { size }) => sum + size, 0) < state.blockBytes;
   const hasSections = dropped.length === 0 && !cut && !survey.wasIncomplete && kept.some(({ name }) => name === 'cpu');
-  const isWhole = hasSections && lostPages === 0 && !untold && survey.description !== undefined;
-  const loadable = hasSections && !untold && (lostPages === 0 || options.fill !== undefined);
+  const { gaps } = state;
+  const areGapsTold = gaps.every(({ isTold }) => isTold);
+  const isWhole = hasSections && lostPages === 0 && !untold && areGapsTold && survey.description !== undefined;
+  const loadable = hasSections && !untold && areGapsTold && (lostPages === 0 || options.fill !== undefined);
   await writeSalvagedQemu(source, sink, survey, {
     ...stepOf(options, 'writing'),
+    disk,
     filled: options.fill ? lost : undefined,
-    marker: loadable ? undefined : markerOf({ dropped, cut, lost, untold }),
+    marker: loadable ? undefined : markerOf({ dropped, cut, lost, untold, gaps }),
   });
   const written = await sink.readBack();
   try {
@@ -95,7 +106,9 @@ export async function salvageQemu(
       lostPages,
       hasDescription: survey.description !== undefined,
       untold,
-      mayBeOld: !state.memoryRead,
+      mayBeOld: !state.memoryRead || !areGapsTold,
+      unreadable: disk.unreadable,
+      gaps,
       findings: survey.findings,
       written: { verdict, findings, qemuSays },
     };
@@ -119,6 +132,6 @@ function lostPagesOf({ state, pages }: QemuSurvey): LostPages[] {
 }
 
 /** A section that QEMU does not know, which keeps it from loading an incomplete state. */
-function markerOf(missing: Pick<QemuSalvageReport, 'dropped' | 'cut' | 'lost' | 'untold'>) {
+function markerOf(missing: Pick<QemuSalvageReport, 'dropped' | 'cut' | 'lost' | 'untold' | 'gaps'>) {
   return { name: INCOMPLETE_NAME, instance: 0, version: 1, body: Buffer.from(JSON.stringify(missing)) };
 }

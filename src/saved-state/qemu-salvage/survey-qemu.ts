@@ -1,4 +1,5 @@
 import { FormatError, type SavkitError, unlessBad } from '../../../formats/errors.ts';
+import type { FailingDisk } from '../../../formats/files/failing-disk.ts';
 import type { ByteSource } from '../../../formats/files/source.ts';
 import { INCOMPLETE_NAME } from '../../../formats/incomplete-name.ts';
 import { MAX_TAIL } from '../../../formats/qemu/constants.ts';
@@ -6,6 +7,8 @@ import { openQemuState } from '../../../formats/qemu/containers/open.ts';
 import { type DescribedDevice, parseDescription, type StreamDescription } from '../../../formats/qemu/description.ts';
 import { findDescription, findDescriptionEnd } from '../../../formats/qemu/find-description.ts';
 import { findDevice } from '../../../formats/qemu/find-device.ts';
+import type { RamBlock } from '../../../formats/qemu/ram-blocks.ts';
+import type { QemuSection } from '../../../formats/qemu/sections.ts';
 import type { WrittenSection } from '../../../formats/qemu/writing/stream-writer.ts';
 import type { QemuState } from '../qemu/qemu-state.ts';
 import { readQemuState } from '../qemu/read-qemu-state.ts';
@@ -38,10 +41,13 @@ export interface QemuSurvey {
   wasIncomplete: boolean;
 }
 
-/** Reads all readable parts. @throws SavkitError if not even the RAM blocks are known */
+/**
+ * Reads all readable parts. @param options.disk may fail at some of its bytes @throws SavkitError if not even the RAM
+ * blocks are known
+ */
 export async function surveyQemu(
   source: ByteSource,
-  options: Pick<WalkOptions, 'onProgress' | 'signal'>,
+  options: Pick<WalkOptions, 'onProgress' | 'signal'> & { disk: FailingDisk },
 ): Promise<QemuSurvey> {
   const findings = new Findings();
   const pages = new PageSets();
@@ -50,7 +56,9 @@ export async function surveyQemu(
     fatal ??= error;
     findings.addError(error);
   };
-  const state = await readQemuState(source, { ...options, deep: true, sink: pages, unfinished: true, onDamage });
+  const onLost = (block: RamBlock, page: number) => pages.drop(block, page);
+  const run = { ...options, onLost, deep: true, sink: pages, unfinished: true, onDamage };
+  const state = await readQemuState(source, run);
   if (state.blocks.length === 0)
     throw fatal ?? new FormatError('missing-section', 'Cannot salvage: the state has no section "ram"');
   const survey: QemuSurvey = {
@@ -62,10 +70,10 @@ export async function surveyQemu(
     cut: false,
     wasIncomplete: false,
   };
-  for (const section of state.devices) keep(survey, sectionOf(section));
+  for (const section of state.devices) if (isReadable(state, section)) keep(survey, sectionOf(section));
   const { description: parsed, descriptionJson: json } = state;
   if (parsed && json) survey.description = { parsed, json };
-  if (!state.memoryRead || !state.ended || findings.errors.length > 0) await findTheRest(source, survey);
+  if (!state.memoryRead || !state.ended || findings.errors.length > 0) await findTheRest(source, survey, options.disk);
   const { description } = survey;
   survey.cut = !description && !state.ended;
   survey.wasIncomplete = survey.kept.some(isMarker);
@@ -74,16 +82,31 @@ export async function surveyQemu(
     !isKept(survey, device) && !keptOthers(state).some(({ name }) => name === device.name);
   const lostOthers =
     keptOthers(state).length > 0 ? [] : state.otherSections.filter(({ type }) => /start|full/.test(type));
-  survey.dropped = [...lostOthers, ...(description?.parsed.devices.filter(isLost) ?? [])].map(({ name, instance }) => ({
-    name,
-    instance,
-  }));
+  // Without a description nothing else names them.
+  const lostDevices =
+    description?.parsed.devices.filter(isLost) ?? state.devices.filter((device) => !isReadable(state, device));
+  survey.dropped = [...lostOthers, ...lostDevices].map(({ name, instance }) => ({ name, instance }));
   return survey;
 }
 
+/**
+ * Whether no byte of a section is made up; its head may be where the description tells all of it. Of a description the
+ * bytes cannot be made up, as it would not be one.
+ */
+function isReadable(
+  { parts }: QemuState,
+  { offset, bodyOffset, bodySize, described }: QemuSection & Described,
+): boolean {
+  const isTold = described?.version !== undefined && described.fields.length > 0;
+  return !parts?.badIn(isTold ? bodyOffset : offset, bodyOffset + bodySize);
+}
+type Described = { described?: DescribedDevice | undefined };
+
 /** Other sections in parts, as far as all their parts are there; else they are useless. */
-export function keptOthers({ memoryRead, otherSections }: QemuState): QemuState['otherSections'] {
-  return memoryRead ? otherSections : [];
+export function keptOthers(state: QemuState): QemuState['otherSections'] {
+  const { memoryRead, gaps, otherSections } = state;
+  const areWhole = memoryRead && gaps.length === 0 && otherSections.every((section) => isReadable(state, section));
+  return areWhole ? otherSections : [];
 }
 
 /** Machine types before 2.4 have no marks after sections, and no configuration. */
@@ -132,15 +155,15 @@ function sectionOf({
 }
 
 /** Searches the end of the stream, after unreadable parts, for the sections that the description lists. */
-async function findTheRest(source: ByteSource, survey: QemuSurvey): Promise<void> {
-  const { bytes, offset } = await endOf(source, survey.state);
+async function findTheRest(source: ByteSource, survey: QemuSurvey, disk: FailingDisk): Promise<void> {
+  const { bytes, offset } = await endOf(source, survey.state, disk);
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const description = survey.description ?? descriptionIn(bytes);
   if (description) survey.description = description;
   for (const device of description?.parsed.devices ?? []) {
     if (isKept(survey, device)) continue;
     const found = findDevice(bytes, device, hasMarks(survey.state));
-    if (!found) continue;
+    if (!found || survey.state.parts?.badIn(offset + found.at, offset + found.end)) continue;
     const { name, instance } = device;
     const version = device.version ?? view.getUint32(found.bodyAt - 4);
     const id = view.getUint32(found.at + 1);
@@ -163,8 +186,12 @@ async function endOfStream(stream: ByteSource, size: number, from: number): Prom
 }
 
 /** The last bytes of the stream; none of a compressed one, which can only be read front to back. */
-async function endOf(source: ByteSource, { ramSections }: QemuState): Promise<{ bytes: Uint8Array; offset: number }> {
-  const { stream, start, release } = await openQemuState(source, { unfinished: true });
+async function endOf(
+  source: ByteSource,
+  { ramSections }: QemuState,
+  disk: FailingDisk,
+): Promise<{ bytes: Uint8Array; offset: number }> {
+  const { stream, start, release } = await openQemuState(source, { unfinished: true, disk });
   try {
     if (!stream.seekable || stream.size === undefined) return { bytes: new Uint8Array(0), offset: 0 };
     const { bodyOffset = start, bodySize = 0 } = ramSections.at(-1) ?? {};

@@ -1,3 +1,4 @@
+import type { FailingDisk } from '../../../formats/files/failing-disk.ts';
 import type { ByteSink } from '../../../formats/files/sink.ts';
 import type { ByteSource } from '../../../formats/files/source.ts';
 import type { PageBatch } from '../../../formats/pgm/page-batch.ts';
@@ -10,6 +11,8 @@ import type { LostPages } from './page-sets.ts';
 import { hasMarks, keptOthers, type QemuSurvey } from './survey-qemu.ts';
 
 export interface WriteSalvagedOptions extends Pick<WalkOptions, 'onProgress' | 'signal'> {
+  /** The disk, which may fail at some bytes. */
+  disk: FailingDisk;
   /** Pages that become zeros. */
   filled?: readonly LostPages[];
   /** A section that keeps QEMU from loading the state. */
@@ -20,7 +23,7 @@ export interface WriteSalvagedOptions extends Pick<WalkOptions, 'onProgress' | '
 export async function writeSalvagedQemu(
   source: ByteSource,
   sink: ByteSink,
-  { state, kept, description }: QemuSurvey,
+  { state, kept, description, pages }: QemuSurvey,
   { filled = [], marker, ...options }: WriteSalvagedOptions,
 ): Promise<void> {
   const { configuration, blocks, layout, ramSections } = state;
@@ -37,8 +40,12 @@ export async function writeSalvagedQemu(
     early: others.filter(({ type }) => type === 'full'),
   });
   try {
-    const pages = { take: (batch: PageBatch) => writer.take(batch) };
-    await readQemuState(source, { ...options, layout, sink: pages, unfinished: true, onDamage: () => {} });
+    const take = (batch: PageBatch) => {
+      // Older copies of pages whose last one is lost.
+      if (options.disk.unreadable.length > 0) batch.retain((i) => pages.has(batch, i));
+      return writer.take(batch);
+    };
+    await readQemuState(source, { ...options, layout, sink: { take }, unfinished: true, onDamage: () => {} });
     for (const { block: name, first, last } of filled) {
       const block = writer.blocks.find(name);
       for (let page = first; block && page <= last; page++) await writer.put(block, page * PAGE_SIZE);

@@ -1,7 +1,7 @@
 import { isRam, type PageBatch, PageKind } from '../../../formats/pgm/page-batch.ts';
 import { IGNORE_SHARED } from '../../../formats/qemu/constants.ts';
 import { rangesOf } from '../../../formats/qemu/guest-layout.ts';
-import type { RamBlock } from '../../../formats/qemu/ram-blocks.ts';
+import { pageOf, type RamBlock } from '../../../formats/qemu/ram-blocks.ts';
 import type { QemuStreamReader } from '../../../formats/qemu/stream-reader.ts';
 import { PAGE_SIZE } from '../../../formats/sizes.ts';
 import { FrameSet } from '../reading/frame-set.ts';
@@ -27,6 +27,11 @@ export class BlockCensus {
       if (kind === PageKind.RAM_ZERO || kind === PageKind.MMIO2_ZERO) seen.zero++;
       else seen.raw++;
     }
+  }
+
+  /** Takes back a page of which the newest copy is lost. */
+  drop(block: RamBlock, address: number): void {
+    this.#seen[block.id]?.frames.remove(pageOf(this.#reader.blocks, block, address));
   }
 
   /** Blocks that the state names, with pages in a file of their own. */

@@ -1,3 +1,4 @@
+import type { ReadableParts } from '../../../formats/files/readable-parts.ts';
 import type { QemuCommand, QemuConfiguration } from '../../../formats/qemu/configuration.ts';
 import type { QemuContainer } from '../../../formats/qemu/containers/open.ts';
 import type { QemuCpu } from '../../../formats/qemu/cpu.ts';
@@ -7,6 +8,7 @@ import type { BlockRange, QemuRamLayout } from '../../../formats/qemu/guest-layo
 import type { RamBlock } from '../../../formats/qemu/ram-blocks.ts';
 import type { OddRecord } from '../../../formats/qemu/ram-records.ts';
 import type { PartedSection, QemuSection } from '../../../formats/qemu/sections.ts';
+import type { RamGap } from '../../../formats/qemu/stream-reader.ts';
 import type { UnitSummary } from '../reading/state.ts';
 
 /** A block of memory, and its pages in the state. */
@@ -57,8 +59,12 @@ export interface QemuState {
   cpus: QemuCpu[];
   /** State of the machine after loading, such as `running` or `paused`. */
   runState?: string;
-  /** All of section `ram` was read. */
+  /** All of section `ram` was read, but for gaps. */
   memoryRead: boolean;
+  /** Tells which bytes a failing disk could not read, where reading went on over them. */
+  parts?: ReadableParts | undefined;
+  /** Records of RAM that a failing disk cannot read. */
+  gaps: readonly RamGap[];
   /** The first records of RAM that no QEMU writes. */
   oddRecords: readonly OddRecord[];
   /** Pages may have gone over other connections (multifd). */

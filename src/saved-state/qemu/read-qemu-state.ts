@@ -1,10 +1,12 @@
 import { FormatError, hex, SavkitError, throwDamage, UnsupportedError } from '../../../formats/errors.ts';
+import { ReadableParts } from '../../../formats/files/readable-parts.ts';
 import type { ByteSource } from '../../../formats/files/source.ts';
 import { type OpenedQemuState, type OpenQemuOptions, openQemuState } from '../../../formats/qemu/containers/open.ts';
 import { CPU_SECTION, readCpu } from '../../../formats/qemu/cpu.ts';
 import { splitDevices } from '../../../formats/qemu/device-sections.ts';
 import type { QemuRamLayout } from '../../../formats/qemu/guest-layout.ts';
 import { lowRamOf } from '../../../formats/qemu/low-ram.ts';
+import { pageOf, type RamBlock } from '../../../formats/qemu/ram-blocks.ts';
 import { filesOfBlocks, SharedRam } from '../../../formats/qemu/shared-ram.ts';
 import type { QemuStreamReader } from '../../../formats/qemu/stream-reader.ts';
 import { Turns } from '../../../formats/turns.ts';
@@ -20,6 +22,8 @@ import { deviceUnit, partedUnits } from './section-units.ts';
 export interface QemuReadOptions extends WalkOptions, OpenQemuOptions {
   /** Layout of RAM, if an earlier reading of the same state has found it. */
   layout?: QemuRamLayout;
+  /** Called for each page that is lost with unreadable bytes of a failing disk; it may have been there before. */
+  onLost?: (block: RamBlock, page: number) => void;
 }
 
 /**
@@ -41,7 +45,7 @@ class Reading {
   readonly #opened: OpenedQemuState;
   readonly #source: ByteSource;
   readonly #reader: QemuStreamReader;
-  readonly #options: WalkOptions;
+  readonly #options: QemuReadOptions;
   readonly #census: BlockCensus;
   readonly #turns: Turns;
   /** Findings of each section, by `name/instance`. */
@@ -56,6 +60,10 @@ class Reading {
     this.#reader.leavesContents = !options.sink && !options.deep;
     this.#reader.lowRam = options.layout?.stretches[0]?.size;
     this.#census = new BlockCensus(this.#reader);
+    this.#reader.onLost = (block, address) => {
+      this.#census.drop(block, address);
+      options.onLost?.(block, pageOf(this.#reader.blocks, block, address));
+    };
     this.#turns = Turns.rare(options.signal);
   }
 
@@ -79,6 +87,8 @@ class Reading {
       ended: false,
       cpus: [],
       memoryRead: isWhole,
+      gaps: this.#reader.gaps,
+      parts: this.#opened.parts,
       oddRecords: this.#reader.oddRecords,
       hasOtherChannels: this.#reader.sawMultifd,
     };
@@ -103,8 +113,9 @@ class Reading {
     const leftOut = this.#census.leftOut();
     const { ram } = this.#source;
     if (!ram || leftOut.length === 0) return;
+    const { disk, signal } = this.#options;
     for (const [block, file] of filesOfBlocks(ram, leftOut))
-      await this.#readShared(new SharedRam(file, this.#reader.blocks, block));
+      await this.#readShared(new SharedRam(disk ? new ReadableParts(file, signal) : file, this.#reader.blocks, block));
   }
 
   async #readShared(shared: SharedRam): Promise<void> {

@@ -1,26 +1,12 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { EnvironmentError } from '../../../formats/errors.ts';
-import { ReadableParts, type Stretch } from '../../../formats/files/readable-parts.ts';
-import { type ByteSource, bufferSource } from '../../../formats/files/source.ts';
+import { ReadableParts } from '../../../formats/files/readable-parts.ts';
+import { failingDisk } from '../../../formats/testing/failing-disk.ts';
 import { Random } from '../../../formats/testing/random.ts';
 import { oldState } from '../../testing/old-states.ts';
 import { judgeSalvage, originalOf } from '../../testing/salvage-judge.ts';
 import { STATES_FOLDER } from '../../testing/states.ts';
-
-/** A disk that does not give some bytes: as systems do, it gives what stands before them in a read of its own. */
-function failingDisk(bytes: Uint8Array, lost: readonly Stretch[]): { source: ByteSource; fails: () => number } {
-  const good = bufferSource(bytes, 'disk');
-  let fails = 0;
-  const read: ByteSource['read'] = async (target, position) => {
-    if (!lost.some(({ start, end }) => start < position + target.length && end > position))
-      return good.read(target, position);
-    fails++;
-    throw new EnvironmentError('EIO', 'Cannot read disk');
-  };
-  return { source: { ...good, read }, fails: () => fails };
-}
 
 describe('a failing disk', () => {
   it('gives all bytes but those of its bad blocks, and is asked for each of these once', async () => {

@@ -1,6 +1,6 @@
-import { hex } from '../errors.ts';
-import type { ByteSource } from '../files/source.ts';
-import { QemuFormatError } from './qemu-error.ts';
+import { hex } from '../../errors.ts';
+import type { ByteSource } from '../../files/source.ts';
+import { QemuFormatError } from '../qemu-error.ts';
 
 /**
  * Bytes of a file from `position` on. @param what name of the part, for the error @param least bytes that suffice if
