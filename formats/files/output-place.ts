@@ -1,5 +1,5 @@
 import type { BigIntStats } from 'node:fs';
-import { sep } from 'node:path';
+import { dirname, sep } from 'node:path';
 import { EnvironmentError, UsageError } from '../errors.ts';
 import { nameOfHeldFile } from '../locks/held-files.ts';
 import { world } from '../world/world.ts';
@@ -20,7 +20,8 @@ export interface OutputOptions {
 /**
  * Checks an output before any work, and finds its real path: a link stays, and the file that it leads to is replaced.
  * @throws UsageError `same-file` for a file that is being read; EnvironmentError `EEXIST` without `force`, `EISDIR` for
- * a folder, `not-a-file` for a device or pipe, `ENOENT` for a link that leads nowhere
+ * a folder, `not-a-file` for a device or pipe, `ENOENT` for a link that leads nowhere, `EACCES` for a link of another
+ * user in a folder for everybody
  */
 export async function outputPlace(path: string, options: OutputOptions): Promise<string> {
   const there = await world.disk.stat(path, { bigint: true }).catch(() => undefined);
@@ -37,7 +38,25 @@ export async function outputPlace(path: string, options: OutputOptions): Promise
       `Cannot write ${path}: it is no regular file, and would be replaced by one`,
     );
   if (!options.force) throw alreadyThere(path);
+  refuseForeignLink(path);
   return world.disk.realpath(path);
+}
+
+/** Mode bits of a folder in which everybody may make names, and nobody may change those of others; as `/tmp`. */
+const STICKY_FOR_ALL = 0o1002;
+
+/**
+ * Refuses what Linux refuses where `fs.protected_symlinks` is on: in a folder for everybody another user may have made
+ * a link so that a file of this user is replaced. @throws EnvironmentError `EACCES`
+ */
+function refuseForeignLink(path: string): void {
+  const [folder, name] = [world.disk.statSync(dirname(path)), world.disk.lstatSync(path)];
+  if (!name.isSymbolicLink() || (folder.mode & STICKY_FOR_ALL) !== STICKY_FOR_ALL) return;
+  if (name.uid === process.geteuid?.() || name.uid === folder.uid) return;
+  throw new EnvironmentError(
+    'EACCES',
+    `Cannot write ${path}: it is a link that another user has made in a folder for everybody`,
+  );
 }
 
 /**

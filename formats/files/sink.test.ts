@@ -1,7 +1,9 @@
 import { spawnSync } from 'node:child_process';
 import {
+  chmodSync,
   closeSync,
   existsSync,
+  lchownSync,
   mkdirSync,
   mkdtempSync,
   openSync,
@@ -9,6 +11,7 @@ import {
   readFileSync,
   rmSync,
   statSync,
+  symlinkSync,
   writeFileSync,
   writeSync,
 } from 'node:fs';
@@ -28,7 +31,27 @@ afterEach(() => rmSync(folder, { recursive: true }));
 
 const bytes = (text: string) => Buffer.from(text);
 
+const isRoot = process.geteuid?.() === 0;
+
 describe('openFileSink()', () => {
+  it.runIf(isRoot).each([
+    ['refuses a link of another user in a folder for everybody', 0o1777, 1234, 'EACCES'],
+    ['follows a link of another user in a folder for some', 0o755, 1234, undefined],
+    ['follows a link of this user in a folder for everybody', 0o1777, 0, undefined],
+  ])('%s', async (_, mode, uid, code) => {
+    const [shared, target] = [join(folder, 'shared'), join(folder, 'target')];
+    mkdirSync(shared);
+    chmodSync(shared, mode);
+    writeFileSync(target, 'old');
+    const path = join(shared, 'out.sav');
+    symlinkSync(target, path);
+    lchownSync(path, uid, uid);
+    const opened = await openFileSink(path, { force: true }).catch((error) => error);
+    if (code !== undefined) expect(opened).toMatchObject({ name: 'EnvironmentError', code });
+    else await opened.commit();
+    expect(readFileSync(target, 'utf8')).toBe(code === undefined ? '' : 'old');
+  });
+
   it('shows a file only when it is complete, to its owner only', async () => {
     const path = join(folder, 'out.sav');
     const sink = await openFileSink(path);

@@ -216,7 +216,10 @@ function statsOf(file: SimulatedFile): BigIntStats {
 /** Of the file system. */
 const ROOM = { type: 0, blocks: 2 ** 30, bavail: 2 ** 30, bsize: 4096 };
 
-const OWN = { uid: process.getuid?.() ?? 0, isDirectory: () => false, isFile: () => true };
+const OWN = {
+  ...{ uid: process.getuid?.() ?? 0, mode: 0o700 },
+  ...{ isDirectory: () => false, isFile: () => true, isSymbolicLink: () => false },
+};
 
 function factsOf({ bytes, changedAt }: SimulatedFile): FileStatus {
   return { ...OWN, size: bytes.length, blocks: Math.ceil(bytes.length / 512), mtimeMs: changedAt };
