@@ -26,7 +26,10 @@ import {
 import { link, lstat, mkdir, open, readFile, readlink, realpath, rename, stat, statfs, unlink } from 'node:fs/promises';
 
 /** What is known of a file or folder. */
-export type FileStatus = Pick<Stats, 'size' | 'blocks' | 'mtimeMs' | 'uid' | 'mode' | 'isFile' | 'isDirectory' | 'isSymbolicLink'>;
+export type FileStatus = Pick<
+  Stats,
+  'size' | 'blocks' | 'mtimeMs' | 'uid' | 'mode' | 'isFile' | 'isDirectory' | 'isSymbolicLink'
+>;
 
 /** An open file. */
 export interface DiskFile {
