@@ -184,3 +184,21 @@ describe.each([
     expect(ended).toBe(0);
   }, 120_000);
 });
+
+it('takes RAM of a file of its own, but for what the disk does not give of it, also behind lost records', async () => {
+  const name = 'ignore-shared-10.state';
+  const whole = await allPagesOf(name);
+  const [{ source: ramSource }] = sampleSource(name).ram ?? [];
+  const ram = Buffer.alloc(ramSource.size ?? 0);
+  await ramSource.read(ram, 0);
+  const state = failingDisk(qemuSample(name), [{ start: 15 * BLOCK, end: 17 * BLOCK }]).source;
+  const memory = failingDisk(ram, [{ start: 100 * BLOCK, end: 102 * BLOCK }]).source;
+  const sink = new MemorySink();
+  const report = await salvageQemu(withBeside(state, { ram: [{ source: memory }] }), sink);
+  expect(report).toMatchObject({ complete: false, loadable: false });
+  expect(report.lost).toContainEqual(expect.objectContaining({ block: 'pc.ram', first: 100, last: 101 }));
+  const kept = memoryOf(recordsOf(sink.content()));
+  expect(
+    [...whole].filter(([key, content]) => key.startsWith('pc.ram') && !kept.get(key)?.equals(content)),
+  ).toHaveLength(2);
+});

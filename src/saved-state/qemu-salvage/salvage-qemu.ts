@@ -120,7 +120,8 @@ export async function salvageQemu(
 function lostPagesOf({ state, pages }: QemuSurvey): LostPages[] {
   const runs: LostPages[] = [];
   for (const block of state.blocks) {
-    if (block.leftOut || block.pages >= expectedPages(block, state)) continue;
+    // Where memory was not read to its end, a block without pages may be lost as well.
+    if ((block.leftOut && state.memoryRead) || block.pages >= expectedPages(block, state)) continue;
     for (const run of pages.lost(block))
       if (runs.push(run) > MAX_RUNS)
         throw new FormatError(

@@ -68,7 +68,7 @@ class Reading {
   }
 
   async run(): Promise<QemuState> {
-    const isWhole = await this.#tolerant(() => this.#readMemory());
+    const isWhole = await this.#readMemory();
     const { configuration, commands, blocks, sections } = this.#reader;
     const state: QemuState = {
       container: this.#opened.container,
@@ -98,21 +98,32 @@ class Reading {
     return state;
   }
 
-  async #readMemory(): Promise<void> {
+  /** @returns false where damage has ended it */
+  async #readMemory(): Promise<boolean> {
+    const isWhole = await this.#tolerant(() => this.#readRecords());
+    const isComplete = await this.#tolerant(() => this.#readSharedRam(isWhole));
+    return isWhole && isComplete;
+  }
+
+  async #readRecords(): Promise<void> {
     const { sink } = this.#options;
     while (await this.#reader.nextPages()) {
       this.#census.add(this.#reader.batch);
       await sink?.take(this.#reader.batch);
       await this.#tick();
     }
-    await this.#readSharedRam();
   }
 
-  /** Reads RAM that the state leaves out from the files that hold it. */
-  async #readSharedRam(): Promise<void> {
-    const leftOut = this.#census.leftOut();
-    const { ram } = this.#source;
-    if (!ram || leftOut.length === 0) return;
+  /**
+   * Reads RAM that the state leaves out from the files that hold it. @param isWhole else blocks without pages may be
+   * lost, and not left out
+   */
+  async #readSharedRam(isWhole: boolean): Promise<void> {
+    const { ram = [] } = this.#source;
+    const isGiven = ({ name, size }: RamBlock) =>
+      ram.some(({ source, block }) => source.size === size && (block ?? name) === name);
+    const leftOut = this.#census.leftOut().filter((block) => isWhole || isGiven(block));
+    if (ram.length === 0 || leftOut.length === 0) return;
     const { disk, signal } = this.#options;
     for (const [block, file] of filesOfBlocks(ram, leftOut))
       await this.#readShared(new SharedRam(disk ? new ReadableParts(file, signal) : file, this.#reader.blocks, block));
