@@ -67,7 +67,10 @@ function reportText(report: QemuSalvageReport, output: string): TerminalText {
   for (const { start, end, isTold } of report.gaps)
     if (!isTold) text.push(indent(`which pages were saved from ${hex(start)} to ${hex(end)} is not known`));
   if (untold) text.push(indent('whole blocks of memory are lost: the list of blocks ends early'));
-  if (mayBeOld) text.push(indent('if the machine ran while it was saved, kept pages may be older than the lost ones'));
+  if (mayBeOld)
+    text.push(
+      indent('records of memory are lost: if the machine ran while it was saved, kept pages may be older copies'),
+    );
   const wrong = firstError(written.findings);
   if (wrong && !LISTED.includes(wrong.code)) text.push(indent(line`The written file is damaged: ${errorText(wrong)}`));
   if (!complete) text.push(...prospects(report).map((words) => indent(words)));
@@ -85,6 +88,7 @@ function prospects({ loadable, kept, dropped, cut, lostPages, written }: QemuSal
     words.push('Without a section cpu no QEMU can continue the machine, but its memory can be searched and extracted.');
   else if (dropped.length > 0 || cut)
     words.push('The machine would need the lost sections: without them QEMU starts those devices as after a reset.');
-  else words.push('--fill zero makes the missing pages zeros, and lets QEMU load it.');
+  else if (lostPages > 0) words.push('--fill zero makes the missing pages zeros, and lets QEMU load it.');
+  else words.push('No page is missing, but some may be older copies: --fill zero lets QEMU load it all the same.');
   return words;
 }

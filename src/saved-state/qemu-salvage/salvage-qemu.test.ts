@@ -112,6 +112,25 @@ describe('salvage of a state of QEMU', () => {
     await expect(salvaged(original.subarray(0, 60))).rejects.toMatchObject({ code: 'truncated' });
   });
 
+  it('does not call a live save complete whose later rounds are lost, though no page is missing', async () => {
+    const live = qemuSample('live-7.state');
+    const end = qemuTruth('live-7.state')
+      .sections.filter(({ name }) => name === 'ram')
+      .at(-1)?.offset as number;
+    // The last record with a content before that.
+    let at = end;
+    while (!(live.readUInt32BE(at) === 0 && (live.readUInt32BE(at + 4) & 0xfff) === 0x28)) at--;
+    live[at + 7] = 0xff;
+    const { report, bytes } = await salvaged(live);
+    expect(report).toMatchObject({ complete: false, loadable: false, mayBeOld: true, lostPages: 0, dropped: [] });
+    expect(bytes.includes('savkit/incomplete')).toBe(true);
+    expect((await salvaged(live, { fill: 'zero' })).report).toMatchObject({
+      complete: false,
+      loadable: true,
+      mayBeOld: true,
+    });
+  });
+
   it('takes what libvirt has not finished, and mapped memory up to the cut', async () => {
     const image = qemuSample('virsh-gzip-10.save');
     image.write('Part', 12, 'latin1');

@@ -83,14 +83,15 @@ export async function salvageQemu(
   const untold = state.blocks.reduce((sum, { size }) => sum + size, 0) < state.blockBytes;
   const hasSections = dropped.length === 0 && !cut && !survey.wasIncomplete && kept.some(({ name }) => name === 'cpu');
   const { gaps } = state;
-  const areGapsTold = gaps.every(({ isTold }) => isTold);
-  const isWhole = hasSections && lostPages === 0 && !untold && areGapsTold && survey.description !== undefined;
-  const loadable = hasSections && !untold && areGapsTold && (lostPages === 0 || options.fill !== undefined);
+  // Else newer copies of pages may be lost, where the machine ran while it was saved.
+  const hasNewest = state.memoryRead && gaps.every(({ isTold }) => isTold);
+  const isWhole = hasSections && lostPages === 0 && !untold && hasNewest && survey.description !== undefined;
+  const loadable = hasSections && !untold && ((hasNewest && lostPages === 0) || options.fill !== undefined);
   await writeSalvagedQemu(source, sink, survey, {
     ...stepOf(options, 'writing'),
     disk,
     filled: options.fill ? lost : undefined,
-    marker: loadable ? undefined : markerOf({ dropped, cut, lost, untold, gaps }),
+    marker: loadable ? undefined : markerOf({ dropped, cut, lost, untold, gaps, mayBeOld: !hasNewest }),
   });
   const written = await sink.readBack();
   try {
@@ -106,7 +107,7 @@ export async function salvageQemu(
       lostPages,
       hasDescription: survey.description !== undefined,
       untold,
-      mayBeOld: !state.memoryRead || !areGapsTold,
+      mayBeOld: !hasNewest,
       unreadable: disk.unreadable,
       gaps,
       findings: survey.findings,
@@ -133,6 +134,6 @@ function lostPagesOf({ state, pages }: QemuSurvey): LostPages[] {
 }
 
 /** A section that QEMU does not know, which keeps it from loading an incomplete state. */
-function markerOf(missing: Pick<QemuSalvageReport, 'dropped' | 'cut' | 'lost' | 'untold' | 'gaps'>) {
+function markerOf(missing: Pick<QemuSalvageReport, 'dropped' | 'cut' | 'lost' | 'untold' | 'gaps' | 'mayBeOld'>) {
   return { name: INCOMPLETE_NAME, instance: 0, version: 1, body: Buffer.from(JSON.stringify(missing)) };
 }
