@@ -79,7 +79,7 @@ export class AnswerLimit {
   takeUncaught(error: unknown): boolean {
     const { message, stack = '' } = error instanceof Error ? error : new Error();
     if (!CLIENTS.test(stack)) return false;
-    this.#refuse(`it does not keep to its protocol (${message.split('\n')[0].slice(0, MOST_WORDS)})`);
+    this.#refuse(`its answer is none to the question (${message.split('\n')[0].slice(0, MOST_WORDS)})`);
     return true;
   }
 

@@ -76,12 +76,15 @@ class Search {
   readonly #view: DataView;
   readonly #blocks: RamBlocks;
   readonly #gap: RecordGap;
+  /** Bytes of the largest block. */
+  readonly #largest: number;
 
   constructor(bytes: Uint8Array, blocks: RamBlocks, gap: RecordGap) {
     this.#bytes = bytes;
     this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     this.#blocks = blocks;
     this.#gap = gap;
+    this.#largest = Math.max(...blocks.all.map(({ size }) => size));
   }
 
   /** Whether so many records follow each other from here on, over so many bytes, or up to the end of the body. */
@@ -163,13 +166,9 @@ class Search {
       end += 1 + length;
     }
     const isFill = kind === RamFlag.FILL;
-    const isOutside = address + PAGE_SIZE > (named ?? this.#largest).size;
+    const isOutside = address + PAGE_SIZE > (named?.size ?? this.#largest);
     if (isOutside || this.#gap.isMadeUp(at, isFill ? end + 1 : end)) return undefined;
     return { kind: isFill ? 'fill' : 'page', named, address, end: end + (isFill ? 1 : PAGE_SIZE) };
-  }
-
-  get #largest(): RamBlock {
-    return this.#blocks.all.reduce((a, b) => (b.size > a.size ? b : a));
   }
 
   /** Whether the mark of the section follows. */

@@ -142,6 +142,8 @@ async function fleet(options: Options, job: Job, limit: AnswerLimit): Promise<Ou
       action === 'add' ? add(queue, options, job) : action === 'status' ? status(queue) : report(queue, options);
     return await Promise.race([act, failing]);
   } catch (error) {
+    // A client that stumbles over an answer throws such errors.
+    if (error instanceof TypeError && limit.takeUncaught(error)) await limit.exceeded;
     throw error instanceof SavkitError ? error : EnvironmentError.from(error, 'reach the queue');
   } finally {
     // Of a server that fails, it would wait for an answer.
