@@ -98,6 +98,7 @@ export function reportText(report: MigrationReport, file?: string): TerminalText
       proof.lostPages > 0 ? `; ${countText(proof.lostPages, 'page')} had to be sent again, first ${proof.lost[0]}` : '';
     text.push(indent(`${proofText(proof)} (${secondsText(proof.ms)})${lost}`));
     if (proof.afterwards) text.push(indent(lookBackText(proof.afterwards, because)));
+    else if (isOver && because !== '') text.push(indent(line`not compared once more after it: ${because}`));
   }
   return lines(text);
 }

@@ -95,7 +95,7 @@ export interface MigrationReport {
   machine: string;
   /** Side that has the machine; `undecided`: `resolve` finds out once the target can be asked. */
   outcome: 'handed-over' | 'kept' | 'undecided';
-  /** One line for people; empty if the machine was handed over. */
+  /** One line for people; of a machine that was handed over, the failure that came after that, if any. */
   because: string;
   /**
    * State of a machine that was kept: as it was before; standing still, as it could not be resumed; or its process has

@@ -226,7 +226,9 @@ class SourceMigration {
 
   async #lookBack(proof: MemoryProof): Promise<void> {
     const { facts, account } = this.#departure;
-    const found = await proof.lookBack();
+    // The machine is the target's by now, whatever becomes of its memory here.
+    const found = await proof.lookBack().catch((error: unknown) => account.failedBeside(error));
+    if (!found) return;
     if (found.lostPages > 0) {
       try {
         found.keptIn = (await facts.options.keepAsItWas?.()) ?? '';
