@@ -115,12 +115,14 @@ export const fleetCommand: CommandModule<object, Options> = {
     const patience = options.action === 'work' ? FAREWELL_MS : 0;
     const limit = new AnswerLimit();
     custody.takesUncaught = (error) => limit.takeUncaught(error);
-    process.exitCode = await runCommand('fleet', [options.action], options, (job) =>
+    const exitCode = await runCommand('fleet', [options.action], options, (job) =>
       unlessAborted(job.signal, patience, Promise.race([fleet(options, job, limit), limit.exceeded])),
     );
     limit.end();
+    process.exitCode = exitCode;
     // The client of a failing server tries on for ever, and would keep the process alive.
-    setInterval(() => unreadBytes() === 0 && process.exit(), EXIT_MS).unref();
+    const isStuck = exitCode === ExitCode.ENVIRONMENT || exitCode === ExitCode.INTERRUPTED;
+    if (isStuck) setInterval(() => unreadBytes() === 0 && process.exit(), EXIT_MS).unref();
   },
 };
 
