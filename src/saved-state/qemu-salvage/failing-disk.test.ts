@@ -80,7 +80,7 @@ const MEMORY = Math.floor(firstDevice.offset / BLOCK);
 
 describe('salvage of a state of QEMU on a failing disk', () => {
   it.each([
-    ['a block', Array.from({ length: 12 }, (_, i) => [1 + Math.floor((i * (MEMORY - 2)) / 12)])],
+    ['a block', Array.from({ length: 5 }, (_, i) => [1 + Math.floor((i * (MEMORY - 2)) / 5)])],
     ['blocks side by side', [[7, 8], [100, 101, 102, 103], Array.from({ length: 90 }, (_, i) => 200 + i)]],
     ['blocks here and there', [[3, 9, 10, 60, 64, 68, 200, 300, 301, 420]]],
   ])(
@@ -106,7 +106,8 @@ describe('salvage of a state of QEMU on a failing disk', () => {
   );
 
   it('drops the devices that have bytes there, and keeps all others as they are', async () => {
-    for (let block = MEMORY + 1; block < BLOCKS; block++) {
+    // Bodies of devices are longer, or lie side by side in a block.
+    for (let block = MEMORY + 1; block < BLOCKS; block += 3) {
       const { report, listed, lost, bytes } = await salvaged(original, [block]);
       const devices = truth.sections.slice(3);
       const bodyOf = ({ offset, name }: { offset: number; name: string }) => offset + 6 + name.length + 8;
@@ -142,12 +143,12 @@ async function allPagesOf(name: string): Promise<Map<string, Buffer>> {
 }
 
 describe.each([
-  ['mapped-10.state', 12],
-  ['virsh-raw-10.save', 12],
-  ['virsh-gzip-10.save', 8],
-  ['snap-10.qcow2', 8],
-  ['live-7.state', 16],
-  ['ignore-shared-10.state', 8],
+  ['mapped-10.state', 5],
+  ['virsh-raw-10.save', 4],
+  ['virsh-gzip-10.save', 3],
+  ['snap-10.qcow2', 3],
+  ['live-7.state', 6],
+  ['ignore-shared-10.state', 4],
 ])('salvage of %s on a failing disk', (name, count) => {
   it('keeps right pages only, and lists all others', async () => {
     const whole = await allPagesOf(name);
