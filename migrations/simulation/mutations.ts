@@ -27,6 +27,12 @@ export const MUTATIONS: readonly Mutation[] = [
     to: '`);\n    }\n    try {\n        ;',
   },
   {
+    name: 'a decision counts that a crash can undo',
+    file: RECORD,
+    from: 'if (await isDurable(path))',
+    to: 'if (true)',
+  },
+  {
     name: 'the source tells the target before it has written down its decision',
     file: 'source/source-session.js',
     from: "await custody.handOver();\n        await this.#link.control.channel.send('commit', {});",
