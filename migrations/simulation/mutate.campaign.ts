@@ -20,7 +20,7 @@ const dist = fileURLToPath(new URL('../..', import.meta.url));
 const missed: string[] = [];
 let found = 0;
 
-for (const { name, foundBy = 'migrations', file, from, to } of MUTATIONS.filter((mutation) =>
+for (const { name, foundBy = 'migrations', firstSeed = 1, file, from, to } of MUTATIONS.filter((mutation) =>
   mutation.name.includes(words),
 )) {
   const copy = mkdtempSync(join(dist, '..', 'dist-mutant-'));
@@ -36,7 +36,7 @@ for (const { name, foundBy = 'migrations', file, from, to } of MUTATIONS.filter(
       path,
       code.replace(from, () => to),
     );
-    const { seed, fault } = firstFound(copy, WAYS[foundBy]);
+    const { seed, fault } = firstFound(copy, WAYS[foundBy], firstSeed);
     if (seed === undefined) missed.push(name);
     else found++;
     console.log(
@@ -50,10 +50,15 @@ for (const { name, foundBy = 'migrations', file, from, to } of MUTATIONS.filter(
 /**
  * The first seed with a fault in a copy of the code that is none of the code as it stands. @param ways programs to try
  */
-function firstFound(copy: string, ways: readonly [string, ...string[]][]): { seed?: string; fault?: string } {
+function firstFound(
+  copy: string,
+  ways: readonly [string, ...string[]][],
+  firstSeed: number,
+): { seed?: string; fault?: string } {
+  const end = firstSeed + Number(runs);
   for (const words of ways)
-    for (let first = 1; first <= Number(runs); ) {
-      const some = ['--seed', String(first), '--runs', String(Number(runs) - first + 1), '--first'];
+    for (let first = firstSeed; first < end; ) {
+      const some = ['--seed', String(first), '--runs', String(end - first), '--first'];
       const found = simulate(copy, ...words, ...some);
       if (found.seed === undefined) break;
       if (simulate(dist, ...words, '--only', found.seed).fault === 'all is well')

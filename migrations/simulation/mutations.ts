@@ -3,6 +3,8 @@ export interface Mutation {
   name: string;
   /** Campaign that finds the fault; default: migrations. */
   foundBy?: 'saves' | 'teleports' | 'guests';
+  /** First seed to play, for a rare fault; default: 1. */
+  firstSeed?: number;
   file: string;
   from: string;
   to: string;
@@ -28,6 +30,7 @@ export const MUTATIONS: readonly Mutation[] = [
   },
   {
     name: 'a decision counts that a crash can undo',
+    firstSeed: 100_086_445,
     file: RECORD,
     from: 'if (await isDurable(path))',
     to: 'if (true)',
