@@ -4,8 +4,11 @@ import { connect, createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
+import type { SavkitError } from '../../formats/errors.ts';
+import type { DiskWay } from '../machine/machine.ts';
 import { QmpClient } from '../qmp/qmp-client.ts';
 import { FakeQmp } from '../testing/fake-qmp.ts';
+import { LinkError } from '../wire/link-error.ts';
 import { DiskExports } from './disk-exports.ts';
 import { DiskMirror } from './disk-mirror.ts';
 import type { GuestDisk } from './guest-disks.ts';
@@ -26,18 +29,25 @@ const DISKS: GuestDisk[] = ['disk0', '#block7'].map((nodeNow) => ({
 }));
 
 /** A QEMU that copies disks in as many looks as it is told to; connects to the other side as a real one does. */
-async function copying({ looks = 2, fails = '', left = [] as string[] } = {}) {
+async function copying({ looks = 2, fails = '', left = [] as string[], endMs = 10_000 } = {}) {
   const jobs = new Map<string, number>(left.map((job) => [job, 0]));
   const nodes = new Set(left.map((job) => job.replace('mirror', 'away')));
   const sent: Record<string, unknown>[] = [];
   let socketPath = '';
+  const giveUp = (device: string) => {
+    if (jobs.delete(device)) fake.event('BLOCK_JOB_COMPLETED', { device, error: 'Input/output error' });
+  };
   const fake: FakeQmp = await FakeQmp.open(async (command, args) => {
     sent.push({ command, ...args });
     if (command === 'blockdev-add') {
       if (nodes.has(String(args['node-name']))) throw new Error('Duplicate nodes');
       nodes.add(String(args['node-name']));
       socketPath = String((args.server as { path: string }).path);
-      connect(socketPath).on('error', () => {});
+      connect(socketPath)
+        .on('error', () => {})
+        .on('close', () => fails === 'silently' && giveUp(String(args['node-name']).replace('away', 'mirror')));
+    } else if (command === 'block-job-cancel' && fails === 'silently' && !args.force) {
+      // It waits for the other side.
     } else if (command === 'blockdev-del') nodes.delete(String(args['node-name']));
     else if (command === 'blockdev-mirror') jobs.set(String(args['job-id']), 0);
     else if (command === 'block-job-cancel') {
@@ -60,14 +70,16 @@ async function copying({ looks = 2, fails = '', left = [] as string[] } = {}) {
   });
   const carried: [number, Socket][] = [];
   const progress: number[][] = [];
-  const mirror = new DiskMirror(await QmpClient.connect(fake.path), DISKS, {
+  const link: { failure: SavkitError | undefined } = { failure: undefined };
+  const way: DiskWay = {
     carry: (disk, stream) => carried.push([disk, stream as Socket]),
     onProgress: (...figures) => progress.push(figures),
     maxRate: () => 2e6,
-    failure: () => undefined,
-  });
+    failure: () => link.failure,
+  };
+  const mirror = new DiskMirror(await QmpClient.connect(fake.path), DISKS, way, endMs);
   const words = () => sent.map(({ command, device }) => `${command} ${device ?? ''}`.trim());
-  return { fake, mirror, sent, words, carried, progress, folder: () => dirname(socketPath) };
+  return { fake, mirror, sent, words, carried, progress, link, folder: () => dirname(socketPath) };
 }
 
 describe('DiskMirror', () => {
@@ -109,6 +121,34 @@ describe('DiskMirror', () => {
     const { fake, mirror } = await copying({ fails });
     const copied = mirror.start().then(() => mirror.finish());
     await expect(copied).rejects.toMatchObject({ code: 'disk-failed', message: expect.stringContaining(words) });
+    await mirror.abandon();
+    fake.close();
+  });
+});
+
+describe('DiskMirror, while the guest stands still', () => {
+  it('has QEMU give the copies up where the link has fallen silent, and calls the link the reason', async () => {
+    const { fake, mirror, carried } = await copying({ fails: 'silently', endMs: 50 });
+    await mirror.start();
+    // QEMU itself waits in its command `stop`.
+    mirror.limitEnd();
+    await expect(mirror.finish()).rejects.toMatchObject({
+      code: 'peer-silent',
+      message: expect.stringContaining('0.1 s'),
+    });
+    expect(carried.every(([, socket]) => socket.destroyed)).toBe(true);
+    await mirror.abandon();
+    fake.close();
+  });
+
+  it('calls a link that breaks the reason, not what QEMU makes of it', async () => {
+    const { fake, mirror, carried, link } = await copying({ fails: 'silently' });
+    await mirror.start();
+    const ended = mirror.finish();
+    ended.catch(() => {});
+    link.failure = LinkError.lost();
+    for (const [, socket] of carried) socket.destroy();
+    await expect(ended).rejects.toBe(link.failure);
     await mirror.abandon();
     fake.close();
   });

@@ -1,10 +1,13 @@
+import type { Socket } from 'node:net';
 import { join } from 'node:path';
 import { flag, integer, list, record, text, withDefault } from '../../formats/values/shape.ts';
 import type { Listener } from '../../formats/world/sockets.ts';
-import { clock, sleep } from '../../formats/world/waiting.ts';
+import type { TimerHandle } from '../../formats/world/time.ts';
+import { after, clock, sleep, stopTimer } from '../../formats/world/waiting.ts';
 import type { DiskWay } from '../machine/machine.ts';
 import { listenAt } from '../qmp/one-connection.ts';
 import type { QmpClient } from '../qmp/qmp-client.ts';
+import { LinkError } from '../wire/link-error.ts';
 import { MigrationError } from '../wire/migration-error.ts';
 import { exportOf } from './disk-exports.ts';
 import type { GuestDisk } from './guest-disks.ts';
@@ -23,8 +26,11 @@ const jobsShape = list(
 const endShape = record({ device: text(1024), error: withDefault(text(65_536), '') });
 const LOOK_MS = 100;
 const END_LOOK_MS = 2;
-/** Longest wait for the end of a ready copy, which takes milliseconds unless the target's disk is slow. */
-const END_MS = 30_000;
+/**
+ * Longest wait for the end of ready copies, which takes milliseconds unless the target's disk is slow: the guest stands
+ * still meanwhile.
+ */
+const END_MS = 10_000;
 
 /** Copies of all disks of a guest, from `start` on. */
 export class DiskMirror {
@@ -33,11 +39,18 @@ export class DiskMirror {
   readonly #way: DiskWay;
   readonly #folder = privateFolder();
   readonly #listeners: Listener[] = [];
+  /** Connections of QEMU to the disks of the target. */
+  readonly #sockets = new Set<Socket>();
   readonly #unwatch: () => void;
   /** QEMU's reasons for copies that it has given up, by job. */
   readonly #errors = new Map<string, string>();
+  readonly #endMs: number;
+  #limit: TimerHandle | undefined;
+  #isLate = false;
 
-  constructor(qmp: QmpClient, disks: readonly GuestDisk[], way: DiskWay) {
+  /** @param endMs longest wait for the end of ready copies */
+  constructor(qmp: QmpClient, disks: readonly GuestDisk[], way: DiskWay, endMs = END_MS) {
+    this.#endMs = endMs;
     this.#qmp = qmp;
     this.#disks = disks;
     this.#way = way;
@@ -77,21 +90,36 @@ export class DiskMirror {
     }
   }
 
-  /** Ends the copies after the guest was stopped; both images are equal then. @throws SavkitError */
+  /**
+   * To be called just before the guest is stopped. A QEMU that stops waits, deaf to commands, until the target's disks
+   * have all writes; if they do not answer in time, their connections are broken, so that QEMU goes on.
+   */
+  limitEnd(): void {
+    this.#limit ??= after(this.#endMs, () => {
+      this.#isLate = true;
+      for (const socket of this.#sockets) socket.destroy();
+    });
+  }
+
+  /**
+   * Ends the copies after the guest was stopped; both images are equal then.
+   * @throws LinkError where the link breaks, or nobody answers in time; MigrationError
+   */
   async finish(): Promise<void> {
+    this.limitEnd();
     for (const { device, ready } of await this.#jobs()) {
       if (!ready) throw new MigrationError('disk-failed', `Cannot hand over: ${device} is not equal on both sides`);
       await this.#qmp.execute('block-job-cancel', { device });
     }
-    for (const end = clock() + END_MS; (await this.#list()).length > 0; await sleep(END_LOOK_MS))
-      if (clock() > end) throw new MigrationError('disk-failed', 'Cannot hand over: the disks are not copied in time');
-    this.#checkErrors();
+    for (; (await this.#list()).length > 0; await sleep(END_LOOK_MS)) this.#check();
+    this.#check();
     await this.abandon();
   }
 
   /** Cancels the copies, and removes all that they needed. */
   async abandon(): Promise<void> {
     await this.#removeCopies();
+    stopTimer(this.#limit);
     this.#unwatch();
     for (const listener of this.#listeners) listener.close();
     removeFolder(this.#folder);
@@ -107,20 +135,27 @@ export class DiskMirror {
   }
 
   async #listen(disk: number, path: string): Promise<void> {
-    this.#listeners.push(await listenAt(path, (socket) => this.#way.carry(disk, socket)));
+    const carry = (socket: Socket) => {
+      this.#sockets.add(socket);
+      socket.once('close', () => this.#sockets.delete(socket));
+      this.#way.carry(disk, socket);
+    };
+    this.#listeners.push(await listenAt(path, carry));
   }
 
   /** The jobs of all disks. @throws SavkitError where one has ended */
   async #jobs(): Promise<ReturnType<typeof jobsShape>> {
     const jobs = await this.#list();
-    const broken = this.#way.failure();
-    if (broken) throw broken;
-    this.#checkErrors();
+    this.#check();
     if (jobs.length === this.#disks.length) return jobs;
     throw new MigrationError('disk-failed', 'Cannot copy disks: QEMU has given up a copy without a reason');
   }
 
-  #checkErrors(): void {
+  /** @throws SavkitError where a copy cannot go on: QEMU knows the consequence only, where the link is the cause */
+  #check(): void {
+    if (this.#isLate) throw LinkError.silent(this.#endMs, "that the target's disks have all writes");
+    const broken = this.#way.failure();
+    if (broken) throw broken;
     for (const [job, error] of this.#errors)
       throw new MigrationError('disk-failed', `Cannot copy disks: QEMU has given up ${job}: ${error}`);
   }

@@ -155,6 +155,7 @@ export class QemuSource extends GuestRam implements SourceMachine {
     // Not every connection to QEMU reports events.
     if (!this.#saves.isBegun) await this.#findSave();
     this.#runs = false;
+    this.#mirror?.limitEnd();
     await this.#qmp.execute('stop');
     this.#isStopped = true;
     this.#startedByOthers = false;
@@ -234,7 +235,11 @@ export class QemuSource extends GuestRam implements SourceMachine {
 
   #listen(): void {
     this.#qmp.onEvent(({ name }) => {
-      if (name === 'STOP') this.#runs = false;
+      if (name === 'STOP') {
+        this.#runs = false;
+        // QEMU itself has stopped a guest whose memory is handed out.
+        if (this.#saves.isBegun) this.#mirror?.limitEnd();
+      }
       if (name !== 'RESUME') return;
       this.#runs = true;
       this.#startedByOthers ||= this.#isStopped;

@@ -22,7 +22,21 @@ const TAKEN_BACK = 955639;
 const DEAD = [953604, 975780, 983983];
 /** The source's QEMU is killed while its memory is looked through once more, after the guest has arrived. */
 const LOOKED_BACK = 2_003_991;
-const MENDED = [LOOKED_BACK, ...DEAD, TAKEN_BACK, ...UNWRITTEN, HUNG_UP, UNKNOWN, LOADED, UNTOLD, UNSTARTED, SAVED];
+/** The link falls silent just as the copies of the disks end. */
+const SILENT = 2_013_003;
+const MENDED = [
+  SILENT,
+  LOOKED_BACK,
+  ...DEAD,
+  TAKEN_BACK,
+  ...UNWRITTEN,
+  HUNG_UP,
+  UNKNOWN,
+  LOADED,
+  UNTOLD,
+  UNSTARTED,
+  SAVED,
+];
 
 describe('guests of QEMU in a simulated world', () => {
   it('end in one QEMU, whatever goes wrong', { timeout: 60_000 }, async () => {
