@@ -137,7 +137,7 @@ export class Drain {
     try {
       await target.ask();
     } catch (error) {
-      this.#stopTarget(target, (error as SavkitError).message);
+      this.#stopTarget(target, (error as Error).message);
       return this.#line.again(leaving);
     }
     if (!target.hasRoomFor(found.bytes)) return this.#line.again(leaving);
@@ -147,7 +147,7 @@ export class Drain {
       if (now.name !== found.name)
         return this.#close(leaving, { outcome: 'unknown', because: `its socket is now that of ${now.name}` });
     } catch (error) {
-      return this.#close(leaving, { outcome: 'unknown', because: (error as SavkitError).message });
+      return this.#close(leaving, { outcome: 'unknown', because: (error as Error).message });
     }
     const begun = { machine: found.machine, name: found.name, migration: newMigrationId(), to: target.to };
     if (!(await this.#noted(this.#options.journal.begin(begun)))) return this.#line.again(leaving);

@@ -1,4 +1,3 @@
-import type { SavkitError } from '../../formats/errors.ts';
 import { sideBySide } from '../process/side-by-side.ts';
 import type { FoundMachine } from './find-machines.ts';
 import { foretell, type MoveForecast } from './move.ts';
@@ -62,6 +61,6 @@ async function askOrStop(target: DrainTarget): Promise<void> {
   try {
     await target.ask();
   } catch (error) {
-    target.stoppedBecause = (error as SavkitError).message;
+    target.stoppedBecause = (error as Error).message;
   }
 }

@@ -1,5 +1,4 @@
 import type { Duplex } from 'node:stream';
-import type { SavkitError } from '../../formats/errors.ts';
 import type { ShapeValue } from '../../formats/values/shape.ts';
 import { world } from '../../formats/world/world.ts';
 import { FrameChannel } from '../wire/frame-channel.ts';
@@ -53,7 +52,7 @@ export async function welcome(
   } catch (error) {
     // A source that only asks for this side's capabilities ends the connection here.
     if (!greeting && error instanceof LinkError && error.isFarewell) return channel.end();
-    onRefused((error as SavkitError).message);
+    onRefused((error as Error).message);
     if (error instanceof LinkError || error instanceof PeerError) return channel.destroy();
     await channel.send('refuse', {}, reasonOf(error)).catch(() => {});
     channel.end();

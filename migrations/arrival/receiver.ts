@@ -1,5 +1,5 @@
 import type { Duplex } from 'node:stream';
-import { InterruptedError, type SavkitError } from '../../formats/errors.ts';
+import { InterruptedError } from '../../formats/errors.ts';
 import { PAGE_SIZE } from '../../formats/sizes.ts';
 import { clock, sleep } from '../../formats/world/waiting.ts';
 import type { DecisionLog } from '../hand-over/decision-record.ts';
@@ -163,7 +163,7 @@ export class Receiver<M extends TargetMachine = TargetMachine> {
     } catch (error) {
       await session.stop();
       this.#session = undefined;
-      await this.#custody.onLinkEnd(arrival, error as SavkitError);
+      await this.#custody.onLinkEnd(arrival, error as Error);
       throw error;
     }
   }

@@ -142,7 +142,7 @@ export class TargetCustody<M extends TargetMachine = TargetMachine> {
     try {
       await machine.start();
     } catch (error) {
-      this.tell({ event: 'not-started', message: (error as SavkitError).message });
+      this.tell({ event: 'not-started', message: (error as Error).message });
       this.#launchLater(arrival, machine);
       throw error;
     }
@@ -160,7 +160,7 @@ export class TargetCustody<M extends TargetMachine = TargetMachine> {
   }
 
   /** A link has ended before the machine ran. */
-  async onLinkEnd(arrival: Arrival, error: SavkitError): Promise<void> {
+  async onLinkEnd(arrival: Arrival, error: Error): Promise<void> {
     if (arrival.state === 'ended') return this.giveUp(arrival, error);
     const isRefused = arrival.state === 'greeted' && !(error instanceof LinkError);
     if (!isRefused) this.tell({ event: 'link-lost', message: error.message, state: arrival.state });
@@ -198,7 +198,7 @@ export class TargetCustody<M extends TargetMachine = TargetMachine> {
     }
   }
 
-  #giveUpLater(arrival: Arrival, error: SavkitError): void {
+  #giveUpLater(arrival: Arrival, error: Error): void {
     const { attempt } = arrival;
     const giveUp = () => {
       if (arrival.state === 'interrupted' && arrival.attempt === attempt) this.giveUp(arrival, error).catch(this.fail);

@@ -206,15 +206,16 @@ export async function writeRecord(path: string, value: DecisionRecord): Promise<
   } catch (error) {
     throw EnvironmentError.from(error, `write down the decision in ${path}`);
   }
-  try {
-    await syncFolder(dirname(path));
-  } catch (error) {
-    // The new record can be read already, though a crash may bring the older one back: nobody may act on it. On a disk
-    // that neither keeps it nor takes it back, the decision waits.
-    for (; ; await sleep(RETRY_MS)) {
-      if (await takeBack(path, before)) throw EnvironmentError.from(error, `write down the decision in ${path}`);
-      if (await isDurable(path)) return;
+  let failure: unknown;
+  // Without the sync the new record can be read, though a crash may bring the older one back: nobody may act on it. On
+  // a disk that neither keeps it nor takes it back, the decision waits.
+  for (; ; await sleep(RETRY_MS)) {
+    try {
+      return await syncFolder(dirname(path));
+    } catch (error) {
+      failure ??= error;
     }
+    if (await takeBack(path, before)) throw EnvironmentError.from(failure, `write down the decision in ${path}`);
   }
 }
 
@@ -240,14 +241,6 @@ async function replace(path: string, text: string, isSynced: boolean): Promise<v
     }
     await world.disk.rename(temporary, path);
   });
-}
-
-/** Makes the name of a record durable. @returns whether the disk did so */
-function isDurable(path: string): Promise<boolean> {
-  return syncFolder(dirname(path)).then(
-    () => true,
-    () => false,
-  );
 }
 
 /** @returns whether the older record stands again */

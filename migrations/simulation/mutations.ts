@@ -25,15 +25,15 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     name: 'the folder of a record is not synced',
     file: RECORD,
-    from: '`);\n    }\n    try {\n        await syncFolder(dirname(path));',
-    to: '`);\n    }\n    try {\n        ;',
+    from: 'return await syncFolder(dirname(path));',
+    to: 'return;',
   },
   {
     name: 'a decision counts that a crash can undo',
     firstSeed: 100_086_445,
     file: RECORD,
-    from: 'if (await isDurable(path))',
-    to: 'if (true)',
+    from: 'if (await takeBack(path, before))',
+    to: 'if (!(await takeBack(path, before)))\n            return;\n        else',
   },
   {
     name: 'the source tells the target before it has written down its decision',

@@ -1,4 +1,4 @@
-import { FormatError, type SavkitError, UnsupportedError } from '../../formats/errors.ts';
+import { FormatError, ownError, UnsupportedError } from '../../formats/errors.ts';
 import { type FileSink, openFileSink } from '../../formats/files/sink.ts';
 import { openFile } from '../../formats/files/source.ts';
 import { clock } from '../../formats/world/waiting.ts';
@@ -96,7 +96,7 @@ async function takeInto(sink: FileSink): Promise<Finding | undefined> {
     return undefined;
   } catch (error) {
     if (!sink.isInPlace) throw error;
-    const finding = findingOf(error as SavkitError);
+    const finding = findingOf(ownError(error));
     const advice = 'the machine is in the file all the same; copy it to another disk before this host stops';
     return { ...finding, severity: 'warning', message: `${finding.message}; ${advice}` };
   }

@@ -1,4 +1,4 @@
-import { EnvironmentError, type SavkitError } from '../../formats/errors.ts';
+import { EnvironmentError, ownError, type SavkitError } from '../../formats/errors.ts';
 import type { ByteSink } from '../../formats/files/sink.ts';
 import { errorOf } from '../../src/saved-state/reading/findings.ts';
 import { verify } from '../../src/saved-state/verify/verify.ts';
@@ -153,7 +153,7 @@ class Relay {
     await frames.write(bytes);
     if (!this.#options.record || this.#report.recordFault) return;
     await this.#options.record.write(bytes).catch((error) => {
-      this.#report.recordFault = error as SavkitError;
+      this.#report.recordFault = ownError(error);
     });
   }
 

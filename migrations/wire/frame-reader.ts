@@ -27,7 +27,7 @@ export class FrameReader {
   /** Reason for the end of the stream; bytes that arrived before may still be read. */
   #end: SavkitError | undefined;
   /** The error for bytes that are no frame. */
-  #fault: SavkitError | undefined;
+  #fault: Error | undefined;
   #isDropping = false;
   #wake: (() => void) | undefined;
 
@@ -135,7 +135,7 @@ export class FrameReader {
     try {
       this.#assembler.filled(count);
     } catch (error) {
-      this.#fault = error as SavkitError;
+      this.#fault = error as Error;
     }
     if (!this.#wantsMore) this.#wake?.();
   }
