@@ -4,13 +4,7 @@ import type { QemuDescription } from '../machine/description.ts';
 import type { DiskWay, SourceMachine } from '../machine/machine.ts';
 import type { PageHashes } from '../machine/page-hashes.ts';
 import type { PageSet } from '../machine/page-set.ts';
-import {
-  learnSettings,
-  type MigrationSettings,
-  putBack,
-  putBackInTime,
-  setForDevicesOnly,
-} from '../qmp/migration-settings.ts';
+import { BorrowedSettings } from '../qmp/borrowed-settings.ts';
 import { QmpClient } from '../qmp/qmp-client.ts';
 import { MigrationError } from '../wire/migration-error.ts';
 import { describeGuest, writableDisks } from './describe-guest.ts';
@@ -41,10 +35,6 @@ export class QemuSource extends GuestRam implements SourceMachine {
   readonly description: QemuDescription;
   #qmp: QmpClient;
   readonly #facts: GuestFacts;
-  /** QEMU's settings before savkit changed them, until they are put back. */
-  #former: MigrationSettings | undefined;
-  /** QEMU is set for saving devices. */
-  #isSet = false;
   /** Whether the guest runs, by QEMU's events. */
   #runs: boolean;
   /** Somebody had paused the guest before this side stopped it. */
@@ -57,12 +47,14 @@ export class QemuSource extends GuestRam implements SourceMachine {
   #mirror: DiskMirror | undefined;
   readonly #written: WrittenPages;
   readonly #saves: DeviceSaves;
+  readonly #settings: BorrowedSettings;
 
   private constructor(qmp: QmpClient, facts: GuestFacts, ram: RamFiles, options: QemuSourceOptions) {
     super(ram);
     this.#options = options;
     this.#written = new WrittenPages(facts, this.scan, options);
     this.#saves = new DeviceSaves(facts);
+    this.#settings = new BorrowedSettings(options.onSettingsLeft);
     this.#qmp = qmp;
     this.#facts = facts;
     this.#runs = facts.status === 'running';
@@ -124,7 +116,7 @@ export class QemuSource extends GuestRam implements SourceMachine {
     await this.#connect().catch(() => {});
     await this.#saves.end(this.#qmp);
     await this.#endMirror();
-    await this.#putBackAtLast();
+    await this.#settings.putBackAtLast({ connected: () => this.#connect(), isOver: () => this.hasEnded() });
   }
 
   /** Comparing takes two threads about 130 ms for 1 GiB; the target does so, too. */
@@ -171,7 +163,7 @@ export class QemuSource extends GuestRam implements SourceMachine {
     this.#isStopped = false;
     this.#saves.forgetDevices();
     // The guest does not wait for a QEMU that hangs here: `stopTracking` tries again.
-    await this.#putBack().catch(() => {});
+    await this.#settings.putBack(this.#qmp).catch(() => {});
     if (this.#wasPaused) return;
     await this.#qmp.execute('cont');
     this.#runs = true;
@@ -224,13 +216,14 @@ export class QemuSource extends GuestRam implements SourceMachine {
   }
 
   /** Connects again if the connection has broken while QEMU lives. @throws EnvironmentError */
-  async #connect(): Promise<void> {
-    if (!this.#qmp.hasEnded) return;
+  async #connect(): Promise<QmpClient> {
+    if (!this.#qmp.hasEnded) return this.#qmp;
     const { closed, path } = this.#qmp;
     this.#qmp = await QmpClient.connect(path).catch(async () => Promise.reject(await closed));
     this.#listen();
     this.#runs = (await statusOf(this.#qmp)) === 'running';
     this.#startedByOthers ||= this.#isStopped && this.#runs;
+    return this.#qmp;
   }
 
   #listen(): void {
@@ -250,11 +243,8 @@ export class QemuSource extends GuestRam implements SourceMachine {
    * Sets QEMU up for saving devices. Done just before the guest stops: each command takes time, and until then the
    * owner may change QEMU's settings.
    */
-  async #prepare(): Promise<void> {
-    if (this.#isSet) return;
-    this.#former ??= await learnSettings((command, shape) => this.#qmp.ask(command, shape));
-    await setForDevicesOnly(this.#qmp, this.#former, this.#saves.isHandedOut ? 'stripped' : 'left-out');
-    this.#isSet = true;
+  #prepare(): Promise<void> {
+    return this.#settings.setForDevices(this.#qmp, this.#saves.isHandedOut ? 'stripped' : 'left-out');
   }
 
   /**
@@ -273,27 +263,5 @@ export class QemuSource extends GuestRam implements SourceMachine {
     const mirror = this.#mirror;
     this.#mirror = undefined;
     await mirror?.abandon();
-  }
-
-  async #putBack(): Promise<void> {
-    this.#isSet = false;
-    if (this.#former) await putBack(this.#qmp, this.#former);
-    this.#former = undefined;
-  }
-
-  /** `#putBack` for the last time, with patience. */
-  async #putBackAtLast(): Promise<void> {
-    const former = this.#former;
-    this.#former = undefined;
-    this.#isSet = false;
-    const connected = async () => {
-      await this.#connect();
-      return this.#qmp;
-    };
-    try {
-      if (former) await putBackInTime({ connected, isOver: () => this.hasEnded() }, former);
-    } catch (error) {
-      this.#options.onSettingsLeft?.(error as SavkitError);
-    }
   }
 }

@@ -5,8 +5,9 @@ import type { QemuDescription } from '../machine/description.ts';
 import type { TargetMachine } from '../machine/machine.ts';
 import type { PageHashes } from '../machine/page-hashes.ts';
 import { PageSet } from '../machine/page-set.ts';
+import { BorrowedSettings } from '../qmp/borrowed-settings.ts';
 import type { EndWithUs } from '../qmp/end-with-us.ts';
-import { type MigrationSettings, putBackInTime } from '../qmp/migration-settings.ts';
+import type { MigrationSettings } from '../qmp/migration-settings.ts';
 import type { QemuProcess } from '../qmp/qemu-process.ts';
 import { QmpClient } from '../qmp/qmp-client.ts';
 import { MigrationError } from '../wire/migration-error.ts';
@@ -62,7 +63,7 @@ export class QemuTarget extends GuestRam implements TargetMachine {
   readonly #reserved: ReservedMemory;
   /** Settings of migration to restore once QEMU has its guest. */
   readonly settings: MigrationSettings;
-  readonly #onSettingsLeft: TargetParts['onSettingsLeft'];
+  readonly #borrowed: BorrowedSettings;
   /** Resolves once the settings are restored. */
   #isPutBack: Promise<void> = Promise.resolve();
 
@@ -76,7 +77,7 @@ export class QemuTarget extends GuestRam implements TargetMachine {
     this.#folder = parts.folder;
     this.#reserved = parts.reserved;
     this.settings = parts.settings;
-    this.#onSettingsLeft = parts.onSettingsLeft;
+    this.#borrowed = new BorrowedSettings(parts.onSettingsLeft, parts.settings);
     this.#written = new PageSet(parts.ram.pageCount);
   }
 
@@ -138,9 +139,10 @@ export class QemuTarget extends GuestRam implements TargetMachine {
     }
     if ((await statusOf(await this.#connected())) === 'running')
       throw new MigrationError('runs-already', 'Cannot take guest: QEMU runs it before its source has said so');
+    const isOver = async () => this.process.isOver;
     // Left on, x-ignore-shared would prevent the guest's next migration to another QEMU. Later commands queue after
     // these, so nothing waits for them.
-    this.#isPutBack = this.#putBack();
+    this.#isPutBack = this.#borrowed.putBackAtLast({ connected: () => this.#connected(), isOver });
   }
 
   async start(): Promise<void> {
@@ -160,15 +162,6 @@ export class QemuTarget extends GuestRam implements TargetMachine {
       this.#qmp = await this.#connecting;
     }
     return this.#qmp;
-  }
-
-  async #putBack(): Promise<void> {
-    try {
-      const isOver = async () => this.process.isOver;
-      await putBackInTime({ connected: () => this.#connected(), isOver }, this.settings);
-    } catch (error) {
-      this.#onSettingsLeft?.(error as SavkitError);
-    }
   }
 
   /** Lets go of the guest, which runs on. */

@@ -1,7 +1,6 @@
-import { SavkitError, UnsupportedError } from '../../formats/errors.ts';
+import { UnsupportedError } from '../../formats/errors.ts';
 import { IGNORE_SHARED } from '../../formats/qemu/constants.ts';
 import { count, flag, list, record, type ShapeValue, text, withDefault } from '../../formats/values/shape.ts';
-import { clock, sleep } from '../../formats/world/waiting.ts';
 import type { Ask } from './ask.ts';
 import type { QmpClient } from './qmp-client.ts';
 
@@ -22,12 +21,6 @@ const parametersShape = record({
   'max-bandwidth': withDefault(count, UNLIMITED),
   'downtime-limit': withDefault(count, DEFAULT_DOWNTIME),
 });
-
-/** Time in which a QEMU that hangs may answer again, or take another connection, in ms. */
-const PUT_BACK_MS = 60_000;
-/** Time for a QEMU that refuses, as while a migration of it ends, in ms. */
-const REFUSED_MS = 3_000;
-const AGAIN_MS = 500;
 
 /** QEMU's settings for migrations of its own, as far as savkit changes them for a while. */
 export const settingsShape = record({
@@ -93,27 +86,6 @@ export async function putBack(qmp: QmpClient, { capabilities, ...former }: Migra
   await setCapabilities(qmp, capabilities);
   // The bandwidth comes last: by it a later savkit recognises settings that have stayed changed.
   await setLimits(qmp, former);
-}
-
-/** The way to a QEMU, for as long as it lives. */
-export interface QmpWay {
-  /** Connects again if the connection has ended. @throws SavkitError */
-  connected(): Promise<QmpClient>;
-  /** There is no such QEMU any more. */
-  isOver(): Promise<boolean>;
-}
-
-/** `putBack` as soon as QEMU has it done, within a minute. @throws SavkitError where settings may stay changed */
-export async function putBackInTime({ connected, isOver }: QmpWay, former: MigrationSettings): Promise<void> {
-  for (const start = clock(); ; await sleep(AGAIN_MS)) {
-    try {
-      return await putBack(await connected(), former);
-    } catch (error) {
-      if (!(error instanceof SavkitError)) throw error;
-      if (await isOver()) return;
-      if (clock() - start > (error instanceof UnsupportedError ? REFUSED_MS : PUT_BACK_MS)) throw error;
-    }
-  }
 }
 
 function orRefused(error: unknown): void {

@@ -18,6 +18,7 @@ const LIVE_SAVE = '../src/live-save/live-save.js';
 const TELEPORT = 'teleporter/teleport-running.js';
 const SINK = '../formats/files/sink.js';
 const QEMU_SOURCE = 'guests/qemu-source.js';
+const BORROWED_SETTINGS = 'qmp/borrowed-settings.js';
 
 /** Faults that the simulator has to find. */
 export const MUTATIONS: readonly Mutation[] = [
@@ -293,14 +294,14 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     name: 'the end of the copies of disks is not waited for',
     foundBy: 'guests',
-    file: 'guests/qemu-source.js',
+    file: QEMU_SOURCE,
     from: 'await this.#mirror?.finish();',
     to: ';',
   },
   {
     name: 'copies of disks stay where a guest does',
     foundBy: 'guests',
-    file: 'guests/qemu-source.js',
+    file: QEMU_SOURCE,
     from: 'await mirror?.abandon();',
     to: ';',
   },
@@ -314,30 +315,30 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     name: 'the settings of a QEMU are not put back',
     foundBy: 'guests',
-    file: QEMU_SOURCE,
+    file: BORROWED_SETTINGS,
     from: 'if (former)',
     to: 'if (false)',
   },
   {
     name: 'the settings of a QEMU are put back at once or never',
     foundBy: 'guests',
-    file: 'qmp/migration-settings.js',
+    file: BORROWED_SETTINGS,
     from: 'if (await isOver())',
     to: 'if (true)',
   },
   {
     name: 'nobody is told of settings of a QEMU that stay changed',
     foundBy: 'guests',
-    file: QEMU_SOURCE,
-    from: 'this.#options.onSettingsLeft?.(error);',
+    file: BORROWED_SETTINGS,
+    from: 'this.#onLeft?.(error);',
     to: ';',
   },
   {
     name: 'the settings of a QEMU that has taken its guest are not put back',
     foundBy: 'guests',
     file: 'guests/qemu-target.js',
-    from: 'this.#isPutBack = this.#putBack();',
-    to: ';',
+    from: 'this.#isPutBack = this.#borrowed.putBackAtLast(',
+    to: 'void (',
   },
   {
     name: 'devices that were saved before are not found again',
