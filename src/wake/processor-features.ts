@@ -1,7 +1,10 @@
-import type { CpuState } from './units/cpu-state.ts';
+import type { GuestContext } from '../../formats/units/cpu/cpum-layouts.ts';
+
+/** Registers in which a guest enables features. */
+type ControlRegisters = Pick<GuestContext, 'cr4' | 'efer' | 'xcr0'>;
 
 /** Features without which a guest can't go on once it has enabled them, by QEMU's names. */
-const IN_USE: readonly { feature: string; isUsed(context: CpuState['context']): boolean }[] = [
+const IN_USE: readonly { feature: string; isUsed(registers: ControlRegisters): boolean }[] = [
   { feature: 'nx', isUsed: ({ efer }) => bit(efer, 11) },
   { feature: 'lm', isUsed: ({ efer }) => bit(efer, 10) },
   { feature: 'umip', isUsed: ({ cr4 }) => bit(cr4, 11) },
@@ -23,7 +26,10 @@ function bit(value: bigint, number: number): boolean {
  * Features that the guest has enabled and a QEMU's processor lacks.
  * @param properties of the processor, by QEMU's names, from QEMU's expansion of the model
  */
-export function missingFeatures(cpus: readonly CpuState[], properties: Readonly<Record<string, unknown>>): string[] {
+export function missingFeatures(
+  cpus: readonly { context: ControlRegisters }[],
+  properties: Readonly<Record<string, unknown>>,
+): string[] {
   return IN_USE.filter(
     ({ feature, isUsed }) => properties[feature] !== true && cpus.some(({ context }) => isUsed(context)),
   ).map(({ feature }) => feature);

@@ -10,7 +10,7 @@ import { hasDeliverable, localApic, setWaitsForStart, takesPic } from './devices
 import { serialPort } from './devices/ports/serial-port.ts';
 import { deviceTable, rowsOf } from './devices/table.ts';
 import { putBus, putCards } from './put-bus.ts';
-import { type Correspondence, type Moment, type UnitPart, valueAt, wakeSection } from './template/correspondence.ts';
+import { type Correspondence, type Moment, valueAt, wakeSection } from './template/correspondence.ts';
 import type { Template } from './template/template.ts';
 import { type CpuState, cpuStates } from './units/cpu-state.ts';
 import type { MachineUnits } from './units/machine-units.ts';
@@ -30,7 +30,7 @@ export function putState(units: MachineUnits, template: Template, options: WakeO
   const gim = units.find<Gim>('GIM/0');
   if (gim) wakeKvmClock(gim, tm, template);
   for (const row of deviceTable(boardOf(units))) {
-    const value = goesOn(row.unit, units, options) ? units.find<UnitPart>(row.unit) : undefined;
+    const value = goesOn(row.unit, units, options) ? units.find<object>(row.unit) : undefined;
     if (!value) continue;
     const section = template.section(...row.section);
     wakeSection(rowsOf(row, section), partOf(value, row.part), section, moment);
@@ -48,15 +48,15 @@ function goesOn(unit: string, units: MachineUnits, { without }: WakeOptions): bo
 }
 
 /** The part of a unit that a table is for. */
-export function partOf(unit: UnitPart, part: string | undefined): UnitPart {
-  return part === undefined ? unit : (valueAt(unit, part) as UnitPart);
+export function partOf(unit: object, part: string | undefined): object {
+  return part === undefined ? unit : (valueAt(unit, part) as object);
 }
 
-function put(
+function put<Part extends object>(
   template: Template,
   section: readonly [string, number],
-  table: readonly Correspondence[],
-  unit: UnitPart,
+  table: readonly Correspondence<Part>[],
+  unit: Part,
   moment: Moment,
 ) {
   wakeSection(table, unit, template.section(...section), moment);
@@ -81,7 +81,7 @@ function putCpus(units: MachineUnits, template: Template, moment: Moment): void 
     wakeCpu(cpu, template.section('cpu', i));
     const own = apics[i];
     const apic = template.section('apic', i);
-    if (own) put(template, ['apic', i], localApic, own as unknown as UnitPart, moment);
+    if (own) put(template, ['apic', i], localApic, own, moment);
     setWaitsForStart(apic, cpu.run === 'waits-for-start');
     const fromPic = i === 0 && pics !== undefined && wantsPic(pics) && (own === undefined || takesPic(own));
     putRunState(cpu, template, i, (own !== undefined && hasDeliverable(own)) || fromPic);

@@ -171,11 +171,15 @@ const isStopped = (state: number) => state === 4 || state === 5;
 /** A status light of a disk drive. */
 export const led = { kind: bytes(16), doc: 'status light' };
 
-/** Several fields of one kind, in this order. */
+/** Several fields of one kind, in this order. @param since the first version that has them */
 export function fields<T, const N extends string>(
   kind: Kind<T>,
   names: readonly N[],
   doc = '',
+  since?: number,
 ): Record<N, Field<T> & { kind: Kind<T> }> {
-  return Object.fromEntries(names.map((name) => [name, { kind, doc }])) as Record<N, Field<T> & { kind: Kind<T> }>;
+  return Object.fromEntries(names.map((name) => [name, { kind, doc, since }])) as Record<
+    N,
+    Field<T> & { kind: Kind<T> }
+  >;
 }

@@ -14,10 +14,11 @@ const execution = defineStruct('How a CPU executes, em versions 2–5', 'device-
     since: 3,
   },
   mwait: { kind: x32, doc: 'flags of MWAIT', since: 4 },
-  ...Object.fromEntries(
-    Object.entries(
-      fields(x64, ['mwaitRax', 'mwaitRcx', 'monitorRax', 'monitorRcx', 'monitorRdx'], 'registers of MWAIT and MONITOR'),
-    ).map(([name, field]) => [name, { ...field, since: 4 }]),
+  ...fields(
+    x64,
+    ['mwaitRax', 'mwaitRcx', 'monitorRax', 'monitorRcx', 'monitorRdx'],
+    'registers of MWAIT and MONITOR',
+    4,
   ),
 });
 

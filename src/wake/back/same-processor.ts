@@ -1,9 +1,7 @@
 import { UnsupportedError } from '../../../formats/errors.ts';
 import type { CpumUnit } from '../../../formats/units/cpu/cpum-codec.ts';
-import type { GuestContext } from '../../../formats/units/cpu/cpum-layouts.ts';
 import { describeMachine } from '../../saved-state/describe/describe-machine.ts';
 import { missingFeatures } from '../processor-features.ts';
-import type { CpuState } from '../units/cpu-state.ts';
 import type { MachineUnits } from '../units/machine-units.ts';
 
 /** Features in leaf 7 of CPUID, by register and bit. */
@@ -19,7 +17,7 @@ const ALWAYS = 3n;
  * hold QEMU's values already @throws UnsupportedError `not-wakeable`
  */
 export function expectSameProcessor(units: MachineUnits): void {
-  const cpus = units.need<CpumUnit>('cpum/1').cpus as unknown as (CpuState & { context: GuestContext })[];
+  const cpus = units.need<CpumUnit>('cpum/1').cpus;
   const known = featuresOf(units);
   if (!known) return;
   const missing = missingFeatures(cpus, known);

@@ -19,7 +19,7 @@ import { serialPort } from '../devices/ports/serial-port.ts';
 import { takeInterruptsBack } from '../devices/storage/ide.ts';
 import { deviceTable, rowsOf } from '../devices/table.ts';
 import { partOf } from '../put-state.ts';
-import { type Moment, takeBack, type UnitPart } from '../template/correspondence.ts';
+import { type Moment, takeBack } from '../template/correspondence.ts';
 import type { Template } from '../template/template.ts';
 import { RunNumber } from '../units/cpu-state.ts';
 import type { MachineUnits } from '../units/machine-units.ts';
@@ -32,7 +32,7 @@ export function takeUnits(units: MachineUnits, template: Template): void {
   const moment = takeClocks(units, template);
   takeCpus(units, template, moment);
   for (const row of deviceTable(boardOf(units))) {
-    const value = units.find<UnitPart>(row.unit);
+    const value = units.find<object>(row.unit);
     if (!value || (row.unit === 'hpet/0' && !hpetThatGoesOn(units, NONE))) continue;
     const section = template.section(...row.section);
     takeBack(rowsOf(row, section), section, partOf(value, row.part), moment);
@@ -57,12 +57,12 @@ function takeClocks(units: MachineUnits, template: Template): Moment {
 
 function takeCpus(units: MachineUnits, template: Template, moment: Moment): void {
   const cpum = units.need<CpumUnit>('cpum/1');
-  const em = units.need<Em>('em/0').cpus as unknown as { state: number }[];
+  const em = units.need<Em>('em/0').cpus;
   for (const [i, cpu] of cpum.cpus.entries()) {
     takeCpuBack(template.section(CPU_SECTION, i), cpu);
     em[i].state = runStateOf(template, i);
     const apic = units.find<Apic>('apic/0')?.cpu[i];
-    if (apic) takeBack(localApic, template.section('apic', i), apic as unknown as UnitPart, moment);
+    if (apic) takeBack(localApic, template.section('apic', i), apic, moment);
   }
   const vmm = units.find<{ started: boolean[] }>('vmm/1');
   if (vmm) vmm.started = vmm.started.map((_, i) => em[i + 1].state !== RunNumber['waits-for-start']);

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import type { IoApic } from '../../../formats/units/chipset/interrupt-controllers.ts';
 import type { Piix3Bus } from '../../../formats/units/chipset/pci-codec.ts';
 import { CARD_KINDS } from '../cards.ts';
-import { type Correspondence, takeBack, type UnitPart, wakeSection } from '../template/correspondence.ts';
+import { type Correspondence, takeBack, wakeSection } from '../template/correspondence.ts';
 import type { SectionImage } from '../template/section-image.ts';
 import { RICH_MACHINES, template } from '../testing/woken.ts';
 import { hpet } from './chipset/hpet.ts';
@@ -44,13 +44,13 @@ const placeOf = (wanted: string) => E1000_REGISTERS.findIndex(([name]) => name =
 const registers = numbers(124, 32).map((value, i) => (TABLES.includes(E1000_REGISTERS[i][0]) ? 0 : value));
 registers[placeOf('ICS')] = registers[placeOf('ICR')];
 
-const e1000Unit = (): UnitPart => ({
+const e1000Unit = (): object => ({
   registers,
   ...{ multicast: numbers(128, 32, 7), addresses: numbers(32, 32, 9), vlans: numbers(128, 32, 11) },
   ...{ eeprom: numbers(64, 16), phy: numbers(21, 16), receiveBufferSize: 4096, interruptRaised: true },
   ...{ sendLength: 3, sendFrame: Uint8Array.of(1, 2, 3), segmentation: offload(14), normal: offload(18) },
 });
-const blankE1000 = (): UnitPart => ({
+const blankE1000 = (): object => ({
   registers: new Array(124).fill(0),
   ...{ multicast: new Array(128).fill(0), addresses: new Array(32).fill(0), vlans: new Array(128).fill(0) },
   // Who made the PHY is not carried.
@@ -60,14 +60,14 @@ const blankE1000 = (): UnitPart => ({
   ...{ segmentation: { ...noOffload() }, normal: { ...noOffload() } },
 });
 
-const pcnetUnit = (fill: (count: number, bits: number) => number[], blank: boolean): UnitPart => ({
+const pcnetUnit = (fill: (count: number, bits: number) => number[], blank: boolean): object => ({
   ...{ rap: blank ? 0 : 88, isr: blank ? 0 : 1, linkState: blank ? 0 : 0x40, receiveRing: blank ? 0 : 0x1000 },
   ...{ transmitRing: blank ? 0 : 0x2000, prom: Uint8Array.from(fill(16, 8)), csr: fill(128, 16) },
   bcr: [...fill(32, 16), ...new Array(18).fill(0)],
 });
 const zeros = (count: number) => new Array<number>(count).fill(0);
 
-const hpetUnit = (blank: boolean): UnitPart => ({
+const hpetUnit = (blank: boolean): object => ({
   ...{ config: blank ? 0n : 3n, isr: blank ? 0n : 1n, offset: blank ? 0n : 1_000n, counter: blank ? 0n : 500_000_100n },
   timers: [1n, 2n, 3n].map((i) => ({
     timer: blank ? { state: 4 } : { state: 7, expires: 6_000_000_000n + i },
@@ -91,12 +91,12 @@ const ahciPort = (seed: number, blank: boolean) => {
     ...{ commandIssue: blank ? 0 : 4, sataActive: blank ? 0 : 8, finished: 0, finishedQueued: 0 },
   };
 };
-const ahciUnit = (blank: boolean): UnitPart => ({
+const ahciUnit = (blank: boolean): object => ({
   ...{ control: blank ? 0 : 0x8000_0002, interruptStatus: blank ? 0 : 5 },
   port: Array.from({ length: 30 }, (_, i) => ahciPort(i, blank || i >= 6)),
 });
 
-const CARDS: readonly [string, string, (section: SectionImage) => readonly Correspondence[], UnitPart, UnitPart][] = [
+const CARDS: readonly [string, string, (section: SectionImage) => readonly Correspondence[], object, object][] = [
   ['e1000', '0000:00:03.0/e1000', e1000, e1000Unit(), blankE1000()],
   ['pcnet', '0000:00:08.0/pcnet', () => pcnet, pcnetUnit(numbers, false), pcnetUnit(zeros, true)],
   ['hpet', 'hpet', hpet, hpetUnit(false), hpetUnit(true)],
@@ -116,7 +116,7 @@ describe.each(RICH_MACHINES)('in %s', (machine) => {
     const section = (await template(machine)).section('0000:00:0d.0/ich9_ahci');
     const unit = ahciUnit(false) as { port: Record<string, number>[] };
     Object.assign(unit.port[0], { commandIssue: 0x8000_0001, finished: 0x8000_0000, sataActive: 6, finishedQueued: 6 });
-    wakeSection(ahci, unit, section, moment);
+    wakeSection<object>(ahci, unit, section, moment);
     expect(section.number('ahci.dev[0].port_regs.cmd_issue')).toBe(1n);
     expect(section.number('ahci.dev[0].port_regs.scr_act')).toBe(0n);
   });
@@ -126,14 +126,14 @@ describe.each(RICH_MACHINES)('in %s', (machine) => {
     const unit = hpetUnit(false) as { timers: Record<string, unknown>[] };
     Object.assign(unit, { config: 1n, offset: BigInt.asUintN(64, -4_000_000_000n) });
     Object.assign(unit.timers[0], { config: 0x138n, comparator: 0x16_8c80_cef3n });
-    wakeSection(hpet(section), unit, section, moment);
+    wakeSection<object>(hpet(section), unit, section, moment);
     expect(section.number('hpet_counter')).toBe(100_000_000n);
     expect(section.number('timer[0].cmp')).toBe(0x8c80_cef3n);
   });
 
   it('a HPET that stands keeps its counter', async () => {
     const section = (await template(machine)).section('hpet');
-    wakeSection(hpet(section), { ...hpetUnit(false), config: 0n, counter: 77n }, section, moment);
+    wakeSection<object>(hpet(section), { ...hpetUnit(false), config: 0n, counter: 77n }, section, moment);
     expect(section.number('hpet_counter')).toBe(77n);
   });
 

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import type { IoApic } from '../../../formats/units/chipset/interrupt-controllers.ts';
 import type { Apic } from '../../../formats/units/cpu/apic.ts';
 import { missingFeatures } from '../processor-features.ts';
-import type { CpuState } from '../units/cpu-state.ts';
+import type { Correspondence } from '../template/correspondence.ts';
 import { textToQemu, textToVirtualBox } from '../video-memory.ts';
 import { planTwins } from './chipset/i440fx.ts';
 import type { BusDevice } from './chipset/pci.ts';
@@ -61,7 +61,7 @@ describe('interrupts of PCI devices', () => {
 
 describe('the processor', () => {
   it('has to have what the guest has switched on, and nothing else', () => {
-    const cpu = (cr4: bigint, efer = 0n, xcr0 = 1n) => ({ context: { cr4, efer, xcr0 } }) as unknown as CpuState;
+    const cpu = (cr4: bigint, efer = 0n, xcr0 = 1n) => ({ context: { cr4, efer, xcr0 } });
     const all = { nx: true, lm: true, xsave: true, smep: true, avx: false, pcid: false };
     expect(missingFeatures([cpu(0n)], {})).toEqual([]);
     expect(missingFeatures([cpu(1n << 20n, 0xd00n)], all)).toEqual([]);
@@ -84,7 +84,8 @@ describe('text in video memory', () => {
 });
 
 describe('the clock', () => {
-  const row = (qemu: string) => realTimeClock.find((each) => each.qemu === qemu)?.wake;
+  const table: readonly Correspondence[] = realTimeClock;
+  const row = (qemu: string) => table.find((each) => each.qemu === qemu)?.wake;
   const rtc = (cmos: Record<number, number>) => {
     const bytes = new Uint8Array(128);
     for (const [at, value] of Object.entries(cmos)) bytes[Number(at)] = value;

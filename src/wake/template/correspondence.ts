@@ -11,19 +11,17 @@ export interface Moment {
 
 /**
  * Translation of one value between both machines. Values of VirtualBox are parts of a decoded unit, those of QEMU
- * fields of a section. Either direction may be missing; the value then stays as it was.
+ * fields of a section. Either direction may be missing; the value then stays as it was. `Part` is the decoded unit, or
+ * the part of one, that a table is for.
  */
-export interface Correspondence {
+export interface Correspondence<Part extends object = object> {
   /** Path of the field in QEMU's section. */
   qemu: string;
   /** Value for QEMU; undefined leaves the template's. */
-  wake?(unit: UnitPart, moment: Moment): FieldValue | undefined;
+  wake?(unit: Part, moment: Moment): FieldValue | undefined;
   /** Puts QEMU's value into the unit. */
-  back?(fields: SectionImage, unit: UnitPart, moment: Moment): void;
+  back?(fields: SectionImage, unit: Part, moment: Moment): void;
 }
-
-/** A decoded unit, or a part of one, with paths as `inspect --unit` shows them. */
-export type UnitPart = Record<string, unknown>;
 
 /** A value that is equal in both. @param vbox path in the unit; default: the name of the field */
 export function same(qemu: string, vbox: string): Correspondence {
@@ -78,8 +76,11 @@ export function converted(
 }
 
 /** A value that QEMU alone stores, computed from the unit. */
-export function computed(qemu: string, wake: Correspondence['wake']): Correspondence {
-  return wake ? { qemu, wake } : { qemu };
+export function computed<Part extends object>(
+  qemu: string,
+  wake: (unit: Part, moment: Moment) => FieldValue | undefined,
+): Correspondence<Part> {
+  return { qemu, wake };
 }
 
 /** QEMU's expiry time of a stopped timer. */
@@ -100,9 +101,9 @@ export function sameTimer(qemu: string, vbox: string): Correspondence {
 }
 
 /** Puts all values into QEMU's section. */
-export function wakeSection(
-  table: readonly Correspondence[],
-  unit: UnitPart,
+export function wakeSection<Part extends object>(
+  table: readonly Correspondence<Part>[],
+  unit: Part,
   section: SectionImage,
   moment: Moment,
 ): void {
@@ -113,25 +114,27 @@ export function wakeSection(
 }
 
 /** Takes all values back into a decoded unit. */
-export function takeBack(
-  table: readonly Correspondence[],
+export function takeBack<Part extends object>(
+  table: readonly Correspondence<Part>[],
   section: SectionImage,
-  unit: UnitPart,
+  unit: Part,
   moment: Moment,
 ): void {
   for (const { back } of table) back?.(section, unit, moment);
 }
 
-/** The part of a unit at a path such as `ports[3].command`. */
+/** The part of a unit at a path such as `ports[3].command`, as `inspect --unit` shows it. */
 export function valueAt(unit: unknown, path: string): unknown {
-  return stepsOf(path).reduce((value: unknown, step) => (value as UnitPart)[step], unit);
+  return stepsOf(path).reduce((value: unknown, step) => (value as Named)[step], unit);
 }
 
 export function setAt(unit: unknown, path: string, value: unknown): void {
   const steps = stepsOf(path);
   const last = steps.pop() ?? '';
-  (steps.reduce((at: unknown, step) => (at as UnitPart)[step], unit) as UnitPart)[last] = value;
+  (steps.reduce((at: unknown, step) => (at as Named)[step], unit) as Named)[last] = value;
 }
+
+type Named = Record<string, unknown>;
 
 function stepsOf(path: string): string[] {
   return path.split(/[.[\]]+/).filter((step) => step !== '');

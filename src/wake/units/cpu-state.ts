@@ -33,7 +33,7 @@ export function cpuStates(units: MachineUnits): CpuState[] {
   const { cpum, pgm } = state;
   if (!cpum) throw new UnsupportedError('not-wakeable', 'Cannot wake: the state holds no registers');
   const tm = units.need<Tm>('tm/1');
-  const em = units.need<Em>('em/0').cpus as unknown as { state: number }[];
+  const em = units.need<Em>('em/0').cpus;
   return cpum.cpus.map(({ context, fxsave, xStateInUse, tscAux }, i) => {
     if (!context || !fxsave)
       throw new UnsupportedError('not-wakeable', `Cannot wake: registers of CPU ${i} are not known`);

@@ -1,5 +1,5 @@
 import type { Dma } from '../../../../formats/units/chipset/legacy.ts';
-import { type Correspondence, same, type UnitPart } from '../../template/correspondence.ts';
+import { type Correspondence, same } from '../../template/correspondence.ts';
 
 type Controller = Dma['controllers'][number];
 
@@ -10,7 +10,7 @@ const PAGES = [7, 3, 1, 2];
  * One controller of unit 8237A. QEMU keeps addresses and counts in bytes, and counts up.
  * @param shift 1 for the controller of words
  */
-export function dmaController(shift: bigint): Correspondence[] {
+export function dmaController(shift: bigint): Correspondence<Controller>[] {
   return [
     same('command', 'command'),
     same('mask', 'mask'),
@@ -19,8 +19,8 @@ export function dmaController(shift: bigint): Correspondence[] {
   ];
 }
 
-function channel(i: number, page: number, shift: bigint): Correspondence[] {
-  const of = (part: UnitPart) => (part as unknown as Controller).channels[i];
+function channel(i: number, page: number, shift: bigint): Correspondence<Controller>[] {
+  const of = (part: Controller) => part.channels[i];
   const regs = `regs[${i}].`;
   return [
     same(`${regs}base[0]`, `channels[${i}].baseAddress`),

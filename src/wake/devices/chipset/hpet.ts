@@ -1,9 +1,7 @@
 import type { Hpet } from '../../../../formats/units/chipset/timers.ts';
-import { type Correspondence, same, sameTimer, type UnitPart } from '../../template/correspondence.ts';
+import { type Correspondence, same, sameTimer } from '../../template/correspondence.ts';
 import type { SectionImage } from '../../template/section-image.ts';
 import type { MachineUnits } from '../../units/machine-units.ts';
-
-const unitOf = (part: UnitPart) => part as unknown as Hpet;
 
 /** Length of a tick that QEMU's HPET has, in fs. */
 export const HPET_PERIOD = 10_000_000n;
@@ -40,14 +38,14 @@ function timersOf(section: SectionImage): number[] {
 }
 
 /** Unit hpet. @param section tells how many timers QEMU has */
-export function hpet(section: SectionImage): Correspondence[] {
+export function hpet(section: SectionImage): Correspondence<Hpet>[] {
   return [
     same('config', 'config'),
     same('isr', 'isr'),
     {
       qemu: 'hpet_counter',
       wake: (part, { now }) => {
-        const { config, offset, counter } = unitOf(part);
+        const { config, offset, counter } = part;
         return (config & RUNS) !== 0n ? BigInt.asUintN(64, now + offset) / TICK : counter;
       },
       back: (fields, part, { now }) => {
@@ -59,9 +57,9 @@ export function hpet(section: SectionImage): Correspondence[] {
   ];
 }
 
-function timer(i: number): Correspondence[] {
+function timer(i: number): Correspondence<Hpet>[] {
   const qemu = `timer[${i}].`;
-  const isThere = (part: UnitPart) => i < unitOf(part).timers.length;
+  const isThere = (part: Hpet) => i < part.timers.length;
   const table = [
     comparator(`${qemu}cmp`, i),
     same(`${qemu}fsb`, `timers[${i}].fsb`),
@@ -83,23 +81,23 @@ function timer(i: number): Correspondence[] {
 const IS_NARROW = 0x100n;
 
 /** VirtualBox keeps more bits than a timer of 32 bits compares. */
-function comparator(qemu: string, i: number): Correspondence {
+function comparator(qemu: string, i: number): Correspondence<Hpet> {
   const path = `timers[${i}].comparator`;
   return {
     ...same(qemu, path),
     wake: (part) => {
-      const { config, comparator: value } = unitOf(part).timers[i];
+      const { config, comparator: value } = part.timers[i];
       return (config & IS_NARROW) !== 0n ? BigInt.asUintN(32, value) : value;
     },
   };
 }
 
-function settings(qemu: string, i: number): Correspondence {
+function settings(qemu: string, i: number): Correspondence<Hpet> {
   return {
     qemu,
-    wake: (part) => unitOf(part).timers[i].config,
+    wake: (part) => part.timers[i].config,
     back: (fields, part) => {
-      const own = unitOf(part).timers[i];
+      const own = part.timers[i];
       own.config = (own.config & ~SETTINGS) | (fields.number(qemu) & SETTINGS);
     },
   };

@@ -1,5 +1,5 @@
 import type { Acpi } from '../../../../formats/units/chipset/legacy.ts';
-import { type Correspondence, computed, type Moment, sameEach, type UnitPart } from '../../template/correspondence.ts';
+import { type Correspondence, computed, type Moment, sameEach } from '../../template/correspondence.ts';
 
 /** Ticks per second of the power management timer. */
 const TIMER_HZ = 3_579_545n;
@@ -15,7 +15,7 @@ function nextOverflow({ now }: Moment): bigint {
 }
 
 /** Unit acpi: the fixed registers of power management. @param qemu path of the same registers in QEMU's section */
-export function power(qemu: string): Correspondence[] {
+export function power(qemu: string): Correspondence<Acpi>[] {
   return [
     ...sameEach(`${qemu}pm1.`, '', [
       ['evt.sts', 'pm1Status'],
@@ -23,10 +23,8 @@ export function power(qemu: string): Correspondence[] {
       ['cnt.cnt', 'pm1Control'],
     ]),
     computed(`${qemu}tmr.overflow_time`, (_, moment) => nextOverflow(moment)),
-    computed(`${qemu}tmr.timer`, (part: UnitPart, moment) =>
-      ((part as unknown as Acpi).pm1Enable & TIMER_ENABLED) !== 0
-        ? (nextOverflow(moment) * SECOND) / TIMER_HZ + 1n
-        : -1n,
+    computed(`${qemu}tmr.timer`, (part: Acpi, moment) =>
+      (part.pm1Enable & TIMER_ENABLED) !== 0 ? (nextOverflow(moment) * SECOND) / TIMER_HZ + 1n : -1n,
     ),
   ];
 }

@@ -6,7 +6,6 @@ import {
   same,
   sameBytes,
   sameTimer,
-  type UnitPart,
 } from '../../template/correspondence.ts';
 
 const SECOND = 1_000_000_000n;
@@ -23,8 +22,6 @@ const HOURS_24 = 0x02;
 const UPDATED = 0x10;
 /** An alarm register with this value or a greater one matches any time. */
 const ANY = 0xc0;
-
-const clockOf = (part: UnitPart) => part as unknown as Rtc;
 
 /** Time of the clock, in s since 1970. */
 function secondsOf({ second, minute, hour, day, month, year }: Rtc): bigint {
@@ -76,14 +73,14 @@ function passedOf({ nextSecond }: Rtc, { now }: Moment): bigint {
 }
 
 /** Unit mc146818. QEMU counts the time from a moment on; VirtualBox stores the registers. */
-export const realTimeClock: readonly Correspondence[] = [
+export const realTimeClock: readonly Correspondence<Rtc>[] = [
   sameBytes('cmos_data', 'cmos'),
   same('cmos_index', 'index'),
   sameTimer('periodic_timer', 'periodic'),
   same('next_periodic_time', 'nextPeriodic'),
   {
     qemu: 'base_rtc',
-    wake: (part) => secondsOf(clockOf(part)),
+    wake: (part) => secondsOf(part),
     back: (fields, part, { now }) => {
       const sinceEpoch =
         fields.number('base_rtc') * SECOND + now - fields.number('last_update') + fields.number('offset');
@@ -104,7 +101,7 @@ export const realTimeClock: readonly Correspondence[] = [
     },
   },
   computed('last_update', (_, { now }) => now),
-  computed('offset', (part, moment) => passedOf(clockOf(part), moment)),
-  computed('update_timer', (part) => updateTimer(clockOf(part))),
-  computed('next_alarm_time', (part) => clockOf(part).nextSecond + BigInt(secondsToAlarm(clockOf(part)) - 1) * SECOND),
+  computed('offset', (part, moment) => passedOf(part, moment)),
+  computed('update_timer', (part) => updateTimer(part)),
+  computed('next_alarm_time', (part) => part.nextSecond + BigInt(secondsToAlarm(part) - 1) * SECOND),
 ];

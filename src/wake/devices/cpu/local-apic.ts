@@ -7,7 +7,6 @@ import {
   sameEach,
   sameList,
   sameTimer,
-  type UnitPart,
 } from '../../template/correspondence.ts';
 import type { SectionImage } from '../../template/section-image.ts';
 
@@ -25,10 +24,8 @@ function countShift(divide: bigint): bigint {
   return (((divide & 3n) | ((divide >> 1n) & 4n)) + 1n) & 7n;
 }
 
-const pageOf = (part: UnitPart) => (part as unknown as LocalApic).page;
-
 /** One CPU of unit apic, in xAPIC mode. Both clocks run at 1 GHz. */
-export const localApic: readonly Correspondence[] = [
+export const localApic: readonly Correspondence<LocalApic>[] = [
   same('apicbase', 'base'),
   ...sameEach('', 'page.', [
     ['id', 'id'],
@@ -61,7 +58,7 @@ export const localApic: readonly Correspondence[] = [
     ['divide_conf', 'divide'],
     ['initial_count', 'initialCount'],
   ]),
-  computed('count_shift', (part) => countShift(BigInt(pageOf(part)?.divide ?? 0))),
+  computed('count_shift', (part) => countShift(BigInt(part.page?.divide ?? 0))),
   same('initial_count_load_time', 'timerStart'),
   sameTimer('next_time', 'timer'),
   sameTimer('timer_expiry', 'timer'),

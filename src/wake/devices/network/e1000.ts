@@ -1,16 +1,7 @@
 import { type E1000, E1000_PHY_REGISTERS } from '../../../../formats/units/network/codecs.ts';
-import {
-  type Correspondence,
-  computed,
-  same,
-  sameEach,
-  sameList,
-  type UnitPart,
-} from '../../template/correspondence.ts';
+import { type Correspondence, computed, same, sameEach, sameList } from '../../template/correspondence.ts';
 import type { SectionImage } from '../../template/section-image.ts';
 import { E1000_REGISTERS } from './e1000-registers.ts';
-
-const unitOf = (part: UnitPart) => part as unknown as E1000;
 
 /** Tables that the unit keeps apart from the registers: name, index in QEMU's list, offset among all registers. */
 const TABLES = [
@@ -32,7 +23,7 @@ const ICR = E1000_REGISTERS.findIndex(([name]) => name === 'ICR');
 const BY_PLACE = 'e1000/full_mac_state.mac_reg';
 
 /** @param section shows the registers that this QEMU keeps by name */
-export function e1000(section: SectionImage): Correspondence[] {
+export function e1000(section: SectionImage): Correspondence<E1000>[] {
   return [
     ...E1000_REGISTERS.flatMap(([name, offset], i) =>
       TABLE_REGISTERS.includes(name) ? [] : register(section, name, offset, i),
@@ -40,30 +31,30 @@ export function e1000(section: SectionImage): Correspondence[] {
     ...TABLES.flatMap(({ name, index, offset, count }) => [
       ...sameList(`mac_reg[${index}]`, name, count),
       ...Array.from({ length: count }, (_, i) =>
-        computed(`${BY_PLACE}[${offset / 4 + i}]`, (part) => BigInt(unitOf(part)[name][i])),
+        computed(`${BY_PLACE}[${offset / 4 + i}]`, (part: E1000) => BigInt(part[name][i])),
       ),
     ]),
     // ICS is write-only: its bits appear in the interrupt causes (ICR).
-    computed('mac_reg[ICS]', (part) => BigInt(unitOf(part).registers[ICR])),
+    computed('mac_reg[ICS]', (part) => BigInt(part.registers[ICR])),
     ...sameList('eeprom_data', 'eeprom', 64),
     ...E1000_PHY_REGISTERS.flatMap((number, i) =>
       PHY_IDS.includes(number) ? [] : [same(`phy_reg[${number}]`, `phy[${i}]`)],
     ),
     same('rxbuf_size', 'receiveBufferSize'),
-    computed('rxbuf_min_shift', (part) => BigInt(((unitOf(part).registers[RCTL] >>> LITTLE_ROOM_SHIFT) & 3) + 1)),
+    computed('rxbuf_min_shift', (part) => BigInt(((part.registers[RCTL] >>> LITTLE_ROOM_SHIFT) & 3) + 1)),
     same('e1000/mit_state.mit_irq_level', 'interruptRaised'),
     // A frame of which only the first descriptors have been processed.
     same('tx.size', 'sendLength'),
     {
       qemu: 'tx.data',
       wake: (part) => {
-        const { sendFrame } = unitOf(part);
+        const { sendFrame } = part;
         const data = section.bytes('tx.data').fill(0);
         data.set(sendFrame.subarray(0, data.length));
         return data;
       },
       back: (fields, part) => {
-        unitOf(part).sendFrame = fields.bytes('tx.data').subarray(0, unitOf(part).sendLength);
+        part.sendFrame = fields.bytes('tx.data').subarray(0, part.sendLength);
       },
     },
     ...offload('mig_props.', 'normal'),
@@ -71,7 +62,7 @@ export function e1000(section: SectionImage): Correspondence[] {
   ];
 }
 
-function register(section: SectionImage, name: string, offset: number, i: number): Correspondence[] {
+function register(section: SectionImage, name: string, offset: number, i: number): Correspondence<E1000>[] {
   const named = [`mac_reg[${name}]`, `e1000/mit_state.mac_reg[${name}]`].filter((path) => section.has(path));
   return [`${BY_PLACE}[${offset / 4}]`, ...named].map((path) => same(path, `registers[${i}]`));
 }
@@ -81,7 +72,7 @@ const PAYLOAD = 0xfffff;
 const IS_TCP = 0x0100_0000;
 const IS_IP = 0x0200_0000;
 
-function offload(qemu: string, vbox: 'normal' | 'segmentation'): Correspondence[] {
+function offload(qemu: string, vbox: 'normal' | 'segmentation'): Correspondence<E1000>[] {
   return [
     ...sameEach(qemu, `${vbox}.`, [
       ['ipcss', 'ipStart'],
@@ -100,12 +91,12 @@ function offload(qemu: string, vbox: 'normal' | 'segmentation'): Correspondence[
 }
 
 /** A field of QEMU that VirtualBox keeps as bits of the command. @param unit value of the lowest bit */
-function commandBits(qemu: string, vbox: 'normal' | 'segmentation', bits: number, unit: number): Correspondence {
+function commandBits(qemu: string, vbox: 'normal' | 'segmentation', bits: number, unit: number): Correspondence<E1000> {
   return {
     qemu,
-    wake: (part) => BigInt((unitOf(part)[vbox].command & bits) / unit),
+    wake: (part) => BigInt((part[vbox].command & bits) / unit),
     back: (fields, part) => {
-      const context = unitOf(part)[vbox];
+      const context = part[vbox];
       context.command = ((context.command & ~bits) | ((Number(fields.number(qemu)) * unit) & bits)) >>> 0;
     },
   };

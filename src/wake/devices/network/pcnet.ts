@@ -1,12 +1,5 @@
 import type { Pcnet } from '../../../../formats/units/network/codecs.ts';
-import {
-  type Correspondence,
-  computed,
-  sameBytes,
-  sameEach,
-  sameList,
-  type UnitPart,
-} from '../../template/correspondence.ts';
+import { type Correspondence, computed, sameBytes, sameEach, sameList } from '../../template/correspondence.ts';
 
 /** Bus configuration registers that VirtualBox and QEMU both save. */
 const BUS_REGISTERS = 32;
@@ -15,7 +8,7 @@ const REGISTERS = 128;
 const STOPPED = 4;
 
 /** Unit pcnet, of PCI cards. QEMU computes registers of the PHY itself. */
-export const pcnet: readonly Correspondence[] = [
+export const pcnet: readonly Correspondence<Pcnet>[] = [
   ...sameEach('state.', '', [
     ['rap', 'rap'],
     ['isr', 'isr'],
@@ -27,7 +20,5 @@ export const pcnet: readonly Correspondence[] = [
   ...sameList('state.csr', 'csr', REGISTERS),
   ...sameList('state.bcr', 'bcr', BUS_REGISTERS),
   // A running card polls its descriptor rings: the first time at once, after that by its own timer.
-  computed('state.poll_timer', (part: UnitPart, { now }) =>
-    ((part as unknown as Pcnet).csr[0] & STOPPED) !== 0 ? -1n : now,
-  ),
+  computed('state.poll_timer', (part: Pcnet, { now }) => ((part.csr[0] & STOPPED) !== 0 ? -1n : now)),
 ];

@@ -1,8 +1,6 @@
 import type { Pckbd } from '../../../../formats/units/chipset/legacy.ts';
-import { type Correspondence, computed, same, sameEach, type UnitPart } from '../../template/correspondence.ts';
+import { type Correspondence, computed, same, sameEach } from '../../template/correspondence.ts';
 import type { FieldValue, SectionImage } from '../../template/section-image.ts';
-
-const unitOf = (part: UnitPart) => part as unknown as Pckbd;
 
 /** Bytes of a queue in QEMU's state; QEMU uses the first 16 for a guest. */
 const QUEUE_SIZE = 256;
@@ -22,23 +20,22 @@ function joined(...queues: Uint8Array[]): Uint8Array {
 }
 
 /** Unit pckbd: the controller. */
-export const keyboardController: readonly Correspondence[] = [
+export const keyboardController: readonly Correspondence<Pckbd>[] = [
   ...sameEach('kbd.', '', [
     ['write_cmd', 'writeCommand'],
     ['status', 'status'],
     ['mode', 'mode'],
   ]),
   same('pckbd/extended_state.obdata', 'output'),
-  computed('kbd.pending_tmp', (part) => {
-    const unit = unitOf(part);
+  computed('kbd.pending_tmp', (unit) => {
     return (keys(unit).length > 0 ? KEYBOARD_WAITS : 0n) | (movements(unit).length > 0 ? MOUSE_WAITS : 0n);
   }),
 ];
 
 /** The queue of bytes from a PS/2 device to the guest. */
-function queue(waiting: Waiting, put: (unit: Pckbd, bytes: Uint8Array) => void): Correspondence[] {
+function queue(waiting: Waiting, put: (unit: Pckbd, bytes: Uint8Array) => void): Correspondence<Pckbd>[] {
   const field = (name: string) => `parent_obj.queue.${name}`;
-  const count = (part: UnitPart): FieldValue => BigInt(waiting(unitOf(part)).length);
+  const count = (part: Pckbd): FieldValue => BigInt(waiting(part).length);
   return [
     computed(field('rptr'), () => 0n),
     computed(field('wptr'), count),
@@ -47,10 +44,10 @@ function queue(waiting: Waiting, put: (unit: Pckbd, bytes: Uint8Array) => void):
       qemu: field('data'),
       wake: (part) => {
         const data = new Uint8Array(QUEUE_SIZE);
-        data.set(waiting(unitOf(part)));
+        data.set(waiting(part));
         return data;
       },
-      back: (fields, part) => put(unitOf(part), queued(fields)),
+      back: (fields, part) => put(part, queued(fields)),
     },
   ];
 }
@@ -63,19 +60,19 @@ function queued(fields: SectionImage): Uint8Array {
 }
 
 /** The command whose parameter a device expects; VirtualBox has 0 for none, QEMU −1. */
-function command(path: 'keyboard' | 'mouse'): Correspondence {
+function command(path: 'keyboard' | 'mouse'): Correspondence<Pckbd> {
   const qemu = 'parent_obj.write_cmd';
   return {
     qemu,
-    wake: (part) => BigInt(unitOf(part)[path].command || -1),
+    wake: (part) => BigInt(part[path].command || -1),
     back: (fields, part) => {
-      unitOf(part)[path].command = Math.max(0, Number(fields.number(qemu)));
+      part[path].command = Math.max(0, Number(fields.number(qemu)));
     },
   };
 }
 
 /** Unit pckbd: the keyboard. */
-export const keyboard: readonly Correspondence[] = [
+export const keyboard: readonly Correspondence<Pckbd>[] = [
   command('keyboard'),
   ...queue(keys, (unit, bytes) => {
     unit.keyboard.keyQueue = bytes;
@@ -83,14 +80,14 @@ export const keyboard: readonly Correspondence[] = [
   }),
   same('scan_enabled', 'keyboard.scanning'),
   same('scancode_set', 'keyboard.scanSet'),
-  computed('translate', (part) => ((unitOf(part).mode & TRANSLATES) !== 0 ? 1n : 0n)),
+  computed('translate', (part) => ((part.mode & TRANSLATES) !== 0 ? 1n : 0n)),
 ];
 
 /** Types of mice that VirtualBox and QEMU know: PS/2, with a wheel, with five buttons. */
 const MOST_MOUSE = 4;
 
 /** Unit pckbd: the mouse. */
-export const mouse: readonly Correspondence[] = [
+export const mouse: readonly Correspondence<Pckbd>[] = [
   command('mouse'),
   ...queue(movements, (unit, bytes) => {
     unit.mouse.eventQueue = bytes;
@@ -103,9 +100,9 @@ export const mouse: readonly Correspondence[] = [
   ]),
   {
     qemu: 'mouse_type',
-    wake: (part) => BigInt(Math.min(unitOf(part).mouse.protocol, MOST_MOUSE)),
+    wake: (part) => BigInt(Math.min(part.mouse.protocol, MOST_MOUSE)),
     back: (fields, part) => {
-      unitOf(part).mouse.protocol = Number(fields.number('mouse_type'));
+      part.mouse.protocol = Number(fields.number('mouse_type'));
     },
   },
 ];

@@ -1,10 +1,8 @@
 import type { Ahci } from '../../../../formats/units/storage/ata-codecs.ts';
-import { type Correspondence, computed, same, sameEach, type UnitPart } from '../../template/correspondence.ts';
+import { type Correspondence, computed, same, sameEach } from '../../template/correspondence.ts';
 
 /** Ports of QEMU's controller. */
 export const QEMU_AHCI_PORTS = 6;
-
-const unitOf = (part: UnitPart) => part as unknown as Ahci;
 
 /** Bit of a port's command register: FIS receive enable. */
 const RECEIVES = 0x10;
@@ -25,28 +23,28 @@ const PORT_REGISTERS = [
 ] as const;
 
 /** Unit ahci. Capabilities stay QEMU's; registers that the guest sets are taken from the state. */
-export const ahci: readonly Correspondence[] = [
+export const ahci: readonly Correspondence<Ahci>[] = [
   same('ahci.control_regs.ghc', 'control'),
   same('ahci.control_regs.irqstatus', 'interruptStatus'),
   ...Array.from({ length: QEMU_AHCI_PORTS }, (_, port) => portTable(port)).flat(),
 ];
 
-function portTable(port: number): Correspondence[] {
+function portTable(port: number): Correspondence<Ahci>[] {
   const qemu = `ahci.dev[${port}].`;
   const vbox = `port[${port}].`;
-  const task = (part: UnitPart) => unitOf(part).port[port].taskFile;
+  const task = (part: Ahci) => part.port[port].taskFile;
   return [
     ...sameEach(`${qemu}port_regs.`, vbox, PORT_REGISTERS),
     pending(`${qemu}port_regs.cmd_issue`, port, 'commandIssue', 'finished'),
     pending(`${qemu}port_regs.scr_act`, port, 'sataActive', 'finishedQueued'),
     // Once FIS reception is on, VirtualBox has sent the guest the drive's signature.
-    computed(`${qemu}init_d2h_sent`, (part) => ((unitOf(part).port[port].command & RECEIVES) !== 0 ? 1n : 0n)),
+    computed(`${qemu}init_d2h_sent`, (part) => ((part.port[port].command & RECEIVES) !== 0 ? 1n : 0n)),
     same(`${qemu}port.ifs[0].mult_sectors`, `${vbox}multiSectors`),
     computed(`${qemu}port.ifs[0].status`, (part) => BigInt(task(part) & 0xff)),
     computed(`${qemu}port.ifs[0].error`, (part) => BigInt((task(part) >>> 8) & 0xff)),
     {
       qemu: `${qemu}port_regs.lst_addr`,
-      back: (_, part) => joinAddresses(unitOf(part).port[port]),
+      back: (_, part) => joinAddresses(part.port[port]),
     },
   ];
 }
@@ -57,8 +55,8 @@ function pending(
   port: number,
   register: 'commandIssue' | 'sataActive',
   done: 'finished' | 'finishedQueued',
-): Correspondence {
-  const of = (part: UnitPart) => unitOf(part).port[port];
+): Correspondence<Ahci> {
+  const of = (part: Ahci) => part.port[port];
   return {
     qemu,
     wake: (part) => BigInt((of(part)[register] & ~of(part)[done]) >>> 0),

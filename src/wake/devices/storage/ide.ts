@@ -1,13 +1,6 @@
 import type { I8259 } from '../../../../formats/units/chipset/interrupt-controllers.ts';
 import type { Ide } from '../../../../formats/units/storage/ata-codecs.ts';
-import {
-  type Correspondence,
-  computed,
-  converted,
-  same,
-  sameEach,
-  type UnitPart,
-} from '../../template/correspondence.ts';
+import { type Correspondence, computed, converted, same, sameEach } from '../../template/correspondence.ts';
 
 /** Bits of a drive's status: busy, or waiting for data. */
 const BUSY = 0x80;
@@ -17,8 +10,6 @@ const DATA_REQUEST = 0x08;
 export function isBusy(status: number): boolean {
   return (status & (BUSY | DATA_REQUEST)) !== 0;
 }
-
-const unitOf = (part: UnitPart) => part as unknown as Ide;
 
 /**
  * Bits of a bus master's status: active, error, interrupt. The higher bits tell in VirtualBox that a drive can do DMA;
@@ -47,12 +38,12 @@ const REGISTERS = [
 ] as const;
 
 /** Unit piix3ide. */
-export const ide: readonly Correspondence[] = [0, 1].flatMap((channel) => [
+export const ide: readonly Correspondence<Ide>[] = [0, 1].flatMap((channel) => [
   ...busMaster(channel),
   ...[0, 1].flatMap((drive) => driveTable(channel, drive)),
 ]);
 
-function busMaster(channel: number): Correspondence[] {
+function busMaster(channel: number): Correspondence<Ide>[] {
   const controller = `controllers[${channel}].`;
   return [
     same(`bmdma[${channel}].cmd`, `${controller}busMasterCommand`),
@@ -68,10 +59,10 @@ function busMaster(channel: number): Correspondence[] {
   ];
 }
 
-function driveTable(channel: number, drive: number): Correspondence[] {
+function driveTable(channel: number, drive: number): Correspondence<Ide>[] {
   const qemu = `bus[${channel}].ifs[${drive}].`;
   const vbox = `controllers[${channel}].drives[${drive}].`;
-  const isAttached = (part: UnitPart) => unitOf(part).channels[channel].devices[drive].attached;
+  const isAttached = (part: Ide) => part.channels[channel].devices[drive].attached;
   return [
     ...sameEach(qemu, vbox, REGISTERS),
     converted(
@@ -82,7 +73,7 @@ function driveTable(channel: number, drive: number): Correspondence[] {
     ),
     {
       ...same(`${qemu}status`, `${vbox}status`),
-      wake: (part) => (isAttached(part) ? BigInt(unitOf(part).controllers[channel].drives[drive].status) : ABSENT),
+      wake: (part) => (isAttached(part) ? BigInt(part.controllers[channel].drives[drive].status) : ABSENT),
     },
     // Result of the last command, for CD drives.
     computed(`${qemu}sense_key`, (part) => senseOf(part, channel, drive)?.key),
@@ -94,8 +85,8 @@ function driveTable(channel: number, drive: number): Correspondence[] {
 const SENSE_KEY = 2;
 const SENSE_CODE = 12;
 
-function senseOf(part: UnitPart, channel: number, drive: number): { key: bigint; code: bigint } | undefined {
-  const { atapi, sense } = unitOf(part).controllers[channel].drives[drive];
+function senseOf(part: Ide, channel: number, drive: number): { key: bigint; code: bigint } | undefined {
+  const { atapi, sense } = part.controllers[channel].drives[drive];
   return atapi ? { key: BigInt(sense[SENSE_KEY] & 15), code: BigInt(sense[SENSE_CODE]) } : undefined;
 }
 
