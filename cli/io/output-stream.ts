@@ -6,9 +6,9 @@ import { setTimeout } from 'node:timers/promises';
 import { EnvironmentError, InterruptedError, UsageError } from '../../formats/errors.ts';
 import { type ByteSink, streamSink } from '../../formats/files/sink.ts';
 import { nameOfHeldFile } from '../../formats/locks/held-files.ts';
-import { closedStdout } from '../terminal/closed-stdout.ts';
 import { byteOutput } from '../terminal/print.ts';
 import { descriptorOf } from './descriptor-paths.ts';
+import { expectStdout } from './expect-stdout.ts';
 import { stop, whenAborted } from './stop.ts';
 
 /** An output that takes bytes front to back only: stdout, a pipe, a device. */
@@ -61,12 +61,6 @@ function checkNotInput(name: string, there: BigIntStats): void {
   const input = there.isFile() || there.isFIFO() ? nameOfHeldFile(there) : undefined;
   if (input !== undefined)
     throw new UsageError('same-file', `Cannot write ${name}: it is the same file as the input ${input}`);
-}
-
-/** @throws EnvironmentError where nothing would get the bytes */
-export function expectStdout(): void {
-  const closed = closedStdout();
-  if (closed) throw closed;
 }
 
 /** Opens a pipe without blocking until it has a reader, since no signal could end that wait. */

@@ -1,6 +1,5 @@
 import type { Writable } from 'node:stream';
 import { stripVTControlCharacters } from 'node:util';
-import { closedStdout } from './closed-stdout.ts';
 import { jsonText, type TerminalText } from './terminal-text.ts';
 
 // The one place that writes to stdout or stderr (a test checks that): text for people as `TerminalText`, escaped JSON,
@@ -66,11 +65,8 @@ export function redrawScreen(text: TerminalText): Promise<void> {
   return write(process.stdout, `${CLEAR_SCREEN}${text}${NEWLINE}`);
 }
 
-let outputFailed: (error: NodeJS.ErrnoException) => void = () => {};
-
 /** Sets the handler for failures of stdout; failures of stderr cannot be told anywhere. */
 export function onOutputError(handle: (error: NodeJS.ErrnoException) => void): void {
-  outputFailed = handle;
   process.stdout.on('error', handle);
   process.stderr.on('error', () => {});
 }
@@ -118,8 +114,6 @@ export function terminalColumns(): number | undefined {
 }
 
 function write(stream: Writable, data: string | Uint8Array): Promise<void> {
-  const closed = stream === process.stdout ? closedStdout() : undefined;
-  if (closed) outputFailed(closed);
   // The handler of `onOutputError` gets errors of the stream.
   return new Promise((resolve) => stream.write(data, () => resolve()));
 }

@@ -5,7 +5,7 @@ import { parseBigNumber, parseNumber } from '../../../formats/values/number-text
 import type { Peeked } from '../../../src/machine/edit.ts';
 import type { OpenedMachine } from '../../../src/machine/opened-machine.ts';
 import { hexLines } from '../../../src/saved-state/describe/hex-lines.ts';
-import { expectStdout } from '../../io/output-stream.ts';
+import { expectStdout } from '../../io/expect-stdout.ts';
 import { command, type OptionsOf } from '../../parsing/options-of.ts';
 import { withRamFile } from '../../parsing/ram-option.ts';
 import { FILE } from '../../parsing/shared-options.ts';

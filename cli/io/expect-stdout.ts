@@ -4,16 +4,15 @@ import { EnvironmentError } from '../../formats/errors.ts';
 /** How Node opens /dev/null in place of a stdout that was closed (flags of open, octal); a shell only writes to it. */
 const READ_AND_WRITE = /^flags:\s*\d*2$/m;
 
-let known: { error: EnvironmentError | undefined } | undefined;
-
-/** The error of a stdout where nothing would get the output, and nobody has said so with `> /dev/null`. */
-export function closedStdout(): EnvironmentError | undefined {
-  known ??= { error: isClosed() ? closedError() : undefined };
-  return known.error;
-}
-
-function closedError(): EnvironmentError {
-  return new EnvironmentError('EBADF', 'Cannot write stdout: it is closed; > /dev/null throws the output away');
+/**
+ * Expects a stdout that takes the bytes which somebody has asked for. Programs that start others and throw their texts
+ * away (Python's DEVNULL, Node's `ignore`) open /dev/null as Node does, so that texts are printed unasked.
+ * @throws EnvironmentError where nothing would get the bytes, and nobody has said so with `> /dev/null`
+ */
+export function expectStdout(): void {
+  if (!isClosed()) return;
+  const why = 'it is closed, or /dev/null that is open for reading, too; > /dev/null throws the output away';
+  throw new EnvironmentError('EBADF', `Cannot write stdout: ${why}`);
 }
 
 function isClosed(): boolean {
