@@ -2,27 +2,34 @@ import { spawnSync } from 'node:child_process';
 import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { GUEST_MUTATIONS } from './guests/guest-mutations.ts';
 import { MUTATIONS, type Mutation } from './mutations.ts';
+import { SAVE_MUTATIONS } from './saves/save-mutations.ts';
+import { TELEPORT_MUTATIONS } from './teleports/teleport-mutations.ts';
 
 // npm run campaign -- mutate [RUNS [WORDS]]: puts faults into a copy of the built code, one after the other, and has
 // the simulator look for each with the same seeds, aimed ones first. Each has to be found; the seed that finds it is
 // told.
 
-const WAYS: Readonly<Record<NonNullable<Mutation['foundBy']> | 'migrations', [string, ...string[]][]>> = {
-  migrations: [['simulate.campaign.js', '--aimed'], ['simulate.campaign.js']],
-  saves: [['saves/simulate-saves.campaign.js']],
-  teleports: [['teleports/simulate-teleports.campaign.js']],
-  guests: [['guests/simulate-guests.campaign.js']],
-};
+type Programs = readonly [program: string, ...words: string[]][];
+
+/** Faults, and the programs that have to find them. */
+const SEARCHES: readonly [readonly Mutation[], Programs][] = [
+  [MUTATIONS, [['simulate.campaign.js', '--aimed'], ['simulate.campaign.js']]],
+  [SAVE_MUTATIONS, [['saves/simulate-saves.campaign.js']]],
+  [TELEPORT_MUTATIONS, [['teleports/simulate-teleports.campaign.js']]],
+  [GUEST_MUTATIONS, [['guests/simulate-guests.campaign.js']]],
+];
 
 const [runs = '20000', words = ''] = process.argv.slice(2);
 const dist = fileURLToPath(new URL('../..', import.meta.url));
 const missed: string[] = [];
 let found = 0;
 
-for (const { name, foundBy = 'migrations', firstSeed = 1, file, from, to } of MUTATIONS.filter((mutation) =>
-  mutation.name.includes(words),
-)) {
+for (const [mutations, programs] of SEARCHES)
+  for (const mutation of mutations) if (mutation.name.includes(words)) search(mutation, programs);
+
+function search({ name, firstSeed = 1, file, from, to }: Mutation, programs: Programs): void {
   const copy = mkdtempSync(join(dist, '..', 'dist-mutant-'));
   try {
     cpSync(dist, copy, { recursive: true });
@@ -30,13 +37,13 @@ for (const { name, foundBy = 'migrations', firstSeed = 1, file, from, to } of MU
     const code = readFileSync(path, 'utf8');
     if (code.split(from).length !== 2) {
       missed.push(`${name}: its place in ${file} is not there, or there twice`);
-      continue;
+      return;
     }
     writeFileSync(
       path,
       code.replace(from, () => to),
     );
-    const { seed, fault } = firstFound(copy, WAYS[foundBy], firstSeed);
+    const { seed, fault } = firstFound(copy, programs, firstSeed);
     if (seed === undefined) missed.push(name);
     else found++;
     console.log(
@@ -47,16 +54,10 @@ for (const { name, foundBy = 'migrations', firstSeed = 1, file, from, to } of MU
   }
 }
 
-/**
- * The first seed with a fault in a copy of the code that is none of the code as it stands. @param ways programs to try
- */
-function firstFound(
-  copy: string,
-  ways: readonly [string, ...string[]][],
-  firstSeed: number,
-): { seed?: string; fault?: string } {
+/** The first seed with a fault in a copy of the code that is none of the code as it stands. */
+function firstFound(copy: string, programs: Programs, firstSeed: number): { seed?: string; fault?: string } {
   const end = firstSeed + Number(runs);
-  for (const words of ways)
+  for (const words of programs)
     for (let first = firstSeed; first < end; ) {
       const some = ['--seed', String(first), '--runs', String(end - first), '--first'];
       const found = simulate(copy, ...words, ...some);

@@ -1,4 +1,5 @@
 import { SavkitError } from '../../formats/errors.ts';
+import { DiskRefusals } from '../../formats/testing/disk-refusals.ts';
 import { Random } from '../../formats/testing/random.ts';
 import type { DiskWork } from '../../formats/testing/simulated-disk.ts';
 import type { Receiver, ReceiverOptions } from '../arrival/receiver.ts';
@@ -55,8 +56,9 @@ export abstract class Play<M extends TargetMachine = TargetMachine> implements S
   protected migrating: SimulatedProcess | undefined;
   /** Receiver that was told that its machine stays at the source. */
   #refused: Receiver<M> | undefined;
-  #disk: Extract<Incident, { kind: 'disk' }> | undefined;
-  #diskWorks = 0;
+  readonly #refusals = new DiskRefusals('read', 'unlink');
+  /** Host whose disk refuses work. */
+  #failing: HostName | undefined;
 
   constructor(scenario: Scenario) {
     this.scenario = scenario;
@@ -230,13 +232,7 @@ export abstract class Play<M extends TargetMachine = TargetMachine> implements S
   diskFault(host: SimulatedHost, work: DiskWork, path: string): string | undefined {
     if (IN_MEMORY.test(path)) return undefined;
     this.incidents.noteDiskWork(host.name);
-    const disk = this.#disk;
-    if (this.isCalm || !disk || disk.host !== host.name || this.#diskWorks === 0) return undefined;
-    if (disk.only !== 'all' ? work !== disk.only : work === 'read' || work === 'unlink') return undefined;
-    // A full disk refuses only new bytes.
-    if (disk.code === 'ENOSPC' && work !== 'write' && work !== 'open') return undefined;
-    this.#diskWorks--;
-    return disk.code;
+    return this.isCalm || this.#failing !== host.name ? undefined : this.#refusals.refuse(work);
   }
 
   #onDue(trouble: Incident): void {
@@ -262,8 +258,8 @@ export abstract class Play<M extends TargetMachine = TargetMachine> implements S
       case 'part':
         return this.network.part(trouble.ms);
       case 'disk':
-        this.#disk = trouble;
-        this.#diskWorks = trouble.works;
+        this.#failing = trouble.host;
+        this.#refusals.begin(trouble);
         return undefined;
       case 'clock':
         this.hosts[trouble.host].clockError += trouble.byMs;

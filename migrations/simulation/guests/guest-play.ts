@@ -22,6 +22,7 @@ import { SECTORS } from './disk-copies.ts';
 import { endsWithSavkit } from './ends-with-savkit.ts';
 import type { GuestScenario } from './guest-scenario.ts';
 import { leavingFaults } from './leaving-faults.ts';
+import { QemuTroubles } from './qemu-troubles.ts';
 import { type QemuSurroundings, SimulatedQemu } from './simulated-qemu.ts';
 import { watchWrites } from './write-watcher.ts';
 
@@ -30,8 +31,6 @@ const QMP = '/run/vm.qmp';
 const MEMORY = '/dev/shm';
 /** Times after the end of a process at which its watchdog asks who has the guest. */
 const WATCHDOG_MS = [100, 1200, 2300];
-
-type QemuIncident = Extract<Incident, { kind: 'qemu' }>;
 
 /** The world of a scenario in which a guest of QEMU moves: a QEMU on each host, which outlives savkit's processes. */
 export class GuestPlay extends Play<QemuTarget> implements QemuSurroundings {
@@ -45,9 +44,8 @@ export class GuestPlay extends Play<QemuTarget> implements QemuSurroundings {
   readonly #scenario: GuestScenario;
   /** Processes that a watchdog looks after. */
   readonly #watched = new Set<SimulatedProcess>();
-  /** Commands that QEMUs refuse once. */
-  readonly #refused: QemuIncident[] = [];
   #targetLog: DecisionFile | undefined;
+  readonly #troubles = new QemuTroubles(this);
 
   constructor(scenario: GuestScenario) {
     super(scenario);
@@ -242,26 +240,17 @@ export class GuestPlay extends Play<QemuTarget> implements QemuSurroundings {
   }
 
   onCommand(qemu: SimulatedQemu, command: string): string | undefined {
-    const { name } = qemu.process.host;
-    this.incidents.noteCommand(name, command);
-    if (command === 'cont') this.#excuse(qemu);
-    const index = this.isCalm
-      ? -1
-      : this.#refused.findIndex(({ host, command: each }) => host === name && each === command);
-    return index < 0 ? undefined : this.#refused.splice(index, 1) && 'it is refused on purpose';
-  }
-
-  /** Somebody has let the source's guest run after savkit had looked for the last time: nobody could have known. */
-  #excuse(next: SimulatedQemu): void {
-    const isTarget = next.process.host.name === 'target';
-    if (isTarget && this.qemus.some(({ runsUnnoticed }) => runsUnnoticed)) this.isExcused = true;
+    this.incidents.noteCommand(qemu.process.host.name, command);
+    return this.#troubles.onCommand(qemu, command);
   }
 
   /** Users have made what must not be. */
-  isExcused = false;
+  get isExcused(): boolean {
+    return this.#troubles.areUsersFault;
+  }
 
   protected override cause(trouble: Incident): unknown {
-    if (trouble.kind === 'qemu') return this.#act(trouble);
+    if (trouble.kind === 'qemu') return this.#troubles.cause(trouble);
     const found = super.cause(trouble);
     if (trouble.kind === 'crash') this.#forgetMemory(this.hosts[trouble.host]);
     return found;
@@ -271,36 +260,6 @@ export class GuestPlay extends Play<QemuTarget> implements QemuSurroundings {
   #forgetMemory({ files, name }: SimulatedHost): void {
     for (const qemu of this.qemus) if (qemu.process.host.name === name) qemu.wasEnded ||= !qemu.hasQuit;
     for (const path of files.names.keys()) if (/^\/(dev|run)\//.test(path)) files.change([path, undefined]);
-  }
-
-  #act(trouble: QemuIncident): void {
-    const { act, ms, host } = trouble;
-    if (act === 'refuse') this.#refused.push(trouble);
-    for (const qemu of this.at(this.hosts[host])) {
-      const later = (work: () => void) => this.timeline.add(0, qemu.process, work);
-      if (act === 'kill') [qemu.wasEnded] = [true, qemu.process.end('killed')];
-      if (act === 'freeze') qemu.process.stop(ms);
-      if (act === 'hang') qemu.qmp.heldUntil = this.timeline.now + ms;
-      if (act === 'hang-up') later(() => qemu.qmp.hangUp());
-      if (act === 'refuse-load') qemu.refuseToLoad();
-      if (host === 'source') later(() => this.#userActs(qemu, act));
-    }
-  }
-
-  /** Users leave a QEMU alone that waits for its guest. */
-  #userActs(qemu: SimulatedQemu, act: QemuIncident['act']): void {
-    if (act === 'quit') {
-      qemu.wasEnded = true;
-      qemu.quit();
-    }
-    if (act === 'stop') qemu.stop();
-    if (act !== 'cont' || (qemu.status !== 'paused' && qemu.status !== 'postmigrate')) return;
-    // Who lets a guest run that has moved on has two of it.
-    if (this.guest.hasRunThere) return;
-    const decided = this.hosts.source.files.names.get(this.recordOf('source'))?.bytes.toString() ?? '';
-    if (/"(handed-over|done)"/.test(decided)) this.isExcused = true;
-    qemu.cont();
-    qemu.runsUnnoticed = true;
   }
 }
 

@@ -1,6 +1,7 @@
 import { SavkitError } from '../../../formats/errors.ts';
 import { type FileSink, writeFileSink } from '../../../formats/files/sink.ts';
 import { MIB } from '../../../formats/sizes.ts';
+import { DiskRefusals } from '../../../formats/testing/disk-refusals.ts';
 import { Random } from '../../../formats/testing/random.ts';
 import type { DiskWork } from '../../../formats/testing/simulated-disk.ts';
 import { sleep } from '../../../formats/world/waiting.ts';
@@ -56,8 +57,7 @@ export class SavePlay implements Surroundings {
   /** State of the machine when the last save began. */
   #began: MachineState = 'running';
   #abort: AbortController | undefined;
-  #disk: Extract<SaveTrouble, { kind: 'disk' }> | undefined;
-  #diskWorks = 0;
+  readonly #refusals = new DiskRefusals('read', 'unlink');
   #works = 0;
   #isOver = false;
 
@@ -215,7 +215,7 @@ export class SavePlay implements Surroundings {
     this.#process = process;
     // Nothing goes wrong any more.
     this.#isOver = true;
-    this.#disk = undefined;
+    this.#refusals.end();
     let isWritten = false;
     const other = '/machines/other.sav';
     const write = async () => {
@@ -231,13 +231,9 @@ export class SavePlay implements Surroundings {
   diskFault(_host: SimulatedHost, work: DiskWork): string | undefined {
     this.#works++;
     for (const trouble of this.#left) if (isAfter(trouble.at, this.#works)) this.#causeSoon(trouble);
-    const disk = this.#disk;
-    if (!disk || this.#diskWorks === 0) return undefined;
-    if (disk.only !== 'all' ? work !== disk.only : work === 'read' || work === 'unlink') return undefined;
-    if (disk.code === 'ENOSPC' && work !== 'write' && work !== 'open') return undefined;
-    this.#diskWorks--;
-    this.#had.add(disk.code);
-    return disk.code;
+    const code = this.#refusals.refuse(work);
+    if (code) this.#had.add(code);
+    return code;
   }
 
   #causeSoon(trouble: SaveTrouble): void {
@@ -250,9 +246,7 @@ export class SavePlay implements Surroundings {
     this.log.push(`${this.timeline.now.toFixed(1)} ms: ${JSON.stringify(trouble)}`);
     switch (trouble.kind) {
       case 'disk':
-        this.#disk = trouble;
-        this.#diskWorks = trouble.works;
-        return undefined;
+        return this.#refusals.begin(trouble);
       case 'cancel':
         return this.timeline.add(0, this.#process, () => this.#cancel());
       case 'kill':

@@ -1,9 +1,8 @@
+import { DiskRefusals } from '../../../formats/testing/disk-refusals.ts';
 import type { DiskWork } from '../../../formats/testing/simulated-disk.ts';
 import type { HostName } from '../scenario.ts';
 import type { Timeline } from '../timeline.ts';
 import type { TeleportTrouble } from './teleport-scenario.ts';
-
-type DiskTrouble = Extract<TeleportTrouble, { kind: 'disk' }>;
 
 /** Makes each trouble happen at its time. */
 export class TeleportTroubles {
@@ -16,8 +15,7 @@ export class TeleportTroubles {
   readonly #left: Set<TeleportTrouble>;
   readonly #works: Record<HostName, number> = { source: 0, target: 0 };
   readonly #words = new Map<string, number>();
-  #disk: DiskTrouble | undefined;
-  #diskWorks = 0;
+  readonly #refusals = new DiskRefusals('read');
   #isCalm = true;
 
   constructor(troubles: readonly TeleportTrouble[], timeline: Timeline, cause: (trouble: TeleportTrouble) => unknown) {
@@ -63,13 +61,7 @@ export class TeleportTroubles {
       const { at } = trouble;
       if ('afterWorks' in at && at.of === host && at.afterWorks <= count) this.#causeIn(0, trouble);
     }
-    const disk = this.#disk;
-    if (host !== 'target' || !disk || this.#diskWorks === 0) return undefined;
-    if (disk.only !== 'all' ? work !== disk.only : work === 'read') return undefined;
-    // A full disk refuses new bytes; all other operations succeed.
-    if (disk.code === 'ENOSPC' && work !== 'write' && work !== 'open') return undefined;
-    this.#diskWorks--;
-    return disk.code;
+    return host === 'target' ? this.#refusals.refuse(work) : undefined;
   }
 
   #causeIn(ms: number, trouble: TeleportTrouble): void {
@@ -78,9 +70,8 @@ export class TeleportTroubles {
       if (this.#isCalm) return;
       this.had.add(trouble.kind);
       this.log.push(`${this.#timeline.now.toFixed(1)} ms: ${JSON.stringify(trouble)}`);
-      if (trouble.kind !== 'disk') return void this.#cause(trouble);
-      this.#disk = trouble;
-      this.#diskWorks = trouble.works;
+      if (trouble.kind === 'disk') this.#refusals.begin(trouble);
+      else this.#cause(trouble);
     });
   }
 }

@@ -4,7 +4,7 @@ import { drawTeleportScenario } from './teleport-scenario.ts';
 
 /** The user lets a machine go on that has been sent, before it is handed over. */
 const RESUMED = 8;
-/** Seeds that find faults which are put in on purpose (`mutations.ts`). */
+/** Seeds that find faults which are put in on purpose (`teleport-mutations.ts`). */
 const FIND_FAULTS = [18, 31, 79];
 /** The target's host crashes just after a copy got its name. */
 const COPIED = 320;

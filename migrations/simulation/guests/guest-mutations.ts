@@ -1,0 +1,147 @@
+import type { Mutation } from '../mutations.ts';
+
+const TARGET_CUSTODY = 'arrival/target-custody.js';
+const QEMU_SOURCE = 'guests/qemu-source.js';
+const BORROWED_SETTINGS = 'qmp/borrowed-settings.js';
+
+/** Faults of guests of QEMU that move that the simulator has to find. */
+export const GUEST_MUTATIONS: readonly Mutation[] = [
+  {
+    name: 'a guest that somebody else has let run is handed over',
+    file: QEMU_SOURCE,
+    from: "if (!this.#startedByOthers && status !== 'running')",
+    to: 'if (true)',
+  },
+  {
+    name: 'a guest is not waited for when it is stopped',
+    file: QEMU_SOURCE,
+    from: "await this.#qmp.execute('stop');",
+    to: "void this.#qmp.execute('stop');",
+  },
+  {
+    name: 'a guest that was paused is let run',
+    file: QEMU_SOURCE,
+    from: 'if (this.#wasPaused)\n            return;',
+    to: '\n',
+  },
+  {
+    name: 'the QEMU of a guest that has left is not ended',
+    file: QEMU_SOURCE,
+    from: "await this.#qmp.execute('quit').catch(() => { });",
+    to: ';',
+  },
+  {
+    name: 'a page that the kernel has noted is left out',
+    file: 'guests/memory/write-watch.js',
+    from: 'page < Math.min(first + count,',
+    to: 'page < Math.min(first + count - (count > 1 ? 1 : 0),',
+  },
+  {
+    name: 'memory is not compared where the kernel ceases to note writes',
+    file: 'guests/written-pages.js',
+    from: 'this.#options.onWatchLost?.(error);\n        }\n        //',
+    to: 'return;\n        }\n        //',
+  },
+  {
+    name: 'pages that the kernel has noted before an error are all that are sent',
+    file: 'guests/memory/write-watch.js',
+    from: 'if (count === 0)\n                        return;',
+    to: 'return;',
+  },
+  {
+    name: 'memory that QEMU hands out is not taken out',
+    file: 'guests/device-save.js',
+    from: '...(size > 0 ? stripped : {})',
+    to: '...{}',
+  },
+  {
+    name: 'a save of devices that is under way is not cancelled',
+    file: 'guests/device-save.js',
+    from: 'await cancelSave(qmp).catch(() => { });',
+    to: ';',
+  },
+  {
+    name: 'the end of the copies of disks is not waited for',
+    file: QEMU_SOURCE,
+    from: 'await this.#mirror?.finish();',
+    to: ';',
+  },
+  {
+    name: 'copies of disks stay where a guest does',
+    file: QEMU_SOURCE,
+    from: 'await mirror?.abandon();',
+    to: ';',
+  },
+  {
+    name: 'a disk is open to others while its guest runs',
+    file: 'guests/qemu-target.js',
+    from: 'await this.#disks.close();',
+    to: ';',
+  },
+  {
+    name: 'the settings of a QEMU are not put back',
+    file: BORROWED_SETTINGS,
+    from: 'if (former)',
+    to: 'if (false)',
+  },
+  {
+    name: 'the settings of a QEMU are put back at once or never',
+    file: BORROWED_SETTINGS,
+    from: 'if (await isOver())',
+    to: 'if (true)',
+  },
+  {
+    name: 'nobody is told of settings of a QEMU that stay changed',
+    file: BORROWED_SETTINGS,
+    from: 'this.#onLeft?.(error);',
+    to: ';',
+  },
+  {
+    name: 'the settings of a QEMU that has taken its guest are not put back',
+    file: 'guests/qemu-target.js',
+    from: 'this.#isPutBack = this.#borrowed.putBackAtLast(',
+    to: 'void (',
+  },
+  {
+    name: 'devices that were saved before are not found again',
+    file: QEMU_SOURCE,
+    from: 'if (status === HAS_SAVED)',
+    to: 'if (false)',
+  },
+  {
+    name: 'a page that a guest has written is not found',
+    file: 'guests/memory/scan-chunks.js',
+    from: 'found[page >>> 5] |= 1 << (page & 31);',
+    to: 'if (page % 7 !== 3)\n                found[page >>> 5] |= 1 << (page & 31);',
+  },
+  {
+    name: 'a QEMU that no record names outlives savkit',
+    file: 'guests/qemu-host.js',
+    from: 'guard = endWithUs(process.pid, folder);',
+    to: ';',
+  },
+  {
+    name: 'a QEMU is not ended where its guest does not arrive',
+    file: 'guests/qemu-target.js',
+    from: 'this.process.kill();',
+    to: ';',
+  },
+  {
+    name: "a QEMU whose guest is the other side's is not ended",
+    file: 'guests/settle-guest.js',
+    from: 'if (!isSurvivor)',
+    to: 'if (false)',
+  },
+  {
+    name: 'a guest that did not start is not started again',
+    file: TARGET_CUSTODY,
+    from: 'this.#launchLater(arrival, machine);',
+    to: ';',
+  },
+  {
+    name: 'devices are sent to a QEMU that has loaded some',
+    file: TARGET_CUSTODY,
+    from: 'arrival.machine?.arriveAgain?.();',
+    to: ';',
+  },
+];
