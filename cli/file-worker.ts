@@ -1,5 +1,6 @@
 import { COMMANDS } from './command-list.ts';
 import { holdAddress, releaseAddress } from './io/addresses.ts';
+import { takeOnlyFiles } from './io/only-files.ts';
 import { stop } from './io/stop.ts';
 import type { FileCommand } from './many/file-command.ts';
 import type { FileAnswer, FileTask, WorkerStart } from './many/worker-messages.ts';
@@ -25,6 +26,7 @@ export function runFileWorker(): void {
 
 function fileRunner({ command, options, addresses, style }: WorkerStart): (task: FileTask) => Promise<FileAnswer> {
   printIn(style);
+  takeOnlyFiles(options.filesFrom !== undefined);
   for (const address of addresses) holdAddress(address);
   const loading = COMMANDS.find(({ command: usage }) => usage.split(' ')[0] === command)?.load();
   return async ({ file, address, ...own }) => {

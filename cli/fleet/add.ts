@@ -3,6 +3,7 @@ import { resolve } from 'node:path';
 import { InterruptedError } from '../../formats/errors.ts';
 import { MIB } from '../../formats/sizes.ts';
 import { addressOf, releaseAddress, showAddress } from '../io/addresses.ts';
+import { expectFile } from '../io/only-files.ts';
 import { isUrl } from '../io/web.ts';
 import { givenFiles } from '../many/given-files.ts';
 import { identityOf } from '../many/journal.ts';
@@ -50,6 +51,7 @@ export async function addFiles(
     if (signal.aborted) throw new InterruptedError();
     // Workers have another working directory.
     const isAddress = isUrl(given);
+    if (!isAddress) await expectFile(given, { attempt: 'add', why: 'workers take only files' });
     const { size, modified } = await identityOf(isAddress ? given : resolve(given));
     const file = isAddress ? addressOf(given) : resolve(given);
     releaseAddress(given);

@@ -1,7 +1,11 @@
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { STATES_FOLDER } from '../../src/testing/states.ts';
 import { runHere } from '../testing/run-here.ts';
+import { addFiles } from './add.ts';
 import type { Fleet, FleetJob, FleetQueue } from './engine.ts';
 import { checkWork, expectJobOptions } from './job-shape.ts';
 import { resultsOf } from './results.ts';
@@ -36,6 +40,16 @@ describe('a queue', () => {
   ])('has no worker do %s', async (_, data) => {
     expect(() => checkWork(data)).toThrow(expect.objectContaining({ code: 'bad-job' }));
     await expect(workOff(jobOf(data), signal)).rejects.toMatchObject({ code: 'bad-job' });
+  });
+
+  it.skipIf(process.platform === 'win32')('gets no pipe, for which a worker would wait', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'savkit-fleet-'));
+    const pipe = join(folder, 'pipe');
+    spawnSync('mkfifo', [pipe]);
+    const options = { operation: 'verify', with: [], paths: [pipe], recursive: false, null: false };
+    const added = addFiles({ ...queueOf(), addBulk: () => expect.fail('added') }, options, signal);
+    await expect(added).rejects.toMatchObject({ code: 'not-a-file' });
+    rmSync(folder, { recursive: true });
   });
 
   it('gets no such options', () => {

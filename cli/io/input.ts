@@ -14,6 +14,7 @@ import { WrittenFile } from '../../formats/files/written-file.ts';
 import { holdFile } from '../../formats/locks/held-files.ts';
 import { MIB } from '../../formats/sizes.ts';
 import { expectState } from '../../src/saved-state/families/expect-state.ts';
+import { expectAllowed } from './only-files.ts';
 import { expectDifferentFiles, ramFileOf } from './ram-files.ts';
 import { stop, whenAborted } from './stop.ts';
 import { unpacked } from './unpacked.ts';
@@ -36,6 +37,7 @@ export async function withInput<T>(
   use: (source: ByteSource) => Promise<T>,
   { mayBeReplaced = false, ram, mayGrow = false }: InputOptions = {},
 ): Promise<T> {
+  if (file === '-') await expectAllowed(file);
   if (!mayBeReplaced) keepInput(file);
   const opened = endingWithWork(file === '-' ? streamSource(process.stdin) : await openPart(file, !mayGrow));
   // A pipe may never deliver anything.
@@ -86,7 +88,10 @@ async function withUnpacked<T>(
   try {
     const named = ram.map(ramFileOf);
     expectDifferentFiles(named.map(({ path }) => path));
-    for (const { path, block } of named) files.push({ source: await openFile(path, { isWatched: true }), block });
+    for (const { path, block } of named) {
+      await expectAllowed(path);
+      files.push({ source: await openFile(path, { isWatched: true }), block });
+    }
     return await use(files.length > 0 ? withBeside(source, { ram: files }) : source);
   } finally {
     for (const file of files) await file.source.close();
@@ -134,6 +139,7 @@ export function withSource<T>(
 async function openPart(path: string, isWatched = true): Promise<ByteSource> {
   if (isUrl(path)) return openUrl(path);
   const { file, part } = partIn(path);
+  await expectAllowed(file);
   const source = await openFile(file, { isWatched });
   return part === undefined ? source : withBeside(source, { part });
 }

@@ -174,6 +174,25 @@ describe('many files', () => {
     expect([exitCode, stdout.match(/: whole/g)?.length]).toEqual([4, 1]);
     expect(stderr).toContain('it is a directory');
   });
+
+  it.skipIf(process.platform === 'win32')(
+    'of a list are files, since others may never end, or never begin',
+    async () => {
+      const pipe = join(folder, 'pipe');
+      spawnSync('mkfifo', [pipe]);
+      const list = join(folder, 'list');
+      writeFileSync(list, [pipe, '/dev/zero', '-', at('a.sav'), ''].join('\n'));
+      const runs = ['1', '2'].map((jobs) => runSavkit(['verify', '--files-from', list, '--jobs', jobs]));
+      for (const { stdout, stderr, exitCode } of await Promise.all(runs)) {
+        expect([exitCode, stdout.toString().match(/: whole/g)?.length]).toEqual([4, 1]);
+        for (const what of ['pipe: it is a pipe', '/dev/zero: it is a device', '-: it is stdin'])
+          expect(stderr).toContain(what);
+      }
+      writeFileSync(list, at('a.sav'));
+      const beside = await runHere('check', '--files-from', list, '--against', pipe);
+      expect(beside.stderr).toContain('pipe: it is a pipe');
+    },
+  );
 });
 
 describe('outputs of many files', () => {

@@ -5,6 +5,7 @@ import { findingOf } from '../../src/saved-state/reading/findings.ts';
 import { releaseAddress } from '../io/addresses.ts';
 import { lockOf } from '../io/held-alone.ts';
 import { forgetInputs } from '../io/input.ts';
+import { takeOnlyFiles } from '../io/only-files.ts';
 import { stop } from '../io/stop.ts';
 import { ExitCode, exitCodeOf } from '../process/exit-codes.ts';
 import { type Done, isForPrograms, NO_STATE, present, runOne, watchSignals } from '../process/run-command.ts';
@@ -90,6 +91,7 @@ class FileRun<T extends FileOptions> {
   async run(): Promise<void> {
     const { files, filesFrom, recursive, jobs } = this.#options;
     await this.#openJournal();
+    takeOnlyFiles(filesFrom !== undefined);
     const isOne = files.length === 1 && filesFrom === undefined && !recursive;
     const pool = jobs > 1 && !isOne ? new WorkerPool(this.#command.name, this.#options, jobs) : undefined;
     const running = new Set<Promise<void>>();
@@ -107,6 +109,7 @@ class FileRun<T extends FileOptions> {
       // A list of files ends early then.
       if (filesFrom !== undefined && stop.signal.aborted) this.isCut = true;
     } finally {
+      takeOnlyFiles(false);
       await pool?.close();
       await this.#journal?.close();
     }

@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process';
 import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -75,6 +76,11 @@ describe('checkHistory()', () => {
       .replace(/stateFile="[^"]*"/, '')
       .replace('name="second"', `name="second" stateFile="Snapshots/${STATE}"`);
     expect((await fates(own.replaceAll('<IOAPIC enabled="true"/>', '')))[1]).toEqual(['fits']);
+  });
+
+  it.skipIf(process.platform === 'win32')('waits for no writer of a pipe', async () => {
+    spawnSync('mkfifo', [file, join(folder, 'Snapshots', 'other.sav')]);
+    expect(await fates()).toEqual([['unreadable'], without, without, without, ['unreadable']]);
   });
 
   it('tells a damaged state', async () => {

@@ -1,4 +1,4 @@
-import { existsSync, readdirSync } from 'node:fs';
+import { existsSync, readdirSync, statSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import { EnvironmentError } from '../../../formats/errors.ts';
 import { openFile } from '../../../formats/files/source.ts';
@@ -75,6 +75,8 @@ async function orphansIn(folder: string, named: ReadonlySet<string>, options: Ch
 type Source = Awaited<ReturnType<typeof openFile>>;
 
 async function reading<T extends { fate: StateFate }>(file: string, use: (source: Source) => Promise<T>) {
+  // Nobody may ever write to a pipe.
+  if (!statSync(file, { throwIfNoEntry: false })?.isFile()) return { fate: 'unreadable' as const };
   try {
     const source = await openFile(file);
     return await use(source).finally(() => source.close());
