@@ -39,10 +39,16 @@ describe('savkit console', () => {
     }
   });
 
-  it.each(['SIGHUP', 'SIGTERM'] as const)('saves what has changed, and says where, when %s ends it', async (signal) => {
+  // A user without a home gets temporary folders.
+  const homes: [NodeJS.Signals, string][] = [
+    ['SIGHUP', 'XDG_STATE_HOME'],
+    ['SIGTERM', 'XDG_STATE_HOME'],
+    ['SIGTERM', 'TMPDIR'],
+  ];
+  it.each(homes)('saves what has changed, and says where, when %s ends it (in %s)', async (signal, variable) => {
     const folder = mkdtempSync(join(tmpdir(), 'savkit-console-'));
     const child = spawn(process.execPath, ['dist/bin/savkit.js', 'console', state], {
-      env: { ...process.env, XDG_STATE_HOME: folder },
+      env: { ...process.env, HOME: '', XDG_STATE_HOME: '', [variable]: folder },
     });
     try {
       child.stdin.write('poke 0x1000 cafe\n');
@@ -51,6 +57,7 @@ describe('savkit console', () => {
       const [told] = await once(child.stderr, 'data');
       expect(await once(child, 'close')).toEqual([130, null]);
       const [, path] = /it is saved in (.*)\n/.exec(String(told)) ?? [];
+      expect(path.startsWith(folder)).toBe(true);
       expect((await runHere('peek', path, '--at', '0x1000', '--len', '2', '--raw')).stdout).toBe('\xca\xfe');
     } finally {
       child.kill('SIGKILL');

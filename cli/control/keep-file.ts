@@ -36,9 +36,14 @@ export function newKeepFile(name: string, folder: string = defaultFolder(), endi
   return { path: join(resolve(folder), unique), force: false };
 }
 
-/** @throws EnvironmentError `no-home` */
-export function defaultFolder(): string {
-  return join(stateFolder(), 'machines');
+/** @param instead folder for a user without a home @throws EnvironmentError `no-home` where none is given */
+export function defaultFolder(instead?: string): string {
+  try {
+    return join(stateFolder(), 'machines');
+  } catch (error) {
+    if (instead === undefined) throw error;
+    return instead;
+  }
 }
 
 /** A machine's name as part of a file's name; it may come from another host. */

@@ -3,6 +3,7 @@ import { EnvironmentError } from '../../formats/errors.ts';
 import { TRIED_AGAIN } from '../process/exit-codes.ts';
 import { runOwnProcess } from '../process/own-process.ts';
 import type { FileLine, Fleet, FleetJob, FleetQueue, Work } from './engine.ts';
+import { queueInTime } from './in-time.ts';
 import { checkWork, workIn } from './job-shape.ts';
 
 const LOOK_MS = 500;
@@ -53,7 +54,7 @@ export async function workLong(
   signal: AbortSignal,
   report: WorkReport,
 ): Promise<number> {
-  const queue = fleet.queue();
+  const queue = queueInTime(fleet.queue());
   queue.on('error', () => {});
   try {
     // The worker would never give up.

@@ -1,3 +1,4 @@
+import { tmpdir } from 'node:os';
 import { basename, dirname } from 'node:path';
 import { createInterface } from 'node:readline/promises';
 import type { Argv } from 'yargs';
@@ -11,7 +12,7 @@ import { save } from '../../../src/console/memory-commands.ts';
 import { loadState } from '../../../src/machine/load.ts';
 import { parseHostPaging } from '../../../src/paging/shadow-mode.ts';
 import { findingOf } from '../../../src/saved-state/reading/findings.ts';
-import { keepFile } from '../../control/keep-file.ts';
+import { defaultFolder, newKeepFile } from '../../control/keep-file.ts';
 import { withSource } from '../../io/input.ts';
 import { command, type OptionsOf } from '../../parsing/options-of.ts';
 import { type Charge, custody } from '../../process/custody.ts';
@@ -64,7 +65,7 @@ async function runConsole(job: Job, options: Options): Promise<Outcome> {
 
 /** Memory that was changed and is in no file yet. */
 function changesOf({ session }: Console, state: string): Charge {
-  const { path } = keepFile(basename(state, '.sav'), { force: false });
+  const { path } = newKeepFile(basename(state, '.sav'), defaultFolder(tmpdir()));
   return {
     isHeld: () => session.hasChanges,
     needsTerminal: true,

@@ -6,6 +6,7 @@ import { addFiles } from '../../fleet/add.ts';
 import { AnswerLimit } from '../../fleet/answer-limit.ts';
 import { type FileLine, Fleet, type FleetJob, type Work } from '../../fleet/engine.ts';
 import { expectServer } from '../../fleet/expect-server.ts';
+import { queueInTime } from '../../fleet/in-time.ts';
 import { expectJobOptions, OPERATIONS } from '../../fleet/job-shape.ts';
 import { csvOf, resultsOf } from '../../fleet/results.ts';
 import { workLong } from '../../fleet/work.ts';
@@ -121,8 +122,7 @@ export const fleetCommand: CommandModule<object, Options> = {
     limit.end();
     process.exitCode = exitCode;
     // The client of a failing server tries on for ever, and would keep the process alive.
-    const isStuck = exitCode === ExitCode.ENVIRONMENT || exitCode === ExitCode.INTERRUPTED;
-    if (isStuck) setInterval(() => unreadBytes() === 0 && process.exit(), EXIT_MS).unref();
+    setInterval(() => unreadBytes() === 0 && process.exit(), EXIT_MS).unref();
   },
 };
 
@@ -134,7 +134,7 @@ async function fleet(options: Options, job: Job, limit: AnswerLimit): Promise<Ou
   const own = new Fleet(url, limit);
   await expectServer(url);
   if (action === 'work') return await work(own, options, job);
-  const queue = own.queue();
+  const queue = queueInTime(own.queue());
   const failing = new Promise<never>((_, reject) => {
     let errors = 0;
     queue.on('error', (error) => ++errors < MOST_ERRORS || reject(error));
