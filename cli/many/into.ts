@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { statSync } from 'node:fs';
+import { lstatSync, statSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { dirname, join, normalize, resolve, sep } from 'node:path';
 import { EnvironmentError, UsageError } from '../../formats/errors.ts';
@@ -45,7 +45,7 @@ function numberOf(text: string): number {
 
 /**
  * Path of a file's output in the folder of `--into`, by the path of the file. Makes missing folders.
- * @throws UsageError for stdin, which has no path; EnvironmentError
+ * @throws UsageError for stdin, which has no path; EnvironmentError, `ELOOP` for a link in the folder
  */
 export async function placeInto<T extends FileOptions>(
   into: string,
@@ -63,8 +63,21 @@ export async function placeInto<T extends FileOptions>(
   // The ending is kept, since another file may have the name without it.
   const extension = command.extension?.(options) ?? (PACKED.test(path) ? '.sav' : '');
   const output = join(into, `${path}${extension}`);
+  refuseLinks(into, `${path}${extension}`.split(sep));
   await mkdir(dirname(output), { recursive: true, mode: PRIVATE_FOLDER }).catch((error) => {
     throw EnvironmentError.from(error, `make the folder ${dirname(output)}`);
   });
   return output;
+}
+
+/** Whoever can make a link below the folder would choose where outputs go, and which files they replace. */
+function refuseLinks(into: string, parts: readonly string[]): void {
+  let at = into;
+  for (const part of parts) {
+    at = join(at, part);
+    const there = lstatSync(at, { throwIfNoEntry: false });
+    if (!there) return;
+    if (there.isSymbolicLink())
+      throw new EnvironmentError('ELOOP', `Cannot write below ${at}: it is a link, which may lead out of ${into}`);
+  }
 }

@@ -221,6 +221,20 @@ describe('outputs of many files', () => {
     rmSync(into, { recursive: true });
   });
 
+  it('follow no links below the folder, not even with --force', async () => {
+    const into = join(folder, 'linked');
+    const elsewhere = join(folder, 'elsewhere');
+    mkdirSync(join(into, dirname(at('a.sav'))), { recursive: true });
+    mkdirSync(elsewhere);
+    writeFileSync(join(elsewhere, 'victim'), 'precious');
+    symlinkSync(join(elsewhere, 'victim'), `${join(into, at('a.sav'))}.manifest`);
+    symlinkSync(elsewhere, join(into, at('deep')));
+    const { exitCode, stderr } = await runHere('manifest', '-r', states, '--into', into, '--force');
+    expect([exitCode, stderr.match(/it is a link, which may lead out/g)?.length]).toEqual([4, 4]);
+    expect(readdirSync(elsewhere)).toEqual(['victim']);
+    expect(readFileSync(join(elsewhere, 'victim'), 'utf8')).toBe('precious');
+  });
+
   it('need a folder: several files do not fit into one', async () => {
     for (const words of [
       ['extract', at('a.sav'), at('deep', 'b.sav'), '-o', 'x'],
