@@ -155,9 +155,8 @@ describe('salvage and stats', () => {
     expect(result).toMatchObject({ family: 'qemu', complete: false, cut: true, lostPages: 3054 });
     await json(1, 'verify', place('rescued.state'));
     await json(2, 'salvage', place('cut.state'), place('rescued.state'), '--force', '--trust');
-    expect((await runHere('salvage', place('long-10.state'), place('again.state'))).stdout).toContain(
-      'nothing is missing',
-    );
+    const { stdout } = await runHere('salvage', place('long-10.state'), place('again.state'));
+    for (const words of ['nothing is missing', "QEMU's format has no checksum"]) expect(stdout).toContain(words);
     const [ram] = (await json(0, 'stats', place('live-7.state'))).result.blocks;
     expect(ram).toMatchObject({ name: 'pc.ram', totalPages: 4096, pages: 4096 });
     expect(ram.repeats).toBe(ram.rawRecords + ram.zeroRecords - 4096);

@@ -36,6 +36,9 @@ export async function runQemuSalvage(source: ByteSource, job: Job, options: Qemu
   });
 }
 
+const NO_CHECKSUM =
+  "QEMU's format has no checksum: a page or register that damage has changed, or put in another's place, is not known";
+
 /** Findings about the result that repeat the lists above. */
 const LISTED = ['pages-missing', 'missing-section', 'incomplete'];
 
@@ -73,6 +76,7 @@ function reportText(report: QemuSalvageReport, output: string): TerminalText {
     );
   const wrong = firstError(written.findings);
   if (wrong && !LISTED.includes(wrong.code)) text.push(indent(line`The written file is damaged: ${errorText(wrong)}`));
+  text.push(indent(NO_CHECKSUM));
   if (!complete) text.push(...prospects(report).map((words) => indent(words)));
   return lines(text);
 }
