@@ -5,6 +5,7 @@ import { type DescribedDevice, parseDescription, type StreamDescription, sizeOf 
 import { findDescription } from './find-description.ts';
 import { isEarly } from './parted-bodies.ts';
 import { QemuFormatError, unknownSection } from './qemu-error.ts';
+import { SectionBytes, type SectionHead } from './section-bytes.ts';
 import { badFooter, type QemuSection } from './sections.ts';
 
 /** A device's section with its bytes. */
@@ -54,15 +55,6 @@ export function splitDevices(bytes: Uint8Array, start: number, onDamage: OnDamag
   return splitter.result;
 }
 
-interface SectionHead {
-  id: number;
-  name: string;
-  instance: number;
-  version: number;
-  /** Offset of the body. */
-  bodyAt: number;
-}
-
 /**
  * Whether, of two names of a device that differ, the one in the description is wrong. The one in the section's head is
  * right if it equals the kind of the device, or ends with it.
@@ -72,39 +64,35 @@ function isOtherInDescription(device: DescribedDevice | undefined, name: string)
   return device?.kind !== undefined && isOfKind(name) && !isOfKind(device.name);
 }
 
-const PRINTABLE = /^[\x20-\x7e]+$/;
-/** Ids, instances and versions of sections are less. */
-const PLAUSIBLE = 0x10000;
-
-const latin1 = new TextDecoder('latin1');
-
 class Splitter {
   readonly result: DeviceSections = { devices: [], ended: false, trailing: 0, split: 'search' };
   readonly #bytes: Uint8Array;
-  readonly #view: DataView;
+  readonly #sections: SectionBytes;
   readonly #start: number;
   readonly #onDamage: OnDamage;
   readonly #hasMarks: boolean;
   /** Devices of the description that have not been met yet. */
   #expected: DescribedDevice[] = [];
-  /** Start of the description, or else end of the bytes. */
-  #end: number;
   #at = 0;
 
   constructor(bytes: Uint8Array, start: number, onDamage: OnDamage, hasMarks: boolean) {
     this.#bytes = bytes;
-    this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    this.#sections = new SectionBytes(bytes);
     this.#start = start;
-    this.#end = bytes.length;
     this.#onDamage = onDamage;
     this.#hasMarks = hasMarks;
+  }
+
+  /** Start of the description, or else end of the bytes. */
+  get #end(): number {
+    return this.#sections.end;
   }
 
   /** Looks for the description. */
   describe(): void {
     const found = findDescription(this.#bytes);
     if (!found) return;
-    this.#end = found.at;
+    this.#sections.end = found.at;
     this.result.descriptionOffset = this.#start + found.at;
     this.result.trailing = this.#bytes.length - found.end;
     const json = this.#bytes.subarray(found.at + 5, found.end);
@@ -150,7 +138,7 @@ class Splitter {
   }
 
   #readDevice(offset: number): void {
-    const head = this.#head(this.#at);
+    const head = this.#sections.head(this.#at);
     if (!head) throw this.#cut('head of a section', offset, 'load of migration failed: Input/output error');
     const { id, name, instance, version, bodyAt } = head;
     const isDescribed = this.result.description && name !== INCOMPLETE_NAME;
@@ -180,7 +168,7 @@ class Splitter {
       throw new QemuFormatError('bad-footer', message, { offset: where, ...place }, says);
     }
     if (at + 5 > this.#end) throw this.#cut(`mark after section ${JSON.stringify(name)}`, offset);
-    const found = this.#view.getUint32(at + 1);
+    const found = this.#sections.idOfMark(at);
     if (found !== id) this.#onDamage(badFooter(name, this.#start + at, found, id).at(place));
     this.#at += 5;
     return true;
@@ -231,52 +219,16 @@ class Splitter {
    * Whether the section at the current place can be the described one: the mark with its id follows the described size.
    */
   #standsAfter(device: DescribedDevice): boolean {
-    const head = this.#head(this.#at);
+    const head = this.#sections.head(this.#at);
     const end = head ? head.bodyAt + sizeOf(device) : this.#end;
-    return head !== undefined && end + 5 <= this.#end && this.#isMark(end, head.id);
+    return head !== undefined && end + 5 <= this.#end && this.#sections.isMark(end, head.id);
   }
 
-  #isMark(at: number, id: number): boolean {
-    return this.#bytes[at] === PartType.FOOTER && this.#view.getUint32(at + 1) === id;
-  }
-
-  #head(at: number): SectionHead | undefined {
-    if (at + 6 > this.#end) return undefined;
-    const nameAt = at + 6;
-    const bodyAt = nameAt + this.#bytes[at + 5] + 8;
-    if (bodyAt > this.#end) return undefined;
-    const name = latin1.decode(this.#bytes.subarray(nameAt, bodyAt - 8));
-    const [instance, version] = [this.#view.getUint32(bodyAt - 8), this.#view.getUint32(bodyAt - 4)];
-    return { id: this.#view.getUint32(at + 1), name, instance, version, bodyAt };
-  }
-
-  /** Bytes up to the first mark with the section's id after which the stream plausibly goes on. */
   #searchEnd(head: SectionHead, offset: number): number {
-    if (!this.#hasMarks) return this.#searchNext(head, offset);
-    for (let at = head.bodyAt; at + 5 <= this.#end; at++) {
-      if (!this.#isMark(at, head.id)) continue;
-      if (at + 5 === this.#end) return at - head.bodyAt;
-      const next = this.#bytes[at + 5];
-      // On a volume, other bytes may follow the end of the stream.
-      if (next === PartType.END_MARK) return at - head.bodyAt;
-      if (next === PartType.FULL && PRINTABLE.test(this.#head(at + 5)?.name ?? '')) return at - head.bodyAt;
-    }
-    throw this.#cutWithin(head, offset);
-  }
-
-  /** Bytes up to the first plausible head of a section, or else up to the last byte, if it can be the end mark. */
-  #searchNext(head: SectionHead, offset: number): number {
-    for (let at = head.bodyAt; at < this.#end; at++)
-      if (this.#bytes[at] === PartType.FULL && this.#isPlausible(at, head.id)) return at - head.bodyAt;
-    const last = this.#end - 1;
-    if (last >= head.bodyAt && this.#bytes[last] === PartType.END_MARK) return last - head.bodyAt;
-    throw this.#cutWithin(head, offset);
-  }
-
-  #isPlausible(at: number, id: number): boolean {
-    const next = this.#head(at);
-    if (!next || next.id === id || this.result.devices.some((device) => device.id === next.id)) return false;
-    return Math.max(next.id, next.instance, next.version) < PLAUSIBLE && PRINTABLE.test(next.name);
+    const isOther = (id: number) => id !== head.id && !this.result.devices.some((device) => device.id === id);
+    const end = this.#hasMarks ? this.#sections.markAfter(head) : this.#sections.nextAfter(head, isOther);
+    if (end === undefined) throw this.#cutWithin(head, offset);
+    return end - head.bodyAt;
   }
 
   #missing(name: string, instance: number): QemuFormatError {

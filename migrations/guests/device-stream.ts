@@ -1,7 +1,7 @@
 import type { Socket } from 'node:net';
 import { join } from 'node:path';
 import { bufferSource } from '../../formats/files/source.ts';
-import { QemuStreamReader } from '../../formats/qemu/stream-reader.ts';
+import { QemuStreamReader } from '../../formats/qemu/stream/stream-reader.ts';
 import { count, record, text, withDefault } from '../../formats/values/shape.ts';
 import { clock, sleep } from '../../formats/world/waiting.ts';
 import { world } from '../../formats/world/world.ts';

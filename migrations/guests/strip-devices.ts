@@ -2,7 +2,7 @@ import { Readable } from 'node:stream';
 import type { ByteSink } from '../../formats/files/sink.ts';
 import { streamSource } from '../../formats/files/source.ts';
 import { IGNORE_SHARED } from '../../formats/qemu/constants.ts';
-import { QemuStreamReader } from '../../formats/qemu/stream-reader.ts';
+import { QemuStreamReader } from '../../formats/qemu/stream/stream-reader.ts';
 import { QemuStreamWriter } from '../../formats/qemu/writing/stream-writer.ts';
 import { MAX_REST } from '../wire/limits.ts';
 import { MigrationError } from '../wire/migration-error.ts';

@@ -1,4 +1,4 @@
-import { checkHandlers } from '../paging/shadow/handler-integrity.ts';
+import { checkHandlers } from '../paging/shadow/checks/handler-integrity.ts';
 import { checkIntegrity } from '../pgm/memory-integrity.ts';
 import { type Answer, linesOf } from './answer.ts';
 import type { ConsoleSession } from './session.ts';

@@ -1,7 +1,7 @@
 import { UsageError } from '../../formats/errors.ts';
 import { NO_FAULT } from '../paging/page-fault.ts';
-import { checkConsistency } from '../paging/shadow/consistency-check.ts';
-import { checkPool } from '../paging/shadow/pool-check.ts';
+import { checkConsistency } from '../paging/shadow/checks/consistency-check.ts';
+import { checkPool } from '../paging/shadow/checks/pool-check.ts';
 import { type Answer, linesOf } from './answer.ts';
 import { digits16 } from './numbers.ts';
 import type { ConsoleSession } from './session.ts';

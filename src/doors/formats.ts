@@ -32,9 +32,11 @@ export { type DeviceSection, type DeviceSections, splitDevices } from '../../for
 export type { QemuRamLayout, RamStretch } from '../../formats/qemu/guest-layout.ts';
 export type { MappedPages } from '../../formats/qemu/mapped-header.ts';
 export { type RamBlock, RamBlocks } from '../../formats/qemu/ram-blocks.ts';
-export type { OddRecord } from '../../formats/qemu/ram-records.ts';
 export type { PartedSection, QemuSection } from '../../formats/qemu/sections.ts';
-export { QemuStreamReader, type RamGap } from '../../formats/qemu/stream-reader.ts';
+export type { OddRecord } from '../../formats/qemu/stream/ram-records.ts';
+export { QemuStreamReader } from '../../formats/qemu/stream/stream-reader.ts';
+export type { StreamTail } from '../../formats/qemu/stream/stream-tail.ts';
+export type { RamGap } from '../../formats/qemu/stream/unreadable-records.ts';
 export type { WritablePage } from '../../formats/qemu/writing/page-writer.ts';
 export {
   type QemuStreamPlan,

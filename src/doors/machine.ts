@@ -7,16 +7,16 @@ export { Console } from '../console/console.ts';
 export type { ConsoleSession } from '../console/session.ts';
 export type { HostPageState } from '../gmm/chunk.ts';
 export type { DefragmentReport } from '../gmm/defragment.ts';
+export type { HostAccount } from '../gmm/host-account.ts';
+export { HostMemory, type HostMemoryFigures, type HostMemoryOptions } from '../gmm/host-memory.ts';
+export { type HostMemoryCode, HostMemoryError } from '../gmm/host-memory-error.ts';
 export type {
   AccountName,
   AccountPages,
   BalloonAction,
-  HostAccount,
   HostPriority,
   OverCommitPolicy,
-} from '../gmm/host-account.ts';
-export { HostMemory, type HostMemoryFigures, type HostMemoryOptions } from '../gmm/host-memory.ts';
-export { type HostMemoryCode, HostMemoryError } from '../gmm/host-memory-error.ts';
+} from '../gmm/host-reservation.ts';
 export { DirtyTracker, type PageNames, type PassOptions } from '../live-save/dirty-tracker.ts';
 export { bindLiveStatistics, type ClassCounts, type LiveCounts, type PageClass } from '../live-save/live-counters.ts';
 export {

@@ -24,10 +24,11 @@ export { type AddressMode, type HostMode, type PagingMode, pagingModeOf, type Sh
 export { type AccessKind, PageFault } from '../paging/page-fault.ts';
 export type { PoolCounts, ShadowPool } from '../paging/pool/pool.ts';
 export type { TableName } from '../paging/schemes.ts';
-export { type Breach, type Condition, checkConsistency } from '../paging/shadow/consistency-check.ts';
+export type { Breach, Condition } from '../paging/shadow/checks/conditions.ts';
+export { checkConsistency } from '../paging/shadow/checks/consistency-check.ts';
+export { checkPool, type PoolBreach, type PoolCondition } from '../paging/shadow/checks/pool-check.ts';
 export { Reach } from '../paging/shadow/guest-access.ts';
 export { shadowSpace } from '../paging/shadow/host-view.ts';
-export { checkPool, type PoolBreach, type PoolCondition } from '../paging/shadow/pool-check.ts';
 export type { ShadowCpu } from '../paging/shadow/shadow-cpu.ts';
 export { ShadowPaging } from '../paging/shadow/shadow-paging.ts';
 export type {

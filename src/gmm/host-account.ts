@@ -1,44 +1,18 @@
 import type { Chunk } from './chunk.ts';
 import type { ChunkPool } from './chunk-pool.ts';
 import { HostMemoryError } from './host-memory-error.ts';
+import { type AccountName, HostReservation } from './host-reservation.ts';
 import type { HostTotals } from './host-totals.ts';
 import { LAST_PAGE_ID, NIL_PAGE_ID, PAGE_INDEX_MASK, PAGES_PER_CHUNK } from './page-id.ts';
 
-/** RAM, ROM, shadow ROM and handy pages; shadow page tables; MMIO2 and the hypervisor's heap. Source: GMMACCOUNT. */
-export type AccountName = 'base' | 'shadow' | 'fixed';
-/** Pages of each account. */
-export type AccountPages = Record<AccountName, number>;
-/** GMMOCPOLICY: `'to-be-decided'` may reserve more than the host has. */
-export type OverCommitPolicy = 'no-over-commitment' | 'to-be-decided';
-/** GMMPRIORITY: the highest is asked last to give memory back. */
-export type HostPriority = 'high' | 'normal' | 'low';
-/** GMMBALLOONACTION. */
-export type BalloonAction = 'inflate' | 'deflate' | 'reset';
-
-/** Batches of ballooned pages are smaller than this. Source: GMMR0.cpp, GMMR0BalloonedPages. */
-const BALLOON_BATCH_LIMIT = 2 ** 20;
-
 /** One machine's share of a host's memory. From `HostMemory.openAccount`; reserve first, then allocate. */
-export class HostAccount {
+export class HostAccount extends HostReservation {
   /** Number of the machine at this host, from 1. */
   readonly id: number;
-  /** Reserved pages of each account. */
-  readonly reserved: AccountPages = { base: 0, shadow: 0, fixed: 0 };
-  /** Allocated pages of each account. */
-  readonly allocated: AccountPages = { base: 0, shadow: 0, fixed: 0 };
   /** Pages that only this machine has. */
   privatePages = 0;
   /** Shared pages that the machine refers to. */
   sharedPages = 0;
-  /** Pages in the machine's balloon. */
-  balloonedPages = 0;
-  /** Pages of the reservation that the host does not have. */
-  overCommittedPages = 0;
-  /** Policy of the reservation. */
-  policy: OverCommitPolicy = 'no-over-commitment';
-  /** Priority of the reservation. */
-  priority: HostPriority = 'normal';
-  #mayAllocate = false;
   readonly #pool: ChunkPool;
   readonly #totals: HostTotals;
 
@@ -51,6 +25,7 @@ export class HostAccount {
   readonly #moved = new Uint32Array(1);
 
   constructor(id: number, pool: ChunkPool, totals: HostTotals, onClose: () => void) {
+    super(totals);
     this.id = id;
     this.#onClose = onClose;
     this.#pool = pool;
@@ -58,42 +33,11 @@ export class HostAccount {
   }
 
   /**
-   * Makes the initial reservation of pages for the machine.
-   * @throws HostMemoryError `wrong-order` for a second one, `reservation-declined` if the host does not have the pages,
-   * `invalid-parameter`
-   */
-  reserve(pages: AccountPages, policy: OverCommitPolicy, priority: HostPriority): void {
-    if (this.#mayAllocate) throw new HostMemoryError('wrong-order', 'Cannot reserve memory: it is reserved already');
-    if (!Object.values(pages).every((count) => Number.isSafeInteger(count) && count > 0))
-      throw new HostMemoryError(
-        'invalid-parameter',
-        `Cannot reserve memory: each account needs at least one page, not ${JSON.stringify(pages)}`,
-      );
-    this.#setReserved(pages, policy);
-    this.priority = priority;
-    this.#mayAllocate = true;
-  }
-
-  /**
-   * Changes the reservation. @throws HostMemoryError as `reserve`; `account-limit` if more pages are allocated than
-   * would be reserved
-   */
-  updateReservation(pages: AccountPages): void {
-    this.#checkReserved('change the reservation');
-    for (const name of Object.keys(pages) as AccountName[]) {
-      const used = this.allocated[name] + (name === 'base' ? this.balloonedPages : 0);
-      if (pages[name] < used)
-        throw new HostMemoryError('account-limit', `Cannot reserve ${pages[name]} ${name} pages: ${used} are in use`);
-    }
-    this.#setReserved(pages, this.policy);
-  }
-
-  /**
    * Fills `pageIds` with the IDs of zeroed private pages; all or nothing.
    * @throws HostMemoryError `wrong-order`, `global-limit`, `account-limit`, `seed-me`, `no-memory`
    */
   allocatePages(name: AccountName, pageIds: Uint32Array, count = pageIds.length): void {
-    this.#checkLimits(name, count);
+    this.checkLimits(name, count);
     if (this.#totals.isSeeded && this.#pool.freePagesFor(this.id) < count)
       throw new HostMemoryError('seed-me', `Cannot allocate ${count} pages: the machine has to seed a chunk first`);
     if (!this.#totals.isSeeded) this.#pool.makeFree(count);
@@ -106,7 +50,7 @@ export class HostAccount {
    * `allocatePages`
    */
   allocateLargePage(name: AccountName): number {
-    this.#checkLimits(name, PAGES_PER_CHUNK);
+    this.checkLimits(name, PAGES_PER_CHUNK);
     if (this.#totals.isSeeded)
       throw new HostMemoryError('no-memory', 'Cannot allocate large page: a seeded host has none');
     const pageId = this.#pool.takeWholeChunk(this.id);
@@ -125,7 +69,7 @@ export class HostAccount {
    * @throws HostMemoryError `free-too-much`, `page-not-found`, `page-already-free`, `not-page-owner`, `wrong-order`
    */
   freePages(name: AccountName, pageIds: Uint32Array, count = pageIds.length): void {
-    this.#checkReserved('free pages');
+    this.checkReserved('free pages');
     if (count > this.allocated[name])
       throw new HostMemoryError(
         'free-too-much',
@@ -135,34 +79,6 @@ export class HostAccount {
       this.#freePage(pageIds[i]);
       this.allocated[name]--;
     }
-  }
-
-  /**
-   * Accounts for pages that the machine's balloon took (and freed before) or gave back. The reservation is the limit,
-   * as in all versions but the first one with a balloon, which refused to take more than half of the pages.
-   * @throws HostMemoryError `invalid-parameter`, `wrong-order`, `free-too-much`, `deflate-too-much`
-   */
-  balloon(action: BalloonAction, count: number): void {
-    this.#checkReserved('balloon pages');
-    if (!(count >= 0 && count < BALLOON_BATCH_LIMIT))
-      throw new HostMemoryError(
-        'invalid-parameter',
-        `Cannot balloon ${count} pages: fewer than ${BALLOON_BATCH_LIMIT} at a time`,
-      );
-    const used = this.allocated.base + this.balloonedPages;
-    if (action === 'inflate' && used + count > this.reserved.base)
-      throw new HostMemoryError(
-        'free-too-much',
-        `Cannot balloon ${count} pages: of ${this.reserved.base} reserved, ${used} are in use or ballooned`,
-      );
-    if (action === 'deflate' && count > this.balloonedPages)
-      throw new HostMemoryError(
-        'deflate-too-much',
-        `Cannot give ${count} ballooned pages back: there are ${this.balloonedPages}`,
-      );
-    const change = { inflate: count, deflate: -count, reset: -this.balloonedPages }[action];
-    this.balloonedPages += change;
-    this.#totals.balloonedPages += change;
   }
 
   /**
@@ -227,41 +143,10 @@ export class HostAccount {
       for (const pageId of chunk?.privatePagesOf(this.id) ?? []) this.#freePrivate(pageId);
     if (this.#totals.isSeeded) this.#pool.returnChunksOf(this.id);
     for (const chunk of this.#pool.chunks) if (chunk?.affinity === this.id) chunk.affinity = 0;
-    this.#totals.balloonedPages -= this.balloonedPages;
     this.#totals.leftBehindSharedPages += this.sharedPages;
-    this.balloonedPages = 0;
     this.sharedPages = 0;
-    this.#setReserved(NO_PAGES, this.policy);
-    Object.assign(this.allocated, NO_PAGES);
-    this.#mayAllocate = false;
+    this.endReservation();
     this.#onClose();
-  }
-
-  #setReserved(pages: AccountPages, policy: OverCommitPolicy): void {
-    const old = { pages: sum(this.reserved), overCommitted: this.overCommittedPages };
-    this.overCommittedPages = this.#totals.changeReservation(old, sum(pages), policy === 'to-be-decided');
-    Object.assign(this.reserved, pages);
-    this.policy = policy;
-  }
-
-  #checkReserved(doing: string): void {
-    if (!this.#mayAllocate) throw new HostMemoryError('wrong-order', `Cannot ${doing}: nothing is reserved yet`);
-  }
-
-  #checkLimits(name: AccountName, count: number): void {
-    this.#checkReserved('allocate pages');
-    const { allocatedPages, maxPages } = this.#totals;
-    if (allocatedPages + count > maxPages)
-      throw new HostMemoryError(
-        'global-limit',
-        `Cannot allocate ${count} pages: of the host's ${maxPages}, ${allocatedPages} are in use`,
-      );
-    const used = this.allocated[name] + (name === 'base' ? this.balloonedPages : 0);
-    if (used + count > this.reserved[name])
-      throw new HostMemoryError(
-        'account-limit',
-        `Cannot allocate ${count} ${name} pages: of ${this.reserved[name]} reserved, ${used} are in use`,
-      );
   }
 
   #addAllocated(name: AccountName, count: number): void {
@@ -308,10 +193,4 @@ export class HostAccount {
     this.#totals.sharedPages--;
     this.#totals.allocatedPages--;
   }
-}
-
-const NO_PAGES: AccountPages = { base: 0, shadow: 0, fixed: 0 };
-
-function sum(pages: AccountPages): number {
-  return pages.base + pages.shadow + pages.fixed;
 }

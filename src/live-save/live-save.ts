@@ -1,16 +1,12 @@
 import { InterruptedError, UnsupportedError } from '../../formats/errors.ts';
 import type { ByteSink } from '../../formats/files/sink.ts';
-import { KIB, PAGE_SIZE } from '../../formats/sizes.ts';
-import type { ContainerWriter } from '../../formats/ssm/writing/container-writer.ts';
-import { createContainer } from '../../formats/ssm/writing/create-container.ts';
-import { livePassOf } from '../../formats/units/table.ts';
 import { clock, sleep } from '../../formats/world/waiting.ts';
-import type { LoadedUnit, Machine } from '../machine/machine.ts';
+import type { Machine } from '../machine/machine.ts';
 import { liveEnd, type MachineEvent, type MachineState } from '../machine/machine-states.ts';
+import { CountedSink } from './counted-sink.ts';
 import { DirtyTracker } from './dirty-tracker.ts';
 import { bindLiveStatistics } from './live-counters.ts';
-import { LiveProgress } from './live-progress.ts';
-import { MemoryUnit } from './memory-unit.ts';
+import { LiveWriter } from './live-writer.ts';
 import { grewTooBig, LEAST_FREE_SPACE, lowOnSpace, MAX_PASSES, sizeLimit, tooManyPasses } from './pass-rules.ts';
 import { DEFAULT_MAX_DOWNTIME_MS } from './vote.ts';
 
@@ -72,9 +68,6 @@ export interface LiveSaveReport {
 
 /** A machine in the debugger is looked at again after this time. */
 const DEBUGGER_WAIT_MS = 250;
-/** Bytes that a container writer takes at once. */
-const PIECE = 64 * KIB;
-
 /**
  * Saves a machine that runs: passes while it executes, then a short stop for the rest. Writes a live state (V2.0);
  * device units come in the final part, some of their data already in pass 0. After any failure the machine runs on
@@ -102,7 +95,7 @@ export async function liveSave(
 class LiveSave {
   readonly #machine: LiveMachine;
   readonly #options: LiveSaveOptions;
-  readonly #sink: CountingSink;
+  readonly #sink: CountedSink;
   readonly #tracker: DirtyTracker;
   readonly #passes: PassReport[] = [];
   readonly #start = clock();
@@ -115,21 +108,20 @@ class LiveSave {
   constructor(machine: LiveMachine, sink: ByteSink, options: LiveSaveOptions) {
     this.#machine = machine;
     this.#options = options;
-    this.#sink = new CountingSink(sink);
+    this.#sink = new CountedSink(sink);
     this.#tracker = new DirtyTracker(machine.machine.memory, 'live save');
     bindLiveStatistics(machine.machine.statistics, () => this.#tracker.counts);
   }
 
   async run(): Promise<void> {
-    const out = this.#createContainer();
-    const memory = new MemoryUnit(this.#machine.machine, this.#tracker, out, this.#pgmUnit().header.version, () =>
-      this.#check(),
-    );
-    const progress = new LiveProgress(out, this.#options.onProgress);
+    const out = new LiveWriter(this.#machine.machine, this.#tracker, this.#sink, {
+      check: () => this.#check(),
+      onProgress: this.#options.onProgress,
+    });
     this.#tracker.prepare();
-    await this.#writePasses(out, memory, progress);
+    await this.#writePasses(out);
     await this.#suspend();
-    await this.#writeFinal(out, memory, progress);
+    await this.#writeFinal(out);
     this.#check();
     this.#step = 'done';
     this.#machine.dispatch('saved');
@@ -165,24 +157,15 @@ class LiveSave {
     if (this.#suspendedByUs && mayResume && machine.state === 'suspended') machine.dispatch('resume');
   }
 
-  #createContainer(): ContainerWriter {
-    const { header, units } = this.#machine.machine.state;
-    return createContainer(this.#sink, '2.0', {
-      ...header,
-      live: true,
-      registeredUnits: header.registeredUnits ?? units.length,
-    });
-  }
-
-  async #writePasses(out: ContainerWriter, memory: MemoryUnit, progress: LiveProgress): Promise<void> {
+  async #writePasses(out: LiveWriter): Promise<void> {
     const {
       passes: maxPasses = MAX_PASSES,
       bytes = sizeLimit([this.#machine.machine.state.pgm?.ramSize ?? 0], 'file'),
     } = this.#options.limits ?? {};
     for (let pass = 0; pass < maxPasses; pass++) {
       const start = clock();
-      const pages = await this.#writePass(out, memory, pass);
-      const { vote, percent = 0 } = memory.vote(pass, this.#options.maxDowntimeMs ?? DEFAULT_MAX_DOWNTIME_MS);
+      const pages = await out.writePass(pass);
+      const { vote, percent = 0 } = out.vote(pass, this.#options.maxDowntimeMs ?? DEFAULT_MAX_DOWNTIME_MS);
       this.#note({
         pass,
         pages,
@@ -194,24 +177,9 @@ class LiveSave {
       if (this.#sink.written > bytes) throw grewTooBig(this.#sink.written, bytes);
       const free = (await this.#options.freeSpace?.()) ?? Number.POSITIVE_INFINITY;
       if (free < LEAST_FREE_SPACE) throw lowOnSpace(free);
-      progress.livePass(percent, pass);
+      out.tellPass(percent, pass);
     }
     throw tooManyPasses(maxPasses);
-  }
-
-  async #writePass(out: ContainerWriter, memory: MemoryUnit, pass: number): Promise<number> {
-    let pages = 0;
-    for (const unit of this.#machine.machine.units) {
-      this.#check();
-      const payload = pass === 0 ? unit.payload && livePassOf(unit.header, unit.payload) : undefined;
-      if (payload === undefined && unit.payload) continue;
-      out.beginUnit({ ...unit.header, pass });
-      if (payload) await this.#put(out, payload);
-      else pages = await memory.writePass(pass);
-      out.endUnit();
-      await out.flush();
-    }
-    return pages;
   }
 
   /** Suspends the machine after the live passes. @throws UnsupportedError where it has ended meanwhile */
@@ -237,34 +205,11 @@ class LiveSave {
     }
   }
 
-  async #writeFinal(out: ContainerWriter, memory: MemoryUnit, progress: LiveProgress): Promise<void> {
-    const { machine } = this.#machine;
+  async #writeFinal(out: LiveWriter): Promise<void> {
     const start = clock();
-    machine.memory.setNoMorePhysWrites(true);
-    progress.beginFinal();
-    const memorySize = this.#tracker.dirtyPages * PAGE_SIZE;
-    const total = machine.units.reduce((sum, { payload }) => sum + (payload ? payload.length : memorySize), 0);
-    let done = 0;
-    let pages = 0;
-    for (const { header, payload } of machine.units) {
-      this.#check();
-      out.beginUnit({ ...header, pass: 'final' });
-      if (payload) await this.#put(out, payload);
-      else pages = await memory.writePass('final');
-      out.endUnit();
-      await out.flush();
-      done += payload ? payload.length : memorySize;
-      progress.finalUnit(total > 0 ? done / total : 1);
-    }
-    await out.finish();
+    this.#machine.machine.memory.setNoMorePhysWrites(true);
+    const pages = await out.writeFinal();
     this.#note({ pass: 'final', pages, written: this.#sink.written, dirtyPages: 0, ms: clock() - start });
-  }
-
-  async #put(out: ContainerWriter, payload: Uint8Array): Promise<void> {
-    for (let at = 0; at < payload.length; at += PIECE) {
-      out.put(payload.subarray(at, at + PIECE));
-      if (out.isFull) await out.flush();
-    }
   }
 
   #note(pass: PassReport): void {
@@ -276,27 +221,7 @@ class LiveSave {
     return typeof liveEnd(this.#machine.state) === 'object';
   }
 
-  #pgmUnit(): LoadedUnit {
-    const unit = this.#machine.machine.units.find(({ payload }) => !payload);
-    if (!unit) throw new UnsupportedError('no-memory-unit', 'Cannot save live: the machine has no unit pgm');
-    return unit;
-  }
-
   #check(): void {
     if (this.#options.signal?.aborted) throw new InterruptedError('VERR_SSM_CANCELLED');
-  }
-}
-
-class CountingSink implements ByteSink {
-  readonly #sink: ByteSink;
-  written = 0;
-
-  constructor(sink: ByteSink) {
-    this.#sink = sink;
-  }
-
-  async write(bytes: Uint8Array): Promise<void> {
-    await this.#sink.write(bytes);
-    this.written += bytes.length;
   }
 }

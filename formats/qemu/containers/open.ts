@@ -7,7 +7,7 @@ import { ReadableParts } from '../../files/readable-parts.ts';
 import type { ByteSource } from '../../files/source.ts';
 import { STREAM_MAGIC } from '../constants.ts';
 import { QemuFormatError } from '../qemu-error.ts';
-import { QemuStreamReader } from '../stream-reader.ts';
+import { QemuStreamReader } from '../stream/stream-reader.ts';
 import {
   LIBVIRT_HEADER_SIZE,
   LIBVIRT_MAGIC,

@@ -1,5 +1,5 @@
-import type { AccountName, AccountPages, BalloonAction, OverCommitPolicy } from '../host-account.ts';
 import type { HostMemoryCode } from '../host-memory-error.ts';
+import type { AccountName, AccountPages, BalloonAction, OverCommitPolicy } from '../host-reservation.ts';
 import { PAGES_PER_CHUNK } from '../page-id.ts';
 
 /** A page as the model knows it: whose, or how often shared; and what was written to it, 0 for zeros. */

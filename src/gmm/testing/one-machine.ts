@@ -1,6 +1,7 @@
 import { PAGE_SIZE } from '../../../formats/sizes.ts';
-import type { AccountPages, HostAccount } from '../host-account.ts';
+import type { HostAccount } from '../host-account.ts';
 import { HostMemory, type HostMemoryOptions } from '../host-memory.ts';
+import type { AccountPages } from '../host-reservation.ts';
 import { CHUNK_ID_SHIFT, offsetInChunk } from '../page-id.ts';
 
 /** What a small machine reserves. */

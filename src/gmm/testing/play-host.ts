@@ -1,9 +1,10 @@
 import { isDeepStrictEqual } from 'node:util';
 import { PAGE_SIZE } from '../../../formats/sizes.ts';
 import { Random } from '../../../formats/testing/random.ts';
-import type { AccountName, HostAccount } from '../host-account.ts';
+import type { HostAccount } from '../host-account.ts';
 import { HostMemory } from '../host-memory.ts';
 import { HostMemoryError } from '../host-memory-error.ts';
+import type { AccountName } from '../host-reservation.ts';
 import { offsetInChunk, PAGES_PER_CHUNK } from '../page-id.ts';
 import { NaiveHost, NaiveMachine, type NaivePage } from './naive-host.ts';
 

@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, test } from 'vitest';
 import { GuestMemory } from '../../pgm/guest-memory.ts';
-import { checkConsistency } from './consistency-check.ts';
-import { checkPool } from './pool-check.ts';
+import { checkConsistency } from './checks/consistency-check.ts';
+import { checkPool } from './checks/pool-check.ts';
 import { ShadowPaging } from './shadow-paging.ts';
 
 const MMIO = 0x1000_0000;

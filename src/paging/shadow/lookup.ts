@@ -2,8 +2,7 @@ import { PAGE_SIZE, TWO_32 } from '../../../formats/sizes.ts';
 import type { ShadowPool } from '../pool/pool.ts';
 import { NX_HIGH, P, RW, US } from '../schemes.ts';
 import { MAPPING } from '../software-bits.ts';
-import type { ShadowPlan } from './plan.ts';
-import { slotOf } from './sync.ts';
+import { type ShadowPlan, slotOf } from './plan.ts';
 
 /** Result of a look-up in shadow tables; overwritten by the next one. */
 export interface ShadowLookup {

@@ -7,7 +7,8 @@ import { D } from '../schemes.ts';
 import { Reach } from './guest-access.ts';
 import type { ShadowPlan } from './plan.ts';
 import type { ShadowedCpu } from './shadow-state.ts';
-import { ShadowSync } from './sync.ts';
+import { PageSync } from './sync-pages.ts';
+import { TableSync } from './sync-tables.ts';
 import { isInMapping, TrapNotes } from './trap-notes.ts';
 
 /**
@@ -17,7 +18,8 @@ import { isInMapping, TrapNotes } from './trap-notes.ts';
 export class PageFaults {
   readonly #cpu: ShadowedCpu;
   readonly #notes: TrapNotes;
-  #sync: ShadowSync | undefined;
+  #tables: TableSync | undefined;
+  #pages: PageSync | undefined;
 
   constructor(cpu: ShadowedCpu) {
     this.#cpu = cpu;
@@ -26,15 +28,17 @@ export class PageFaults {
 
   /** To be called when plan or walker of the CPU have changed. */
   renewSync(): void {
-    const { paging, plan, walker, events } = this.#cpu;
+    const { paging, plan, events } = this.#cpu;
     const { memory, pool } = paging;
     const stateOf = (frame: number) => paging.virtualHandlers.stateOf(frame);
-    this.#sync = plan && new ShadowSync(memory, pool, plan, plan.nested ? undefined : walker, stateOf, events);
+    const walker = plan?.nested ? undefined : this.#cpu.walker;
+    this.#tables = plan && new TableSync(memory, pool, plan, walker, events);
+    this.#pages = plan && new PageSync(memory, pool, plan, walker, stateOf, events);
   }
 
   /** The PAE directory for an address; `NIL_INDEX` where the pool has no table left. */
   directoryFor(linear: number): number {
-    return this.#sync?.directoryFor(this.#cpu.root, linear) ?? NIL_INDEX;
+    return this.#tables?.directoryFor(this.#cpu.root, linear) ?? NIL_INDEX;
   }
 
   /** Handles a fault at an address that the shadow tables do not map. */
@@ -69,13 +73,13 @@ export class PageFaults {
   /** Brings the shadow tables into line for an address. @returns false if the CPU has none, or no table is left */
   fill(linear: number, access: number): boolean {
     const { root, paging, id, events } = this.#cpu;
-    if (root === NIL_INDEX || !this.#sync || !paging.memory.a20.isOn(id)) return false;
+    if (root === NIL_INDEX || !this.#tables || !this.#pages || !paging.memory.a20.isOn(id)) return false;
     const start = clock();
-    const table = this.#sync.tableFor(root, linear);
+    const table = this.#tables.tableFor(root, linear);
     events.time('RZ/Trap0e/Time/SyncPT', start);
     if (table === NIL_INDEX) return false;
     const fillStart = clock();
-    this.#sync.fill(table, linear, access);
+    this.#pages.fill(table, linear, access);
     events.time('RZ/Trap0e/Time/OutOfSync', fillStart);
     return true;
   }

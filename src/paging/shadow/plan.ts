@@ -1,6 +1,8 @@
+import { TWO_32 } from '../../../formats/sizes.ts';
 import type { HostMode, PagingMode, ShadowMode } from '../modes.ts';
 import { pagingTypeOf } from '../modes.ts';
 import { KINDS, type PoolKind } from '../pool/kinds.ts';
+import { indexIn } from '../walker.ts';
 
 /** Source of a table's key. */
 export type KeyRule =
@@ -159,4 +161,9 @@ export function planFor(shadow: ShadowMode, guest: PagingMode, host: HostMode): 
     return host.startsWith('PAE') ? NESTED_PAE : NESTED_32;
   }
   return PLANS[pagingTypeOf(shadow)]?.[type === 'real' || type === 'protected' ? 'physical' : type];
+}
+
+/** Index of the entry of a level that covers an address. */
+export function slotOf(level: ShadowLevel, linear: number): number {
+  return indexIn(level, Math.floor(linear / TWO_32), linear >>> 0);
 }

@@ -4,7 +4,7 @@ import { emptyMachine } from '../../running/empty-machine.ts';
 import { PAGE_MASK_64 } from '../schemes.ts';
 import type { HostPaging } from '../shadow-mode.ts';
 import { MAPPING } from '../software-bits.ts';
-import { checkConsistency } from './consistency-check.ts';
+import { checkConsistency } from './checks/consistency-check.ts';
 
 const PAGE = 4096;
 const ROOT = 0x10_000;

@@ -3,7 +3,7 @@ import { PAGE_SIZE } from '../../../formats/sizes.ts';
 import { GuestMemory } from '../../pgm/guest-memory.ts';
 import { HandlerState } from '../../pgm/pages/page-states.ts';
 import { readSimple } from '../../pgm/simple-access.ts';
-import { checkPool } from './pool-check.ts';
+import { checkPool } from './checks/pool-check.ts';
 import { ShadowPaging } from './shadow-paging.ts';
 import type { VirtualHandler } from './virtual-handlers.ts';
 

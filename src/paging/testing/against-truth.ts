@@ -4,8 +4,8 @@ import { sha256, type Truth } from '../../testing/states.ts';
 import type { AddressSpace } from '../address-space.ts';
 import { findBytes } from '../find-bytes.ts';
 import { mappingsOf, type VirtualRun, virtualAddressesOf } from '../mappings-of.ts';
-import { checkConsistency } from '../shadow/consistency-check.ts';
-import { checkPool } from '../shadow/pool-check.ts';
+import { checkConsistency } from '../shadow/checks/consistency-check.ts';
+import { checkPool } from '../shadow/checks/pool-check.ts';
 import { ShadowPaging } from '../shadow/shadow-paging.ts';
 import { runsText } from './runs-text.ts';
 

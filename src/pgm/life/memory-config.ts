@@ -1,5 +1,5 @@
 import { FOUR_GIB, MIB, PAGE_SIZE } from '../../../formats/sizes.ts';
-import type { HostPriority, OverCommitPolicy } from '../../gmm/host-account.ts';
+import type { HostPriority, OverCommitPolicy } from '../../gmm/host-reservation.ts';
 import { pgmError } from '../pages/pgm-errors.ts';
 
 /** The configuration of a machine's memory, as values of VirtualBox's configuration tree (guest-memory.md 1). */

@@ -1,5 +1,6 @@
-import type { AccountName, HostAccount } from '../../gmm/host-account.ts';
+import type { HostAccount } from '../../gmm/host-account.ts';
 import { HostMemoryError } from '../../gmm/host-memory-error.ts';
+import type { AccountName } from '../../gmm/host-reservation.ts';
 
 /**
  * Fills `into` with IDs of private pages of zeros. Gives the host a chunk if it cannot allocate chunks itself and asks

@@ -1,6 +1,6 @@
 import { hex } from '../../../formats/errors.ts';
 import { PAGE_SIZE } from '../../../formats/sizes.ts';
-import type { AccountName } from '../../gmm/host-account.ts';
+import type { AccountName } from '../../gmm/host-reservation.ts';
 import { LAST_PAGE_ID, NIL_PAGE_ID, offsetInChunk, PAGES_PER_CHUNK } from '../../gmm/page-id.ts';
 import type { HostBacking } from './host-backing.ts';
 import { suspendLargePage } from './large-block.ts';

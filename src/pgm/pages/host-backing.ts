@@ -1,7 +1,8 @@
 import { PAGE_SIZE } from '../../../formats/sizes.ts';
-import type { AccountName, HostAccount, HostPriority, OverCommitPolicy } from '../../gmm/host-account.ts';
+import type { HostAccount } from '../../gmm/host-account.ts';
 import type { HostMemory } from '../../gmm/host-memory.ts';
 import { HostMemoryError } from '../../gmm/host-memory-error.ts';
+import type { AccountName, HostPriority, OverCommitPolicy } from '../../gmm/host-reservation.ts';
 import { NIL_PAGE_ID, offsetInChunk } from '../../gmm/page-id.ts';
 import { allocateSeeding } from './allocate-seeding.ts';
 import { HANDY_PAGES, HandyPages } from './handy-pages.ts';

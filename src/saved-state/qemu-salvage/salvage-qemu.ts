@@ -4,7 +4,7 @@ import type { Stretch } from '../../../formats/files/readable-parts.ts';
 import type { ReadableSink } from '../../../formats/files/sink.ts';
 import type { ByteSource } from '../../../formats/files/source.ts';
 import { INCOMPLETE_NAME } from '../../../formats/incomplete-name.ts';
-import type { RamGap } from '../../../formats/qemu/stream-reader.ts';
+import type { RamGap } from '../../../formats/qemu/stream/unreadable-records.ts';
 import { expectedPages } from '../qemu/plugged-memory.ts';
 import { type QemuVerdict, verifyQemu } from '../qemu-verify/verify-qemu.ts';
 import type { Finding } from '../reading/findings.ts';

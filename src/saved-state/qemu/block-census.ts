@@ -2,7 +2,7 @@ import { isRam, type PageBatch, PageKind } from '../../../formats/pgm/page-batch
 import { IGNORE_SHARED } from '../../../formats/qemu/constants.ts';
 import { rangesOf } from '../../../formats/qemu/guest-layout.ts';
 import { pageOf, type RamBlock } from '../../../formats/qemu/ram-blocks.ts';
-import type { QemuStreamReader } from '../../../formats/qemu/stream-reader.ts';
+import type { QemuStreamReader } from '../../../formats/qemu/stream/stream-reader.ts';
 import { PAGE_SIZE } from '../../../formats/sizes.ts';
 import { FrameSet } from '../reading/frame-set.ts';
 import type { BlockSummary } from './qemu-state.ts';

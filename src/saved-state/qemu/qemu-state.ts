@@ -6,9 +6,9 @@ import type { StreamDescription } from '../../../formats/qemu/description.ts';
 import type { DeviceSection } from '../../../formats/qemu/device-sections.ts';
 import type { BlockRange, QemuRamLayout } from '../../../formats/qemu/guest-layout.ts';
 import type { RamBlock } from '../../../formats/qemu/ram-blocks.ts';
-import type { OddRecord } from '../../../formats/qemu/ram-records.ts';
 import type { PartedSection, QemuSection } from '../../../formats/qemu/sections.ts';
-import type { RamGap } from '../../../formats/qemu/stream-reader.ts';
+import type { OddRecord } from '../../../formats/qemu/stream/ram-records.ts';
+import type { RamGap } from '../../../formats/qemu/stream/unreadable-records.ts';
 import type { UnitSummary } from '../reading/state.ts';
 
 /** A block of memory, and its pages in the state. */

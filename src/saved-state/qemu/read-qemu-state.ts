@@ -8,7 +8,7 @@ import type { QemuRamLayout } from '../../../formats/qemu/guest-layout.ts';
 import { lowRamOf } from '../../../formats/qemu/low-ram.ts';
 import { pageOf, type RamBlock } from '../../../formats/qemu/ram-blocks.ts';
 import { filesOfBlocks, SharedRam } from '../../../formats/qemu/shared-ram.ts';
-import type { QemuStreamReader } from '../../../formats/qemu/stream-reader.ts';
+import type { QemuStreamReader } from '../../../formats/qemu/stream/stream-reader.ts';
 import { Turns } from '../../../formats/turns.ts';
 import { type Finding, findingOf, MAX_FINDINGS } from '../reading/findings.ts';
 import type { UnitSummary } from '../reading/state.ts';

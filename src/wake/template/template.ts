@@ -3,7 +3,7 @@ import type { ByteSource } from '../../../formats/files/source.ts';
 import { type PageBatch, PageKind } from '../../../formats/pgm/page-batch.ts';
 import type { QemuConfiguration } from '../../../formats/qemu/configuration.ts';
 import { type DeviceSection, splitDevices } from '../../../formats/qemu/device-sections.ts';
-import { QemuStreamReader } from '../../../formats/qemu/stream-reader.ts';
+import { QemuStreamReader } from '../../../formats/qemu/stream/stream-reader.ts';
 import { PAGE_SIZE } from '../../../formats/sizes.ts';
 import { SectionImage } from './section-image.ts';
 

@@ -1,34 +1,26 @@
-import { PAGE_SIZE, TWO_32 } from '../../../formats/sizes.ts';
-import { clock } from '../../../formats/world/waiting.ts';
+import { PAGE_SIZE } from '../../../formats/sizes.ts';
 import type { GuestMemory } from '../../pgm/guest-memory.ts';
 import { HandlerState, PageState, PageType } from '../../pgm/pages/page-states.ts';
 import type { RamRange } from '../../pgm/pages/ram-range.ts';
 import { readEntry } from '../guest-view.ts';
 import { NARROW_FRAMES } from '../mappings/hypervisor-pages.ts';
 import { PageFault } from '../page-fault.ts';
-import { KINDS, type PoolKind } from '../pool/kinds.ts';
 import type { ShadowPool } from '../pool/pool.ts';
-import { NIL_INDEX } from '../pool/pool-pages.ts';
 import { A, D, G, NX_HIGH, P, RW, US } from '../schemes.ts';
-import { PDE_TRACK_DIRTY, PTE_TRACK_DIRTY } from '../software-bits.ts';
-import { indexIn, isReserved, tableAddress, type Walker } from '../walker.ts';
+import { PTE_TRACK_DIRTY } from '../software-bits.ts';
+import { isReserved, type Walker } from '../walker.ts';
 import type { CpuEvents } from './paging-events.ts';
-import type { ShadowLevel, ShadowPlan } from './plan.ts';
+import { type ShadowPlan, slotOf } from './plan.ts';
 
 /** Most pages that are mapped after one fault (`PGM_SYNC_NR_PAGES`). */
 const SYNC_WINDOW = 32;
 /** Bits that a shadow entry copies from the guest's entry. */
 const KEPT = P | RW | US | A | D | G;
-const KEPT_OF_TABLES = P | RW | US | A;
 const STAND_IN = P | RW | US | A | D;
-/** Read, write, execute; write-back, the guest's PAT ignored. */
-const EPT_TABLE = 0b111;
+/** Read and execute; write-back, the guest's PAT ignored. */
 const EPT_PAGE = 0b101 | (6 << 3) | (1 << 6);
 /** Pages whose number fills the low half of a wide entry. */
 const PAGES_OF_LOW_HALF = 2 ** 20;
-
-/** Key of directories that shadow no directory of the guest: beyond all addresses. */
-const NOWHERE = 2 ** 62;
 
 /** The guest's mapping of one page. */
 interface GuestPage {
@@ -40,10 +32,10 @@ interface GuestPage {
 }
 
 /**
- * Brings shadow tables into line with the guest's, for the address that a walk has just found, and for pages around it.
- * An entry is then right, or absent if accesses have to be emulated.
+ * Brings the entries of pages in shadow tables into line with the guest's, for the address that a walk has just found
+ * and for its neighbours. An entry is then right, or absent if accesses have to be emulated.
  */
-export class ShadowSync {
+export class PageSync {
   readonly #memory: GuestMemory;
   readonly #pool: ShadowPool;
   readonly #plan: ShadowPlan;
@@ -69,55 +61,6 @@ export class ShadowSync {
     this.#virtualState = virtualState;
   }
 
-  /**
-   * The last-level table for an address, with all tables on the way to it; `NIL_INDEX` where the pool has no table
-   * left.
-   */
-  tableFor(root: number, linear: number): number {
-    const { levels } = this.#plan;
-    let table = root;
-    this.#pool.touch(root);
-    for (let depth = 0; depth < levels.length - 1; depth++) {
-      const level = levels[depth];
-      const slot = slotOf(level, linear);
-      if (this.#pool.isMapping(table, slot)) return NIL_INDEX;
-      let child = this.#childThere(table, slot, level);
-      if (child === NIL_INDEX) child = this.#make(table, slot, level, linear);
-      if (child === NIL_INDEX) return NIL_INDEX;
-      table = child;
-    }
-    return table;
-  }
-
-  /**
-   * The PAE directory for an address, for a mapping of the hypervisor, whatever the guest has there. `NIL_INDEX` where
-   * the pool has no table left.
-   */
-  directoryFor(root: number, linear: number): number {
-    const [level] = this.#plan.levels;
-    const slot = slotOf(level, linear);
-    const walker = this.#walker;
-    walker?.walk(linear);
-    const isGuests = level.guest < 0 || (walker !== undefined && walker.depth > 0 && (walker.entryLow[0] & P) !== 0);
-    const before = this.#pool.childOf(root, slot);
-    const isStandIn = before !== NIL_INDEX && this.#pool.key[before] === NOWHERE;
-    const there = isGuests && !isStandIn ? this.#childThere(root, slot, level) : before;
-    if (there !== NIL_INDEX) return there;
-    let directory = isGuests ? this.#takeTable(level, slot, linear) : NIL_INDEX;
-    // The guest has no directory there, or it can't be watched.
-    if (directory === NIL_INDEX) directory = this.#pool.take(KINDS.PAE_PD_PHYS, NOWHERE, { cached: false });
-    if (directory !== NIL_INDEX) this.#pool.setTable(root, slot, directory, P);
-    return directory;
-  }
-
-  #make(table: number, slot: number, level: ShadowLevel, linear: number): number {
-    const start = clock();
-    const child = this.#hook(table, slot, level, linear);
-    this.#events.time('RZ/SyncPT', start);
-    if (child === NIL_INDEX) this.#events.count('RZ/SyncPT/Failed');
-    return child;
-  }
-
   /** Makes `table` map the page at `linear`, and neighbours that need no new memory. */
   fill(table: number, linear: number, access: number): void {
     const level = this.#plan.levels[this.#plan.levels.length - 1];
@@ -130,80 +73,6 @@ export class ShadowSync {
       const page = this.#guestPage(linear, slot, near);
       if (page) this.#syncPage(table, near, page, undefined);
     }
-  }
-
-  #childThere(table: number, slot: number, level: ShadowLevel): number {
-    if ((this.#pool.tables.low(table, slot, level.wide) & P) === 0) return NIL_INDEX;
-    const child = this.#pool.child(table, slot);
-    const latched = this.#plan.ownRoot && level.guest === 0 ? this.#entryAddress(0) : this.#pool.key[child];
-    if (this.#pool.key[child] !== latched) {
-      this.#events.count('RZ/SyncPagePDOutOfSync');
-      this.#pool.clearSlot(table, slot);
-      return NIL_INDEX;
-    }
-    this.#pool.touch(child);
-    return child;
-  }
-
-  #entryAddress(depth: number): number {
-    const walker = this.#walker as Walker;
-    return tableAddress(walker.entryLow[depth], walker.entryHigh[depth]);
-  }
-
-  /** Takes a child table from the pool, and makes the entry point to it. */
-  #hook(table: number, slot: number, level: ShadowLevel, linear: number): number {
-    const walker = this.#walker;
-    const leaf = walker && level.guest >= 0 ? walker.depth - 1 : Number.POSITIVE_INFINITY;
-    const isBig = level.guest >= leaf;
-    const child = isBig ? this.#takeBig(level, linear, walker as Walker) : this.#takeTable(level, slot, linear);
-    if (child === NIL_INDEX) return NIL_INDEX;
-    this.#events.count(isBig ? 'RZ/SyncPT/4M' : 'RZ/SyncPT/4K');
-    if (this.#plan.ept) {
-      this.#pool.setTable(table, slot, child, EPT_TABLE);
-      return child;
-    }
-    const depth = Math.min(level.guest, leaf);
-    const low = walker && level.guest >= 0 ? walker.entryLow[depth] : STAND_IN;
-    const high = walker && level.guest >= 0 ? walker.entryHigh[depth] : 0;
-    let flags = level.bare ? P : low & KEPT_OF_TABLES;
-    if (isBig && level.big?.holds !== 'tables' && (low & RW) !== 0 && (low & D) === 0) {
-      flags = (flags & ~RW) | PDE_TRACK_DIRTY;
-      this.#events.count('RZ/DirtyPage/MarkBig');
-    }
-    this.#pool.setTable(table, slot, child, flags, (high & NX_HIGH) >>> 0);
-    return child;
-  }
-
-  #takeTable(level: ShadowLevel, slot: number, linear: number): number {
-    const kind = (Array.isArray(level.table) ? level.table[slot] : level.table) as PoolKind;
-    return this.#pool.take(kind, this.#keyOf(level, slot, linear), { tag: this.#rulesTag() });
-  }
-
-  /** Takes a table that splits a large page of the guest, or the part of it that one entry covers. */
-  #takeBig(level: ShadowLevel, linear: number, walker: Walker): number {
-    const span = 2 ** level.shift;
-    const base = walker.gcPhys - (linear % walker.pageSize) + Math.floor((linear % walker.pageSize) / span) * span;
-    // For a part without memory the table would stay empty.
-    if (!this.#memory.ranges.firstOverlap(base, base + span)) return NIL_INDEX;
-    const kind = level.big as PoolKind;
-    if (kind === KINDS.PD64_PHYS) return this.#pool.take(kind, base, { cached: false });
-    const leaf = walker.depth - 1;
-    return this.#pool.take(kind, base, {
-      tag: accessTag(walker.entryLow[leaf], walker.entryHigh[leaf]) | this.#rulesTag(),
-    });
-  }
-
-  #keyOf(level: ShadowLevel, slot: number, linear: number): number {
-    if (level.key === 'identity') return linear - (linear % 2 ** level.shift);
-    if (level.key === 'cr3') return (this.#walker as Walker).root;
-    const address = this.#entryAddress(level.guest);
-    return level.key === 'entry-half' ? address + (slot & 1) * (PAGE_SIZE / 2) : address;
-  }
-
-  /** Separates tables of CPUs that interpret entries differently (NXE, PSE). */
-  #rulesTag(): number {
-    const rules = this.#walker?.rules;
-    return rules ? (rules.nxe ? 16 : 0) | (rules.pse ? 32 : 0) : 0;
   }
 
   /**
@@ -283,10 +152,6 @@ export class ShadowSync {
   }
 }
 
-export function slotOf(level: ShadowLevel, linear: number): number {
-  return indexIn(level, Math.floor(linear / TWO_32), linear >>> 0);
-}
-
 /** Handlers that are switched off for a page don't count. */
 export function activeState(state: number): number {
   return state === HandlerState.DISABLED ? HandlerState.NONE : state;
@@ -303,9 +168,4 @@ function entryFlags({ low, tracks }: GuestPage, handlers: number, writable: bool
   if (handlers === HandlerState.WRITE) return flags & ~RW;
   if (tracks && (low & RW) !== 0 && (low & D) === 0) return (flags & ~RW) | PTE_TRACK_DIRTY;
   return writable ? flags : flags & ~RW;
-}
-
-/** 1 to 4 for users: read-write, read, both without execution; 5 to 8 for supervisors. */
-function accessTag(low: number, high: number): number {
-  return 1 + ((low & RW) === 0 ? 1 : 0) + ((high & NX_HIGH) !== 0 ? 2 : 0) + ((low & US) === 0 ? 4 : 0);
 }

@@ -1,9 +1,9 @@
-import { hex } from '../errors.ts';
-import type { ByteSource } from '../files/source.ts';
-import { Spool } from '../files/spool.ts';
-import { PAGE_SIZE } from '../sizes.ts';
-import { QemuFormatError } from './qemu-error.ts';
-import type { RamBlock } from './ram-blocks.ts';
+import { hex } from '../../errors.ts';
+import type { ByteSource } from '../../files/source.ts';
+import { Spool } from '../../files/spool.ts';
+import { PAGE_SIZE } from '../../sizes.ts';
+import { QemuFormatError } from '../qemu-error.ts';
+import type { RamBlock } from '../ram-blocks.ts';
 
 /** A record with the changes of a page since its last record. */
 export interface PageChanges {

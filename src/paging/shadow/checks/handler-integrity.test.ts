@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
-import { MIB } from '../../../formats/sizes.ts';
-import { GuestMemory } from '../../pgm/guest-memory.ts';
+import { MIB } from '../../../../formats/sizes.ts';
+import { GuestMemory } from '../../../pgm/guest-memory.ts';
+import { ShadowPaging } from '../shadow-paging.ts';
+import type { VirtualHandlers } from '../virtual-handlers.ts';
 import { checkHandlers } from './handler-integrity.ts';
-import { ShadowPaging } from './shadow-paging.ts';
-import type { VirtualHandlers } from './virtual-handlers.ts';
 
 /** Two handlers whose second pages are the same physical page, and one of the hypervisor's; all is known. */
 function watched(): { paging: ShadowPaging; handlers: VirtualHandlers } {

@@ -1,9 +1,9 @@
-import { hex } from '../../../formats/errors.ts';
-import { PAGE_SIZE } from '../../../formats/sizes.ts';
-import { HandlerState } from '../../pgm/pages/page-states.ts';
-import type { AliasChain, PhysToVirtNode } from './phys-to-virt.ts';
-import type { ShadowPaging } from './shadow-paging.ts';
-import type { VirtualHandler } from './virtual-handlers.ts';
+import { hex } from '../../../../formats/errors.ts';
+import { PAGE_SIZE } from '../../../../formats/sizes.ts';
+import { HandlerState } from '../../../pgm/pages/page-states.ts';
+import type { AliasChain, PhysToVirtNode } from '../phys-to-virt.ts';
+import type { ShadowPaging } from '../shadow-paging.ts';
+import type { VirtualHandler } from '../virtual-handlers.ts';
 
 type Report = (finding: string) => void;
 

@@ -1,9 +1,9 @@
-import { hex } from '../../../formats/errors.ts';
-import { PAGE_SIZE } from '../../../formats/sizes.ts';
-import { HandlerState } from '../../pgm/pages/page-states.ts';
-import { P, RW } from '../schemes.ts';
-import type { ShadowPaging } from './shadow-paging.ts';
-import { activeState } from './sync.ts';
+import { hex } from '../../../../formats/errors.ts';
+import { PAGE_SIZE } from '../../../../formats/sizes.ts';
+import { HandlerState } from '../../../pgm/pages/page-states.ts';
+import { P, RW } from '../../schemes.ts';
+import type { ShadowPaging } from '../shadow-paging.ts';
+import { activeState } from '../sync-pages.ts';
 
 /** Conditions of every table of the pool, hooked or only cached. */
 export const POOL_CONDITIONS = {

@@ -1,11 +1,11 @@
-import { FormatError, hex, UsageError } from '../errors.ts';
-import type { ReadableParts } from '../files/readable-parts.ts';
-import type { Window } from '../files/window.ts';
-import type { PageBatch } from '../pgm/page-batch.ts';
-import { PAGE_SIZE } from '../sizes.ts';
-import { Encoding } from '../ssm/segments.ts';
-import { bitmapBytes, type MappedPages } from './mapped-header.ts';
-import { addPage, type RamBlock, type RamBlocks } from './ram-blocks.ts';
+import { FormatError, hex, UsageError } from '../../errors.ts';
+import type { ReadableParts } from '../../files/readable-parts.ts';
+import type { Window } from '../../files/window.ts';
+import type { PageBatch } from '../../pgm/page-batch.ts';
+import { PAGE_SIZE } from '../../sizes.ts';
+import { Encoding } from '../../ssm/segments.ts';
+import { bitmapBytes, type MappedPages } from '../mapped-header.ts';
+import { addPage, type RamBlock, type RamBlocks } from '../ram-blocks.ts';
 
 /** A piece of the bitmap that is read at a time; it covers 2 GiB of the block. */
 const BITMAP_PIECE = 64 * 1024;

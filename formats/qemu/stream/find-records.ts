@@ -1,6 +1,6 @@
-import { PAGE_SIZE, TWO_32 } from '../sizes.ts';
-import { PartType, RamFlag } from './constants.ts';
-import type { RamBlock, RamBlocks } from './ram-blocks.ts';
+import { PAGE_SIZE, TWO_32 } from '../../sizes.ts';
+import { PartType, RamFlag } from '../constants.ts';
+import type { RamBlock, RamBlocks } from '../ram-blocks.ts';
 
 // Finds the next record of RAM after bytes that cannot be read. Records have no marks of their own: several in a row
 // tell that one begins, and the number of the lost bytes tells which records these were.

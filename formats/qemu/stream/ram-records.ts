@@ -1,14 +1,13 @@
-import { inflateSync } from 'node:zlib';
-import { hex, UnsupportedError } from '../errors.ts';
-import type { ReadableParts } from '../files/readable-parts.ts';
-import type { Window } from '../files/window.ts';
-import type { PageBatch } from '../pgm/page-batch.ts';
-import { PAGE_SIZE, TWO_32 } from '../sizes.ts';
-import { Encoding } from '../ssm/segments.ts';
-import { RamFlag } from './constants.ts';
+import { hex } from '../../errors.ts';
+import type { ReadableParts } from '../../files/readable-parts.ts';
+import type { Window } from '../../files/window.ts';
+import type { PageBatch } from '../../pgm/page-batch.ts';
+import { PAGE_SIZE, TWO_32 } from '../../sizes.ts';
+import { Encoding } from '../../ssm/segments.ts';
+import { RamFlag } from '../constants.ts';
+import { addPage, type RamBlock, type RamBlocks } from '../ram-blocks.ts';
 import type { PageChanges, PageHistory } from './page-history.ts';
-import { QemuFormatError } from './qemu-error.ts';
-import { addPage, type RamBlock, type RamBlocks } from './ram-blocks.ts';
+import { badFlags, badRecord, inflatePage, outsideBlock } from './ram-record-errors.ts';
 
 /**
  * Reason why a scan stopped: the batch is full, the window has only part of the next record, a list of blocks begins, a
@@ -32,15 +31,6 @@ const MAX_ODD = 16;
 const CHANGES_HEAD = 3;
 /** The only existing encoding of changes. */
 const XBZRLE_ENCODING = 1;
-const KINDS =
-  RamFlag.FILL |
-  RamFlag.BLOCK_LIST |
-  RamFlag.PAGE |
-  RamFlag.END |
-  RamFlag.XBZRLE |
-  RamFlag.COMPRESSED |
-  RamFlag.MULTIFD_FLUSH;
-
 const latin1 = new TextDecoder('latin1');
 
 /** Turns the records of section `ram` (version 4) into batches of pages. Source: qemu-stream.md 3. */
@@ -117,7 +107,7 @@ export class RamRecords {
         if (address !== 0) this.#noteOdd(window, `a multifd flush has the address ${hex(address)}`);
         window.position += WORD;
         this.sawMultifd = true;
-      } else throw this.#unreadable(flags, window.offset);
+      } else throw badFlags(window.offset, flags);
     }
     return 'full';
   }
@@ -154,12 +144,7 @@ export class RamRecords {
     if (this.#isUnreadable(at + head)) return unreadable;
     if (at + head > window.end) return 'more';
     const length = kind === RamFlag.COMPRESSED ? view.getUint32(at) : kind === RamFlag.FILL ? 0 : PAGE_SIZE;
-    if (length > 2 * PAGE_SIZE)
-      throw new QemuFormatError(
-        'bad-page',
-        `Cannot read RAM record at ${hex(window.offset)}: ${length} compressed bytes`,
-        { offset: window.offset },
-      );
+    if (length > 2 * PAGE_SIZE) throw badRecord(window.offset, `${length} compressed bytes`);
     if (at + head + length > window.end) return 'more';
     if (this.#isUnreadable(at + head + length)) {
       // Earlier pages are taken first: one of them may be the same page.
@@ -190,13 +175,8 @@ export class RamRecords {
       at += 1 + bytes[at];
     }
     const block = this.#block;
-    if (!block)
-      throw new QemuFormatError(
-        'bad-page',
-        `Cannot read RAM record at ${hex(window.offset)}: no block was named before`,
-        { offset: window.offset },
-      );
-    if (address + PAGE_SIZE > block.size) throw this.#outside(block, address, window.offset);
+    if (!block) throw badRecord(window.offset, 'no block was named before');
+    if (address + PAGE_SIZE > block.size) throw outsideBlock(window.offset, block, address);
     return at;
   }
 
@@ -206,22 +186,13 @@ export class RamRecords {
     const at = this.#contentAt(window, flags, address);
     if (at === undefined || at + CHANGES_HEAD > window.end) return undefined;
     const encoding = window.bytes[at];
-    if (encoding !== XBZRLE_ENCODING)
-      throw new QemuFormatError(
-        'bad-page',
-        `Cannot read RAM record at ${hex(offset)}: changes of a page in encoding ${encoding}, expected ` +
-          `${XBZRLE_ENCODING}`,
-        { offset },
-        'Failed to load XBZRLE page - wrong compression!',
-      );
+    if (encoding !== XBZRLE_ENCODING) {
+      const problem = `changes of a page in encoding ${encoding}, expected ${XBZRLE_ENCODING}`;
+      throw badRecord(offset, problem, 'Failed to load XBZRLE page - wrong compression!');
+    }
     const length = window.view.getUint16(at + 1);
     if (length > PAGE_SIZE)
-      throw new QemuFormatError(
-        'bad-page',
-        `Cannot read RAM record at ${hex(offset)}: ${length} bytes of changes`,
-        { offset },
-        'Failed to load XBZRLE page - len overflow!',
-      );
+      throw badRecord(offset, `${length} bytes of changes`, 'Failed to load XBZRLE page - len overflow!');
     const head = at + CHANGES_HEAD;
     if (head + length > window.end) return undefined;
     return { block: this.#block as RamBlock, address, offset, at: head, length };
@@ -256,7 +227,7 @@ export class RamRecords {
       bytes.fill(bytes[at], slot, slot + PAGE_SIZE);
       batch.setContent(Encoding.RAW, slot, PAGE_SIZE);
     } else {
-      const content = inflate(bytes.subarray(at + 4, at + 4 + window.view.getUint32(at)), window.offset);
+      const content = inflatePage(bytes.subarray(at + 4, at + 4 + window.view.getUint32(at)), window.offset);
       addPage(batch, this.blocks, this.#block as RamBlock, address, false);
       const slot = batch.takeSpillSlot();
       bytes.set(content, slot);
@@ -274,52 +245,8 @@ export class RamRecords {
     const block = this.blocks.find(name);
     if (!block) {
       const says = `Unknown ramblock "${name}", cannot accept migration`;
-      throw new QemuFormatError(
-        'bad-page',
-        `Cannot read RAM record at ${hex(offset)}: no block is called ${JSON.stringify(name)}`,
-        { offset },
-        says,
-      );
+      throw badRecord(offset, `no block is called ${JSON.stringify(name)}`, says);
     }
     return block;
   }
-
-  #outside({ name, size }: RamBlock, address: number, offset: number): QemuFormatError {
-    const message =
-      `Cannot read RAM record at ${hex(offset)}: page ${hex(address)} of block ${JSON.stringify(name)}, which ` +
-      `has ${hex(size)} bytes`;
-    return new QemuFormatError('bad-page', message, { offset }, `Illegal RAM offset ${address.toString(16)}`);
-  }
-
-  #unreadable(flags: number, offset: number): QemuFormatError | UnsupportedError {
-    const what = `Cannot read RAM record at ${hex(offset)}`;
-    if (flags & RamFlag.HOOK)
-      return new UnsupportedError('rdma', `${what}: it belongs to a migration over RDMA`, { offset });
-    if (flags & ~(KINDS | RamFlag.SAME_BLOCK)) {
-      return new QemuFormatError(
-        'bad-page',
-        `${what}: flags ${hex(flags)} are unknown`,
-        { offset },
-        `Unknown combination of migration flags: ${hex(flags)}`,
-      );
-    }
-    return new QemuFormatError(
-      'bad-page',
-      `${what}: flags ${hex(flags)} exclude each other`,
-      { offset },
-      `Unknown combination of migration flags: ${hex(flags)}`,
-    );
-  }
-}
-
-function inflate(bytes: Uint8Array, offset: number): Uint8Array {
-  try {
-    const content = inflateSync(bytes, { maxOutputLength: PAGE_SIZE });
-    if (content.length === PAGE_SIZE) return content;
-  } catch {
-    // Any fault of the data becomes the error below.
-  }
-  throw new QemuFormatError('bad-compression', `Cannot decompress page at ${hex(offset)}: the zlib data is damaged`, {
-    offset,
-  });
 }

@@ -1,8 +1,8 @@
 import { expect, it } from 'vitest';
-import { bufferSource } from '../files/source.ts';
-import { WINDOW_SIZE } from '../files/window.ts';
-import { PageKind } from '../pgm/page-batch.ts';
-import { PAGE_SIZE } from '../sizes.ts';
+import { bufferSource } from '../../files/source.ts';
+import { WINDOW_SIZE } from '../../files/window.ts';
+import { PageKind } from '../../pgm/page-batch.ts';
+import { PAGE_SIZE } from '../../sizes.ts';
 import { QemuStreamReader } from './stream-reader.ts';
 
 const u32 = (value: number) => Buffer.from([value >>> 24, value >>> 16, value >>> 8, value].map((byte) => byte & 0xff));

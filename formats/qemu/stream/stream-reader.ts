@@ -1,45 +1,23 @@
-import { hex, UnsupportedError } from '../errors.ts';
-import type { ReadableParts, Stretch } from '../files/readable-parts.ts';
-import type { ByteSource } from '../files/source.ts';
-import { Window } from '../files/window.ts';
-import { PageBatch } from '../pgm/page-batch.ts';
-import { PAGE_SIZE } from '../sizes.ts';
-import { type QemuCommand, type QemuConfiguration, readConfiguration, readStreamHeader } from './configuration.ts';
-import { IGNORE_SHARED, MAPPED_RAM, MAX_TAIL, PartType, USUAL_TAIL } from './constants.ts';
-import { splitDevices } from './device-sections.ts';
-import { findDescription, findPageSize } from './find-description.ts';
-import { type FoundRecords, findRecords, SEARCHED } from './find-records.ts';
-import { isPc } from './guest-layout.ts';
-import { findLowRam } from './low-ram.ts';
+import { hex, UnsupportedError } from '../../errors.ts';
+import type { ReadableParts } from '../../files/readable-parts.ts';
+import type { ByteSource } from '../../files/source.ts';
+import { Window } from '../../files/window.ts';
+import { PageBatch } from '../../pgm/page-batch.ts';
+import { PAGE_SIZE } from '../../sizes.ts';
+import { type QemuCommand, type QemuConfiguration, readConfiguration, readStreamHeader } from '../configuration.ts';
+import { IGNORE_SHARED, MAPPED_RAM, PartType } from '../constants.ts';
+import { findPageSize } from '../find-description.ts';
+import { isPc } from '../guest-layout.ts';
+import { findLowRam } from '../low-ram.ts';
+import { QemuFormatError } from '../qemu-error.ts';
+import { type RamBlock, RamBlocks, readBlock } from '../ram-blocks.ts';
+import { type PartedSection, PartedSections, type QemuSection } from '../sections.ts';
+import { StreamBytes } from '../stream-bytes.ts';
 import { MappedRam } from './mapped-ram.ts';
 import { type PageChanges, PageHistory } from './page-history.ts';
-import { QemuFormatError } from './qemu-error.ts';
-import { type RamBlock, RamBlocks, readBlock } from './ram-blocks.ts';
 import { type OddRecord, RamRecords, type RamStop } from './ram-records.ts';
-import { type PartedSection, PartedSections, type QemuSection } from './sections.ts';
-import { StreamBytes } from './stream-bytes.ts';
-
-/** A stretch of records of RAM that the disk cannot read. */
-export interface RamGap {
-  /** Offset of the first record. */
-  start: number;
-  /** Exclusive: offset of the next record. */
-  end: number;
-  /** Whether it is known which pages were there. */
-  isTold: boolean;
-}
-
-/**
- * Whether the first bytes after RAM hold the end of the stream. @throws UnsupportedError for more bytes than are
- * allowed without one
- */
-function hasEnd(bytes: Uint8Array, offset: number): boolean {
-  const found = findDescription(bytes);
-  if (found && !found.isTorn) return true;
-  if (bytes.length < MAX_TAIL) return false;
-  if (splitDevices(bytes, offset, () => {}).ended) return true;
-  throw new UnsupportedError('too-long', `Cannot read devices: they take more than ${MAX_TAIL} bytes`, { offset });
-}
+import { readTail, type StreamTail } from './stream-tail.ts';
+import { type RamGap, skipUnreadable } from './unreadable-records.ts';
 
 /**
  * Pages of ARM machines other than `virt` have 1 KiB. If the configuration does not tell the size of pages, the end of
@@ -200,39 +178,9 @@ export class QemuStreamReader {
     }
   }
 
-  /**
-   * The rest of the stream, from the first device section on: a copy, its offset, and the number of bytes after it,
-   * which may be large on a volume.
-   * @throws UnsupportedError for a stream whose end is not within `MAX_TAIL` bytes
-   */
-  async tail(): Promise<{ bytes: Uint8Array; offset: number; left: number }> {
-    const { offset } = this.#window;
-    const pieces: Uint8Array[] = [];
-    let size = 0;
-    for (let enough = USUAL_TAIL; ; ) {
-      const { bytes, position, end } = this.#window;
-      pieces.push(bytes.slice(position, end));
-      size += end - position;
-      this.#window.position = end;
-      if (this.#window.ended) return { bytes: Buffer.concat(pieces), offset, left: 0 };
-      if (size >= enough) {
-        enough *= 4;
-        const tail = Buffer.concat(pieces);
-        if (hasEnd(tail, offset)) return { bytes: tail, offset, left: await this.#countRest() };
-      }
-      await this.#window.refill();
-    }
-  }
-
-  async #countRest(): Promise<number> {
-    const { size } = this.#source;
-    if (size !== undefined) return Math.max(0, size - this.#window.offset);
-    const { offset } = this.#window;
-    while (!this.#window.ended) {
-      this.#window.position = this.#window.end;
-      await this.#window.refill();
-    }
-    return this.#window.offset + this.#window.available - offset;
+  /** The rest of the stream, from the first device section on. @throws UnsupportedError see `readTail` */
+  tail(): Promise<StreamTail> {
+    return readTail(this.#window, this.#source);
   }
 
   #beginList(): void {
@@ -317,34 +265,16 @@ export class QemuStreamReader {
     }
   }
 
-  /** Goes on with the first record behind the unreadable bytes. @throws QemuFormatError where none can be told */
+  /** Goes on with the first record after the unreadable bytes. @throws QemuFormatError where none can be told */
   async #skipUnreadable(): Promise<void> {
-    const window = this.#window;
-    const { offset: start } = window;
     const { last } = this.#records;
     const section = this.#parted.current?.id ?? 0;
-    for (let bad = this.#badAfter(start); bad; bad = this.#badAfter(bad.end)) {
-      await window.seek(bad.end);
-      await window.refill();
-      const { offset, position } = window;
-      const isMadeUp = (from: number, to: number) => this.#parts?.badIn(offset + from, offset + to) !== undefined;
-      const bytes = window.bytes.subarray(position, position + Math.min(window.available, SEARCHED));
-      const found = findRecords(bytes, this.blocks, { before: offset - start, last, section, isMadeUp });
-      if (found) return this.#goOn(start, found);
-    }
-    const message = `Cannot read RAM record at ${hex(start)}: the disk does not give it, nor where records go on`;
-    throw new QemuFormatError('unreadable', message, { offset: start });
-  }
-
-  /** The next unreadable stretch that is known. */
-  #badAfter(offset: number): Stretch | undefined {
-    return this.#parts?.badIn(offset, offset + SEARCHED + PAGE_SIZE);
-  }
-
-  #goOn(start: number, { at, block, lost }: FoundRecords): void {
-    const window = this.#window;
-    window.position += at;
-    this.gaps.push({ start, end: window.offset, isTold: lost !== undefined });
+    const { gap, block, lost } = await skipUnreadable(this.#window, this.#parts, {
+      blocks: this.blocks,
+      last,
+      section,
+    });
+    this.gaps.push(gap);
     if (block) this.#records.goOnIn(block);
     for (const { block: own, first, end } of lost ?? [])
       for (let page = first; page < end; page++) this.#records.onLost(own, page * PAGE_SIZE);

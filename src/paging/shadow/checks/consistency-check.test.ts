@@ -1,11 +1,12 @@
 import { describe, expect, test } from 'vitest';
-import { GuestMemory } from '../../pgm/guest-memory.ts';
-import { HandlerState } from '../../pgm/pages/page-states.ts';
-import { KINDS } from '../pool/kinds.ts';
-import { CONDITIONS, type Condition, checkConsistency } from './consistency-check.ts';
+import { GuestMemory } from '../../../pgm/guest-memory.ts';
+import { HandlerState } from '../../../pgm/pages/page-states.ts';
+import { KINDS } from '../../pool/kinds.ts';
+import { slotOf } from '../plan.ts';
+import { ShadowPaging } from '../shadow-paging.ts';
+import { CONDITIONS, type Condition } from './conditions.ts';
+import { checkConsistency } from './consistency-check.ts';
 import { checkPool, POOL_CONDITIONS, type PoolCondition } from './pool-check.ts';
-import { ShadowPaging } from './shadow-paging.ts';
-import { slotOf } from './sync.ts';
 
 const RW = 2;
 const US = 4;
