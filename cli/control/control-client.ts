@@ -13,11 +13,11 @@ import { socketAddress } from './socket-path.ts';
 const REPLY_LIMIT = 64 * MIB;
 /** A process that is silent for so long hangs, as it would at least send its sign of life. */
 const SILENCE_MS = 8 * BEAT_MS;
-/** Commands after which something is, or is not: whether it is has to be asked even of one that was cancelled. */
+/** Commands that write a file or move a machine: their outcome is asked for even after they were cancelled. */
 const WITH_OUTCOME: readonly ControlCommand[] = ['save', 'live-save', 'migrate', 'teleport'];
 /** Time in which a cancelled command has to tell its outcome. */
 const CANCEL_MS = 5000;
-/** Others show signs of life for as long as they take. */
+/** All other commands send signs of life until they end. */
 const ANSWERED_AT_ONCE: readonly ControlCommand[] = ['status'];
 
 /**
@@ -84,7 +84,7 @@ export async function askMachine<C extends ControlCommand>(
   }
 }
 
-/** @param wasAsked how the cancelled command has ended */
+/** @param wasAsked whether the process was asked how the cancelled command has ended */
 function interrupted(error: unknown, wasAsked: boolean): InterruptedError {
   if (error instanceof InterruptedError) return error;
   const interruption = new InterruptedError();

@@ -34,7 +34,7 @@ function identityOf(file: string): string {
     const { dev, ino } = statSync(file, { bigint: true });
     return `${dev} ${ino}`;
   } catch {
-    // An address; or opening it will tell the error.
+    // An address, or a file that cannot be opened: opening it will tell why.
     return resolve(file);
   }
 }

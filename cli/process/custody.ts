@@ -45,7 +45,10 @@ class Custody {
   #isEndWanted = false;
   #stop: () => void = () => {};
   #isStopped = false;
-  /** Takes errors of others, such as of libraries on answers of a lying server. @returns whether it took the error */
+  /**
+   * Takes errors that are no faults of savkit, such as those of a library that a server has lied to. @returns whether
+   * it took the error
+   */
   takesUncaught: (error: unknown) => boolean = () => false;
 
   /** Installs the handler of signals, once for all commands of a process. @param stop ends the work cleanly */

@@ -27,7 +27,7 @@ export function migrationSection(migration: MigrationFigures): Html {
       ['Pages', pages.toLocaleString('en')],
       ['Rounds', String(roundCount)],
     ],
-  )}${rounds.length > 0 ? roundsPart(migration) : NOTHING}<h3>What it stood still for</h3>${barsOf(
+  )}${rounds.length > 0 ? roundsPart(migration) : NOTHING}<h3>Parts of the downtime</h3>${barsOf(
     'Downtime by part, in milliseconds',
     Object.entries(DOWNTIME_WORDS).map(([part, name]) => ({
       name,

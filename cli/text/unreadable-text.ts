@@ -12,5 +12,5 @@ export function unreadableLines(unreadable: readonly Stretch[]): string[] {
     .slice(0, SHOWN_STRETCHES)
     .map(({ start, end }) => `the disk does not give the bytes from ${hex(start)} to ${hex(end)}`);
   const more = unreadable.length - shown.length;
-  return more > 0 ? [...shown, `nor ${more} other stretches: ${sizeText(bytes)} in all`] : shown;
+  return more > 0 ? [...shown, `and ${more} other stretches: ${sizeText(bytes)} in all`] : shown;
 }

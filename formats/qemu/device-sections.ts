@@ -36,9 +36,9 @@ export interface DeviceSections {
 }
 
 /**
- * Splits the end of a stream into device sections. The bodies have no lengths of their own: the description has them;
- * without it the mark after each body, with the section's id, is searched for, and where sections have no marks the
- * head of the next one.
+ * Splits the end of a stream into device sections. The bodies have no lengths of their own: the description has them.
+ * Without a description, the end of a body is found by the mark after it, which holds the section's id, or, where
+ * sections have no marks, by the next section's head.
  * @param start offset of `bytes` in the file
  * @param onDamage gets damage after which the splitting goes on, and damage that ends it
  * @param hasMarks whether marks follow the earlier sections of the stream

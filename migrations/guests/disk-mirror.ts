@@ -63,7 +63,7 @@ export class DiskMirror {
 
   /** Resolves when both images of each disk are equal; from then on they stay equal. @throws SavkitError */
   async start(): Promise<void> {
-    // A savkit that was killed has left its own, under the same names.
+    // Copies that a killed savkit has left have the same names.
     await this.#removeCopies();
     this.#errors.clear();
     for (const [i, disk] of this.#disks.entries()) {
@@ -151,7 +151,7 @@ export class DiskMirror {
     throw new MigrationError('disk-failed', 'Cannot copy disks: QEMU has given up a copy without a reason');
   }
 
-  /** @throws SavkitError where a copy cannot go on: QEMU knows the consequence only, where the link is the cause */
+  /** @throws SavkitError where a copy cannot go on: the link's own error first, as QEMU reports only the consequence */
   #check(): void {
     if (this.#isLate) throw LinkError.silent(this.#endMs, "that the target's disks have all writes");
     const broken = this.#way.failure();

@@ -15,6 +15,7 @@ export type {
   AccountPages,
   BalloonAction,
   HostPriority,
+  HostReservation,
   OverCommitPolicy,
 } from '../gmm/host-reservation.ts';
 export { DirtyTracker, type PageNames, type PassOptions } from '../live-save/dirty-tracker.ts';

@@ -18,7 +18,9 @@ const ZERO_HALF_CRC = 0xf1e8ba9e;
 /** A page is taken after so many scans without a change. Source: PGMSavedState.cpp, pgmR3SaveMmio2Pages. */
 const QUIET_SCANS = 3;
 const SHA1_SIZE = 20;
-/** Every pass before this one looks at MMIO2; later ones do so in turns. */
+/**
+ * Every pass up to this one scans and takes MMIO2; of the later ones, every fourth scans it, and every fourth takes it.
+ */
 const EVERY_PASS_UNTIL = 10;
 
 /** Pages between two turns for other work, which take some 2 ms. */

@@ -37,7 +37,7 @@ export async function runQemuSalvage(source: ByteSource, job: Job, options: Qemu
 }
 
 const NO_CHECKSUM =
-  "QEMU's format has no checksum: a page or register that damage has changed, or put in another's place, is not known";
+  "QEMU's format has no checksum: pages and registers that damage has changed or swapped cannot be told from others";
 
 /** Findings about the result that repeat the lists above. */
 const LISTED = ['pages-missing', 'missing-section', 'incomplete'];

@@ -21,7 +21,9 @@ export interface Qcow2Snapshot {
   stateSize: number;
   /** The 32-bit size that old versions read; 0 if the size does not fit. */
   shortStateSize: number;
-  /** Bytes to read: if both sizes differ, the larger one that the tables reach. QEMU uses neither. */
+  /**
+   * Bytes to read: if both sizes differ, the larger one that the tables reach. QEMU itself reads until the stream ends.
+   */
   stateBytes: number;
   /** Bytes of the disk as it was then. */
   diskSize: number;

@@ -48,7 +48,9 @@ export class RamRecords {
   history: PageHistory | undefined;
   /** The page of the last record, whether its content could be read or not. */
   last: { block: RamBlock; address: number } | undefined;
-  /** Called for a record whose content the disk cannot read: the page is lost, also where it was there before. */
+  /**
+   * Called for a record whose content the disk cannot read: the page is lost, even if an earlier copy of it was read.
+   */
   onLost: (block: RamBlock, address: number) => void = () => {};
   /** The current block, which stays current from one body to the next. */
   #block: RamBlock | undefined;

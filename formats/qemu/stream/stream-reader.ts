@@ -132,7 +132,7 @@ export class QemuStreamReader {
     return this.#records.sawMultifd;
   }
 
-  /** Gets each page that is lost with unreadable bytes; it may have been there before. */
+  /** Called for each page that is lost with unreadable bytes, even if an earlier copy of it was read. */
   set onLost(note: (block: RamBlock, address: number) => void) {
     this.#records.onLost = note;
   }

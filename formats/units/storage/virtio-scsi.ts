@@ -6,7 +6,9 @@ import { beforeMark, fields, list, nested } from '../codec/kinds.ts';
 import { comparedRow, versions } from '../codec/unit-row.ts';
 import { VIRTIO_MARKER, virtioDevice } from '../codec/virtio.ts';
 
-/** Requests of a target that are repeated after a load. VirtualBox's count is one more than it writes. */
+/**
+ * Requests of a target that are repeated after a load. VirtualBox's count is one more than the requests that follow.
+ */
 const request = defineStruct('Request, virtio-scsi version 1', 'device-units.md', {
   queue: { kind: u16, doc: '' },
   head: { kind: u16, doc: 'first descriptor' },

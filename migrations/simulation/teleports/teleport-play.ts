@@ -58,7 +58,7 @@ export class TeleportPlay implements Surroundings, TeleportGround {
     const isSending = () => !this.source.isOver && !this.source.process.isGone;
     await this.timeline.run(() => !isSending(), PATIENCE_MS);
     if (isSending() && this.source.isInPasses) await this.#loseHope();
-    if (isSending()) this.#isStuck('source');
+    if (isSending()) this.#endStuck('source');
     this.troubles.cease();
     this.runsAtSource = this.source.runs;
     if (this.runsAtSource) this.timeline.add(0, this.source.process, () => this.source.act('power-off'));
@@ -77,7 +77,7 @@ export class TeleportPlay implements Surroundings, TeleportGround {
     const { source, target } = this;
     target.isOver = true;
     await this.timeline.run(() => !target.isAtWork, PATIENCE_MS);
-    if (target.isAtWork) this.#isStuck('target');
+    if (target.isAtWork) this.#endStuck('target');
     await this.timeline.run(() => false, 120_000);
     this.#lookForRests(source.process);
     if (!target.isWaiting) this.#lookForRests(target.process);
@@ -86,8 +86,11 @@ export class TeleportPlay implements Surroundings, TeleportGround {
     await target.lookForRests();
   }
 
-  /** Whether a host waits for a newline that was changed on its way; the protocol has no time-outs. */
-  #isStuck(name: HostName): void {
+  /**
+   * Ends both sides. That one is stuck is a fault, unless a bit was flipped: it may have been in a newline, for which
+   * the other side waits without a time-out.
+   */
+  #endStuck(name: HostName): void {
     if (!this.troubles.had.has('flip')) this.faults.push(`the ${name} comes to no end`);
     this.source.process.end('killed');
     this.target.process.end('killed');

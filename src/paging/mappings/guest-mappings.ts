@@ -30,7 +30,7 @@ export class GuestMappings {
   #isInUse = false;
   #list: GuestMapping[] = [];
   #state: 'new' | 'floating' | 'fixed' | 'disabled' = 'new';
-  /** Area where the loaded state had them fixed. */
+  /** Area of the mappings that were fixed in the loaded state. */
   restoredFixed: FixedArea | undefined;
   #fixed: FixedArea | undefined;
   /** Called when shadow tables have to be synced. */
@@ -68,7 +68,7 @@ export class GuestMappings {
     return this.#list.find(({ start, size }) => address >= start && address < start + size);
   }
 
-  /** The area that the guest has agreed to; undefined while they float. */
+  /** The area that the guest has agreed to; undefined while mappings float. */
   get fixed(): FixedArea | undefined {
     return this.#fixed;
   }
@@ -211,7 +211,7 @@ export class GuestMappings {
     this.#changed();
   }
 
-  /** A state was loaded in which they were fixed: they float again until they are fixed anew. */
+  /** To be called after a state with fixed mappings was loaded: they float until they are fixed anew. */
   unfixAfterLoad(): void {
     const area = this.#fixed;
     this.unfix();

@@ -17,7 +17,7 @@ export interface MemoryConfig {
   maxRing3Chunks: number;
   /** Whether machines together may reserve more memory than the host has. */
   policy: OverCommitPolicy;
-  /** Priority; of machines with high priority the host asks memory back last. */
+  /** Priority: machines with a high one are the last that the host asks to give memory back. */
   priority: HostPriority;
   /** The pool of shadow tables, as `Machine.usePaging` takes it: tables, and lists of tables that map one page. */
   pool: { poolPages: number; extents: number };

@@ -29,7 +29,7 @@ export class Balloon {
   }
 
   /**
-   * Takes the pages at these addresses, up to the first that is no RAM or mapped by a device.
+   * Takes the pages at these addresses, up to the first that is not RAM, or that a device has mapped.
    * @returns number of pages handled; pages that were ballooned before remain so
    * @throws UsageError VERR_INVALID_PARAMETER for 2^20 pages and more, or when the first address begins no page, as old
    * guest additions pass

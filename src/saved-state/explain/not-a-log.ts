@@ -6,7 +6,7 @@ import { MAGIC_BASE } from '../../../formats/ssm/layouts.ts';
 /**
  * Error for a file without anything to explain, if it is no text.
  * @param start first bytes of the file
- * @param text the same as text
+ * @param text these bytes, decoded
  */
 export function notALog(start: Uint8Array, text: string): UnsupportedError | undefined {
   const kind = fileKindOf(start);

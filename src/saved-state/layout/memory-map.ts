@@ -21,8 +21,8 @@ export function memoryMap(state: SavedState): MemoryRegion[] {
 }
 
 /**
- * RAM as the configuration has it. Since 6.1 there is none from 0xA0000 to 0xFFFFF; before, all that is no ROM or
- * device memory there is RAM.
+ * RAM as the configuration has it. Since 6.1 there is none from 0xA0000 to 0xFFFFF; in older versions there is RAM
+ * wherever neither ROM nor device memory lies.
  */
 function ramRegions(pgm: PgmSummary): MemoryRegion[] {
   const { ramSize, ramHole } = ramConfigOf(pgm);

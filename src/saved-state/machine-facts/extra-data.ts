@@ -12,7 +12,7 @@ const SWITCH = /^[01]$/;
  * start. Each row was tried with 7.2.22, in both directions (npm run campaign -- virtualbox-extra-data).
  */
 const WITHOUT_EFFECT: readonly (readonly [name: RegExp, value: RegExp])[] = [
-  // Content of ROMs, of which the loader compares the names.
+  // Content of ROMs: the loader compares only their names.
   [/^VBoxInternal\/Devices\/(?:pcbios|efi)\/0\/Config\/(?:Dmi\w+|BiosRom|LanBootRom)$/, ANY],
   // Identification of disks.
   [/^VBoxInternal\/Devices\/(?:ahci|piix3ide)\/\d\/Config\/\w+\/(?:SerialNumber|ModelNumber|FirmwareRevision)$/, ANY],

@@ -15,7 +15,8 @@ export function checkStructure(state: QemuState, findings: Findings): void {
   checkRam(state, findings);
   // Machine types before 2.4 have neither marks nor a configuration.
   if (configuration.machine === undefined && devices.some(({ footer }) => footer)) {
-    const message = 'There is no configuration at the start, and marks after the sections: writers have both, or none';
+    const message =
+      'Marks follow the sections, but there is no configuration at the start: QEMU writes both, or neither';
     const qemuSays = 'Configuration section missing';
     findings.add({ severity: 'error', code: 'bad-section', message, place: { offset: CONFIGURATION }, qemuSays });
   }
@@ -53,7 +54,7 @@ function checkNames({ configuration: { machine, capabilities }, blocks }: QemuSt
   }
   for (const name of capabilities)
     if (!NAMED_CAPABILITIES.includes(name)) {
-      const message = `The state names the capability ${JSON.stringify(name)}, which changes no layout that QEMU has`;
+      const message = `The state names the capability ${JSON.stringify(name)}, which QEMU never lists`;
       findings.add({ severity: 'error', code: 'bad-header', message, place: {} });
     }
 }

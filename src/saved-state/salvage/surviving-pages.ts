@@ -47,7 +47,10 @@ export class SurvivingPages {
     await this.#visitor.endPgm?.(outcome, pass);
   }
 
-  /** Damaged blocks may have claimed wrong sizes; without damaged blocks, bytes were put in somewhere. */
+  /**
+   * Bytes are left after the last record: damaged blocks may have claimed wrong sizes; without such blocks, bytes were
+   * put in somewhere.
+   */
   #noteRest(outcome: UnitOutcome, pass: number): void {
     if (outcome.errors.some(({ code }) => code === 'bad-compression')) this.#visitor.broken?.(pass);
     else outcome.isResized = true;
