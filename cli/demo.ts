@@ -44,7 +44,7 @@ function begin(...args: string[]): { child: ChildProcess; text: () => string; en
   return { child, text: () => text, end: new Promise((resolve) => child.on('close', resolve)) };
 }
 
-/** The machine of the state runs a workload in one process, and goes on in another one. */
+/** Lets the machine of the state run a workload in one process, and go on in another one. */
 async function migrateRunning(): Promise<void> {
   console.log(
     '\nNow the machine runs, with a workload that writes its memory and knows what each page must hold; and ' +

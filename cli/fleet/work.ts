@@ -40,7 +40,7 @@ export async function workOff(job: FleetJob, signal: AbortSignal): Promise<FileL
 export interface WorkReport {
   /** A job is done, or was given back with an error. */
   onDone(job: FleetJob, work: Work | undefined, error: Error | undefined): void;
-  /** The server fails; the worker tries again. */
+  /** Called when the server fails; the worker tries again. */
   onTrouble(error: Error): void;
 }
 

@@ -1,7 +1,10 @@
 import { fstatSync, readFileSync, statSync } from 'node:fs';
 import { EnvironmentError } from '../../formats/errors.ts';
 
-/** How Node opens /dev/null in place of a stdout that was closed (flags of open, octal); a shell only writes to it. */
+/**
+ * Flags of open (octal) with which Node opens /dev/null in place of a stdout that was closed; a shell opens it only for
+ * writing.
+ */
 const READ_AND_WRITE = /^flags:\s*\d*2$/m;
 
 /**

@@ -16,7 +16,10 @@ export async function expectAllowed(path: string): Promise<void> {
   if (isOn) await expectFile(path, { attempt: 'open', why: 'with --files-from all inputs have to be files' });
 }
 
-/** Whether a file is there shows when it is opened. @throws EnvironmentError `not-a-file` */
+/**
+ * Refuses pipes, sockets and devices; whether a file is there shows when it is opened. @throws EnvironmentError
+ * `not-a-file`
+ */
 export async function expectFile(path: string, { attempt, why }: { attempt: string; why: string }): Promise<void> {
   const what = path === '-' ? 'stdin' : await kindOf(path);
   if (what) throw new EnvironmentError('not-a-file', `Cannot ${attempt} ${path}: it is ${what}, and ${why}`);

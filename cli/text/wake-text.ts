@@ -40,7 +40,7 @@ export function refusalsText(file: string, refusals: readonly Refusal[]): Termin
   ]);
 }
 
-/** Whether a state could be woken, and how. */
+/** Tells whether a state could be woken, and how. */
 export function foreseenText(
   file: string,
   { refusals, notices }: PreparedWake,

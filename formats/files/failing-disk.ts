@@ -6,7 +6,7 @@ import type { ByteSource } from './source.ts';
  */
 export const HOLE = 0x01;
 
-/** What is known of a failing disk, for readings one after the other, so that no bad block is tried again. */
+/** Knowledge about a failing disk, for several readings one after the other: no bad block is tried again. */
 export class FailingDisk {
   readonly #signal: AbortSignal | undefined;
   #parts: ReadableParts | undefined;

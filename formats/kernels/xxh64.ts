@@ -16,8 +16,8 @@ export const xxh64: (bytes: Uint8Array, at?: number, length?: number) => bigint 
 };
 
 /**
- * xxh64 (seed 0) of many blocks at once, without an object per block: `hashes[i]` is that of `bytes[at[i], at[i] +
- * length)`.
+ * Computes xxh64 (seed 0) of many blocks at once, without an object per block: `hashes[i]` is that of `bytes[at[i],
+ * at[i] + length)`.
  * @param length of all blocks, or of each
  */
 export function xxh64Batch(

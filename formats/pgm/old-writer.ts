@@ -81,12 +81,12 @@ export class OldPgmWriter {
     if (writer.length > 0) this.#out.put(writer.view());
   }
 
-  /** Version 6: whether the next 1 MiB is allocated. */
+  /** Version 6: writes whether the next 1 MiB is allocated. */
   putPresence(present: boolean): void {
     this.#putByte(present ? 1 : 0);
   }
 
-  /** Page contents as they are. */
+  /** Writes page contents as they are. */
   putContent(content: Uint8Array): void {
     this.#out.put(content);
   }

@@ -31,7 +31,7 @@ export class PageRecordHeads {
     if (kind >= PageKind.ROM_VIRGIN && kind <= PageKind.ROM_PROTECTION) this.bytes[this.length++] = protection;
   }
 
-  /** The byte that ends a pass. */
+  /** Makes the byte that ends a pass. */
   makeEnd(): void {
     this.bytes[0] = END_ID;
     this.length = 1;

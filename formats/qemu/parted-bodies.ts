@@ -75,7 +75,7 @@ async function takeBitmaps(body: BodyCopy): Promise<void> {
 const EARLY_MEMORY = { ends: { block: 16, unit: 24 }, size: 8 + 8 + 8 + 4 + 8 };
 const BITS_OF_WORD = 64;
 
-/** Units of virtio-mem's memory that the guest has taken. Source: qemu-stream.md 3. */
+/** Reads the units of virtio-mem's memory that the guest has taken. Source: qemu-stream.md 3. */
 async function takeEarlyMemory(body: BodyCopy): Promise<void> {
   const fields = await body.take(EARLY_MEMORY.size);
   const [block, unit] = [EARLY_MEMORY.ends.block, EARLY_MEMORY.ends.unit].map((end) => fields.readBigUInt64BE(end - 8));

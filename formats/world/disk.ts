@@ -25,7 +25,7 @@ import {
 } from 'node:fs';
 import { link, lstat, mkdir, open, readFile, readlink, realpath, rename, stat, statfs, unlink } from 'node:fs/promises';
 
-/** What is known of a file or folder. */
+/** Facts about a file or folder. */
 export type FileStatus = Pick<
   Stats,
   'size' | 'blocks' | 'mtimeMs' | 'uid' | 'mode' | 'isFile' | 'isDirectory' | 'isSymbolicLink'
@@ -67,7 +67,7 @@ export interface Disk {
   fstatSync(fd: number): FileStatus;
   statSync(path: string): FileStatus;
   lstatSync(path: string): FileStatus;
-  /** What tells a file from all others. */
+  /** Numbers that identify a file. */
   identitySync(file: string | number): { dev: bigint; ino: bigint };
   statfsSync(path: string): StatsFs;
   readFileSync(path: string, encoding: 'utf8' | 'latin1'): string;

@@ -9,7 +9,7 @@ export type StartedProgram = Pick<
 > &
   EventEmitter;
 
-/** How a program is run to its end. */
+/** Options of running a program to its end. */
 export interface RunOptions {
   /** Time in ms after which it is killed. */
   timeout?: number;

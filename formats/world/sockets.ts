@@ -3,7 +3,7 @@ import { startListening } from './start-listening.ts';
 
 /** Something that listens. */
 export interface Listener {
-  /** No connection is taken any more; those that are there go on. */
+  /** Takes no further connections; those that are there go on. */
   close(): void;
 }
 

@@ -23,7 +23,7 @@ export class Arrival {
   isPaused = false;
   /** The machine has been started here, or stored for good. */
   isLaunched = false;
-  /** It did not start, and will be started again. */
+  /** The machine did not start, and will be started again. */
   startsLater = false;
   /** After an audit: pages that have arrived since memory was hashed. */
   written: PageSet | undefined;

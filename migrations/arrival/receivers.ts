@@ -10,11 +10,11 @@ import { capabilitiesOf, Receiver, type ReceiverOptions } from './receiver.ts';
 export interface OneOfMany<M extends TargetMachine> {
   host: TargetHost<M>;
   options: ReceiverOptions;
-  /** The machine has arrived, and is this side's. */
+  /** Called when the machine has arrived, and belongs to this side. */
   onArrived(machine: M): void;
   /** Called when the machine will not arrive. */
   onGone(error: SavkitError): void;
-  /** The migration is over: no connection belongs to it any more. */
+  /** Called when the migration is over: no connection belongs to it any more. */
   onEnd(): void;
 }
 

@@ -57,7 +57,7 @@ export class DeviceSave {
     );
   }
 
-  /** Resolves when all memory is handed out but pages that the guest writes meanwhile. @throws SavkitError */
+  /** Resolves when all memory is handed out, except pages that the guest writes meanwhile. @throws SavkitError */
   async untilHandedOut(): Promise<void> {
     await Promise.race([this.#begun.then(() => untilHandedOut(this.#qmp)), this.bytes]);
   }

@@ -51,7 +51,8 @@ interface OtherRecord {
 /**
  * Carries a decision out on the QEMU that the record names: if this QEMU has the guest, the guest goes on as it was;
  * else QEMU is ended. A QEMU is left alone if its migrating process may live, or if it is on another host.
- * @param isSurvivor the guest belongs to this side
+ * @param isAtHome the record is where it was written, not a copy from another host @param isSurvivor the guest belongs
+ * to the record's side
  * @param others records of this host, some perhaps of other migrations of the guest: while such a migration is open,
  * its record counts instead of this one
  * @returns undefined if there is nothing to do here

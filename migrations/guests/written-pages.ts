@@ -6,7 +6,7 @@ import type { GuestFacts } from './guest-facts.ts';
 import type { MemoryScan } from './memory/memory-scan.ts';
 import { WriteWatch } from './memory/write-watch.ts';
 
-/** How written pages are found. */
+/** Options of finding written pages. */
 export interface TrackingOptions {
   /** Have the kernel note writes, if it can; else all memory is compared. */
   notesWrites?: boolean;

@@ -92,7 +92,7 @@ export type DecisionRecord = Omit<ShapeValue<typeof recordShape>, 'guest' | 'was
 export interface DecisionLog {
   /** Sets the subject of the records, as soon as it is known. */
   describe(machine: string, peer: string): void;
-  /** Further records tell whether the machine was paused already before its hand-over, and has to stay so. */
+  /** Has further records tell whether the machine was paused before its hand-over, and has to stay so. */
   standsStill(wasPaused: boolean): void;
   /**
    * Resolves when the decision would survive a crash.
@@ -139,7 +139,7 @@ export class DecisionFile implements DecisionLog {
     this.#head = { ...this.#head, wasPaused };
   }
 
-  /** Records name the process that runs the machine from now on. */
+  /** Has further records name the process that runs the machine. */
   runsIn(guest: GuestRecord): void {
     this.#head = { ...this.#head, guest };
   }

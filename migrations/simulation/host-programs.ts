@@ -20,7 +20,7 @@ interface Host<P extends Relative> {
   start(words: readonly string[]): P;
 }
 
-/** What a program gets from the process that has started it. */
+/** Input of a program, from the process that has started it. */
 export interface ProgramInput {
   /** Called with each piece, in the program's process, and with undefined at the end. */
   onPiece: ((piece: string | undefined) => void) | undefined;

@@ -59,7 +59,7 @@ export async function judge(scenario: Scenario): Promise<Judgement> {
   });
 }
 
-/** Where the one machine is that has the guest. */
+/** Host of the one machine that has the guest. */
 export function survivorOf({ guest }: Play): HostName | 'lost' {
   const owners = [...guest.owners].filter(({ process }) => !process.isGone);
   return owners.length === 1 ? owners[0].process.host.name : 'lost';

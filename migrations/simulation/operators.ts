@@ -19,9 +19,9 @@ export interface Ground {
   readonly faults: string[];
   readonly isCalm: boolean;
   recordOf(host: HostName): string;
-  /** What their program does once it is decided who has the machine. */
+  /** Carries out a decision on who has the machine, as the operators' program does. */
   carryOut?(resolved: ResolvedRecords): Promise<void>;
-  /** What they do once they are told. */
+  /** Acts as operators do once they have been told which side has the machine. */
   follow(survivor: HostName): void;
 }
 

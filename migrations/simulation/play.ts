@@ -156,12 +156,12 @@ export abstract class Play<M extends TargetMachine = TargetMachine> implements S
     return Math.max(...[this.source, this.target].map((process) => process?.stoppedUntil ?? 0));
   }
 
-  /** What users do without being asked once nothing goes wrong any more. */
+  /** Acts as users do without being asked once nothing goes wrong any more. */
   protected becomeCalm(): void {}
 
   abstract follow(survivor: HostName): void;
 
-  /** What must not be. */
+  /** Violations of the rules, in words. */
   get faults(): string[] {
     return this.guest.faults;
   }
@@ -221,7 +221,7 @@ export abstract class Play<M extends TargetMachine = TargetMachine> implements S
     this.network.listener = { process, accept: (stream, peer) => void receiver.accept(stream, peer) };
   }
 
-  /** The target's program is over. */
+  /** Ends the target's program. */
   protected async close(process: SimulatedProcess, receiver: Receiver<M>): Promise<void> {
     await receiver.close();
     if (this.network.listener?.process === process) this.network.listener = undefined;

@@ -124,7 +124,7 @@ export class GuestPulse {
     }
   }
 
-  /** Nothing executes before this time. */
+  /** Lets nothing execute before this time. */
   holdUntil(time: number): void {
     this.#next = Math.max(this.#next, time);
   }

@@ -69,7 +69,7 @@ export class SimulatedMachine extends PlainMachine {
     this.#own();
   }
 
-  /** The user pauses or resumes the machine. */
+  /** Pauses or resumes the machine, as its user does. */
   togglePause(): void {
     if (!this.#guest.owners.has(this)) return;
     this.isPaused = !this.isPaused;
@@ -149,7 +149,7 @@ export class SimulatedMachine extends PlainMachine {
     );
   }
 
-  /** Nothing executes before this time. */
+  /** Lets nothing execute before this time. */
   holdUntil(time: number): void {
     this.#pulse.holdUntil(time);
   }

@@ -84,7 +84,7 @@ export class SimulatedHost {
 export interface GuestOfProcess {
   /** Executes the guest up to `now`. */
   catchUp(now: number): void;
-  /** The guest executes nothing before `time`. */
+  /** Lets the guest execute nothing before `time`. */
   holdUntil(time: number): void;
 }
 

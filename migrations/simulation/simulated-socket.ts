@@ -87,7 +87,7 @@ export class SimulatedSocket extends Socket {
     process.nextTick(() => this.emit('close', error !== null));
   }
 
-  /** The connection is reset, and this end is told. */
+  /** Resets the connection, and tells this end. */
   reset(): void {
     if (this.destroyed || this.owner.isGone) return;
     this.isDeaf = true;

@@ -150,7 +150,7 @@ export class SourceLink {
     return reasons.find((reason) => reason instanceof PeerError) ?? error;
   }
 
-  /** Whoever waits for the target gets this error. */
+  /** Ends all waiting for the target with this error. */
   interrupt(error: SavkitError): void {
     for (const stream of this.streams) stream.interrupt(error);
   }

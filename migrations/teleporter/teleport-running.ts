@@ -95,7 +95,7 @@ class Departure {
     this.#stoppedAt = clock() - report.downtimeMs;
   }
 
-  /** The machine goes on where this side has suspended it, unless it may be at the target. */
+  /** Lets the machine go on if this side has suspended it, unless it may be at the target. */
   letGo(isUndecided: boolean): void {
     this.#running.letGo();
     const mayGoOn = this.#suspendedByUs && !isUndecided;

@@ -22,7 +22,7 @@ export async function proveToTarget(socket: TLSSocket, key: Uint8Array): Promise
   socket.write(proofOf(socket, key, 'source'));
 }
 
-/** The target's part. */
+/** The target's part of the proof. */
 export async function proveToSource(socket: TLSSocket, key: Uint8Array): Promise<void> {
   socket.write(proofOf(socket, key, 'target'));
   await checkProof(socket, key, 'source');

@@ -111,10 +111,12 @@ export abstract class HostReservation {
     this.#mayAllocate = false;
   }
 
+  /** Checks that pages were reserved. @throws HostMemoryError `wrong-order` */
   protected checkReserved(doing: string): void {
     if (!this.#mayAllocate) throw new HostMemoryError('wrong-order', `Cannot ${doing}: nothing is reserved yet`);
   }
 
+  /** Checks that more pages may be allocated. @throws HostMemoryError `wrong-order`, `global-limit`, `account-limit` */
   protected checkLimits(name: AccountName, count: number): void {
     this.checkReserved('allocate pages');
     const { allocatedPages, maxPages } = this.#totals;

@@ -58,7 +58,7 @@ export class RomTracker {
     }
   }
 
-  /** Virgin pages of ROMs: in pass 0 all, later the ones that a sink refused. */
+  /** Takes virgin pages of ROMs: in pass 0 all, later the ones that a sink refused. */
   async takeVirgin(taker: PageTaker): Promise<void> {
     for (const { rom, id, virginDirty, protection } of this.#tracked) {
       for (let page = 0; page < rom.pages; page++) {

@@ -181,7 +181,7 @@ export class MachineCpu {
     );
   }
 
-  /** INVLPG. */
+  /** Invalidates a page, as INVLPG does. */
   invalidatePage(address: GuestVirt): void {
     this.#shadow?.invalidatePage(address);
   }

@@ -119,7 +119,7 @@ export class Machine {
     this.#live('finalise');
   }
 
-  /** The hypervisor has moved by `delta` bytes: moves all addresses of raw mode. */
+  /** Moves all addresses of raw mode, after the hypervisor has moved by `delta` bytes. */
   relocate(delta: number): void {
     this.#relocations++;
     this.#live('relocate', { delta });

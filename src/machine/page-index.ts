@@ -46,7 +46,7 @@ export class PageIndex {
     return true;
   }
 
-  /** The page is zeros now. */
+  /** Notes that a page is zeros now. */
   clear(frame: number): void {
     const chunk = this.#chunks.get(Math.floor(frame / CHUNK_FRAMES));
     if (chunk) chunk.size[frame % CHUNK_FRAMES] = 0;

@@ -192,7 +192,7 @@ export class GuestMemory implements PhysMemory {
     this.write(gcPhys, bytes, origin);
   }
 
-  /** While set, writes are refused: the final pass of a save would miss them. */
+  /** Refuses writes while set: the final pass of a save would miss them. */
   setNoMorePhysWrites(set: boolean): void {
     this.#noMoreWrites = set;
   }

@@ -148,14 +148,14 @@ export class Guest {
     return this.#faults;
   }
 
-  /** One time slice of `steps` steps. */
+  /** Executes a time slice of `steps` steps. */
   tick(steps: number): void {
     this.#beginTick();
     for (let i = 0; i < steps; i++) this.#step();
     this.#endTick();
   }
 
-  /** One time slice of a trace: the steps of `intervals` intervals. */
+  /** Executes a time slice of a trace: the steps of `intervals` intervals. */
   tickIntervals(intervals: number): void {
     this.#beginTick();
     for (let i = 0; i < intervals; i++) while (this.#step() !== NOWHERE);

@@ -130,8 +130,8 @@ export class RunningMachine {
   }
 
   /**
-   * The reset button: memory and CPUs are as at power-on, and the guest begins its workload anew. @throws UsageError
-   * unless it runs or is suspended
+   * Resets the machine, as the reset button does: memory and CPUs are as at power-on, and the guest begins its workload
+   * anew. @throws UsageError unless it runs or is suspended
    */
   reset(): void {
     const wasExecuting = isExecuting(this.#state);

@@ -24,7 +24,7 @@ export function textToQemu(memory: Uint8Array): void {
     for (const plane of [0, 1]) memory[PLANES * k + plane] = before[2 * PLANES * k + plane];
 }
 
-/** The reverse. */
+/** Undoes `textToQemu`. */
 export function textToVirtualBox(memory: Uint8Array): void {
   const before = memory.slice(0, PLANES * CELLS);
   const cells = Math.min(CELLS, Math.floor(memory.length / (2 * PLANES)));

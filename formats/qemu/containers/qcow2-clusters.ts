@@ -16,7 +16,7 @@ export interface ClusterVisitor {
    * names it @returns false for an L2 table that is not to be read: else any number of entries may lead to one table
    */
   cluster(host: number, place: number): boolean | Promise<boolean>;
-  /** An entry has reserved bits set. @param place offset of the entry */
+  /** Called for an entry with reserved bits. @param place offset of the entry */
   reserved(place: number): void;
   /** Bytes of the state for which there is no cluster. @param at offset in the state */
   missing(at: number, size: number): void | Promise<void>;

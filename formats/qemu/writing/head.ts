@@ -9,7 +9,7 @@ import {
 import { PartType, STREAM_MAGIC, STREAM_VERSION } from '../constants.ts';
 import type { BigEndianOutput } from './big-endian-output.ts';
 
-/** "QEVM" and the version. */
+/** Writes "QEVM" and the version. */
 export function writeStreamHeader(out: BigEndianOutput): void {
   out.u32(STREAM_MAGIC);
   out.u32(STREAM_VERSION);

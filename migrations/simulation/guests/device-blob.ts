@@ -3,9 +3,9 @@ import { QemuStreamWriter } from '../../../formats/qemu/writing/stream-writer.ts
 import { PAGE_SIZE } from '../../../formats/sizes.ts';
 import { handedOut, TAIL } from '../../testing/handed-out.ts';
 
-/** What a simulated QEMU saves as its devices. */
+/** Devices as a simulated QEMU saves them. */
 export interface Devices {
-  /** What its guest has done so far. */
+  /** Steps that its guest has executed so far. */
   ticks: number;
   /** The guest ran when they were saved. */
   ran: boolean;

@@ -195,7 +195,7 @@ export class GuestPlay extends Play<QemuTarget> implements QemuSurroundings {
     this.#watched.delete(process);
   }
 
-  /** It waits a minute for a source that has to learn that its guest runs; its QEMU goes on without it. */
+  /** The target waits a minute for a source that has to learn that its guest runs; its QEMU goes on without it. */
   protected override get targetIsThere(): boolean {
     return !this.targetHasEnded;
   }
@@ -244,7 +244,7 @@ export class GuestPlay extends Play<QemuTarget> implements QemuSurroundings {
     return this.#troubles.onCommand(qemu, command);
   }
 
-  /** Users have made what must not be. */
+  /** Users have brought about a violation that savkit could not prevent. */
   get isExcused(): boolean {
     return this.#troubles.areUsersFault;
   }

@@ -19,7 +19,7 @@ export interface GuestScenario extends Scenario {
   isPrivate: boolean;
   /** The kernel notes writes; else all memory is compared. */
   notesWrites: boolean;
-  /** How it ceases to. */
+  /** Fault by which the kernel ceases to note writes. */
   watchFault?: WatchFault | undefined;
 }
 

@@ -13,7 +13,7 @@ export interface GuestJudgement {
   faults: string[];
   /** Incidents that happened, with their times. */
   log: string[];
-  /** Where the guest is in the end. */
+  /** Side that has the guest in the end. */
   survivor: HostName | 'lost';
   happened: number;
   endedAt: number;

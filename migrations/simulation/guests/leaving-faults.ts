@@ -2,7 +2,7 @@ import type { HostName, Incident } from '../scenario.ts';
 import type { SimulatedHost } from '../simulated-process.ts';
 import type { SimulatedQemu } from './simulated-qemu.ts';
 
-/** What a program of savkit leaves. */
+/** Things that a program of savkit leaves. */
 interface Left {
   readonly had: ReadonlySet<Incident['kind']>;
   /** Hosts on which it has said that settings of a QEMU may stay as they are. */

@@ -104,7 +104,7 @@ export class OutgoingDevices {
     this.#status = WAITS;
   }
 
-  /** It may save devices. */
+  /** Lets the migration go on from its wait to the devices. */
   goOn(): void {
     if (this.#status !== WAITS) throw new Error(`Migration not in expected state: ${this.#status}`);
     const socket = this.#socket;

@@ -9,7 +9,7 @@ import { answerFacts } from './qemu-facts.ts';
 import { IncomingDevices, OutgoingDevices } from './qemu-migration.ts';
 import { QmpPeer } from './qmp-peer.ts';
 
-/** What a simulated QEMU is part of. */
+/** Surroundings of a simulated QEMU. */
 export interface QemuSurroundings {
   readonly guest: SimulatedGuest<SimulatedQemu>;
   /** The guest's disk as it must be, where it has one. */
@@ -113,7 +113,7 @@ export class SimulatedQemu implements GuestOwner, GuestOfProcess {
     );
   }
 
-  /** The guest writes to its disk. */
+  /** Has the guest write to its disk. */
   #writeDisk(): void {
     const { disk } = this.#around;
     if (!disk) return;
@@ -137,12 +137,12 @@ export class SimulatedQemu implements GuestOwner, GuestOfProcess {
     if (this.status === 'paused' || this.status === 'postmigrate') this.#run();
   }
 
-  /** The next load of devices fails. */
+  /** Lets the next load of devices fail. */
   refuseToLoad(): void {
     this.#incoming.refuses = true;
   }
 
-  /** It is asked to end. */
+  /** Ends QEMU, as on the command `quit`. */
   quit(): void {
     const { timeline } = this.process.host.around;
     this.hasQuit = true;
@@ -153,7 +153,7 @@ export class SimulatedQemu implements GuestOwner, GuestOfProcess {
     });
   }
 
-  /** The guest stands still from now on. @returns whether it ran */
+  /** Stops the guest. @returns whether it ran */
   standStill(status: RunState): boolean {
     this.catchUp(this.process.host.around.timeline.now);
     const ran = this.status === 'running';
@@ -166,7 +166,7 @@ export class SimulatedQemu implements GuestOwner, GuestOfProcess {
     return ran;
   }
 
-  /** The devices are saved, or will not be. */
+  /** To be called when the devices have been saved, or will not be. */
   endSave(status: RunState, runs: boolean): void {
     if (runs) this.#run();
     else this.status = status;

@@ -7,7 +7,7 @@ const NO_PAGE = 0xffff_ffff;
 const NOT_ALLOWED = 1;
 const NO_PROCESS = 3;
 
-/** How noting writes fails. */
+/** Failure of noting writes. */
 export interface WatchFault {
   how: 'no-compiler' | 'refused' | 'killed' | 'error';
   /** Number of the scan that shows it. */
@@ -24,8 +24,8 @@ interface Watched {
 }
 
 /**
- * The program that `WriteWatch` starts: notes pages that a guest writes, as the kernel does, and tells them when it is
- * asked.
+ * Runs the program that `WriteWatch` starts: notes pages that a guest writes, as the kernel does, and reports them on
+ * request.
  */
 export function watchWrites(
   process: SimulatedProcess,

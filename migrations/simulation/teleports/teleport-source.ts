@@ -51,7 +51,7 @@ export class TeleportSource {
     return this.#running.state === 'running-ls';
   }
 
-  /** The user interrupts the program. */
+  /** Interrupts the program, as its user does. */
   interrupt(): void {
     this.#abort?.abort();
   }

@@ -47,7 +47,7 @@ export class TeleportTarget {
     return !this.process.isGone && this.#abort !== undefined;
   }
 
-  /** The user interrupts the program. */
+  /** Interrupts the program, as its user does. */
   interrupt(): void {
     this.#abort?.abort();
   }

@@ -30,12 +30,12 @@ export class TeleportTroubles {
     for (const trouble of this.#left) if ('afterMs' in trouble.at) this.#causeIn(trouble.at.afterMs, trouble);
   }
 
-  /** Nothing goes wrong any more. */
+  /** From now on nothing goes wrong any more. */
   cease(): void {
     this.#isCalm = true;
   }
 
-  /** Something leaves a host; some words of the protocol are waited for. */
+  /** To be called with all bytes that leave a host: some troubles wait for a word of the protocol. */
   noteSent(bytes: Buffer): void {
     const text = bytes.toString('latin1', 0, WORD_LIMIT);
     for (const trouble of this.#left) {

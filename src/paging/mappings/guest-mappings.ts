@@ -44,7 +44,7 @@ export class GuestMappings {
   }
 
   /**
-   * Raw mode begins: mappings get page tables, and entries in directories. @throws EnvironmentError VERR_NO_PAGE_MEMORY
+   * Begins raw mode: mappings get page tables, and entries in directories. @throws EnvironmentError VERR_NO_PAGE_MEMORY
    */
   use(): void {
     this.#isInUse = true;
@@ -219,7 +219,7 @@ export class GuestMappings {
     if (this.#list.length === 0) this.#state = 'disabled';
   }
 
-  /** No mappings in the guest's address space: hardware virtualisation needs none. */
+  /** Takes all mappings out of the guest's address space: hardware virtualisation needs none. */
   disable(): void {
     this.#state = 'disabled';
     this.#changed();

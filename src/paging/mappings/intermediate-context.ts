@@ -96,7 +96,7 @@ export class IntermediateContext {
     this.#map(IDENTITY, physical, physical, pages);
   }
 
-  /** No more stretches: guest mappings are laid out around these. */
+  /** Allows no more stretches, since guest mappings are laid out around them. */
   finalise(): void {
     this.#isFinal = true;
   }
@@ -112,7 +112,7 @@ export class IntermediateContext {
     this.#putMapping(address, tables.narrowEntry, (half) => tables.wideEntry(half));
   }
 
-  /** Nothing is at `address` any more. @internal */
+  /** Removes the mapping at `address`. @internal */
   clearMapping(address: number): void {
     this.#putMapping(address, 0, () => 0n);
   }

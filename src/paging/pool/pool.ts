@@ -154,7 +154,7 @@ export class ShadowPool {
     this.#pages.touch(index);
   }
 
-  /** Locked tables, the roots that CPUs use, are never given up. @internal */
+  /** Locks a table: the roots that CPUs use are never given up. @internal */
   lock(index: number): void {
     this.#pages.lock(index);
   }

@@ -19,7 +19,7 @@ export class TableMonitor implements TableWatch {
     this.#memory = memory;
   }
 
-  /** The pool whose tables are cleared. */
+  /** Sets the pool whose tables are cleared. */
   attach(pool: ShadowPool): void {
     this.#pool = pool;
   }
@@ -70,7 +70,7 @@ export class TableMonitor implements TableWatch {
     return this.#chains.keys();
   }
 
-  /** The guest writes, or has written, bytes of one page: clears the shadow entries made from them. */
+  /** Clears the shadow entries made from bytes of one page that the guest writes, or has written. */
   noteWrite(gcPhys: number, size: number): void {
     const pool = this.#pool;
     const chain = this.#chains.get(Math.floor(gcPhys / PAGE_SIZE));

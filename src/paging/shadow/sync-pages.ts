@@ -100,8 +100,8 @@ export class PageSync {
   }
 
   /**
-   * One shadow entry from one guest entry (paging.md 7.4). A clean page is tracked whatever the directory allows, since
-   * several directory entries may name one table.
+   * Makes one shadow entry from one guest entry (paging.md 7.4). A clean page is tracked whatever the directory allows,
+   * since several directory entries may name one table.
    * @param access of the fault; undefined for a neighbour, for which no memory is allocated
    */
   #syncPage(table: number, slot: number, page: GuestPage | undefined, access: number | undefined): void {

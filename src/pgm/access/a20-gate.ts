@@ -32,7 +32,7 @@ export class A20Gate {
     return this.#changes[cpu] ?? 0;
   }
 
-  /** All on, as at power-on. */
+  /** Opens all gates, as at power-on. */
   reset(): void {
     this.#off.length = 0;
     this.#changes.length = 0;

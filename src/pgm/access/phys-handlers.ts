@@ -77,7 +77,7 @@ export class PhysHandlers {
   }
 
   /**
-   * Two handlers in place of one, with the border at `at`. @throws UsageError VERR_PGM_HANDLER_NOT_FOUND,
+   * Splits a handler into two, with the border at `at`. @throws UsageError VERR_PGM_HANDLER_NOT_FOUND,
    * VERR_INVALID_PARAMETER
    */
   split(start: GuestPhys, at: GuestPhys): void {
@@ -90,7 +90,7 @@ export class PhysHandlers {
   }
 
   /**
-   * One handler in place of two neighbours; the first one's kind and callback stay. @throws UsageError
+   * Joins two neighbouring handlers; the first one's kind and callback stay. @throws UsageError
    * VERR_PGM_HANDLER_NOT_FOUND, VERR_INVALID_PARAMETER, VERR_ACCESS_DENIED
    */
   join(start1: GuestPhys, start2: GuestPhys): void {

@@ -99,7 +99,7 @@ export class PageSharing {
     }
   }
 
-  /** One pass through all pages. */
+  /** Scans all pages once. */
   scanAll(): void {
     if (this.#isOutOfDate()) this.#beginAnew();
     this.scan(this.#index.pages);

@@ -56,7 +56,7 @@ describe('a state of QEMU beside a command line', () => {
       expect.objectContaining({ severity: 'warning', place: { unit: '0000:00:02.0/e1000', instance: 0 } }),
     );
     expect(loads).toBe(true);
-    expect(notJudged).toContain('what comes of device strange in qemu.args');
+    expect(notJudged).toContain('the effect of device strange on qemu.args');
   });
 
   it('is refused as it is met: a device of another version before what follows it', async () => {

@@ -53,7 +53,7 @@ class Comparison implements QemuComparison {
       this.#compareSections();
       this.#findMissing();
       for (const what of [...this.#target.unknown, ...this.#target.unknownDevices])
-        this.notJudged.push(`what comes of ${what} in ${this.#target.name}`);
+        this.notJudged.push(`the effect of ${what} on ${this.#target.name}`);
       this.notJudged.push(...this.#target.notJudged);
     }
     return this;
