@@ -90,8 +90,22 @@ function withCrc(bytes: Uint8Array, at: number): Uint8Array {
 
 /** RAW records of `size` bytes. */
 export function cutRaw(size: number): Cut {
-  return (payload) => pieces(payload, size).map(rawRecord);
+  return (payload) => (size < 0x80 ? [smallRecords(payload, size)] : pieces(payload, size).map(rawRecord));
 }
+
+/** Of millions of small records none is an object of its own. */
+function smallRecords(payload: Uint8Array, size: number): Uint8Array {
+  const records = Buffer.allocUnsafe(payload.length + 2 * Math.ceil(payload.length / size));
+  let to = 0;
+  for (let at = 0; at < payload.length; at += size) {
+    const count = Math.min(size, payload.length - at);
+    records[to++] = 0x92;
+    records[to++] = count;
+    for (let i = 0; i < count; i++) records[to++] = payload[at + i];
+  }
+  return records;
+}
+
 /** LZF or zero records of `kib` KiB where they suffice, RAW ones elsewhere. */
 export function cutCompressed(kib: number): Cut {
   return (payload) =>

@@ -29,12 +29,17 @@ const END = 0xffffffff;
  * @param names of ranges by address, for version 6, which holds none
  */
 export function naivePages(file: Buffer, names: ReadonlyMap<number, string> = new Map()): NaivePage[] {
+  return naivePagesOf(naiveUnits(file), names);
+}
+
+/** The same of a state whose units are known. */
+export function naivePagesOf(units: readonly NaiveUnit[], names: ReadonlyMap<number, string>): NaivePage[] {
   const pages: NaivePage[] = [];
   const roms = new Map<number, NaiveRange>();
   const mmio2 = new Map<number, NaiveRange>();
   let pass = 0;
   let hasPass0 = false;
-  for (const unit of naiveUnits(file)) {
+  for (const unit of units) {
     if (unit.name !== 'pgm') continue;
     if (unit.pass === 0) hasPass0 = true;
     const walk = new NaiveWalk(unit, pass++, roms, mmio2);

@@ -35,18 +35,20 @@ function unitsV2(file: Buffer): NaiveUnit[] {
       file.readUInt32LE(at + 28),
       file.readUInt32LE(at + 32),
     );
-    const parts: Buffer[] = [];
+    const parts: Part[] = [];
     let p = at + 44 + nameSize;
     for (; (file[p] & 15) !== 1; ) {
       const { size, head } = recordSize(file, p);
       const content = p + head;
       const type = file[p] & 15;
-      const bytes = type === 2 ? file.subarray(content, content + size) : Buffer.alloc(file[content] * 1024);
-      if (type === 3) naiveLzfDecode(file.subarray(content + 1, content + size), bytes);
-      addPiece(unit, parts, bytes, type === 2 ? content : p, content + size, type === 2);
+      if (type === 2) addPiece(unit, parts, { size, raw: file.subarray(content, content + size) }, content);
+      else {
+        const lzf = type === 3 ? file.subarray(content + 1, content + size) : undefined;
+        addPiece(unit, parts, { size: file[content] * 1024, lzf }, p, content + size);
+      }
       p = content + size;
     }
-    unit.payload = Buffer.concat(parts);
+    unit.payload = joined(parts);
     unit.end = p + 16;
     units.push(unit);
     at = unit.end;
@@ -61,18 +63,17 @@ function unitsV1(file: Buffer): NaiveUnit[] {
     const nameSize = file.readUInt32LE(at + 24);
     const unit = newUnit(file, at, 28, nameSize, file.readUInt32LE(at + 16), file.readUInt32LE(at + 20), NAIVE_FINAL);
     unit.end = at + Number(file.readBigUInt64LE(at + 8));
-    const parts: Buffer[] = [];
+    const parts: Part[] = [];
     let p = at + 28 + nameSize;
     const type = file[p++];
-    if (type === 2) addPiece(unit, parts, file.subarray(p, unit.end), p, unit.end, true);
+    if (type === 2) addPiece(unit, parts, { size: unit.end - p, raw: file.subarray(p, unit.end) }, p);
     while (type === 5 && p < unit.end) {
       const size = file.readUInt16LE(p + 2);
-      const bytes = Buffer.alloc(file.readUInt16LE(p + 8));
-      naiveLzfDecode(file.subarray(p + 10, p + 10 + size), bytes);
-      addPiece(unit, parts, bytes, p, p + 10 + size, false);
+      const lzf = file.subarray(p + 10, p + 10 + size);
+      addPiece(unit, parts, { size: file.readUInt16LE(p + 8), lzf }, p, p + 10 + size);
       p += 10 + size;
     }
-    unit.payload = Buffer.concat(parts);
+    unit.payload = joined(parts);
     units.push(unit);
     at = unit.end;
   }
@@ -92,10 +93,29 @@ function newUnit(
   return { name, instance, version, pass, start, end: start, payload: Buffer.alloc(0), pieces: [] };
 }
 
-function addPiece(unit: NaiveUnit, parts: Buffer[], bytes: Buffer, start: number, end: number, isRaw: boolean): void {
+/** A piece of a payload: as it stands, compressed, or zeros. */
+interface Part {
+  size: number;
+  raw?: Buffer;
+  lzf?: Buffer;
+}
+
+function addPiece(unit: NaiveUnit, parts: Part[], part: Part, start: number, end = start + part.size): void {
   const last = unit.pieces.at(-1);
-  unit.pieces.push({ at: last ? last.at + last.size : 0, size: bytes.length, start, end, isRaw });
-  parts.push(bytes);
+  const isRaw = part.raw !== undefined;
+  unit.pieces.push({ at: last ? last.at + last.size : 0, size: part.size, start, end, isRaw });
+  parts.push(part);
+}
+
+function joined(parts: readonly Part[]): Buffer {
+  const payload = Buffer.alloc(parts.reduce((sum, { size }) => sum + size, 0));
+  let at = 0;
+  for (const { size, raw, lzf } of parts) {
+    if (raw) payload.set(raw, at);
+    if (lzf) naiveLzfDecode(lzf, payload.subarray(at, at + size));
+    at += size;
+  }
+  return payload;
 }
 
 function recordSize(file: Buffer, p: number): { size: number; head: number } {

@@ -6,7 +6,7 @@ import { salvage } from '../saved-state/salvage/salvage.ts';
 import type { SalvageOptions } from '../saved-state/salvage/salvage-options.ts';
 import type { SalvageReport } from '../saved-state/salvage/salvage-report.ts';
 import { verify } from '../saved-state/verify/verify.ts';
-import { type NaivePage, naiveKey, naiveMemory, naivePages } from './naive-pages.ts';
+import { type NaivePage, naiveKey, naiveMemory, naivePagesOf } from './naive-pages.ts';
 import { NAIVE_FINAL, type NaiveUnit, naiveUnits } from './naive-units.ts';
 
 // Judges what salvage says and writes by the original, with readers that share no code with it.
@@ -25,6 +25,8 @@ export interface Judged {
   /** Absent where nothing could be kept. */
   report?: SalvageReport;
   output: Buffer;
+  /** The memory in it. */
+  held: ReadonlyMap<string, NaivePage>;
   /** What salvage said or did wrongly. */
   faults: string[];
   /** Keys of the pages on its list. */
@@ -38,8 +40,9 @@ const PAGE = 4096;
 const ZEROS = Buffer.alloc(PAGE);
 
 export function originalOf(bytes: Buffer, names: Original['names'] = new Map()): Original {
-  const pages = naivePages(bytes, names);
-  return { bytes, units: naiveUnits(bytes), pages, memory: naiveMemory(pages), names };
+  const units = naiveUnits(bytes);
+  const pages = naivePagesOf(units, names);
+  return { bytes, units, pages, memory: naiveMemory(pages), names };
 }
 
 /** Bytes that are missing in a damaged file from `at` on; a negative number was put in. */
@@ -56,7 +59,14 @@ export async function judgeSalvage(
   moved: Moved = { at: 0, by: 0 },
 ): Promise<Judged> {
   const sink = new MemorySink();
-  const judged: Judged = { output: Buffer.alloc(0), faults: [], lost: new Set(), stale: new Set(), wrong: [] };
+  const judged: Judged = {
+    output: Buffer.alloc(0),
+    held: new Map(),
+    faults: [],
+    lost: new Set(),
+    stale: new Set(),
+    wrong: [],
+  };
   try {
     judged.report = await salvage('read' in damaged ? damaged : bufferSource(damaged), sink, options);
   } catch (error) {
@@ -67,13 +77,15 @@ export async function judgeSalvage(
   const { verdict, findings } = await verify(bufferSource(judged.output));
   if (verdict !== 'whole')
     judged.faults.push(`the output is ${verdict}: ${findings.find(({ severity }) => severity === 'error')?.message}`);
-  judgeUnits(original, judged, moved);
+  const units = naiveUnits(judged.output);
+  judged.held = naiveMemory(naivePagesOf(units, original.names));
+  judgeUnits(original, units, judged, moved);
   for (const run of judged.report.lost) for (const key of keysOf(run, original)) judged[run.what].add(key);
-  judgePages(original, judged, judged.report, options);
+  judgePages(original.memory, judged, judged.report, options);
   return judged;
 }
 
-function judgeUnits(original: Original, { report, output, faults }: Judged, moved: Moved): void {
+function judgeUnits(original: Original, written: readonly NaiveUnit[], { report, faults }: Judged, moved: Moved): void {
   if (!report) return;
   const placed = placesAfter(original, moved);
   const spoken = new Set([...report.kept, ...report.dropped].map(unitKey));
@@ -84,7 +96,7 @@ function judgeUnits(original: Original, { report, output, faults }: Judged, move
       faults.push(`unit ${unit.name} is neither kept nor said to be lost`);
   }
   if (report.unproven) return;
-  for (const unit of naiveUnits(output)) {
+  for (const unit of written) {
     // Live saves have several units of one name and pass.
     const alike = original.units.filter((own) => unitKey(own) === unitKey(unit));
     const isAsItWas = alike.length === 0 || alike.some(({ payload }) => payload.equals(unit.payload));
@@ -124,13 +136,11 @@ function* keysOf({ group, range, start, end }: LostRun, { memory }: Original): G
 }
 
 function judgePages(
-  { memory, names }: Original,
-  judged: Judged,
+  memory: Original['memory'],
+  { held, lost, stale, faults, wrong }: Judged,
   report: SalvageReport,
   { fill }: SalvageOptions,
 ): void {
-  const { lost, stale, faults, wrong } = judged;
-  const held = naiveMemory(naivePages(judged.output, names));
   const memoryIsGone = report.kept.every(({ name }) => name !== 'pgm');
   for (const [key, { content }] of memory) {
     const own = held.get(key);

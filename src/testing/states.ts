@@ -139,12 +139,19 @@ export class MemorySink implements ReadableSink {
   }
 
   async writeAt(bytes: Uint8Array, position: number): Promise<void> {
-    if (position + bytes.length > this.#size) await this.truncate(position + bytes.length);
+    const end = position + bytes.length;
+    if (position > this.#size) await this.truncate(position);
+    this.#reserve(end);
     this.#bytes.set(bytes, position);
+    this.#size = Math.max(this.#size, end);
+  }
+
+  #reserve(size: number): void {
+    if (size > this.#bytes.length) this.#bytes = Buffer.concat([this.#bytes], Math.max(size, 2 * this.#bytes.length));
   }
 
   async truncate(size: number): Promise<void> {
-    if (size > this.#bytes.length) this.#bytes = Buffer.concat([this.#bytes], Math.max(size, 2 * this.#bytes.length));
+    this.#reserve(size);
     this.#bytes.fill(0, Math.min(size, this.#size), Math.max(size, this.#size));
     this.#size = size;
   }

@@ -6,7 +6,7 @@ import { bufferSource } from '../../../formats/files/source.ts';
 import { rawRecord, type UnitSpec } from '../../../formats/testing/container-builder.ts';
 import { MemorySink } from '../../../formats/testing/memory-sink.ts';
 import { type BrokenState, brokenStates, buildBroken, originalBytes } from '../../testing/broken-states.ts';
-import { naiveMemory, naivePages } from '../../testing/naive-pages.ts';
+import { naiveMemory } from '../../testing/naive-pages.ts';
 import { oldState } from '../../testing/old-states.ts';
 import { judgeSalvage, lostByCut, type Original, originalOf } from '../../testing/salvage-judge.ts';
 import { joinUnits, splitUnits } from '../../testing/state-surgery.ts';
@@ -93,9 +93,11 @@ describe('salvage()', () => {
   });
 
   it('makes nothing up: without `fill` lost pages are not in the output, and VirtualBox has a unit that it does not know', async () => {
-    const { output, report, lost } = await judgeSalvage(original('own-long.sav'), buildBroken(cutIn('sector-in-page')));
-    const held = naiveMemory(naivePages(output));
-    for (const key of lost) expect(held.has(key)).toBe(false);
+    const { output, held, report, lost } = await judgeSalvage(
+      original('own-long.sav'),
+      buildBroken(cutIn('sector-in-page')),
+    );
+    expect([...lost].filter((key) => held.has(key))).toEqual([]);
     expect(report?.loadable).toBe(false);
     expect(output.includes(INCOMPLETE_UNIT.name)).toBe(true);
     expect((await verify(bufferSource(output))).findings).toMatchObject([
@@ -110,14 +112,13 @@ describe('salvage()', () => {
   });
 
   it('fills lost pages with zeros on request, and then the state is loadable', async () => {
-    const { faults, wrong, output, report, lost } = await judgeSalvage(
+    const { faults, wrong, output, held, report, lost } = await judgeSalvage(
       original('own-long.sav'),
       buildBroken(cutIn('block-in-ram')),
       { fill: 'zero' },
     );
     expect([...faults, ...wrong]).toEqual([]);
     expect(report).toMatchObject({ complete: false, loadable: true });
-    const held = naiveMemory(naivePages(output));
     for (const key of lost) expect(held.get(key)?.content.every((byte) => byte === 0)).toBe(true);
     expect(output.includes(INCOMPLETE_UNIT.name)).toBe(false);
   });
@@ -147,10 +148,10 @@ describe('salvage()', () => {
     for (let at = 70; at < state.bytes.length - 40; at += 24_317) {
       const bytes = Buffer.from(state.bytes);
       bytes[at] ^= 1 << (at % 8);
-      const { report, output } = await judgeSalvage(state, bytes);
+      const { report, held } = await judgeSalvage(state, bytes);
       expect(report?.repaired).toMatchObject([{ offset: at, bit: at % 8 }]);
       expect(report?.complete).toBe(true);
-      expect(naiveMemory(naivePages(output)).size).toBe(state.memory.size);
+      expect(held.size).toBe(state.memory.size);
     }
   });
 
@@ -241,7 +242,7 @@ describe('salvage()', () => {
     expect(judged.report).toMatchObject({ untold: true, loadable: false });
     const ram = (keys: Iterable<string>) => [...keys].filter((key) => key.startsWith('RAM')).sort();
     expect(ram(judged.lost)).toEqual(ram(state.memory.keys()).filter((key) => !later.has(key)));
-    expect(ram(naiveMemory(naivePages(judged.output)).keys())).toEqual(ram(later.keys()));
+    expect(ram(judged.held.keys())).toEqual(ram(later.keys()));
     expect(ram(later.keys()).length).toBeGreaterThan(500);
   });
 
