@@ -132,9 +132,7 @@ function naiveLzfDecode(data: Buffer, out: Buffer): void {
   for (let at = 0; at < data.length; ) {
     const control = data[at++];
     if (control < 32) {
-      data.copy(out, to, at, at + control + 1);
-      to += control + 1;
-      at += control + 1;
+      for (let count = control + 1; count > 0; count--) out[to++] = data[at++];
       continue;
     }
     let length = control >> 5;
