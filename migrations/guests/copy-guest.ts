@@ -67,9 +67,10 @@ export async function copyGuest(
     if (await source.readyToPause()) await round();
     if (signal.aborted) throw new InterruptedError();
     const stopped = clock();
-    await source.pause();
-    const paused = source.isPaused;
     try {
+      // A QEMU that has not answered may stop the guest all the same.
+      await source.pause();
+      const paused = source.isPaused;
       await round();
       const devices = await source.saveRest();
       await source.stillStands();
