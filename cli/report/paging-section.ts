@@ -34,7 +34,7 @@ export async function pagingSection(
   try {
     const machine = await openMachine(source, { signal, onProgress });
     try {
-      return partOf(machine.space(), end);
+      return await partOf(machine.space(), end, signal);
     } finally {
       machine.close();
     }
@@ -44,13 +44,14 @@ export async function pagingSection(
   }
 }
 
-function partOf(space: AddressSpace, end: number): Html {
+async function partOf(space: AddressSpace, end: number, signal: AbortSignal): Promise<Html> {
   const { walker, mode } = space;
   if (!walker)
     return html`<h3>Virtual memory of CPU 0</h3><p class="note">${MODE_NAMES[mode]} mode, without page tables: virtual addresses are physical ones.</p>`;
   const isWide = walker.scheme.addressBits > 32;
   const stretch = PAGE_SIZE * Math.max(1, Math.ceil(end / PAGE_SIZE / MOST_STRETCHES));
-  const { areas, physical, complete } = overviewOf(space, { gap: isWide ? GIB : 4 * MIB, end, stretch });
+  const gap = isWide ? GIB : 4 * MIB;
+  const { areas, physical, complete } = await overviewOf(space, { gap, end, stretch }, signal);
   const half = 2n ** BigInt(walker.scheme.addressBits - 1);
   const maps = isWide
     ? [

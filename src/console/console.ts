@@ -11,9 +11,13 @@ export class Console {
   /** Surroundings that commands share. */
   readonly session: ConsoleSession;
 
-  /** A console on a machine that stands still. @param host host for which shadow tables are made on demand */
-  constructor(machine: Machine, host?: HostPaging) {
-    this.session = new ConsoleSession(machine, host);
+  /**
+   * A console on a machine that stands still.
+   * @param host host for which shadow tables are made on demand
+   * @param signal ends long searches
+   */
+  constructor(machine: Machine, host?: HostPaging, signal?: AbortSignal) {
+    this.session = new ConsoleSession(machine, host, signal);
   }
 
   /** Runs one line. The answer is text for any state, with `error` if the command could not be carried out. */
@@ -29,7 +33,7 @@ export class Console {
         throw new UsageError('bad-arguments', `Cannot run ${name}: usage: ${command.name} ${command.usage}`);
       return await command.run(this.session, words);
     } catch (error) {
-      if (!(error instanceof SavkitError)) throw error;
+      if (!(error instanceof SavkitError) || this.session.signal?.aborted) throw error;
       return { ...linesOf([`error: ${error.message}`]), error };
     }
   }

@@ -67,10 +67,10 @@ export function walk(session: ConsoleSession, text: string): Answer {
 }
 
 /** `find HEX`, `find text "TEXT"`: in the virtual memory of the selected CPU. */
-export function find(session: ConsoleSession, words: readonly string[]): Answer {
+export async function find(session: ConsoleSession, words: readonly string[]): Promise<Answer> {
   const pattern =
     words[0] === 'text' ? new TextEncoder().encode(words.slice(1).join(' ')) : parseBytes(words.join(' '));
-  const { addresses, complete } = findBytes(session.space(), pattern, { maxHits: MAX_HITS });
+  const { addresses, complete } = await findBytes(session.space(), pattern, { maxHits: MAX_HITS }, session.signal);
   const lines = addresses.map((address) => hex(address));
   if (addresses.length === 0) lines.push('Nothing found');
   if (!complete) lines.push('There may be more');
@@ -81,12 +81,15 @@ export function find(session: ConsoleSession, words: readonly string[]): Answer 
 }
 
 /** `maps ADDR`: the virtual addresses that lead to a physical one. */
-export function mapsOf(session: ConsoleSession, text: string): Answer {
-  const found = virtualAddressesOf(session.space(), Number(parseBigNumber(text)));
-  if (found.length === 0) return linesOf(['No virtual address leads there'], []);
+export async function mapsOf(session: ConsoleSession, text: string): Promise<Answer> {
+  const at = Number(parseBigNumber(text));
+  const { addresses, complete } = await virtualAddressesOf(session.space(), at, {}, session.signal);
+  const lines = addresses.map((address) => hex(address));
+  if (!complete) lines.push('There may be more: the tables map the same again and again');
+  else if (addresses.length === 0) lines.push('No virtual address leads there');
   return linesOf(
-    found.map((address) => hex(address)),
-    found.map((address) => ({ virtual: hex(address) })),
+    lines,
+    addresses.map((address) => ({ virtual: hex(address) })),
   );
 }
 

@@ -18,11 +18,14 @@ export class ConsoleSession {
   cpu = 0;
   /** Memory has changed since it was loaded or saved. */
   hasChanges = false;
+  /** Ends long searches. */
+  readonly signal: AbortSignal | undefined;
   readonly #host: HostPaging | undefined;
 
   /** @param host host for which shadow tables are made, since a saved state holds none */
-  constructor(machine: Machine, host?: HostPaging) {
+  constructor(machine: Machine, host?: HostPaging, signal?: AbortSignal) {
     this.machine = machine;
+    this.signal = signal;
     this.#host = host;
   }
 

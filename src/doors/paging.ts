@@ -8,7 +8,7 @@ export {
   type Translation,
   type WalkedEntry,
 } from '../paging/address-space.ts';
-export { type FindOptions, type Found, findBytes } from '../paging/find-bytes.ts';
+export { type FindOptions, findBytes } from '../paging/find-bytes.ts';
 export { GuestView } from '../paging/guest-view.ts';
 export { type Hierarchy, type HierarchyEntry, hierarchyOf } from '../paging/hierarchy.ts';
 export { Cr3MappingArea, DynamicMappingArea, type ShowPage } from '../paging/mappings/dynamic-area.ts';
@@ -19,7 +19,13 @@ export { HypervisorArea, type Reservation, type ReservedFor } from '../paging/ma
 export { type AllocateLow, HypervisorPages } from '../paging/mappings/hypervisor-pages.ts';
 export { IntermediateContext } from '../paging/mappings/intermediate-context.ts';
 export { RawMode, type RawObject } from '../paging/mappings/raw-mode.ts';
-export { mappingsOf, type VirtualRun, type VirtualRuns, virtualAddressesOf } from '../paging/mappings-of.ts';
+export {
+  mappingsOf,
+  type VirtualAddresses,
+  type VirtualRun,
+  type VirtualRuns,
+  virtualAddressesOf,
+} from '../paging/mappings-of.ts';
 export { type AddressMode, type HostMode, type PagingMode, pagingModeOf, type ShadowMode } from '../paging/modes.ts';
 export { type AccessKind, PageFault } from '../paging/page-fault.ts';
 export type { PoolCounts, ShadowPool } from '../paging/pool/pool.ts';

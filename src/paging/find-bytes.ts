@@ -1,7 +1,8 @@
 import { UsageError } from '../../formats/errors.ts';
 import { type GuestVirt, PAGE_SIZE } from '../../formats/sizes.ts';
+import { Turns } from '../../formats/turns.ts';
 import type { AddressSpace } from './address-space.ts';
-import { mappingsOf, type VirtualRun } from './mappings-of.ts';
+import { mappingsOf, type VirtualAddresses, type VirtualRun } from './mappings-of.ts';
 
 /** Limits of a search. */
 export interface FindOptions {
@@ -17,13 +18,8 @@ export interface FindOptions {
   maxRuns?: number;
 }
 
-/** Result of a search. */
-export interface Found {
-  /** Ascending. */
-  addresses: GuestVirt[];
-  /** False when a limit ended the search. */
-  complete: boolean;
-}
+/** Most pages without memory that are passed over, 1 TiB: hostile tables map as much as addresses can name. */
+const MAX_SKIPPED = 1 << 28;
 
 /** Longest pattern: one page. */
 const MAX_PATTERN = PAGE_SIZE;
@@ -31,15 +27,20 @@ const MAX_PATTERN = PAGE_SIZE;
 /**
  * Finds a pattern in virtual memory, also across pages that are no neighbours in physical memory. Addresses without RAM
  * or ROM are skipped.
- * @throws UsageError `bad-pattern` for an empty pattern, or one of more than `MAX_PATTERN` bytes
+ * @throws InterruptedError; UsageError `bad-pattern` for an empty pattern, or one of more than `MAX_PATTERN` bytes
  */
-export function findBytes(space: AddressSpace, pattern: Uint8Array, options: FindOptions = {}): Found {
+export async function findBytes(
+  space: AddressSpace,
+  pattern: Uint8Array,
+  options: FindOptions = {},
+  signal?: AbortSignal,
+): Promise<VirtualAddresses> {
   if (pattern.length === 0 || pattern.length > MAX_PATTERN) {
     throw new UsageError('bad-pattern', `Cannot search for ${pattern.length} bytes: expected 1 to ${MAX_PATTERN}`);
   }
   const { runs, complete } = mappingsOf(space, options.maxRuns === undefined ? {} : { maxRuns: options.maxRuns });
-  const search = new Search(space, pattern, options);
-  for (const run of runs) if (!search.run(run)) return { addresses: search.hits, complete: false };
+  const search = new Search(space, pattern, options, Turns.rare(signal));
+  for (const run of runs) if (!(await search.run(run))) return { addresses: search.hits, complete: false };
   return { addresses: search.hits, complete };
 }
 
@@ -50,7 +51,9 @@ class Search {
   readonly #from: bigint;
   readonly #to: bigint;
   readonly #maxHits: number;
+  readonly #turns: Turns;
   #bytesLeft: number;
+  #skippedLeft = MAX_SKIPPED;
   /** The last bytes of the preceding page, then a page. */
   readonly #window: Buffer;
   #carried = 0;
@@ -61,7 +64,9 @@ class Search {
     space: AddressSpace,
     pattern: Uint8Array,
     { from = 0n, to = 1n << 64n, maxHits = 1000, maxBytes = 2 ** 36 }: FindOptions,
+    turns: Turns,
   ) {
+    this.#turns = turns;
     this.#space = space;
     this.#pattern = pattern;
     this.#from = from;
@@ -72,12 +77,16 @@ class Search {
   }
 
   /** @returns false when a limit is reached */
-  run({ virtual, gcPhys, size }: VirtualRun): boolean {
+  async run({ virtual, gcPhys, size }: VirtualRun): Promise<boolean> {
     if (virtual >= this.#to || virtual + BigInt(size) <= this.#from) return true;
     const first = this.#from > virtual ? Math.floor(Number(this.#from - virtual) / PAGE_SIZE) * PAGE_SIZE : 0;
     const end = this.#to < virtual + BigInt(size) ? Number(this.#to - virtual) : size;
     for (let at = first; at < end; at += PAGE_SIZE) {
-      if (!this.#space.memory.holdsTables(gcPhys + at)) continue;
+      if (this.#turns.areDue) await this.#turns.give();
+      if (!this.#space.memory.holdsTables(gcPhys + at)) {
+        if (--this.#skippedLeft < 0) return false;
+        continue;
+      }
       this.#bytesLeft -= PAGE_SIZE;
       if (this.#bytesLeft < 0) return false;
       if (!this.#page(virtual + BigInt(at), gcPhys + at)) return false;

@@ -8,12 +8,12 @@ import { randomSpace, type TableKind, writeEntry } from './testing/random-tables
 
 test.each(['32-bit', 'pae', 'long', 'la57'] as TableKind[])(
   'areas and uses of random %s tables are those of the list of all mappings',
-  (kind) => {
+  async (kind) => {
     for (let seed = 1; seed <= 6; seed++) {
       const { space } = randomSpace(seed, kind);
       const end = 2 ** 24;
       const { runs, complete } = mappingsOf(space, { maxTables: 300 });
-      const seen = overviewOf(space, { maxTables: 300, gap: 1, end, stretch: PAGE_SIZE });
+      const seen = await overviewOf(space, { maxTables: 300, gap: 1, end, stretch: PAGE_SIZE });
       if (!complete || !seen.complete) continue;
       const sum = (sizes: number[]) => sizes.reduce((all, size) => all + size, 0);
       const { areas, physical } = seen;
@@ -33,12 +33,12 @@ test.each(['32-bit', 'pae', 'long', 'la57'] as TableKind[])(
   },
 );
 
-test('gaps below the limit are inside of an area, and count as no memory', () => {
+test('gaps below the limit are inside of an area, and count as no memory', async () => {
   const memory = new FlatMemory(new Uint8Array(0x4000));
   writeEntry(memory, 0x1000, 4, 0x2007n);
   for (const page of [0, 1, 5, 500]) writeEntry(memory, 0x2000 + 4 * page, 4, 0x3003n);
   const space = new AddressSpace(memory, { cr0: 0x80000001n, cr3: 0x1000n, cr4: 0n, efer: 0n });
-  const { areas, physical } = overviewOf(space, { gap: 16 * PAGE_SIZE, end: 0x4000, stretch: PAGE_SIZE });
+  const { areas, physical } = await overviewOf(space, { gap: 16 * PAGE_SIZE, end: 0x4000, stretch: PAGE_SIZE });
   expect(areas).toEqual([
     { start: 0n, end: 0x6000n, mapped: 0x3000, user: 0, writable: 0x3000, executable: 0x3000 },
     { start: 0x1f4000n, end: 0x1f5000n, mapped: 0x1000, user: 0, writable: 0x1000, executable: 0x1000 },

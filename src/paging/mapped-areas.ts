@@ -1,7 +1,7 @@
 import type { GuestVirt } from '../../formats/sizes.ts';
 import type { AddressSpace } from './address-space.ts';
 import { RW, US } from './schemes.ts';
-import { type VisitLimits, visitTables } from './visit-tables.ts';
+import { type VisitLimits, visitPagesInTurns } from './visit-tables.ts';
 
 /** A part of virtual memory without large gaps. */
 export interface MappedArea {
@@ -44,12 +44,13 @@ const MAX_STEPS = 1 << 26;
 /**
  * Overview of the memory that a CPU's page tables map.
  * @param limits `gap`: least bytes between two areas; `end`: end of guest-physical memory; `stretch`: as in
- * `PhysicalUses`
+ * `PhysicalUses` @throws InterruptedError
  */
-export function overviewOf(
+export async function overviewOf(
   space: AddressSpace,
   { gap, end, stretch, ...limits }: VisitLimits & { gap: number; end: number; stretch: number },
-): MappedOverview {
+  signal?: AbortSignal,
+): Promise<MappedOverview> {
   let steps = 0;
   const areas: MappedArea[] = [];
   const uses = new Uint8Array(Math.ceil(end / stretch));
@@ -62,7 +63,7 @@ export function overviewOf(
   };
   const upperHalf = 2 ** ((space.walker?.scheme.addressBits ?? 32) - 1);
   const isLong = space.walker?.scheme.name === 'long';
-  const complete = visitTables(
+  const complete = await visitPagesInTurns(
     space,
     {
       page(linear, gcPhys, size, rights, executable) {
@@ -88,6 +89,7 @@ export function overviewOf(
       isEnough: () => steps > MAX_STEPS || areas.length > MAX_AREAS,
     },
     limits,
+    signal,
   );
   endArea();
   return { areas, physical: { stretch, uses }, complete };

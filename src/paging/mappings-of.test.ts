@@ -14,14 +14,14 @@ test.each(samplesIn(STATES_FOLDER).map((sample) => [sample.name, sample] as cons
   '%s: the whole translation of each CPU and all patterns are those of the truth file, also through shadow tables',
   async (_, { path, truth }) => {
     const source = await openFile(path);
-    const { compared, differences } = compareWithTruth(await loadState(source), truth);
+    const { compared, differences } = await compareWithTruth(await loadState(source), truth);
     await source.close();
     expect(differences).toEqual([]);
     expect(compared).toBeGreaterThan(6);
   },
 );
 
-test('what is written at a virtual address is read there again, or nothing is written', () => {
+test('what is written at a virtual address is read there again, or nothing is written', async () => {
   const memory = new FlatMemory(new Uint8Array(0x8000));
   writeEntry(memory, 0x1000, 4, 0x2003n);
   writeEntry(memory, 0x2000, 4, 0x5001n);
@@ -33,7 +33,7 @@ test('what is written at a virtual address is read there again, or nothing is wr
   space.read(0x400n, seen);
   expect(seen).toEqual(content);
   expect(memory.bytes[0x4000]).toBe(content[0xc00]);
-  expect(findBytes(space, content.subarray(0xbf0, 0xc10)).addresses).toEqual([0xff0n]);
+  expect((await findBytes(space, content.subarray(0xbf0, 0xc10))).addresses).toEqual([0xff0n]);
   const before = memory.bytes.slice();
   expect(() => space.write(0x1fffn, Uint8Array.of(1, 2))).toThrow(expect.objectContaining({ code: 'not-mapped' }));
   expect(memory.bytes).toEqual(before);
@@ -82,17 +82,34 @@ test.each(['32-bit', 'pae', 'long', 'la57'] as TableKind[])(
 describe('hostile tables', () => {
   const long = { cr0: 0x80010001n, cr3: 0x1000n, cr4: 0x20n, efer: 0xd00n };
 
-  test('a table that names itself 512 times is listed up to the limit', () => {
+  test('a table that names itself 512 times is listed up to the limit', async () => {
     const memory = new FlatMemory(new Uint8Array(0x2000));
     for (let i = 0; i < 512; i++) writeEntry(memory, 0x1000 + 8 * i, 8, 0x1003n);
     const space = new AddressSpace(memory, long);
     const { runs, complete } = mappingsOf(space, { maxRuns: 5000 });
     expect(runs.length).toBe(5000);
     expect(complete).toBe(false);
-    expect(virtualAddressesOf(space, 0x1000, { maxAddresses: 10 }).length).toBe(10);
-    expect(findBytes(space, Uint8Array.of(3, 0x10), { maxBytes: 1 << 20, maxHits: 1e9, maxRuns: 5000 }).complete).toBe(
-      false,
-    );
+    const limited = await virtualAddressesOf(space, 0x1000, { maxAddresses: 10 });
+    expect([limited.addresses.length, limited.complete]).toEqual([10, false]);
+    expect(await virtualAddressesOf(space, 0x5000, { maxTables: 1500 })).toEqual({ addresses: [], complete: false });
+    await expect(virtualAddressesOf(space, 0x5000, {}, AbortSignal.abort())).rejects.toMatchObject({
+      code: 'interrupted',
+    });
+    const limits = { maxBytes: 1 << 20, maxHits: 1e9, maxRuns: 5000 };
+    expect((await findBytes(space, Uint8Array.of(3, 0x10), limits)).complete).toBe(false);
+  });
+
+  test('a search ends where tables map 256 TiB without memory, and can be ended before', async () => {
+    const memory = new FlatMemory(new Uint8Array(0x400000));
+    // Each of 512 tables maps 512 GiB that follow those of the table before.
+    for (let i = 0; i < 512; i++) {
+      const table = 0x2000 + 0x1000 * i;
+      writeEntry(memory, 0x1000 + 8 * i, 8, BigInt(table) | 3n);
+      for (let j = 0; j < 512; j++) writeEntry(memory, table + 8 * j, 8, (BigInt(512 * i + j) << 30n) | 0x83n);
+    }
+    const space = new AddressSpace(memory, long, { physicalBits: 52 });
+    const search = findBytes(space, Uint8Array.of(1), { from: 1n << 40n }, AbortSignal.timeout(20));
+    await expect(search).rejects.toMatchObject({ code: 'interrupted' });
   });
 
   test('tables in no memory, with reserved bits or of the wrong kind map nothing', () => {
@@ -114,7 +131,7 @@ describe('hostile tables', () => {
     expect(runs.map((run) => run.virtual)).toEqual([0x7fff_c000_0000n, 0xffff_8000_0000_0000n]);
   });
 
-  test('nor are those of five levels; each byte of their upper half has its own address', () => {
+  test('nor are those of five levels; each byte of their upper half has its own address', async () => {
     const memory = new FlatMemory(new Uint8Array(0x7000));
     writeEntry(memory, 0x6000 + 255 * 8, 8, 0x1003n);
     writeEntry(memory, 0x6000 + 256 * 8, 8, 0x5003n);
@@ -125,6 +142,6 @@ describe('hostile tables', () => {
     const space = new AddressSpace(memory, { ...long, cr3: 0x6000n, cr4: 0x1020n });
     const { runs } = mappingsOf(space);
     expect(runs.map((run) => run.virtual)).toEqual([0xff_ffff_c000_0000n, 0xff00_0000_0000_0000n]);
-    expect(virtualAddressesOf(space, 0x4000_0007)).toEqual([0xff00_0000_0000_0007n]);
+    expect((await virtualAddressesOf(space, 0x4000_0007)).addresses).toEqual([0xff00_0000_0000_0007n]);
   });
 });

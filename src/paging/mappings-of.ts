@@ -1,7 +1,7 @@
 import { FOUR_GIB, type GuestPhys, type GuestVirt, PAGE_SIZE } from '../../formats/sizes.ts';
 import type { AddressSpace } from './address-space.ts';
 import { RW, US } from './schemes.ts';
-import { type VisitLimits, visitTables } from './visit-tables.ts';
+import { type VisitLimits, visitPagesInTurns, visitTables } from './visit-tables.ts';
 
 /** A run of pages: virtual and physical addresses continue, page size and rights are the same. */
 export interface VirtualRun {
@@ -80,27 +80,37 @@ export function mappingsOf(space: AddressSpace, limits: VisitLimits & { maxRuns?
   return { runs, complete: complete && !overflow };
 }
 
-/** The virtual addresses that map a physical one, ascending. */
-export function virtualAddressesOf(
+/** Virtual addresses. */
+export interface VirtualAddresses {
+  /** Ascending. */
+  addresses: GuestVirt[];
+  /** False when a limit ended the search. */
+  complete: boolean;
+}
+
+/** The virtual addresses that map a physical one. @throws InterruptedError */
+export async function virtualAddressesOf(
   space: AddressSpace,
   gcPhys: GuestPhys,
   limits: VisitLimits & { maxAddresses?: number } = {},
-): GuestVirt[] {
+  signal?: AbortSignal,
+): Promise<VirtualAddresses> {
   const { maxAddresses = 1 << 16 } = limits;
-  if (!space.walker) return gcPhys < FOUR_GIB ? [BigInt(gcPhys)] : [];
-  const found: GuestVirt[] = [];
-  visitTables(
+  if (!space.walker) return { addresses: gcPhys < FOUR_GIB ? [BigInt(gcPhys)] : [], complete: true };
+  const addresses: GuestVirt[] = [];
+  const complete = await visitPagesInTurns(
     space,
     {
       page(linear, start, size) {
-        if (gcPhys >= start && gcPhys < start + size && found.length < maxAddresses)
-          found.push(space.virtual(linear) + BigInt(gcPhys - start));
+        if (gcPhys >= start && gcPhys < start + size && addresses.length < maxAddresses)
+          addresses.push(space.virtual(linear) + BigInt(gcPhys - start));
       },
-      isEnough: () => found.length >= maxAddresses,
+      isEnough: () => addresses.length >= maxAddresses,
     },
     limits,
+    signal,
   );
-  return found;
+  return { addresses, complete };
 }
 
 function identityRun(): VirtualRun {

@@ -36,7 +36,7 @@ function attempt(what: string, run: () => void): void {
 await forEachSample(positionals, async (name, path, truth) => {
   const source = await openFile(path);
   try {
-    const { compared, differences } = compareWithTruth(await loadState(source), truth);
+    const { compared, differences } = await compareWithTruth(await loadState(source), truth);
     for (const difference of differences) console.log(`${name}: ${difference}`);
     passed += compared - differences.length;
     failed += differences.length;

@@ -1,5 +1,6 @@
 import { swapWords } from '../../formats/binary/byte-order.ts';
 import { type GuestPhys, PAGE_SIZE } from '../../formats/sizes.ts';
+import { Turns } from '../../formats/turns.ts';
 import type { AddressSpace } from './address-space.ts';
 import { NX_HIGH, P, PS, RW, US, type WalkLevel } from './schemes.ts';
 import { isReserved, tableAddress, type Walker } from './walker.ts';
@@ -45,7 +46,36 @@ export function visitTables(
     : true;
 }
 
+/** Tables that are read before it is asked whether other work is due: some ms. */
+const TURN_TABLES = 1 << 10;
+
+/**
+ * Does the same in turns with other work, which can end it: tables that contain themselves take many seconds. For
+ * pages only, as upper tables are visited again in each turn. @throws InterruptedError
+ */
+export async function visitPagesInTurns(
+  space: AddressSpace,
+  visitor: Required<Pick<TableVisitor, 'page' | 'isEnough'>>,
+  { levels = Number.POSITIVE_INFINITY, maxTables = MAX_TABLES, from = 0 }: VisitLimits = {},
+  signal?: AbortSignal,
+): Promise<boolean> {
+  const { walker } = space;
+  if (!walker) return true;
+  const turns = Turns.rare(signal);
+  for (let [at, left] = [from, maxTables]; left > 0; left -= TURN_TABLES) {
+    const depth = Math.min(levels, walker.levels.length);
+    const visit = new TableVisit(space, walker, visitor, depth, Math.min(left, TURN_TABLES), at);
+    if (visit.run()) return true;
+    if (visitor.isEnough()) return false;
+    at = visit.stoppedAt;
+    if (turns.areDue) await turns.give();
+  }
+  return false;
+}
+
 class TableVisit {
+  /** Address of the first table that was not read, for lack of tables left. */
+  stoppedAt = 0;
   readonly #space: AddressSpace;
   readonly #walker: Walker;
   readonly #visitor: TableVisitor;
@@ -85,6 +115,7 @@ class TableVisit {
   #table(depth: number, address: GuestPhys, base: number, rights: number, executable: boolean): void {
     if (this.#tablesLeft-- <= 0 || this.#visitor.isEnough?.()) {
       this.#complete = false;
+      this.stoppedAt = base;
       return;
     }
     if (!this.#load(depth, address)) {

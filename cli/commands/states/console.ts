@@ -54,7 +54,8 @@ async function runConsole(job: Job, options: Options): Promise<Outcome> {
     throw new UsageError('bad-combination', 'Cannot read commands: stdin is the state, so give them by -c');
   const machine = await withSource(job, (source) => loadState(source, stepsOf(job, source)));
   job.progress.stop();
-  const console = new Console(machine, options.shadow === undefined ? undefined : parseHostPaging(options.shadow));
+  const host = options.shadow === undefined ? undefined : parseHostPaging(options.shadow);
+  const console = new Console(machine, host, job.signal);
   const release = custody.take(changesOf(console, options.state));
   try {
     return await (command ? runLines(console, command, options) : talk(console, job, options));

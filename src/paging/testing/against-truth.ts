@@ -23,7 +23,7 @@ export interface Comparison {
  * Compares the virtual memory of each CPU with the truth: the whole translation, known patterns, and the same through
  * shadow tables.
  */
-export function compareWithTruth(machine: Machine, truth: Truth): Comparison {
+export async function compareWithTruth(machine: Machine, truth: Truth): Promise<Comparison> {
   const { translation = [], patterns = [] } = truth as PagingTruth;
   const outcome: Comparison = { compared: 0, differences: [] };
   const check = (what: string, isRight: boolean): void => {
@@ -46,28 +46,27 @@ export function compareWithTruth(machine: Machine, truth: Truth): Comparison {
   }
   for (const pattern of patterns) {
     if (pattern.space !== 'virtual' || !(pattern.sha256 || pattern.bytes)) continue;
-    for (const [what, isRight] of patternChecks(addressSpaceOf(machine, pattern.cpu ?? 0), pattern))
+    for (const [what, isRight] of await patternChecks(addressSpaceOf(machine, pattern.cpu ?? 0), pattern))
       check(`${pattern.address}: ${what}`, isRight);
   }
   return outcome;
 }
 
-function patternChecks(
+async function patternChecks(
   space: AddressSpace,
   { address, size, sha256: hash, bytes }: NonNullable<PagingTruth['patterns']>[0],
-): [string, boolean][] {
+): Promise<[string, boolean][]> {
   const at = BigInt(address);
   const content = new Uint8Array(size);
   space.read(at, content);
   const checks: [string, boolean][] = [];
   if (hash) checks.push(['hash', sha256(content) === hash]);
   if (bytes) checks.push(['bytes', Buffer.from(content).toString('hex') === bytes]);
-  checks.push([
-    'found again',
-    findBytes(space, content.subarray(0, Math.min(size, 64)), { maxHits: 1e5 }).addresses.includes(at),
-  ]);
+  const again = await findBytes(space, content.subarray(0, Math.min(size, 64)), { maxHits: 1e5 });
+  checks.push(['found again', again.addresses.includes(at)]);
   const found = space.translate(at);
-  checks.push(['reverse lookup', found.status === 'mapped' && virtualAddressesOf(space, found.gcPhys).includes(at)]);
+  const back = found.status === 'mapped' && (await virtualAddressesOf(space, found.gcPhys)).addresses.includes(at);
+  checks.push(['reverse lookup', back]);
   return checks;
 }
 
