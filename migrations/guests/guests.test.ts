@@ -347,7 +347,29 @@ describe('copyGuest()', () => {
     await expect(copyGuest(source, copy, { maxDowntimeMs: 300, signal })).rejects.toMatchObject({
       code: 'qmp-refused',
     });
-    expect(fake.asked.includes('cont')).toBe(refuses === 'migrate');
+    expect(fake.asked).toContain('cont');
+    copy.close();
+    fake.close();
+    source.close();
+  });
+
+  it.each(['stop', 'migrate-set-capabilities'])('has it go on where the connection breaks at %s', async (at) => {
+    const { fake, source } = await fakeGuest();
+    const path = join(folder, 'copy');
+    writeFileSync(path, Buffer.alloc(PAGES * 4096));
+    const copy = RamFiles.open([{ path, offset: 0, pages: PAGES }], 'r+');
+    const { signal } = new AbortController();
+    fake.onAsked = (command) => {
+      // Before the answer is read. The capabilities are first set, then put back.
+      if (command !== at || !fake.asked.includes('stop')) return;
+      fake.onAsked = undefined;
+      fake.hangUp();
+    };
+    // What was copied is good where the connection breaks after that.
+    await copyGuest(source, copy, { maxDowntimeMs: 300, signal }).catch((error) =>
+      expect(error.code).toBe('qmp-closed'),
+    );
+    expect([fake.onAsked, fake.asked.includes('cont'), source.isPaused]).toEqual([undefined, true, false]);
     copy.close();
     fake.close();
     source.close();

@@ -157,6 +157,16 @@ export class QemuSource extends GuestRam implements SourceMachine {
   }
 
   async resume(): Promise<void> {
+    try {
+      await this.#letRun();
+    } catch (error) {
+      // Whoever does not go on over another connection stands still for ever.
+      if (!this.#qmp.hasEnded) throw error;
+      await this.#letRun();
+    }
+  }
+
+  async #letRun(): Promise<void> {
     await this.#connect();
     await this.#saves.end(this.#qmp);
     await this.#endMirror();
