@@ -18,6 +18,8 @@ export class DiskExports {
   readonly #path: string;
   readonly #open = new Set<number>();
   #isServing = false;
+  /** Commands for one disk after the other: a link may be made anew while QEMU still answers for the last one. */
+  #turn: Promise<unknown> = Promise.resolve();
 
   /** @param connected gives a connection to QEMU @param folder for the socket */
   constructor(connected: () => Promise<QmpClient>, disks: readonly GuestDisk[], folder: string) {
@@ -31,15 +33,7 @@ export class DiskExports {
    * EnvironmentError if the socket can't be reached
    */
   async connect(disk: number): Promise<Socket> {
-    const qmp = await this.#connected();
-    if (!this.#isServing) await qmp.execute('nbd-server-start', { addr: { type: 'unix', data: { path: this.#path } } });
-    this.#isServing = true;
-    if (!this.#open.has(disk)) {
-      const name = exportOf(disk);
-      const node = this.#disks[disk].nodeNow;
-      await qmp.execute('block-export-add', { type: 'nbd', id: name, 'node-name': node, writable: true, name });
-      this.#open.add(disk);
-    }
+    await this.#inTurn(() => this.#export(disk));
     const socket = world.sockets.connect(this.#path);
     try {
       await once(socket, 'connect');
@@ -50,7 +44,28 @@ export class DiskExports {
   }
 
   /** Ends the exports: QEMU itself uses the images when it loads its devices. */
-  async close(): Promise<void> {
+  close(): Promise<void> {
+    return this.#inTurn(() => this.#end());
+  }
+
+  #inTurn(work: () => Promise<void>): Promise<void> {
+    const done = this.#turn.then(work);
+    this.#turn = done.catch(() => {});
+    return done;
+  }
+
+  async #export(disk: number): Promise<void> {
+    const qmp = await this.#connected();
+    if (!this.#isServing) await qmp.execute('nbd-server-start', { addr: { type: 'unix', data: { path: this.#path } } });
+    this.#isServing = true;
+    if (this.#open.has(disk)) return;
+    const name = exportOf(disk);
+    const node = this.#disks[disk].nodeNow;
+    await qmp.execute('block-export-add', { type: 'nbd', id: name, 'node-name': node, writable: true, name });
+    this.#open.add(disk);
+  }
+
+  async #end(): Promise<void> {
     if (!this.#isServing) return;
     const qmp = await this.#connected();
     for (const disk of this.#open) {

@@ -40,6 +40,7 @@ async function copying({ looks = 2, fails = '', left = [] as string[], endMs = 1
   const fake: FakeQmp = await FakeQmp.open(async (command, args) => {
     sent.push({ command, ...args });
     if (command === 'blockdev-add') {
+      if (fails === 'as it is opened') throw new Error('Unexpected end-of-file before all data were read');
       if (nodes.has(String(args['node-name']))) throw new Error('Duplicate nodes');
       nodes.add(String(args['node-name']));
       socketPath = String((args.server as { path: string }).path);
@@ -126,7 +127,7 @@ describe('DiskMirror', () => {
   });
 });
 
-describe('DiskMirror, while the guest stands still', () => {
+describe('DiskMirror over a link that fails', () => {
   it('has QEMU give the copies up where the link has fallen silent, and calls the link the reason', async () => {
     const { fake, mirror, carried } = await copying({ fails: 'silently', endMs: 50 });
     await mirror.start();
@@ -137,6 +138,14 @@ describe('DiskMirror, while the guest stands still', () => {
       message: expect.stringContaining('0.1 s'),
     });
     expect(carried.every(([, socket]) => socket.destroyed)).toBe(true);
+    await mirror.abandon();
+    fake.close();
+  });
+
+  it('calls a link that breaks the reason, not a disk that QEMU cannot open', async () => {
+    const { fake, mirror, link } = await copying({ fails: 'as it is opened' });
+    link.failure = LinkError.lost();
+    await expect(mirror.start()).rejects.toBe(link.failure);
     await mirror.abandon();
     fake.close();
   });
@@ -165,6 +174,19 @@ describe('DiskExports', () => {
     for (const disk of [1, 1]) (await exports.connect(disk)).destroy();
     await exports.close();
     const asked = ['nbd-server-start', 'block-export-add', 'block-export-del', 'nbd-server-stop'];
+    expect(fake.asked.filter((word) => asked.includes(word))).toEqual(asked);
+    server.close();
+    fake.close();
+  });
+
+  it('opens disks one after the other, also where they are asked for at once', async () => {
+    const server = createServer().listen(join(folder, 'nbd'));
+    await once(server, 'listening');
+    const fake = await FakeQmp.open();
+    const qmp = await QmpClient.connect(fake.path);
+    const exports = new DiskExports(async () => qmp, DISKS, folder);
+    for (const socket of await Promise.all([0, 1, 0].map((disk) => exports.connect(disk)))) socket.destroy();
+    const asked = ['nbd-server-start', 'block-export-add', 'block-export-add'];
     expect(fake.asked.filter((word) => asked.includes(word))).toEqual(asked);
     server.close();
     fake.close();

@@ -1,5 +1,6 @@
 import type { Socket } from 'node:net';
 import { join } from 'node:path';
+import type { SavkitError } from '../../formats/errors.ts';
 import { flag, integer, list, record, text, withDefault } from '../../formats/values/shape.ts';
 import type { Listener } from '../../formats/world/sockets.ts';
 import type { TimerHandle } from '../../formats/world/time.ts';
@@ -66,28 +67,35 @@ export class DiskMirror {
     // Copies that a killed savkit has left have the same names.
     await this.#removeCopies();
     this.#errors.clear();
-    for (const [i, disk] of this.#disks.entries()) {
-      const path = join(this.#folder, exportOf(i));
-      await this.#listen(i, path);
-      const target = awayOf(i);
-      await this.#qmp.execute('blockdev-add', {
-        driver: 'nbd',
-        'node-name': target,
-        server: { type: 'unix', path },
-        export: exportOf(i),
+    for (const [i, disk] of this.#disks.entries())
+      await this.#begin(i, disk).catch((error: SavkitError) => {
+        // QEMU refuses a disk whose connection breaks as it is opened.
+        this.#check();
+        throw error;
       });
-      const speed = this.#way.maxRate();
-      await this.#qmp.execute('blockdev-mirror', {
-        ...{ 'job-id': jobOf(i), device: disk.nodeNow, target, sync: 'full', 'copy-mode': 'write-blocking' },
-        ...(Number.isFinite(speed) ? { speed: Math.floor(speed / this.#disks.length) } : {}),
-      });
-    }
     for (; ; await sleep(LOOK_MS)) {
       const jobs = await this.#jobs();
       const [done, all] = [jobs.map(({ offset }) => offset), jobs.map(({ len }) => len)].map(sum);
       this.#way.onProgress(done, all);
       if (jobs.every(({ ready }) => ready)) return;
     }
+  }
+
+  async #begin(i: number, disk: GuestDisk): Promise<void> {
+    const path = join(this.#folder, exportOf(i));
+    await this.#listen(i, path);
+    const target = awayOf(i);
+    await this.#qmp.execute('blockdev-add', {
+      driver: 'nbd',
+      'node-name': target,
+      server: { type: 'unix', path },
+      export: exportOf(i),
+    });
+    const speed = this.#way.maxRate();
+    await this.#qmp.execute('blockdev-mirror', {
+      ...{ 'job-id': jobOf(i), device: disk.nodeNow, target, sync: 'full', 'copy-mode': 'write-blocking' },
+      ...(Number.isFinite(speed) ? { speed: Math.floor(speed / this.#disks.length) } : {}),
+    });
   }
 
   /**

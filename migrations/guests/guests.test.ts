@@ -140,6 +140,28 @@ describe('QemuSource', () => {
     source.close();
   });
 
+  it.each([
+    [
+      'stays, where somebody else lets it run before the answer to stop is read',
+      ['STOP', 'RESUME'],
+      'started-by-others',
+    ],
+    ['moves, where somebody else has let it run just before it is stopped', ['RESUME', 'STOP'], null],
+  ])('%s', async (_, events, code) => {
+    const { fake, source } = await fakeGuest({
+      onStop: (qemu) => {
+        for (const event of events) qemu.event(event);
+      },
+    });
+    const pair = await Pair.create();
+    pair.host.onCreate = (machine) => {
+      machine.loadRest = async () => {};
+    };
+    expect(await pair.migrate(source)).toMatchObject({ code });
+    fake.close();
+    source.close();
+  });
+
   it('tells of a QEMU that ends in the midst of it', async () => {
     const { source } = await fakeGuest({ onStop: (qemu) => qemu.close() });
     const pair = await Pair.create();

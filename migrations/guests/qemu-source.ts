@@ -40,6 +40,8 @@ export class QemuSource extends GuestRam implements SourceMachine {
   /** Somebody had paused the guest before this side stopped it. */
   #wasPaused = false;
   #isStopped = false;
+  /** QEMU has not answered yet that the guest is stopped. */
+  #isStopping = false;
   /** Somebody else has let the guest run since it was stopped. */
   #startedByOthers = false;
 
@@ -148,12 +150,22 @@ export class QemuSource extends GuestRam implements SourceMachine {
     if (!this.#saves.isBegun) await this.#findSave();
     this.#runs = false;
     this.#mirror?.limitEnd();
-    await this.#qmp.execute('stop');
-    this.#isStopped = true;
-    this.#startedByOthers = false;
+    await this.#stop();
     await this.#mirror?.finish();
     this.#mirror = undefined;
     this.#saves.begin(this.#qmp).letEnd();
+  }
+
+  /** Notes whoever lets the guest run from QEMU's `stop` on: such an event may be read together with its answer. */
+  async #stop(): Promise<void> {
+    this.#isStopping = true;
+    this.#startedByOthers = false;
+    try {
+      await this.#qmp.execute('stop');
+      this.#isStopped = true;
+    } finally {
+      this.#isStopping = false;
+    }
   }
 
   async resume(): Promise<void> {
@@ -240,12 +252,13 @@ export class QemuSource extends GuestRam implements SourceMachine {
     this.#qmp.onEvent(({ name }) => {
       if (name === 'STOP') {
         this.#runs = false;
+        if (this.#isStopping) this.#startedByOthers = false;
         // QEMU itself has stopped a guest whose memory is handed out.
         if (this.#saves.isBegun) this.#mirror?.limitEnd();
       }
       if (name !== 'RESUME') return;
       this.#runs = true;
-      this.#startedByOthers ||= this.#isStopped;
+      this.#startedByOthers ||= this.#isStopped || this.#isStopping;
     });
   }
 

@@ -9,7 +9,7 @@ import type { HostName, Incident, Scenario } from './scenario.ts';
 import { RECORDS } from './simulated-process.ts';
 
 /** Incidents that harm links alone, or nobody. */
-const OF_LINKS: ReadonlySet<Incident['kind']> = new Set(['cut', 'part', 'clock', 'copy']);
+export const OF_LINKS: ReadonlySet<Incident['kind']> = new Set(['cut', 'part', 'clock', 'copy']);
 /** Reasons for which a machine may stay after such incidents. */
 const REASONS_OF_LINKS: ReadonlySet<string> = new Set([
   ...['link-lost', 'peer-silent', 'ETIMEDOUT', 'ECONNREFUSED', 'ECONNRESET'],

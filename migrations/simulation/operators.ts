@@ -30,13 +30,24 @@ const OTHER = { source: 'target', target: 'source' } as const;
 /** Operators on both hosts, who copy records, ask which side may run the machine, and follow the answer. */
 export class Operators {
   readonly #play: Ground;
-  readonly #copies: Partial<Record<HostName, Copy>> = {};
+  #copies: Partial<Record<HostName, Copy>> = {};
   /** Sides named in answers so far. */
-  readonly told: HostName[] = [];
+  told: HostName[] = [];
   #copied = 0;
 
   constructor(play: Ground) {
     this.#play = play;
+  }
+
+  /** Another migration begins; answers about the one before do not count for it. */
+  beginAnew(): void {
+    this.#copies = {};
+    this.told = [];
+  }
+
+  /** The migration under way: the record of a side, and the answers about it. */
+  about(host: HostName): { path: string; told: HostName[] } {
+    return { path: this.#play.recordOf(host), told: this.told };
   }
 
   /** Copies the record of a side as it is now. */
@@ -59,11 +70,26 @@ export class Operators {
     return process?.place !== place || process.begunAt !== begunAt;
   }
 
-  /** Asks on one host. @param which copy of the other side's record: one made now, the last one, or none */
+  /** Asks on one host, and waits for the answer. @param which copy, as for `begin` */
   async ask(host: HostName, which: 'fresh' | 'any' | 'none'): Promise<void> {
+    const { timeline } = this.#play;
+    let isOver = false;
+    void this.begin(host, which).then(() => {
+      isOver = true;
+    });
+    if (which === 'fresh') await timeline.run(() => isOver, 60_000);
+  }
+
+  /**
+   * Asks on one host. @param which copy of the other side's record: one made now, the last one, or none
+   * @param about the migration that is asked about
+   * @returns resolves when the operator's program has ended
+   */
+  begin(host: HostName, which: 'fresh' | 'any' | 'none', about = this.about(host)): Promise<void> {
     // `isCalm` is read now, as a question may fail from troubles that cease meanwhile.
     const { hosts, timeline, isCalm } = this.#play;
-    if (!hosts[host].isUp || !hosts[host].files.names.has(this.#play.recordOf(host))) return;
+    const { path, told } = about;
+    if (!hosts[host].isUp || !hosts[host].files.names.has(path)) return Promise.resolve();
     if (which === 'fresh') this.copy(OTHER[host]);
     const copy = which === 'none' ? undefined : this.#copies[OTHER[host]];
     const peerPath = copy && `${RECORDS}/copy-${++this.#copied}`;
@@ -72,17 +98,14 @@ export class Operators {
       hosts[host].files.names.get(peerPath)?.sync();
     }
     const process = hosts[host].start();
-    let isOver = false;
-    process.atEnd(() => {
-      isOver = true;
-    });
+    const ended = new Promise<void>((resolve) => process.atEnd(resolve));
     timeline.add(0, process, () => {
-      resolveRecordFiles({ path: this.#play.recordOf(host), peerPath, peerEnded: copy?.hadEnded ?? false })
+      resolveRecordFiles({ path, peerPath, peerEnded: copy?.hadEnded ?? false })
         .then(
           async (resolved) => {
             const { survivor, notYet } = resolved.resolution;
             if (survivor === 'undecided' || notYet !== undefined) return;
-            this.#hear(survivor);
+            this.#hear(told, survivor);
             await this.#play.carryOut?.(resolved);
           },
           (error) => {
@@ -92,13 +115,13 @@ export class Operators {
         )
         .finally(() => process.endWhenIdle());
     });
-    if (which === 'fresh') await timeline.run(() => isOver, 60_000);
+    return ended;
   }
 
-  #hear(survivor: HostName): void {
-    if (this.told.length > 0 && this.told[0] !== survivor)
-      this.#play.faults.push(`told ${this.told[0]}, then ${survivor}`);
-    this.told.push(survivor);
+  /** @param told sides named before about the same migration */
+  #hear(told: HostName[], survivor: HostName): void {
+    if (told.length > 0 && told[0] !== survivor) this.#play.faults.push(`told ${told[0]}, then ${survivor}`);
+    told.push(survivor);
     this.#play.follow(survivor);
   }
 }

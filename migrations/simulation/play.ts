@@ -18,7 +18,8 @@ import type { GuestOwner } from './simulated-guest.ts';
 import { RECORDS, SimulatedHost, type SimulatedProcess, type Surroundings } from './simulated-process.ts';
 import { Timeline } from './timeline.ts';
 
-const MIGRATION = '00112233445566778899aabbccddeeff';
+/** Name of the first migration. */
+export const FIRST = '00112233445566778899aabbccddeeff';
 
 /** Files that are on no disk: memory of guests, facts of the system. */
 const IN_MEMORY = /^\/(dev|proc)\//;
@@ -50,7 +51,8 @@ export abstract class Play<M extends TargetMachine = TargetMachine> implements S
   /** Troubles that have occurred, with their times. */
   readonly log: string[] = [];
   readonly #limits: Partial<MigrationLimits>;
-  readonly #cancel = new AbortController();
+  /** Cancels the migration under way. */
+  #cancel = new AbortController();
   protected readonly incidents: IncidentClock;
   /** The process that migrates the machine. */
   protected migrating: SimulatedProcess | undefined;
@@ -75,16 +77,15 @@ export abstract class Play<M extends TargetMachine = TargetMachine> implements S
     };
   }
 
-  get migration(): string {
-    return MIGRATION;
-  }
+  /** Name of the migration under way, or of the last one. */
+  migration = FIRST;
 
   get givesNumbersAgain(): boolean {
     return this.scenario.givesNumbersAgain;
   }
 
   recordOf(host: HostName): string {
-    return recordPath(RECORDS, MIGRATION, host);
+    return recordPath(RECORDS, this.migration, host);
   }
 
   get isSourceDone(): boolean {
@@ -170,13 +171,15 @@ export abstract class Play<M extends TargetMachine = TargetMachine> implements S
   protected async migrate(
     process: SimulatedProcess,
     machine: SourceMachine,
-    log = new DecisionFile(RECORDS, { side: 'source', migration: MIGRATION, machine: 'vm', peer: 'target' }),
+    log = new DecisionFile(RECORDS, { side: 'source', migration: this.migration, machine: 'vm', peer: 'target' }),
   ): Promise<void> {
+    const { migration } = this;
+    this.#cancel = new AbortController();
     const { streams, compression, proof, resumeWithinMs, timeOuts } = this.scenario;
     try {
       this.report = await migrate(machine, {
         connect: (signal) => this.network.connect(process, signal),
-        migration: MIGRATION,
+        migration,
         log,
         limits: this.#limits,
         streams,

@@ -11,13 +11,14 @@ import { QemuSource } from '../../guests/qemu-source.ts';
 import type { QemuTarget } from '../../guests/qemu-target.ts';
 import { reachGuest } from '../../guests/reach-guest.ts';
 import { settleGuest } from '../../guests/settle-guest.ts';
-import { DecisionFile } from '../../hand-over/decision-record.ts';
+import { DecisionFile, type DecisionRecord, readRecord, recordPath } from '../../hand-over/decision-record.ts';
 import type { ResolvedRecords } from '../../hand-over/resolve-files.ts';
 import { MigrationError } from '../../wire/migration-error.ts';
-import { Play } from '../play.ts';
+import { FIRST, Play } from '../play.ts';
 import type { HostName, Incident } from '../scenario.ts';
 import { SimulatedGuest } from '../simulated-guest.ts';
 import { RECORDS, type SimulatedHost, type SimulatedProcess } from '../simulated-process.ts';
+import { mayBeginAgain } from './again.ts';
 import { SECTORS } from './disk-copies.ts';
 import { endsWithSavkit } from './ends-with-savkit.ts';
 import type { GuestScenario } from './guest-scenario.ts';
@@ -26,9 +27,13 @@ import { QemuTroubles } from './qemu-troubles.ts';
 import { type QemuSurroundings, SimulatedQemu } from './simulated-qemu.ts';
 import { watchWrites } from './write-watcher.ts';
 
+/** Name of a migration after the one whose savkit was killed. */
+const NEXT = 'ffeeddccbbaa99887766554433221100';
 const PROGRAM = 'qemu-system-x86_64';
 const QMP = '/run/vm.qmp';
 const MEMORY = '/dev/shm';
+/** Time until a target that was started takes connections. */
+const AGAIN_MS = 100;
 /** Times after the end of a process at which its watchdog asks who has the guest. */
 const WATCHDOG_MS = [100, 1200, 2300];
 
@@ -36,7 +41,7 @@ const WATCHDOG_MS = [100, 1200, 2300];
 export class GuestPlay extends Play<QemuTarget> implements QemuSurroundings {
   readonly guest: SimulatedGuest<SimulatedQemu>;
   readonly qemus: SimulatedQemu[] = [];
-  readonly disk: Uint8Array | undefined;
+  readonly disks: readonly Uint8Array[];
   /** Settlements of `--resolve`, in words. */
   readonly settlements: string[] = [];
   /** Hosts on which savkit has said that settings of a QEMU may stay as they are. */
@@ -46,11 +51,17 @@ export class GuestPlay extends Play<QemuTarget> implements QemuSurroundings {
   readonly #watched = new Set<SimulatedProcess>();
   #targetLog: DecisionFile | undefined;
   readonly #troubles = new QemuTroubles(this);
+  /** The user of a killed savkit is about to migrate once more. */
+  #isAboutToTryAgain = false;
+  /** Another migration has begun after the savkit of the first one was killed. */
+  hasBegunAgain = false;
 
   constructor(scenario: GuestScenario) {
     super(scenario);
     this.#scenario = scenario;
-    this.disk = scenario.copiesDisks ? Uint8Array.from({ length: SECTORS }, (_, i) => i + 1) : undefined;
+    this.disks = Array.from({ length: scenario.copiesDisks ? scenario.disks : 0 }, (_, disk) =>
+      Uint8Array.from({ length: SECTORS }, (_, i) => i + 1 + 50 * disk),
+    );
     this.guest = new SimulatedGuest<SimulatedQemu>(scenario, this.random);
     for (const host of Object.values(this.hosts)) {
       for (const folder of [MEMORY, '/run', tmpdir()]) host.files.folders.add(folder);
@@ -79,13 +90,45 @@ export class GuestPlay extends Play<QemuTarget> implements QemuSurroundings {
     process.do(() => {
       const qemu = this.#startQemu(process, words);
       qemu.memory.set(this.guest.truth);
-      if (this.disk) qemu.disk?.set(this.disk);
+      for (const [i, disk] of this.disks.entries()) qemu.disks[i].set(disk);
       if (!this.scenario.isPaused) qemu.cont();
     });
     this.startTarget();
     const savkit = this.#savkitAt(this.hosts.source);
     [this.source, this.migrating] = [savkit, savkit];
     this.timeline.add(this.random.below(100), savkit, () => void this.#leave(savkit));
+  }
+
+  override get isSourceDone(): boolean {
+    return super.isSourceDone && !this.#isAboutToTryAgain;
+  }
+
+  protected override becomeCalm(): void {
+    this.#isAboutToTryAgain = false;
+  }
+
+  /** After savkit was killed at the source, its user migrates once more. */
+  #planAgain(ms: number): void {
+    if (!this.#scenario.migratesAgain || this.hasBegunAgain || this.#isAboutToTryAgain) return;
+    if (this.report || this.refusal) return;
+    this.#isAboutToTryAgain = true;
+    this.timeline.add(ms, undefined, () => {
+      void mayBeginAgain(this, () => this.at(this.hosts.source).length > 0).then((may) => {
+        if (may && this.#isAboutToTryAgain) this.#beginAgain();
+        this.#isAboutToTryAgain = false;
+      });
+    });
+  }
+
+  #beginAgain(): void {
+    this.hasBegunAgain = true;
+    this.migration = NEXT;
+    this.operators.beginAnew();
+    [this.report, this.refusal, this.targetHasEnded] = [undefined, undefined, false];
+    this.startTarget();
+    const savkit = this.#savkitAt(this.hosts.source);
+    [this.source, this.migrating] = [savkit, savkit];
+    this.timeline.add(AGAIN_MS, savkit, () => void this.#leave(savkit));
   }
 
   /** A target keeps what has arrived for a while after its link was lost. */
@@ -216,27 +259,45 @@ export class GuestPlay extends Play<QemuTarget> implements QemuSurroundings {
   #watch(process: SimulatedProcess): void {
     if (!this.#scenario.hasWatchdog) return;
     this.#watched.add(process);
+    const { name } = process.host;
+    const about = this.operators.about(name);
     process.atEnd(() => {
       if (!this.#watched.has(process)) return;
       for (const ms of WATCHDOG_MS)
-        this.timeline.add(ms, undefined, () => void this.operators.ask(process.host.name, 'none'));
+        this.timeline.add(ms, undefined, () => void this.operators.begin(name, 'none', about));
     });
   }
 
   /** As `savkit migrate --resolve` does it. */
   async carryOut({ own, peer, resolution }: ResolvedRecords): Promise<void> {
+    const others = await this.#recordsBeside(own);
     for (const record of peer ? [own, peer] : [own]) {
-      const settled = await settleGuest(record, record === own, record.side === resolution.survivor);
+      const settled = await settleGuest(record, record === own, record.side === resolution.survivor, others);
       if (settled) this.settlements.push(`${settled.side}: ${settled.settlement} ${settled.message}`);
     }
+  }
+
+  /** All records of a host, of both migrations. */
+  async #recordsBeside({ side }: DecisionRecord): Promise<{ record: DecisionRecord; path: string }[]> {
+    const found: { record: DecisionRecord; path: string }[] = [];
+    for (const migration of [FIRST, NEXT]) {
+      const path = recordPath(RECORDS, migration, side);
+      await readRecord(path).then(
+        (record) => found.push({ record, path }),
+        () => {},
+      );
+    }
+    return found;
   }
 
   follow(): void {}
 
   /** A frame of a disk that was changed on its way is found by nobody but TLS. */
-  checkDisk({ disk, process }: SimulatedQemu): void {
-    if (this.disk && disk && !this.had.has('lie') && Buffer.compare(this.disk, disk) !== 0)
-      this.faults.push(`the disk at the ${process.host.name} is not as the guest left it`);
+  checkDisks({ disks, process }: SimulatedQemu): void {
+    if (this.had.has('lie')) return;
+    for (const [i, disk] of disks.entries())
+      if (Buffer.compare(this.disks[i], disk) !== 0)
+        this.faults.push(`disk ${i} at the ${process.host.name} is not as the guest left it`);
   }
 
   onCommand(qemu: SimulatedQemu, command: string): string | undefined {
@@ -253,6 +314,7 @@ export class GuestPlay extends Play<QemuTarget> implements QemuSurroundings {
     if (trouble.kind === 'qemu') return this.#troubles.cause(trouble);
     const found = super.cause(trouble);
     if (trouble.kind === 'crash') this.#forgetMemory(this.hosts[trouble.host]);
+    if (trouble.kind === 'kill' && trouble.host === 'source') this.#planAgain(trouble.backAfterMs);
     return found;
   }
 

@@ -13,8 +13,12 @@ import type { WatchFault } from './write-watcher.ts';
 export interface GuestScenario extends Scenario {
   /** A watchdog asks who has the guest where a process of savkit is killed. */
   hasWatchdog: boolean;
-  /** The guest has a disk, which is copied. */
+  /** The guest has disks, which are copied. */
   copiesDisks: boolean;
+  /** Number of its disks where they are copied. */
+  disks: number;
+  /** The user of a savkit that was killed at the source migrates the guest once more. */
+  migratesAgain: boolean;
   /** The source's QEMU has memory that is not shared: it hands out all of it with the devices. */
   isPrivate: boolean;
   /** The kernel notes writes; else all memory is compared. */
@@ -30,6 +34,7 @@ export function drawGuestScenario(seed: number): GuestScenario {
   // Generators of their own, so that older seeds keep their meaning.
   const hangs = new Random(Math.imul(seed, 3266489917) ^ 0x4a96);
   const ways = new Random(Math.imul(seed, 668265263) ^ 0x3a75);
+  const more = new Random(Math.imul(seed, 374761393) ^ 0xd15c);
   const troubles = base.troubles.filter(({ kind }) => kind !== 'pause' && kind !== 'limits').slice(0, random.below(4));
   const [notesWrites, hasWatchFault] = [ways.below(3) === 0, ways.below(3) === 0];
   const watchFault = hasWatchFault ? { how: ways.pick(WATCH_FAULTS), scan: 1 + ways.below(5) } : undefined;
@@ -37,7 +42,8 @@ export function drawGuestScenario(seed: number): GuestScenario {
   const isLonger = (isPrivate || copiesDisks) && ways.below(2) === 0;
   return {
     ...base,
-    ...{ notesWrites, watchFault, isPrivate, copiesDisks },
+    ...{ notesWrites, watchFault, isPrivate, copiesDisks, disks: more.pick([1, 1, 2, 3]) },
+    migratesAgain: more.below(2) === 0,
     limits: waitingOrForced(base.limits),
     ...{ isSeeded: false, hasSafeFile: false, missedWrites: 0, compares: true },
     hasWatchdog: random.below(3) > 0,

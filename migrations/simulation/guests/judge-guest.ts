@@ -1,11 +1,16 @@
 import { loadZstd } from '../../pages/zstd.ts';
-import { leftFaults, recordFaults, toldFaults } from '../judge.ts';
+import { leftFaults, OF_LINKS, recordFaults, toldFaults } from '../judge.ts';
 import { judgedRun } from '../judged-run.ts';
 import type { HostName } from '../scenario.ts';
 import { learnHeads } from './device-blob.ts';
 import { GuestPlay } from './guest-play.ts';
 import type { GuestScenario } from './guest-scenario.ts';
 import type { SimulatedQemu } from './simulated-qemu.ts';
+
+/** Longest time for which a QEMU may wait for disks as it stops its guest: the ten seconds that savkit gives it. */
+const MOST_DEAF_MS = 10_500;
+/** Reasons of migrations that take too long. */
+const TAKE_LONG: ReadonlySet<string> = new Set(['time-limit', 'too-many-rounds']);
 
 /** Result of a simulated run. */
 export interface GuestJudgement {
@@ -35,6 +40,8 @@ export async function judgeGuest(scenario: GuestScenario): Promise<GuestJudgemen
       ...leftFaults(play).filter((fault) => survivor !== 'lost' || !fault.startsWith('the target')),
       ...leftBehind(play),
       ...leftRunning(play),
+      ...deafFaults(play),
+      ...againFaults(play),
       ...(await recordFaults(play)),
     ];
     const { happened, now } = play.timeline;
@@ -63,15 +70,16 @@ function endOf(play: GuestPlay, hasWatchdog: boolean): { survivor: HostName | 'l
   const { name } = first.process.host;
   if (living.length > 1) return { survivor: name, faults };
   faults.push(...play.guest.differences(first));
-  play.checkDisk(first);
+  play.checkDisks(first);
   const isWanted = play.scenario.isPaused ? first.status !== 'running' : first.status === 'running';
   if (!isWanted && !usersActed(play)) faults.push(`the guest ends ${tell(first)}`);
   if (!first.hasFirstSettings) faults.push(`the settings of the QEMU at the ${name} are not put back`);
   return { survivor: name, faults };
 }
 
-function targetRecord({ hosts, recordOf }: GuestPlay): string {
-  return hosts.target.files.names.get(recordOf('target'))?.bytes.toString() ?? '';
+/** The target's record of the last migration. */
+function targetRecord(play: GuestPlay): string {
+  return play.hosts.target.files.names.get(play.recordOf('target'))?.bytes.toString() ?? '';
 }
 
 function tell({ process, status }: SimulatedQemu): string {
@@ -92,6 +100,20 @@ function usersActed({ log }: GuestPlay): boolean {
 function leftRunning({ hosts }: GuestPlay): string[] {
   const programs = Object.values(hosts).flatMap(({ running }) => [...running.values()].map(({ words }) => words[0]));
   return programs.filter((name) => name?.endsWith('write-watch')).map((name) => `${name} runs on`);
+}
+
+/** A link that is silent must not keep a guest, and a QEMU that stops it, waiting for long. */
+function deafFaults({ qemus, had }: GuestPlay): string[] {
+  const ms = Math.max(...qemus.map(({ longestFlush }) => longestFlush));
+  const isNamed = ms > MOST_DEAF_MS && [...had].every((kind) => OF_LINKS.has(kind));
+  return isNamed ? [`a QEMU that stops its guest was deaf for ${Math.round(ms)} ms`] : [];
+}
+
+/** Where savkit was killed, and nothing else went wrong, the guest moves once its user migrates it again. */
+function againFaults({ hasBegunAgain, log, report, refusal }: GuestPlay): string[] {
+  const code = report?.code ?? refusal?.code ?? '';
+  if (!hasBegunAgain || log.length > 1 || report?.outcome === 'handed-over' || TAKE_LONG.has(code)) return [];
+  return [`a migration after one that was killed does not succeed: ${report?.because ?? refusal?.message}`];
 }
 
 /** Folders for sockets stay only where a process was killed, or with the QEMU that has the guest. */

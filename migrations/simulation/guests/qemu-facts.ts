@@ -6,8 +6,8 @@ interface PretendedQemu {
   readonly ramPath: string;
   /** Its memory is not shared. */
   readonly isPrivate?: boolean;
-  /** Contents of its disk, where it has one. */
-  readonly disk?: Uint8Array | undefined;
+  /** Contents of its disks. */
+  readonly disks?: readonly Uint8Array[];
   readonly memory: { readonly length: number };
   readonly capabilities: Record<string, boolean>;
   readonly parameters: Record<string, unknown>;
@@ -15,7 +15,7 @@ interface PretendedQemu {
 
 /** Answers commands that only ask; throws an Error for those that it does not know. */
 export function answerFacts(
-  { name, ramPath, isPrivate = false, disk, memory, capabilities, parameters }: PretendedQemu,
+  { name, ramPath, isPrivate = false, disks = [], memory, capabilities, parameters }: PretendedQemu,
   command: string,
   { path, property, 'command-line': line }: Record<string, unknown>,
 ): unknown {
@@ -32,9 +32,9 @@ export function answerFacts(
     case 'query-memdev':
       return [{ id: 'pc.ram', size: memory.length, share: !isPrivate }];
     case 'query-block':
-      return disk ? [{ device: 'disk0', inserted: insertedOf(disk.length) }] : [];
+      return disks.map(({ length }, i) => ({ device: `disk${i}`, inserted: insertedOf(i, length) }));
     case 'query-named-block-nodes':
-      return disk ? [{ file: IMAGE, cache: { direct: false } }] : [];
+      return disks.map((_, i) => ({ file: `${IMAGES}${i}`, cache: { direct: false } }));
     case 'query-block-jobs':
     case 'qom-list':
       return [];
@@ -57,10 +57,10 @@ export function answerFacts(
   }
 }
 
-const IMAGE = '/images/vm';
+const IMAGES = '/images/vm';
 
-/** The disk of a guest, as `query-block` tells of it. */
-function insertedOf(bytes: number): object {
-  const cache = { direct: false };
-  return { 'node-name': 'disk0', ro: false, file: IMAGE, image: { 'virtual-size': bytes }, cache };
+/** A disk of a guest, as `query-block` tells of it. */
+function insertedOf(number: number, bytes: number): object {
+  const image = { 'virtual-size': bytes };
+  return { 'node-name': `disk${number}`, ro: false, file: `${IMAGES}${number}`, image, cache: { direct: false } };
 }

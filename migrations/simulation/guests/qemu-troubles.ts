@@ -58,7 +58,8 @@ export class QemuTroubles {
       if (act === 'hang') qemu.qmp.heldUntil = timeline.now + ms;
       if (act === 'hang-up') later(() => qemu.qmp.hangUp());
       if (act === 'refuse-load') qemu.refuseToLoad();
-      if (host === 'source') later(() => this.#userActs(qemu, act));
+      // A QEMU that is deaf is so to its users, too.
+      if (host === 'source') later(() => qemu.qmp.onceHearing(() => this.#userActs(qemu, act)));
     }
   }
 

@@ -3,7 +3,10 @@ import type { SimulatedProcess } from '../simulated-process.ts';
 
 const GREETING = { QMP: { version: { qemu: { major: 10, minor: 0, micro: 2 }, package: '' }, capabilities: ['oob'] } };
 
-/** Carries a command out, and gives its answer; throws an Error for what QEMU refuses. */
+/**
+ * Carries a command out, and gives its answer; throws an Error for what QEMU refuses. QEMU is deaf while a promise of an
+ * answer is open.
+ */
 export type QmpExecution = (command: string, args: Record<string, unknown>) => unknown;
 
 interface Command {
@@ -16,6 +19,8 @@ interface Command {
 export class QmpPeer {
   /** Nothing is answered before this time. */
   heldUntil = 0;
+  /** Work in which QEMU is deaf: it neither executes commands nor answers. */
+  #work: Promise<void> | undefined;
   readonly #process: SimulatedProcess;
   readonly #answer: QmpExecution;
   readonly #waiting: Socket[] = [];
@@ -37,6 +42,14 @@ export class QmpPeer {
 
   event(name: string, data: object = {}): void {
     this.#write(this.#client, { event: name, data, timestamp: { seconds: 1, microseconds: 5 } });
+  }
+
+  /** QEMU is deaf until this is over. */
+  isDeafFor(work: Promise<void>): void {
+    const all = Promise.all([this.#work, work]).then(() => {
+      if (this.#work === all) this.#work = undefined;
+    });
+    this.#work = all;
   }
 
   /** Closes the connection. */
@@ -72,19 +85,32 @@ export class QmpPeer {
   }
 
   #execute(next: { command: Command; client: Socket }): void {
+    if (this.#work) return void this.#work.then(() => this.#execute(next));
     const { timeline } = this.#process.host.around;
     if (timeline.now < this.heldUntil) {
       timeline.add(this.heldUntil - timeline.now, this.#process, () => this.#execute(next));
       return;
     }
     const { execute, arguments: args = {}, id } = next.command;
+    const end = (message: object) => {
+      this.#write(next.client, { ...message, id });
+      this.#isAtWork = false;
+      this.#workOn();
+    };
+    const refuse = (error: Error) => end({ error: { class: 'GenericError', desc: error.message } });
     try {
-      this.#write(next.client, { return: this.#answer(execute, args), id });
+      const value = this.#answer(execute, args);
+      if (value instanceof Promise) value.then((found) => end({ return: found }), refuse);
+      else this.onceHearing(() => end({ return: value }));
     } catch (error) {
-      this.#write(next.client, { error: { class: 'GenericError', desc: (error as Error).message }, id });
+      refuse(error as Error);
     }
-    this.#isAtWork = false;
-    this.#workOn();
+  }
+
+  /** Does something as soon as QEMU is not deaf. */
+  onceHearing(then: () => void): void {
+    if (this.#work) void this.#work.then(then);
+    else then();
   }
 
   #write(client: Socket | undefined, message: object): void {

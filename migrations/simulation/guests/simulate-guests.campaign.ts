@@ -28,6 +28,8 @@ const { done, failed, speed } = await playSeeds(values, {
       { notesWrites: false },
       { isPrivate: false },
       { copiesDisks: false },
+      { disks: 1 },
+      { migratesAgain: false },
       { watchFault: undefined },
     ]),
   count: ({ survivor }) => void ends[survivor]++,

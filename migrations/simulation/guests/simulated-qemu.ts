@@ -12,10 +12,10 @@ import { QmpPeer } from './qmp-peer.ts';
 /** Surroundings of a simulated QEMU. */
 export interface QemuSurroundings {
   readonly guest: SimulatedGuest<SimulatedQemu>;
-  /** The guest's disk as it must be, where it has one. */
-  readonly disk: Uint8Array | undefined;
-  /** Checks the disk of a QEMU whose guest goes on. */
-  checkDisk(qemu: SimulatedQemu): void;
+  /** The guest's disks as they must be. */
+  readonly disks: readonly Uint8Array[];
+  /** Checks the disks of a QEMU whose guest goes on. */
+  checkDisks(qemu: SimulatedQemu): void;
   /** Called before each command. @returns why it is refused */
   onCommand(qemu: SimulatedQemu, command: string): string | undefined;
 }
@@ -44,10 +44,12 @@ export class SimulatedQemu implements GuestOwner, GuestOfProcess {
   wasEnded = false;
   /** Somebody besides savkit has let the guest run, and nobody has asked for its state since. */
   runsUnnoticed = false;
+  /** Longest time for which it was deaf, as a stop had to wait for disks, in ms. */
+  longestFlush = 0;
   /** Each is called with each page that the guest writes. */
   readonly onWritten = new Set<(page: number) => void>();
-  /** The disk of its guest, where there is one. */
-  readonly disk: Uint8Array | undefined;
+  /** The disks of its guest. */
+  readonly disks: readonly Uint8Array[];
   readonly copies: DiskCopies;
   readonly #server: DiskServer;
   readonly ramPath: string;
@@ -70,9 +72,9 @@ export class SimulatedQemu implements GuestOwner, GuestOfProcess {
     this.ramPath = /mem-path=([^, ]+)/.exec(line)?.[1] ?? '';
     this.#qmpPath = /unix:([^, ]+)/.exec(line)?.[1] ?? '';
     this.isPrivate = /memory-backend-ram/.test(line);
-    this.disk = around.disk && new Uint8Array(SECTORS);
-    this.copies = new DiskCopies(this.disk ?? new Uint8Array(0), (event, data) => this.qmp.event(event, data));
-    this.#server = new DiskServer(this.disk ?? new Uint8Array(0));
+    this.disks = around.disks.map(() => new Uint8Array(SECTORS));
+    this.copies = new DiskCopies(this.disks, (event, data) => this.qmp.event(event, data));
+    this.#server = new DiskServer(this.disks);
     const isTarget = words.includes('-incoming');
     this.status = isTarget ? 'inmigrate' : 'paused';
     this.#runsWhenLoaded = !words.includes('-S');
@@ -108,18 +110,18 @@ export class SimulatedQemu implements GuestOwner, GuestOfProcess {
         this.ticks = this.#around.guest.tick(this.#ram.bytes, (page) => {
           for (const note of this.onWritten) note(page);
         });
-        this.#writeDisk();
+        this.#writeDisks();
       },
     );
   }
 
-  /** Has the guest write to its disk. */
-  #writeDisk(): void {
-    const { disk } = this.#around;
-    if (!disk) return;
-    const [sector, content] = [(this.ticks * 7) % SECTORS, this.ticks & 255];
-    disk[sector] = content;
-    this.copies.write(sector, content);
+  /** Has the guest write to its disks in turn. */
+  #writeDisks(): void {
+    const { disks } = this.#around;
+    if (disks.length === 0) return;
+    const [number, sector, content] = [this.ticks % disks.length, (this.ticks * 7) % SECTORS, this.ticks & 255];
+    disks[number][sector] = content;
+    this.copies.write(number, sector, content);
   }
 
   holdUntil(time: number): void {
@@ -129,6 +131,7 @@ export class SimulatedQemu implements GuestOwner, GuestOfProcess {
   stop(): void {
     if (this.status === 'inmigrate') this.#runsWhenLoaded = false;
     if (this.status === 'running') this.standStill('paused');
+    else this.#flush();
   }
 
   cont(): void {
@@ -163,7 +166,20 @@ export class SimulatedQemu implements GuestOwner, GuestOfProcess {
       this.runsUnnoticed = false;
       this.qmp.event('STOP');
     }
+    this.#flush();
     return ran;
+  }
+
+  /** A QEMU that stops waits until its disks, and those that they are copied to, have all writes. */
+  #flush(): void {
+    const work = this.copies.flush();
+    if (!work) return;
+    const { timeline } = this.process.host.around;
+    const from = timeline.now;
+    const over = work.then(() => {
+      this.longestFlush = Math.max(this.longestFlush, timeline.now - from);
+    });
+    this.qmp.isDeafFor(over);
   }
 
   /** To be called when the devices have been saved, or will not be. */
@@ -181,7 +197,7 @@ export class SimulatedQemu implements GuestOwner, GuestOfProcess {
   #run(): void {
     this.#around.guest.take(this);
     if (this.#server.isOpen) this.#around.guest.faults.push('a guest runs whose disk others may fill');
-    this.#around.checkDisk(this);
+    this.#around.checkDisks(this);
     this.status = 'running';
     this.#pulse.beginAt(this.process.host.around.timeline.now);
     this.qmp.event('RESUME');
@@ -203,7 +219,7 @@ export class SimulatedQemu implements GuestOwner, GuestOfProcess {
       case 'migrate':
         return this.#outgoing.begin(String(args.uri)) ?? {};
       case 'blockdev-add':
-        return this.copies.addNode(args) ?? {};
+        return this.copies.addNode(args);
       case 'blockdev-del':
         return this.copies.deleteNode(args) ?? {};
       case 'blockdev-mirror':
