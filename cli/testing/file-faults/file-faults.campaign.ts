@@ -73,10 +73,9 @@ async function work(): Promise<void> {
           console.log(`  ${line}`);
         }
       };
-      await next.run({
-        ...{ ground, shim, tried, mostCalls: Number(values.calls), isThorough: values.thorough },
-        mayGoOn,
-      });
+      const place = { ground, shim, tried, mostCalls: Number(values.calls), isThorough: values.thorough, mayGoOn };
+      // A command that does not do its work without faults must not end all others.
+      await next.run(place).catch((error: Error) => tried(name, [error.message]));
       trials += own;
       console.log(`${name}: ${own}`);
     }

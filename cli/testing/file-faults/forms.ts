@@ -54,5 +54,5 @@ export const READERS: readonly Form[] = [
   'walk IN/own-long.sav 0x1000',
   'pagetable IN/own-long.sav',
   'stats IN/own-long.sav',
-  'console IN/own-long.sav -c r',
+  'console IN/own-long.sav -c regs',
 ].map((words) => ({ name: words.replaceAll('IN/', ''), words }));

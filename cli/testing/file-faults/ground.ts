@@ -12,7 +12,7 @@ const OUTPUTS = ['file', 'ram'];
 const OTHER = '.other';
 const FOLDERS = ['in', 'out', 'tmp'] as const;
 /** When it was made: the same in all. */
-const TIME = /\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z/g;
+const TIME = /\d{4}-\d\d-\d\d(?:T\d\d:\d\d:\d\d\.\d{3}Z| \d\d:\d\d UTC)/g;
 
 /** Folders for inputs, outputs and temporary files, and what is in them. */
 export class Ground {
