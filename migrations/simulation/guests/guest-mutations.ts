@@ -2,6 +2,7 @@ import type { Mutation } from '../mutations.ts';
 
 const TARGET_CUSTODY = 'arrival/target-custody.js';
 const QEMU_SOURCE = 'guests/qemu-source.js';
+const DISK_MIRROR = 'guests/disk-mirror.js';
 const BORROWED_SETTINGS = 'qmp/borrowed-settings.js';
 
 /** Faults of guests of QEMU that move that the simulator has to find. */
@@ -143,5 +144,53 @@ export const GUEST_MUTATIONS: readonly Mutation[] = [
     file: TARGET_CUSTODY,
     from: 'arrival.machine?.arriveAgain?.();',
     to: ';',
+  },
+  {
+    name: 'one copy of several disks has ended, and the others are not waited for',
+    file: DISK_MIRROR,
+    from: 'if (jobs.every(({ ready }) => ready))',
+    to: 'if (jobs.some(({ ready }) => ready))',
+  },
+  {
+    name: 'all disks are copied to the first one',
+    file: DISK_MIRROR,
+    from: 'export: exportOf(i),',
+    to: 'export: exportOf(0),',
+  },
+  {
+    name: 'only the copy of the first disk is ended',
+    file: DISK_MIRROR,
+    from: 'for (const { device, ready } of await this.#jobs()) {',
+    to: 'for (const { device, ready } of (await this.#jobs()).slice(0, 1)) {',
+  },
+  {
+    name: 'copies of disks that do not end keep their guest waiting',
+    file: DISK_MIRROR,
+    from: 'for (const socket of this.#sockets)\n                socket.destroy();',
+    to: ';',
+  },
+  {
+    name: 'a disk whose connection breaks as it is opened is the reason to stay',
+    file: DISK_MIRROR,
+    from: 'this.#check();\n                throw error;',
+    to: 'throw error;',
+  },
+  {
+    name: 'copies that a killed savkit has left stay',
+    file: DISK_MIRROR,
+    from: 'await this.#removeCopies();\n        this.#errors.clear();',
+    to: 'this.#errors.clear();',
+  },
+  {
+    name: 'the record of an older migration settles a guest that moves again',
+    file: 'guests/settle-guest.js',
+    from: 'if (open)',
+    to: 'if (false)',
+  },
+  {
+    name: 'nobody notices who lets a guest run while QEMU answers to stop',
+    file: QEMU_SOURCE,
+    from: 'this.#startedByOthers ||= this.#isStopped || this.#isStopping;',
+    to: 'if (this.#isStopped && !this.#isStopping) this.#startedByOthers = true;',
   },
 ];
