@@ -1,5 +1,5 @@
 import { countText } from '../../formats/amounts.ts';
-import { hex, SavkitError } from '../../formats/errors.ts';
+import { hex } from '../../formats/errors.ts';
 import type { ByteSource } from '../../formats/files/source.ts';
 import { FOUR_GIB, GIB, MIB, PAGE_SIZE } from '../../formats/sizes.ts';
 import { openMachine } from '../../src/machine/opened-machine.ts';
@@ -9,6 +9,7 @@ import { MODE_NAMES } from '../../src/paging/modes.ts';
 import { sizeText } from '../terminal/size-text.ts';
 import { gridOf, legendOf, MOST_CELLS, majorityOf, mapOf } from './charts.ts';
 import { type Html, html, MOST_ROWS, NOTHING, tableOf } from './html.ts';
+import { mayLack } from './may-lack.ts';
 
 /** Most rows that are shown unfolded. */
 const FEW_ROWS = 16;
@@ -39,7 +40,7 @@ export async function pagingSection(
       machine.close();
     }
   } catch (error) {
-    if (error instanceof SavkitError && !signal.aborted) return NOTHING;
+    if (mayLack(error, signal)) return NOTHING;
     throw error;
   }
 }

@@ -3,11 +3,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { XMLValidator } from 'fast-xml-parser';
 import { afterAll, describe, expect, it } from 'vitest';
+import { failingDisk } from '../../formats/testing/failing-disk.ts';
 import { qemuSample } from '../../src/testing/qemu-samples.ts';
 import { STATES_FOLDER } from '../../src/testing/states.ts';
 import { sizeText } from '../terminal/size-text.ts';
 import { runHere } from '../testing/run-here.ts';
 import { PAGE_LOOKS, PageLooks } from './page-kinds.ts';
+import { pagingSection } from './paging-section.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'savkit-report-'));
 const state = join(STATES_FOLDER, 'own-long.sav');
@@ -129,4 +131,13 @@ describe('looks of pages', () => {
     expect(looks.pages).toBe(3);
     expect(looks.census).toEqual(PAGE_LOOKS.map((each) => (each === kind ? 3 : 0)));
   });
+});
+
+it('is not made without the map of virtual memory where the disk fails, but where a state has none', async () => {
+  const bytes = readFileSync(state);
+  const section = (lost: { start: number; end: number }[], length = bytes.length) =>
+    pagingSection(failingDisk(bytes.subarray(0, length), lost).source, 4 * 1024 * 1024, AbortSignal.any([]), () => {});
+  await expect(section([{ start: 5000, end: 5001 }])).rejects.toMatchObject({ code: 'EIO' });
+  expect((await section([], 5000)).text).toBe('');
+  expect((await section([])).text).toContain('Virtual memory of CPU 0');
 });

@@ -1,5 +1,5 @@
 import { countText } from '../../formats/amounts.ts';
-import { hex, SavkitError } from '../../formats/errors.ts';
+import { hex } from '../../formats/errors.ts';
 import type { ByteSource } from '../../formats/files/source.ts';
 import { MIB, PAGE_SIZE } from '../../formats/sizes.ts';
 import { screenshotOf } from '../../src/saved-state/describe/screenshot.ts';
@@ -11,6 +11,7 @@ import type { StateView } from '../../src/saved-state/reading/state-view.ts';
 import { sizeText } from '../terminal/size-text.ts';
 import { type Bar, barsOf, type ChartStretch, gridOf, legendOf, MOST_CELLS, mapOf } from './charts.ts';
 import { factsOf, type Html, html, MOST_ROWS, NOTHING, tableOf } from './html.ts';
+import { mayLack } from './may-lack.ts';
 import { LOOK_WORDS, PAGE_LOOKS, PageLooks } from './page-kinds.ts';
 import { pagingSection } from './paging-section.ts';
 
@@ -178,7 +179,7 @@ async function pageLooks(
     });
     return done && looks.pages > 0 ? looks : undefined;
   } catch (error) {
-    if (error instanceof SavkitError && !signal.aborted) return undefined;
+    if (mayLack(error, signal)) return undefined;
     throw error;
   }
 }
@@ -205,7 +206,7 @@ async function pictureOf(source: ByteSource, signal: AbortSignal): Promise<Html 
     const { png, width, height } = await screenshotOf(source, { signal });
     return html`<h3>Screen</h3><img class="screen" width="${width}" height="${height}" style="height:auto" alt="The screen of the guest when it was saved" src="data:image/png;base64,${Buffer.from(png).toString('base64')}">`;
   } catch (error) {
-    if (error instanceof SavkitError && !signal.aborted) return undefined;
+    if (mayLack(error, signal)) return undefined;
     throw error;
   }
 }
