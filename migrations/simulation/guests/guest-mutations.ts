@@ -146,12 +146,6 @@ export const GUEST_MUTATIONS: readonly Mutation[] = [
     to: ';',
   },
   {
-    name: 'one copy of several disks has ended, and the others are not waited for',
-    file: DISK_MIRROR,
-    from: 'if (jobs.every(({ ready }) => ready))',
-    to: 'if (jobs.some(({ ready }) => ready))',
-  },
-  {
     name: 'all disks are copied to the first one',
     file: DISK_MIRROR,
     from: 'export: exportOf(i),',
