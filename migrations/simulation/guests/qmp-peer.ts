@@ -4,8 +4,8 @@ import type { SimulatedProcess } from '../simulated-process.ts';
 const GREETING = { QMP: { version: { qemu: { major: 10, minor: 0, micro: 2 }, package: '' }, capabilities: ['oob'] } };
 
 /**
- * Carries a command out, and gives its answer; throws an Error for what QEMU refuses. QEMU is deaf while a promise of an
- * answer is open.
+ * Carries a command out, and gives its answer; throws an Error for what QEMU refuses. QEMU is deaf while the promise of
+ * an answer is open.
  */
 export type QmpExecution = (command: string, args: Record<string, unknown>) => unknown;
 
