@@ -48,8 +48,7 @@ export class PageSets implements PageSink {
       const base = block.isRam ? start / PAGE_SIZE : offset / PAGE_SIZE;
       const count = (end - start) / PAGE_SIZE;
       for (let page = 0; page < count; ) {
-        let next = page;
-        while (next < count && !set.has(base + next)) next++;
+        const next = set.next(base + page, base + count) - base;
         if (next > page) {
           const first = offset / PAGE_SIZE + page;
           yield {

@@ -112,6 +112,22 @@ describe('salvage of a state of QEMU', () => {
     await expect(salvaged(original.subarray(0, 60))).rejects.toMatchObject({ code: 'truncated' });
   });
 
+  it('lists the pages of any claimed size at once, and fills no more than machines have', async () => {
+    const bytes = Buffer.from(qemuSample('long-10.state'));
+    const block = bytes.indexOf('\x06pc.ram', 0, 'latin1') + 7;
+    const total = block - 7 - 8;
+    const size = bytes.readBigUInt64BE(block);
+    const claimed = 1n << 62n;
+    bytes.writeBigUInt64BE(bytes.readBigUInt64BE(total) - size + claimed, total);
+    bytes.writeBigUInt64BE(claimed, block);
+    const report = await salvageQemu(bufferSource(bytes), new MemorySink());
+    expect(report).toMatchObject({ complete: false, lostPages: Number((claimed - size) / 4096n) });
+    // Below 4 GiB and above.
+    expect(report.lost.length).toBe(2);
+    const filled = salvageQemu(bufferSource(bytes), new MemorySink(), { fill: 'zero' });
+    await expect(filled).rejects.toMatchObject({ code: 'too-much-memory' });
+  });
+
   it('does not call a live save complete whose later rounds are lost, though no page is missing', async () => {
     const live = qemuSample('live-7.state');
     const end = qemuTruth('live-7.state')

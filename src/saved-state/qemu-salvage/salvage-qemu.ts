@@ -1,10 +1,12 @@
-import { FormatError, UsageError } from '../../../formats/errors.ts';
+import { FormatError, UnsupportedError, UsageError } from '../../../formats/errors.ts';
 import { FailingDisk } from '../../../formats/files/failing-disk.ts';
 import type { Stretch } from '../../../formats/files/readable-parts.ts';
 import type { ReadableSink } from '../../../formats/files/sink.ts';
 import type { ByteSource } from '../../../formats/files/source.ts';
 import { INCOMPLETE_NAME } from '../../../formats/incomplete-name.ts';
+import { MAX_RAM } from '../../../formats/pgm/ranges.ts';
 import type { RamGap } from '../../../formats/qemu/stream/unreadable-records.ts';
+import { PAGE_SIZE } from '../../../formats/sizes.ts';
 import { expectedPages } from '../qemu/plugged-memory.ts';
 import { type QemuVerdict, verifyQemu } from '../qemu-verify/verify-qemu.ts';
 import type { Finding } from '../reading/findings.ts';
@@ -79,6 +81,11 @@ export async function salvageQemu(
   const survey = await surveyQemu(source, { ...stepOf(options, 'reading'), disk });
   const lost = lostPagesOf(survey);
   const lostPages = lost.reduce((sum, { first, last }) => sum + last - first + 1, 0);
+  if (options.fill && lostPages > MAX_RAM / PAGE_SIZE)
+    throw new UnsupportedError(
+      'too-much-memory',
+      `Cannot fill ${lostPages} missing pages: machines have ${MAX_RAM / PAGE_SIZE} at most; go without --fill`,
+    );
   const { state, kept, dropped, cut } = survey;
   const untold = state.blocks.reduce((sum, { size }) => sum + size, 0) < state.blockBytes;
   const hasSections = dropped.length === 0 && !cut && !survey.wasIncomplete && kept.some(({ name }) => name === 'cpu');

@@ -28,6 +28,10 @@ describe('NumberSet', () => {
             naive.delete(page);
           }
           expect([set.size, set.has(page)]).toEqual([naive.size, naive.has(page)]);
+          const end = 2 ** 50;
+          const after = [...naive].filter((other) => other >= page);
+          expect(set.next(page, end)).toBe(Math.min(end, ...after));
+          expect(set.next(page + 1, page + 2)).toBe(naive.has(page + 1) ? page + 1 : page + 2);
         }
         const blocks = new Set([...naive].map((page) => page - (page % 256)));
         expect(set.blockStarts().sort((a, b) => a - b)).toEqual([...blocks].sort((a, b) => a - b));

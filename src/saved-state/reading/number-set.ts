@@ -89,6 +89,24 @@ export class NumberSet {
     return chunk !== undefined && (chunk.bits[(number & (CHUNK - 1)) >>> 3] & (1 << (number & 7))) !== 0;
   }
 
+  /** The least number of the set from `from` on that is less than `end`; `end` where there is none. */
+  next(from: number, end: number): number {
+    for (let at = from; at < end; ) {
+      const key = Math.floor(at / CHUNK);
+      const stop = Math.min(end, (key + 1) * CHUNK);
+      if (this.#chunks.has(key)) for (; at < stop; at++) if (this.has(at)) return at;
+      // Claimed numbers may have no end.
+      at = this.#chunks.has(key + 1) ? stop : this.#nextKey(key) * CHUNK;
+    }
+    return end;
+  }
+
+  #nextKey(key: number): number {
+    let next = Number.POSITIVE_INFINITY;
+    for (const other of this.#chunks.keys()) if (other > key && other < next) next = other;
+    return next;
+  }
+
   #chunkOf(number: number): Chunk {
     const key = Math.floor(number / CHUNK);
     if (key === this.#lastKey) return this.#last;
