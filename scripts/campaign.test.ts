@@ -29,6 +29,11 @@ describe('campaigns', () => {
     expect(status).toBe(2);
   });
 
+  it('fail where they have tried nothing', () => {
+    const { status, stdout } = campaign('pgm-samples', join(root, 'docs'));
+    expect([status, stdout]).toEqual([1, '0 states, 0 differ\n']);
+  });
+
   it('are not guessed', () => {
     const { status, stderr } = campaign('capture');
     expect(status).toBe(2);

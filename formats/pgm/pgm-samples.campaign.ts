@@ -19,7 +19,7 @@ let failed = 0;
 const paths = readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter((path) => STATE.test(path));
 for (const path of paths.sort()) failed += (await compare(join(folder, path))) ? 0 : 1;
 console.log(`${paths.length} states, ${failed} differ`);
-process.exitCode = failed > 0 ? 1 : 0;
+process.exitCode = failed > 0 || paths.length === 0 ? 1 : 0;
 
 async function compare(path: string): Promise<boolean> {
   const description = path.replace(STATE, '.json');

@@ -24,4 +24,4 @@ console.log(
     .join(', '),
 );
 console.log(`${seeds - failed} passed, ${failed} failed, ${perSecond.toFixed(1)} seeds/s`);
-process.exitCode = failed > 0 ? 1 : 0;
+process.exitCode = failed > 0 || !(seeds > 0) ? 1 : 0;

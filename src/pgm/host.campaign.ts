@@ -29,4 +29,4 @@ for (let seed = Number(values.seed); Date.now() < end; seed++) {
   for (const [name, game] of Object.entries(GAMES)) play(name, game, seed);
 }
 console.log(`${passed} passed, ${failed} failed`);
-process.exitCode = failed > 0 ? 1 : 0;
+process.exitCode = failed > 0 || passed === 0 ? 1 : 0;

@@ -50,7 +50,7 @@ await Promise.all(Array.from({ length: Number(values.workers) }, work));
 const leftOut = left > 0 ? `; ${left} trials left out for want of time` : '';
 console.log(`${trials} trials, ${wrong.length} wrong${leftOut}`);
 for (const each of wrong) console.log(`  ${each}`);
-process.exitCode = wrong.length > 0 ? 1 : 0;
+process.exitCode = wrong.length > 0 || trials === 0 ? 1 : 0;
 
 function part(what: string, form: Form, run: (place: Place, form: Form) => Promise<void>): Part {
   return { name: `${form.name}: ${what}`, run: (place) => run(place, form) };

@@ -60,7 +60,7 @@ for (const name of chosen) {
 console.log(
   `${done} runs of ${chosen.length} targets, ${failed.length} with faults${failed.map((name) => `\n  ${name}`).join('')}`,
 );
-process.exitCode = failed.length > 0 ? 1 : 0;
+process.exitCode = failed.length > 0 || done === 0 ? 1 : 0;
 
 async function fuzz(
   name: TargetName,

@@ -84,6 +84,7 @@ if (!existsSync(join(SCRIPTS, 'libvirt.sh')) || !libvirt('start').ok) {
   process.exit(2);
 }
 const folder = mkdtempSync(join(tmpdir(), 'savkit-libvirt-made-'));
+let tried = 0;
 let failed = 0;
 try {
   const wanted = process.argv.slice(2);
@@ -91,10 +92,11 @@ try {
     const differences = await judge(folder, format);
     for (const difference of differences) console.log(`${format}: ${difference}`);
     console.log(`${differences.length === 0 ? 'ok    ' : 'FAILED'} ${format}`);
+    tried++;
     if (differences.length > 0) failed++;
   }
 } finally {
   libvirt('stop');
   rmSync(folder, { recursive: true, force: true });
 }
-process.exitCode = failed > 0 ? 1 : 0;
+process.exitCode = failed > 0 || tried === 0 ? 1 : 0;

@@ -131,11 +131,15 @@ interface Message {
   fault?: string;
 }
 
-/** Watches over a process with seeds from one on. @returns the next seed, and how many faults there were */
-function watch(first: number, end: number, only: boolean): Promise<{ next: number; faults: number }> {
+/** Watches over a process with seeds from one on. @returns the next seed, how many faults there were, and whether any case was read */
+function watch(
+  first: number,
+  end: number,
+  only: boolean,
+): Promise<{ next: number; faults: number; hasBegun: boolean }> {
   const words = ['--seed', String(first), ...(only ? ['--only'] : []), ...positionals];
   const child = fork(fileURLToPath(import.meta.url), words, { env: { ...process.env, SAVKIT_FUZZ_CHILD: '1' } });
-  let last: Message = { seed: first };
+  let last: Message = { seed: first - 1 };
   let since = Date.now();
   let faults = 0;
   const tell = (fault: string) => {
@@ -158,8 +162,9 @@ function watch(first: number, end: number, only: boolean): Promise<{ next: numbe
   return new Promise((resolve) =>
     child.on('exit', (code) => {
       clearInterval(timer);
-      if (code !== 0 && code !== 1 && code !== null) tell(`ended with ${code}`);
-      resolve({ next: (last.seed ?? first) + 1, faults });
+      const hasBegun = last.reading !== undefined;
+      if (code !== null && (code > 1 || !hasBegun)) tell(`ended with ${code}`);
+      resolve({ next: (last.seed ?? first) + 1, faults, hasBegun });
     }),
   );
 }
@@ -171,13 +176,14 @@ async function main(): Promise<void> {
   const first = Number(values.seed);
   let seed = first;
   let faults = 0;
+  let run: Awaited<ReturnType<typeof watch>>;
   do {
-    const run = await watch(seed, end, only);
+    run = await watch(seed, end, only);
     seed = run.next;
     faults += run.faults;
-  } while (Date.now() < end && !only);
+  } while (Date.now() < end && run.hasBegun && !only);
   console.log(`${seed - first} cases, ${faults} faults`);
-  process.exitCode = faults > 0 ? 1 : 0;
+  process.exitCode = faults > 0 || seed === first ? 1 : 0;
 }
 
 if (process.env.SAVKIT_FUZZ_CHILD === '1') await runSeeds();
