@@ -149,6 +149,22 @@ describe('convert', () => {
 });
 
 describe('salvage and stats', () => {
+  it('and others tell of pages that are missing', async () => {
+    const bytes = Buffer.from(qemuSample('long-10.state'));
+    // Record after record: one for page 0 with the name of its block, then page 1 with its content.
+    const second = bytes.indexOf('\x06pc.ram\0', 60, 'latin1') + 8;
+    expect(bytes.readBigUInt64BE(second)).toBe(0x1028n);
+    bytes.writeBigUInt64BE(0x2028n, second);
+    writeFileSync(place('lacks.state'), bytes);
+    await json(1, 'verify', place('lacks.state'));
+    const { stdout } = await runHere('extract', place('lacks.state'), '-o', place('lacks.raw'));
+    expect(stdout).toContain('memory is not whole: 1 page not in the state: zeros stand there');
+    const { findings } = await json(0, 'extract', place('lacks.state'), '-o', place('lacks.raw'), '--force');
+    expect(findings).toMatchObject([{ severity: 'warning', code: 'pages-missing' }]);
+    const made = await runHere('manifest', place('lacks.state'), '-o', place('lacks.manifest'));
+    expect([made.exitCode, existsSync(place('lacks.manifest'))]).toEqual([1, false]);
+  });
+
   it('say what is there and what is not, as the schema says', async () => {
     writeFileSync(place('cut.state'), qemuSample('long-10.state').subarray(0, 900_000));
     const { result } = await json(3, 'salvage', place('cut.state'), place('rescued.state'));

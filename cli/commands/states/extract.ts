@@ -106,8 +106,8 @@ function extensionOf({ format, rom, mmio2, unit }: Options): string {
   return format === 'raw' || format === 'sparse' ? '.raw' : format === 'lime' ? '.lime' : '.core';
 }
 
-/** Missing parts of a core, and uncertain addresses, for programs that read the result. */
-function findingsOf({ registersMissing, uncertain }: ExtractReport): Finding[] {
+/** Missing parts of a core and of memory, and uncertain addresses, for programs that read the result. */
+function findingsOf({ registersMissing, uncertain, missing }: ExtractReport): Finding[] {
   const findings: Finding[] = [];
   if (registersMissing !== undefined) {
     const message = `The core has no registers: ${registersMissing}`;
@@ -117,6 +117,13 @@ function findingsOf({ registersMissing, uncertain }: ExtractReport): Finding[] {
     const message = `Memory may lie at other addresses: ${uncertain}`;
     findings.push({ severity: 'warning', code: 'places-unknown', message, place: {} });
   }
+  if (missing !== undefined)
+    findings.push({
+      severity: 'warning',
+      code: 'pages-missing',
+      message: `Memory is not whole: ${missing}`,
+      place: {},
+    });
   return findings;
 }
 
@@ -192,10 +199,11 @@ function reportText(output: string, report: ExtractReport, { allocated }: Writte
   return lines([text, ...(core ? [line`  ${coreText(core)}`] : []), ...notesOf(report).map((note) => line`  ${note}`)]);
 }
 
-function notesOf({ registersMissing, uncertain }: ExtractReport): TerminalText[] {
+function notesOf({ registersMissing, uncertain, missing }: ExtractReport): TerminalText[] {
   return [
     ...(registersMissing === undefined ? [] : [line`without registers: ${registersMissing}`]),
     ...(uncertain === undefined ? [] : [line`addresses may be wrong: ${uncertain}`]),
+    ...(missing === undefined ? [] : [line`memory is not whole: ${missing}`]),
   ];
 }
 

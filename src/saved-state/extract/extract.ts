@@ -41,6 +41,8 @@ export interface ExtractReport {
   registersMissing?: string;
   /** Why memory may lie at other addresses than in the output. */
   uncertain?: string;
+  /** Pages that a whole state would have, and this one has not. */
+  missing?: string;
 }
 
 /** Contents of a core file. */
@@ -119,10 +121,11 @@ export function reportOf(
   { format = 'raw' }: ExtractOptions,
   kernel: GuestKernel | undefined,
 ): ExtractReport {
-  const { what, layout, ranges, registersMissing, uncertain } = plan;
+  const { what, layout, ranges, registersMissing, uncertain, missing } = plan;
   const report: ExtractReport = { what, format, size: layout.size, ranges };
   if (registersMissing !== undefined) report.registersMissing = registersMissing;
   if (uncertain !== undefined) report.uncertain = uncertain;
+  if (missing !== undefined) report.missing = missing;
   return kernel ? { ...report, core: coreReport(kernel, plan) } : report;
 }
 

@@ -56,6 +56,8 @@ export interface ExtractPlan {
   registersMissing?: string;
   /** Why memory may lie at other addresses. */
   uncertain?: string;
+  /** Pages that are missing. */
+  missing?: string;
 }
 
 /**
@@ -109,9 +111,11 @@ export function planExtraction(
       : layout.extents.map(({ start, end }) => ({ start, end }));
   const note = isCore ? state.cpus.missing : undefined;
   const missing = note === undefined ? {} : { registersMissing: note };
-  const places = memory.uncertain === undefined ? {} : { uncertain: memory.uncertain };
+  const { uncertain, missing: pages } = memory;
+  const places = uncertain === undefined ? {} : { uncertain };
+  const lost = pages === undefined ? {} : { missing: pages };
   const full = format === 'raw';
-  return { what: 'memory', layout, placement, ranges, full, existing, allAddresses, ...missing, ...places };
+  return { what: 'memory', layout, placement, ranges, full, existing, allAddresses, ...missing, ...places, ...lost };
 }
 
 function planRegion(

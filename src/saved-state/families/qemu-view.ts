@@ -1,5 +1,7 @@
+import { countText } from '../../../formats/amounts.ts';
 import { isRam } from '../../../formats/pgm/page-batch.ts';
 import { cpuRegisters } from '../qemu/cpu-registers.ts';
+import { expectedPages } from '../qemu/plugged-memory.ts';
 import { qemuFields } from '../qemu/qemu-fields.ts';
 import type { BlockSummary, QemuState } from '../qemu/qemu-state.ts';
 import { FAMILIES } from '../reading/families.ts';
@@ -45,7 +47,9 @@ const UNCERTAIN =
   'the state does not tell where all RAM lies: blocks are taken one after the other, DIMMs and the like from a whole ' +
   'GiB on';
 
-function memoryOf({ blocks, layout }: QemuState): StateMemory {
+function memoryOf(state: QemuState): StateMemory {
+  const { blocks, layout } = state;
+  const missing = missingPages(state);
   const leftOut = blocks.filter((block) => block.leftOut && block.isRam);
   return {
     regions: regionsOf(blocks),
@@ -54,6 +58,7 @@ function memoryOf({ blocks, layout }: QemuState): StateMemory {
     romProtection: new Map(),
     names: namesOf(blocks),
     ...(layout.known ? {} : { uncertain: UNCERTAIN }),
+    ...(missing === 0 ? {} : { missing: `${countText(missing, 'page')} not in the state: zeros stand there` }),
     ...(leftOut.length > 0
       ? {
           elsewhere:
@@ -62,6 +67,12 @@ function memoryOf({ blocks, layout }: QemuState): StateMemory {
         }
       : {}),
   };
+}
+
+/** Only records tell which pages are there: a mapped file leaves out those of zeros. */
+function missingPages(state: QemuState): number {
+  const told = state.blocks.filter(({ isMapped, leftOut }) => !isMapped && !leftOut);
+  return told.reduce((sum, block) => sum + Math.max(0, expectedPages(block, state) - block.pages), 0);
 }
 
 /** Blocks that lie over RAM are left out: the chipset decides whether the guest sees them. */

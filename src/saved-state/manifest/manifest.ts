@@ -1,4 +1,4 @@
-import { type Pass, UsageError } from '../../../formats/errors.ts';
+import { FormatError, type Pass, UsageError } from '../../../formats/errors.ts';
 import type { ByteSource } from '../../../formats/files/source.ts';
 import { systemDate } from '../../../formats/world/waiting.ts';
 import { expectMemory, readState } from '../families/read-state.ts';
@@ -75,6 +75,8 @@ export async function makeManifest(source: ByteSource, options: ManifestOptions 
   if (!source.seekable)
     throw new UsageError('not-seekable', `Cannot make a manifest of ${source.name}: it has to be read several times`);
   const looked = await readState(source, { signal: options.signal, skipCrc: true });
+  const { missing } = looked.memory ?? {};
+  if (missing !== undefined) throw new FormatError('pages-missing', `Cannot make a manifest: ${missing}`);
   const units = looked.unitsHavePlaces ? looked.units : [];
   const beside = new HashBeside(source, units.map(stretchOf), options.threads);
   try {
