@@ -29,6 +29,7 @@ export {
 export { type AddressMode, type HostMode, type PagingMode, pagingModeOf, type ShadowMode } from '../paging/modes.ts';
 export { type AccessKind, PageFault } from '../paging/page-fault.ts';
 export type { PoolCounts, ShadowPool } from '../paging/pool/pool.ts';
+export type { TableEntries } from '../paging/pool/table-entries.ts';
 export type { TableName } from '../paging/schemes.ts';
 export type { Breach, Condition } from '../paging/shadow/checks/conditions.ts';
 export { checkConsistency } from '../paging/shadow/checks/consistency-check.ts';
