@@ -27,8 +27,9 @@ import { type ControlCommand, REQUESTS, type RequestOf } from './requests.ts';
  * The control socket of a machine that `savkit run` keeps: a Unix socket that only its owner can use (on Windows a
  * named pipe), JSON, a value a line.
  *
- * → {"id":1,"command":"live-save","path":"/tmp/vm.sav"} ← {"id":1,"event":"pass","pass":0,…}      any number of them ←
- * {"id":1,"ok":true,"result":{…}}         or "ok":false,"error":{"class","code","message","vboxCode"}
+ *   → {"id":1,"command":"live-save","path":"/tmp/vm.sav"}
+ *   ← {"id":1,"event":"pass","pass":0,…}   any number of them
+ *   ← {"id":1,"ok":true,"result":{…}}      or "ok":false,"error":{"class","code","message","vboxCode"}
  *
  * While a command is carried out, the event `beat` comes once a second, as a sign of life. An idle client is
  * disconnected, with a message (`"id":null`), when others want to connect.

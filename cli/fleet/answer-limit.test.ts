@@ -90,7 +90,7 @@ describe('AnswerLimit.takeUncaught()', () => {
     expect(own.takeUncaught(lie)).toBe(true);
     await expect(own.exceeded).rejects.toMatchObject({
       code: 'no-queue',
-      message: 'Cannot use the queue: its answer is none to the question (Command queue state error.)',
+      message: 'Cannot use the queue: its answer does not fit the question (Command queue state error.)',
     });
     expect(own.isExceeded).toBe(true);
   });

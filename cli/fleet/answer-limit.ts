@@ -11,8 +11,9 @@ const LOOK_MS = 20;
 /** Packages that talk to the server of a queue, in a stack. */
 const CLIENTS =
   /node_modules[\\/](@?ioredis|bullmq|redis-parser|standard-as-callback|pg|pg-[a-z]+|postgres-[a-z]+)[\\/]/;
-const MOST_WORDS = 200;
-/** Channel on which Node tells of each connection that `connect` makes. */
+/** Most characters of a client's message that are shown. */
+const SHOWN_CHARACTERS = 200;
+/** Channel on which Node publishes each connection that `connect` makes. */
 const OPENED = 'net.client.socket';
 
 interface Watched {
@@ -74,12 +75,13 @@ export class AnswerLimit {
   }
 
   /**
-   * Takes an uncaught error of the client of a server: an answer was none to the question. @returns whether it is one
+   * Takes an uncaught error of a queue's client, which an answer that does not fit its question causes. @returns
+   * whether the error is one
    */
   takeUncaught(error: unknown): boolean {
     const { message, stack = '' } = error instanceof Error ? error : new Error();
     if (!CLIENTS.test(stack)) return false;
-    this.#refuse(`its answer is none to the question (${message.split('\n')[0].slice(0, MOST_WORDS)})`);
+    this.#refuse(`its answer does not fit the question (${message.split('\n')[0].slice(0, SHOWN_CHARACTERS)})`);
     return true;
   }
 

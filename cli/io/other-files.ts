@@ -1,8 +1,9 @@
 const aboutOthers = new WeakSet<object>();
 
 /**
- * Reads what a command needs beside the file that it works on: settings, a manifest, another state. Errors about it are
- * no verdict on that file, and of a folder it is not passed over.
+ * Reads another file that a command needs beside the one that it works on: settings, a manifest, another state. Errors
+ * about the other file are no verdict on the one, which counts as failed even in a folder, where files that are no
+ * states are passed over.
  */
 export async function fromOtherFile<T>(read: () => T | Promise<T>): Promise<T> {
   try {

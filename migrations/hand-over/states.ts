@@ -2,14 +2,14 @@ import { MigrationError } from '../wire/migration-error.ts';
 
 // The hand-over of a machine as two tables of states. Events that are not in a table are refused.
 //
-// source                                        target sending ── pause ──► paused                   waiting ─hello─►
-// greeted ─describe─► receiving ◄─┐
+//   source                                        target
+//   sending ── pause ──► paused                   waiting ─hello─► greeted ─describe─► receiving ◄─┐
 //      ▲                   │ seal                                     link lost │         │ seal     │ hello,
 //      ├── resume ─────────┤                                                    ▼         │ (proved) │ describe
 //      │                   ▼ ready                                         interrupted ───┼──────────┘
 //      ├── cancel ──── (decision)                                                         ▼
 //      │                   │ written down          ended ◄─ cancel, give up ─────────── ready
-// kept                   ▼                         ▲                        link lost │  │ commit
+//   kept                   ▼                         ▲                        link lost │  │ commit
 //      ▲              handed-over ─ running ─► done  └─ give up ─── in-doubt ◄──────────┘  ▼
 //      └─ target gave up ──┘                                            └─ commit, run ─► running
 

@@ -33,7 +33,7 @@ export interface RoundReport {
   because: string;
 }
 
-/** How both memories were compared. */
+/** Comparison of both memories. */
 export interface ProofReport {
   /** Kind of the proof, by the time when memory was hashed. */
   mode: ProofMode;
@@ -126,7 +126,7 @@ export interface MigrationReport {
   streams: number;
   /** In order. */
   rounds: RoundReport[];
-  /** How both memories were compared; absent if the migration ended before. */
+  /** Comparison of both memories; absent if the migration ended before. */
   proof?: ProofReport;
 }
 
@@ -178,7 +178,7 @@ export type MigrationEvent =
     }
   | {
       event: 'proved';
-      /** How both memories were compared. */
+      /** Comparison of both memories. */
       proof: ProofReport;
     }
   | { event: 'handed-over' }

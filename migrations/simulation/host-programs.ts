@@ -24,14 +24,14 @@ interface Host<P extends Relative> {
 export interface ProgramInput {
   /** Called with each piece, in the program's process, and with undefined at the end. */
   onPiece: ((piece: string | undefined) => void) | undefined;
-  /** Gives that process something to read. */
+  /** Gives the parent something to read. */
   say(bytes: string | Buffer): void;
 }
 
 /** Most ms that a program takes that is run to its end. */
 const RUNS_MS = 30;
 
-/** Programs that processes of a host can start, by name; others are not there. */
+/** Programs that processes of a host can start, by name; other programs do not exist. */
 export class HostPrograms<P extends Relative> {
   /** Each is called with its process, in which it begins, and its arguments. */
   readonly known = new Map<string, (process: P, words: readonly string[], input: ProgramInput) => void>();

@@ -18,7 +18,7 @@ interface Listening {
   accept: (socket: Socket) => void;
 }
 
-/** Sockets of a host that have paths: nothing is lost on the way between two of its processes. */
+/** Sockets with paths, which connect processes of one host; nothing is lost on the way. */
 export class HostSockets implements Carrier {
   readonly timeline: Timeline;
   readonly #host: Host;

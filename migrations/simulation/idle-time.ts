@@ -21,7 +21,7 @@ export function useIdleTime(): void {
   afterEach(() => leave());
 }
 
-/** @returns leaves it again */
+/** @returns function that leaves it again */
 function enterIdleTime(): () => Promise<void> {
   const timeline = new Timeline();
   let turns = 0;

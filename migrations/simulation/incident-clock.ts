@@ -33,7 +33,7 @@ export class IncidentClock {
     this.#scheduleWorks(name, count);
   }
 
-  /** A QEMU was given a command. */
+  /** To be called when a QEMU is given a command. */
   noteCommand(host: HostName, name: string): void {
     const key = `${host} ${name}`;
     const count = (this.#commandsTo.get(key) ?? 0) + 1;
@@ -51,7 +51,7 @@ export class IncidentClock {
     if (this.#left.size > 0) this.#report((at) => at.after === what && at.count === count);
   }
 
-  /** Incidents some disk operations after a frame get their absolute count when the frame arrives. */
+  /** Gives incidents that are due some disk operations after a frame their absolute count, when the frame arrives. */
   #scheduleWorks(name: FrameName, count: number): void {
     for (const incident of this.#left) {
       const { at } = incident;

@@ -25,7 +25,7 @@ export class MachinePlay extends Play<SimulatedMachine> {
     this.#startSource(this.started, true);
   }
 
-  /** A machine whose migration had not begun is started again without questions. */
+  /** Starts the machine again, without questions, if its migration had not begun. */
   protected override becomeCalm(): void {
     if (this.source?.isGone && !this.hosts.source.files.names.has(this.recordOf('source'))) this.#startAgain();
   }
@@ -70,7 +70,10 @@ export class MachinePlay extends Play<SimulatedMachine> {
     void receiver.arrived.then((machine) => machine.arrivePaused());
   }
 
-  /** If the machine's process is gone, the operator starts it where it is said to be. */
+  /**
+   * If the machine's process is gone: starts it again at the source, where it is said to be there; at the target,
+   * checks its safe file.
+   */
   follow(survivor: HostName): void {
     if (survivor === 'source' && this.source?.isGone && this.hosts.source.isUp) this.#startAgain();
     const safe = this.safeFile();
@@ -79,7 +82,7 @@ export class MachinePlay extends Play<SimulatedMachine> {
     }
   }
 
-  /** A user starts the machine from its state. */
+  /** Starts the machine from its state, as a user does. */
   #startAgain(): void {
     for (const owner of this.guest.owners) if (owner.process.isGone) this.guest.owners.delete(owner);
     if (this.guest.owners.size === 0) this.guest.beginAgain(this.started);

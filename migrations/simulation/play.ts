@@ -144,7 +144,7 @@ export abstract class Play<M extends TargetMachine = TargetMachine> implements S
   /** Starts the first processes. */
   protected abstract begin(): void;
 
-  /** A target waits for the machine. */
+  /** Runs the target's program, which waits for the machine. */
   protected abstract receive(process: SimulatedProcess): Promise<void>;
 
   /** The target's process answers the source as long as it has to. */
@@ -152,7 +152,7 @@ export abstract class Play<M extends TargetMachine = TargetMachine> implements S
     return true;
   }
 
-  /** By when no process is stopped any more. */
+  /** Time from which on no process is stopped any more. */
   protected get awakeAt(): number {
     return Math.max(...[this.source, this.target].map((process) => process?.stoppedUntil ?? 0));
   }
@@ -206,7 +206,7 @@ export abstract class Play<M extends TargetMachine = TargetMachine> implements S
     this.timeline.add(0, process, () => void this.receive(process));
   }
 
-  /** As the command line sets them. */
+  /** Options of the receiver, as the command line sets them. */
   protected get receiverOptions(): ReceiverOptions {
     const { keepMs, timeOuts } = this.scenario;
     return {

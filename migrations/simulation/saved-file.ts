@@ -5,9 +5,9 @@ import { Guest } from '../../src/running/guest.ts';
 import type { RunningMachine } from '../../src/running/running-machine.ts';
 import { verify } from '../../src/saved-state/verify/verify.ts';
 
-/** A machine, as a file of it has to have it. */
+/** Facts about a machine that a file of it must match. */
 export interface Standing {
-  /** Of its memory. */
+  /** Digest of its memory. */
   digest: string;
   /** Writes of its guest so far. */
   steps: number;
@@ -21,7 +21,9 @@ export function standingOf({ memory, guest }: RunningMachine): Standing {
   return { digest: memoryDigest(memory), steps: guest.block.steps };
 }
 
-/** The file is whole, holds the memory of the machine as it stood, and its guest goes on from there. */
+/**
+ * Checks that the file is whole, holds the memory of the machine as it stood, and that its guest goes on from there.
+ */
 export async function savedFileFaults(bytes: Buffer, { digest, steps }: Standing): Promise<string[]> {
   const { verdict } = await verify(bufferSource(bytes));
   if (verdict !== 'whole') return [`the file is ${verdict}`];

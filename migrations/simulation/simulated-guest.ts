@@ -53,7 +53,7 @@ export class SimulatedGuest<Owner extends GuestOwner = GuestOwner> {
     this.owners.add(machine);
   }
 
-  /** In which ways a machine is not as the guest was left. */
+  /** Differences of a machine from the guest as it was left. */
   differences({ ticks, memory }: Owner): string[] {
     const page = differingPage(memory, this.truth);
     return [
@@ -73,8 +73,8 @@ export class SimulatedGuest<Owner extends GuestOwner = GuestOwner> {
   }
 
   /**
-   * The guest writes to its memory. @param onWritten called for each page after it was written
-   * @returns how often it has done so
+   * Has the guest write to its memory. @param onWritten called for each page after it was written
+   * @returns number of its ticks so far
    */
   tick(memory: Uint8Array, onWritten: (page: number) => void): number {
     const { workload } = this.#scenario;
@@ -101,9 +101,9 @@ export class SimulatedGuest<Owner extends GuestOwner = GuestOwner> {
   }
 }
 
-/** When a guest writes next. Ticks become rarer with time, as a long wait needs no thousands of writes. */
+/** Decides when a guest writes next. Ticks become rarer with time, as a long wait needs no thousands of writes. */
 export class GuestPulse {
-  /** Share of its time that it has. */
+  /** Share of its time for which the guest may execute. */
   share = 1;
   readonly #guest: { readonly ticks: number; readonly scenario: Scenario };
   #next = Number.POSITIVE_INFINITY;

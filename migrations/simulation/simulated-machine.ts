@@ -11,7 +11,7 @@ import { PlainMachine } from '../testing/plain-machine.ts';
 import { GuestPulse, type SafeFile, type SimulatedGuest } from './simulated-guest.ts';
 import type { SimulatedProcess } from './simulated-process.ts';
 
-/** A machine whose guest writes memory in virtual time; the guest has the model of the memory. */
+/** A machine whose guest writes memory in virtual time; `SimulatedGuest` knows how the memory must be. */
 export class SimulatedMachine extends PlainMachine {
   readonly process: SimulatedProcess;
   readonly #guest: SimulatedGuest<SimulatedMachine>;

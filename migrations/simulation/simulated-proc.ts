@@ -2,7 +2,7 @@ import type { Disk, FileStatus } from '../../formats/world/disk.ts';
 import type { HostSockets } from './host-sockets.ts';
 import type { SocketOwner } from './simulated-socket.ts';
 
-/** A process, as the system tells of it. */
+/** A process, as `/proc` shows it. */
 export interface KnownProcess extends SocketOwner {
   readonly pid: number;
   readonly words: readonly string[];
@@ -21,7 +21,7 @@ const FOLDER = { dev: 1n, ino: 0n };
 /** Numbers of descriptors of sockets, which files do not have. */
 const FIRST_SOCKET = 10_000;
 
-/** The same disk, with what Linux tells of the processes of a host under `/proc`. */
+/** The same disk, with the processes of a host under `/proc`, as on Linux. */
 export function withProc(disk: Disk, host: Host): Disk {
   const socketsOf = (process: KnownProcess) =>
     host.sockets.listeningOf(process).map((file, i) => ({ fd: FIRST_SOCKET + i, target: `socket:[${file.number}]` }));

@@ -73,7 +73,7 @@ export class SimulatedHost {
     this.#freed.length = 0;
   }
 
-  /** A PID is free again. */
+  /** Frees a PID for later processes. */
   free(pid: number): void {
     this.running.delete(pid);
     this.#freed.push(pid);

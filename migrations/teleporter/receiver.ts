@@ -7,7 +7,7 @@ import { COMMAND_LIMIT, type Command, encodeReply, parseCommand } from './wire.t
 
 // The target's side after the password. As a diagram, with its actions in brackets:
 //
-// ready ──load [ACK, stream, ACK]──► loaded ──lock-media [ACK]──► locked ──hand-over-* [ACK]──► handed-over
+//   ready ──load [ACK, stream, ACK]──► loaded ──lock-media [ACK]──► locked ──hand-over-* [ACK]──► handed-over
 //     └────────────── anything else [NACK or nothing] ──────────────────────────────────────────► ended
 //
 // VirtualBox's own target takes `lock-media` and `hand-over-*` without any `load`, and a second `load`. Here these are

@@ -51,7 +51,10 @@ export const statsCommand = command(builder, async (options) => {
 
 function stateStatistics(job: Job, options: Options): Promise<Outcome> {
   if (options.watch !== undefined)
-    throw new UsageError('bad-combination', `Cannot watch ${options.file}: only a running machine counts on`);
+    throw new UsageError(
+      'bad-combination',
+      `Cannot watch ${options.file}: only the statistics of a running machine change`,
+    );
   return withSource(
     job,
     async (whole) => {

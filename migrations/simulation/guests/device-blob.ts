@@ -11,7 +11,7 @@ export interface Devices {
   ran: boolean;
 }
 
-/** Bytes of the number behind the devices. */
+/** Bytes of the number after the devices. */
 const SIZE = 4;
 
 /**

@@ -11,7 +11,7 @@ const FLUSH = 255;
 
 type Args = Record<string, unknown>;
 
-/** Tells of a job that has ended. */
+/** Reports a job that has ended. */
 type Tell = (event: string, data: object) => void;
 
 /** A copy of a disk over a connection, in the manner of QEMU's `write-blocking` mirror. */
@@ -21,7 +21,7 @@ interface Copy {
   /** Requests that were sent, and those that the other side has answered. */
   sent: number;
   acknowledged: number;
-  /** It ends as soon as all is answered. */
+  /** The copy ends as soon as all is answered. */
   isEnding: boolean;
 }
 
@@ -49,7 +49,7 @@ export class DiskCopies {
     return [...this.#copies.keys(), ...this.#nodes.keys()];
   }
 
-  /** The guest writes. */
+  /** Carries out a write of the guest. */
   write(number: number, sector: number, content: number): void {
     const disk = this.#disks[number];
     disk[sector] = content;

@@ -71,7 +71,7 @@ export class GuestPlay extends Play<QemuTarget> implements QemuSurroundings {
     }
   }
 
-  /** A compiler, and the program that it makes. */
+  /** Gives a host a compiler, and the program that it makes. */
   #canNoteWrites({ programs, files }: SimulatedHost): void {
     const { watchFault: fault } = this.#scenario;
     if (fault?.how === 'no-compiler') return;
@@ -140,7 +140,7 @@ export class GuestPlay extends Play<QemuTarget> implements QemuSurroundings {
     };
     await this.timeline.run(isOver, this.scenario.keepMs + 10_000);
     await this.timeline.run(() => false, 5000);
-    // What a living process had to do itself is theirs by now.
+    // By now operators may do what a living process had to do itself.
     for (const side of ['source', 'target'] as const) await this.operators.ask(side, 'fresh');
     await this.timeline.run(() => false, 5000);
   }
@@ -156,7 +156,7 @@ export class GuestPlay extends Play<QemuTarget> implements QemuSurroundings {
     return this.qemus.filter(({ process }) => process.host === host && !process.isGone);
   }
 
-  /** A process of savkit sees the memory of a guest as that has written it by then. */
+  /** Starts a process of savkit, which sees the memory of a guest as the guest has written it by then. */
   #savkitAt(host: SimulatedHost, process = host.start()): SimulatedProcess {
     const catchUp = (now: number) => {
       for (const qemu of this.at(host)) qemu.catchUp(now);
@@ -250,12 +250,12 @@ export class GuestPlay extends Play<QemuTarget> implements QemuSurroundings {
     );
   }
 
-  /** Each has memory of its own: that of an earlier one may still be there. */
+  /** Each target has memory of its own, since that of an earlier one may still be there. */
   #targetCommand(): CommandLine {
     return parseCommand(wordsOf(commandWith(`target-${this.qemus.length}`, this.scenario)));
   }
 
-  /** A watchdog asks if the process is killed. */
+  /** Has a watchdog ask who has the guest if the process is killed. */
   #watch(process: SimulatedProcess): void {
     if (!this.#scenario.hasWatchdog) return;
     this.#watched.add(process);
@@ -292,7 +292,7 @@ export class GuestPlay extends Play<QemuTarget> implements QemuSurroundings {
 
   follow(): void {}
 
-  /** A frame of a disk that was changed on its way is found by nobody but TLS. */
+  /** Compares disks with the guest's, unless a frame was changed on its way: only TLS would find that. */
   checkDisks({ disks, process }: SimulatedQemu): void {
     if (this.had.has('lie')) return;
     for (const [i, disk] of disks.entries())
@@ -318,7 +318,7 @@ export class GuestPlay extends Play<QemuTarget> implements QemuSurroundings {
     return found;
   }
 
-  /** Memory files and sockets do not outlive their host. */
+  /** Removes memory files and sockets, which do not outlive a crash of their host. */
   #forgetMemory({ files, name }: SimulatedHost): void {
     for (const qemu of this.qemus) if (qemu.process.host.name === name) qemu.wasEnded ||= !qemu.hasQuit;
     for (const path of files.names.keys()) if (/^\/(dev|run)\//.test(path)) files.change([path, undefined]);

@@ -11,7 +11,7 @@ import type { WatchFault } from './write-watcher.ts';
 
 /** A scenario with a guest of QEMU. */
 export interface GuestScenario extends Scenario {
-  /** A watchdog asks who has the guest where a process of savkit is killed. */
+  /** A watchdog asks who has the guest if a process of savkit is killed. */
   hasWatchdog: boolean;
   /** The guest has disks, which are copied. */
   copiesDisks: boolean;

@@ -36,7 +36,7 @@ export async function judgeGuest(scenario: GuestScenario): Promise<GuestJudgemen
       ...play.faults,
       ...faults,
       ...toldFaults(play, survivor),
-      // A target whose QEMU was killed just before it was to run has nothing to end with.
+      // A target whose QEMU was killed just before it was to run cannot end.
       ...leftFaults(play).filter((fault) => survivor !== 'lost' || !fault.startsWith('the target')),
       ...leftBehind(play),
       ...leftRunning(play),
@@ -86,7 +86,7 @@ function tell({ process, status }: SimulatedQemu): string {
   return `${status} at the ${process.host.name}`;
 }
 
-/** The QEMU that had the guest met its end by others. */
+/** Whether the QEMU that had the guest was ended by others. */
 function mayBeLost(play: GuestPlay): boolean {
   const isThere = play.guest.hasRunThere || targetRecord(play).includes('"started"');
   return play.qemus.some(({ wasEnded, process }) => wasEnded && process.host.name === (isThere ? 'target' : 'source'));

@@ -1,6 +1,6 @@
 import { RAM_AT } from '../simulated-proc.ts';
 
-/** A QEMU that is none, as far as it tells of itself. */
+/** Facts that a simulated QEMU tells about itself. */
 interface PretendedQemu {
   readonly name: string;
   readonly ramPath: string;
@@ -13,7 +13,7 @@ interface PretendedQemu {
   readonly parameters: Record<string, unknown>;
 }
 
-/** Answers commands that only ask; throws an Error for those that it does not know. */
+/** Answers QMP commands that only ask. @throws Error for unknown ones */
 export function answerFacts(
   { name, ramPath, isPrivate = false, disks = [], memory, capabilities, parameters }: PretendedQemu,
   command: string,
@@ -59,7 +59,7 @@ export function answerFacts(
 
 const IMAGES = '/images/vm';
 
-/** A disk of a guest, as `query-block` tells of it. */
+/** A disk of a guest, as `query-block` reports it. */
 function insertedOf(number: number, bytes: number): object {
   const image = { 'virtual-size': bytes };
   return { 'node-name': `disk${number}`, ro: false, file: `${IMAGES}${number}`, image, cache: { direct: false } };

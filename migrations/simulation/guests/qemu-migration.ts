@@ -5,7 +5,7 @@ import { world } from '../../../formats/world/world.ts';
 import type { SimulatedProcess } from '../simulated-process.ts';
 import { type Devices, devicesAsStream, devicesOf } from './device-blob.ts';
 
-/** A QEMU, as far as its devices are moved. */
+/** The parts of a QEMU that moving its devices needs. */
 interface MovedQemu {
   readonly process: SimulatedProcess;
   readonly status: string;
@@ -44,7 +44,7 @@ export class OutgoingDevices {
   #why = '';
   #socket: Socket | undefined;
   #ran = false;
-  /** Times that it has looked which pages are dirty. */
+  /** Number of looks at the dirty pages. */
   #looks = 0;
   #isDirty = false;
   readonly #noteWrite = () => {

@@ -29,7 +29,7 @@ export class QemuTroubles {
     this.#ground = ground;
   }
 
-  /** A QEMU is given a command. @returns its message if it refuses */
+  /** To be called before a QEMU carries out a command. @returns its message if it refuses */
   onCommand(qemu: SimulatedQemu, command: string): string | undefined {
     const { name } = qemu.process.host;
     if (command === 'cont') this.#excuse(qemu);
@@ -41,7 +41,10 @@ export class QemuTroubles {
     return 'it is refused on purpose';
   }
 
-  /** Somebody has let the source's guest run after savkit had looked for the last time: nobody could have known. */
+  /**
+   * Excuses a second guest that runs: somebody has let the source's guest run after savkit had looked for the last
+   * time.
+   */
   #excuse(next: SimulatedQemu): void {
     const isTarget = next.process.host.name === 'target';
     if (isTarget && this.#ground.qemus.some(({ runsUnnoticed }) => runsUnnoticed)) this.areUsersFault = true;
@@ -71,7 +74,7 @@ export class QemuTroubles {
     }
     if (act === 'stop') qemu.stop();
     if (act !== 'cont' || (qemu.status !== 'paused' && qemu.status !== 'postmigrate')) return;
-    // Who lets a guest run that has moved on has two of it.
+    // A user who lets a guest run that has moved on has two of it.
     if (this.#ground.guest.hasRunThere) return;
     const { hosts } = this.#ground;
     const decided = hosts.source.files.names.get(this.#ground.recordOf('source'))?.bytes.toString() ?? '';

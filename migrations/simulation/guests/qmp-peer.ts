@@ -4,8 +4,8 @@ import type { SimulatedProcess } from '../simulated-process.ts';
 const GREETING = { QMP: { version: { qemu: { major: 10, minor: 0, micro: 2 }, package: '' }, capabilities: ['oob'] } };
 
 /**
- * Carries a command out, and gives its answer; throws an Error for what QEMU refuses. QEMU is deaf while the promise of
- * an answer is open.
+ * Carries a command out, and gives its answer; until the promise of an answer is fulfilled, QEMU takes no further
+ * commands. @throws Error for a command that QEMU refuses
  */
 export type QmpExecution = (command: string, args: Record<string, unknown>) => unknown;
 
@@ -33,7 +33,7 @@ export class QmpPeer {
     this.#answer = answer;
   }
 
-  /** Further clients wait without a greeting. */
+  /** Takes a client; further clients wait without a greeting. */
   accept(socket: Socket): void {
     socket.on('error', () => {});
     this.#waiting.push(socket);

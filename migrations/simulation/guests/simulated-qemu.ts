@@ -96,7 +96,7 @@ export class SimulatedQemu implements GuestOwner, GuestOfProcess {
     return this.#ram.bytes;
   }
 
-  /** Its settings are what they were at first. */
+  /** Whether its settings are as they were at first. */
   get hasFirstSettings(): boolean {
     const now = JSON.stringify([this.capabilities, this.parameters]);
     return now === JSON.stringify([FIRST_CAPABILITIES, FIRST_PARAMETERS]);

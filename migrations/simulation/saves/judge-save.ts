@@ -28,7 +28,7 @@ export async function judgeSave(scenario: SaveScenario): Promise<SaveJudgement> 
   return { faults, log, ends, happened: timeline.happened, endedAt: timeline.now };
 }
 
-/** The file is the one that the last save reported, or that of the save whose process ended, and it is whole. */
+/** Checks that the file is whole, and the one that the last save reported or was writing when its process ended. */
 async function fileFaults({ file, durable, coming }: SavePlay): Promise<string[]> {
   if (!file) return durable.includes(undefined) ? [] : ['the file of a save is gone'];
   const saved = durable.find((one) => one?.bytes.equals(file));

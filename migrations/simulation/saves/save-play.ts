@@ -21,7 +21,7 @@ const PATH = '/machines/live.sav';
 const DEBUGS_MS = 700;
 const LEAST_ROOM = 64 * MIB;
 
-/** A file as it has to be. */
+/** A file as it must be. */
 interface Saved extends Standing {
   bytes: Buffer;
 }
@@ -136,7 +136,7 @@ export class SavePlay implements Surroundings {
     if (this.scenario.leaveSuspended && this.#wanted === 'running') this.#wanted = 'suspended';
   }
 
-  /** A slow disk; the guest runs on during its writes. */
+  /** Slows the writes to a disk, during which the guest runs on. */
   #slow(sink: FileSink): { write(bytes: Uint8Array): Promise<void> } {
     return {
       write: async (bytes) => {
@@ -146,7 +146,7 @@ export class SavePlay implements Surroundings {
     };
   }
 
-  /** A failed save leaves the older file, or the whole new one if only making it durable failed. */
+  /** Checks that a failed save leaves the older file, or the whole new one if only making it durable failed. */
   #judgeFile(end: string): void {
     const { file, saved, coming } = this;
     const isAsBefore = file === undefined ? saved === undefined : saved?.bytes.equals(file) === true;
@@ -159,7 +159,7 @@ export class SavePlay implements Surroundings {
     this.#lookForRests();
   }
 
-  /** The machine goes on as if nobody had saved it. */
+  /** Checks that the machine goes on as if nobody had saved it. */
   #judgeMachine(end: string): void {
     const { state, memory } = this.#running;
     const { monitored, writtenTo } = memory.pages.counts;
@@ -208,7 +208,10 @@ export class SavePlay implements Surroundings {
     }
   }
 
-  /** After a kill or a crash the next program of savkit that writes into the folder removes what has been left. */
+  /**
+   * Writes another file after a kill or a crash: a program of savkit that writes into the folder removes all that was
+   * left.
+   */
   async #startAgain(): Promise<void> {
     if (!this.host.isUp) this.host.restart();
     const process = this.host.start();
@@ -277,7 +280,7 @@ const AFTER: Partial<Record<UserAct, MachineState>> = {
   ...({ debug: 'debugging', 'power-off': 'off' } as const),
 };
 
-/** Saving makes one kind of suspension of the other. */
+/** The state, with both kinds of suspension as one: saving turns one into the other. */
 function plain(state: MachineState): string {
   return state.replace('suspended-ext', 'suspended');
 }

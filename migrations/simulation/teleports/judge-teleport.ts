@@ -31,7 +31,7 @@ export async function judgeTeleport(scenario: TeleportScenario): Promise<Telepor
   return { faults, log: troubles.log, sourceEnds: source.ends, targetEnds: target.ends, happened, endedAt: now };
 }
 
-/** The machine is in one place, and all reports are true. */
+/** Checks that the machine is in one place, and that all reports are true. */
 function placeFaults({ source, target, scenario, troubles, runsAtSource }: TeleportPlay): string[] {
   const ends = [source.process.isGone ? 'gone' : source.ends.at(-1), target.ends.at(-1)];
   const faults: string[] = [];
@@ -52,12 +52,12 @@ function hasBrought(end: TargetEnd | undefined): boolean {
   return end === 'handed-over' || end === 'declined';
 }
 
-/** A file at the target is the machine as it was sent. */
+/** Checks that a file at the target is the machine as it was sent. */
 async function fileFaults({ source, target, scenario }: TeleportPlay): Promise<string[]> {
   return target.file ? sentFaults(target.file, source.sent, scenario) : [];
 }
 
-/** A file that was reported as written is there after a crash as well. */
+/** Checks that a file that was reported as written survives a crash. */
 async function crashFaults({ hosts, random, source, target, scenario }: TeleportPlay): Promise<string[]> {
   if (source.ends.at(-1) !== 'handed-over' && !hasBrought(target.ends.at(-1))) return [];
   hosts.target.files.crash(random);
@@ -66,7 +66,7 @@ async function crashFaults({ hosts, random, source, target, scenario }: Teleport
   return faults.map((fault) => `after a crash of the target ${fault}`);
 }
 
-/** A copy may be from an earlier try, whose source did not hear that it arrived. */
+/** Compares a file with what was sent; a copy may be from an earlier try, whose source did not hear that it arrived. */
 async function sentFaults(file: Buffer, sent: readonly Standing[], { declines }: TeleportScenario): Promise<string[]> {
   let faults = ['there is a file of nothing that was sent'];
   for (const standing of declines ? sent : sent.slice(-1)) {

@@ -17,7 +17,7 @@ export interface TeleportGround {
   readonly faults: string[];
 }
 
-/** Of the teleporter. */
+/** Password of the teleporter. */
 export const PASSWORD = 'simulated';
 
 /** A user who sees a program fail starts it again after this time at most. */

@@ -21,7 +21,7 @@ export class TeleportSource {
   readonly ends: SourceEnd[] = [];
   /** The machine as each try had sent it, the last try last. */
   readonly sent: Standing[] = [];
-  /** The user is through with it. */
+  /** The user makes no further try. */
   isOver = false;
   readonly #ground: TeleportGround;
   readonly #running: RunningMachine;
@@ -100,7 +100,7 @@ export class TeleportSource {
     }
   }
 
-  /** From the end of the stream to the hand-over the machine stands still. */
+  /** Checks that the machine stands still from the end of the stream to the hand-over. */
   #atStep(step: string): void {
     if (step === 'load-complete') this.sent.push(standingOf(this.#running));
     if (step === 'hand-over') this.#judgeStanding('is handed over');
@@ -112,7 +112,10 @@ export class TeleportSource {
       this.#fault(`the machine that ${when} is not the one that was sent: ${now.steps} steps, ${sent?.steps}`);
   }
 
-  /** A machine that stays is as if nobody had teleported it; one that was handed over never runs here again. */
+  /**
+   * Checks that a machine that stays is as if nobody had teleported it, and that one that was handed over never runs
+   * here.
+   */
   #judgeMachine(end: SourceEnd): void {
     const { state, memory } = this.#running;
     if (end === 'handed-over') {

@@ -84,7 +84,7 @@ export class TeleportTarget {
     this.#startSoon();
   }
 
-  /** The next writer in the folder removes temporary files that were left there. */
+  /** Checks that no file is left after another write, which removes temporary files in its folder. */
   async lookForRests(): Promise<void> {
     const { files } = this.#ground.hosts.target;
     await this.#write(async () => {
