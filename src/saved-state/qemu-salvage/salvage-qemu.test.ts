@@ -126,6 +126,13 @@ describe('salvage of a state of QEMU', () => {
     expect(report.lost.length).toBe(2);
     const filled = salvageQemu(bufferSource(bytes), new MemorySink(), { fill: 'zero' });
     await expect(filled).rejects.toMatchObject({ code: 'too-much-memory' });
+    // So many that machines may have them.
+    bytes.writeBigUInt64BE(bytes.readBigUInt64BE(total) - claimed + 2n ** 40n, total);
+    bytes.writeBigUInt64BE(2n ** 40n, block);
+    const end = new AbortController();
+    const onProgress = (doing: string) => void (doing === 'writing' && setTimeout(() => end.abort(), 100));
+    const long = salvageQemu(bufferSource(bytes), new MemorySink(), { fill: 'zero', signal: end.signal, onProgress });
+    await expect(long).rejects.toMatchObject({ code: 'interrupted' });
   });
 
   it('does not call a live save complete whose later rounds are lost, though no page is missing', async () => {

@@ -5,6 +5,7 @@ import type { PageBatch } from '../../../formats/pgm/page-batch.ts';
 import { MAPPED_RAM } from '../../../formats/qemu/constants.ts';
 import { QemuStreamWriter, type WrittenSection } from '../../../formats/qemu/writing/stream-writer.ts';
 import { PAGE_SIZE } from '../../../formats/sizes.ts';
+import { Turns } from '../../../formats/turns.ts';
 import { readQemuState } from '../qemu/read-qemu-state.ts';
 import type { WalkOptions } from '../reading/walk.ts';
 import type { LostPages } from './page-sets.ts';
@@ -46,9 +47,13 @@ export async function writeSalvagedQemu(
       return writer.take(batch);
     };
     await readQemuState(source, { ...options, layout, sink: { take }, unfinished: true, onDamage: () => {} });
+    const turns = Turns.rare(options.signal);
     for (const { block: name, first, last } of filled) {
       const block = writer.blocks.find(name);
-      for (let page = first; block && page <= last; page++) await writer.put(block, page * PAGE_SIZE);
+      for (let page = first; block && page <= last; page++) {
+        if (turns.areDue) await turns.give();
+        await writer.put(block, page * PAGE_SIZE);
+      }
     }
     await writer.endMemory(others);
     for (const section of kept) await writer.device({ ...section, id: ids.take(section.id) });
