@@ -36,8 +36,8 @@ export class TerminalText {
 export type Piece = string | number | bigint | TerminalText;
 
 /**
- * A template for one line, or for several where a part is `TerminalText` of several lines: `` line`${file}:
- * ${good('whole')}` ``.
+ * A template for one line, such as `` line`${file}: ${good('whole')}` ``; for several, where a part is `TerminalText`
+ * of several lines.
  */
 export function line(literals: TemplateStringsArray, ...pieces: Piece[]): TerminalText {
   return TerminalText.trusted(

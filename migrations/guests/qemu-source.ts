@@ -156,7 +156,10 @@ export class QemuSource extends GuestRam implements SourceMachine {
     this.#saves.begin(this.#qmp).letEnd();
   }
 
-  /** Notes whoever lets the guest run from QEMU's `stop` on: such an event may be read together with its answer. */
+  /**
+   * Stops the guest. Whether others let it run is noted from QEMU's `stop` on: such an event may be read together with
+   * the answer.
+   */
   async #stop(): Promise<void> {
     this.#isStopping = true;
     this.#startedByOthers = false;
@@ -172,7 +175,7 @@ export class QemuSource extends GuestRam implements SourceMachine {
     try {
       await this.#letRun();
     } catch (error) {
-      // Whoever does not go on over another connection stands still for ever.
+      // Without another connection, the guest would stand still for ever.
       if (!this.#qmp.hasEnded) throw error;
       await this.#letRun();
     }
