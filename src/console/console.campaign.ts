@@ -4,10 +4,10 @@ import { openFile } from '../../formats/files/source.ts';
 import { loadState } from '../machine/load.ts';
 import { Console } from './console.ts';
 
-// Compares info items with what the real VirtualBox printed for the same stopped machine, line by line: node
-// dist/src/console/virtualbox-info.campaign.js FOLDER…, each with NAME.sav and NAME.info.txt ("==== info ITEM" before
-// each item). Not compared: addresses of the host, how often modes have changed, handlers of devices (a state does not
-// name them), and of handlers their kind (7.2 watches only writes to shadowed ROMs).
+// npm run campaign -- console FOLDER…, each with NAME.sav and NAME.info.txt ("==== info ITEM" before each item):
+// compares info items with what the real VirtualBox printed for the same stopped machine, line by line. Not compared:
+// addresses of the host, how often modes have changed, handlers of devices (a state does not name them), and of handlers
+// their kind (7.2 watches only writes to shadowed ROMs).
 
 const ITEMS = ['mode', 'pgmcr3', 'phys', 'handlers', 'cpumguest'];
 const counts = { passed: 0, failed: 0 };
