@@ -82,9 +82,10 @@ function makeFiles(): Map<string, string> {
 async function trial({ name, url, start, stop }: Server, expected: ReadonlyMap<string, string>): Promise<void> {
   const fleet = (...words: string[]) => new SavkitProcess('fleet', ...words, '--queue', url);
   const started = performance.now();
-  await fleet('add', 'verify', '-r', join(folder, 'files')).ended;
+  const add = async () => expectEnd(name, 'add', await fleet('add', 'verify', '-r', join(folder, 'files')).ended);
+  await add();
   // Adds files that are in the queue already.
-  await fleet('add', 'verify', '-r', join(folder, 'files')).ended;
+  await add();
   const workers = [0, 1, 2].map(() => fleet('work', '--jobs', '1'));
   try {
     for (let kill = 0; kill < kills; kill++) {
@@ -98,12 +99,12 @@ async function trial({ name, url, start, stop }: Server, expected: ReadonlyMap<s
       await setTimeout(2000);
       await start();
     }
-    await fleet('work', '--jobs', '2', '--until-empty').ended;
+    expectEnd(name, 'work', await fleet('work', '--jobs', '2', '--until-empty').ended);
   } finally {
     for (const { child } of workers) child.kill('SIGKILL');
   }
   const report = fleet('report');
-  await report.ended;
+  expectEnd(name, 'report', await report.ended);
   const lines = report.events.filter(({ event }) => event === 'file');
   const names = lines.map(({ file }) => String(file));
   score.check(
@@ -115,6 +116,11 @@ async function trial({ name, url, start, stop }: Server, expected: ReadonlyMap<s
   const wrong = lines.filter(({ file, outcome }) => expected.get(String(file)) !== outcome);
   score.check(`${name}: each as verify has it`, wrong.length === 0, JSON.stringify(wrong.slice(0, 3)));
   console.log(`  ${name}: ${files} files, ${kills} kills, ${((performance.now() - started) / 1000).toFixed(0)} s`);
+}
+
+/** Shows what a command tells that could not do its work at all. */
+function expectEnd(name: string, command: string, { exitCode, stderr }: { exitCode: number | null; stderr: string }) {
+  if (exitCode === null || exitCode >= 4) console.log(`  ${name}: ${command} ended with ${exitCode}: ${stderr.trim()}`);
 }
 
 async function freePort(): Promise<number> {
@@ -192,7 +198,9 @@ async function postgres(): Promise<Server | undefined> {
       const words = ['-D', join(place, 'data'), '-p', String(port), '-h', '127.0.0.1', '-k', place];
       child = spawn(join(programs, 'postgres'), words, options);
       await untilOpen(port);
-      await setTimeout(1000);
+      // It takes connections, and refuses them, while it reads its log.
+      const ask = ['-h', '127.0.0.1', '-p', String(port)];
+      while (spawnSync(join(programs, 'pg_isready'), ask).status !== 0) await setTimeout(100);
     },
     // Clients are cut off at once; acknowledged writes are in the server's log.
     stop: () => ended(child, 'SIGQUIT'),

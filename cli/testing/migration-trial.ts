@@ -176,7 +176,7 @@ export class MigrationTrial {
 
   #record(side: Side): string | undefined {
     const folder = this.#path(side);
-    const name = existsSync(folder) ? readdirSync(folder).find((file) => file.endsWith('.json')) : undefined;
+    const name = existsSync(folder) ? readdirSync(folder).find((file) => file.endsWith(`.${side}.json`)) : undefined;
     return name && join(folder, name);
   }
 

@@ -184,7 +184,7 @@ export class QemuTrial {
 
   #recordPath(side: Side): string | undefined {
     try {
-      const name = readdirSync(this.#path(side)).find((file) => file.endsWith('.json'));
+      const name = readdirSync(this.#path(side)).find((file) => file.endsWith(`.${side}.json`));
       return name && join(this.#path(side), name);
     } catch {
       return undefined;
