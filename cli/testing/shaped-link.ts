@@ -54,7 +54,7 @@ export class ShapedLink {
     this.name = name;
     this.#shaper = shaper;
     shaper?.stdout?.on('data', (chunk: Buffer) => {
-      this.#figures = chunk.toString();
+      this.#figures += chunk.toString();
     });
   }
 
