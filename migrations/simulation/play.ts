@@ -167,6 +167,14 @@ export abstract class Play<M extends TargetMachine = TargetMachine> implements S
     return this.guest.faults;
   }
 
+  /** Another migration begins, which nobody has cancelled yet. */
+  protected beginAnew(migration: string): void {
+    this.migration = migration;
+    this.#cancel = new AbortController();
+    this.operators.beginAnew();
+    [this.report, this.refusal, this.targetHasEnded] = [undefined, undefined, false];
+  }
+
   /** Migrates the machine. @param log of its decisions */
   protected async migrate(
     process: SimulatedProcess,
@@ -174,7 +182,6 @@ export abstract class Play<M extends TargetMachine = TargetMachine> implements S
     log = new DecisionFile(RECORDS, { side: 'source', migration: this.migration, machine: 'vm', peer: 'target' }),
   ): Promise<void> {
     const { migration } = this;
-    this.#cancel = new AbortController();
     const { streams, compression, proof, resumeWithinMs, timeOuts } = this.scenario;
     try {
       this.report = await migrate(machine, {

@@ -122,9 +122,7 @@ export class GuestPlay extends Play<QemuTarget> implements QemuSurroundings {
 
   #beginAgain(): void {
     this.hasBegunAgain = true;
-    this.migration = NEXT;
-    this.operators.beginAnew();
-    [this.report, this.refusal, this.targetHasEnded] = [undefined, undefined, false];
+    this.beginAnew(NEXT);
     this.startTarget();
     const savkit = this.#savkitAt(this.hosts.source);
     [this.source, this.migrating] = [savkit, savkit];
