@@ -152,13 +152,8 @@ export const GUEST_MUTATIONS: readonly Mutation[] = [
     to: 'export: exportOf(0),',
   },
   {
-    name: 'only the copy of the first disk is ended',
-    file: DISK_MIRROR,
-    from: 'for (const { device, ready } of await this.#jobs()) {',
-    to: 'for (const { device, ready } of (await this.#jobs()).slice(0, 1)) {',
-  },
-  {
     name: 'copies of disks that do not end keep their guest waiting',
+    firstSeed: 2_013_003,
     file: DISK_MIRROR,
     from: 'for (const socket of this.#sockets)\n                socket.destroy();',
     to: ';',
@@ -171,20 +166,9 @@ export const GUEST_MUTATIONS: readonly Mutation[] = [
   },
   {
     name: 'copies that a killed savkit has left stay',
+    firstSeed: 2952,
     file: DISK_MIRROR,
     from: 'await this.#removeCopies();\n        this.#errors.clear();',
     to: 'this.#errors.clear();',
-  },
-  {
-    name: 'the record of an older migration settles a guest that moves again',
-    file: 'guests/settle-guest.js',
-    from: 'if (open)',
-    to: 'if (false)',
-  },
-  {
-    name: 'nobody notices who lets a guest run while QEMU answers to stop',
-    file: QEMU_SOURCE,
-    from: 'this.#startedByOthers ||= this.#isStopped || this.#isStopping;',
-    to: 'if (this.#isStopped && !this.#isStopping) this.#startedByOthers = true;',
   },
 ];
