@@ -110,8 +110,8 @@ function deafFaults({ qemus, had }: GuestPlay): string[] {
 }
 
 /**
- * Where savkit was killed, and nothing else went wrong, the guest moves once its user migrates it again; what the killed
- * savkit has left in QEMU is never the reason that it does not.
+ * Where savkit was killed, and nothing else went wrong, the guest moves once its user migrates it again; remains of the
+ * killed savkit in QEMU are never the reason that it does not.
  */
 function againFaults({ hasBegunAgain, log, report, refusal }: GuestPlay): string[] {
   const [code, why] = [report?.code ?? refusal?.code ?? '', report?.because ?? refusal?.message ?? ''];
