@@ -2,7 +2,7 @@ import { UsageError } from '../../formats/errors.ts';
 import { type GuestVirt, PAGE_SIZE } from '../../formats/sizes.ts';
 import { Turns } from '../../formats/turns.ts';
 import type { AddressSpace } from './address-space.ts';
-import { mappingsOf, type VirtualAddresses, type VirtualRun } from './mappings-of.ts';
+import { mappingsInTurns, type VirtualAddresses, type VirtualRun } from './mappings-of.ts';
 
 /** Limits of a search. */
 export interface FindOptions {
@@ -38,7 +38,8 @@ export async function findBytes(
   if (pattern.length === 0 || pattern.length > MAX_PATTERN) {
     throw new UsageError('bad-pattern', `Cannot search for ${pattern.length} bytes: expected 1 to ${MAX_PATTERN}`);
   }
-  const { runs, complete } = mappingsOf(space, options.maxRuns === undefined ? {} : { maxRuns: options.maxRuns });
+  const limits = options.maxRuns === undefined ? {} : { maxRuns: options.maxRuns };
+  const { runs, complete } = await mappingsInTurns(space, limits, signal);
   const search = new Search(space, pattern, options, Turns.rare(signal));
   for (const run of runs) if (!(await search.run(run))) return { addresses: search.hits, complete: false };
   return { addresses: search.hits, complete };

@@ -33,51 +33,74 @@ export interface VirtualRuns {
 const MAX_RUNS = 1 << 20;
 
 /** Everything that a CPU's page tables map. */
-export function mappingsOf(space: AddressSpace, limits: VisitLimits & { maxRuns?: number } = {}): VirtualRuns {
-  const { maxRuns = MAX_RUNS } = limits;
+export function mappingsOf(
+  space: AddressSpace,
+  limits: VisitLimits & { maxRuns?: number | undefined } = {},
+): VirtualRuns {
   if (!space.walker) return { runs: [identityRun()], complete: true };
-  const runs: VirtualRun[] = [];
-  // Addresses don't continue across the hole between the halves of long mode.
-  const upperHalf = 2 ** (space.walker.scheme.addressBits - 1);
-  const hasHole = space.walker.scheme.name === 'long';
-  let run: VirtualRun | undefined;
-  let nextLinear = 0;
-  let nextPhys = 0;
-  let lastRights = 0;
-  let overflow = false;
-  const complete = visitTables(
-    space,
-    {
-      page(linear, gcPhys, size, rights, executable) {
-        const same =
-          linear === nextLinear &&
-          gcPhys === nextPhys &&
-          run?.pageSize === size &&
-          lastRights === rights &&
-          run.executable === executable;
-        if (same && run && !(hasHole && linear === upperHalf)) run.size += size;
-        else if (runs.length >= maxRuns) overflow = true;
-        else {
-          run = {
-            virtual: space.virtual(linear),
-            gcPhys,
-            size,
-            pageSize: size,
-            writable: (rights & RW) !== 0,
-            user: (rights & US) !== 0,
-            executable,
-          };
-          runs.push(run);
-        }
-        nextLinear = linear + size;
-        nextPhys = gcPhys + size;
-        lastRights = rights;
-      },
-      isEnough: () => overflow,
-    },
-    limits,
-  );
-  return { runs, complete: complete && !overflow };
+  const list = new RunList(space, limits.maxRuns);
+  const complete = visitTables(space, list, limits);
+  return { runs: list.runs, complete: complete && !list.isEnough() };
+}
+
+/** The same, in turns with other work, which can end it. @throws InterruptedError */
+export async function mappingsInTurns(
+  space: AddressSpace,
+  limits: VisitLimits & { maxRuns?: number | undefined } = {},
+  signal?: AbortSignal,
+): Promise<VirtualRuns> {
+  if (!space.walker) return { runs: [identityRun()], complete: true };
+  const list = new RunList(space, limits.maxRuns);
+  const complete = await visitPagesInTurns(space, list, limits, signal);
+  return { runs: list.runs, complete: complete && !list.isEnough() };
+}
+
+/** Makes runs of pages, in the order of their addresses. */
+class RunList {
+  readonly runs: VirtualRun[] = [];
+  readonly #space: AddressSpace;
+  readonly #maxRuns: number;
+  /** Addresses don't continue across the hole between the halves of long mode. */
+  readonly #upperHalf: number;
+  #run: VirtualRun | undefined;
+  #nextLinear = 0;
+  #nextPhys = 0;
+  #lastRights = 0;
+  #overflow = false;
+
+  constructor(space: AddressSpace, maxRuns = MAX_RUNS) {
+    this.#space = space;
+    this.#maxRuns = maxRuns;
+    const scheme = space.walker?.scheme;
+    this.#upperHalf = scheme?.name === 'long' ? 2 ** (scheme.addressBits - 1) : Number.NaN;
+  }
+
+  page(linear: number, gcPhys: number, size: number, rights: number, executable: boolean): void {
+    const run = this.#run;
+    const same =
+      linear === this.#nextLinear &&
+      gcPhys === this.#nextPhys &&
+      run?.pageSize === size &&
+      this.#lastRights === rights &&
+      run.executable === executable;
+    if (same && run && linear !== this.#upperHalf) run.size += size;
+    else if (this.runs.length >= this.#maxRuns) this.#overflow = true;
+    else this.runs.push(this.#begin(linear, gcPhys, size, rights, executable));
+    this.#nextLinear = linear + size;
+    this.#nextPhys = gcPhys + size;
+    this.#lastRights = rights;
+  }
+
+  isEnough(): boolean {
+    return this.#overflow;
+  }
+
+  #begin(linear: number, gcPhys: number, size: number, rights: number, executable: boolean): VirtualRun {
+    const [writable, user] = [(rights & RW) !== 0, (rights & US) !== 0];
+    const virtual = this.#space.virtual(linear);
+    this.#run = { virtual, gcPhys, size, pageSize: size, writable, user, executable };
+    return this.#run;
+  }
 }
 
 /** Virtual addresses. */
