@@ -163,6 +163,11 @@ describe('salvage and stats', () => {
     expect(findings).toMatchObject([{ severity: 'warning', code: 'pages-missing' }]);
     const made = await runHere('manifest', place('lacks.state'), '-o', place('lacks.manifest'));
     expect([made.exitCode, existsSync(place('lacks.manifest'))]).toEqual([1, false]);
+    for (const pair of [
+      [place('lacks.state'), place('long-10.state')],
+      [place('long-10.state'), place('lacks.state')],
+    ])
+      expect((await json(1, 'diff', ...pair)).error).toMatchObject({ code: 'pages-missing' });
   });
 
   it('say what is there and what is not, as the schema says', async () => {

@@ -92,6 +92,13 @@ describe('askedCommand()', () => {
     ]);
   });
 
+  it("keeps this host's own sandbox, and no other beside it", () => {
+    const own = { ...OWN, options: [{ name: 'sandbox', value: 'on' }] };
+    const words = ['qemu', '-sandbox', 'off', '-name', 'a'];
+    const { options } = askedCommand(Buffer.from(JSON.stringify(words)), own, folder);
+    expect(wordsOfOptions(options).join(' ')).toBe(`-sandbox on -name a ${END}`);
+  });
+
   it('takes over cards of all their models, and images in nodes of their own', () => {
     const devices = '-device e1000-82545em -device i82557b -device ich9-usb-ehci1,id=usb';
     const nodes = `-blockdev driver=file,filename=${folder}/disk.qcow2,node-name=n-storage -blockdev {"driver":"qcow2","node-name":"n-format","file":"n-storage","backing":null}`;

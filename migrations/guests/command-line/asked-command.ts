@@ -160,7 +160,10 @@ const DEVICES = new RegExp(
  */
 export function askedCommand(outline: Uint8Array, own: CommandLine, folder: string): CommandLine {
   const { options } = commandOf(outline);
+  // Of two sandboxes the looser one might count.
+  const isOurs = ({ name }: QemuOption) => name === 'sandbox' && own.options.some((option) => option.name === name);
   const taken = options.flatMap((option) => {
+    if (isOurs(option)) return [];
     const rule = Object.hasOwn(RULES, option.name) ? RULES[option.name] : undefined;
     if (!rule) throw harmful(option.name, 'it is not known as harmless');
     return rule(option, folder);

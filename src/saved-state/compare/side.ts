@@ -1,4 +1,4 @@
-import { UsageError } from '../../../formats/errors.ts';
+import { FormatError, UsageError } from '../../../formats/errors.ts';
 import type { ByteSource } from '../../../formats/files/source.ts';
 import { expectMemory, readState } from '../families/read-state.ts';
 import type { RangeNames, StateView } from '../reading/state-view.ts';
@@ -10,6 +10,7 @@ export interface Side {
   names: RangeNames;
 }
 
+/** @throws FormatError `pages-missing`, as zeros would be compared in the place of what is lost */
 export async function openSide(source: ByteSource): Promise<Side> {
   if (!source.seekable)
     throw new UsageError(
@@ -17,5 +18,7 @@ export async function openSide(source: ByteSource): Promise<Side> {
       `Cannot compare ${source.name}: it has to be read several times, so it must be a file`,
     );
   const state = await readState(source, { skipCrc: true });
-  return { source, state, names: expectMemory(state).names };
+  const { names, missing } = expectMemory(state);
+  if (missing !== undefined) throw new FormatError('pages-missing', `Cannot compare ${source.name}: ${missing}`);
+  return { source, state, names };
 }
