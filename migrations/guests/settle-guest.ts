@@ -1,5 +1,6 @@
 import { SavkitError } from '../../formats/errors.ts';
 import { isAlive } from '../../formats/world/place.ts';
+import { clock, sleep } from '../../formats/world/waiting.ts';
 import type { Decision, DecisionRecord, GuestRecord } from '../hand-over/decision-record.ts';
 import { putBackIfLeft } from '../qmp/migration-settings.ts';
 import type { QmpClient } from '../qmp/qmp-client.ts';
@@ -31,6 +32,12 @@ const SETTLED: readonly Decision[] = ['done', 'kept', 'started', 'gave-up'];
 
 /** QEMU's state after the devices of a leaving guest were saved; a guest that has only arrived is never in it. */
 const MOVED_ON = 'postmigrate';
+
+/** QEMU's state while it saves the devices of a leaving guest. */
+const SAVES = 'finish-migrate';
+/** Most time that a QEMU takes to end a save. */
+const CANCELLED_WITHIN_MS = 1000;
+const LOOK_MS = 10;
 
 /** A QEMU that outlived the process that moved its guest. */
 export interface SettledGuest {
@@ -106,13 +113,17 @@ function isAnother(found: readonly GuestProcess[], { pid }: GuestRecord): boolea
 }
 
 /**
- * Lets the guest run, unless it runs already or was paused before. A guest that has moved on from here, or is about to,
+ * Ends a save that is under way, and lets the guest run, unless it runs already or was paused before. A guest that has moved on from here, or is about to,
  * may run at another host, so it is left as it is.
  */
 async function letRun(qmp: QmpClient, status: string, { wasPaused, side }: DecisionRecord): Promise<Settlement> {
   const hasMovedOn = side === 'target' && status === MOVED_ON;
-  if (status === 'running' || wasPaused !== false || hasMovedOn) return 'as-it-was';
+  if (status === 'running' || hasMovedOn) return 'as-it-was';
+  // A QEMU that waits in the midst of a save takes neither `cont` nor settings, also from the guest's user.
   await qmp.execute('migrate_cancel').catch(() => {});
+  for (const end = clock() + CANCELLED_WITHIN_MS; clock() < end; await sleep(LOOK_MS))
+    if ((await statusOf(qmp)) !== SAVES) break;
+  if (wasPaused !== false) return 'as-it-was';
   await qmp.execute('cont');
   if (side === 'target') await qmp.execute('announce-self', ANNOUNCE).catch(() => {});
   return 'let-run';
