@@ -51,6 +51,19 @@ describe.skipIf(!existsSync('/proc/self/fd'))('settleGuest()', () => {
     expect(fake.asked.filter((word) => ['cont', 'quit', 'announce-self', 'stop'].includes(word))).toEqual(asked);
   });
 
+  it('ends a save in which savkit was killed, also of a guest that was paused, but no migration of its user', async () => {
+    for (const [status, ends] of [
+      ['finish-migrate', true],
+      ['paused', false],
+    ] as const) {
+      const fake = await qemu({ status });
+      const settled = await settleGuest(recordOf(fake.path, { wasPaused: true }), true, true);
+      expect(settled).toMatchObject({ settlement: 'as-it-was' });
+      expect(fake.asked.includes('migrate_cancel'), status).toBe(ends);
+      expect(fake.asked).not.toContain('cont');
+    }
+  });
+
   it.each([
     [{ status: 'postmigrate', bandwidth: 2 ** 40 }, true],
     [{ status: 'running', bandwidth: 2 ** 40 }, true],

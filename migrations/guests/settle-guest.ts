@@ -35,7 +35,7 @@ const MOVED_ON = 'postmigrate';
 
 /** QEMU's state while it saves the devices of a leaving guest. */
 const SAVES = 'finish-migrate';
-/** Most time that a QEMU takes to end a save. */
+/** Most time that a QEMU is given to end a save. */
 const CANCELLED_WITHIN_MS = 1000;
 const LOOK_MS = 10;
 
@@ -113,20 +113,24 @@ function isAnother(found: readonly GuestProcess[], { pid }: GuestRecord): boolea
 }
 
 /**
- * Ends a save that is under way, and lets the guest run, unless it runs already or was paused before. A guest that has moved on from here, or is about to,
- * may run at another host, so it is left as it is.
+ * Ends a save that is under way, and lets the guest run, unless it runs already or was paused before. A guest that has
+ * moved on from here, or is about to, may run at another host, so it is left as it is.
  */
 async function letRun(qmp: QmpClient, status: string, { wasPaused, side }: DecisionRecord): Promise<Settlement> {
   const hasMovedOn = side === 'target' && status === MOVED_ON;
   if (status === 'running' || hasMovedOn) return 'as-it-was';
-  // A QEMU that waits in the midst of a save takes neither `cont` nor settings, also from the guest's user.
-  await qmp.execute('migrate_cancel').catch(() => {});
-  for (const end = clock() + CANCELLED_WITHIN_MS; clock() < end; await sleep(LOOK_MS))
-    if ((await statusOf(qmp)) !== SAVES) break;
+  if (wasPaused === false || status === SAVES) await endSave(qmp);
   if (wasPaused !== false) return 'as-it-was';
   await qmp.execute('cont');
   if (side === 'target') await qmp.execute('announce-self', ANNOUNCE).catch(() => {});
   return 'let-run';
+}
+
+/** Amid a save, QEMU takes neither `cont` nor settings, not even from the guest's user. */
+async function endSave(qmp: QmpClient): Promise<void> {
+  await qmp.execute('migrate_cancel').catch(() => {});
+  const end = clock() + CANCELLED_WITHIN_MS;
+  while ((await statusOf(qmp)) === SAVES && clock() < end) await sleep(LOOK_MS);
 }
 
 async function end(
