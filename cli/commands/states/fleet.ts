@@ -116,17 +116,23 @@ export const fleetCommand: CommandModule<object, Options> = {
     const patience = options.action === 'work' ? FAREWELL_MS : 0;
     const limit = new AnswerLimit();
     custody.takesUncaught = (error) => limit.takeUncaught(error);
+    let staysOpen = false;
+    const onStaysOpen = () => {
+      staysOpen = true;
+    };
     const exitCode = await runCommand('fleet', [options.action], options, (job) =>
-      unlessAborted(job.signal, patience, Promise.race([fleet(options, job, limit), limit.exceeded])),
+      unlessAborted(job.signal, patience, Promise.race([fleet(options, job, limit, onStaysOpen), limit.exceeded])),
     );
     limit.end();
     process.exitCode = exitCode;
     // The client of a failing server tries on for ever, and would keep the process alive.
-    setInterval(() => unreadBytes() === 0 && process.exit(), EXIT_MS).unref();
+    const isStuck = staysOpen || exitCode === ExitCode.ENVIRONMENT || exitCode === ExitCode.INTERRUPTED;
+    if (isStuck) setInterval(() => unreadBytes() === 0 && process.exit(), EXIT_MS).unref();
   },
 };
 
-async function fleet(options: Options, job: Job, limit: AnswerLimit): Promise<Outcome> {
+/** @param onStaysOpen called where the connection to the server could not be closed */
+async function fleet(options: Options, job: Job, limit: AnswerLimit, onStaysOpen: () => void): Promise<Outcome> {
   const { action, queue: url = process.env.SAVKIT_QUEUE ?? '', jobs } = options;
   if (url === '') throw new UsageError('usage', `Cannot ${action}: expected --queue URL, or SAVKIT_QUEUE`);
   expectWholeNumber('jobs', jobs, MOST_JOBS);
@@ -149,7 +155,7 @@ async function fleet(options: Options, job: Job, limit: AnswerLimit): Promise<Ou
     throw error instanceof SavkitError ? error : EnvironmentError.from(error, 'reach the queue');
   } finally {
     // Of a server that fails, it would wait for an answer.
-    await Promise.race([queue.close(), failing]).catch(() => {});
+    await Promise.race([queue.close(), failing]).catch(onStaysOpen);
   }
 }
 
