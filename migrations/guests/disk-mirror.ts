@@ -1,6 +1,5 @@
 import type { Socket } from 'node:net';
 import { join } from 'node:path';
-import type { SavkitError } from '../../formats/errors.ts';
 import { flag, integer, list, record, text, withDefault } from '../../formats/values/shape.ts';
 import type { Listener } from '../../formats/world/sockets.ts';
 import type { TimerHandle } from '../../formats/world/time.ts';
@@ -68,7 +67,7 @@ export class DiskMirror {
     await this.#removeCopies();
     this.#errors.clear();
     for (const [i, disk] of this.#disks.entries())
-      await this.#begin(i, disk).catch((error: SavkitError) => {
+      await this.#begin(i, disk).catch((error: unknown) => {
         // QEMU refuses a disk whose connection breaks as it is opened.
         this.#check();
         throw error;

@@ -38,8 +38,7 @@ export async function findBytes(
   if (pattern.length === 0 || pattern.length > MAX_PATTERN) {
     throw new UsageError('bad-pattern', `Cannot search for ${pattern.length} bytes: expected 1 to ${MAX_PATTERN}`);
   }
-  const limits = options.maxRuns === undefined ? {} : { maxRuns: options.maxRuns };
-  const { runs, complete } = await mappingsInTurns(space, limits, signal);
+  const { runs, complete } = await mappingsInTurns(space, { maxRuns: options.maxRuns }, signal);
   const search = new Search(space, pattern, options, Turns.rare(signal));
   for (const run of runs) if (!(await search.run(run))) return { addresses: search.hits, complete: false };
   return { addresses: search.hits, complete };

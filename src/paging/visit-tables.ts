@@ -41,9 +41,7 @@ export function visitTables(
   visitor: TableVisitor,
   { levels = Number.POSITIVE_INFINITY, maxTables = MAX_TABLES, from = 0 }: VisitLimits = {},
 ): boolean {
-  return space.walker
-    ? new TableVisit(space, space.walker, visitor, Math.min(levels, space.walker.levels.length), maxTables, from).run()
-    : true;
+  return space.walker ? new TableVisit(space, space.walker, visitor, levels, maxTables, from).run() : true;
 }
 
 /** Tables that are read before it is asked whether other work is due: some ms. */
@@ -63,8 +61,7 @@ export async function visitPagesInTurns(
   if (!walker) return true;
   const turns = Turns.rare(signal);
   for (let [at, left] = [from, maxTables]; left > 0; left -= TURN_TABLES) {
-    const depth = Math.min(levels, walker.levels.length);
-    const visit = new TableVisit(space, walker, visitor, depth, Math.min(left, TURN_TABLES), at);
+    const visit = new TableVisit(space, walker, visitor, levels, Math.min(left, TURN_TABLES), at);
     if (visit.run()) return true;
     if (visitor.isEnough()) return false;
     at = visit.stoppedAt;
@@ -92,14 +89,14 @@ class TableVisit {
     space: AddressSpace,
     walker: Walker,
     visitor: TableVisitor,
-    depthLimit: number,
+    levels: number,
     maxTables: number,
     from: number,
   ) {
     this.#space = space;
     this.#walker = walker;
     this.#visitor = visitor;
-    this.#depthLimit = depthLimit;
+    this.#depthLimit = Math.min(levels, walker.levels.length);
     this.#tablesLeft = maxTables;
     this.#from = from;
     this.#wide = walker.scheme.entrySize === 8;

@@ -36,7 +36,6 @@ export async function skipUnreadable(
   { blocks, last, section }: Before,
 ): Promise<{ gap: RamGap } & Pick<FoundRecords, 'block' | 'lost'>> {
   const { offset: start } = window;
-  const isMadeUp = (from: number, to: number) => parts?.badIn(from, to) !== undefined;
   const badAfter = (at: number) => parts?.badIn(at, at + SEARCHED + PAGE_SIZE);
   for (let bad = badAfter(start); bad; bad = badAfter(bad.end)) {
     await window.seek(bad.end);
@@ -47,7 +46,7 @@ export async function skipUnreadable(
       before: offset - start,
       last,
       section,
-      isMadeUp: (from, to) => isMadeUp(offset + from, offset + to),
+      isMadeUp: (from, to) => parts?.badIn(offset + from, offset + to) !== undefined,
     });
     if (!found) continue;
     const { at, block, lost } = found;
