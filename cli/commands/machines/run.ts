@@ -134,7 +134,6 @@ async function runMachine(options: Options, job: Job): Promise<Outcome> {
   recorder?.start();
   if (host.sharing) running.background = () => host.sharing?.scan(SHARE_PAGES);
   const endMetrics = await serveMetrics(options, report, () => valuesOfMachines([kept]));
-  running.resume();
   running.onRuntimeError = (error) =>
     report.note(
       'runtime-error',
@@ -146,13 +145,16 @@ async function runMachine(options: Options, job: Job): Promise<Outcome> {
     socket,
     file,
     signal: job.signal,
-    onReady: () =>
+    onReady: () => {
+      // Not before its socket is open: the machine may have to be told at once to try again.
+      running.resume();
       report.note('running', line`${kept.name} runs ${running.guest.kind}; control socket ${socket}`, {
         socket,
         pid: process.pid,
         keepIn: file.path,
         ...machineDescription(kept),
-      }),
+      });
+    },
   }).catch((error) => {
     // A machine that runs keeps the process alive.
     timer?.end();
