@@ -4,9 +4,11 @@ import { type GuestFacts, learnGuestFacts } from '../../migrations/guests/guest-
 import { type Hindrance, hindrancesOf } from '../../migrations/guests/hindrances.ts';
 import { QemuSource } from '../../migrations/guests/qemu-source.ts';
 import { isOfLibvirt, reachGuest } from '../../migrations/guests/reach-guest.ts';
+import { settleEarlier } from '../../migrations/guests/settle/settle-earlier.ts';
 import type { QmpClient } from '../../migrations/qmp/qmp-client.ts';
 import { MigrationError } from '../../migrations/wire/migration-error.ts';
 import { carryAway, foretellOf } from '../control/carry-out.ts';
+import { readRecords } from '../migration/list-records.ts';
 import { assumedRate, type MigrateMachineOptions, outcomeOf, requestOf, wishOf } from '../migration/migrate-machine.ts';
 import { tellEvent } from '../migration/migration-text.ts';
 import { ExitCode } from '../process/exit-codes.ts';
@@ -52,10 +54,14 @@ export async function migrateGuest(options: MigrateGuestOptions, job: Job): Prom
   const address = addressOfGuest(job.file);
   if (options.mirror && isOfLibvirt(address))
     throw new UsageError('usage', 'Cannot copy the disks of a guest of libvirt: expected --shared-disks');
+  const records = await readRecords(options.records, () => {});
+  // Before QEMU is reached for the migration, as most of its sockets take one client.
+  const earlier = await settleEarlier(address, records, options.dryRun);
   const { qmp, process, close } = await reachGuest(address, { signal: job.signal });
   try {
     const facts = await learnGuestFacts(qmp, process, { signal: job.signal });
-    const hindrances = hindrancesOf(facts, { areShared: options.sharedDisks, areMirrored: options.mirror });
+    const disks = { areShared: options.sharedDisks, areMirrored: options.mirror };
+    const hindrances = [...earlier, ...hindrancesOf(facts, disks)];
     const isHindered = hindrances.some(({ isFatal }) => isFatal);
     if (options.dryRun) return await checkGuest(options, job.file, qmp, facts, hindrances, isHindered);
     if (isHindered) throw refusal('migrate', job.file, hindrances);

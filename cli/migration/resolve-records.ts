@@ -1,5 +1,5 @@
 import { dirname } from 'node:path';
-import { type SettledGuest, type Settlement, settleGuest } from '../../migrations/guests/settle-guest.ts';
+import { type SettledGuest, type Settlement, settleGuest } from '../../migrations/guests/settle/settle-guest.ts';
 import type { DecisionRecord } from '../../migrations/hand-over/decision-record.ts';
 import type { Resolution } from '../../migrations/hand-over/resolve.ts';
 import { resolveRecordFiles } from '../../migrations/hand-over/resolve-files.ts';
@@ -69,6 +69,7 @@ function guestLine({ side, pid, qmp, settlement, message }: SettledGuest): Termi
     'moves-on': bad('is left as it is: another migration of it is open'),
     unreachable: bad('could not be reached'),
     'runs-twice': bad("runs, though the guest is the other side's: end one of them by hand"),
+    'settings-left': bad('keeps settings for migrations that savkit has made (capabilities, limits); ask again'),
   };
   return indent(line`QEMU of the ${side}, process ${pid} at ${qmp}: ${words[settlement]}${message && `: ${message}`}`);
 }

@@ -37,7 +37,9 @@ function fatal(code: string, message: string): Hindrance {
 function ofState({ status, blockers }: GuestFacts): Hindrance[] {
   const words: Readonly<Record<string, string>> = {
     inmigrate: 'it waits for a migration to come in',
-    postmigrate: 'it was handed over before; to run it here again, use QMP cont',
+    postmigrate:
+      'its devices were saved, perhaps to hand it over: savkit history and migrate --resolve tell who has it; ' +
+      'QMP cont lets it run here',
     'io-error': 'an error of its disk has stopped it',
     shutdown: 'it has shut down',
   };

@@ -65,14 +65,19 @@ export async function setForDevicesOnly(
 }
 
 /**
- * Restores settings that an earlier savkit has left changed, as far as QEMU allows; not in a QEMU whose owner has
- * changed them since.
+ * Restores settings that an earlier savkit has left changed; not in a QEMU whose owner has changed them since.
+ * @returns QEMU's reason where it refuses; a later call may have it done
  */
-export async function putBackIfLeft(qmp: QmpClient, { capabilities, ...former }: MigrationSettings): Promise<void> {
+export async function putBackIfLeft(qmp: QmpClient, former: MigrationSettings): Promise<UnsupportedError | undefined> {
   const { bandwidth } = await learnSettings((command, shape) => qmp.ask(command, shape));
-  if (bandwidth !== UNLIMITED) return;
-  await setCapabilities(qmp, capabilities).catch(orRefused);
-  await setLimits(qmp, former).catch(orRefused);
+  if (bandwidth !== UNLIMITED) return undefined;
+  try {
+    await putBack(qmp, former);
+    return undefined;
+  } catch (error) {
+    if (error instanceof UnsupportedError) return error;
+    throw error;
+  }
 }
 
 /** Sets capabilities of a QEMU that waits for a guest, by the memory that the stream holds. */
@@ -86,10 +91,6 @@ export async function putBack(qmp: QmpClient, { capabilities, ...former }: Migra
   await setCapabilities(qmp, capabilities);
   // The bandwidth comes last: by it a later savkit recognises settings that have stayed changed.
   await setLimits(qmp, former);
-}
-
-function orRefused(error: unknown): void {
-  if (!(error instanceof UnsupportedError)) throw error;
 }
 
 async function setLimits(

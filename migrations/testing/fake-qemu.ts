@@ -8,8 +8,8 @@ import { FakeQmp } from './fake-qmp.ts';
 export const DEVICES = createHash('sha512').update('devices').digest();
 
 export interface FakeGuestOptions {
-  /** A command that is refused. */
-  refuses?: string;
+  /** A command that is refused; as a test may change it. */
+  refuses?: string | undefined;
   /** A command that is never answered. */
   hangsAt?: string;
   /** How its guest is at first; `running` by default. */

@@ -1,3 +1,5 @@
+import { settleEarlier } from '../../guests/settle/settle-earlier.ts';
+import type { PlacedRecord } from '../../guests/settle/settle-guest.ts';
 import type { Play } from '../play.ts';
 import type { SimulatedProcess } from '../simulated-process.ts';
 
@@ -6,27 +8,46 @@ interface Surroundings extends Pick<Play, 'hosts' | 'timeline' | 'operators' | '
   readonly isCalm: boolean;
   /** How QEMUs were settled so far, in words. */
   readonly settlements: readonly string[];
+  /** Runs a program of savkit at the source. @returns its result; undefined if it was killed */
+  runAtSource<T>(program: () => Promise<T>): Promise<T | undefined>;
+  /** The records at a host. */
+  recordsAt(host: 'source'): Promise<PlacedRecord[]>;
 }
 
 /** Longest wait for a target that was told to end. */
 const ENDS_WITHIN_MS = 10_000;
 
 /**
- * The user of a savkit that was killed at the source learns who has the guest, and has both sides settled.
+ * The user of a savkit that was killed at the source has both sides settled, or leaves that to the next migration.
  * @param isThere the guest's QEMU lives at the source
  * @returns whether the guest is here, and another migration can begin
  */
-export async function mayBeginAgain(around: Surroundings, isThere: () => boolean): Promise<boolean> {
-  const { hosts, operators, settlements } = around;
-  const before = settlements.length;
-  for (const side of ['source', 'target', 'source'] as const) await operators.begin(side, 'fresh');
+export async function mayBeginAgain(
+  around: Surroundings,
+  { qmp, asks, isThere }: { qmp: string; asks: boolean; isThere: () => boolean },
+): Promise<boolean> {
+  const { hosts } = around;
+  const isSettled = asks && (await isSettledByOperators(around));
   const { target } = around;
   if (target && !target.isGone) await untilEnded(around, target);
-  const isHere = operators.told.every((name) => name === 'source');
   const areUp = hosts.source.isUp && hosts.target.isUp && (!target || target.isGone);
-  // Who is told that QEMU could not be reached asks again later.
-  const isSettled = !settlements.slice(before).some((each) => each.includes('unreachable'));
-  return isHere && isSettled && areUp && isThere() && !around.isCalm;
+  if (!areUp || !isThere() || around.isCalm) return false;
+  return asks ? isSettled : await isSettledBefore(around, qmp);
+}
+
+/** The user learns who has the guest. */
+async function isSettledByOperators({ operators, settlements }: Surroundings): Promise<boolean> {
+  const before = settlements.length;
+  for (const side of ['source', 'target', 'source'] as const) await operators.begin(side, 'fresh');
+  // Who is told that QEMU could not be reached, or refuses, asks again later.
+  const isOpen = settlements.slice(before).some((each) => /unreachable|settings-left/.test(each));
+  return operators.told.every((name) => name === 'source') && !isOpen;
+}
+
+/** The next `savkit migrate` settles the migration before. */
+async function isSettledBefore(around: Surroundings, qmp: string): Promise<boolean> {
+  const found = await around.runAtSource(async () => settleEarlier(qmp, await around.recordsAt('source')));
+  return found?.length === 0 && !around.isCalm;
 }
 
 /** Tells a target that waits for a machine to end. */

@@ -129,7 +129,7 @@ export const GUEST_MUTATIONS: readonly Mutation[] = [
   },
   {
     name: "a QEMU whose guest is the other side's is not ended",
-    file: 'guests/settle-guest.js',
+    file: 'guests/settle/settle-guest.js',
     from: 'if (!isSurvivor)',
     to: 'if (false)',
   },

@@ -10,10 +10,11 @@ import { QemuHost } from '../../guests/qemu-host.ts';
 import { QemuSource } from '../../guests/qemu-source.ts';
 import type { QemuTarget } from '../../guests/qemu-target.ts';
 import { reachGuest } from '../../guests/reach-guest.ts';
-import { settleGuest } from '../../guests/settle-guest.ts';
-import { DecisionFile, type DecisionRecord, readRecord, recordPath } from '../../hand-over/decision-record.ts';
+import { type PlacedRecord, settleGuest } from '../../guests/settle/settle-guest.ts';
+import { DecisionFile, readRecord, recordPath } from '../../hand-over/decision-record.ts';
 import type { ResolvedRecords } from '../../hand-over/resolve-files.ts';
 import { MigrationError } from '../../wire/migration-error.ts';
+import type { Operators } from '../operators.ts';
 import { FIRST, Play } from '../play.ts';
 import type { HostName, Incident } from '../scenario.ts';
 import { SimulatedGuest } from '../simulated-guest.ts';
@@ -32,6 +33,8 @@ const NEXT = 'ffeeddccbbaa99887766554433221100';
 const PROGRAM = 'qemu-system-x86_64';
 const QMP = '/run/vm.qmp';
 const MEMORY = '/dev/shm';
+/** Within this time somebody asks about a migration that another one has followed. */
+const ASKS_WITHIN_MS = 3000;
 /** Time until a target that was started takes connections. */
 const AGAIN_MS = 100;
 /** Times after the end of a process at which its watchdog asks who has the guest. */
@@ -113,20 +116,44 @@ export class GuestPlay extends Play<QemuTarget> implements QemuSurroundings {
     if (this.report || this.refusal) return;
     this.#isAboutToTryAgain = true;
     this.timeline.add(ms, undefined, () => {
-      void mayBeginAgain(this, () => this.at(this.hosts.source).length > 0).then((may) => {
+      const isThere = () => this.at(this.hosts.source).length > 0;
+      void mayBeginAgain(this, { qmp: QMP, asks: this.#scenario.asksFirst, isThere }).then((may) => {
         if (may && this.#isAboutToTryAgain) this.#beginAgain();
         this.#isAboutToTryAgain = false;
       });
     });
   }
 
+  runAtSource<T>(program: () => Promise<T>): Promise<T | undefined> {
+    const process = this.#savkitAt(this.hosts.source);
+    return new Promise((resolve) => {
+      process.atEnd(() => resolve(undefined));
+      this.timeline.add(
+        0,
+        process,
+        () =>
+          void program()
+            .then(resolve)
+            .finally(() => process.endWhenIdle()),
+      );
+    });
+  }
+
   #beginAgain(): void {
     this.hasBegunAgain = true;
+    this.#askLater(this.operators.about('source'));
     this.beginAnew(NEXT);
     this.startTarget();
     const savkit = this.#savkitAt(this.hosts.source);
     [this.source, this.migrating] = [savkit, savkit];
     this.timeline.add(AGAIN_MS, savkit, () => void this.#leave(savkit));
+  }
+
+  /** Somebody finds the record of the first migration, and has it settled once more. */
+  #askLater(first: ReturnType<Operators['about']>): void {
+    this.timeline.add(this.random.below(ASKS_WITHIN_MS), undefined, () => {
+      void this.operators.begin('source', 'none', first);
+    });
   }
 
   /** A target keeps what has arrived for a while after its link was lost. */
@@ -268,7 +295,7 @@ export class GuestPlay extends Play<QemuTarget> implements QemuSurroundings {
 
   /** As `savkit migrate --resolve` does it. */
   async carryOut({ own, peer, resolution }: ResolvedRecords): Promise<void> {
-    const others = await this.#recordsBeside(own);
+    const others = await this.recordsAt(own.side);
     for (const record of peer ? [own, peer] : [own]) {
       const settled = await settleGuest(record, record === own, record.side === resolution.survivor, others);
       if (settled) this.settlements.push(`${settled.side}: ${settled.settlement} ${settled.message}`);
@@ -276,8 +303,8 @@ export class GuestPlay extends Play<QemuTarget> implements QemuSurroundings {
   }
 
   /** All records of a host, of both migrations. */
-  async #recordsBeside({ side }: DecisionRecord): Promise<{ record: DecisionRecord; path: string }[]> {
-    const found: { record: DecisionRecord; path: string }[] = [];
+  async recordsAt(side: HostName): Promise<PlacedRecord[]> {
+    const found: PlacedRecord[] = [];
     for (const migration of [FIRST, NEXT]) {
       const path = recordPath(RECORDS, migration, side);
       await readRecord(path).then(

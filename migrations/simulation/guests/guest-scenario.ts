@@ -19,6 +19,8 @@ export interface GuestScenario extends Scenario {
   disks: number;
   /** The user of a savkit that was killed at the source migrates the guest once more. */
   migratesAgain: boolean;
+  /** That user asks first who has the guest; else the next migration settles the one before. */
+  asksFirst: boolean;
   /** The source's QEMU has memory that is not shared: it hands out all of it with the devices. */
   isPrivate: boolean;
   /** The kernel notes writes; else all memory is compared. */
@@ -35,6 +37,7 @@ export function drawGuestScenario(seed: number): GuestScenario {
   const hangs = new Random(Math.imul(seed, 3266489917) ^ 0x4a96);
   const ways = new Random(Math.imul(seed, 668265263) ^ 0x3a75);
   const more = new Random(Math.imul(seed, 374761393) ^ 0xd15c);
+  const users = new Random(Math.imul(seed, 2654435761) ^ 0x5e77);
   const troubles = base.troubles.filter(({ kind }) => kind !== 'pause' && kind !== 'limits').slice(0, random.below(4));
   const [notesWrites, hasWatchFault] = [ways.below(3) === 0, ways.below(3) === 0];
   const watchFault = hasWatchFault ? { how: ways.pick(WATCH_FAULTS), scan: 1 + ways.below(5) } : undefined;
@@ -44,6 +47,7 @@ export function drawGuestScenario(seed: number): GuestScenario {
     ...base,
     ...{ notesWrites, watchFault, isPrivate, copiesDisks, disks: more.pick([1, 1, 2, 3]) },
     migratesAgain: more.below(2) === 0,
+    asksFirst: users.below(2) === 0,
     limits: waitingOrForced(base.limits),
     ...{ isSeeded: false, hasSafeFile: false, missedWrites: 0, compares: true },
     hasWatchdog: random.below(3) > 0,

@@ -41,7 +41,7 @@ export async function judgeGuest(scenario: GuestScenario): Promise<GuestJudgemen
       ...leftBehind(play),
       ...leftRunning(play),
       ...deafFaults(play),
-      ...againFaults(play),
+      ...stayFaults(play),
       ...(await recordFaults(play)),
     ];
     const { happened, now } = play.timeline;
@@ -110,12 +110,14 @@ function deafFaults({ qemus, had }: GuestPlay): string[] {
 }
 
 /**
- * Where savkit was killed, and nothing else went wrong, the guest moves once its user migrates it again; remains of the
- * killed savkit in QEMU are never the reason that it does not.
+ * Where nothing went wrong, the guest moves; where savkit was killed, and nothing else went wrong, it moves once its
+ * user migrates it again. Remains of a killed savkit in QEMU are never the reason that it does not.
  */
-function againFaults({ hasBegunAgain, log, report, refusal }: GuestPlay): string[] {
+function stayFaults({ hasBegunAgain, log, report, refusal }: GuestPlay): string[] {
   const [code, why] = [report?.code ?? refusal?.code ?? '', report?.because ?? refusal?.message ?? ''];
-  if (!hasBegunAgain || report?.outcome === 'handed-over' || TAKE_LONG.has(code)) return [];
+  if (report?.outcome === 'handed-over' || TAKE_LONG.has(code)) return [];
+  if (log.length === 0) return [`nothing went wrong, and the guest stays: ${why}`];
+  if (!hasBegunAgain) return [];
   const isOwnFault = /Duplicate nodes|already in use/.test(why);
   return log.length > 1 && !isOwnFault ? [] : [`a migration after one that was killed does not succeed: ${why}`];
 }

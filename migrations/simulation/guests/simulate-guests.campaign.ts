@@ -30,6 +30,7 @@ const { done, failed, speed } = await playSeeds(values, {
       { copiesDisks: false },
       { disks: 1 },
       { migratesAgain: false },
+      { asksFirst: true },
       { watchFault: undefined },
     ]),
   count: ({ survivor }) => void ends[survivor]++,

@@ -1,19 +1,19 @@
-import { SavkitError } from '../../formats/errors.ts';
-import { isAlive } from '../../formats/world/place.ts';
-import { clock, sleep } from '../../formats/world/waiting.ts';
-import type { Decision, DecisionRecord, GuestRecord } from '../hand-over/decision-record.ts';
-import { putBackIfLeft } from '../qmp/migration-settings.ts';
-import type { QmpClient } from '../qmp/qmp-client.ts';
-import { statusOf } from './guest-facts.ts';
-import { endsSoon, type GuestProcess, processesBehind } from './guest-process.ts';
-import { emptyMemory } from './memory-in-use.ts';
-import { ANNOUNCE } from './qemu-target.ts';
-import { isOfLibvirt, reachGuest } from './reach-guest.ts';
+import { SavkitError } from '../../../formats/errors.ts';
+import { isAlive } from '../../../formats/world/place.ts';
+import { clock, sleep } from '../../../formats/world/waiting.ts';
+import type { Decision, DecisionRecord, GuestRecord } from '../../hand-over/decision-record.ts';
+import { putBackIfLeft } from '../../qmp/migration-settings.ts';
+import type { QmpClient } from '../../qmp/qmp-client.ts';
+import { statusOf } from '../guest-facts.ts';
+import { endsSoon, type GuestProcess, processesBehind } from '../guest-process.ts';
+import { emptyMemory } from '../memory-in-use.ts';
+import { ANNOUNCE } from '../qemu-target.ts';
+import { isOfLibvirt, reachGuest } from '../reach-guest.ts';
 
 /**
  * Treatment of a QEMU, in the order of the names: it was let run; was told to quit; was left, as it is in the right
  * state; has ended; another QEMU listens at its socket; another migration of its guest is open; it could not be
- * reached; it runs, but must not.
+ * reached; it runs, but must not; it is in the right state, but refuses its own settings for migrations.
  */
 export const SETTLEMENTS = [
   'let-run',
@@ -24,11 +24,16 @@ export const SETTLEMENTS = [
   'moves-on',
   'unreachable',
   'runs-twice',
+  'settings-left',
 ] as const;
 export type Settlement = (typeof SETTLEMENTS)[number];
 
-/** Final decisions. */
-const SETTLED: readonly Decision[] = ['done', 'kept', 'started', 'gave-up'];
+const FINAL: readonly Decision[] = ['done', 'kept', 'started', 'gave-up'];
+
+/** Whether a decision is the last one of its side. */
+export function isFinal(decision: Decision): boolean {
+  return FINAL.includes(decision);
+}
 
 /** QEMU's state after the devices of a leaving guest were saved; a guest that has only arrived is never in it. */
 const MOVED_ON = 'postmigrate';
@@ -45,12 +50,12 @@ export interface SettledGuest {
   pid: number;
   qmp: string;
   settlement: Settlement;
-  /** One line for people: why QEMU could not be reached, or the record of the other migration; else empty. */
+  /** One line for people: why QEMU is out of reach, or refuses; the record of the other migration; else empty. */
   message: string;
 }
 
 /** A record of a migration of this host, with its path. */
-interface OtherRecord {
+export interface PlacedRecord {
   record: DecisionRecord;
   path: string;
 }
@@ -68,7 +73,7 @@ export async function settleGuest(
   decided: DecisionRecord,
   isAtHome: boolean,
   isSurvivor: boolean,
-  others: readonly OtherRecord[] = [],
+  others: readonly PlacedRecord[] = [],
 ): Promise<SettledGuest | undefined> {
   const { guest, side } = decided;
   if (guest === undefined || isAlive(decided, isAtHome) !== false) return undefined;
@@ -76,26 +81,28 @@ export async function settleGuest(
   const open = others.find(({ record }) => isOpenBeside(record, decided));
   if (open) return { ...found, settlement: 'moves-on', message: `its record is ${open.path}` };
   try {
-    return { ...found, settlement: await settle(decided, guest, isSurvivor), message: '' };
+    return { ...found, message: '', ...(await settle(decided, guest, isSurvivor)) };
   } catch (error) {
     if (!(error instanceof SavkitError)) throw error;
     return { ...found, settlement: 'unreachable', message: error.message };
   }
 }
 
-async function settle(decided: DecisionRecord, guest: GuestRecord, isSurvivor: boolean): Promise<Settlement> {
+type Settled = Pick<SettledGuest, 'settlement'> & Partial<Pick<SettledGuest, 'message'>>;
+
+async function settle(decided: DecisionRecord, guest: GuestRecord, isSurvivor: boolean): Promise<Settled> {
   const isPath = !isOfLibvirt(guest.qmp);
   const here = isPath ? processesBehind(guest.qmp) : [];
-  if (isPath && here.length === 0 && guest.pid !== 0 && (await endsSoon(guest.pid))) return 'ended';
-  if (isAnother(here, guest)) return 'another';
+  if (isPath && here.length === 0 && guest.pid !== 0 && (await endsSoon(guest.pid))) return { settlement: 'ended' };
+  if (isAnother(here, guest)) return { settlement: 'another' };
   const reached = await reachGuest(guest.qmp);
   try {
-    if (isAnother(reached.process ? [reached.process] : [], guest)) return 'another';
+    if (isAnother(reached.process ? [reached.process] : [], guest)) return { settlement: 'another' };
     const status = await statusOf(reached.qmp);
-    if (!isSurvivor) return await end(reached.qmp, status, decided, guest);
+    if (!isSurvivor) return { settlement: await end(reached.qmp, status, decided, guest) };
     const settlement = await letRun(reached.qmp, status, decided);
-    if (guest.settings) await putBackIfLeft(reached.qmp, guest.settings);
-    return settlement;
+    const refusal = guest.settings && (await putBackIfLeft(reached.qmp, guest.settings));
+    return refusal ? { settlement: 'settings-left', message: refusal.message } : { settlement };
   } finally {
     reached.close();
   }
@@ -105,7 +112,7 @@ async function settle(decided: DecisionRecord, guest: GuestRecord, isSurvivor: b
 function isOpenBeside(other: DecisionRecord, { migration, place, guest }: DecisionRecord): boolean {
   const isOfSame = other.guest?.pid === guest?.pid && other.guest?.qmp === guest?.qmp && other.place === place;
   if (!isOfSame || other.migration === migration) return false;
-  return other.decision === 'handed-over' || (!SETTLED.includes(other.decision) && isAlive(other, true) === true);
+  return other.decision === 'handed-over' || (!isFinal(other.decision) && isAlive(other, true) === true);
 }
 
 function isAnother(found: readonly GuestProcess[], { pid }: GuestRecord): boolean {

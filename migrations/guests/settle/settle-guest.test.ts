@@ -2,10 +2,10 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'no
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, describe, expect, it } from 'vitest';
-import { world } from '../../formats/world/world.ts';
-import type { DecisionRecord } from '../hand-over/decision-record.ts';
-import { type FakeGuestOptions, fakeQemu } from '../testing/fake-qemu.ts';
-import type { FakeQmp } from '../testing/fake-qmp.ts';
+import { world } from '../../../formats/world/world.ts';
+import type { DecisionRecord } from '../../hand-over/decision-record.ts';
+import { type FakeGuestOptions, fakeQemu } from '../../testing/fake-qemu.ts';
+import type { FakeQmp } from '../../testing/fake-qmp.ts';
 import { settleGuest } from './settle-guest.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'savkit-settle-'));
@@ -77,6 +77,29 @@ describe.skipIf(!existsSync('/proc/self/fd'))('settleGuest()', () => {
     expect(await settleGuest(recordOf(fake.path, { guest }), true, true)).toMatchObject({ message: '' });
     const set = fake.asked.filter((word) => word.startsWith('migrate-set'));
     expect(set).toEqual(isOurs ? ['migrate-set-capabilities', 'migrate-set-parameters'] : []);
+  });
+
+  it('tells of a QEMU that refuses its settings, and gives them back once it takes them', async () => {
+    const options: FakeGuestOptions = {
+      status: 'postmigrate',
+      bandwidth: 2 ** 40,
+      refuses: 'migrate-set-capabilities',
+    };
+    const fake = await qemu(options);
+    const settings = { capabilities: [{ capability: 'xbzrle', state: true }], bandwidth: 7, downtime: 8 };
+    const record = recordOf(fake.path, { guest: { pid: process.pid, qmp: fake.path, ram: [], settings } });
+    expect(await settleGuest(record, true, true)).toMatchObject({
+      settlement: 'settings-left',
+      message: expect.stringContaining('it is blocked'),
+    });
+    expect(fake.asked).toContain('cont');
+    options.refuses = undefined;
+    expect(await settleGuest(record, true, true)).toMatchObject({ settlement: 'as-it-was', message: '' });
+    expect(fake.asked.filter((word) => word.startsWith('migrate-set'))).toEqual([
+      'migrate-set-capabilities',
+      'migrate-set-capabilities',
+      'migrate-set-parameters',
+    ]);
   });
 
   it.each(['source', 'target'] as const)('ends the QEMU of a %s that does not have the guest', async (side) => {

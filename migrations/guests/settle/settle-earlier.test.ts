@@ -1,0 +1,86 @@
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, afterEach, describe, expect, it } from 'vitest';
+import { world } from '../../../formats/world/world.ts';
+import { type DecisionRecord, readRecord, recordPath, writeRecord } from '../../hand-over/decision-record.ts';
+import { type FakeGuestOptions, fakeQemu } from '../../testing/fake-qemu.ts';
+import type { FakeQmp } from '../../testing/fake-qmp.ts';
+import { settleEarlier } from './settle-earlier.ts';
+
+const folder = mkdtempSync(join(tmpdir(), 'savkit-earlier-'));
+const ram = join(folder, 'ram');
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+const fakes: FakeQmp[] = [];
+afterEach(() => {
+  for (const fake of fakes.splice(0)) fake.close();
+});
+
+/** Number of a process that is not there: more than any system gives. */
+const GONE = 2 ** 30;
+const SETTINGS = { capabilities: [{ capability: 'xbzrle', state: true }], bandwidth: 7, downtime: 8 };
+
+/** A guest as a killed savkit has left it, and the record on disk; the fake QEMU's process is that of the tests. */
+async function left(changes: Partial<DecisionRecord> = {}, options: FakeGuestOptions = {}) {
+  writeFileSync(ram, Buffer.alloc(8192, 1));
+  const fake = await fakeQemu(ram, { status: 'postmigrate', bandwidth: 2 ** 40, ...options });
+  fakes.push(fake);
+  const record: DecisionRecord = {
+    ...{ format: 'savkit-migration/1', side: 'source', migration: '00'.repeat(16), decision: 'migrating' },
+    ...{ machine: 'vm', peer: 'there:7000', pid: GONE, place: world.process.place(), attempt: 1, at: 1 },
+    ...{ guest: { pid: process.pid, qmp: fake.path, ram: [ram], settings: SETTINGS }, wasPaused: false },
+    ...changes,
+  };
+  const path = recordPath(folder, record.migration, record.side);
+  await writeRecord(path, record);
+  return { fake, path, records: [{ record, path }] };
+}
+
+describe.skipIf(!existsSync('/proc/self/fd'))('settleEarlier()', () => {
+  it('lets a guest go on, with its settings, whose savkit was killed before it handed the guest over', async () => {
+    const { fake, path, records } = await left();
+    expect(await settleEarlier(fake.path, records)).toEqual([]);
+    expect((await readRecord(path)).decision).toBe('kept');
+    const done = ['cont', 'migrate-set-capabilities', 'migrate-set-parameters'];
+    expect(fake.asked.filter((word) => done.includes(word))).toEqual(done);
+  });
+
+  it('only tells so in a dry run', async () => {
+    const { fake, path, records } = await left();
+    expect(await settleEarlier(fake.path, records, true)).toMatchObject([{ code: 'unsettled', isFatal: false }]);
+    expect([fake.asked, (await readRecord(path)).decision]).toEqual([[], 'migrating']);
+  });
+
+  it.each([
+    ['was handed over', { decision: 'handed-over' }, "only the target's record tells whether it runs there"],
+    ['is under way', { pid: process.pid }, `is under way, by process ${process.pid}`],
+    ['came here, and its savkit was killed', { side: 'target', decision: 'ready' }, 'while the guest came here'],
+  ] as const)('is in the way of the next migration of a guest that %s', async (_name, changes, why) => {
+    const { fake, path, records } = await left(changes as Partial<DecisionRecord>);
+    for (const isDryRun of [false, true]) {
+      const [found, ...more] = await settleEarlier(fake.path, records, isDryRun);
+      expect([found, more]).toMatchObject([{ code: 'unsettled', isFatal: true }, []]);
+      if (!isDryRun) expect(found.message).toContain(why);
+      if (!('pid' in changes)) expect(found.message).toContain(`--resolve ${path}`);
+    }
+    expect([fake.asked, (await readRecord(path)).decision]).toEqual([[], records[0].record.decision]);
+  });
+
+  it('names the reason of a QEMU that refuses its settings', async () => {
+    const { fake, records } = await left({}, { refuses: 'migrate-set-capabilities' });
+    expect(await settleEarlier(fake.path, records)).toMatchObject([
+      { isFatal: true, message: expect.stringContaining('it is blocked') },
+    ]);
+  });
+
+  it.each([
+    ['is over', { decision: 'kept' }],
+    ['is of another guest', { guest: { pid: GONE, qmp: '/x', ram: [] } }],
+    ['is of another host', { place: 'elsewhere 1 2' }],
+    ['is of no guest', { guest: undefined }],
+  ] as const)('passes over a record that %s', async (_name, changes) => {
+    const { fake, records } = await left(changes as Partial<DecisionRecord>);
+    expect(await settleEarlier(fake.path, records)).toEqual([]);
+    expect(fake.asked).toEqual([]);
+  });
+});
