@@ -58,6 +58,7 @@ const good = rows.filter(({ name }) => !(name in missing));
 const scaling = scalings.length > 0 ? spread(scalings) : undefined;
 const sized = rams.length === 0 ? [] : good.filter(({ peakRssMib }) => peakRssMib !== undefined);
 const contexts = sized.length > 0 ? await Promise.all(rams.map((ram) => contextOf(folder, ram))) : [];
+const bySize = await runSizes(sized, contexts, missing);
 const results: Results = {
   ramMib,
   rounds,
@@ -67,7 +68,7 @@ const results: Results = {
   }),
   ratings: rate(good, samples, scaling?.median ?? 1),
   figures: summarizeFigures(samples),
-  sizes: summarizeSizes(sized, rams, await runSizes(sized, contexts), ramMib),
+  sizes: summarizeSizes(bySize, sized, rams, ramMib),
   scaling,
   missing,
 };

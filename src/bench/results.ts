@@ -89,13 +89,13 @@ export function summarizeFigures(samples: ReadonlyMap<string, readonly BenchSamp
 
 /** @param ramMib the run's own size */
 export function summarizeSizes(
+  samples: ReadonlyMap<string, readonly BenchSample[][]>,
   rows: readonly FoundRow[],
   rams: readonly number[],
-  samples: ReadonlyMap<string, readonly BenchSample[][]>,
   ramMib: number,
 ): SizeResult[] {
-  return rows.map(({ name, peakRssMib = 0 }) => {
-    const bySize = samples.get(name) ?? [];
+  return Array.from(samples, ([name, bySize]) => {
+    const { peakRssMib = 0 } = rows.find((row) => row.name === name) ?? {};
     const perMib = (i: number) => spread(bySize[i].map(({ ms }) => ms)).median / rams[i];
     const unit = perMib(Math.max(0, rams.indexOf(ramMib)));
     return {

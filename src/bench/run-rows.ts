@@ -69,12 +69,17 @@ export async function runRounds(
         samples.get(row.name)?.push(sample);
         if (row.name === SCALING_ROW) scaling.push((2 * sample.ms) / (await timeOfTwo(row, context)));
       } catch (error) {
-        failed[row.name] = `it failed: ${(error as { stderr?: string }).stderr?.match(/Error: .*/)?.[0] ?? error}`;
+        failed[row.name] = reasonOf(error);
         samples.delete(row.name);
       }
     }
   }
   return { samples, scaling };
+}
+
+/** @param error of a row's process */
+function reasonOf(error: unknown): string {
+  return `it failed: ${(error as { stderr?: string }).stderr?.match(/Error: .*/)?.[0] ?? error}`;
 }
 
 /** Milliseconds until both of two processes have run a row. */
@@ -83,17 +88,25 @@ async function timeOfTwo(row: FoundRow, context: BenchContext): Promise<number> 
   return Math.max(...both.map(({ ms }) => ms));
 }
 
-/** The rows that keep to a limit of memory, by size of guest RAM; sizes take turns. */
+/**
+ * The rows that keep to a limit of memory, by size of guest RAM; sizes take turns. One that fails is left out, and
+ * `failed` gets its reason.
+ */
 export async function runSizes(
   rows: readonly FoundRow[],
   contexts: readonly BenchContext[],
+  failed: Record<string, string>,
 ): Promise<Map<string, BenchSample[][]>> {
   const samples = new Map<string, BenchSample[][]>();
   for (const row of rows) {
     const bySize = contexts.map((): BenchSample[] => []);
-    for (let i = 0; i < RUNS_PER_SIZE; i++)
-      for (const [size, context] of contexts.entries()) bySize[size].push(await runRow(row, context));
-    samples.set(row.name, bySize);
+    try {
+      for (let i = 0; i < RUNS_PER_SIZE; i++)
+        for (const [size, context] of contexts.entries()) bySize[size].push(await runRow(row, context));
+      samples.set(row.name, bySize);
+    } catch (error) {
+      failed[`${row.name}, by size`] = reasonOf(error);
+    }
   }
   return samples;
 }

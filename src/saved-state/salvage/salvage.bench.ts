@@ -31,10 +31,10 @@ export const rows: BenchRow[] = [
       const start = performance.now();
       const source = await openFile(path);
       const sink = await openFileSink(join(context.folder, 'salvaged.sav'), { force: true });
-      const { lostPages } = await salvage(source, sink);
+      const { complete } = await salvage(source, sink);
       await sink.abort();
       await source.close();
-      if (lostPages === 0) throw new Error('Nothing was damaged');
+      if (complete) throw new Error('A damaged state counts as complete');
       return performance.now() - start;
     },
   },
