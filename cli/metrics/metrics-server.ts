@@ -4,22 +4,21 @@ import type { Argv } from 'yargs';
 import { startListening } from '../../formats/world/start-listening.ts';
 import { endpointText, parseListenEndpoint } from '../../migrations/trust/endpoint.ts';
 import { networkError } from '../../migrations/wire/network-error.ts';
+import type { OptionsOf } from '../parsing/options-of.ts';
 import { line } from '../terminal/terminal-text.ts';
 import type { LiveReport } from '../text/live-report.ts';
 import { expositionOf, type Values } from './metrics.ts';
 
-/** Options of commands that run for long. */
-export interface MetricsOptions {
-  metricsListen?: string;
-}
-
-export function withMetrics<T>(argv: Argv<T>): Argv<T & MetricsOptions> {
+export function withMetrics<T>(argv: Argv<T>) {
   return argv.option('metrics-listen', {
     type: 'string',
     requiresArg: true,
     describe: 'Address to answer Prometheus at (HTTP, path /metrics): HOST:PORT, or :PORT for this host only',
-  }) as unknown as Argv<T & MetricsOptions>;
+  });
 }
+
+/** Options of commands that run for long. */
+export type MetricsOptions = OptionsOf<typeof withMetrics>;
 
 /** Most connections; more than a Prometheus and a person with a browser need. */
 const MOST_CONNECTIONS = 16;

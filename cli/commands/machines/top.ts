@@ -1,65 +1,50 @@
-import type { Argv, CommandModule } from 'yargs';
+import type { Argv } from 'yargs';
 import { UsageError } from '../../../formats/errors.ts';
 import { sleep, systemDate } from '../../../formats/world/waiting.ts';
 import { recordFolder } from '../../../migrations/hand-over/record-folder.ts';
 import { findingOf } from '../../../src/saved-state/reading/findings.ts';
 import { defaultSocketFolders } from '../../control/keep-running.ts';
-import { RECORDS_FOLDER } from '../../parsing/shared-options.ts';
+import { command, type OptionsOf } from '../../parsing/options-of.ts';
+import { filesOf, RECORDS_FOLDER } from '../../parsing/shared-options.ts';
 import { ExitCode } from '../../process/exit-codes.ts';
-import {
-  type CommonOptions,
-  isForPrograms,
-  type Job,
-  type Outcome,
-  runCommand,
-  withCommonOptions,
-} from '../../process/run-command.ts';
+import { isForPrograms, type Job, type Outcome, runCommand, withCommonOptions } from '../../process/run-command.ts';
 import { redrawScreen, show, showJson, terminalColumns } from '../../terminal/print.ts';
 import { line, lines, NO_TEXT, type TerminalText } from '../../terminal/terminal-text.ts';
 import { timeText } from '../../text/time-text.ts';
 import { lookOnce, type TopRow } from '../../top/look.ts';
 import { topText } from '../../top/top-text.ts';
 
-interface Options extends CommonOptions {
-  machines: string[];
-  records?: string;
-  interval?: number;
-}
-
 const DEFAULT_SECONDS = 1;
 const LEAST_SECONDS = 0.1;
 
-export const topCommand: CommandModule<object, Options> = {
-  builder: (argv) =>
-    withCommonOptions(argv)
-      .positional('machines', {
-        type: 'string',
-        array: true,
-        default: [],
-        describe:
-          'Control sockets, qmp:PATH or libvirt:DOMAIN for guests of QEMU, folders of sockets, libvirt: for all ' +
+const builder = (argv: Argv) =>
+  withCommonOptions(argv)
+    .positional(
+      'machines',
+      filesOf(
+        'Control sockets, qmp:PATH or libvirt:DOMAIN for guests of QEMU, folders of sockets, libvirt: for all ' +
           'its guests; default: where savkit opens its own',
-      })
-      .option('records', RECORDS_FOLDER)
-      .option('interval', {
-        type: 'number',
-        requiresArg: true,
-        describe: 'Seconds between two looks; default: 1 on a terminal, a single look elsewhere',
-      })
-      .option('ndjson', { type: 'boolean', default: false, describe: 'Print each look as JSON, one a line' })
-      .example('$0 top', 'Machines of yours, and their migrations, until Ctrl-C')
-      .example('$0 top /run/vms', 'Those whose sockets are in this folder')
-      .example('$0 top /run/vms | cat', 'One look, as plain text')
-      .example('$0 top /run/vms --ndjson --interval 5', 'A look every five seconds, for programs')
-      .epilogue(
-        'Exit codes: 0 looked, 4 a machine that was named does not answer, 130 ended by a signal.',
-      ) as unknown as Argv<Options>,
-  handler: async (options) => {
-    process.exitCode = await runCommand('top', [options.machines.join(' ') || 'machines'], options, (job) =>
-      top(options, job),
-    );
-  },
-};
+      ),
+    )
+    .option('records', RECORDS_FOLDER)
+    .option('interval', {
+      type: 'number',
+      requiresArg: true,
+      describe: 'Seconds between two looks; default: 1 on a terminal, a single look elsewhere',
+    })
+    .option('ndjson', { type: 'boolean', default: false, describe: 'Print each look as JSON, one a line' })
+    .example('$0 top', 'Machines of yours, and their migrations, until Ctrl-C')
+    .example('$0 top /run/vms', 'Those whose sockets are in this folder')
+    .example('$0 top /run/vms | cat', 'One look, as plain text')
+    .example('$0 top /run/vms --ndjson --interval 5', 'A look every five seconds, for programs')
+    .epilogue('Exit codes: 0 looked, 4 a machine that was named does not answer, 130 ended by a signal.');
+type Options = OptionsOf<typeof builder>;
+
+export const topCommand = command(builder, async (options) => {
+  process.exitCode = await runCommand('top', [options.machines.join(' ') || 'machines'], options, (job) =>
+    top(options, job),
+  );
+});
 
 /** Repeats until a signal; looks only once without terminal and --interval. */
 async function top(options: Options, { signal }: Job): Promise<Outcome> {
