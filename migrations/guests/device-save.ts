@@ -68,6 +68,12 @@ export class DeviceSave {
     this.#letEnd?.();
   }
 
+  /** Resolves when the save is over, or has failed. */
+  async complete(): Promise<void> {
+    this.letEnd();
+    await this.bytes.catch(() => {});
+  }
+
   /** Cancels the save, unless it is over. @param qmp connection, which may be a new one */
   async undo(qmp: QmpClient): Promise<void> {
     if (this.ms !== undefined) return;

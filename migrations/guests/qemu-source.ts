@@ -116,7 +116,7 @@ export class QemuSource extends GuestRam implements SourceMachine {
   async stopTracking(): Promise<void> {
     this.#written.stop();
     await this.#connect().catch(() => {});
-    await this.#saves.end(this.#qmp);
+    await this.#saves.end(this.#qmp, false);
     await this.#endMirror();
     await this.#settings.putBackAtLast({ connected: () => this.#connect(), isOver: () => this.hasEnded() });
   }
@@ -133,7 +133,7 @@ export class QemuSource extends GuestRam implements SourceMachine {
   async readyToPause(): Promise<boolean> {
     await this.#prepare();
     if (!this.#saves.isHandedOut) return false;
-    await this.#saves.end(this.#qmp);
+    await this.#saves.end(this.#qmp, this.#wasPaused);
     // QEMU itself stops the guest when it has handed out all memory.
     if (await this.#findSave()) return false;
     await this.#saves.begin(this.#qmp).untilHandedOut();
@@ -183,7 +183,7 @@ export class QemuSource extends GuestRam implements SourceMachine {
 
   async #letRun(): Promise<void> {
     await this.#connect();
-    await this.#saves.end(this.#qmp);
+    await this.#saves.end(this.#qmp, this.#wasPaused);
     await this.#endMirror();
     this.#isStopped = false;
     this.#saves.forgetDevices();

@@ -171,4 +171,42 @@ export const GUEST_MUTATIONS: readonly Mutation[] = [
     from: 'await this.#removeCopies();\n        this.#errors.clear();',
     to: 'this.#errors.clear();',
   },
+  {
+    name: 'only the first of several copies of disks is ended',
+    file: DISK_MIRROR,
+    from: "await this.#qmp.execute('block-job-cancel', { device });",
+    to: "await this.#qmp.execute('block-job-cancel', { device });\n            break;",
+  },
+  {
+    name: 'the record of an older migration settles a guest that moves again',
+    file: 'guests/settle/settle-guest.js',
+    from: 'if (open)',
+    to: 'if (false)',
+  },
+  {
+    name: 'nobody notices who lets a guest run while QEMU answers to stop',
+    firstSeed: 1173,
+    file: QEMU_SOURCE,
+    from: 'this.#isStopped || this.#isStopping',
+    to: 'this.#isStopped',
+  },
+  {
+    name: 'a save is cancelled that QEMU 7.2 does not begin again',
+    file: 'guests/device-saves.js',
+    from: 'if (isLost)',
+    to: 'if (false)',
+  },
+  {
+    name: 'settings that QEMU refuses lose the mark by which they are known',
+    firstSeed: 10_341,
+    file: 'qmp/migration-settings.js',
+    from: 'await putBack(qmp, former);\n        return undefined;',
+    to: 'await putBack(qmp, former).catch(() => setLimits(qmp, former));\n        return undefined;',
+  },
+  {
+    name: 'an earlier migration is not settled before the next one',
+    file: 'guests/settle/settle-earlier.js',
+    from: 'if (!isOpenFor(earlier.record, address, here))',
+    to: 'if (true)',
+  },
 ];

@@ -21,6 +21,8 @@ export interface GuestScenario extends Scenario {
   migratesAgain: boolean;
   /** That user asks first who has the guest; else the next migration settles the one before. */
   asksFirst: boolean;
+  /** The QEMUs are of version 7.2, else 10. */
+  areOld: boolean;
   /** The source's QEMU has memory that is not shared: it hands out all of it with the devices. */
   isPrivate: boolean;
   /** The kernel notes writes; else all memory is compared. */
@@ -48,6 +50,7 @@ export function drawGuestScenario(seed: number): GuestScenario {
     ...{ notesWrites, watchFault, isPrivate, copiesDisks, disks: more.pick([1, 1, 2, 3]) },
     migratesAgain: more.below(2) === 0,
     asksFirst: users.below(2) === 0,
+    areOld: users.below(3) === 0,
     limits: waitingOrForced(base.limits),
     ...{ isSeeded: false, hasSafeFile: false, missedWrites: 0, compares: true },
     hasWatchdog: random.below(3) > 0,

@@ -24,7 +24,10 @@ const DEAD = [953604, 975780, 983983];
 const LOOKED_BACK = 2_003_991;
 /** The link falls silent just as the copies of the disks end. */
 const SILENT = 2_013_003;
+/** QEMU refuses its own settings, as they are put back after savkit was killed. */
+const SETTINGS_REFUSED = 10_341;
 const MENDED = [
+  SETTINGS_REFUSED,
   SILENT,
   LOOKED_BACK,
   ...DEAD,

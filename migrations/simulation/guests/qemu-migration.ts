@@ -12,6 +12,8 @@ interface MovedQemu {
   readonly ticks: number;
   readonly capabilities: Readonly<Record<string, boolean>>;
   readonly isPrivate: boolean;
+  /** It is a QEMU 7.2. */
+  readonly isOld: boolean;
   /** Each is called with each page that the guest writes. */
   readonly onWritten: Set<(page: number) => void>;
   catchUp(now: number): void;
@@ -44,6 +46,8 @@ export class OutgoingDevices {
   #why = '';
   #socket: Socket | undefined;
   #ran = false;
+  /** It has stopped the guest, or found it paused, for the end of the save. */
+  #hasStopped = false;
   /** Number of looks at the dirty pages. */
   #looks = 0;
   #isDirty = false;
@@ -56,7 +60,7 @@ export class OutgoingDevices {
   }
 
   get isUnderWay(): boolean {
-    return ['setup', 'active', WAITS, 'device'].includes(this.#status);
+    return ['setup', 'active', WAITS, 'device', 'cancelling'].includes(this.#status);
   }
 
   /** As `query-migrate` tells it. */
@@ -71,7 +75,7 @@ export class OutgoingDevices {
     const { status } = this.#qemu;
     if (status === 'inmigrate') throw new Error('Guest is waiting for an incoming migration');
     if (status === 'postmigrate') throw new Error("Can't migrate the vm that was paused due to previous migration");
-    [this.#status, this.#why, this.#looks] = ['setup', '', 0];
+    [this.#status, this.#why, this.#looks, this.#hasStopped] = ['setup', '', 0, false];
     const socket = world.sockets.connect(pathOf(uri));
     this.#socket = socket;
     socket.on('error', (error) => this.#end('failed', error.message));
@@ -100,7 +104,7 @@ export class OutgoingDevices {
       later(this.#qemu, () => this.#handOut(socket));
       return;
     }
-    this.#ran = this.#qemu.standStill('finish-migrate');
+    this.#standStill();
     this.#status = WAITS;
   }
 
@@ -119,16 +123,24 @@ export class OutgoingDevices {
     return devicesAsStream({ ticks, ran: this.#ran }, form);
   }
 
+  /** It is over a moment later. */
   cancel(): void {
-    this.#end('cancelled', '');
+    if (!this.isUnderWay || this.#status === 'cancelling') return;
+    this.#status = 'cancelling';
+    later(this.#qemu, () => this.#end('cancelled', ''));
     this.#socket?.destroy();
   }
 
   #send(socket: Socket): void {
     if (this.#status !== 'active' || socket !== this.#socket) return;
     this.#status = 'device';
-    this.#ran = this.#qemu.standStill('finish-migrate');
+    this.#standStill();
     this.#finish(socket, this.#stream());
+  }
+
+  #standStill(): void {
+    this.#ran = this.#qemu.standStill('finish-migrate');
+    this.#hasStopped = true;
   }
 
   #finish(socket: Socket, bytes: Buffer): void {
@@ -147,11 +159,12 @@ export class OutgoingDevices {
   }
 
   #end(status: 'failed' | 'cancelled', why: string): void {
-    if (!this.isUnderWay) return;
-    const hasStopped = this.#status === 'device' || this.#status === WAITS;
+    const isCancelled = this.#status === 'cancelling';
+    if (!this.isUnderWay || isCancelled !== (status === 'cancelled')) return;
     this.#qemu.onWritten.delete(this.#noteWrite);
     [this.#status, this.#why] = [status, why];
-    if (hasStopped) this.#qemu.endSave('paused', this.#ran);
+    // Seen with a real QEMU 7.2 and 10.0.
+    if (this.#hasStopped) this.#qemu.endSave(this.#qemu.isOld ? 'postmigrate' : 'paused', this.#ran);
   }
 }
 

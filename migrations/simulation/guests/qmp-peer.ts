@@ -1,8 +1,6 @@
 import type { Socket } from 'node:net';
 import type { SimulatedProcess } from '../simulated-process.ts';
 
-const GREETING = { QMP: { version: { qemu: { major: 10, minor: 0, micro: 2 }, package: '' }, capabilities: ['oob'] } };
-
 /**
  * Carries a command out, and gives its answer; until the promise of an answer is fulfilled, QEMU takes no further
  * commands. @throws Error for a command that QEMU refuses
@@ -22,14 +20,16 @@ export class QmpPeer {
   /** Work in which QEMU is deaf: it neither executes commands nor answers. */
   #work: Promise<void> | undefined;
   readonly #process: SimulatedProcess;
+  readonly #greeting: object;
   readonly #answer: QmpExecution;
   readonly #waiting: Socket[] = [];
   #client: Socket | undefined;
   readonly #commands: { command: Command; client: Socket }[] = [];
   #isAtWork = false;
 
-  constructor(process: SimulatedProcess, answer: QmpExecution) {
+  constructor(process: SimulatedProcess, [major, minor, micro]: readonly number[], answer: QmpExecution) {
     this.#process = process;
+    this.#greeting = { QMP: { version: { qemu: { major, minor, micro }, package: '' }, capabilities: ['oob'] } };
     this.#answer = answer;
   }
 
@@ -65,7 +65,7 @@ export class QmpPeer {
       if (this.#client === client) this.#client = undefined;
       this.#serveNext();
     });
-    this.#write(client, GREETING);
+    this.#write(client, this.#greeting);
     let text = '';
     client.on('data', (bytes) => {
       const lines = (text + bytes).split('\n');

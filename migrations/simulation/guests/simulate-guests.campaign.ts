@@ -31,6 +31,7 @@ const { done, failed, speed } = await playSeeds(values, {
       { disks: 1 },
       { migratesAgain: false },
       { asksFirst: true },
+      { areOld: false },
       { watchFault: undefined },
     ]),
   count: ({ survivor }) => void ends[survivor]++,

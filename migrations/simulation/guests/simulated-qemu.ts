@@ -14,6 +14,8 @@ export interface QemuSurroundings {
   readonly guest: SimulatedGuest<SimulatedQemu>;
   /** The guest's disks as they must be. */
   readonly disks: readonly Uint8Array[];
+  /** The QEMUs are of version 7.2. */
+  readonly areOld: boolean;
   /** Checks the disks of a QEMU whose guest goes on. */
   checkDisks(qemu: SimulatedQemu): void;
   /** Called before each command. @returns why it is refused */
@@ -55,6 +57,7 @@ export class SimulatedQemu implements GuestOwner, GuestOfProcess {
   readonly ramPath: string;
   /** Its memory is not shared: others reach it in its process only. */
   readonly isPrivate: boolean;
+  readonly isOld: boolean;
   readonly #ram: SimulatedFile;
   readonly #qmpPath: string;
   readonly #around: QemuSurroundings;
@@ -71,6 +74,7 @@ export class SimulatedQemu implements GuestOwner, GuestOfProcess {
     this.#around = around;
     this.ramPath = /mem-path=([^, ]+)/.exec(line)?.[1] ?? '';
     this.#qmpPath = /unix:([^, ]+)/.exec(line)?.[1] ?? '';
+    this.isOld = around.areOld;
     this.isPrivate = /memory-backend-ram/.test(line);
     this.disks = around.disks.map(() => new Uint8Array(SECTORS));
     this.copies = new DiskCopies(this.disks, (event, data) => this.qmp.event(event, data));
@@ -86,7 +90,8 @@ export class SimulatedQemu implements GuestOwner, GuestOfProcess {
     this.#pulse = new GuestPulse(around.guest);
     this.#outgoing = new OutgoingDevices(this);
     this.#incoming = new IncomingDevices(this);
-    this.qmp = new QmpPeer(process, (command, args) => this.#answer(command, args));
+    const version = this.isOld ? [7, 2, 22] : [10, 0, 2];
+    this.qmp = new QmpPeer(process, version, (command, args) => this.#answer(command, args));
     const { timeline, random } = process.host.around;
     const listen = () => void world.sockets.listen(this.#qmpPath, (socket) => this.qmp.accept(socket));
     timeline.add(isTarget ? random.below(STARTS_WITHIN_MS) : 0, process, listen);
