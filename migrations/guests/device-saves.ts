@@ -17,7 +17,7 @@ export class DeviceSaves {
   readonly #pid: number | undefined;
   /** Unshared memory that QEMU hands out with the devices: sizes by name. */
   readonly #handedOut: ReadonlyMap<string, number>;
-  /** Once a save has come to the devices of a paused guest, QEMU begins no other, also where the first was cancelled. */
+  /** Once a save has come to the devices of a paused guest, QEMU begins no other, even if the first was cancelled. */
   readonly #savesOnce: boolean;
   /** Save of this attempt, under way or over. */
   #save: DeviceSave | undefined;
