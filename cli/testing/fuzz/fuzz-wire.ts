@@ -48,11 +48,14 @@ const PAGES = 16;
 /** An expanded block has to have some size. */
 const BLOCK = 2 * PAGE_SIZE;
 
+const machine = new PlainMachine(PAGES);
+const hashes = new PageHashes(PAGES);
+const decoder = new PageDecoder(machine, hashes, zstd, () => true);
+
 /** A frame of pages, put into memory; then the same by memory that has the pages already. */
 export function pages(bytes: Buffer): void {
-  const machine = new PlainMachine(PAGES);
-  const hashes = new PageHashes(PAGES);
-  const decoder = new PageDecoder(machine, hashes, zstd, () => true);
+  machine.memory.fill(0);
+  hashes.words.fill(0);
   const taken = readingNow(() => decoder.apply(bytes, 0));
   if (taken === undefined) return;
   readingNow(() => decoder.apply(bytes, 0));

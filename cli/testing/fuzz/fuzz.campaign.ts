@@ -1,8 +1,7 @@
 import { spawn } from 'node:child_process';
 import { closeSync, mkdirSync, mkdtempSync, openSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
-import { dirname, join, resolve } from 'node:path';
+import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { keptFolder, longestOf, seedsOf, TARGET_NAMES, type TargetName } from './seeds.ts';
@@ -30,7 +29,6 @@ const KEPT_SIZE = 4096;
 const KEPT_FILES = 40;
 
 const here = fileURLToPath(new URL('.', import.meta.url));
-const jazzer = join(dirname(createRequire(import.meta.url).resolve('@jazzer.js/core/package.json')), 'dist/cli.js');
 const unknown = positionals.filter((name) => !TARGET_NAMES.includes(name as TargetName));
 if (unknown.length > 0) {
   console.error(`There is no target ${unknown.join(', ')}; there are ${TARGET_NAMES.join(', ')}`);
@@ -73,16 +71,14 @@ async function fuzz(
     `-rss_limit_mb=${MEMORY_MIB}`,
     `-timeout=${SECONDS}`,
     '-print_final_stats=1',
+    // Nobody else adds inputs.
+    '-reload=0',
   ];
-  const target = join(here, 'targets.js');
-  const words = ['-f', name, '-i', '/dist/', '-e', 'node_modules', target, ...corpora, '--', ...options];
   const log = join(folder, 'log');
   // A file: of a pipe that is full for a moment the fuzzer loses lines.
   const output = openSync(log, 'w');
-  const child = spawn(values.node, [jazzer, ...words, `-artifact_prefix=${folder}/`, ...more], {
-    stdio: ['ignore', output, output],
-    cwd: folder,
-  });
+  const words = [join(here, 'fuzzer.js'), name, ...corpora, ...options, `-artifact_prefix=${folder}/`, ...more];
+  const child = spawn(values.node, words, { stdio: ['ignore', output, output], cwd: folder });
   const code = await new Promise<number | null>((ended) => child.once('close', ended));
   closeSync(output);
   const said = readFileSync(log, 'utf8');

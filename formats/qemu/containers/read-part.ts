@@ -13,9 +13,15 @@ export async function readPart(
   what: string,
   least = length,
 ): Promise<Uint8Array<ArrayBuffer>> {
+  // No memory is taken for bytes that only a head claims.
+  const there = Math.max(0, (source.size ?? Number.POSITIVE_INFINITY) - position);
+  if (there < least) throw truncated(what, position + there);
   const bytes = new Uint8Array(length);
   const count = await source.read(bytes, position);
   if (count >= least) return bytes;
-  const end = position + count;
-  throw new QemuFormatError('truncated', `Cannot read ${what}: the file ends at ${hex(end)}`, { offset: end });
+  throw truncated(what, position + count);
+}
+
+function truncated(what: string, end: number): QemuFormatError {
+  return new QemuFormatError('truncated', `Cannot read ${what}: the file ends at ${hex(end)}`, { offset: end });
 }

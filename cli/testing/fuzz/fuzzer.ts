@@ -1,0 +1,78 @@
+import { createRequire } from 'node:module';
+import {
+  addDictionary,
+  asFindingAwareFuzzFn,
+  initFuzzing,
+  OptionSource,
+  OptionsManager,
+  registerGlobals,
+  startFuzzingNoInit,
+} from '@jazzer.js/core';
+import { Coverage, tellFewComparisons } from './coverage.ts';
+import { settleNow } from './settle-now.ts';
+
+// node fuzzer.js TARGET [FOLDER…] [-OPTION…]: the process that fuzzes one target, with folders of inputs and options of
+// libFuzzer. Jazzer's own command line would go through the event loop, and so through another thread, for each input;
+// here an input is a plain call, which takes a tenth of the time.
+
+const require = createRequire(createRequire(import.meta.url).resolve('@jazzer.js/core'));
+const { registerEsmLoaderHooks } = require('@jazzer.js/instrumentor');
+
+const STACK = 30;
+const [name, ...fuzzerOptions] = process.argv.slice(2);
+const options = new OptionsManager(OptionSource.DefaultCLIOptions).merge(
+  {
+    includes: ['/dist/'],
+    excludes: ['node_modules', '/testing/'],
+    // It looks at some hundred properties after each input; `expectPlain` does so for us.
+    disableBugDetectors: ['prototype-pollution'],
+    sync: true,
+    fuzzerOptions,
+  },
+  OptionSource.CommandLineArguments,
+);
+registerGlobals(options);
+addDictionary('"__proto__"', '"constructor"', '"prototype"');
+const coverage = new Coverage();
+const instrumentor = await initFuzzing(options);
+registerEsmLoaderHooks(instrumentor);
+instrumentor.sendHooksToLoader();
+const beginInput = tellFewComparisons();
+
+const targets: Record<string, (bytes: Buffer) => unknown> = { ...(await import('./targets.ts')) };
+const { setChoice } = await import('./choice.ts');
+setChoice(() => coverage.hasGrown());
+const { enterWorld, REAL_WORLD } = await import('../../../formats/world/world.ts');
+// The event loop has no turn between two inputs, and none within one.
+enterWorld({ ...REAL_WORLD, time: { ...REAL_WORLD.time, turn: queueMicrotask } });
+
+const target = targets[name];
+// What takes most of the time of a refusal, of which most inputs have several.
+Error.stackTraceLimit = 0;
+const run = asFindingAwareFuzzFn((bytes: Buffer) => {
+  beginInput();
+  try {
+    read(bytes);
+  } catch {
+    // Once more, to say where.
+    Error.stackTraceLimit = STACK;
+    read(bytes);
+    throw new Error('An input was refused as it should not be, but was read when it was tried again');
+  }
+});
+
+function read(bytes: Buffer): void {
+  settleNow(() => target(bytes));
+  expectPlain();
+}
+
+/** Nothing is added to what all objects and lists have. */
+function expectPlain(): void {
+  for (const key in []) throw new Error(`An input has given each object a property ${key}`);
+}
+
+// Outside of any promise's callback, in which no other one can be called.
+setImmediate(async () => {
+  const { returnCode } = await startFuzzingNoInit(run, options);
+  process.exit(returnCode);
+});
