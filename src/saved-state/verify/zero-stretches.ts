@@ -34,7 +34,8 @@ export async function zeroStretches(
 }
 
 async function* blocksOfZeros(source: ByteSource, turns: Turns): AsyncGenerator<ZeroStretch> {
-  const piece = new Uint8Array(MIB);
+  const { size = MIB } = source;
+  const piece = new Uint8Array(Math.min(MIB, Math.ceil(size / PAGE_SIZE) * PAGE_SIZE));
   let start: number | undefined;
   let at = 0;
   for (let count = await source.read(piece, 0); count > 0; count = await source.read(piece, at)) {
