@@ -82,8 +82,8 @@ export class Drain {
   }
 
   /**
-   * Looks up in the records where a machine is that an earlier process had begun to migrate. One that runs here is sent
-   * again.
+   * Looks up in the records where a machine is that an earlier process had begun to migrate. A machine that runs here
+   * is sent again.
    */
   async #recall({ machine, name, migration, to, outcome }: Begun & Partial<Ended>): Promise<void> {
     const { machines, journal, fates } = this.#options;
@@ -166,7 +166,7 @@ export class Drain {
     );
   }
 
-  /** The records decide: only a machine that they place here is sent again. */
+  /** Settles the outcome of a migration by the records: only a machine that they place here is sent again. */
   async #settle(leaving: Leaving, target: DrainTarget, begun: Begun, result: MoveResult): Promise<void> {
     const { code, downtimeMs, message } = result;
     if (result.outcome === 'handed-over') {

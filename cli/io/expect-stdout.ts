@@ -8,8 +8,9 @@ import { EnvironmentError } from '../../formats/errors.ts';
 const READ_AND_WRITE = /^flags:\s*\d*2$/m;
 
 /**
- * Expects a stdout that takes the bytes which somebody has asked for. Programs that start others and throw their texts
- * away (Python's DEVNULL, Node's `ignore`) open /dev/null as Node does, so that texts are printed unasked.
+ * Makes sure that somebody gets the bytes of a command that writes a file to stdout. Texts for people need no such
+ * check: programs that throw the texts of others away (Python's DEVNULL, Node's `ignore`) open /dev/null in the same
+ * way.
  * @throws EnvironmentError where nothing would get the bytes, and nobody has said so with `> /dev/null`
  */
 export function expectStdout(): void {

@@ -15,10 +15,9 @@ export function lockOf(path: string): string {
 }
 
 /**
- * Locks a file against other processes of savkit. The lock of a process that has ended is taken over; that of one on
- * another host, once it has shown no sign of life for half a minute.
- * @returns function that unlocks @throws EnvironmentError `EBUSY` where another process has the file,
- * InterruptedError
+ * Locks a file against other processes of savkit. The lock of a process that has ended is taken over; a lock of another
+ * host, once it has shown no sign of life for half a minute.
+ * @returns function that unlocks @throws EnvironmentError `EBUSY` where another process has the file, InterruptedError
  */
 export async function holdAlone(path: string): Promise<() => void> {
   const lock = lockOf(path);
@@ -62,7 +61,7 @@ function letGo(lock: string, text: string): void {
   try {
     removeLock(lock, text);
   } catch {
-    // It is gone already, or stays until another process finds that this one has ended.
+    // The lock is gone already, or stays until another process finds that its holder has ended.
   }
 }
 

@@ -163,7 +163,7 @@ export function forgetInputs(): void {
   for (const forget of keptInputs.splice(0)) forget();
 }
 
-/** A file that was read must not be overwritten by this process, under whatever name. */
+/** Keeps this process from overwriting a file that it has read, under whatever name. */
 function keepInput(file: string): void {
   try {
     const there = file === '-' ? fstatSync(0, { bigint: true }) : statSync(file, { bigint: true });
@@ -173,12 +173,12 @@ function keepInput(file: string): void {
   }
 }
 
-/** Most bytes of what does not tell its size: a device may have no end, and memory would be taken for all of it. */
+/** Most bytes of a source without a size: a device may have no end, and all of its bytes would go into memory. */
 const UNTOLD_LIMIT = 64 * MIB;
 
 /**
  * The bytes of a file, or a pipe, that has to be small. @throws FormatError `too-long` beyond `limit` bytes, or beyond
- * 64 MiB of what is no file; EnvironmentError
+ * 64 MiB of a pipe or a device; EnvironmentError
  */
 export async function readSmallFile(path: string, limit: number, options?: InputOptions): Promise<Uint8Array> {
   const take = async (source: ByteSource) => {
@@ -200,7 +200,7 @@ export async function readSmallFile(path: string, limit: number, options?: Input
   return withInput(path === '-' ? './-' : path, take, options);
 }
 
-/** The text of such a file, in UTF-8 or UTF-16. @throws as `readSmallFile` does */
+/** The text of a small file, in UTF-8 or UTF-16. @throws as `readSmallFile` does */
 export async function readSmallText(path: string, limit: number, options?: InputOptions): Promise<string> {
   const bytes = await readSmallFile(path, limit, options);
   return decoderFor(bytes).decode(bytes);

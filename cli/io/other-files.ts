@@ -1,9 +1,9 @@
 const aboutOthers = new WeakSet<object>();
 
 /**
- * Reads another file that a command needs beside the one that it works on: settings, a manifest, another state. Errors
- * about the other file are no verdict on the one, which counts as failed even in a folder, where files that are no
- * states are passed over.
+ * Reads another file that a command needs beside the one that it works on: settings, a manifest, another state. An
+ * error about it is no verdict on the file that the command works on, which then counts as failed: even a file of a
+ * folder is not passed over as no state.
  */
 export async function fromOtherFile<T>(read: () => T | Promise<T>): Promise<T> {
   try {

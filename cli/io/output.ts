@@ -79,7 +79,7 @@ export async function tryOutput(path: string, options: OutputOptions): Promise<v
   if (!(await isOutputStream(path))) await tryFile(path, options);
 }
 
-/** `tryOutput` for an output that has to be a file. @throws as `openFileSink` does */
+/** As `tryOutput`, for an output that has to be a file. @throws as `openFileSink` does */
 export async function tryFile(path: string, options: OutputOptions): Promise<void> {
   const sink = await openFileSink(path, options);
   await sink.abort();

@@ -12,7 +12,10 @@ export function ramFileOf(words: string): { path: string; block?: string } {
   return block === undefined ? { path: words } : { path, block };
 }
 
-/** Two blocks never share a file, and one of them would get the memory of the other. @throws UsageError `bad-ram` */
+/**
+ * Refuses a file that is named twice: blocks never share a file, and one would get the memory of the other. @throws
+ * UsageError `bad-ram`
+ */
 export function expectDifferentFiles(paths: readonly string[]): void {
   const seen = new Set<string>();
   for (const path of paths) {

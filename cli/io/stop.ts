@@ -19,11 +19,11 @@ export function whenAborted(signal: AbortSignal, act: () => void): () => void {
 }
 
 /**
- * Awaits work that throws unless it is done, as a command is that gives its output a name in the end: a signal that
- * comes after that does not make it an interrupted one. @param isDone tells of work that also returns when it is not
+ * Awaits the work of a command. Once it is done, and its output has a name, a later signal has interrupted nothing.
+ * @param isDone tells whether work that has returned is done
  */
 export async function finishing<T>(work: Promise<T>, isDone: (value: T) => boolean = () => true): Promise<T> {
-  // What is done after a signal, such as noting what was done until then, does not tell that nothing was stopped.
+  // Work that begins after a signal, such as a note of the part that is done, finishes no command.
   const wasStopped = stop.signal.aborted;
   const value = await work;
   if (!wasStopped && isDone(value)) stop.isTooLate = true;

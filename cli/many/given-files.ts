@@ -73,7 +73,7 @@ async function isFile(entry: Dirent, path: string): Promise<boolean> {
 
 type Test = (path: string) => boolean;
 
-/** Whether a path leads to one of some files. */
+/** Makes a test whether a path leads to one of some files. */
 function sameFileTest(paths: readonly string[]): Test {
   if (paths.length === 0) return () => false;
   return (path) => {

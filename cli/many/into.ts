@@ -70,7 +70,7 @@ export async function placeInto<T extends FileOptions>(
   return output;
 }
 
-/** Whoever can make a link below the folder would choose where outputs go, and which files they replace. */
+/** Refuses links below the folder: whoever makes one would choose where outputs go, and which files they replace. */
 function refuseLinks(into: string, parts: readonly string[]): void {
   let at = into;
   for (const part of parts) {

@@ -4,7 +4,7 @@ import type { FileOptions } from './file-command.ts';
 
 // Outputs of commands that write one file for each input: of a single input, or `--into` a folder.
 
-/** For `command FILE -o OUTPUT`. @throws UsageError */
+/** Checks that `command FILE -o OUTPUT` names one output. @throws UsageError */
 export function expectOneOutput({ files, filesFrom, recursive, output, into }: FileOptions): void {
   if (output !== undefined && into !== undefined)
     throw new UsageError('bad-combination', '--output and --into exclude each other');
@@ -14,7 +14,7 @@ export function expectOneOutput({ files, filesFrom, recursive, output, into }: F
   if (output === undefined) throw new UsageError('missing-option', 'expected --output, too');
 }
 
-/** For `command INPUT OUTPUT`: takes the output off the files. @throws UsageError */
+/** Moves the output of `command INPUT OUTPUT` from the files to its option. @throws UsageError */
 export function takeOutput(options: FileOptions, usage: string): void {
   const { files, filesFrom, recursive, into } = options;
   if (into !== undefined) return;

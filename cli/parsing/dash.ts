@@ -20,7 +20,7 @@ export function beforeDashes(words: readonly string[]): readonly string[] {
   return end < 0 ? words : words.slice(0, end);
 }
 
-/** To be used as yargs middleware. */
+/** Restores the user's values, with `-` for other names of stdout; as middleware of yargs. */
 export function showDashes(options: Record<string, unknown>): void {
   for (const [key, value] of Object.entries(options))
     options[key] = Array.isArray(value) ? value.map(shown) : shown(value);

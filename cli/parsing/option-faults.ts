@@ -61,8 +61,7 @@ function namesBeside(name: string, { alias }: KnownOptions): string[] {
 }
 
 /**
- * Where a switch is given several times, the last one counts; yargs makes a list of them. To be used as yargs
- * middleware.
+ * Lets the last one count where a switch is given several times, of which yargs makes a list; as middleware of yargs.
  */
 export function settleSwitches(options: Record<string, unknown>): void {
   for (const [key, value] of Object.entries(options)) {
@@ -70,7 +69,7 @@ export function settleSwitches(options: Record<string, unknown>): void {
   }
 }
 
-/** Choices may be written with capital letters: `--format ELF`. */
+/** Takes choices in capital letters, too: `--format ELF`. */
 export function foldChoices(argv: Argv, { choices }: KnownOptions): void {
   for (const [name, allowed] of Object.entries(choices))
     argv.coerce(name, (value: unknown) => choiceOf(value, allowed) ?? value);

@@ -90,8 +90,8 @@ class Custody {
   }
 
   /**
-   * To be awaited at the end of input: where a closed terminal has ended it, SIGHUP follows, and this resolves once the
-   * machine has been saved.
+   * Waits for the save that SIGHUP begins. To be called at the end of input, since a closed terminal ends the input,
+   * and SIGHUP follows.
    */
   async heardHangUp(): Promise<void> {
     await setImmediate();
@@ -133,7 +133,7 @@ class Custody {
     else this.#saving = this.#save(held);
   }
 
-  /** Machines that have been saved stay paused even if a later one fails. */
+  /** Saves machines, and ends the work. If one fails, the machines before it stay paused. */
   async #save(held: readonly Charge[]): Promise<void> {
     let at: Charge | undefined;
     try {

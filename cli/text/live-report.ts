@@ -25,7 +25,7 @@ export class LiveReport {
     this.#notes = !json && !quiet && !ndjson;
   }
 
-  /** An event; one without a text is for programs only. */
+  /** Reports an event; an event without a text is for programs only. */
   note(event: string, text: TerminalText, data: object = {}): void {
     this.#clear();
     if (this.#mode === 'events') this.#emit(event, data);

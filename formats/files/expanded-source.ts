@@ -26,7 +26,7 @@ export function expandedSource(
   return endsAtDamage ? endingAtDamage(expanded) : expanded;
 }
 
-/** Gives the bytes before a fault, which a single large read would lose with it. */
+/** Reads in small pieces, since a large read would lose the good bytes before a fault. */
 function endingAtDamage(source: ByteSource): ByteSource {
   let isOver = false;
   return {

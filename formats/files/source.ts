@@ -183,7 +183,7 @@ class FileSource implements ByteSource {
     const { file, letGo, watch } = this.#own;
     letGo();
     watch?.forget();
-    // All that was read is known by now: that the system fails to close the file changes nothing.
+    // All bytes have been read by now, so a failure to close the file does not matter.
     await (watch?.check() ?? Promise.resolve()).finally(() => file.close().catch(() => {}));
   }
 
@@ -200,7 +200,7 @@ class FileSource implements ByteSource {
     } catch {
       return at;
     }
-    // At the second try there is none.
+    // The second try could read all bytes.
     return start;
   }
 

@@ -10,7 +10,7 @@ export const WINDOW_SIZE = 1024 * 1024;
 /** Slots for pages that are assembled from pieces, between two refills. When all are used, the batch ends early. */
 export const SPILL_SLOTS = 64;
 
-/** Memory with the bytes of pages: a window on a file, or any other. */
+/** Memory with the bytes of pages, for example a window on a file. */
 export interface Arena {
   /** The memory into which the indices of pages point. */
   readonly bytes: Uint8Array;

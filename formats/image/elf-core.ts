@@ -79,7 +79,7 @@ function writeNotes(
   return notes.view().slice();
 }
 
-/** The size of the name counts its NUL; name and contents are padded to 4 bytes. */
+/** Writes a note. The size of the name counts its NUL; name and contents are padded to 4 bytes. */
 function writeNote(writer: Writer, name: string, type: number, contents: Uint8Array): void {
   writer.u32(name.length + 1);
   writer.u32(contents.length);

@@ -39,7 +39,7 @@ export function qemuCpuState({ cr0, cr2, cr3, cr4 }: CpuRegisters, c: GuestConte
   return writer.view().slice();
 }
 
-/** The attributes have their place in the second word of a descriptor. */
+/** Writes a segment, with the attributes at their place in the second word of a descriptor. */
 function writeSegment(
   writer: Writer,
   { selector, limit, attributes, base }: Pick<Selector, 'selector' | 'limit' | 'attributes' | 'base'>,

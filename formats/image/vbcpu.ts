@@ -29,7 +29,7 @@ export function cpuDescriptor(cpu: CpuRegisters, apicBase = 0n): Uint8Array {
   return descriptor;
 }
 
-/** Note the orders: rax, rbx, rcx, rdx; cs, ds, es, fs, gs, ss. */
+/** Writes the registers. Orders differ from the processor's: rax, rbx, rcx, rdx; cs, ds, es, fs, gs, ss. */
 function writeRegisters(writer: Writer, cpu: CpuRegisters, apicBase: bigint): void {
   const { context: c } = cpu;
   const general = c

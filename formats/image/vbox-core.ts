@@ -70,7 +70,7 @@ function writeNotes({ cpus, apicBases, release }: CoreMachine): Uint8Array {
   return notes.view().slice();
 }
 
-/** Name sizes are written without the NUL; the fields are padded to 8. */
+/** Writes a note. The size of the name does not count its NUL; the name is padded to 8 bytes. */
 function writeNote(writer: Writer, name: string, type: number, descriptor: Uint8Array): void {
   writer.u32(name.length);
   writer.u32(descriptor.length);

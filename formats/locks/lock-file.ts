@@ -2,8 +2,9 @@ import { integer, record, text, withDefault } from '../values/shape.ts';
 import { isAlive, type RecordedProcess, thisProcess } from '../world/place.ts';
 import { world } from '../world/world.ts';
 
-// A lock is a file that names the process which holds it. Clocks of hosts jump, and differ: whether the lock of a
-// process that nobody here can look up was left behind shows only in that it does not change while somebody looks on.
+// A lock is a file that names the process which holds it. A process of another host or container cannot be looked up,
+// and times of files do not tell its age, since clocks of hosts jump, and differ. So its lock counts as left behind
+// only if it does not change while it is watched.
 
 /** A lock is shorter. */
 const MOST_BYTES = 4096;
@@ -50,7 +51,7 @@ export function isLock(path: string, text: string): boolean {
 
 /** Removes a lock if it has this text still. @throws errors of the system */
 export function removeLock(path: string, text: string): void {
-  // In one step with the look: it hardly ever is the new lock of a process that was quicker.
+  // Without a pause after the look, so that it is hardly ever the new lock of a process that was quicker.
   if (isLock(path, text)) world.disk.unlinkSync(path);
 }
 
@@ -101,7 +102,7 @@ function lookAt(path: string): { text: string; mtimeMs: number; isFile: boolean 
     look.isFile = there.isFile() && there.size <= MOST_BYTES;
     if (look.isFile) look.text = world.disk.readFileSync(path, 'utf8');
   } catch {
-    // It is gone, or can't be read.
+    // The lock is gone, or can't be read.
   }
   return look;
 }

@@ -10,8 +10,8 @@ import { OldPageType, type OldRange, type PageTypeNumbering } from './old-ranges
 import type { PgmVersion } from './versions.ts';
 
 /**
- * Numbers that loaders since 4.3 expect, by `OldPageType`: MMIO2 counts as RAM. They refuse a shadowed ROM page with
- * any number but 0, "invalid", which they do not compare (pgm-unit.md 5.1), and read one content for it.
+ * Numbers that loaders since 4.3 expect, by `OldPageType`: MMIO2 counts as RAM. A shadowed ROM page needs 0, "invalid",
+ * which they do not compare (pgm-unit.md 5.1); they then read one page of content, not two.
  */
 const TYPES_OF_4_3 = [0, 1, 1, 2, 0, 4, 5];
 

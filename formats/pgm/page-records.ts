@@ -132,8 +132,8 @@ export class PageRecords {
   }
 
   /**
-   * ROM and MMIO2 records share id and page, as in the loader; a protection record sets the RAM address to that of the
-   * ROM page (pgm-unit.md 7).
+   * Goes to a page of a ROM or MMIO2 range. Both share id and page, as in the loader; a protection record sets the RAM
+   * address to that of the ROM page (pgm-unit.md 7).
    */
   #stepRange(kind: number, id: number, page: number, payload: PayloadReader): void {
     this.#id = id;

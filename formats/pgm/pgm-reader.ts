@@ -210,7 +210,10 @@ export class PgmReader {
     return version.ramConfig && first >= ADDRESSED;
   }
 
-  /** V1.1 stores no pointer widths; the place of version 6's separator shows them (ssm-container.md 2.1). */
+  /**
+   * Finds the width of pointers in V1.1, which does not store it, by the place of version 6's separator
+   * (ssm-container.md 2.1).
+   */
   async #settlePointerWidth(version: PgmVersion): Promise<void> {
     const { header } = this.#container;
     if (version.basic !== 'one-cpu-unmarked' || header.widthsStored) return;

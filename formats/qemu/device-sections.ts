@@ -40,7 +40,7 @@ export interface DeviceSections {
  * Without a description, the end of a body is found by the mark after it, which holds the section's id, or, where
  * sections have no marks, by the next section's head.
  * @param start offset of `bytes` in the file
- * @param onDamage gets damage after which the splitting goes on, and damage that ends it
+ * @param onDamage gets all damage: the splitting goes on after it, or ends
  * @param hasMarks whether marks follow the earlier sections of the stream
  */
 export function splitDevices(bytes: Uint8Array, start: number, onDamage: OnDamage, hasMarks = true): DeviceSections {

@@ -4,9 +4,9 @@ import { type DescribedDevice, sizeOf } from './description.ts';
 const FOOTER = 5;
 
 /**
- * Searches a device's section among unreadable bytes: by its name and instance, and by the end of its body as the
- * description gives it, after which a mark with the section's id follows, or, in a stream without marks, by the start
- * of another section or the end of the stream. @returns indices of the section, of its body, and of the body's end
+ * Searches a device's section among unreadable bytes, by its name and instance. At the end of its body, whose size the
+ * description tells, there must be a mark with the section's id; in a stream without marks, another section or the end
+ * of the stream. @returns indices of the section, of its body, and of the body's end
  */
 export function findDevice(
   bytes: Uint8Array,

@@ -33,12 +33,12 @@ export class StreamBytes {
   async u32(what: string): Promise<number> {
     return this.window.view.getUint32(await this.#take(4, what));
   }
-  /** Exact up to 2^53. */
+  /** The next 8 bytes; exact up to 2^53. */
   async u64(what: string): Promise<number> {
     const at = await this.#take(8, what);
     return this.window.view.getUint32(at) * TWO_32 + this.window.view.getUint32(at + 4);
   }
-  /** `str8`: a length of one byte and as many bytes of text. */
+  /** Reads a `str8`: a length of one byte, and as many bytes of text. */
   async name(what: string): Promise<string> {
     return this.text(await this.u8(what), what);
   }

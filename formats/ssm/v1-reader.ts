@@ -140,7 +140,7 @@ export class V1Reader implements Container {
     return { name: unitName(name), instance, version, pass: 'final', offset, headerSize };
   }
 
-  /** Bytes that a handler leaves unread are no error in V1.x. */
+  /** Passes over the rest of the unit: bytes that a handler leaves unread are no error in V1.x. */
   async #passUnit(): Promise<void> {
     const window = this.#window;
     await this.#payload?.close();
@@ -157,7 +157,10 @@ export class V1Reader implements Container {
     }
   }
 
-  /** Row 7 of the loader's checks, which the loader makes before it looks at any unit. */
+  /**
+   * Checks size and CRC of the whole file: row 7 of the loader's checks, which the loader makes before it looks at any
+   * unit.
+   */
   async #finish(): Promise<void> {
     const window = this.#window;
     window.position = window.end;

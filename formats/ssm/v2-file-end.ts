@@ -29,7 +29,7 @@ export class V2FileEnd {
     this.#onDamage = onDamage;
   }
 
-  /** Row 6: a file's footer is looked at before anything else. */
+  /** Checks the footer of a file before anything else (row 6). */
   async checkFirst(): Promise<void> {
     const { source } = this.#window;
     if (!source.seekable || source.size === undefined) return;
@@ -40,7 +40,7 @@ export class V2FileEnd {
     readFooter(bytes, offset, this.#header.streamCrc, this.#onDamage);
   }
 
-  /** Rows 25 and 26. */
+  /** Reads directory and footer after the last unit (rows 25 and 26). */
   async read(): Promise<DirectoryEntry[]> {
     const window = this.#window;
     await window.need(DIRECTORY_HEAD_SIZE, 'directory');

@@ -9,7 +9,7 @@ import { crcWithout } from './v2-tail.ts';
 
 export const FILE_HEADER_SIZE = fileHeaderV2.size();
 
-/** Rows 4 and 5. @param bytes begin with the header */
+/** Reads and checks the header (rows 4 and 5). @param bytes begin with the header */
 export function readFileHeader(bytes: Uint8Array, onDamage: OnDamage): ContainerHeader {
   const raw = bytes.subarray(0, FILE_HEADER_SIZE);
   const fields = fileHeaderV2.read(new Cursor(raw));
@@ -39,7 +39,7 @@ export function readFileHeader(bytes: Uint8Array, onDamage: OnDamage): Container
   };
 }
 
-/** Rows 7 and 8. @param header the file header */
+/** Checks release and host (rows 7 and 8). @param header the file header */
 export function checkRelease(header: Uint8Array, onDamage: OnDamage): void {
   checkVersionFields(fileHeaderV2.read(new Cursor(header)), onDamage);
 }

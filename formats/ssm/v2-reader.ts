@@ -93,7 +93,7 @@ export class V2Reader implements Container {
     return this.unit;
   }
 
-  /** Rows 11 to 15. */
+  /** Reads and checks the header of a unit (rows 11 to 15). */
   async #readUnitHeader(isEnd: boolean): Promise<UnitHeader> {
     const window = this.#window;
     const { offset } = window;
@@ -152,7 +152,7 @@ export class V2Reader implements Container {
     }
   }
 
-  /** Rows 23 and 24. */
+  /** Reads and checks the record that ends a unit (rows 23 and 24). */
   async #readTerm(): Promise<void> {
     const window = this.#window;
     await window.need(TERM_SIZE, 'TERM record');

@@ -148,7 +148,7 @@ export class TargetCustody<M extends TargetMachine = TargetMachine> {
     }
   }
 
-  /** The source may be gone by then, and not ask again. A process that has ended starts nothing any more. */
+  /** Starts the machine again after some time, as the source may be gone by then, and not ask again. */
   #launchLater(arrival: Arrival, machine: TargetMachine): void {
     if (arrival.failure || arrival.startsLater) return;
     arrival.startsLater = true;
@@ -175,8 +175,8 @@ export class TargetCustody<M extends TargetMachine = TargetMachine> {
   }
 
   /**
-   * The machine has ended before it ran, so this side may give it up. If it had been declared ready, this side says so
-   * when the source asks. If pages are still arriving, the machine is refused at the next one.
+   * Gives up a machine that has ended before it ran. If it had been declared ready, this side says so when the source
+   * asks. If pages are still arriving, the machine is refused at the next one.
    */
   async #onMachineEnded(arrival: Arrival, error: SavkitError): Promise<void> {
     arrival.failure = error;

@@ -91,7 +91,7 @@ export class QemuSource extends GuestRam implements SourceMachine {
     return this.#written.missesWrites;
   }
 
-  /** First ends a copy that an earlier link has left unfinished. */
+  /** Copies the disks, after ending a copy that an earlier link has left unfinished. */
   async copyDisks(way: DiskWay): Promise<void> {
     if (!this.#options.copiesDisks) return;
     await this.#connect();
@@ -141,7 +141,7 @@ export class QemuSource extends GuestRam implements SourceMachine {
     return this.#runs;
   }
 
-  /** QEMU saves the devices while the last pages are sent; saving does not change memory. */
+  /** Stops the guest. QEMU saves the devices while the last pages are sent, as saving does not change memory. */
   async pause(): Promise<void> {
     // Until QEMU has answered, its events tell how the guest has to go on.
     if (!this.#saves.isBegun) this.#wasPaused = !this.#runs;

@@ -91,7 +91,7 @@ export class QemuTarget extends GuestRam implements TargetMachine {
     if (this.#written.has(page)) this.ram.writePages(Uint32Array.of(page), 1, ZEROS, 0);
   }
 
-  /** The first page arrives after a record has named this QEMU. */
+  /** Ends the guard at the first page: by then a record names this QEMU. */
   #dismissGuard(): void {
     this.#guard?.release();
     this.#guard = undefined;

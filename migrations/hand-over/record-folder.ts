@@ -12,13 +12,13 @@ export function stateFolder(): string {
   return join(isAbsolute(own) ? own : join(homeFolder(), '.local', 'state'), 'savkit');
 }
 
-/** A user may have no home: containers run as user numbers without an entry in the list of users. */
+/** The user's home, which may be missing: containers run as user numbers without an entry in the list of users. */
 function homeFolder(): string {
   try {
     const found = homedir();
     if (isAbsolute(found)) return found;
   } catch {
-    // Said below.
+    // The error below tells the user.
   }
   throw new EnvironmentError(
     'no-home',

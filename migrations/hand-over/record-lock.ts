@@ -75,6 +75,6 @@ function letGo(lock: string, held: string): void {
   try {
     removeLock(lock, held);
   } catch {
-    // It stays until another process finds that this one has ended.
+    // The lock stays until another process finds that its holder has ended.
   }
 }

@@ -86,7 +86,7 @@ export class PageDecoder {
       const bytes = this.#zstd.decompress(packed, size);
       if (bytes.length === size) return bytes;
     } catch {
-      // Said below.
+      // The error below tells the peer.
     }
     throw zstdError(`${packed.length} packed bytes do not expand to ${size}`);
   }

@@ -65,7 +65,7 @@ interface ZstdBinding {
   compressBound(size: number): number;
 }
 
-/** The binding, not the package's main entry: that one allocates what frames claim. */
+/** The binding: the package's main entry would allocate as much as a frame claims. */
 const BINDING: string = 'zstd-napi/binding.js';
 
 /** An optional dependency: native code, which can't be had everywhere. */

@@ -49,7 +49,7 @@ export class BorrowedSettings {
     this.#former = undefined;
   }
 
-  /** `putBack` for the last time, with patience. */
+  /** Puts the settings back for the last time: tries again for up to a minute. */
   async putBackAtLast(way: QmpWay): Promise<void> {
     const former = this.#former;
     this.#former = undefined;
@@ -62,7 +62,9 @@ export class BorrowedSettings {
   }
 }
 
-/** `putBack` as soon as QEMU has it done, within a minute. @throws SavkitError where settings may stay changed */
+/**
+ * Puts settings back as soon as QEMU takes them, within a minute. @throws SavkitError where settings may stay changed
+ */
 async function putBackInTime({ connected, isOver }: QmpWay, former: MigrationSettings): Promise<void> {
   for (const start = clock(); ; await sleep(AGAIN_MS)) {
     try {

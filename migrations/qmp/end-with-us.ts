@@ -20,7 +20,7 @@ export interface EndWithUs {
   release(): void;
 }
 
-/** If this process is killed, ends another one, and removes the folder that is named in that one's command line. */
+/** Has another process ended if this one is killed, and the folder removed that its command line names. */
 export function endWithUs(pid: number, folder: string): EndWithUs {
   // The child could not be started.
   if (pid === 0) return { keep: () => {}, release: () => {} };

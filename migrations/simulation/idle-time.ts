@@ -10,7 +10,7 @@ const QUIET_TURNS = 10;
 const STEP_MS = 1000;
 
 /**
- * In the following tests, here or in this `describe`, time passes only while everything waits: a busy host delays
+ * Lets time pass only while everything waits, in the following tests, here or in this `describe`: a busy host delays
  * nothing, and no wait takes time. For code that uses no sockets, files and threads.
  */
 export function useIdleTime(): void {
@@ -21,7 +21,7 @@ export function useIdleTime(): void {
   afterEach(() => leave());
 }
 
-/** @returns function that leaves it again */
+/** @returns function that goes back to real time */
 function enterIdleTime(): () => Promise<void> {
   const timeline = new Timeline();
   let turns = 0;

@@ -39,7 +39,7 @@ export class Operators {
     this.#play = play;
   }
 
-  /** Another migration begins; answers about the one before do not count for it. */
+  /** Forgets records and answers of a migration, since another one begins. */
   beginAnew(): void {
     this.#copies = {};
     this.told = [];

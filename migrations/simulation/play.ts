@@ -167,7 +167,7 @@ export abstract class Play<M extends TargetMachine = TargetMachine> implements S
     return this.guest.faults;
   }
 
-  /** Another migration begins, which nobody has cancelled yet. */
+  /** Prepares for another migration, which nobody has cancelled yet. */
   protected beginAnew(migration: string): void {
     this.migration = migration;
     this.#cancel = new AbortController();

@@ -114,7 +114,7 @@ export class SimulatedSocket extends Socket {
     this.isDeaf = true;
   }
 
-  /** TCP keeps the order, however long each piece takes. */
+  /** Does work after a while, but not before earlier work: TCP keeps the order, however long each piece takes. */
   #arriveLater(ms: number, work: () => void): void {
     const { timeline } = this.#carrier;
     this.#lastArrival = Math.max(this.#lastArrival, timeline.now + ms);
@@ -152,7 +152,7 @@ export class SimulatedSocket extends Socket {
     while (this.#isWanted && this.#waiting.length > 0 && !this.destroyed) {
       const { bytes } = this.#waiting.shift() as { bytes: Buffer | null };
       this.#isWanted = this.push(bytes);
-      // As real sockets do, so that one which nobody reads ends as well.
+      // As real sockets do, so that a socket that nobody reads ends as well.
       if (bytes === null) this.read(0);
     }
   }

@@ -190,7 +190,7 @@ class SourceMigration {
     return true;
   }
 
-  /** The decision is written down, but the target's answer is missing. */
+  /** Asks the target for its answer to a decision that is written down. */
   async #askTarget(error: unknown): Promise<void> {
     if (!(error instanceof SavkitError)) throw error;
     const { facts, custody, account } = this.#departure;
@@ -213,8 +213,8 @@ class SourceMigration {
   }
 
   /**
-   * The machine runs at the target. Before its memory here is released, it is compared once more: that shows writes
-   * that were lost after an audit.
+   * Releases a machine that runs at the target. Its memory here is compared once more before, which shows writes that
+   * were lost after an audit.
    */
   async #letGo(): Promise<void> {
     try {

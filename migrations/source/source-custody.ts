@@ -63,7 +63,7 @@ export class SourceCustody {
     this.#account.tell({ event: 'resumed', because });
   }
 
-  /** The point of no return: from here on the machine is the target's. */
+  /** Gives the machine to the target: once that is written down, there is no way back. */
   async handOver(): Promise<void> {
     await this.#machine.stillStands?.();
     await this.#write('handed-over');

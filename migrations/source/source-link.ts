@@ -155,7 +155,7 @@ export class SourceLink {
     for (const stream of this.streams) stream.interrupt(error);
   }
 
-  /** See `DiskWay`. */
+  /** Relays the bytes of a disk; see `DiskWay`. */
   carryDisk(disk: number, stream: Duplex): void {
     this.#carryDisk(disk, stream).catch((error: SavkitError) => {
       stream.destroy();

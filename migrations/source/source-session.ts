@@ -85,7 +85,8 @@ export class SourceSession {
   }
 
   /**
-   * Pages that the guest writes during the preparation are sent in another round, so it need not stand still for them.
+   * Prepares the pause. Pages that the guest writes meanwhile are sent in another round, so it need not stand still for
+   * them.
    */
   async #readyToPause(): Promise<void> {
     const { facts, transfer } = this.#departure;
@@ -160,7 +161,7 @@ export class SourceSession {
   }
 
   /**
-   * The target compares; differing pages are sent again, until none differs. @throws SavkitError when that does not
+   * Has the target compare, and sends differing pages again, until none differs. @throws SavkitError when that does not
    * help
    */
   async #resendUntilEqual(proof: MemoryProof): Promise<void> {
@@ -194,7 +195,7 @@ export class SourceSession {
     return undefined;
   }
 
-  /** The point of no return: written down first, then told. */
+  /** Hands the machine over: the decision is written down first, and then told. */
   async #handOver(): Promise<void> {
     const { facts, custody } = this.#departure;
     if (facts.options.signal?.aborted) throw new InterruptedError();
@@ -204,7 +205,7 @@ export class SourceSession {
     await custody.finish();
   }
 
-  /** @returns whether there were any */
+  /** Adds lost pages to those that are sent. @returns whether there were any */
   #addLost(lost: PageSet): boolean {
     const count = lost.size;
     if (count === 0) return false;

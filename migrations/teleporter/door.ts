@@ -123,7 +123,7 @@ export class Door {
     return next;
   }
 
-  /** When others wait, cuts off the last peer if it stays silent. */
+  /** Cuts off the last peer if it stays silent while others wait. */
   #hurryServed(): void {
     const served = this.#served;
     stopTimer(this.#hurry);

@@ -137,7 +137,7 @@ class Relay {
     } catch (error) {
       if (error instanceof MigrationError) {
         this.#report.recordFault ??= error;
-        // The target judges it.
+        // The target refuses the bad header in its own words.
         await this.#target.write(stream.header);
       } else if (error instanceof EnvironmentError && error.code === 'cancelled-by-source') {
         this.#report.end = 'cancelled';

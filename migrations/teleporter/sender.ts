@@ -104,7 +104,7 @@ class SendSession {
     await this.#expectAck('load-complete');
   }
 
-  /** From the first byte of this command on, silence means that the target may run. */
+  /** Sends the command that hands the machine over. From its first byte on, silence means that the target may run. */
   async handOver(): Promise<void> {
     const command = this.#options.paused() ? 'hand-over-paused' : 'hand-over-resume';
     await this.#cancelIfAsked();

@@ -134,7 +134,9 @@ class SecureGuard implements Guard {
     this.#untrusted.clear();
   }
 
-  /** The TLS handshake is done. With a key, both sides then prove that they have it, bound to this very channel. */
+  /**
+   * Checks a peer after its TLS handshake. With a key, both sides prove that they have it, bound to this very channel.
+   */
   async #onHandshake(secure: TLSSocket): Promise<void> {
     secure.on('error', () => {});
     const name = nameOf(secure);

@@ -14,15 +14,15 @@ const PROOF_SIZE = 32;
 const LABEL = 'EXPORTER-savkit-key-proof';
 
 /**
- * The target proves first, so that an impostor gets no proof from the source. @throws Error `NO_PROOF_OF_KEY`, or the
- * error of the connection
+ * Does the source's part of the proof. The target proves first, so that an impostor gets no proof from the source.
+ * @throws Error `NO_PROOF_OF_KEY`, or the error of the connection
  */
 export async function proveToTarget(socket: TLSSocket, key: Uint8Array): Promise<void> {
   await checkProof(socket, key, 'target');
   socket.write(proofOf(socket, key, 'source'));
 }
 
-/** The target's part of the proof. */
+/** Does the target's part of the proof. */
 export async function proveToSource(socket: TLSSocket, key: Uint8Array): Promise<void> {
   socket.write(proofOf(socket, key, 'target'));
   await checkProof(socket, key, 'source');

@@ -14,7 +14,7 @@ export function pgmSync(session: ConsoleSession): Answer {
   return linesOf(['Forcing page directory sync.']);
 }
 
-/** `pgmsyncalways`: the same before every access of the selected CPU, until the command is repeated. */
+/** `pgmsyncalways`: syncs it before every access of the selected CPU, until the command is repeated. */
 export function pgmSyncAlways(session: ConsoleSession): Answer {
   const { cr3 } = session.shadowCpu();
   cr3.flags.always = !cr3.flags.always;

@@ -86,7 +86,7 @@ class TableDump {
     else if (!this.#tables.showsOnce || !this.#shown.has(child)) this.table(depth, child, virtual, left);
   }
 
-  /** Pages of the hypervisor, from the mapping's own table, even if the directory refers to another one. */
+  /** Lists pages of the hypervisor, from the mapping's own table, even if the directory refers to another one. */
   #mapping(depth: number, virtual: bigint, value: bigint, wide: boolean): void {
     const address = Number(virtual);
     const mapping = this.#tables.mappingAt(address);
@@ -113,7 +113,7 @@ class TableDump {
     }
   }
 
-  /** An entry refers to a table that the page manager does not have. */
+  /** Reports an entry that refers to a table that the page manager does not have. */
   #lost(depth: number, virtual: bigint, value: bigint, wide: boolean): void {
     const left = this.#tables.levels.length - depth;
     const name = ['Page table', 'Page directory', 'Page directory pointer table'][left - 1];

@@ -142,7 +142,7 @@ export class HostMemory {
     this.#pool.copyPage(from, to);
   }
 
-  /** Have two pages the same 4096 bytes? */
+  /** Whether two pages have the same 4096 bytes. */
   areEqual(pageId: number, otherId: number): boolean {
     return this.#pool.areEqual(pageId, otherId);
   }

@@ -95,7 +95,7 @@ function registerConfigured(memory: GuestMemory, state: SavedState, pgm: PgmSumm
   }
   for (const range of pgm.config?.mmio2 ?? []) {
     if (range.size === 0) continue;
-    // Descriptions hold the number of instances above 0 already.
+    // The description of an instance above 0 ends with its number already.
     const { id, device, instance, region, size, description } = range;
     mmio2.set(
       id,

@@ -143,7 +143,7 @@ export class MachineCpu {
     this.forgetModeChanges();
   }
 
-  /** Counts mode changes from here on. */
+  /** Begins the count of mode changes anew. */
   forgetModeChanges(): void {
     this.#countedFrom += this.modeChanges;
   }

@@ -43,7 +43,7 @@ export function mappingsOf(
   return { runs: list.runs, complete: complete && !list.isEnough() };
 }
 
-/** The same, in turns with other work, which can end it. @throws InterruptedError */
+/** As `mappingsOf`, in turns with other work, which can end it. @throws InterruptedError */
 export async function mappingsInTurns(
   space: AddressSpace,
   limits: VisitLimits & { maxRuns?: number | undefined } = {},

@@ -7,9 +7,8 @@ import { compareWalks } from './testing/compare-walks.ts';
 import { ShadowModel } from './testing/shadow-model.ts';
 import { SHADOWED_HOSTS } from './testing/shadowed-hosts.ts';
 
-// Paging at length: node dist/src/paging/paging.campaign.js [--seeds N] [--from N] [--seconds N] [FOLDER…] Random
-// machines on shadow tables beside a naive one, random tables walked twice, and the virtual memory of real states of
-// the folders.
+// npm run campaign -- paging [--seeds N] [--from N] [--seconds N] [FOLDER…]: random machines on shadow tables beside a
+// naive one, random tables walked twice, and the virtual memory of real states of the folders.
 
 const { values, positionals } = parseArgs({
   options: {

@@ -48,8 +48,8 @@ export function visitTables(
 const TURN_TABLES = 1 << 10;
 
 /**
- * Does the same in turns with other work, which can end it: tables that contain themselves take many seconds. For
- * pages only, as upper tables are visited again in each turn. @throws InterruptedError
+ * As `visitTables`, in turns with other work, which can end it: tables that contain themselves take many seconds. Tells
+ * of pages only, as upper tables are visited again in each turn. @throws InterruptedError
  */
 export async function visitPagesInTurns(
   space: AddressSpace,

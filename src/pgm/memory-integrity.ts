@@ -53,7 +53,7 @@ function checkOrder(what: string, list: readonly { start: GuestPhys; end: GuestP
     if (list[i + 1].start < list[i].end) report(`${what} ${hex(list[i].start)} ends after the start of the one above`);
 }
 
-/** Every page of a handler must be marked as the handler wants, or be switched off. */
+/** Checks that every page of a handler is marked as the handler wants, or is switched off. */
 function checkHandler(
   { ranges, handlers }: GuestMemory,
   { start, end, kind, description }: PhysHandler,
@@ -95,7 +95,7 @@ function checkPages({ handlers }: GuestMemory, range: RamRange, report: Report):
   }
 }
 
-/** Blocks that write monitoring skips must hold no pages for it. */
+/** Checks that blocks that write monitoring skips hold no pages for it. */
 function checkBlocks(range: RamRange, report: Report): void {
   for (let page = 0; page < range.pages; page++) {
     const marks = range.blocks[blockOf(page)];

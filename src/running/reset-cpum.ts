@@ -44,7 +44,7 @@ function emptyStruct(size: number): Uint8Array {
   return bytes;
 }
 
-/** Three leaves, a default one of zeros, and no raw leaves of a host. */
+/** Writes three leaves, a default one of zeros, and no raw leaves of a host. */
 function putCpuid(writer: Writer): void {
   const leaves: [number, number][] = [
     [0, 0],

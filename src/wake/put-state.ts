@@ -115,8 +115,8 @@ const RunState = { runs: 0n, 'waits-for-start': 1n, halted: 3n } as const;
 function putRunState({ run }: CpuState, template: Template, i: number, isInterrupted: boolean): void {
   const common = template.section('cpu_common', i);
   common.set('halted', run === 'runs' ? 0n : 1n);
-  // An interrupt that was pending is not raised again by its device, so it is raised here; without a cause it is a
-  // spurious one.
+  // A device does not raise a pending interrupt again, so QEMU is told to raise it; without a cause the guest sees a
+  // spurious interrupt.
   common.set('interrupt_request', isInterrupted ? HARDWARE : 0n);
   template.section('cpu', i).set('env.mp_state', RunState[run]);
 }

@@ -55,7 +55,7 @@ export function ramPlan({ pgm, units }: SavedState): RamPlan {
   return { ramSize: low + high, lowEnd: low, stretches, gaps };
 }
 
-/** Splits memory into such pieces, the largest first. @param start a multiple of the largest */
+/** Splits memory into gaps, the largest first. @param start a multiple of the largest */
 function powersOfTwo(start: number, end: number): Gap[] {
   const gaps: Gap[] = [];
   for (let gcPhys = start; gcPhys < end; ) {

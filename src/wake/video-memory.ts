@@ -13,8 +13,9 @@ export function isText(vga: Vga): boolean {
 }
 
 /**
- * Odd and even addresses of a text mode go to planes 0 and 1. VirtualBox leaves a gap between neighbours: character k
- * is at 8k there, at 4k in QEMU. Fonts, in planes 2 and 3, are at the same places in both.
+ * Moves characters to their places in QEMU. Even and odd addresses of a text mode go to planes 0 and 1. VirtualBox
+ * leaves a gap between neighbours: character k is at 8k there, at 4k in QEMU. Fonts, in planes 2 and 3, are at the same
+ * places in both.
  * @param memory all of the video memory, changed in place
  */
 export function textToQemu(memory: Uint8Array): void {

@@ -40,7 +40,7 @@ function nameOf(records: string | undefined): string {
   try {
     return recordFolder(records);
   } catch {
-    // Said when the records are listed.
+    // Listing the records reports the error.
     return 'records';
   }
 }

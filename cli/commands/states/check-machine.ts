@@ -45,7 +45,7 @@ export function isMachine(path: string): boolean {
   try {
     return readdirSync(path).some((name) => name.endsWith('.vbox'));
   } catch {
-    // Neither: opening it will tell the error.
+    // The path is neither; opening it reports the error.
     return false;
   }
 }

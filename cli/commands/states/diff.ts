@@ -50,7 +50,7 @@ export const diffCommand = fileCommand({
 
 const USAGE = 'savkit diff <a> <b>';
 
-/** Of two files without `--base` the first is the base. @throws UsageError */
+/** Takes the first of two files as the base, unless `--base` names one. @throws UsageError */
 function takeBase(options: Options): void {
   if (options.base !== undefined) return;
   const { files, filesFrom } = options;

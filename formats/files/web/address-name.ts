@@ -30,7 +30,7 @@ export function isAddressName(text: string): boolean {
   return ADDRESS.test(text) && NAME.test(text);
 }
 
-/** Where the end of a password is not certain, more is left out. */
+/** Leaves out user and password; more where the end of a password is not certain. */
 function withoutUser(place: string): string {
   const [start] = ADDRESS.exec(place) ?? [''];
   const rest = place.slice(start.length);

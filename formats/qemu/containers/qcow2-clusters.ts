@@ -13,7 +13,8 @@ const PARTS = 32;
 export interface ClusterVisitor {
   /**
    * An L2 table, or a cluster of the state. @param host its offset in the image @param place offset of the entry that
-   * names it @returns false for an L2 table that is not to be read: else any number of entries may lead to one table
+   * names it @returns false for an L2 table that is not to be read, as many entries of a hostile image may lead to one
+   * table
    */
   cluster(host: number, place: number): boolean | Promise<boolean>;
   /** Called for an entry with reserved bits. @param place offset of the entry */

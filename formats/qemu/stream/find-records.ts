@@ -116,7 +116,7 @@ class Search {
     return undefined;
   }
 
-  /** The first record behind all places where records may begin, or the end of the body. */
+  /** The first record after all places where records may begin, or the end of the body. */
   afterSearch(from: number): number {
     let at = from;
     for (let head = this.#head(at); head && head.kind !== 'end' && at < FARTHEST; head = this.#head(at)) at = head.end;

@@ -20,8 +20,8 @@ import { readTail, type StreamTail } from './stream-tail.ts';
 import { type RamGap, skipUnreadable } from './unreadable-records.ts';
 
 /**
- * Pages of ARM machines other than `virt` have 1 KiB. If the configuration does not tell the size of pages, the end of
- * the stream does.
+ * Refuses guests with pages of another size, such as 1 KiB on ARM machines other than `virt`. If the configuration does
+ * not tell the size, the end of the stream does.
  */
 async function expectPageSize(source: ByteSource, { machine, pageBits }: QemuConfiguration): Promise<void> {
   if (isPc(machine)) return;

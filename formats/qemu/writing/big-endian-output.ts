@@ -52,12 +52,12 @@ export class BigEndianOutput {
     this.#view.setUint32(this.length, value);
     this.length += 4;
   }
-  /** Exact up to 2^53; -1 stands for all ones. */
+  /** Appends 8 bytes; exact up to 2^53; -1 stands for all ones. */
   u64(value: number): void {
     this.u32(Math.floor(value / TWO_32));
     this.u32(value);
   }
-  /** `str8`: a length of one byte and as many bytes of text. */
+  /** Appends a `str8`: a length of one byte, and as many bytes of text. */
   name(text: string): void {
     this.u8(text.length);
     this.text(text);

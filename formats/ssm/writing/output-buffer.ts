@@ -37,7 +37,7 @@ export class OutputBuffer {
     this.bytes[this.length++] = value;
   }
 
-  /** At most `STEP_LIMIT` bytes between two looks at `isFull`. */
+  /** Appends bytes, at most `STEP_LIMIT` of them between two looks at `isFull`. */
   put(source: Uint8Array): void {
     this.bytes.set(source, this.length);
     this.length += source.length;

@@ -221,7 +221,10 @@ export class V2Writer implements ContainerWriter {
     this.#out.putPart(bytes, at, length);
   }
 
-  /** The size of compressed data always takes three bytes (ssm-container.md 3.3). */
+  /**
+   * Writes the head of a compressed record. The size of compressed data always takes three bytes (ssm-container.md
+   * 3.3).
+   */
   #putCompressedHead(encoding: number, length: number, size: number): void {
     this.#out.u8(RECORD_FLAGS | ENCODING_RECORDS[encoding]);
     if (encoding === Encoding.LZF) this.#putSize3(length + 1);

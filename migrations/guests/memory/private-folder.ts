@@ -23,10 +23,10 @@ export function privateFolder(parent = tmpdir()): string {
   }
 }
 
-/** Removes a folder that nobody needs any more. One that the disk does not remove stays for the next savkit. */
+/** Removes a folder that nobody needs any more. A folder that the disk does not remove stays for the next savkit. */
 export function removeFolder(path: string): void {
-  // A QEMU that is ending may put a file into it meanwhile. In the end the work it was made for is done, or has failed
-  // for a reason of its own.
+  // Tried twice, as a QEMU that is ending may put a file into it meanwhile. A failure is no error: the work that the
+  // folder was made for is over.
   if (!removed(path)) removed(path);
 }
 

@@ -133,7 +133,7 @@ async function letRun(qmp: QmpClient, status: string, { wasPaused, side }: Decis
   return 'let-run';
 }
 
-/** Amid a save, QEMU takes neither `cont` nor settings, not even from the guest's user. */
+/** Ends a save that is under way: until then QEMU takes neither `cont` nor settings, not even from the guest's user. */
 async function endSave(qmp: QmpClient): Promise<void> {
   await qmp.execute('migrate_cancel').catch(() => {});
   const end = clock() + CANCELLED_WITHIN_MS;

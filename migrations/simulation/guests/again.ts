@@ -3,10 +3,10 @@ import type { PlacedRecord } from '../../guests/settle/settle-guest.ts';
 import type { Play } from '../play.ts';
 import type { SimulatedProcess } from '../simulated-process.ts';
 
-/** What a user needs to migrate once more. */
+/** Parts of a play that a further migration needs. */
 interface Surroundings extends Pick<Play, 'hosts' | 'timeline' | 'operators' | 'receiver' | 'target'> {
   readonly isCalm: boolean;
-  /** How QEMUs were settled so far, in words. */
+  /** Settlements of QEMUs so far, in words. */
   readonly settlements: readonly string[];
   /** Runs a program of savkit at the source. @returns its result; undefined if it was killed */
   runAtSource<T>(program: () => Promise<T>): Promise<T | undefined>;
@@ -18,7 +18,7 @@ interface Surroundings extends Pick<Play, 'hosts' | 'timeline' | 'operators' | '
 const ENDS_WITHIN_MS = 10_000;
 
 /**
- * The user of a savkit that was killed at the source has both sides settled, or leaves that to the next migration.
+ * Settles both sides after a savkit was killed at the source: as its user asks, or as the next migration does.
  * @param isThere the guest's QEMU lives at the source
  * @returns whether the guest is here, and another migration can begin
  */
@@ -35,16 +35,16 @@ export async function mayBeginAgain(
   return asks ? isSettled : await isSettledBefore(around, qmp);
 }
 
-/** The user learns who has the guest. */
+/** Has the user ask both sides who has the guest. */
 async function isSettledByOperators({ operators, settlements }: Surroundings): Promise<boolean> {
   const before = settlements.length;
   for (const side of ['source', 'target', 'source'] as const) await operators.begin(side, 'fresh');
-  // Who is told that QEMU could not be reached, or refuses, asks again later.
+  // A user who is told that QEMU could not be reached, or refuses, asks again later.
   const isOpen = settlements.slice(before).some((each) => /unreachable|settings-left/.test(each));
   return operators.told.every((name) => name === 'source') && !isOpen;
 }
 
-/** The next `savkit migrate` settles the migration before. */
+/** Has the next `savkit migrate` settle the migration before. */
 async function isSettledBefore(around: Surroundings, qmp: string): Promise<boolean> {
   const found = await around.runAtSource(async () => settleEarlier(qmp, await around.recordsAt('source')));
   return found?.length === 0 && !around.isCalm;

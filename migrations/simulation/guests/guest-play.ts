@@ -112,7 +112,7 @@ export class GuestPlay extends Play<QemuTarget> implements QemuSurroundings {
     this.#isAboutToTryAgain = false;
   }
 
-  /** After savkit was killed at the source, its user migrates once more. */
+  /** Has the user migrate once more, after savkit was killed at the source. */
   #planAgain(ms: number): void {
     if (!this.#scenario.migratesAgain || this.hasBegunAgain || this.#isAboutToTryAgain) return;
     if (this.report || this.refusal) return;

@@ -112,8 +112,8 @@ function deafFaults({ qemus, had }: GuestPlay): string[] {
 }
 
 /**
- * Where nothing went wrong, the guest moves; where savkit was killed, and nothing else went wrong, it moves once its
- * user migrates it again. Remains of a killed savkit in QEMU are never the reason that it does not.
+ * Checks that a guest moves where nothing went wrong; where savkit was killed, and nothing else went wrong, it moves once
+ * its user migrates it again. Remains of a killed savkit in QEMU are never a reason to stay.
  */
 function stayFaults({ scenario, hasBegunAgain, log, report, refusal }: GuestPlay): string[] {
   const [code, why] = [report?.code ?? refusal?.code ?? '', report?.because ?? refusal?.message ?? ''];

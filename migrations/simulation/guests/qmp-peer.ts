@@ -44,7 +44,7 @@ export class QmpPeer {
     this.#write(this.#client, { event: name, data, timestamp: { seconds: 1, microseconds: 5 } });
   }
 
-  /** QEMU is deaf until this is over. */
+  /** Makes QEMU deaf until some work is over. */
   isDeafFor(work: Promise<void>): void {
     const all = Promise.all([this.#work, work]).then(() => {
       if (this.#work === all) this.#work = undefined;

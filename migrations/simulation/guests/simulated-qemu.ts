@@ -40,7 +40,7 @@ export class SimulatedQemu implements GuestOwner, GuestOfProcess {
   readonly qmp: QmpPeer;
   readonly capabilities: Record<string, boolean> = { ...FIRST_CAPABILITIES };
   readonly parameters: Record<string, unknown> = { ...FIRST_PARAMETERS };
-  /** It was told to quit. */
+  /** Somebody has told it to quit. */
   hasQuit = false;
   /** Users, faults or crashes have ended it. */
   wasEnded = false;

@@ -87,8 +87,8 @@ export class TeleportPlay implements Surroundings, TeleportGround {
   }
 
   /**
-   * Ends both sides. That one is stuck is a fault, unless a bit was flipped: it may have been in a newline, for which
-   * the other side waits without a time-out.
+   * Ends both sides. A side that is stuck is a fault, unless a bit was flipped: without its newline, the other side
+   * waits for the end of a line for ever.
    */
   #endStuck(name: HostName): void {
     if (!this.troubles.had.has('flip')) this.faults.push(`the ${name} comes to no end`);

@@ -6,7 +6,7 @@ const GROWTH = 64;
 
 /** The pages of a pool by index: which are free, which are locked, which was used last. */
 export class PoolPages {
-  /** Pages from there on have never been used. */
+  /** Pages from this index on have never been used. */
   end = FIRST_INDEX;
   readonly #size: number;
   readonly #free: number[] = [];

@@ -43,7 +43,7 @@ export class PhysToVirt {
     else leftOut.push(node);
   }
 
-  /** When the first of a chain is removed, the next one takes its place. */
+  /** Removes a node; if it was the first of a chain, the next one takes its place. */
   remove(node: PhysToVirtNode): void {
     if (node.gcPhys === undefined) return;
     const leftOut = listOn(this.#leftOut, node.gcPhys);

@@ -163,7 +163,7 @@ export class ShadowCpu {
     return writeGuest(this, address, source, access);
   }
 
-  /** INVLPG: shadow entries are right already, so only the TLB forgets the page. */
+  /** Invalidates a page, as INVLPG does: shadow entries are right already, so only the TLB forgets it. */
   invalidatePage(address: GuestVirt): void {
     const start = clock();
     this.counts.invalidated++;

@@ -66,7 +66,8 @@ export class LargePages {
   }
 
   /**
-   * Tried once for each block, when its first page is allocated. @returns whether all of its pages are allocated now
+   * Allocates a block as one page; tried once, when its first page is allocated. @returns whether all of its pages are
+   * allocated now
    */
   #allocate(range: RamRange, page: number): boolean {
     const base = largeBlockOf(range, page);

@@ -76,7 +76,7 @@ export class WriteMonitor {
     return count;
   }
 
-  /** The next `take` starts at the lowest page. */
+  /** Lets the next `take` start at the lowest page. */
   rewind(): void {
     this.#rangeAt = 0;
     this.#page = 0;

@@ -28,7 +28,7 @@ interface Bus {
   devices: Slot[];
 }
 
-/** Devices that stay keep the state's entries; others get the machine's. */
+/** Merges the PCI buses: devices that stay keep the state's entries, others get the machine's. */
 export function mergeBus(merge: Merge): void {
   merged(merge, 'pci/0', piix3BusCodec as unknown as UnitCodec<Bus>);
   merged(merge, 'ich9pci/0', ich9BusCodec as unknown as UnitCodec<Bus>);

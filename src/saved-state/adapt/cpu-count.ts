@@ -52,7 +52,7 @@ const PER_CPU: readonly PerCpu<unknown>[] = [
   }),
 ];
 
-/** CPUs that are added wait for a start-up; CPUs that are removed must never have been started. */
+/** Changes the number of CPUs. Added CPUs wait for a start-up; CPUs that are removed must never have been started. */
 export function mergeCpuCount(merge: Merge): void {
   const before = merge.own.state.cpum?.cpus.length;
   const after = merge.donor.state.cpum?.cpus.length;

@@ -55,7 +55,7 @@ function leafOf({ leaves }: CpumUnit, leaf: number, subLeaf = 0): Leaf | undefin
   return leaves.find((own) => own.leaf === leaf && own.subLeaf === subLeaf);
 }
 
-/** Leaf 0xd lists the components that the guest may have. */
+/** Reduces leaf 0xd, which lists the components that the guest may have, to the offered ones. */
 function reduceLeaf(merge: Merge, own: CpumUnit, offered: bigint): void {
   const head = leafOf(own, EXTENDED_STATE);
   const listed = head ? componentBits(head) : 0n;
@@ -98,7 +98,7 @@ function reduceLeaf(merge: Merge, own: CpumUnit, offered: bigint): void {
   );
 }
 
-/** Without leaf 0xd the guest cannot have used more of the extended state than x87 and SSE. */
+/** Takes XSAVE away: without leaf 0xd the guest cannot have used more of the extended state than x87 and SSE. */
 function takeXsaveAway(merge: Merge, own: CpumUnit): void {
   const basic = leafOf(own, 1);
   if (!basic || (basic.ecx & XSAVE) === 0) return;
@@ -154,7 +154,7 @@ function settledXcr0(xcr0: bigint, mask: bigint, isOn: boolean): bigint {
   return xcr0 === 0n ? mask : consistent(xcr0 & mask) | X87;
 }
 
-/** The writer leaves out the components that the mask lacks; without a mask there is no extended state. */
+/** Removes the extended state if the mask is empty; else the writer leaves out the components that the mask lacks. */
 function keepComponents(cpu: Cpu, mask: bigint): void {
   if (mask === 0n) cpu.extended = undefined;
 }

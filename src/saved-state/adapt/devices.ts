@@ -40,7 +40,10 @@ function nameOf({ name, instance }: { name: string; instance: number }): string 
   return `${name}/${instance}`;
 }
 
-/** Interrupt routing, ports and tables in guest memory belong to the old board, and no merge corrects them. */
+/**
+ * Refuses another board: interrupt routing, ports and tables in guest memory belong to the old one, and no merge
+ * corrects them.
+ */
 export function refuseOtherBoards(own: MachineFacts, target: MachineFacts): void {
   if (own.chipset !== target.chipset)
     throw refused(`the chipset is another one; change it back: VBoxManage modifyvm NAME --chipset=${own.chipset}`);

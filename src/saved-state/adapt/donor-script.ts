@@ -14,7 +14,7 @@ export interface DonorMachine {
   stateFile?: string;
   /** Boot devices, by VBoxManage's names. */
   bootOrder: readonly string[];
-  /** A donor that was killed has left its note: the machine may be as that one left it. */
+  /** A donor's script that was killed has left its note, and maybe the machine in the midst of its changes. */
   isLeft: boolean;
 }
 

@@ -22,7 +22,7 @@ export function compareDevices(comparison: Comparison): void {
   } else comparison.notJudged.push('devices that only the machine has: unit pdm lists devices in an unknown layout');
 }
 
-/** The loader takes each device out of its own list when it meets it. */
+/** Refuses a device that the state lists twice: the loader takes each device out of its own list when it meets it. */
 function refuseTwice(comparison: Comparison, devices: readonly PdmDevice[]): void {
   const keys = devices.map(({ name, instance }) => `${name}/${instance}`);
   const twice = keys.find((key, i) => keys.indexOf(key) < i);
@@ -31,7 +31,7 @@ function refuseTwice(comparison: Comparison, devices: readonly PdmDevice[]): voi
   comparison.add('pdm', 'device-added', 'VERR_SSM_DATA_UNIT_FORMAT_CHANGED', message);
 }
 
-/** The list of devices is in the last unit; in a live save, in the first. */
+/** Compares the lists of devices. The state's list is in the last unit; in a live save, in the first. */
 function compareLists(
   comparison: Comparison,
   saved: readonly PdmDevice[],

@@ -56,7 +56,10 @@ export function compareHost(state: SavedState, saved: MachineFacts, cpuid: Cpuid
   return comparison.differences;
 }
 
-/** The host's services for guest additions come with the release; a state that uses a missing one does not load. */
+/**
+ * Compares the host's services for guest additions, which come with the release; a state that uses a missing one does
+ * not load.
+ */
 function compareServices(comparison: Comparison): void {
   const gone = comparison.state.hostServices?.find((service) => !HOST_SERVICES.includes(service));
   if (gone === undefined) return;

@@ -100,7 +100,7 @@ export class LogReader {
     else this.#takeVagueWords(record);
   }
 
-  /** Messages are kept because their code mostly follows them. */
+  /** Keeps messages without a code, as their code mostly follows. */
   #keepWords(words: LogRecord): void {
     if (this.#words.length < MAX_MESSAGES) this.#words.push(words);
   }
@@ -128,7 +128,7 @@ export class LogReader {
     this.#add({ lines: [first], messages: [wordsOf(text)], explanation }, text, 'guru-meditation');
   }
 
-  /** Messages without a code belong to the last finding. */
+  /** Adds the kept messages to the last finding, to which they belong. */
   #attachWords(): void {
     const messages = this.#words.map(({ text }) => text);
     const lines = this.#words.map(({ first }) => first);

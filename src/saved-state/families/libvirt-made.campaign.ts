@@ -12,9 +12,9 @@ import { settingsOfDomain } from '../qemu-check/settings-of-domain.ts';
 import { convertQemu } from '../qemu-convert/convert-qemu.ts';
 import { verifyQemu } from '../qemu-verify/verify-qemu.ts';
 
-// Has a real libvirt save a machine in each of its formats, compares memory and registers with what QEMU itself told
-// before, `check` with the XML that virsh dumps, converts each image to the next format, and has virsh restore it:
-// node dist/src/saved-state/families/libvirt-made.campaign.js [FORMAT…]
+// npm run campaign -- libvirt-made [FORMAT…]: has a real libvirt save a machine in each of its formats, compares memory
+// and registers with QEMU's own answers before the save, and `check` with the XML that virsh dumps; converts each image
+// to the next format, and has virsh restore it.
 
 const SCRIPTS = resolve(process.env.SAVKIT_QEMU ?? '../shared/qemu');
 const LIMIT_MS = 5 * 60_000;

@@ -11,11 +11,9 @@ import { imagePlaces, savePlaces } from './testing/image-places.ts';
 import { type Place, streamPlaces } from './testing/qemu-places.ts';
 import { verifyState } from './verify-state.ts';
 
-// Flips single bits of states of QEMU in every kind of field, loses and doubles sections, cuts at every border, and
-// lists what `verify` does not see:
-// node dist/src/saved-state/families/qemu-damage.campaign.js [--of 40] [--seed 1]
-// [--only WORDS] [--all] [STATE…]. Damage that no reader
-// can tell from another state stands in `UNTELLABLE`.
+// npm run campaign -- qemu-damage [--of 40] [--seed 1] [--only WORDS] [--all] [STATE…]: flips single bits of states of
+// QEMU in every kind of field, loses and doubles sections, cuts at every border, and lists the damage that `verify` does
+// not see. Damage that no reader can tell from another state stands in `UNTELLABLE`.
 
 const { values, positionals } = parseArgs({
   options: {

@@ -2,8 +2,8 @@ import { compareWithQemuTruth } from '../../testing/against-qemu-truth.ts';
 import { forEachQemuSample, qemuTruth, sampleSource } from '../../testing/qemu-samples.ts';
 import { verifyState } from './verify-state.ts';
 
-// Compares further real states of QEMU with their truth: node dist/src/saved-state/families/qemu-samples.campaign.js
-// [FOLDER=../shared/samples/qemu]
+// npm run campaign -- qemu-samples [FOLDER=../shared/samples/qemu]: compares further real states of QEMU with their
+// truth.
 
 const [folder = '../shared/samples/qemu'] = process.argv.slice(2);
 let passed = 0;

@@ -88,7 +88,7 @@ export class OldUnitWriter<Run extends PageRun> {
     }
   }
 
-  /** The page that the guest reads is first; today's loaders take only this one. */
+  /** Writes a shadowed page of a ROM. The page that the guest reads comes first; today's loaders take only this one. */
   #writeShadowed(range: OldRangeToWrite<Run>, run: Run, i: number, protection: number): void {
     const parts = protection >= FIRST_READING_RAM ? (['rom-shadow', 'rom'] as const) : (['rom', 'rom-shadow'] as const);
     for (const part of parts.slice(0, this.#numbering === 'original' ? 2 : 1))

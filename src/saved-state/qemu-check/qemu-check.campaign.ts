@@ -8,8 +8,8 @@ import { parseCommand } from './command-words.ts';
 import { settingsOfCommand } from './settings-of-command.ts';
 import { drawMachine, mutate, Random, wordsOfMachine } from './testing/random-machines.ts';
 
-// Real QEMUs save machines of random devices, and load the states into machines that differ; their answers have to be
-// those that savkit foretells: node dist/src/saved-state/qemu-check/qemu-check.campaign.js [--seed N] [--minutes N]
+// npm run campaign -- qemu-check [--seed N] [--minutes N]: real QEMUs save machines of random devices, and load the
+// states into machines that differ; their answers have to be those that savkit foretells.
 
 const SCRIPTS = resolve(process.env.SAVKIT_QEMU ?? '../shared/qemu');
 const LIMIT_MS = 60_000;

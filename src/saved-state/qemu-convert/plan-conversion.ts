@@ -64,7 +64,7 @@ export function planQemuConversion(state: QemuState, hasRam: boolean, options: Q
   return plan;
 }
 
-/** QEMU would load an incomplete state, so a copy must not look better than its source. */
+/** Refuses an incomplete state, which QEMU would load: a copy must not look better than its source. */
 function expectWhole(state: QemuState): void {
   const findings = new Findings();
   checkCompleteness(state, findings);

@@ -90,8 +90,8 @@ export async function surveyQemu(
 }
 
 /**
- * Whether no byte of a section is made up; its head may be where the description tells all of it. Of a description the
- * bytes cannot be made up, as it would not be one.
+ * Whether no byte of a section is made up. Its head may be, if the description tells all that the head does; a
+ * description itself with made-up bytes would not have been parsed.
  */
 function isReadable(
   { parts }: QemuState,

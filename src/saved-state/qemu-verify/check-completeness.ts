@@ -39,7 +39,10 @@ function checkPages(state: QemuState, findings: Findings): void {
   }
 }
 
-/** Sections of devices before the pages of RAM are read apart from the others that the description lists. */
+/**
+ * Checks the sections of devices before the pages of RAM, which are read apart from the others that the description
+ * lists.
+ */
 function checkEarly({ description, otherSections }: QemuState, findings: Findings): void {
   for (const { name, instance } of description?.devices ?? []) {
     if (!isEarly(name) || otherSections.some((each) => each.name === name && each.instance === instance)) continue;
@@ -59,7 +62,10 @@ function checkSalvage({ devices }: QemuState, findings: Findings): void {
   findings.add({ severity: 'warning', code: 'incomplete', message, place, qemuSays });
 }
 
-/** Each CPU has a section `cpu` and one `cpu_common`; on x86 machines with an interrupt controller one `apic`, too. */
+/**
+ * Checks the sections of CPUs: each has `cpu` and `cpu_common`; on x86 machines with an interrupt controller `apic`,
+ * too.
+ */
 function checkCpus({ devices, configuration }: QemuState, findings: Findings): void {
   const instancesOf = (section: string) =>
     devices.filter(({ name }) => name === section).map((device) => device.instance);

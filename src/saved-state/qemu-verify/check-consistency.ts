@@ -58,7 +58,7 @@ function checkRunState({ runState, devices }: QemuState, findings: Findings): vo
   findings.add({ severity: 'error', code: 'bad-run-state', message, place });
 }
 
-/** The description repeats the version that the head of each section has. */
+/** Checks the versions in the description, which repeat those in the heads of sections. */
 function checkVersions({ devices, description }: QemuState, findings: Findings): void {
   if (description?.pageSize !== undefined && description.pageSize !== PAGE_SIZE)
     findings.warn(

@@ -2,11 +2,11 @@ import type { DeviceSection } from '../../../formats/qemu/device-sections.ts';
 import { PAGE_SIZE } from '../../../formats/sizes.ts';
 
 const SECTION = 'virtio-mem';
-/** QEMU 10 tells it before the pages of RAM. */
+/** Section in which QEMU 10 tells a device's memory before the pages of RAM. */
 const EARLY_SECTION = 'virtio-mem-device-early';
 /** Fields within the section: address, bytes of the block, bytes of a unit, node; usable and plugged bytes. */
 const Field = { ADDRESS: 0, SIZE: 8, UNIT: 16, PLUGGED: 36, END: 52 };
-/** The early one has no usable bytes. */
+/** Place of the plugged bytes in the early section, which has no usable bytes before them. */
 const EARLY_PLUGGED = 28;
 
 /** Memory of a virtio-mem device, which gives it to the guest unit by unit. */

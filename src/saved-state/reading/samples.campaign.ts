@@ -2,7 +2,7 @@ import { openFile } from '../../../formats/files/source.ts';
 import { compareWithTruth } from '../../testing/against-truth.ts';
 import { forEachSample } from '../../testing/sample-files.ts';
 
-// Compares further real states with their truth: node dist/src/saved-state/reading/samples.campaign.js FOLDER…
+// npm run campaign -- samples FOLDER…: compares further real states with their truth.
 
 let passed = 0;
 let failed = 0;

@@ -3,12 +3,12 @@ import type { Stretch } from '../../../formats/files/readable-parts.ts';
 import type { UnitHeader } from '../../../formats/ssm/container.ts';
 import type { Gap, Survivors } from './survivors.ts';
 
-/** The directory tells which gaps hide no unit; it lists no units of live passes. */
+/** Stretches that hide lost units. The directory tells which gaps hide none, but it lists no units of live passes. */
 export function unitsLost({ gaps, directory, units }: Survivors, live: boolean): Stretch[] {
   // A damaged header shows neither which unit is lost nor that just one is.
   const readable = units.filter(({ errors, unit }) => !errors.some((error) => isOfHeader(error, unit)));
   const known = new Set(readable.map(({ unit }) => unit.claimedOffset ?? unit.offset));
-  // In that case offsets in the file differ from the directory's.
+  // Then offsets in the file differ from the directory's.
   const hasMoved = units.some(({ unit }) => unit.claimedOffset !== undefined);
   const isListed = ({ start, end }: Gap) =>
     directory?.some(({ offset }) => !known.has(offset) && (hasMoved || (offset >= start && offset < end))) ?? true;
@@ -21,7 +21,7 @@ function isOfHeader({ code, place }: SavkitError, { offset }: UnitHeader): boole
   return (code === 'bad-unit' || code === 'bad-crc') && place.offset === offset && isAbout;
 }
 
-/** Stretches that overlap are told as one. */
+/** Gaps as stretches, in order; overlapping ones are joined. */
 function joined(gaps: readonly Gap[]): Stretch[] {
   const stretches: Stretch[] = [];
   for (const { start, end } of [...gaps].sort((a, b) => a.start - b.start)) {

@@ -48,8 +48,8 @@ export class SurvivingPages {
   }
 
   /**
-   * Bytes are left after the last record: damaged blocks may have claimed wrong sizes; without such blocks, bytes were
-   * put in somewhere.
+   * Notes bytes after the last record: damaged blocks may have claimed wrong sizes; without such blocks, bytes were put
+   * in somewhere.
    */
   #noteRest(outcome: UnitOutcome, pass: number): void {
     if (outcome.errors.some(({ code }) => code === 'bad-compression')) this.#visitor.broken?.(pass);

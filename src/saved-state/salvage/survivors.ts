@@ -134,8 +134,8 @@ class SurvivorReader {
   }
 
   /**
-   * Units of V1.x have no checksums. If bytes of the file are missing and no unit follows, the last bytes of a unit may
-   * belong to the next one.
+   * Doubts the last unit of V1.x, whose units have no checksums: if bytes of the file are missing and no unit follows,
+   * its last bytes may belong to the next one.
    */
   #doubtUnproven(): void {
     const before = this.#units.at(-1);

@@ -125,9 +125,7 @@ export class Crew {
     return batch;
   }
 
-  /**
-   * Once all batches were handed over by `take`: waits until all of them are done. @throws FormatError for a bad one
-   */
+  /** Waits until all batches that `take` has handed over are done. @throws FormatError for a bad one */
   async finish(): Promise<void> {
     for (const job of this.#jobs) if (!job.isFree) await this.#settle(job);
   }

@@ -42,7 +42,7 @@ function checkTree(what: string, list: readonly VirtualHandler[], report: Report
     if (list[i + 1].start < list[i].end) report(`${what} ${hex(list[i].start)} ends after the start of the one above`);
 }
 
-/** A handler must have one node for each of its pages, without gaps. */
+/** Checks that a handler has one node for each of its pages, without gaps. */
 function checkNodes(
   { start, end, description }: VirtualHandler,
   nodes: readonly PhysToVirtNode[],
@@ -59,7 +59,7 @@ function checkNodes(
 }
 
 /**
- * Chains of one page must not overlap; the head and every alias must watch the same bytes, and no alias may occur
+ * Checks that chains of one page do not overlap, that head and aliases watch the same bytes, and that no alias occurs
  * twice.
  */
 function checkChains(
@@ -84,7 +84,7 @@ function checkChains(
   }
 }
 
-/** Pages must be marked as their handlers want, and no others. */
+/** Checks that pages are marked as their handlers want, and no others. */
 function checkStates({ virtualHandlers }: Pick<ShadowPaging, 'virtualHandlers'>, report: Report): void {
   const wanted = new Map<number, number>();
   for (const { handler, nodes } of virtualHandlers.registered) {

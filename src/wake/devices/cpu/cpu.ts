@@ -89,7 +89,10 @@ const FPU_REGISTERS = 8;
 const MANTISSA_SIZE = 8;
 const ST_SIZE = 10;
 
-/** x87, SSE and AVX. QEMU orders x87 registers by number, FXSAVE by their places on the stack. */
+/**
+ * Puts x87, SSE and AVX registers into section `cpu`. QEMU orders x87 registers by number, FXSAVE by their places on
+ * the stack.
+ */
 function wakeExtendedState({ context, fxsave, ymm, xStateInUse }: CpuState, section: SectionImage): void {
   const { fcw, fsw, ftw, mxcsr, st, xmm } = fpuImage.read(new Cursor(fxsave));
   section.set('env.fpuc', BigInt(fcw));

@@ -6,8 +6,8 @@ import type { Template } from '../../template/template.ts';
 const CLOCK = 'kvmclock';
 
 /**
- * Unit GIM of a guest that uses KVM's clock: the address to which the host writes the time. Without KVM nobody writes
- * it.
+ * Takes over KVM's clock from unit GIM: the addresses to which the host writes the time. Without KVM nobody writes
+ * there.
  */
 export function wakeKvmClock({ kvm }: Gim, { virtual }: Tm, template: Template): void {
   if (!kvm) return;
