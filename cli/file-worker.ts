@@ -31,7 +31,7 @@ function fileRunner({ command, options, addresses, style }: WorkerStart): (task:
   const loading = COMMANDS.find(({ command: usage }) => usage.split(' ')[0] === command)?.load();
   return async ({ file, address, ...own }) => {
     if (address !== undefined) holdAddress(address);
-    const { perFile } = (await loading) as unknown as FileCommand;
+    const { perFile } = (await loading) as Awaited<typeof loading> & FileCommand;
     const progress = new ProgressBar(command, file, false);
     const all = { ...options, ...own };
     const job = { file, signal: stop.signal, progress };

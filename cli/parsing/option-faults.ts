@@ -14,7 +14,7 @@ export interface KnownOptions {
 
 /** Options declared so far; yargs has them, but not in its types. */
 export function knownOptions(argv: Argv): KnownOptions {
-  return (argv as unknown as { getOptions(): KnownOptions }).getOptions();
+  return (argv as Argv & { getOptions(): KnownOptions }).getOptions();
 }
 
 /**

@@ -1,4 +1,4 @@
-import { SavkitError, UnsupportedError } from '../../formats/errors.ts';
+import { ownError, SavkitError, UnsupportedError } from '../../formats/errors.ts';
 import { clock, sleep } from '../../formats/world/waiting.ts';
 import { learnSettings, type MigrationSettings, putBack, setForDevicesOnly } from './migration-settings.ts';
 import type { QmpClient } from './qmp-client.ts';
@@ -57,7 +57,7 @@ export class BorrowedSettings {
     try {
       if (former) await putBackInTime(way, former);
     } catch (error) {
-      this.#onLeft?.(error as SavkitError);
+      this.#onLeft?.(ownError(error));
     }
   }
 }

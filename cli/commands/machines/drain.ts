@@ -24,7 +24,11 @@ const builder = (argv: Argv) =>
         'HOST:PORT of the targets, where savkit receive --keep waits; the one with most memory free comes first',
     })
     .option('jobs', { type: 'number', requiresArg: true, describe: 'Machines on their way at a time; default: 2' })
-    .option('per-target', { type: 'number', requiresArg: true, describe: 'The same for each target; default: 2' })
+    .option('per-target', {
+      type: 'number',
+      requiresArg: true,
+      describe: 'Machines on their way to one target; default: 2',
+    })
     .option('dry-run', {
       type: 'boolean',
       default: false,

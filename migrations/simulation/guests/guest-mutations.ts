@@ -94,7 +94,7 @@ export const GUEST_MUTATIONS: readonly Mutation[] = [
   {
     name: 'nobody is told of settings of a QEMU that stay changed',
     file: BORROWED_SETTINGS,
-    from: 'this.#onLeft?.(error);',
+    from: 'this.#onLeft?.(ownError(error));',
     to: ';',
   },
   {

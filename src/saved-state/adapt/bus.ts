@@ -30,11 +30,10 @@ interface Bus {
 
 /** Merges the PCI buses: devices that stay keep the state's entries, others get the machine's. */
 export function mergeBus(merge: Merge): void {
-  merged(merge, 'pci/0', piix3BusCodec as unknown as UnitCodec<Bus>);
-  merged(merge, 'ich9pci/0', ich9BusCodec as unknown as UnitCodec<Bus>);
+  merged(merge, 'pci/0', piix3BusCodec);
+  merged(merge, 'ich9pci/0', ich9BusCodec);
   for (const unit of merge.own.units.keys())
-    if (unit.startsWith(`${BRIDGE}/`) && merge.donor.units.has(unit))
-      merged(merge, unit, ich9BridgeCodec as unknown as UnitCodec<Bus>);
+    if (unit.startsWith(`${BRIDGE}/`) && merge.donor.units.has(unit)) merged(merge, unit, ich9BridgeCodec);
 }
 
 function merged(merge: Merge, unit: string, codec: UnitCodec<Bus>): void {

@@ -43,7 +43,7 @@ const FIRST_WITH_MMIO = 20;
 const REWRITABLE: readonly Rewritable<unknown>[] = [
   rewritable('cpum', cpumCodec, 17),
   rewritable('trpm', trpmCodec, 10),
-  rewritable('pci', piix3BusCodec as unknown as UnitCodec, 3),
+  rewritable('pci', piix3BusCodec, 3),
   rewritable('VMMDev', vmmDevCodec, 17, ({ mmioRequests }, version) =>
     mmioRequests && version < FIRST_WITH_MMIO
       ? 'the guest talks to it by memory, which that release does not know'

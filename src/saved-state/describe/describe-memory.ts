@@ -129,5 +129,5 @@ const KIND_NAMES = [
 
 function histogram(passes: readonly PassSummary[]): PageHistogram {
   const sum = (kind: number) => passes.reduce((total, pass) => total + pass.records[kind], 0);
-  return Object.fromEntries(KIND_NAMES.map((name, kind) => [name, sum(kind)])) as unknown as PageHistogram;
+  return Object.fromEntries(KIND_NAMES.map((name, kind) => [name, sum(kind)])) as Record<keyof PageHistogram, number>;
 }
