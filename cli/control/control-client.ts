@@ -113,7 +113,10 @@ function connected(socket: Socket, path: string): Promise<void> {
   });
 }
 
-/** Systems give the same error for a socket on which nobody listens and for a file that is no socket. */
+/**
+ * The error for a path at which no machine answers. Systems do not distinguish a socket on which nobody listens from a
+ * file that is no socket.
+ */
 function unreachable(path: string, error: NodeJS.ErrnoException): EnvironmentError {
   const there = statSync(path, { throwIfNoEntry: false });
   const why = !there

@@ -87,7 +87,10 @@ async function runLine(kept: KeptMachine, { line }: RequestOf<'console'>): Promi
   return { command: line, text, rows: rows ?? null };
 }
 
-/** In slices, so that other requests are answered and the machine runs, however much memory there is. */
+/**
+ * Checks the workload's memory in slices, so that other requests are answered and the machine runs, however much memory
+ * there is.
+ */
 async function check(
   { running }: KeptMachine,
   _request: object,

@@ -189,7 +189,10 @@ export class Drain {
     return consequence === 'later' ? this.#later(leaving, target, message) : this.#line.again(leaving);
   }
 
-  /** If the process of the migration ended midway, the machine may be gone with it, or stand still. */
+  /**
+   * Whether a machine runs here. If the process of its migration ended midway, it may be gone with the process, or
+   * stand still.
+   */
   async #runsHere({ machine }: FoundMachine, { wasBroken = false }: Fate): Promise<boolean> {
     if (!wasBroken) return true;
     return lookAt(machine, this.#options.signal).then(
@@ -215,7 +218,10 @@ export class Drain {
     this.#close(leaving, ended);
   }
 
-  /** Work under way is finished even if the journal can't be written: the records tell of it. */
+  /**
+   * Waits for an entry of the journal. Work under way is finished even if it can't be written, as the records tell of
+   * the work. @returns whether it was written
+   */
   #noted(work: Promise<void>): Promise<boolean> {
     return work.then(
       () => true,

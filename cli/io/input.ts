@@ -206,7 +206,9 @@ export async function readSmallText(path: string, limit: number, options?: Input
   return decoderFor(bytes).decode(bytes);
 }
 
-/** Windows' tools write UTF-16 or UTF-8 with a byte order mark. Text has no zero characters. */
+/**
+ * The decoder for a text. Tools of Windows write UTF-16, or UTF-8 with a byte order mark. Text has no zero characters.
+ */
 function decoderFor([first, second]: Uint8Array): InstanceType<typeof TextDecoder> {
   const isLittleEndian = (first === 0xff && second === 0xfe) || (first !== 0 && second === 0);
   const isBigEndian = (first === 0xfe && second === 0xff) || (first === 0 && second !== 0);

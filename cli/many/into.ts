@@ -28,7 +28,7 @@ export class OwnOutputs {
   }
 }
 
-/** Names alone do not tell: where `link` leads elsewhere, `link/../x` is not `x`. */
+/** Identity of the file that a name leads to: where `link` leads elsewhere, `link/../x` is not `x`. */
 function identityOf(file: string): string {
   try {
     const { dev, ino } = statSync(file, { bigint: true });

@@ -49,7 +49,7 @@ export function optionFault(
   return undefined;
 }
 
-/** An option without a value, or its opposite, such as `--no-proof`. */
+/** Whether an option takes no value; its opposite, such as `--no-proof`, does not either. */
 function isSwitch(name: string, names: readonly string[], { boolean }: KnownOptions): boolean {
   return [name, name.replace(/^no-/, '')].some((each) => names.includes(each) && boolean.includes(each));
 }
@@ -95,7 +95,7 @@ function optionsIn(word: string): GivenOption[] {
   return [...names].map((name, i) => ({ name, spelt: `-${name}`, value: i === names.length - 1 ? value : undefined }));
 }
 
-/** A dash alone stands for stdin or stdout, and numbers may be negative. */
+/** Whether a word is an option: a dash alone stands for stdin or stdout, and numbers may be negative. */
 function isOption(word: string): boolean {
   return /^-[^\d.]/.test(word) && word !== '--';
 }

@@ -101,7 +101,7 @@ function renderUnits({ units, container }: StateDescription): TerminalText {
   return section(`Units (${units.length})`, table(head, rows));
 }
 
-/** Newer units of the API server count major << 16 | minor. */
+/** Text of a unit's version; newer units of the API server count major << 16 | minor. */
 export function versionText(version: number): string {
   return version < 0x10000 ? String(version) : `${version >>> 16}.${version & 0xffff}`;
 }

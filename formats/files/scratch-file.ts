@@ -23,7 +23,7 @@ export function openScratchFile(parent = tmpdir()): ScratchFile {
     : { name, descriptor: unnamed, close: () => closeFile(unnamed) };
 }
 
-/** For systems where each file begins with a name. */
+/** Opens a file on a system where each file begins with a name. */
 function openNamed(parent: string, name: string): ScratchFile {
   const path = nameTemporaryFile(parent, PURPOSE);
   let descriptor: number;

@@ -74,7 +74,7 @@ export class ChunkedPages {
     return true;
   }
 
-  /** Content at pages that hold no memory (MMIO) is meaningless and dropped. */
+  /** Takes a page; content of pages that hold no memory (MMIO) is meaningless, and dropped. */
   #takePage(payload: PayloadReader, batch: PageBatch): boolean {
     const type = this.#types[this.#page];
     const kind = kindOf(type, this.#present === true);

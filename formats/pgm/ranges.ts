@@ -17,7 +17,7 @@ export function isInLowHole(frame: number): boolean {
 }
 
 /**
- * Since 6.1 there is no RAM from 0xA0000 to 0xFFFFF; before, there was RAM between ROMs and device memory. V1.1 files
+ * Whether there is RAM from 0xA0000 to 0xFFFFF, between ROMs and device memory: only in releases before 6.1. V1.1 files
  * hold no release, but are older.
  */
 export function hasRamInLowHole(release: Release | undefined): boolean {

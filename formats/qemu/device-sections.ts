@@ -155,7 +155,7 @@ class Splitter {
     section.footer = this.#readFooter(head, offset);
   }
 
-  /** The mark after a body. Machine types before 2.4 have none. */
+  /** Reads the mark after a body, which machine types before 2.4 lack. @returns whether there is one */
   #readFooter({ id, name, instance }: SectionHead, offset: number): boolean {
     const at = this.#at;
     const place = { unit: name, instance };

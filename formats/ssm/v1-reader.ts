@@ -196,14 +196,14 @@ export class V1Reader implements Container {
     this.#onDamage(new FormatError('bad-size', message, { offset: 32, field: 'fileSize' }, 'VERR_SSM_INTEGRITY_SIZE'));
   }
 
-  /** Blocks follow each other without marks, so nothing after a broken one can be trusted. */
+  /** Never goes on: blocks follow each other without marks, so nothing after a broken one can be trusted. */
   async rejoin(): Promise<boolean> {
     return false;
   }
 
   /**
-   * After a damaged payload the next unit is where the header's size puts it, if a unit is there; else, and after a
-   * damaged header, it is searched for.
+   * Goes to the next unit: after a damaged payload to the place that the header's size gives, if a unit is there; else,
+   * and after a damaged header, it is searched for.
    */
   async resync(): Promise<boolean> {
     const window = this.#window;

@@ -64,7 +64,7 @@ export function memoryPaths({ options }: CommandLine): string[] {
 
 const memoryFile = record({ 'mem-path': optional(text(4096)) });
 
-/** QEMU takes an object also in the form of JSON, and says itself where that is wrong. */
+/** Paths of memory files in an object, which may be JSON as well; QEMU itself reports wrong JSON. */
 function pathsOf(object: string): string[] {
   if (!object.startsWith('{'))
     return partsOf(object)
@@ -74,7 +74,7 @@ function pathsOf(object: string): string[] {
   return path === undefined ? [] : [path];
 }
 
-/** No process has a file open that is not there yet. */
+/** The path after links are resolved; as given for a file that is not there yet, which no process can have open. */
 function realPath(path: string): string {
   return told(() => world.disk.realpathSync(path), path);
 }

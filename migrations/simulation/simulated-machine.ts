@@ -120,7 +120,7 @@ export class SimulatedMachine extends PlainMachine {
     this.#known = known;
   }
 
-  /** A machine that compares its memory models a guest of QEMU, which may have to be prepared. */
+  /** Takes some time, as for a guest of QEMU that has to be prepared, for a machine that compares its memory. */
   async readyToPause(): Promise<boolean> {
     if (!this.comparesMemory || this.#random.below(2) === 0) return false;
     await sleep(this.#random.below(20));

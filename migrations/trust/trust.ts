@@ -79,7 +79,7 @@ export function sourceTls(trust: SecureTrust, host: string): ConnectionOptions {
   };
 }
 
-/** With certificates, `sourceFault` must be called after the handshake. */
+/** TLS options of a target. With certificates, `sourceFault` must be called after the handshake. */
 export function targetTls(trust: SecureTrust): TlsOptions {
   if (isKeyed(trust))
     return { ...KEYED, pskCallback: (_socket, identity) => (identity === IDENTITIES[trust.kind] ? trust.key : null) };
@@ -101,7 +101,9 @@ function noCertificate(): Error {
   return errorWithCode('CERTIFICATE_IN_PLACE_OF_KEY', 'the other side shows a certificate in place of the key');
 }
 
-/** Only the alternative names count, not the common name (RFC 9525). */
+/**
+ * The fault of a certificate that is not for a name; only its alternative names count, not the common name (RFC 9525).
+ */
 function nameFault(certificate: X509Certificate, name: string): Error | undefined {
   const found = isIP(name)
     ? certificate.checkIP(name)

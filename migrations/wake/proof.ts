@@ -97,7 +97,7 @@ async function compareRegisters(qemu: WakingQemu, cpus: readonly CpuState[], dif
   return registers;
 }
 
-/** For a CPU outside of 64-bit code, QEMU shows the lower halves of registers. */
+/** Bits of a register that QEMU shows: for a CPU outside of 64-bit code the lower half. */
 function widthOf(name: string, shown: ReadonlyMap<string, bigint>): number {
   return shown.has('isWide') || name.startsWith('XMM') || name === 'EFER' ? 128 : 32;
 }

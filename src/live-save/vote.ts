@@ -103,7 +103,7 @@ function longAverage({ slots }: DirtyHistory, pass: number): number {
   return Math.floor(sum / HISTORY_SIZE);
 }
 
-/** The trend goes down, and this vote is no peak. */
+/** Whether the number of dirty pages goes down, and is no peak now. */
 function isFalling(now: number, short: number, long: number): boolean {
   return short <= long && (now <= short || now - short < Math.min(Math.floor(short / 8), 16));
 }

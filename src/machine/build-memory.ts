@@ -114,7 +114,7 @@ function registerConfigured(memory: GuestMemory, state: SavedState, pgm: PgmSumm
 
 const OLD_RAM = 1;
 
-/** Versions 6 to 9 tell where everything lies, but not the devices. */
+/** Registers the RAM of versions 6 to 9, whose ranges tell where everything lies, but not the devices. */
 function registerOldRam(memory: GuestMemory, pgm: PgmSummary): void {
   for (const { index, start, pages, description, runs } of pgm.oldRanges) {
     if (runs.some(({ type }) => type === OLD_RAM))
@@ -182,7 +182,7 @@ function holdsLowRam(pgm: PgmSummary, { start, end }: MemoryRegion): boolean {
   return false;
 }
 
-/** A ROM is shadowed when any record has its shadow, or a protection that only shadowed ones have. */
+/** Whether a ROM is shadowed: some record has its shadow, or a protection that only shadowed ROMs have. */
 function isShadowed(pgm: PgmSummary, id: number): boolean {
   return (
     (pgm.shadowPages.get(id)?.includes(1) ?? false) ||

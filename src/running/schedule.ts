@@ -67,8 +67,8 @@ export function scheduleOf(kind: WorkloadKind, seed: number, places: number, tra
 }
 
 /**
- * Even steps take the next page into use; odd steps give back the page that was taken longest ago, so that half of the
- * places are in use.
+ * Takes the next page into use in even steps; gives back the page that was taken longest ago in odd ones, so that half
+ * of the places are in use.
  */
 function allocator(places: number): Schedule {
   const lag = places >>> 1;

@@ -67,12 +67,15 @@ export function qemuArguments(
   ];
 }
 
-/** With KVM the time stamp counter can keep the rate that the guest has measured; with TCG it has the host's. */
+/**
+ * The processor. With KVM its time stamp counter can keep the rate that the guest has measured; with TCG it has the
+ * host's.
+ */
 function processor(units: MachineUnits, { accelerator }: WakeOptions): string {
   return accelerator === 'kvm' ? `max,tsc-frequency=${units.need<Tm>('tm/1').tscHz}` : 'max';
 }
 
-/** RAM that QEMU's board has no room for becomes device memory at the same addresses. */
+/** Arguments for RAM that QEMU's board has no room for: device memory at the same addresses. */
 function gapArguments(index: number, size: number): string[] {
   const id = gapMemory(index);
   const first = index === 0 ? ',multifunction=on' : '';

@@ -257,7 +257,7 @@ function withSelectors({ size, read, offsets }: Pick<Struct<RawValue>, 'size' | 
   };
 }
 
-/** These versions do not tell whether the hidden part belongs to the selector. */
+/** A selector with its hidden part; these versions do not tell whether both belong together. */
 function joined(sel: number, part: Hidden): Selector {
   return { selector: sel, validSelector: sel, flags: 0, ...part };
 }

@@ -41,7 +41,7 @@ const virtioScsi = defineStruct('Unit virtio-scsi, version 1', 'device-units.md'
   device: { kind: nested(virtioDevice), doc: '' },
 });
 
-/** Only attached targets have state in the unit, so the loader notices another number of them. */
+/** Compared values. Only attached targets have state in the unit, so the loader notices another number of them. */
 export function virtioScsiConfig(targets: number, attached: number): DeviceConfig {
   return { 'number of targets': targets, [VIRTIO_ATTACHED]: attached };
 }

@@ -37,7 +37,7 @@ export function targetOptions({ options }: CommandLine, { regions }: QemuDescrip
   ];
 }
 
-/** QEMU's private memory becomes shared memory with the same contents and name. */
+/** Replaces private memory of QEMU by shared memory of the same size and name. */
 function withFillableMemory(option: QemuOption): QemuOption {
   if (option.name !== 'object' || option.value === undefined || option.value.startsWith('{')) return option;
   const [kind, ...rest] = partsOf(option.value);

@@ -70,12 +70,18 @@ export function sharedFolder({ root, uid }: { root: string; uid: number }): Shar
   return { here, there: `/${here.slice(root.length)}`.replace(/^\/+/, '/'), give };
 }
 
-/** Other places have process numbers of their own, so folders from there are left alone. */
+/**
+ * Short form of this process's place; other places have process numbers of their own, so folders from there are left
+ * alone.
+ */
 function ownPlace(): string {
   return createHash('sha256').update(world.process.place()).digest('hex').slice(0, 6);
 }
 
-/** A guest, or a watchdog, may outlive the process that made its folder: the folder is then named in a command line. */
+/**
+ * Removes folders of ended processes. A guest, or a watchdog, may outlive the process that made its folder: then a
+ * command line names the folder.
+ */
 function removeLeftFolders(parent: string): void {
   const left = namesIn(parent).filter((name) => isLeft(parent, name));
   if (left.length === 0) return;

@@ -3,15 +3,15 @@
 //
 // A userfaultfd belongs to the memory of the process that makes it. So one thread of the other process is stopped for
 // the time of two system calls, which it makes on our behalf: userfaultfd, and close, after this process has got the
-// same file by pidfd_getfd. Nothing is loaded into the other process, and nothing stays in it: when this one ends, so
-// does the protection.
+// same file by pidfd_getfd. Nothing is loaded into the other process, and nothing stays in it: the protection ends with
+// this process.
 //
 //   write-watch PID ADDRESS:PAGES...     addresses in hexadecimal; pages are numbered over all pieces
 //
 // Output, once: a line, "ok" or why it can't be done. Then, for each byte of input: pairs of 32-bit numbers of this
-// host, first page and count of those written since the call before, with one of { NO_PAGE, 0 } behind the last; or
-// { NO_PAGE, error number } where the scan failed. The same system call protects them again: a write behind it is told
-// by the next scan. It ends with its input.
+// host, first page and count of those written since the scan before; the last pair is { NO_PAGE, 0 }, or
+// { NO_PAGE, error number } where the scan failed. The scan also protects these pages again: the next scan tells of a
+// write that comes after it. The program ends when its input ends.
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
@@ -67,7 +67,7 @@ static void give_up(const char *what) {
   exit(1);
 }
 
-// The address of a syscall instruction in the code that the kernel maps into each process; 0 where there is none.
+// Finds a syscall instruction in the code that the kernel maps into each process. Its address, or 0.
 static uint64_t find_syscall(int memory) {
   char path[64], line[512];
   snprintf(path, sizeof path, "/proc/%d/maps", other);
@@ -119,7 +119,7 @@ static long call(const struct user_regs_struct *before, uint64_t at, long number
   return result;
 }
 
-// A userfaultfd of the other process, as a file of this one.
+// Gets a userfaultfd of the other process, as a file of this process; negative where that fails.
 static int borrow_userfaultfd(void) {
   char path[64];
   snprintf(path, sizeof path, "/proc/%d/mem", other);
@@ -131,7 +131,8 @@ static int borrow_userfaultfd(void) {
   if (ptrace(PTRACE_SEIZE, other, 0, 0)) give_up("Cannot stop the process");
   if (ptrace(PTRACE_INTERRUPT, other, 0, 0) || has_obeyed()) give_up("Cannot stop the process");
   alarm(0);
-  // Who ended this process now (Ctrl-C is for all of a terminal) would leave the thread with registers of ours.
+  // A signal that ended this process now (Ctrl-C goes to all processes of a terminal) would leave the thread with our
+  // registers.
   sigset_t all, former;
   sigfillset(&all);
   sigprocmask(SIG_BLOCK, &all, &former);
@@ -174,7 +175,7 @@ static void tell(uint32_t first, uint32_t count) {
   fwrite(pair, sizeof pair, 1, stdout);
 }
 
-// 0, or an error number.
+// Tells the pages of a chunk that were written. 0, or an error number.
 static int scan_chunk(int pagemap, uint64_t address, uint64_t pages, uint32_t number) {
   static struct run runs[CHUNK_RUNS];
   const uint64_t end = address + pages * PAGE;
@@ -193,9 +194,9 @@ static int scan_chunk(int pagemap, uint64_t address, uint64_t pages, uint32_t nu
     if (count < 0) return errno;
     for (int i = 0; i < count; i++)
       tell(number + (runs[i].start - address) / PAGE, (runs[i].end - runs[i].start) / PAGE);
-    // A huge page that is only partly in the chunk ends the walk where it begins, and without an error. Where the walk
-    // has only halted, after 512 runs, and then gone on to the end, the place of the halt is told as its end: from there
-    // on it is asked for once more.
+    // The kernel may give a walk_end before the end of the chunk, without an error. A huge page that is only partly in
+    // the chunk stops each walk at its beginning: a second scan, from there, gets no further. After 512 runs, the
+    // kernel gives the place where it emptied its buffer, though it has walked on: a scan from there gets to the end.
     if (scan.walk_end <= from) return EIO;
     from = scan.walk_end;
   }

@@ -57,7 +57,10 @@ export async function judgeGuest(scenario: GuestScenario): Promise<GuestJudgemen
   });
 }
 
-/** Exactly one QEMU lives, in the state that its user wants, unless the one that had the guest was ended by others. */
+/**
+ * Checks that exactly one QEMU lives, in the state that its user wants, unless the one that had the guest was ended by
+ * others.
+ */
 function endOf(play: GuestPlay, hasWatchdog: boolean): { survivor: HostName | 'lost'; faults: string[] } {
   // Without a watchdog nobody knows of a QEMU whose savkit was killed before it had written that the guest arrives.
   const record = targetRecord(play);

@@ -24,13 +24,13 @@ export class TeleportTroubles {
     this.#cause = cause;
   }
 
-  /** From now on things go wrong. */
+  /** Lets troubles happen from now on. */
   begin(): void {
     this.#isCalm = false;
     for (const trouble of this.#left) if ('afterMs' in trouble.at) this.#causeIn(trouble.at.afterMs, trouble);
   }
 
-  /** From now on nothing goes wrong any more. */
+  /** Lets no trouble happen any more. */
   cease(): void {
     this.#isCalm = true;
   }

@@ -156,7 +156,7 @@ export class PageFaults {
   }
 }
 
-/** Addresses below this can be looked up in the shadow tables. */
+/** End of the addresses that shadow tables can map. */
 function reachOf({ levels }: ShadowPlan): number {
   return (levels[0].indexMask + 1) * 2 ** levels[0].shift;
 }

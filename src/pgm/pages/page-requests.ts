@@ -96,7 +96,10 @@ export class PageRequests {
     return this.#mayChange(request, range.state[page]) ? { range, page } : undefined;
   }
 
-  /** A monitor's user wants to see each change of content or state; a move changes neither. */
+  /**
+   * Whether a request may change a page now: a monitor's user wants to see each change of content or state, but a move
+   * changes neither.
+   */
   #mayChange({ what }: PageRequest, state: number): boolean {
     if (what === 'move') return state === PageState.ALLOCATED || state === PageState.WRITE_MONITORED;
     return state === PageState.ALLOCATED && this.#monitor.user === undefined;

@@ -80,7 +80,7 @@ function compareLists(
 /** Devices that the loader does not compare. */
 const NOT_COMPARED: readonly string[] = ['tpm-ppi', 'AudioSniffer'];
 
-/** Devices that are part of a chipset: another chipset is found by its own unit. */
+/** Whether a device is part of a chipset: another chipset is found by its own unit. */
 function isChipset(name: string): boolean {
   return name === 'pci' || name === 'ich9pci' || name === 'lpc';
 }

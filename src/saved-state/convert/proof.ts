@@ -146,7 +146,10 @@ function addPgmFields(
   );
 }
 
-/** By id, since records come in any order; without the zeros after the last page that a record names. */
+/**
+ * Protections as text: by id, since records come in any order, and without the zeros after the last page that a record
+ * names.
+ */
 function protectionsText(romProtection: PgmSummary['romProtection']): string {
   const texts = [...romProtection]
     .sort(([a], [b]) => a - b)

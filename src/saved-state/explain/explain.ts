@@ -65,7 +65,7 @@ function explainOwn(code: string, families: readonly CodeFamily[]): Explanation[
     : [...found, { name: code, error: 'EnvironmentError', means, ...KINDS['around-savkit'] }];
 }
 
-/** Errors are negative; the sign is often left out. */
+/** Explains a number. Errors are negative, but the sign is often left out. */
 function withNumber(number: number): Explanation[] {
   const isNumber = (own: number | undefined) => own !== undefined && (own === number || own === -number);
   const today = CODES.filter((facts) => isNumber(facts.number));

@@ -206,7 +206,7 @@ function expectBelievable(regions: readonly MemoryRegion[]): void {
     );
 }
 
-/** VirtualBox keeps RAM above 2 MiB in a range of its own since 6.1, and its cores show it. */
+/** Splits RAM at 2 MiB: since 6.1 VirtualBox keeps the RAM above in a range of its own, and its cores show that. */
 function splitRam(regions: readonly MemoryRegion[], release: Release | undefined): MemoryRegion[] {
   const splits = !hasRamInLowHole(release);
   const at = 2 * MIB;

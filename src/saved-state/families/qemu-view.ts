@@ -69,13 +69,13 @@ function memoryOf(state: QemuState): StateMemory {
   };
 }
 
-/** Only records tell which pages are there: a mapped file leaves out those of zeros. */
+/** Number of missing pages, of blocks with records only: a mapped file leaves out pages of zeros. */
 function missingPages(state: QemuState): number {
   const told = state.blocks.filter(({ isMapped, leftOut }) => !isMapped && !leftOut);
   return told.reduce((sum, block) => sum + Math.max(0, expectedPages(block, state) - block.pages), 0);
 }
 
-/** Blocks that lie over RAM are left out: the chipset decides whether the guest sees them. */
+/** Regions of memory, without blocks that lie over RAM: the chipset decides whether the guest sees those. */
 function regionsOf(blocks: readonly BlockSummary[]): MemoryRegion[] {
   const ram = blocks
     .filter((block) => block.isRam)

@@ -59,7 +59,10 @@ class NoteSearch implements PageSink {
     }
   }
 
-  /** LZF starts with a count of bytes, then those bytes. */
+  /**
+   * Whether a page may begin with a note, by its bytes in the file: LZF starts with a count, then the first bytes as
+   * they are.
+   */
   #mayHold(batch: PageBatch, i: number): boolean {
     const encoding = batch.encoding[i];
     if (encoding !== Encoding.RAW && encoding !== Encoding.LZF) return false;

@@ -129,7 +129,7 @@ export function ramConfigOf({ config, ramSize, oldRanges }: PgmSummary): { ramSi
   };
 }
 
-/** A range that starts at 0 is RAM, even where devices cover all of it. */
+/** Whether a range is RAM; one that starts at 0 is, even where devices cover all of it. */
 function isRamRange({ start, ownMemory, runs }: OldRange): boolean {
   return !ownMemory && (start === 0 || runs.some(({ type }) => type === OldPageType.RAM));
 }
@@ -142,7 +142,7 @@ const OLD_KINDS: Partial<Record<(typeof OLD_PAGE_TYPE_NAMES)[number], RegionKind
   mmio: 'mmio',
 };
 
-/** Versions 6 to 9 have RAM ranges in which each page has its type. */
+/** Regions of a range of versions 6 to 9, in which each page has its type. */
 function oldRegions(range: OldRange): MemoryRegion[] {
   const regions: MemoryRegion[] = [];
   for (const { type, page, count } of range.runs) {

@@ -20,7 +20,7 @@ export function findUnit({ units }: Pick<StateView, 'units'>, text: string): Uni
   throw unknown('unit', text, [...new Set(units.map(unitLabel))]);
 }
 
-/** Names of PCI devices have slashes and colons in them: `0000:00:01.1/ide`. */
+/** Takes the text for a unit apart; names of PCI devices have slashes and colons in them: `0000:00:01.1/ide`. */
 function partsOf(units: readonly UnitSummary[], text: string): { name: string; instance?: number; pass?: string } {
   if (units.some(({ name }) => name === text)) return { name: text };
   const [, name = text, instance, pass] = /^(.+?)(?:\/(\d+))?(?::(\d+|final))?$/.exec(text) ?? [];

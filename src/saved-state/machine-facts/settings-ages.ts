@@ -44,12 +44,12 @@ function olderDefaults(hardware: Element): Element {
   };
 }
 
-/** Up to 1.9, VirtualBox 3.1, elements had other capital letters. */
+/** Ports of a kind; up to 1.9, VirtualBox 3.1, their elements had other capital letters. */
 function ports(hardware: Element, name: string, oldName: string): Element {
   return { Port: [...children(child(hardware, name), 'Port'), ...children(child(hardware, oldName), 'Port')] };
 }
 
-/** Since 4.3 each controller has an element; before, the only one had attributes. */
+/** Controllers of USB. Since 4.3 each has an element; before, attributes told of the only one. */
 function usbControllers(hardware: Element): Element[] {
   const today = children(child(child(hardware, 'USB'), 'Controllers'), 'Controller');
   const { enabled, enabledEhci } = child(hardware, 'USBController');
@@ -65,7 +65,9 @@ function storageControllers(own: Element, hardware: Element, version: number): E
   return version < VERSIONS.drives ? withDrives(controllers, hardware) : controllers;
 }
 
-/** Before 3.0 disks were elements beside the hardware, each with its bus. */
+/**
+ * Controllers with their disks in settings before 3.0, where disks are elements beside the hardware, each with its bus.
+ */
 function controllersOfAttachments(own: Element, hardware: Element): Element[] {
   const disks = children(child(own, 'HardDiskAttachments'), 'HardDiskAttachment');
   const ide = child(child(hardware, 'BIOS'), 'IDEController').type;
@@ -80,7 +82,7 @@ function controllersOfAttachments(own: Element, hardware: Element): Element[] {
   ];
 }
 
-/** Before 3.2 drives were elements of the hardware. */
+/** Adds drives, which are elements of the hardware in settings before 3.2. */
 function withDrives(controllers: readonly Element[], hardware: Element): Element[] {
   const ide = controllers.find(({ type }) => IDE_CHIPS.includes(textOf(type, '')));
   const attached = controllers.map((controller) =>

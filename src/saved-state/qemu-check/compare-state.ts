@@ -189,7 +189,7 @@ class Comparison implements QemuComparison {
   }
 }
 
-/** Machine types before 2.4 write no configuration, and need none. */
+/** Whether states of a machine type have a configuration: types before 2.4 write none, and need none. */
 function hasConfiguration(machineType: string): boolean {
   const [, version] = chipsetOf(machineType)?.types.exec(machineType) ?? [];
   const [major = 0, minor = 0] = (version ?? '').split('.').map(Number);

@@ -120,7 +120,7 @@ class Devices {
     return models.map((model) => (model === undefined ? device(DEFAULT_CARD) : device(MODELS[model] ?? model)));
   }
 
-  /** QEMU's own networks have a section, too. */
+  /** User-mode networks, as each has a section, too. */
   #network(): GuestDevice[] {
     const kinds = [
       ...this.#nics(),

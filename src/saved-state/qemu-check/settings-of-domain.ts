@@ -195,7 +195,7 @@ function devicesOf(devices: Element, unknown: string[]): GuestDevice[] {
   return made;
 }
 
-/** Controllers, which hold other devices, come first. */
+/** Elements with controllers first, as these hold other devices. */
 function inOrder(tags: readonly string[]): string[] {
   const kept = tags.filter((tag) => !NO_DEVICES.has(tag));
   return [...kept.filter((tag) => tag === 'controller'), ...kept.filter((tag) => tag !== 'controller')];

@@ -109,7 +109,7 @@ export function keptOthers(state: QemuState): QemuState['otherSections'] {
   return areWhole ? otherSections : [];
 }
 
-/** Machine types before 2.4 have no marks after sections, and no configuration. */
+/** Whether sections have marks after them: machine types before 2.4 have neither marks nor a configuration. */
 export function hasMarks({ configuration, ramSections, devices }: QemuState): boolean {
   return configuration.machine !== undefined || [...ramSections, ...devices].some(({ footer }) => footer);
 }
@@ -123,7 +123,10 @@ function keep({ kept }: QemuSurvey, section: KeptSection): void {
   else kept[index] = { ...section, repaired: 'came more than once, the last one counts' };
 }
 
-/** Two devices may have one name and instance, as the disk controllers of QEMU's ISA machines. */
+/**
+ * Whether a section is a device's. Two devices may have one name and instance, as the disk controllers of QEMU's ISA
+ * machines.
+ */
 function isOf({ described, name, instance }: KeptSection, device: { name: string; instance: number }): boolean {
   if (described && 'fields' in device) return described === device;
   return name === device.name && instance === device.instance;

@@ -103,7 +103,10 @@ function* faultsOfNewFields(header: DataView, clusterSize: number): Generator<Im
     yield { what: 'bytes in the padding of the header', offset: 105 };
 }
 
-/** QEMU does not write to an image that claims bitmaps, if no extension of its header gives their place. */
+/**
+ * Finds bitmaps without a place: QEMU does not write to an image that claims bitmaps, if no extension of its header
+ * tells where they are.
+ */
 async function* faultsOfBitmaps(source: ByteSource, header: DataView, clusterSize: number): AsyncGenerator<ImageFault> {
   if ((header.getBigUint64(88) & BITMAPS_BIT) === 0n) return;
   for (let at = header.getUint32(100); at + EXTENSION_HEAD <= clusterSize; ) {

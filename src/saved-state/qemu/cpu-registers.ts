@@ -51,7 +51,10 @@ function general(of: (name: string) => bigint): Record<(typeof GENERAL_REGISTERS
   >;
 }
 
-/** QEMU's flags are the second word of a descriptor; attributes begin with its type. */
+/**
+ * A segment register in savkit's form. QEMU's flags are the second word of a descriptor; attributes begin with its
+ * type.
+ */
 function selectorOf({ selector, base, limit, flags }: QemuSegment): Selector {
   return { selector, validSelector: selector, flags: VALID, base, limit, attributes: (flags >>> 8) & 0xf0ff };
 }

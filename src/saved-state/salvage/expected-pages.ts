@@ -70,7 +70,7 @@ function ramStretchesOf(size: number): { start: number; end: number }[] {
   ];
 }
 
-/** Of guest-physical addresses `[start, end)`, numbered by them. */
+/** Pages of guest-physical addresses `[start, end)`, numbered by page frame. */
 function pagesFrom(group: PageGroup | 'unknown', range: string, start: number, end: number): ExpectedPages[] {
   return start < end
     ? [{ group, range, start: start / PAGE_SIZE, count: (end - start) / PAGE_SIZE, address: start }]
@@ -117,7 +117,7 @@ function oldPages(range: OldRange): ExpectedPages[] {
   return [...expected, ...(holdsRam(range) ? restOfRam(rest) : [{ ...rest, group: 'unknown' as const }])];
 }
 
-/** Only between 0xA0000 and 0xFFFFF there are other pages within RAM. */
+/** Pages of a range of RAM whose types are lost: between 0xA0000 and 0xFFFFF they may be others than RAM. */
 function restOfRam({ range, address, count }: Omit<ExpectedPages, 'group'>): ExpectedPages[] {
   const end = address + count * PAGE_SIZE;
   return [

@@ -159,7 +159,7 @@ function mayFollowLostPass(unit: UnitHeader, before: UnitHeader | undefined, { g
   return before ? before.pass !== unit.pass - 1 : unit.pass > 0;
 }
 
-/** Versions 6 to 9 have no addresses among the pages: after missing bytes, pages may be taken for others. */
+/** Whether pages may be taken for others, after missing bytes: versions 6 to 9 have no addresses among the pages. */
 function mayBeShifted({ unit, isResized }: UnitOutcome): boolean {
   return isResized && pgmVersion(unit.version)?.pages !== 'records';
 }
@@ -170,8 +170,8 @@ function areListsLost({ header, pgm }: SavedState): boolean {
 }
 
 /**
- * Versions 6 to 9 have page types among the pages, so ranges are kept only as far as both readings agree, before the
- * first doubtful page.
+ * The state with its certain ranges. Versions 6 to 9 have page types among the pages, so ranges are kept only as far as
+ * both readings agree, before the first doubtful page.
  */
 function withKnownRanges(
   [state, other]: [SavedState, SavedState],
@@ -186,7 +186,10 @@ function withKnownRanges(
   return layout ? { ...common, pgm: { ...common.pgm, oldRanges: completeRanges(common, layout) } } : common;
 }
 
-/** Pages are written anew according to these heads, so damaged bytes must not be part of them. */
+/**
+ * Whether both readings agree on the heads of unit pgm: pages are written anew by them, so no byte in them may be
+ * damaged.
+ */
 function haveSameHeads({ pgm: a }: SavedState, { pgm: b }: SavedState): boolean {
   return isDeepStrictEqual(
     [a?.version, a?.basic, a?.config, a?.ramSize],
@@ -222,7 +225,7 @@ function reasonToDrop({ unit, errors, hasHead }: UnitOutcome, trust: boolean, ha
   return grave[0]?.message;
 }
 
-/** A wrong CRC that no damaged page or gap accounts for. */
+/** Whether a unit has a wrong CRC that no damaged page or gap accounts for. */
 function isUnproven({ errors }: UnitOutcome, { isWhole }: PassRecord, { units, errors: outside }: Survivors): boolean {
   // V1.x has one CRC for all: any damage that was found may account for it.
   const isFileWrong =

@@ -100,7 +100,9 @@ function compile(text: string, flags: string): RegExp {
 /** Time limit for one piece, in ms. */
 const PATIENCE = 20_000;
 
-/** Some expressions would take years; only the time limit of another context ends them. */
+/**
+ * Does work within `PATIENCE`: some expressions would take years, and only the time limit of another context ends them.
+ */
 function within<T>(text: string, work: () => T): T {
   try {
     return runInNewContext('work()', { work }, { timeout: PATIENCE, breakOnSigint: true }) as T;

@@ -155,7 +155,7 @@ export class Crew {
     job.free();
   }
 
-  /** If the system gives no thread, everything is done here. */
+  /** Starts a thread; if the system gives none, all jobs are done by this one. */
   #start(order: CrewOrder): Worker[] {
     const lose = () => {
       this.#isBroken = true;

@@ -31,7 +31,7 @@ export function expectSameProcessor(units: MachineUnits): void {
     );
 }
 
-/** By QEMU's names; undefined if the state does not tell. */
+/** Features of the template's processor, by QEMU's names; undefined if the state does not tell. */
 function featuresOf({ collected: { state } }: MachineUnits): Record<string, boolean> | undefined {
   const { cpu } = describeMachine(state);
   if (!cpu) return undefined;

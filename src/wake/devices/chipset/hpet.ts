@@ -80,7 +80,7 @@ function timer(i: number): Correspondence<Hpet>[] {
 /** Bit of a timer's configuration: it compares 32 bits. */
 const IS_NARROW = 0x100n;
 
-/** VirtualBox keeps more bits than a timer of 32 bits compares. */
+/** A timer's comparator, of which VirtualBox keeps more bits than a timer of 32 bits compares. */
 function comparator(qemu: string, i: number): Correspondence<Hpet> {
   const path = `timers[${i}].comparator`;
   return {
