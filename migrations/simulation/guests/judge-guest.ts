@@ -115,8 +115,8 @@ function deafFaults({ qemus, had }: GuestPlay): string[] {
 }
 
 /**
- * Checks that a guest moves where nothing went wrong; where savkit was killed, and nothing else went wrong, it moves once
- * its user migrates it again. Remains of a killed savkit in QEMU are never a reason to stay.
+ * Checks that a guest moves where nothing went wrong. Where savkit was killed, and nothing else went wrong, it moves
+ * once its user migrates it again; remains of a killed savkit in QEMU are never a reason to stay.
  */
 function stayFaults({ scenario, hasBegunAgain, log, report, refusal }: GuestPlay): string[] {
   const [code, why] = [report?.code ?? refusal?.code ?? '', report?.because ?? refusal?.message ?? ''];

@@ -408,6 +408,7 @@ describe('damage in a state of QEMU', () => {
     ['the type of compression', (b: Buffer) => b.writeUInt8(1, 104)],
     ['compatible features', (b: Buffer) => b.writeUInt8(1, 81)],
     ['bitmaps of the disk that the header does not tell', (b: Buffer) => b.writeUInt8(1, 95)],
+    ['a raw data file of an image without one', (b: Buffer) => b.writeUInt8(2, 95)],
     ['the entries of the L1 table of the disk', (b: Buffer) => b.writeUInt32BE(0, 36)],
     ['an entry of the table of reference counts', (b: Buffer) => b.writeUInt8(1, Number(b.readBigUInt64BE(48)) + 15)],
     ['the short size of the state', (b: Buffer, { entry }: Tables) => b.writeUInt32BE(77, entry + 32)],

@@ -14,6 +14,7 @@ export const MAX_COUNTS_TABLE = 8 * MIB;
 const COMPATIBLE = 0b1n;
 const AUTOCLEAR = 0b11n;
 const BITMAPS_BIT = 1n;
+const RAW_DATA_BIT = 1n << 1n;
 const BITMAPS_EXTENSION = 0x2385_2875;
 const EXTENSION_HEAD = 8;
 const COMPRESSION_BIT = 1n << 3n;
@@ -91,6 +92,13 @@ function* faultsOfNewFields(header: DataView, clusterSize: number): Generator<Im
   else if (length % 8 !== 0) yield { what: `the header is said to have ${length} bytes`, offset: 100 };
   if (header.getBigUint64(80) & ~COMPATIBLE) yield { what: 'unknown compatible features', offset: 80 };
   if (header.getBigUint64(88) & ~AUTOCLEAR) yield { what: 'unknown autoclear features', offset: 88 };
+  // An image with a data file of its own is refused before.
+  if (header.getBigUint64(88) & RAW_DATA_BIT)
+    yield {
+      what: 'the features tell of a raw data file, and of no data file',
+      offset: 88,
+      qemuSays: 'data-file-raw requires a data file',
+    };
   if (length < WHOLE_SIZE) return;
   const type = header.getUint8(104);
   if (type > 1 || (type !== 0) !== ((header.getBigUint64(72) & COMPRESSION_BIT) !== 0n))

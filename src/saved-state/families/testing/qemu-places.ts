@@ -20,6 +20,10 @@ class Places {
   readonly list: Place[] = [];
   readonly bytes: Buffer;
   at: number;
+  /** Block of the record before. */
+  #block = '';
+  /** Heads of records of each page. */
+  readonly #heads = new Map<string, Place[]>();
 
   constructor(bytes: Buffer, at: number) {
     this.bytes = bytes;
@@ -36,6 +40,21 @@ class Places {
   name(kind: string): void {
     this.take(1, `length of the ${kind}`);
     this.take(this.bytes[this.at - 1], kind);
+  }
+
+  /** The head of a record of a page; `isNamed`: with the name of the page's block. */
+  pageHead(isNamed: boolean): void {
+    const head = { start: this.at, end: this.at + 8, kind: 'head of a page' };
+    this.list.push(head);
+    this.at = head.end;
+    const name = this.at;
+    if (isNamed) this.name('name of a block at a page');
+    if (isNamed) this.#block = this.bytes.toString('latin1', name + 1, this.at);
+    const page = `${this.#block} ${this.bytes.readBigUInt64BE(head.start) >> 12n}`;
+    const heads = this.#heads.get(page) ?? [];
+    heads.push(head);
+    this.#heads.set(page, heads);
+    if (heads.length > 1) for (const each of heads) each.kind = 'head of a page that comes again';
   }
 }
 
@@ -103,12 +122,11 @@ function takeRecord(places: Places, { configuration: { capabilities } }: QemuSta
   } else if (flags & 0x10) places.take(8, 'end of a part of RAM');
   else if (flags & 0x200) places.take(8, 'multifd flush');
   else {
-    places.take(8, 'head of a page');
-    if ((flags & 0x20) === 0) places.name('name of a block at a page');
+    places.pageHead((flags & 0x20) === 0);
     if (flags & 0x02) places.take(1, 'byte of an even page');
     if (flags & 0x08) places.take(PAGE_SIZE, 'contents of a page');
     if (flags & 0x40) places.take(1, 'encoding of changes');
-    if (flags & 0x40) places.take(2 + bytes.readUInt16BE(places.at), 'changes of a page');
+    if (flags & 0x40) places.take(bytes.readUInt16BE(places.take(2, 'length of changes')), 'changes of a page');
     if (flags & 0x100) places.take(4 + bytes.readUInt32BE(places.at), 'compressed page');
   }
 }
