@@ -42,13 +42,13 @@ async function handOver(port: number): Promise<number> {
   return running.guest.block.steps;
 }
 
-/** Nobody reads any more. */
+/** Closes the ends that read a process's output. */
 function closePipes({ child }: SavkitProcess): void {
   child.stdout?.destroy();
   child.stderr?.destroy();
 }
 
-/** The machine in a file is sound, and has gone on at least so far. */
+/** Expects that the machine in a file is sound, and has gone on at least so far. */
 async function expectSound(file: string, steps: number): Promise<void> {
   const source = await openFile(file);
   const { memory } = await loadState(source);

@@ -57,7 +57,7 @@ beforeEach(() => {
 });
 afterEach(() => void enterWorld(REAL_WORLD));
 
-/** A second look at RFC 9110: what a server with ranges does. */
+/** Answers a request as a server with ranges does, written from RFC 9110 alone. */
 function withRanges({ url = '', headers, method }: IncomingMessage, response: ServerResponse, etag = '"1"'): void {
   const bytes = files[url.split('?')[0]];
   if (!bytes) return void response.writeHead(404).end();

@@ -285,7 +285,7 @@ describe.runIf(isLinux)('an output that is no file', () => {
 });
 
 describe('temporary files', () => {
-  /** A command that has opened its output, and then waits. */
+  /** Starts a command that opens its output, and then waits. */
   async function relay(recording = 'recording'): Promise<ChildProcess> {
     const child = start('relay', '--listen', '127.0.0.1:0', '--to', '127.0.0.1:1', '--record', recording);
     await until(() => parts().length > 0);

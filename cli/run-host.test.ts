@@ -17,7 +17,7 @@ const main = fileURLToPath(new URL('../dist/bin/savkit.js', import.meta.url));
 
 type Ran = MachineStatus & { check: { faults: object[]; pages: number } };
 
-/** What a machine tells that has run for a short time in this process. */
+/** Runs a machine for a short time in this process. @returns what it tells */
 async function ran(...options: string[]): Promise<Ran> {
   const { exitCode, result } = await savkitFile<Ran>('run', ...options, '--socket', path('own.sock'), '--for', '0.3');
   expect([exitCode, result.state, result.check.faults]).toEqual([0, 'off', []]);

@@ -19,7 +19,7 @@ function refuse(log: DecisionMemory, decision: Decision, times: number): void {
   };
 }
 
-/** Who runs the machine when one side can't write down a decision, for as long as it is tried. */
+/** Migrates while one side can't write down a decision. @returns which sides run the machine */
 async function runsWithout(side: 'source' | 'target', decision: Decision, times: number) {
   const pair = await Pair.create({ keepMs: 30 });
   const machine = mixedMachine(100);

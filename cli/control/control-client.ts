@@ -92,7 +92,10 @@ function interrupted(error: unknown, wasAsked: boolean): InterruptedError {
   return interruption;
 }
 
-/** A killed process has perhaps not read everything, so its connection may end with an error of the system. */
+/**
+ * Puts an error of the connection into words: a killed process may have left bytes unread, which ends it with an error
+ * of the system.
+ */
 function wordsFor(error: unknown, command: string): unknown {
   const { code, syscall } = error as NodeJS.ErrnoException;
   if (code === 'too-long') return badReply('a line of it is too long');

@@ -168,7 +168,7 @@ function isOf(name: string): (each: RecordedMigration) => boolean {
   return ({ machine }) => machine === name;
 }
 
-/** One migration of a machine at most has brought it there: the one that the journal names. */
+/** Tells whether at most one migration has brought a machine there: the one that the journal names. */
 function tellsSame(history: readonly RecordedMigration[], name: string, end: DrainedMachine | undefined): boolean {
   const moved = history.filter(isOf(name)).filter(({ outcome }) => outcome === 'moved');
   return (

@@ -164,7 +164,7 @@ async function report(queue: ReturnType<Fleet['queue']>, options: FleetOptions):
   return { exitCode, result, text: options.csv || options.quiet ? NO_TEXT : text };
 }
 
-/** The JSON document holds the outcome of each file; only `--ndjson` holds all findings. */
+/** Shortens a line for the JSON document, which holds the outcome of each file; only `--ndjson` holds all findings. */
 function shortened({ file, command, outcome, exitCode, size, modified, time }: FileLine): object {
   return { file, command, outcome, exitCode, size: size ?? null, modified: modified ?? null, time };
 }

@@ -94,7 +94,8 @@ export class LineLog {
   }
 
   /**
-   * A last line without newline, left by a process that was killed, is removed. @returns whether there was a first line
+   * Reads the log, and removes a last line without newline, which a killed process has left. @returns whether there was
+   * a first line
    * @throws UsageError for a file that is no log of this kind, which stays as it is
    */
   async #readBack(path: string, head: LineLogOptions['head'], onEntry: LineLogOptions['onEntry']): Promise<boolean> {

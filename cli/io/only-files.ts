@@ -4,8 +4,8 @@ import { EnvironmentError } from '../../formats/errors.ts';
 let isOn = false;
 
 /**
- * From now on an input that is stdin, a pipe, a socket or a device without an end is refused: a name in a list that
- * somebody else has made must not make this process wait, or read, for ever.
+ * Has inputs refused from now on that are stdin, a pipe, a socket or a device without an end: a name in a list that
+ * another user has made must not make this process wait, or read, for ever.
  */
 export function takeOnlyFiles(on: boolean): void {
   isOn = on;

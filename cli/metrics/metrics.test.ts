@@ -19,7 +19,10 @@ const OF_FILES = [
   ),
 ].map(([, name]) => name);
 
-/** Each line is a comment, or a sample as the format wants it; each sample is of a family that was announced. */
+/**
+ * Collects the names, and expects of each line that it is a comment or a sample, as the format wants it; and of each
+ * sample that its family was announced.
+ */
 function namesIn(text: string): string[] {
   expect(text.endsWith('\n')).toBe(true);
   const families = new Set<string>();

@@ -218,7 +218,9 @@ describe('migrate', () => {
 });
 
 describe('migrate --resolve', () => {
-  /** The link is cut for ever when the source has written its decision, before the target hears of it. */
+  /**
+   * Migrates over a link that is cut for ever when the source has written its decision, before the target hears of it.
+   */
   async function cutAtCommit(): Promise<{
     running: RunningMachine;
     target: SavkitProcess;

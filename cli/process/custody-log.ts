@@ -143,13 +143,13 @@ function hashed(path: string, { signal, progress }: Job): Promise<HashedFile> {
   });
 }
 
-/** A link is written in one step, since processes side by side may append to one chain. */
+/** Writes a link in one step, since processes side by side may append to one chain. */
 async function noteCustody(log: string, made: object): Promise<void> {
   const link = { time: systemDate().toISOString(), user: userInfo().username, host: hostname(), ...made };
   await append(log, `${JSON.stringify(link)}\n`);
 }
 
-/** As `sha256sum --check` reads it. */
+/** Adds lines to a list, as `sha256sum --check` reads it. */
 async function noteSums(list: string, files: readonly HashedFile[]): Promise<void> {
   await append(list, files.map(sumLine).join(''));
 }

@@ -57,7 +57,7 @@ class Custody {
     for (const signal of SIGNALS) process.off(signal, this.#onSignal).on(signal, this.#onSignal);
   }
 
-  /** From here on the work goes on even if its output cannot be written. */
+  /** Lets the work go on from now on even if its output cannot be written. */
   ignoreOutputFailures(): void {
     this.#outputMatters = false;
   }

@@ -12,7 +12,7 @@ export interface HashedFile {
   sha256: string;
 }
 
-/** A name with a line break or a backslash is escaped, and the line marked by a backslash. */
+/** Makes the line of a file: a name with a line break or a backslash is escaped, and a backslash marks the line. */
 export function sumLine({ path, sha256 }: HashedFile): string {
   const escaped = path.replace(/[\\\n\r]/g, (letter) => ({ '\n': '\\n', '\r': '\\r' })[letter] ?? '\\\\');
   return `${escaped === path ? '' : '\\'}${sha256}  ${escaped}\n`;

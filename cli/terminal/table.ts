@@ -62,7 +62,7 @@ const ROWS_AT_ONCE = 256;
 /** Characters that are one column wide in every terminal. */
 const NARROW = /^[ -~×–…→↔±µ≥≤−“”’]*$/;
 
-/** The library breaks and measures text, and takes 100 times as long: rows that need neither do without it. */
+/** Sets a row: by the library where text has to be broken or measured, which takes 100 times as long. */
 function linesOf(
   texts: readonly (readonly string[])[],
   plain: readonly (readonly string[])[],

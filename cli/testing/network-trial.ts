@@ -9,13 +9,13 @@ import { type Ended, NetworkHost, type SavkitCommand } from './network-host.ts';
 import { LINKS, type ShapedLink } from './shaped-link.ts';
 
 const FIRST_PORT = 17001;
-/** How long a machine runs before it leaves, and where it has come. */
+/** Time that a machine runs before it leaves, and after it has arrived. */
 const RUN_MS = 1000;
-/** A large state takes its time. */
+/** Longest time for reading a large state. */
 const LOAD_MS = 300_000;
-/** How long a migration is under way before somebody interferes. */
+/** Time that a migration is under way before the user interferes. */
 const GIVE_UP_MS = 500;
-/** What a dry run is told of the loopback interface. */
+/** Bytes a second of the loopback interface, as a dry run is told. */
 const LOOPBACK_RATE = 400e6;
 
 /** So slow that there is time for a pause and a save. */
@@ -25,9 +25,9 @@ const UNLIMITED = '100G';
 export interface TrialOptions {
   /** A state with full memory to start from. */
   state: string;
-  /** Of `savkit run`. */
+  /** Options of `savkit run`. */
   workload: readonly string[];
-  /** Of `savkit migrate`. */
+  /** Options of `savkit migrate`. */
   migrate: readonly string[];
 }
 
@@ -43,20 +43,23 @@ interface Status {
 export interface TrialResult {
   forecast: MigrationForecast;
   report: MigrationReport;
-  /** Time slices and steps that were had twice, or not at all. */
+  /** Time slices and steps that the machine made twice, or not at all. */
   lostTicks: number;
   lostSteps: number;
   faults: number;
-  /** Of the way back: whether both sides, standing still, were saved to the very same file. */
+  /**
+   * The machine, paused on its way back, was saved to the very same file on both sides; undefined if it did not go
+   * back.
+   */
   identical: boolean | undefined;
 }
 
-/** Where a machine is: a process on a side, and its control socket. */
+/** A process that has the machine, on one of the two sides. */
 interface Place {
   host: NetworkHost;
   socket: string;
   command: SavkitCommand;
-  /** Where it came in. */
+  /** Address at which the machine arrived; empty where it was started. */
   endpoint: string;
 }
 
@@ -66,7 +69,7 @@ interface Losses {
   faults: number;
 }
 
-/** A machine that runs on one side of a link, goes to the other one while it runs, comes back, and goes once more. */
+/** Migrations of a running machine over a link: to the other side, back, and once more to the other side. */
 export class Trial {
   readonly #folder: string;
   readonly #link: ShapedLink;
@@ -85,8 +88,9 @@ export class Trial {
   }
 
   /**
-   * With `often`: after a first attempt that is given up, there; back again, paused and saved in the midst of it, so
-   * that both sides can be compared; and there once more. Else there, if the policy lets it.
+   * Migrates the machine to the target, if the policy lets it. With `often`, a first attempt is given up before;
+   * afterwards the machine comes back, paused and saved on its way, so that both sides can be compared, and goes to the
+   * target once more.
    */
   async run(often: boolean): Promise<TrialResult> {
     const first = await this.#startMachine();
@@ -152,7 +156,7 @@ export class Trial {
     return [report, to];
   }
 
-  /** Somebody interrupts a migration: what got dirty meanwhile must not be forgotten by the next one. */
+  /** Interrupts a migration: the next one must not forget the pages that got dirty meanwhile. */
   async #giveUp(from: Place): Promise<void> {
     const to = await this.#receive(this.#target, 'never');
     const migration = this.#migrate(from, to, '--bandwidth', SLOW);
@@ -163,7 +167,7 @@ export class Trial {
     await to.command.ended;
   }
 
-  /** Time slices and steps are all had, once, and memory is what they left there. */
+  /** Counts time slices and steps that an arrived machine made twice, or not at all, and faults of its memory. */
   async #judgeArrived(from: Place, { host, socket }: Place): Promise<Losses> {
     const { result } = await from.command.ended;
     const left = (result.workload && 'steps' in (result.workload as object) ? result.workload : result) as Pick<
@@ -182,7 +186,7 @@ export class Trial {
     };
   }
 
-  /** The machine has to go on where it is, at full speed. */
+  /** Checks that a machine that stayed goes on at full speed. */
   async #judgeKept({ host, socket }: Place): Promise<Pick<TrialResult, 'lostTicks' | 'lostSteps' | 'faults'>> {
     const before = await host.ask<Status>('control', this.#path(socket), 'status');
     await setTimeout(RUN_MS);
@@ -193,8 +197,7 @@ export class Trial {
   }
 
   /**
-   * A migration in which the user pauses and saves the machine. @returns whether what arrives is what was there, byte
-   * for byte
+   * Migrates the machine back; on its way the user pauses and saves it. @returns whether the same bytes have arrived
    */
   async #comeBack(from: Place): Promise<[Place, boolean]> {
     const to = await this.#receive(this.#source, 's1');

@@ -91,7 +91,7 @@ function isPrivate(node: ts.Node): boolean {
   );
 }
 
-/** A member with one possible value tells the members of a union apart: its value says all. */
+/** Tells whether a member has one possible value, and so tells the members of a union apart. */
 function isDiscriminant(member: Member): boolean {
   return ts.isPropertySignature(member) && member.type !== undefined && ts.isLiteralTypeNode(member.type);
 }

@@ -80,7 +80,7 @@ async function recordIn(path: string) {
   }
 }
 
-/** QEMU loads the state, and the guest goes on. */
+/** Has QEMU load a state, and checks that the guest goes on. */
 async function wake(kept: string): Promise<void> {
   const left = join(folder, 'left.ram');
   copyFileSync(ramOf(NAMES.source), left);

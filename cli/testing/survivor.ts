@@ -97,7 +97,7 @@ export class Survivor {
     return undefined;
   }
 
-  /** The side that was told to end, and has saved the machine for good. */
+  /** Finds the side that was told to end, and has saved the machine for good. */
   async #saved(): Promise<Side | undefined> {
     for (const side of SIDES) {
       if (!isDead(this.#scene[side]) || !existsSync(this.#scene.path(`${side}.sav`))) continue;
@@ -106,7 +106,7 @@ export class Survivor {
     return undefined;
   }
 
-  /** A target that has written down that it runs the machine, and lives, is about to answer. */
+  /** Waits for a target that lives, and has written down that it runs the machine, but has no socket yet. */
   async #judgeRunningSoon(): Promise<Found | undefined> {
     const { record, target, path } = this.#scene;
     for (const end = performance.now() + SOCKET_MS; ; await setTimeout(100)) {
@@ -132,7 +132,7 @@ export class Survivor {
     return state !== undefined && state !== 'suspended' && state !== 'off';
   }
 
-  /** What the guest finds wrong with its memory, or with its steps; empty when all is well. */
+  /** Tells what the guest finds wrong with its memory, or with its steps; empty when all is well. */
   #judgeCheck(check: Record<string, unknown> | undefined, steps: number): string {
     if (!Array.isArray(check?.faults)) return 'it does not answer';
     if (check.faults.length > 0) return `its memory is not what it was: ${JSON.stringify(check.faults[0])}`;

@@ -58,7 +58,7 @@ export function testGround(name: string): TestGround {
   return { folder, path, ending, start, keep };
 }
 
-/** A killed process has its sockets until it is gone. */
+/** Kills a process, and waits until its sockets are gone with it. */
 async function killed({ child }: SavkitProcess): Promise<void> {
   if (child.exitCode !== null || child.signalCode !== null) return;
   const gone = once(child, 'exit');

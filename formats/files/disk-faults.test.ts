@@ -35,7 +35,7 @@ async function writeOver(isThere: boolean, fault: (count: number, work: DiskWork
   return { files, error, count, there: () => files.names.get(PLACE)?.bytes };
 }
 
-/** What a file may be: as it was before, or as it has to be. */
+/** Expects a file to be as it was before, or as it has to be. */
 function expectWhole(there: Buffer | undefined, isThere: boolean, when: string): void {
   const allowed = [NEW, ...(isThere ? [OLD] : [])];
   if (there === undefined) expect(isThere, when).toBe(false);

@@ -92,7 +92,7 @@ function readOneCpu(cursor: Cursor, version: PgmVersion): PgmBasic {
   return basic;
 }
 
-/** The number of VCPUs is not stored; no begin marker follows the last structure (pgm-unit.md 3.3). */
+/** Reads structures until no begin marker follows, since the number of VCPUs is not stored (pgm-unit.md 3.3). */
 function readPerCpu(cursor: Cursor, version: number): PgmBasic {
   const { balloonedPages, mappingsFixed, mappingFixed, mappingFixedSize } = pgmStruct.read(cursor, version);
   const cpus: CpuPaging[] = [];

@@ -175,7 +175,7 @@ export class PgmReader {
     }
   }
 
-  /** Pages before damage are good, and handed out first. */
+  /** Scans pages; those before damage are good, and handed out first. */
   #scan(scanner: PageScanner): PageStop {
     try {
       return scanner.scan(this.#payload, this.batch);

@@ -145,7 +145,7 @@ for (const rows of [HEADER_ROWS, FOOTER_ROWS, UNIT_ROWS, TERM_ROWS]) {
   });
 }
 
-/** A change to the TERM record of `mm` must stay, but all that comes behind it is to be right again. */
+/** Chooses the places whose checksums are made right again: a change to the TERM record of `mm` must stay. */
 function sealable(places: Places, what: string): Places {
   return what.startsWith('TERM size') || what.startsWith('TERM important')
     ? { ...places, units: places.units.filter((_, i) => i !== 1) }

@@ -63,7 +63,7 @@ async function openIn(window: Window, onDamage: OnDamage, options: OpenOptions):
   }
 }
 
-/** All 32 bytes must match, with their padding. */
+/** Finds the version whose text fills all 32 bytes, padding included. */
 function versionOf(bytes: Uint8Array): keyof typeof VERSION_TEXTS | undefined {
   for (const [version, text] of Object.entries(VERSION_TEXTS)) {
     if (startsWith(bytes, 0, (MAGIC_BASE + text).padEnd(MAGIC_SIZE, '\0')))

@@ -19,7 +19,7 @@ export class DiskRefusals {
     this.#spared = spared;
   }
 
-  /** The trouble takes the place of an earlier one. */
+  /** Begins a trouble, in place of an earlier one. */
   begin(trouble: DiskTrouble): void {
     this.#trouble = trouble;
     this.#left = trouble.works;

@@ -37,7 +37,7 @@ function unitOf({ name = 'pgm', version, payload }: PgmUnit, blocks: 'store' | n
     .done();
 }
 
-/** A block holds at most 16374 bytes of data; where its own would be more, it is cut in halves. */
+/** Cuts a payload into blocks, and those in halves that would hold more than 16374 bytes of data. */
 function lzfBlocks(payload: Uint8Array, size: number): Uint8Array {
   const out = new PgmBytes().u8(5);
   const put = (piece: Uint8Array) => {

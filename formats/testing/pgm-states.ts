@@ -93,7 +93,7 @@ export function cutRaw(size: number): Cut {
   return (payload) => (size < 0x80 ? [smallRecords(payload, size)] : pieces(payload, size).map(rawRecord));
 }
 
-/** Of millions of small records none is an object of its own. */
+/** Makes millions of small records, without an object for each. */
 function smallRecords(payload: Uint8Array, size: number): Uint8Array {
   const records = Buffer.allocUnsafe(payload.length + 2 * Math.ceil(payload.length / size));
   let to = 0;
@@ -138,7 +138,7 @@ function sizeCode(size: number): Buffer {
   return Buffer.of(0xf0 | (size >> 18), 0x80 | ((size >> 12) & 63), 0x80 | ((size >> 6) & 63), 0x80 | (size & 63));
 }
 
-/** Literal runs of one byte, and copies of 3 to 8 bytes from 1 or 4 bytes back. */
+/** Compresses a block with literal runs of one byte, and copies of 3 to 8 bytes from 1 or 4 bytes back. */
 export function naiveLzf(block: Uint8Array): Buffer {
   const out: number[] = [];
   for (let at = 0; at < block.length; ) {

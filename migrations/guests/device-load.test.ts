@@ -15,7 +15,7 @@ import { asOfSharedMemory } from './strip-devices.ts';
 const folder = mkdtempSync(join(tmpdir(), 'savkit-load-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-/** As a QEMU that waits for a guest: takes a stream, and keeps what it was told, and what it was set to. */
+/** Stands in for a QEMU that waits for a guest: takes a stream, and keeps the stream and its settings. */
 async function waitingQemu() {
   let taken = Buffer.alloc(0);
   const set: unknown[] = [];

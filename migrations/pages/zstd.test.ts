@@ -81,7 +81,7 @@ describe('loadZstd', () => {
 });
 
 describe('a migration where one side has no zstd', () => {
-  /** What happens meanwhile finds none. */
+  /** Runs an action that finds no zstd. */
   async function withoutZstd<T>(action: () => Promise<T>): Promise<T> {
     const kept = { ...ZSTD_SOURCES };
     for (const name of ['node', 'zstd-napi'] as const) ZSTD_SOURCES[name] = async () => undefined;

@@ -13,7 +13,7 @@ const MODULE = fileURLToPath(
   ),
 );
 
-/** A process that has started another one, and done `then`, is killed. @returns the number of the other one */
+/** Kills a process that has started another one, and done `then`. @returns the number of the other one */
 async function killedAfter(folder: string, then: string): Promise<number> {
   const words = JSON.stringify(['-e', 'setTimeout(() => {}, 100_000)', `${folder}/qmp`]);
   const program = `

@@ -55,7 +55,7 @@ export class MigrationProgress {
     };
   }
 
-  /** Each round after the first takes half of the rest. */
+  /** Share of all the work that is done at a share of this round: each round after the first takes half of the rest. */
   #totalAt(ofRound: number): number {
     if (this.#round === 0) return FIRST_ROUND_SHARE * ofRound;
     const left = (1 - FIRST_ROUND_SHARE) * 0.5 ** (this.#round - 1);

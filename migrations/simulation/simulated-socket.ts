@@ -94,7 +94,7 @@ export class SimulatedSocket extends Socket {
     this.#carrier.timeline.add(0, this.owner, () => this.destroy(errorWithCode('ECONNRESET', 'reset')));
   }
 
-  /** The system looks from time to time whether the other host is there. */
+  /** Sets whether the system looks from time to time whether the other host is there. */
   override setKeepAlive(enable = true): this {
     this.#isKeptAlive = enable;
     return this;
@@ -134,7 +134,7 @@ export class SimulatedSocket extends Socket {
   /** Nothing reaches this end any more. */
   #isCut = false;
 
-  /** From now on nothing reaches this end, nor does anything from it reach the other. */
+  /** Cuts this end off: from now on nothing reaches it, and nothing from it reaches the other end. */
   cutOff(): void {
     this.#isCut = true;
     this.isDeaf = true;

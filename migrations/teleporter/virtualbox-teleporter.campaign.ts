@@ -80,7 +80,7 @@ class Campaign {
     rmSync(path);
   }
 
-  /** A paused machine is one whose memory can be dumped as it was sent. */
+  /** Teleports a paused machine, whose memory can be dumped as it was sent. */
   async #copyPaused(): Promise<void> {
     const path = this.#path('paused.sav');
     await this.#a.pause();

@@ -9,7 +9,7 @@ export interface CertificateOptions {
   /** Alternative names; addresses go in as such, unless `addressesAsNames`. */
   names?: string[];
   addressesAsNames?: boolean;
-  /** Who signs; itself by default. */
+  /** The certificate that signs it; by default it signs itself. */
   issuer?: TestCertificate;
   isAuthority?: boolean;
   /** In days from now. */

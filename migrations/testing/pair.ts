@@ -73,7 +73,7 @@ export class Pair {
   }
 }
 
-/** A pair in memory does not tell its other end that it is gone, as a socket does. */
+/** Joins two ends in memory, so that each hears, as a socket does, that the other one is gone. */
 function joinedPair(): [Duplex, Duplex] {
   const [source, target] = duplexPair();
   source.on('close', () => target.destroy());

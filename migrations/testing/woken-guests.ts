@@ -38,7 +38,7 @@ async function counters({ qemu }: Pick<RunningGuest, 'qemu'>, words = 16): Promi
   return [...new Uint32Array(bytes.buffer)];
 }
 
-/** Counters before and after, and what they grew in a second. */
+/** Reads the counters before and after some seconds. @returns them, and their growth in a second */
 async function observe(guest: Pick<RunningGuest, 'qemu'>, seconds = SECONDS) {
   const before = await counters(guest);
   const start = performance.now();
@@ -57,10 +57,10 @@ const near = (value: number, nominal: number, share = 0.05) => Math.abs(value - 
 /** Where the sources of the guests are. */
 const SOURCES = '../shared/virtualbox/guest/wake';
 const BOOT_SECONDS = 4;
-/** Long enough to see five in a hundred of eight a second. */
+/** Time in which a difference of 5 % shows in a counter that grows by eight a second. */
 const RATE_SECONDS = 15;
 
-/** The same guest, booted in the same QEMU: what it counts is what this host, with its load, makes possible. */
+/** Boots the same guest in the same QEMU: its counts show what this host, with its load, makes possible. */
 async function bootFresh(guest: RunningGuest, usesApic: boolean): Promise<WakingQemu> {
   const image = join(guest.folder, 'irq.img');
   execFileSync('nasm', ['-f', 'bin', `-DAPIC=${usesApic ? 1 : 0}`, '-o', image, join(SOURCES, 'irq.asm')]);
@@ -102,7 +102,7 @@ async function interrupts(guest: RunningGuest, usesApic: boolean): Promise<strin
 async function network(guest: RunningGuest): Promise<string> {
   const { before, after } = await observe(guest);
   const [sent, replies] = [0, 1].map((i) => after[i] - before[i]);
-  // Those of before may have been lost before: VirtualBox keeps the link down for a while after each load.
+  // Earlier pings may have been lost earlier: VirtualBox keeps the link down for a while after each load.
   expectThat(sent > 5 * SECONDS && Math.abs(sent - replies) <= 1, `${sent} pings, ${replies} replies`);
   return `${sent} pings, ${replies} replies, ${after[4] - before[4]} interrupts`;
 }
@@ -158,7 +158,7 @@ class Shell {
     this.#socket.on('error', () => {});
   }
 
-  /** What a command prints. @throws Error where it does not end */
+  /** Runs a command. @returns what it prints @throws Error where it does not end */
   async run(command: string, seconds = 60): Promise<string> {
     const mark = `done-${++this.#number}`;
     this.#said = '';
@@ -177,13 +177,16 @@ class Shell {
 
 const ECHO_BYTES = 400_000;
 
-/** Ends whoever has the log open, and lets the disk go. */
+/** Ends the program that has the log open, and lets the disk go. */
 const END_LOGGING =
   'for p in $(fuser /mnt/log.txt 2>/dev/null); do kill -9 $p; done; umount /mnt; mount | grep -c /mnt';
 
 const CLOCK_SECONDS = 30;
 
-/** The kernel's clock: right where it does not count the time stamp counter, else wrong by the factor foretold. */
+/**
+ * Checks the kernel's clock: it is right where it does not count the time stamp counter, else wrong by the factor
+ * foretold.
+ */
 async function clockOf(shell: Shell, tscFactor: number): Promise<string> {
   const uptime = async () => {
     const text = await shell.run('read up idle </proc/uptime; echo "up $up"');
@@ -244,7 +247,7 @@ async function echo({ qemu }: RunningGuest): Promise<void> {
   expectThat(Buffer.concat(pieces).equals(sent), 'the echo differs');
 }
 
-/** The screen has to show what it showed when the machine was saved. */
+/** Checks that the screen shows what it showed when the machine was saved. */
 async function graphics({ qemu, folder, screenshot }: RunningGuest): Promise<string> {
   const path = join(folder, 'screen.ppm');
   await qemu.qmp.execute('screendump', { filename: path });

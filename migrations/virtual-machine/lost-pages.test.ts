@@ -58,7 +58,7 @@ async function migrateMeddled(
   return { report, arrived: ((await pair.receiver.arrived) as ArrivingMachine).machine };
 }
 
-/** Nothing has differed at the seal, and all is at the target as it is here. */
+/** Expects that nothing differed at the seal, and that the target has all as it is here. */
 function expectSame({ report, arrived }: { report: MigrationReport; arrived: Machine }, memory: GuestMemory): void {
   expect(report).toMatchObject({ because: '', outcome: 'handed-over', proof: { lostPages: 0 } });
   expect(memoryDigest(arrived.memory)).toBe(memoryDigest(memory));

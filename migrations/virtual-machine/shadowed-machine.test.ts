@@ -25,7 +25,7 @@ async function start(paging: HostPaging) {
   return { machine, running };
 }
 
-/** It goes on, and finds all that it has written. */
+/** Expects a machine to go on, and to find all that it has written. */
 function expectToGoOn(running: RunningMachine): void {
   const { steps } = running.guest.block;
   running.runSteps(STEPS);

@@ -81,7 +81,7 @@ export class WakingQemu {
     let watchdog: EndWithUs | undefined;
     try {
       started = QemuProcess.start(program, words, socket, { isShown, onWords });
-      // Killed, savkit leaves no QEMU behind, whose memory is that of the guest.
+      // A killed savkit leaves no QEMU behind, which would hold on to the guest's memory.
       watchdog = endWithUs(started.pid, folder);
       return new WakingQemu(started, await started.connect(signal), { folder, watchdog, signal });
     } catch (error) {

@@ -105,7 +105,7 @@ export class VirtualBoxMachine {
   }
 }
 
-/** VirtualBox keeps a machine locked for a moment after each change. */
+/** Tries an action for a while, since VirtualBox keeps a machine locked for a moment after each change. */
 async function attempt(action: () => void): Promise<void> {
   for (let left = 8; ; left--) {
     try {

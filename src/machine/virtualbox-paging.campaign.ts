@@ -72,7 +72,7 @@ async function tryState(path: string, machineName: string, host: HostPaging): Pr
   score.check(`${what}: VirtualBox has its memory and registers`, compared.ok, compared.output);
 }
 
-/** All of it goes through the model. @returns pages that were written by their virtual addresses */
+/** Changes the machine, all through the model. @returns pages that were written by their virtual addresses */
 function change(machine: Machine): number {
   const { memory, mappings } = machine;
   const [cpu] = machine.cpus;

@@ -17,7 +17,7 @@ function machineOn(host: HostMemory, ram: number): GuestMemory {
   return memory;
 }
 
-/** Each page has bytes of its own. */
+/** Writes all pages, each with bytes of its own. */
 function writeAll(memory: GuestMemory, ram: number): void {
   const view = new DataView(PAGE.buffer);
   for (let at = 0; at < ram; at += PAGE_SIZE) {

@@ -57,7 +57,7 @@ export class VirtualBox {
     ]);
   }
 
-  /** Where VBoxSVC has crashed, one that VBoxManage started then is in the way of that of the scripts. */
+  /** Runs a script; where VBoxSVC has crashed, a VBoxSVC that VBoxManage has started is ended before. */
   async #withService(args: readonly string[]): Promise<ScriptRun> {
     const result = await runProgram('timeout', args);
     if (result.ok || !result.output.includes('VBoxSVC does not start')) return result;

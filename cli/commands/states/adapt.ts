@@ -124,7 +124,7 @@ function releaseFrom(text: string | undefined): ReleaseNumbers | undefined {
   return release;
 }
 
-/** A dry run has the exit code of the real run. */
+/** Picks the exit code: that of a dry run is that of the real run. */
 function exitCodeOf({ proof, foretold, toAccept }: AdaptReport): ExitCode {
   const { refusal, notJudged = [] } = proof ?? foretold ?? {};
   if (refusal !== undefined || proof?.holds === false) return ExitCode.UNSUPPORTED;

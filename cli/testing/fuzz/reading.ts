@@ -2,8 +2,8 @@ import { OutOfBytes } from '../../../formats/binary/cursor.ts';
 import { SavkitError } from '../../../formats/errors.ts';
 
 /**
- * What a reading gives, or undefined where it refuses its input as it should: with a SavkitError. Anything else is
- * thrown, and so found.
+ * Reads an input. @returns the result; undefined where the reader refuses the input as it should, with a SavkitError.
+ * Other errors are thrown, and so found.
  */
 export async function reading<T>(read: () => T | Promise<T>): Promise<T | undefined> {
   try {

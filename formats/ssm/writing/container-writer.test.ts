@@ -17,7 +17,7 @@ const header: NewContainer = {
   registeredUnits: 2,
 };
 
-/** What `write` leaves behind. */
+/** Runs `write`. @returns the file that it leaves */
 async function written(
   format: ContainerFormat,
   write: (writer: ContainerWriter) => Promise<void>,

@@ -158,7 +158,9 @@ export class V1Writer implements ContainerWriter {
     this.#smallLength = 0;
   }
 
-  /** A block has no stored form; if it does not compress well enough, it is halved until it fits. */
+  /**
+   * Writes blocks; one that does not compress well enough is halved until it fits, since blocks have no stored form.
+   */
   #putBlocks(bytes: Uint8Array, start: number, end: number): void {
     if (this.#compression === 'none') {
       this.#begin(ZipType.STORE);

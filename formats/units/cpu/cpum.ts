@@ -161,7 +161,10 @@ function readFirst(payload: Uint8Array, layout: OldContext): Found {
   };
 }
 
-/** The count comes after one hypervisor context, or after one for each VCPU; the value found there tells which. */
+/**
+ * Reads versions 9 to 13: the count comes after one hypervisor context, or after one for each VCPU; the value found
+ * there tells which.
+ */
 function readV9to13(payload: Uint8Array, view: DataView, version: number): Found {
   const { size } = CONTEXT_8;
   let count = view.getUint32(size, true);

@@ -51,7 +51,7 @@ function withFillableMemory(option: QemuOption): QemuOption {
   };
 }
 
-/** A machine without a memory backend gets one, with the name of the source's memory. */
+/** Adds a memory backend to a machine without one, with the name of the source's memory. */
 function withBackend(options: QemuOption[], regions: QemuDescription['regions']): QemuOption[] {
   const hasBackend = options.some(({ name, value = '' }) => name === 'object' && value.includes('memory-backend-'));
   if (hasBackend || regions.length !== 1) return options;

@@ -26,7 +26,7 @@ async function qemu(options: FakeGuestOptions = { status: 'paused' }): Promise<F
   return fake;
 }
 
-/** As a process of savkit has left it that was killed; the fake QEMU's process is that of the tests. */
+/** Makes the record of a savkit that was killed; the fake QEMU's process is that of the tests. */
 function recordOf(qmp: string, changes: Partial<DecisionRecord> = {}): DecisionRecord {
   return {
     ...{ format: 'savkit-migration/1', side: 'source', migration: '00'.repeat(16), decision: 'migrating' },

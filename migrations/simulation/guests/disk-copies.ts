@@ -131,7 +131,7 @@ export class DiskCopies {
     return [...this.#copies].find(([, { target }]) => target === node);
   }
 
-  /** A job learns only from a request that its connection has ended. */
+  /** Sends a sector; only so a job learns that its connection has ended. */
   #send(job: string, copy: Copy, sector: number): void {
     copy.sent++;
     const socket = this.#nodes.get(copy.target)?.socket;

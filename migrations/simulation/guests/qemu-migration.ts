@@ -123,7 +123,7 @@ export class OutgoingDevices {
     return devicesAsStream({ ticks, ran: this.#ran }, form);
   }
 
-  /** It is over a moment later. */
+  /** Ends the migration a moment later. */
   cancel(): void {
     if (!this.isUnderWay || this.#status === 'cancelling') return;
     this.#status = 'cancelling';

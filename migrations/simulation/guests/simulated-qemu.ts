@@ -175,7 +175,7 @@ export class SimulatedQemu implements GuestOwner, GuestOfProcess {
     return ran;
   }
 
-  /** A QEMU that stops waits until its disks, and those that they are copied to, have all writes. */
+  /** Makes QMP deaf, as a QEMU that stops, until disks and their copies have all writes. */
   #flush(): void {
     const work = this.copies.flush();
     if (!work) return;

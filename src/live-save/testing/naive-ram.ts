@@ -11,7 +11,7 @@ interface Page {
   inBalloon: boolean;
 }
 
-/** RAM and its tracking once more, an object a page, straight from the tables of live-save.md 4.1 and 4.2. */
+/** A second model of RAM and its tracking: an object a page, straight from the tables of live-save.md 4.1 and 4.2. */
 export class NaiveRam {
   readonly pages: Page[];
 

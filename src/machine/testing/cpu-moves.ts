@@ -204,7 +204,7 @@ export class CpuMoves {
     this.#machine.memory.a20.set(id, isOn);
   }
 
-  /** A sync of CR3, which comes before an access, looks watched addresses up. */
+  /** Notes watched addresses that a sync of CR3, before an access, looks up. */
   #lookAtWatches(id: number): void {
     const cpu = this.#machine.shadow?.cpus[id];
     if (!cpu?.cr3.isSyncPending || cpu.plan?.nested) return;

@@ -105,7 +105,7 @@ export class MachineGame {
     assert.equal(host.figures.allocatedPages, 0, 'pages that are left in the host');
   }
 
-  /** The machine is not needed any more. */
+  /** Gives back what the machine has of its host. */
   leaveHost(): void {
     this.#neighbour?.close();
     this.machine.close();
@@ -145,7 +145,7 @@ export class MachineGame {
     if (this.done.steps % 8 === 0) this.#checkTables();
   }
 
-  /** Memory, registers, gates and balloon are the twin's; all of the machine's own checks find nothing. */
+  /** Expects memory, registers, gates and balloon to be the twin's, and the machine's own checks to find nothing. */
   expectEqual(): void {
     assert.equal(this.twin.differenceTo(this.machine), undefined);
     assert.deepEqual(checkIntegrity(this.machine.memory), []);
@@ -186,7 +186,7 @@ export class MachineGame {
     }
   }
 
-  /** Equal pages of the machine, and of another one on its host, become one; pages of zeros are given back. */
+  /** Makes one page of equal pages of the machine and of another one on its host; gives back pages of zeros. */
   #share(): void {
     if (!this.#neighbour) {
       const neighbour = new GuestMemory(new HostBacking(this.machine.memory.pages.backing.host));
@@ -210,7 +210,7 @@ export class MachineGame {
     this.#cpus.handlers.expectMoved(delta);
   }
 
-  /** The guest gives the mappings a place, or takes it back. */
+  /** Has the guest give the mappings a place, or take it back. */
   #fixMappings(): void {
     const { mappings } = this.machine;
     if (mappings.fixed) mappings.unfix();

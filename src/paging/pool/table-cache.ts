@@ -46,7 +46,7 @@ export class TableCache {
     if (cached) this.#bucketOf(this.key[index]).push(index);
   }
 
-  /** A table is no longer in use. */
+  /** Removes a table that is no longer in use. */
   remove(index: number): void {
     const bucket = this.#bucketOf(this.key[index]);
     if (this.isCached(index)) bucket.splice(bucket.indexOf(index), 1);

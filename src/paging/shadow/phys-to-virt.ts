@@ -29,7 +29,7 @@ export class PhysToVirt {
     return this.#chains;
   }
 
-  /** Nodes with the same bytes as another one are chained after it. Does nothing if the node is there already. */
+  /** Adds a node, unless it is there already: after the others with the same bytes, if there are some. */
   insert(node: PhysToVirtNode): void {
     if (node.gcPhys === undefined) return;
     const [start, end] = [node.gcPhys, node.gcPhys + node.size];

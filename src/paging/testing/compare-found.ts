@@ -14,8 +14,8 @@ interface Rights {
 }
 
 /**
- * What shadow tables say of an address is right: the host's page, US and NX as the guest has them, and RW only where a
- * write needs no notice.
+ * Expects that shadow tables are right about an address: the host's page, US and NX as the guest has them, and RW only
+ * where a write needs no notice.
  */
 function compareFound(
   memory: GuestMemory,
@@ -38,7 +38,7 @@ function compareFound(
 }
 
 /**
- * What the shadow tables of a CPU say of an address is nothing, or what the naive walk says. @returns whether it was
+ * Expects the shadow tables of a CPU to have nothing at an address, or what the naive walk has. @returns whether it was
  * asked
  */
 export function compareShadow(

@@ -37,7 +37,7 @@ export class NaiveCpus {
     this.#holdsTables = options.holdsTables ?? (() => true);
   }
 
-  /** What a processor does with an access, accessed and dirty bits included. */
+  /** Does an access as a processor does it, accessed and dirty bits included. */
   access(id: number, address: bigint, access: NaiveAccess): NaiveOutcome {
     return this.#find(id, address, access, false);
   }
@@ -53,7 +53,7 @@ export class NaiveCpus {
     return 'fault' in found ? undefined : this.bus(id, Number(found.gcPhys));
   }
 
-  /** With its A20 gate off, address bit 20 of a CPU is 0. */
+  /** Makes a bus address of a physical one: while the A20 gate of the CPU is off, bit 20 is 0. */
   bus(id: number, gcPhys: number): number {
     return this.a20Off.has(id) && Math.floor(gcPhys / MEBIBYTE) % 2 === 1 ? gcPhys - MEBIBYTE : gcPhys;
   }
@@ -63,7 +63,7 @@ export class NaiveCpus {
     else this.a20Off.add(id);
   }
 
-  /** CR3 is loaded: legacy PAE's pointers are what memory holds now. */
+  /** Loads CR3: legacy PAE's pointers are what memory holds now. */
   latch(id: number): void {
     const cpu = this.cpus[id];
     delete cpu.pdptes;

@@ -21,7 +21,7 @@ export type NaiveAccess = { write: boolean; user: boolean; fetch: boolean };
 /** The physical address and the page's size, or the page fault's error code. */
 export type NaiveOutcome = { gcPhys: bigint; pageSize: bigint; w: boolean; u: boolean; x: boolean } | { fault: number };
 
-/** What a processor does with one access, accessed and dirty bits included unless `peek`. */
+/** Does an access as a processor does it, accessed and dirty bits included unless `peek`. */
 export function naiveAccess(machine: NaiveMachine, address: bigint, access: NaiveAccess, peek = false): NaiveOutcome {
   const walk = new NaiveWalk(machine, address, access, peek);
   if (((machine.cr4 >> 5n) & 1n) === 0n) return walk.twoLevels();

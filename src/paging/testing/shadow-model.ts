@@ -107,7 +107,7 @@ export class ShadowModel {
     for (let i = 0; i < 3; i++) this.#compareAddress(this.random.below(this.paging.cpus.length));
   }
 
-  /** All of memory, accessed and dirty bits included, is what the twin has. */
+  /** Expects memory, accessed and dirty bits included, to be the twin's. */
   compareMemory(): void {
     const bytes = new Uint8Array(this.twin.length);
     for (let page = 0; page < MODEL_PAGES; page++) {

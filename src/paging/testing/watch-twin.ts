@@ -64,7 +64,7 @@ export class WatchTwin {
     for (const { lies } of this.#watches) for (const page of lies) page.gcPhys = walk(page.address);
   }
 
-  /** An address at the begin of what somebody watches, or just before it. */
+  /** An address at the beginning of watched bytes, or just before them, at random. */
   get busyAddress(): bigint | undefined {
     if (this.#watches.length === 0) return undefined;
     const { start } = this.#random.pick(this.#watches);
@@ -72,7 +72,7 @@ export class WatchTwin {
     return start > before ? start - before : start;
   }
 
-  /** What was seen so far is not compared. */
+  /** Forgets the events so far, which are then not compared. */
   forget(): void {
     this.#calls = [];
   }

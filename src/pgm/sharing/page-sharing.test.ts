@@ -119,7 +119,7 @@ describe('PageSharing', () => {
 });
 
 describe('PageRequests', () => {
-  /** What becomes of a request for page 0 of a machine that has changed since. */
+  /** Changes a machine while a request for page 0 is under way. @returns what becomes of the request */
   function outcomeAfter(
     what: PageRequest['what'],
     change: (memory: GuestMemory, other: GuestMemory) => void,

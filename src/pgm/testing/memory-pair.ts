@@ -145,7 +145,7 @@ export class MemoryPair {
     );
   }
 
-  /** The page itself becomes the one that others may refer to. */
+  /** Makes a page the one that others may refer to. */
   share(frame: number): Outcome[] {
     const { real, naive } = this;
     const range = real.ranges.find(frame * PAGE_SIZE);

@@ -207,7 +207,7 @@ function differenceInContent({ real, naive }: MachinePair): string | undefined {
   return undefined;
 }
 
-/** The host gets all of it back. */
+/** Closes the machine. @returns a difference where the host does not get back all of its memory */
 function differenceAtEnd({ real }: MachinePair): string | undefined {
   real.close();
   const { allocatedPages, sharedPages, balloonedPages } = real.pages.backing.host.figures;

@@ -120,7 +120,7 @@ function clearBits(own: CpumUnit, leaf1Ecx: number, leaf7Ebx: number): void {
   if (seven) seven.ebx = (seven.ebx & ~leaf7Ebx) >>> 0;
 }
 
-/** AVX needs SSE; the parts of AVX-512 need each other and AVX. */
+/** Drops components whose needs are not met: AVX needs SSE; the parts of AVX-512 need each other and AVX. */
 function consistent(mask: bigint): bigint {
   let kept = mask;
   if ((kept & SSE) === 0n) kept &= ~AVX;

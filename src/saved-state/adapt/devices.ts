@@ -71,7 +71,7 @@ export function placesOf({ pciSlots = [] }: Pick<SavedState, 'pciSlots'>): Map<s
   return places;
 }
 
-/** A device that has moved, or has another vendor, is not the one that the guest knows. */
+/** Finds devices that have moved, or have another vendor: the guest does not know these. */
 function findReplaced(merge: Merge): void {
   const places = placesOf(merge.donor.state);
   for (const [device, own] of placesOf(merge.own.state)) {

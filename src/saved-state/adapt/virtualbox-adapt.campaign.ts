@@ -152,7 +152,7 @@ function scansOf(core: Buffer): number {
   return readElfCore(core)(SCANS & ~0xfff)?.readUInt32LE(SCANS & 0xfff) ?? 0;
 }
 
-/** The guest has not looked at the whole bus since it was loaded. */
+/** Tells whether a guest has not yet looked at the whole bus since it was loaded. */
 function isTooSlow({ loaded, ranOn }: Pick<Course, 'loaded' | 'ranOn'>): boolean {
   return scansOf(ranOn) < scansOf(loaded) + 2;
 }
@@ -184,7 +184,10 @@ function registerFaults(core: Buffer, expected: ReturnType<typeof registersOfSta
   );
 }
 
-/** The guest sees the devices of the machine, and of one whose model alone is another one the old ids. */
+/**
+ * Lists devices that the guest does not see as they are in the machine; of one whose model alone has changed it may see
+ * the old ids.
+ */
 function probeFaults(core: Buffer, own: Map<number, number>, donor: Map<number, number>): string[] {
   const page = readElfCore(core)(PROBE & ~0xfff);
   const faults: string[] = [];

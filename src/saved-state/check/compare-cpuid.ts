@@ -86,7 +86,8 @@ export function cpuidFault(
 }
 
 /**
- * All components of the extended state must lie within the area whose size leaf 0xd gives. The loader checks this last.
+ * Checks that all components of the extended state lie within the area whose size leaf 0xd gives. The loader checks
+ * this last.
  */
 function areaFault({ guest }: CpuidPart, host: CpuidPart | undefined): string | undefined {
   const sub = (index: number) => guest.find(({ leaf, subLeaf }) => leaf === EXTENDED_STATE && subLeaf === index);

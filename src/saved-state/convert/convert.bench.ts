@@ -4,7 +4,7 @@ import { openFile } from '../../../formats/files/source.ts';
 import { type BenchContext, type BenchRow, LARGE_MIB } from '../../bench/row.ts';
 import { type ConvertRun, convert } from './convert.ts';
 
-/** The result is removed before it would be made durable: that is the disk's time. */
+/** Converts a state, and removes the result before it is made durable, since that would be the disk's time. */
 async function convertTo({ state, folder }: BenchContext, options: ConvertRun): Promise<void> {
   const sink = await openFileSink(join(folder, 'converted.sav'), { force: true });
   await convert(await openFile(state), sink, options);

@@ -124,7 +124,7 @@ function bitOf(places: Place[], bit: number): { place: Place; bit: number } {
   throw new RangeError(`no bit ${bit}`);
 }
 
-/** Every place has the same chance, be it long or short. */
+/** Draws a bit: each place has the same chance, be it long or short. */
 function drawBit(places: Place[]): { place: Place; bit: number } {
   const place = random.pick(places);
   return { place, bit: random.below(8 * (place.end - place.start)) };

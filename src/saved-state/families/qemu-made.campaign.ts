@@ -109,7 +109,7 @@ async function judge(folder: string, row: (typeof MADE)[number]): Promise<void> 
   }
 }
 
-/** The independent reader refuses such states, so the truth is the memory of a QEMU that has loaded one. */
+/** Compares with the memory of a QEMU that has loaded the state, where the independent reader refuses it. */
 async function judgeByLoading(source: ByteSource, path: string, options: string[], name: string): Promise<void> {
   const ram = new MemoryTarget();
   await extract(source, ram).finally(() => source.close());

@@ -40,7 +40,7 @@ export function furtherPlaces(devices: readonly PdmDevice[]): BusPlace[] {
   return [...places, ...BRIDGES.slice(0, count).map((place, instance) => ({ name: BRIDGE, instance, ...place }))];
 }
 
-/** The ninth network card and further ones take places of cards that the machine lacks. */
+/** Gives the ninth network card and further ones the places of cards that the machine lacks. */
 function placesOfCards(devices: readonly PdmDevice[]): BusPlace[] {
   const cards = devices.filter(({ name }) => isNetworkCard(name));
   const free = NETWORK_CARD_PLACES.filter((_, slot) => cards.every(({ instance }) => instance !== slot));

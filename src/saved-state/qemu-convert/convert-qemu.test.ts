@@ -15,7 +15,7 @@ async function converted(source: ByteSource, options: QemuConvertRun, sink = new
   return { report, bytes: sink.content() };
 }
 
-/** What an independent reader has found in the sample has to be in the bytes. */
+/** Expects in the bytes what an independent reader has found in the sample. */
 async function expectTruth(name: string, bytes: Uint8Array, ram?: Uint8Array): Promise<void> {
   const truth = qemuTruth(name);
   const source = () => Object.assign(bufferSource(bytes), ram ? { ram: [{ source: bufferSource(ram) }] } : {});

@@ -109,7 +109,7 @@ async function surveyPages(
   return survey;
 }
 
-/** Pages begin at a whole MiB. */
+/** Tells whether the gap before the pages, which begin at a whole MiB, has bytes. */
 async function hasBytesInGap(source: ByteSource, { size }: BlockSummary, mapped: MappedPages): Promise<boolean> {
   const start = mapped.bitmapOffset + bitmapBytes(size);
   const gap = new Uint8Array(Math.min(MIB, mapped.pagesOffset - start));

@@ -114,7 +114,7 @@ class ImageCheck {
     });
   }
 
-  /** A table may claim any number of them. */
+  /** Notes a cluster that is missing, in turns with other work: a table may claim any number of them. */
   async #noteMissing(at: number): Promise<void> {
     this.#note('it is not in the image, and reads as zeros', at);
     if (this.#turns.areDue) await this.#turns.give();

@@ -115,7 +115,7 @@ export class MachinePark {
     return { code, output, unit };
   }
 
-  /** Where a file of the campaign may stand until the end. */
+  /** Path for a file of the campaign, which may stand there until the end. */
   place(name: string): string {
     return join(this.#folder, name);
   }

@@ -7,7 +7,7 @@ export type RandomMachine = Record<string, string>;
 const { ahci, attach, card, controller, disk, drive, modify, uart } = change;
 type Choices = Record<string, readonly change.Change[]>;
 
-/** Which ports have something, by choice: nothing, a disk, a drive, two disks. */
+/** Choices of what ports have: nothing, a disk, a drive, two disks. */
 function attachments(
   to: string,
   bare: readonly change.Change[],
@@ -206,7 +206,7 @@ export function alteredMachine(random: Random, machine: RandomMachine): RandomMa
   return fitting(altered);
 }
 
-/** What VirtualBox does not start, or what takes it minutes. */
+/** Takes out of a machine what VirtualBox does not start, or starts only in minutes. */
 function fitting(machine: RandomMachine): RandomMachine {
   const fits = { ...machine };
   if (fits.chipset === 'piix3') fits.iommu = 'none';
@@ -216,7 +216,7 @@ function fitting(machine: RandomMachine): RandomMachine {
   return fits;
 }
 
-/** What a machine has beside what every machine has. */
+/** Names a machine by the features that make it differ from the plainest one. */
 export function nameOf(machine: RandomMachine): string {
   const own = Object.entries(machine).filter(([feature, choice]) => choice !== Object.keys(FEATURES[feature])[0]);
   return own.map(([feature, choice]) => `${feature} ${choice}`).join(', ');
