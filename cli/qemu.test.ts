@@ -161,6 +161,17 @@ describe('salvage and stats', () => {
     expect(stdout).toContain('memory is not whole: 1 page not in the state: zeros stand there');
     const { findings } = await json(0, 'extract', place('lacks.state'), '-o', place('lacks.raw'), '--force');
     expect(findings).toMatchObject([{ severity: 'warning', code: 'pages-missing' }]);
+    const written = await runHere('extract', place('lacks.state'), '-o', '-', '--json');
+    expect(JSON.parse(written.stderr).files[0].findings).toEqual(findings);
+    const shown = await runHere('peek', place('lacks.state'), '--at', '0x1000');
+    expect(shown.stderr).toBe('memory is not whole: 1 page not in the state: zeros stand there\n');
+    for (const [name, ...options] of [
+      ['find', '--text', 'nowhere'],
+      ['peek', '--at', '0x1000'],
+      ['pagetable', '--runs'],
+      ['walk', '0x1000'],
+    ])
+      expect((await json(0, name, place('lacks.state'), ...options)).findings).toEqual(findings);
     const made = await runHere('manifest', place('lacks.state'), '-o', place('lacks.manifest'));
     expect([made.exitCode, existsSync(place('lacks.manifest'))]).toEqual([1, false]);
     for (const pair of [

@@ -3,7 +3,8 @@ import { type OpenedMachine, openMachine } from '../../src/machine/opened-machin
 import type { AddressSpace } from '../../src/paging/address-space.ts';
 import { withSource } from '../io/input.ts';
 import type { RamOptions } from '../parsing/ram-option.ts';
-import type { Job } from './run-command.ts';
+import { withMemoryFlaws } from '../text/memory-flaws.ts';
+import type { CommonOptions, Job, Outcome } from './run-command.ts';
 
 /** Options of commands that look at a CPU's virtual memory. */
 export interface CpuOptions extends RamOptions {
@@ -32,10 +33,15 @@ export function withMachine<T>(
   );
 }
 
-/** The virtual memory of a CPU of a saved state. */
-export function withSpace<T>(job: Job, options: CpuOptions, use: (space: AddressSpace) => T): Promise<T> {
+/** An outcome from the virtual memory of a CPU of a saved state; it also tells of flaws of the memory. */
+export function withSpace(
+  job: Job,
+  options: CpuOptions & CommonOptions,
+  use: (space: AddressSpace) => Outcome | Promise<Outcome>,
+): Promise<Outcome> {
   const { cpu, cr3 } = options;
-  return withMachine(job, options, (machine) =>
-    use(machine.space(cpu, cr3 === undefined ? undefined : parseBigNumber(cr3))),
-  );
+  return withMachine(job, options, async (machine) => {
+    const space = machine.space(cpu, cr3 === undefined ? undefined : parseBigNumber(cr3));
+    return withMemoryFlaws(await use(space), machine.flaws, options);
+  });
 }

@@ -210,7 +210,7 @@ function cpu(session: ConsoleSession, [text]: readonly string[]): Answer {
   return linesOf([`CPU ${session.cpu} of ${session.cpuCount}`], [{ cpu: session.cpu, cpus: session.cpuCount }]);
 }
 
-function tables(session: ConsoleSession, [which, depth, wanted]: readonly string[]): Answer {
+function tables(session: ConsoleSession, [which, depth, wanted]: readonly string[]): Answer | Promise<Answer> {
   const levels = depth === undefined ? MAX_DEPTH : parseCount(depth, 0, MAX_DEPTH);
   if (which === 'guest')
     return guestTables(session, levels, wanted === undefined ? undefined : Number(parseBigNumber(wanted)));

@@ -1,4 +1,5 @@
 import { UsageError } from '../../formats/errors.ts';
+import { Turns } from '../../formats/turns.ts';
 import { NO_FAULT } from '../paging/page-fault.ts';
 import { checkConsistency } from '../paging/shadow/checks/consistency-check.ts';
 import { checkPool } from '../paging/shadow/checks/pool-check.ts';
@@ -73,13 +74,16 @@ const PAGE = 4096n;
  * `prefetch ADDR [LEN]`: reads a stretch through the shadow tables, which fills them and sets accessed bits in the
  * guest's tables.
  */
-export function prefetch(session: ConsoleSession, address: bigint, length: number): Answer {
+export async function prefetch(session: ConsoleSession, address: bigint, length: number): Promise<Answer> {
   const cpu = session.shadowCpu();
+  const turns = Turns.rare(session.signal);
   const byte = new Uint8Array(1);
   let faults = 0;
   const pages = Math.ceil((Number(address % PAGE) + length) / Number(PAGE));
-  for (let page = 0; page < pages; page++)
+  for (let page = 0; page < pages; page++) {
+    if (turns.areDue) await turns.give();
     if (cpu.read(address - (address % PAGE) + BigInt(page) * PAGE, byte) !== NO_FAULT) faults++;
+  }
   if (faults < pages) session.hasChanges = true;
   return linesOf([`${pages - faults} of ${pages} pages can be read`], [{ pages, faults }]);
 }

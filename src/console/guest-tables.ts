@@ -1,5 +1,6 @@
 import { UsageError } from '../../formats/errors.ts';
 import { type GuestPhys, PAGE_SIZE } from '../../formats/sizes.ts';
+import { Turns } from '../../formats/turns.ts';
 import { type HierarchyEntry, hierarchyOf } from '../paging/hierarchy.ts';
 import { type Answer, linesOf } from './answer.ts';
 import { digits16 } from './numbers.ts';
@@ -13,7 +14,7 @@ export const MAX_LINES = 100_000;
  * The guest's page tables in the debugger's columns, each level below its entry. @param depth levels below the root; 0
  * shows nothing, as in VirtualBox @param wanted a page; a line tells where the tables map it
  */
-export function guestTables(session: ConsoleSession, depth: number, wanted?: GuestPhys): Answer {
+export async function guestTables(session: ConsoleSession, depth: number, wanted?: GuestPhys): Promise<Answer> {
   if (depth === 0) return linesOf([], []);
   const registers = session.machine.cpus[session.cpu].registers;
   const space = session.space();
@@ -21,8 +22,11 @@ export function guestTables(session: ConsoleSession, depth: number, wanted?: Gue
   if (!registers || !walker) throw new UsageError('no-paging', 'Cannot show page tables: the CPU has paging off');
   const isLong = walker.scheme.name === 'long';
   const lines = headLines(registers.cr3, registers.cr4, isLong);
-  const { entries, complete } = hierarchyOf(space, { levels: depth + 1, maxEntries: MAX_LINES });
+  const limits = { levels: depth + 1, maxEntries: MAX_LINES };
+  const { entries, complete } = await hierarchyOf(space, limits, session.signal);
+  const turns = Turns.rare(session.signal);
   for (const entry of entries) {
+    if (turns.areDue) await turns.give();
     const shape = shapeOf(entry, walker.scheme.name);
     lines.push(entryLine({ ...entry, shape, wide: walker.scheme.entrySize === 8 }, isLong, BigInt(entry.gcPhys), true));
     if (entry.isLost)

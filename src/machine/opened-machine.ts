@@ -8,7 +8,7 @@ import { pgmError } from '../pgm/pages/pgm-errors.ts';
 import { familyOf, readState } from '../saved-state/families/read-state.ts';
 import { virtualboxView } from '../saved-state/families/virtualbox-view.ts';
 import type { StateFamily } from '../saved-state/reading/families.ts';
-import type { StateView } from '../saved-state/reading/state-view.ts';
+import type { MemoryFlaws, StateView } from '../saved-state/reading/state-view.ts';
 import { stepOf } from '../saved-state/reading/step.ts';
 import { walkState } from '../saved-state/reading/walk.ts';
 import { cannotTranslate, noSuchCpu } from './cpu-errors.ts';
@@ -21,6 +21,8 @@ import type { SeenMemory } from './seen-memory.ts';
 
 /** A machine of a saved state of any family, opened for reading. */
 export interface OpenedMachine {
+  /** Pages that the state lacks are zeros here. */
+  readonly flaws: MemoryFlaws;
   /** @throws UsageError if there is no memory in the whole stretch */
   peek(at: GuestPhys, length: number): Peeked;
   /**
@@ -45,6 +47,7 @@ const OPENERS: Record<StateFamily['name'], (source: ByteSource, options: Options
     const noMemory = (at: GuestPhys) =>
       pgmError('VERR_PGM_INVALID_GC_PHYSICAL_ADDRESS', `Cannot read ${hex(at)}: there is no memory`, { gcPhys: at });
     return {
+      flaws: state.memory ?? {},
       peek: (at, length) => peekSeen(memory, at, length, noMemory),
       space: (cpu, cr3) => savedSpaceOf(memory, saved, cpu, cr3),
       close: () => memory.close(),
@@ -57,6 +60,7 @@ const OPENERS: Record<StateFamily['name'], (source: ByteSource, options: Options
     const noMemory = (at: GuestPhys) =>
       new UsageError('no-memory', `Cannot read ${hex(at)}: there is no memory`, { gcPhys: at });
     return {
+      flaws: state.memory ?? {},
       peek: (at, length) => peekSeen(memory, at, length, noMemory),
       space: (cpu, cr3) => spaceOf(memory, state, cpu, cr3),
       close: () => memory.close(),

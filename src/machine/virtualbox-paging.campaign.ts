@@ -54,7 +54,7 @@ async function tryState(path: string, machineName: string, host: HostPaging): Pr
   const machine = await loadState(source);
   await source.close();
   machine.usePaging(host);
-  const writes = change(machine);
+  const writes = await change(machine);
   if (!score.check(`${what}: the guest's memory takes writes by virtual addresses`, writes > 0)) return;
   const saved = join(folder, 'saved.sav');
   await writeFileSink(saved, { force: true }, (sink) => saveState(machine, sink));
@@ -73,7 +73,7 @@ async function tryState(path: string, machineName: string, host: HostPaging): Pr
 }
 
 /** Changes the machine, all through the model. @returns pages that were written by their virtual addresses */
-function change(machine: Machine): number {
+async function change(machine: Machine): Promise<number> {
   const { memory, mappings } = machine;
   const [cpu] = machine.cpus;
   const { registers } = cpu;
@@ -87,7 +87,7 @@ function change(machine: Machine): number {
   if (machine.rawMode) mappings.fix(FIXED.base, FIXED.size, true);
   const space = cpu.space();
   let written = 0;
-  for (const { virtual, size, writable } of space ? mappingsOf(space, { maxRuns: 16 }).runs : []) {
+  for (const { virtual, size, writable } of space ? (await mappingsOf(space, { maxRuns: 16 })).runs : []) {
     if (!writable || size < 2 * PAGE_SIZE) continue;
     const at = virtual + BigInt(size - PAGE_SIZE - 2);
     if (cpu.write(at, Uint8Array.of(0x5a, 0xa5, 0x5a, 0xa5)) === NO_FAULT) written++;

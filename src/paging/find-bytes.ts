@@ -2,7 +2,7 @@ import { UsageError } from '../../formats/errors.ts';
 import { type GuestVirt, PAGE_SIZE } from '../../formats/sizes.ts';
 import { Turns } from '../../formats/turns.ts';
 import type { AddressSpace } from './address-space.ts';
-import { mappingsInTurns, type VirtualAddresses, type VirtualRun } from './mappings-of.ts';
+import { mappingsOf, type VirtualAddresses, type VirtualRun } from './mappings-of.ts';
 
 /** Limits of a search. */
 export interface FindOptions {
@@ -38,7 +38,7 @@ export async function findBytes(
   if (pattern.length === 0 || pattern.length > MAX_PATTERN) {
     throw new UsageError('bad-pattern', `Cannot search for ${pattern.length} bytes: expected 1 to ${MAX_PATTERN}`);
   }
-  const { runs, complete } = await mappingsInTurns(space, { maxRuns: options.maxRuns }, signal);
+  const { runs, complete } = await mappingsOf(space, { maxRuns: options.maxRuns }, signal);
   const search = new Search(space, pattern, options, Turns.rare(signal));
   for (const run of runs) if (!(await search.run(run))) return { addresses: search.hits, complete: false };
   return { addresses: search.hits, complete };

@@ -37,15 +37,19 @@ const MAX_ENTRIES = 1 << 20;
 
 /**
  * The page tables of a CPU, entry by entry. Tables that contain themselves are followed as a processor does, up to the
- * limits.
+ * limits. Other work gets turns, and can end this. @throws InterruptedError
  */
-export function hierarchyOf(space: AddressSpace, limits: VisitLimits & { maxEntries?: number } = {}): Hierarchy {
+export async function hierarchyOf(
+  space: AddressSpace,
+  limits: VisitLimits & { maxEntries?: number } = {},
+  signal?: AbortSignal,
+): Promise<Hierarchy> {
   const { walker } = space;
   const { maxEntries = MAX_ENTRIES } = limits;
   const entries: HierarchyEntry[] = [];
   if (!walker) return { entries, complete: true };
   let overflow = false;
-  const complete = visitTables(
+  const complete = await visitTables(
     space,
     {
       entry(level, depth, linear, low, high, kind) {
@@ -70,6 +74,7 @@ export function hierarchyOf(space: AddressSpace, limits: VisitLimits & { maxEntr
       isEnough: () => overflow,
     },
     limits,
+    signal,
   );
   return { entries, complete: complete && !overflow };
 }

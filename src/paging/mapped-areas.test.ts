@@ -12,7 +12,7 @@ test.each(['32-bit', 'pae', 'long', 'la57'] as TableKind[])(
     for (let seed = 1; seed <= 6; seed++) {
       const { space } = randomSpace(seed, kind);
       const end = 2 ** 24;
-      const { runs, complete } = mappingsOf(space, { maxTables: 300 });
+      const { runs, complete } = await mappingsOf(space, { maxTables: 300 });
       const seen = await overviewOf(space, { maxTables: 300, gap: 1, end, stretch: PAGE_SIZE });
       if (!complete || !seen.complete) continue;
       const sum = (sizes: number[]) => sizes.reduce((all, size) => all + size, 0);

@@ -1,7 +1,7 @@
 import type { GuestVirt } from '../../formats/sizes.ts';
 import type { AddressSpace } from './address-space.ts';
 import { RW, US } from './schemes.ts';
-import { type VisitLimits, visitPagesInTurns } from './visit-tables.ts';
+import { type VisitLimits, visitTables } from './visit-tables.ts';
 
 /** A part of virtual memory without large gaps. */
 export interface MappedArea {
@@ -63,7 +63,7 @@ export async function overviewOf(
   };
   const upperHalf = 2 ** ((space.walker?.scheme.addressBits ?? 32) - 1);
   const isLong = space.walker?.scheme.name === 'long';
-  const complete = await visitPagesInTurns(
+  const complete = await visitTables(
     space,
     {
       page(linear, gcPhys, size, rights, executable) {

@@ -4,6 +4,7 @@ import { loadState } from '../machine/load.ts';
 import { STATES_FOLDER, samplesIn } from '../testing/states.ts';
 import { AddressSpace } from './address-space.ts';
 import { findBytes } from './find-bytes.ts';
+import { hierarchyOf } from './hierarchy.ts';
 import { mappingsOf, virtualAddressesOf } from './mappings-of.ts';
 import { compareWithTruth } from './testing/against-truth.ts';
 import { FlatMemory } from './testing/flat-memory.ts';
@@ -41,10 +42,10 @@ test('what is written at a virtual address is read there again, or nothing is wr
 
 test.each(['32-bit', 'pae', 'long', 'la57'] as TableKind[])(
   'every page of random %s tables is listed, and no other',
-  (kind) => {
+  async (kind) => {
     for (let seed = 1; seed <= 6; seed++) {
       const { memory, registers, space } = randomSpace(seed, kind);
-      const { runs, complete } = mappingsOf(space, { maxRuns: 5000, maxTables: 1000 });
+      const { runs, complete } = await mappingsOf(space, { maxRuns: 5000, maxTables: 1000 });
       const view = new DataView(memory.bytes.buffer);
       const pdptes = Array.from({ length: 4 }, (_, i) =>
         view.getBigUint64((Number(registers.cr3) & ~31) + 8 * i, true),
@@ -86,7 +87,7 @@ describe('hostile tables', () => {
     const memory = new FlatMemory(new Uint8Array(0x2000));
     for (let i = 0; i < 512; i++) writeEntry(memory, 0x1000 + 8 * i, 8, 0x1003n);
     const space = new AddressSpace(memory, long);
-    const { runs, complete } = mappingsOf(space, { maxRuns: 5000 });
+    const { runs, complete } = await mappingsOf(space, { maxRuns: 5000 });
     expect(runs.length).toBe(5000);
     expect(complete).toBe(false);
     const limited = await virtualAddressesOf(space, 0x1000, { maxAddresses: 10 });
@@ -112,22 +113,35 @@ describe('hostile tables', () => {
     await expect(search).rejects.toMatchObject({ code: 'interrupted' });
   });
 
-  test('tables in no memory, with reserved bits or of the wrong kind map nothing', () => {
+  test.each(['pages', 'entries'])('lists of their %s can be ended', async (what) => {
+    const memory = new FlatMemory(new Uint8Array(0x2000));
+    for (let i = 0; i < 512; i++) writeEntry(memory, 0x1000 + 8 * i, 8, 0x1003n);
+    const space = new AddressSpace(memory, long);
+    const signal = AbortSignal.timeout(20);
+    const list =
+      what === 'pages' ? mappingsOf(space, { maxRuns: 1e6 }, signal) : hierarchyOf(space, { maxEntries: 1e6 }, signal);
+    await expect(list).rejects.toMatchObject({ code: 'interrupted' });
+  });
+
+  test('tables in no memory, with reserved bits or of the wrong kind map nothing', async () => {
     const memory = new FlatMemory(new Uint8Array(0x4000));
     writeEntry(memory, 0x1000, 8, 0xfe_0000_0003n);
     writeEntry(memory, 0x1008, 8, 0x2083n);
     writeEntry(memory, 0x1010, 8, 0x2003n);
     memory.bytes.fill(0xff, 0x2000, 0x3000);
-    expect(mappingsOf(new AddressSpace(memory, long, { physicalBits: 40 }))).toEqual({ runs: [], complete: true });
+    expect(await mappingsOf(new AddressSpace(memory, long, { physicalBits: 40 }))).toEqual({
+      runs: [],
+      complete: true,
+    });
   });
 
-  test('the halves of long mode are not merged', () => {
+  test('the halves of long mode are not merged', async () => {
     const memory = new FlatMemory(new Uint8Array(0x6000));
     writeEntry(memory, 0x1000 + 255 * 8, 8, 0x2003n);
     writeEntry(memory, 0x1000 + 256 * 8, 8, 0x3003n);
     writeEntry(memory, 0x2000 + 511 * 8, 8, 0x83n);
     writeEntry(memory, 0x3000, 8, 0x4000_0083n);
-    const { runs } = mappingsOf(new AddressSpace(memory, long));
+    const { runs } = await mappingsOf(new AddressSpace(memory, long));
     expect(runs.map((run) => run.virtual)).toEqual([0x7fff_c000_0000n, 0xffff_8000_0000_0000n]);
   });
 
@@ -140,7 +154,7 @@ describe('hostile tables', () => {
     writeEntry(memory, 0x5000, 8, 0x3003n);
     writeEntry(memory, 0x3000, 8, 0x4000_0083n);
     const space = new AddressSpace(memory, { ...long, cr3: 0x6000n, cr4: 0x1020n });
-    const { runs } = mappingsOf(space);
+    const { runs } = await mappingsOf(space);
     expect(runs.map((run) => run.virtual)).toEqual([0xff_ffff_c000_0000n, 0xff00_0000_0000_0000n]);
     expect((await virtualAddressesOf(space, 0x4000_0007)).addresses).toEqual([0xff00_0000_0000_0007n]);
   });

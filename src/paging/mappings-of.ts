@@ -1,7 +1,7 @@
 import { FOUR_GIB, type GuestPhys, type GuestVirt, PAGE_SIZE } from '../../formats/sizes.ts';
 import type { AddressSpace } from './address-space.ts';
 import { RW, US } from './schemes.ts';
-import { type VisitLimits, visitPagesInTurns, visitTables } from './visit-tables.ts';
+import { type VisitLimits, visitTables } from './visit-tables.ts';
 
 /** A run of pages: virtual and physical addresses continue, page size and rights are the same. */
 export interface VirtualRun {
@@ -32,26 +32,15 @@ export interface VirtualRuns {
 /** Most runs that are listed; each takes some 100 bytes. */
 const MAX_RUNS = 1 << 20;
 
-/** Everything that a CPU's page tables map. */
-export function mappingsOf(
-  space: AddressSpace,
-  limits: VisitLimits & { maxRuns?: number | undefined } = {},
-): VirtualRuns {
-  if (!space.walker) return { runs: [identityRun()], complete: true };
-  const list = new RunList(space, limits.maxRuns);
-  const complete = visitTables(space, list, limits);
-  return { runs: list.runs, complete: complete && !list.isEnough() };
-}
-
-/** As `mappingsOf`, in turns with other work, which can end it. @throws InterruptedError */
-export async function mappingsInTurns(
+/** Everything that a CPU's page tables map. Other work gets turns, and can end this. @throws InterruptedError */
+export async function mappingsOf(
   space: AddressSpace,
   limits: VisitLimits & { maxRuns?: number | undefined } = {},
   signal?: AbortSignal,
 ): Promise<VirtualRuns> {
   if (!space.walker) return { runs: [identityRun()], complete: true };
   const list = new RunList(space, limits.maxRuns);
-  const complete = await visitPagesInTurns(space, list, limits, signal);
+  const complete = await visitTables(space, list, limits, signal);
   return { runs: list.runs, complete: complete && !list.isEnough() };
 }
 
@@ -121,7 +110,7 @@ export async function virtualAddressesOf(
   const { maxAddresses = 1 << 16 } = limits;
   if (!space.walker) return { addresses: gcPhys < FOUR_GIB ? [BigInt(gcPhys)] : [], complete: true };
   const addresses: GuestVirt[] = [];
-  const complete = await visitPagesInTurns(
+  const complete = await visitTables(
     space,
     {
       page(linear, start, size) {

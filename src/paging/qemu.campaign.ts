@@ -144,7 +144,7 @@ async function compareMachine(state: string, kind: TableKind, folder: string): P
     const registers = await machine.registers();
     const memory = new FlatMemory(new Uint8Array(machine.readRam()));
     const booted = new AddressSpace(memory, registers, { physicalBits: QEMU_PHYSICAL_BITS });
-    for (const { virtual, size } of mappingsOf(booted).runs) {
+    for (const { virtual, size } of (await mappingsOf(booted)).runs) {
       for (const at of [virtual, virtual + BigInt(size) - 1n, virtual + BigInt(size)]) {
         const linear = booted.linear(at) ?? Number.POSITIVE_INFINITY;
         if (linear < 2 ** (booted.walker?.scheme.addressBits ?? 0))

@@ -35,63 +35,59 @@ export interface VisitLimits {
 
 const MAX_TABLES = 1 << 18;
 
-/** Visits all present entries of a CPU's tables. @returns false if a limit or the visitor ended the visit */
-export function visitTables(
-  space: AddressSpace,
-  visitor: TableVisitor,
-  { levels = Number.POSITIVE_INFINITY, maxTables = MAX_TABLES, from = 0 }: VisitLimits = {},
-): boolean {
-  return space.walker ? new TableVisit(space, space.walker, visitor, levels, maxTables, from).run() : true;
-}
-
-/** Tables that are read before it is asked whether other work is due: some ms. */
-const TURN_TABLES = 1 << 10;
+/** Tables that are read before it is asked whether other work is due: a millisecond. */
+const TURN_TABLES = 1 << 6;
 
 /**
- * As `visitTables`, in turns with other work, which can end it: tables that contain themselves take many seconds. Tells
- * of pages only, as upper tables are visited again in each turn. @throws InterruptedError
+ * Visits all present entries of a CPU's tables, in turns with other work, which can end it: tables that contain
+ * themselves take many seconds. @returns false if a limit or the visitor ended the visit @throws InterruptedError
  */
-export async function visitPagesInTurns(
+export async function visitTables(
   space: AddressSpace,
-  visitor: Required<Pick<TableVisitor, 'page' | 'isEnough'>>,
-  { levels = Number.POSITIVE_INFINITY, maxTables = MAX_TABLES, from = 0 }: VisitLimits = {},
+  visitor: TableVisitor,
+  limits: VisitLimits = {},
   signal?: AbortSignal,
 ): Promise<boolean> {
-  const { walker } = space;
-  if (!walker) return true;
+  if (!space.walker) return true;
+  const visit = new TableVisit(space, space.walker, visitor, limits);
   const turns = Turns.rare(signal);
-  for (let [at, left] = [from, maxTables]; left > 0; left -= TURN_TABLES) {
-    const visit = new TableVisit(space, walker, visitor, levels, Math.min(left, TURN_TABLES), at);
-    if (visit.run()) return true;
-    if (visitor.isEnough()) return false;
-    at = visit.stoppedAt;
-    if (turns.areDue) await turns.give();
-  }
-  return false;
+  while (!visit.goOn(TURN_TABLES)) if (turns.areDue) await turns.give();
+  return visit.isComplete;
+}
+
+/** A table on the way from the root to the present one. */
+interface OpenTable {
+  base: number;
+  /** RW and US of all levels above. */
+  rights: number;
+  executable: boolean;
+  /** Index of the next entry. */
+  next: number;
+  /** Bytes of its page, and the same as halves of entries. */
+  readonly page: Uint8Array;
+  readonly words: Uint32Array;
 }
 
 class TableVisit {
-  /** Address of the first table that was not read, for lack of tables left. */
-  stoppedAt = 0;
+  /** No limit, and not the visitor, has ended the visit. */
+  isComplete = true;
   readonly #space: AddressSpace;
   readonly #walker: Walker;
   readonly #visitor: TableVisitor;
   readonly #depthLimit: number;
   readonly #from: number;
-  readonly #wide: boolean;
-  /** The current table of each level: bytes of its page, and the same as halves of entries. */
-  readonly #pages: Uint8Array[];
-  readonly #words: Uint32Array[];
+  readonly #wide: 0 | 1;
+  /** By depth. */
+  readonly #open: OpenTable[];
+  /** Depth of the present table; negative at the end. */
+  #depth = -1;
   #tablesLeft: number;
-  #complete = true;
 
   constructor(
     space: AddressSpace,
     walker: Walker,
     visitor: TableVisitor,
-    levels: number,
-    maxTables: number,
-    from: number,
+    { levels = Number.POSITIVE_INFINITY, maxTables = MAX_TABLES, from = 0 }: VisitLimits,
   ) {
     this.#space = space;
     this.#walker = walker;
@@ -99,80 +95,73 @@ class TableVisit {
     this.#depthLimit = Math.min(levels, walker.levels.length);
     this.#tablesLeft = maxTables;
     this.#from = from;
-    this.#wide = walker.scheme.entrySize === 8;
-    this.#pages = walker.levels.map(() => new Uint8Array(PAGE_SIZE));
-    this.#words = this.#pages.map((page) => new Uint32Array(page.buffer));
+    this.#wide = walker.scheme.entrySize === 8 ? 1 : 0;
+    this.#open = walker.levels.map(() => {
+      const page = new Uint8Array(PAGE_SIZE);
+      return { base: 0, rights: 0, executable: true, next: 0, page, words: new Uint32Array(page.buffer) };
+    });
+    this.#enter(0, walker.root, 0, RW | US, true);
   }
 
-  run(): boolean {
-    this.#table(0, this.#walker.root, 0, RW | US, true);
-    return this.#complete;
+  /** Reads so many tables at most. @returns whether the visit has ended */
+  goOn(tables: number): boolean {
+    const end = this.#tablesLeft - tables;
+    while (this.#depth >= 0 && this.isComplete) {
+      if (this.#tablesLeft <= end) return false;
+      const table = this.#open[this.#depth];
+      if (table.next > this.#walker.levels[this.#depth].indexMask) this.#depth--;
+      else this.#nextEntry(table, this.#depth, table.next++);
+    }
+    return true;
   }
 
-  #table(depth: number, address: GuestPhys, base: number, rights: number, executable: boolean): void {
+  #enter(depth: number, address: GuestPhys, base: number, rights: number, executable: boolean): void {
     if (this.#tablesLeft-- <= 0 || this.#visitor.isEnough?.()) {
-      this.#complete = false;
-      this.stoppedAt = base;
+      this.isComplete = false;
       return;
     }
-    if (!this.#load(depth, address)) {
+    const table = this.#open[depth];
+    if (!this.#load(table, depth, address)) {
       this.#visitor.noTable?.(depth, base, address);
       return;
     }
-    const level = this.#walker.levels[depth];
-    const words = this.#words[depth];
-    const wide = this.#wide ? 1 : 0;
-    const first = Math.max(0, Math.floor((this.#from - base) / level.span));
-    for (let index = first; index <= level.indexMask && this.#complete; index++) {
-      const low = words[index << wide];
-      if ((low & P) !== 0)
-        this.#entry(
-          level,
-          depth,
-          base + index * level.span,
-          low,
-          wide ? words[(index << 1) + 1] : 0,
-          rights,
-          executable,
-        );
-    }
+    const next = Math.max(0, Math.floor((this.#from - base) / this.#walker.levels[depth].span));
+    Object.assign(table, { base, rights, executable, next });
+    this.#depth = depth;
   }
 
-  #entry(
-    level: WalkLevel,
+  #nextEntry(
+    { words, base, rights: above, executable: executableAbove }: OpenTable,
     depth: number,
-    linear: number,
-    low: number,
-    high: number,
-    rightsAbove: number,
-    executableAbove: boolean,
+    index: number,
   ): void {
+    const low = words[index << this.#wide];
+    if ((low & P) === 0) return;
+    const level = this.#walker.levels[depth];
+    const linear = base + index * level.span;
+    const high = this.#wide ? words[(index << 1) + 1] : 0;
     const isPage = level.last || (level.large && (low & PS) !== 0);
     const reserved = isReserved(level, isPage, low, high);
     this.#visitor.entry?.(level, depth, linear, low, high, reserved ? 'reserved-bit' : isPage ? 'page' : 'table');
     if (reserved) return;
-    const rights = level.hasRights ? rightsAbove & low : rightsAbove;
+    const rights = level.hasRights ? above & low : above;
     const executable = executableAbove && (high & NX_HIGH) === 0;
-    if (isPage)
-      this.#visitor.page?.(
-        linear,
-        this.#space.physical(this.#walker.pageBase(level, low, high)),
-        level.span,
-        rights,
-        executable,
-      );
-    else if (depth + 1 < this.#depthLimit) this.#table(depth + 1, tableAddress(low, high), linear, rights, executable);
+    if (isPage) {
+      const gcPhys = this.#space.physical(this.#walker.pageBase(level, low, high));
+      this.#visitor.page?.(linear, gcPhys, level.span, rights, executable);
+    } else if (depth + 1 < this.#depthLimit)
+      this.#enter(depth + 1, tableAddress(low, high), linear, rights, executable);
   }
 
-  #load(depth: number, address: GuestPhys): boolean {
+  #load({ page: bytes, words }: OpenTable, depth: number, address: GuestPhys): boolean {
     if (depth === 0 && this.#walker.latched) {
-      this.#words[0].set(this.#walker.latched);
+      words.set(this.#walker.latched);
       return true;
     }
     const page = address - (address % PAGE_SIZE);
     if (!this.#space.memory.holdsTables(page)) return false;
-    this.#space.memory.read(page, this.#pages[depth]);
-    swapWords(this.#pages[depth]);
+    this.#space.memory.read(page, bytes);
+    swapWords(bytes);
     return true;
   }
 }

@@ -94,7 +94,8 @@ async function translationOf(source: ByteSource, cpu: number): Promise<string> {
   const machine = await openMachine(source);
   try {
     const hash = createHash('sha256');
-    for (const { virtual, gcPhys, size, pageSize, writable, user, executable } of mappingsOf(machine.space(cpu)).runs) {
+    const { runs } = await mappingsOf(machine.space(cpu));
+    for (const { virtual, gcPhys, size, pageSize, writable, user, executable } of runs) {
       const flags = `${writable ? 'w' : ''}${user ? 'u' : ''}${executable ? 'x' : ''}`;
       hash.update(
         `${virtual.toString(16)} ${gcPhys.toString(16)} ${size.toString(16)} ${pageSize.toString(16)} ${flags}\n`,

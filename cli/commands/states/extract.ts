@@ -26,10 +26,18 @@ import { parseRange } from '../../parsing/range.ts';
 import { FILES, FORCE, OUTPUT, RANGE } from '../../parsing/shared-options.ts';
 import { noted, withLists } from '../../process/custody-log.ts';
 import { ExitCode } from '../../process/exit-codes.ts';
-import { type Job, type Outcome, threadsOf, withCommonOptions, withThreads } from '../../process/run-command.ts';
+import {
+  isForPrograms,
+  type Job,
+  type Outcome,
+  threadsOf,
+  withCommonOptions,
+  withThreads,
+} from '../../process/run-command.ts';
 import { tell } from '../../terminal/print.ts';
 import { sizeText } from '../../terminal/size-text.ts';
 import { line, lines, NO_TEXT, type TerminalText } from '../../terminal/terminal-text.ts';
+import { memoryFindings, memoryNotes } from '../../text/memory-flaws.ts';
 
 const builder = (argv: Argv) =>
   withLists(withInto(withManyFiles(withRamFile(withThreads(withCommonOptions(argv))))))
@@ -107,24 +115,12 @@ function extensionOf({ format, rom, mmio2, unit }: Options): string {
 }
 
 /** Missing parts of a core and of memory, and uncertain addresses, for programs that read the result. */
-function findingsOf({ registersMissing, uncertain, missing }: ExtractReport): Finding[] {
-  const findings: Finding[] = [];
-  if (registersMissing !== undefined) {
-    const message = `The core has no registers: ${registersMissing}`;
-    findings.push({ severity: 'warning', code: 'no-registers', message, place: { unit: 'cpum', instance: 1 } });
-  }
-  if (uncertain !== undefined) {
-    const message = `Memory may lie at other addresses: ${uncertain}`;
-    findings.push({ severity: 'warning', code: 'places-unknown', message, place: {} });
-  }
-  if (missing !== undefined)
-    findings.push({
-      severity: 'warning',
-      code: 'pages-missing',
-      message: `Memory is not whole: ${missing}`,
-      place: {},
-    });
-  return findings;
+function findingsOf(report: ExtractReport): Finding[] {
+  const { registersMissing } = report;
+  if (registersMissing === undefined) return memoryFindings(report);
+  const message = `The core has no registers: ${registersMissing}`;
+  const place = { unit: 'cpum', instance: 1 };
+  return [{ severity: 'warning', code: 'no-registers', message, place }, ...memoryFindings(report)];
 }
 
 /** Facts about the output itself. */
@@ -165,7 +161,7 @@ function outcomeOf(options: Options, report: ExtractReport, written: WrittenFact
   const { quiet } = options;
   const output = outputOf(options);
   const text = quiet || output === '-' ? NO_TEXT : reportText(output, report, written);
-  if (output === '-' && !quiet) for (const note of notesOf(report)) tell(note);
+  if (output === '-' && !quiet && !isForPrograms(options)) for (const note of notesOf(report)) tell(note);
   return { exitCode: ExitCode.OK, findings: findingsOf(report), result: reportResult(output, report, written), text };
 }
 
@@ -199,12 +195,10 @@ function reportText(output: string, report: ExtractReport, { allocated }: Writte
   return lines([text, ...(core ? [line`  ${coreText(core)}`] : []), ...notesOf(report).map((note) => line`  ${note}`)]);
 }
 
-function notesOf({ registersMissing, uncertain, missing }: ExtractReport): TerminalText[] {
-  return [
-    ...(registersMissing === undefined ? [] : [line`without registers: ${registersMissing}`]),
-    ...(uncertain === undefined ? [] : [line`addresses may be wrong: ${uncertain}`]),
-    ...(missing === undefined ? [] : [line`memory is not whole: ${missing}`]),
-  ];
+function notesOf(report: ExtractReport): TerminalText[] {
+  const { registersMissing } = report;
+  const without = registersMissing === undefined ? [] : [line`without registers: ${registersMissing}`];
+  return [...without, ...memoryNotes(report)];
 }
 
 function coreText({ kernel, allAddresses }: CoreReport): TerminalText {

@@ -12,6 +12,7 @@ import { FILE, RANGE } from '../../parsing/shared-options.ts';
 import { ExitCode } from '../../process/exit-codes.ts';
 import { type Job, type Outcome, runCommand, withCommonOptions } from '../../process/run-command.ts';
 import { line, lines, ownLines, type TerminalText } from '../../terminal/terminal-text.ts';
+import { withMemoryFlaws } from '../../text/memory-flaws.ts';
 
 const MOST_CONTEXT = 4 * KIB;
 const MOST_HITS = 1_000_000;
@@ -75,7 +76,8 @@ function runFind(job: Job, options: Options): Promise<Outcome> {
         complete: report.complete,
         searched: report.searched.map(({ start, end }) => ({ start: hex(start), end: hex(end) })),
       };
-      return { exitCode: report.complete ? ExitCode.OK : ExitCode.PARTLY, result, text: reportText(report) };
+      const exitCode = report.complete ? ExitCode.OK : ExitCode.PARTLY;
+      return withMemoryFlaws({ exitCode, result, text: reportText(report) }, report, options);
     },
     options,
   );

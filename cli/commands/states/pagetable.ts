@@ -57,16 +57,13 @@ export const pagetableCommand = command(builder, async (options) => {
         throw new UsageError('bad-number', `Cannot show page tables: --${name} must be 1 or more`);
     }
     return withSpace(job, options, (space) =>
-      options.runs ? showRuns(space, options) : showHierarchy(space, options),
+      options.runs ? showRuns(space, options, job.signal) : showHierarchy(space, options, job.signal),
     );
   });
 });
 
-function showHierarchy(space: AddressSpace, { depth, limit }: Options): Outcome {
-  const { entries, complete } = hierarchyOf(space, {
-    levels: depth,
-    maxEntries: limit,
-  });
+async function showHierarchy(space: AddressSpace, { depth, limit }: Options, signal: AbortSignal): Promise<Outcome> {
+  const { entries, complete } = await hierarchyOf(space, { levels: depth, maxEntries: limit }, signal);
   const result = {
     ...rootOf(space),
     complete,
@@ -85,8 +82,8 @@ function showHierarchy(space: AddressSpace, { depth, limit }: Options): Outcome 
   ]);
 }
 
-function showRuns(space: AddressSpace, { limit }: Options): Outcome {
-  const { runs, complete } = mappingsOf(space, { maxRuns: limit });
+async function showRuns(space: AddressSpace, { limit }: Options, signal: AbortSignal): Promise<Outcome> {
+  const { runs, complete } = await mappingsOf(space, { maxRuns: limit }, signal);
   const result = {
     ...rootOf(space),
     complete,

@@ -14,6 +14,7 @@ import { withMachine } from '../../process/load-machine.ts';
 import { type Job, type Outcome, runCommand, withCommonOptions } from '../../process/run-command.ts';
 import { showBytes, tell } from '../../terminal/print.ts';
 import { line, NO_TEXT, ownLines } from '../../terminal/terminal-text.ts';
+import { withMemoryFlaws } from '../../text/memory-flaws.ts';
 
 /** The most bytes that are shown. `extract` writes whole ranges. */
 const MAX_LENGTH = 16 * MIB;
@@ -74,9 +75,9 @@ function runPeek(job: Job, options: Options): Promise<Outcome> {
     if (options.raw) {
       expectStdout();
       await showBytes(bytes);
-      return { exitCode: ExitCode.OK, result, text: NO_TEXT };
     }
-    return { exitCode: ExitCode.OK, result, text: ownLines(hexLines(bytes, at)) };
+    const text = options.raw ? NO_TEXT : ownLines(hexLines(bytes, at));
+    return withMemoryFlaws({ exitCode: ExitCode.OK, result, text }, machine.flaws, options);
   });
 }
 

@@ -32,7 +32,7 @@ function spaceOn(context: IntermediateContext, mode: '32-bit' | 'pae' | 'long'):
 }
 
 describe('IntermediateContext', () => {
-  test('maps a stretch at its virtual and at its physical address, in all three formats', () => {
+  test('maps a stretch at its virtual and at its physical address, in all three formats', async () => {
     const context = newContext();
     context.add(0xa000_0000, 0x12_3000, 0x3000);
     const expected = [
@@ -40,7 +40,7 @@ describe('IntermediateContext', () => {
       [0xa000_0000n, 0x12_3000, 0x3000],
     ];
     for (const mode of ['32-bit', 'pae'] as const) {
-      const { runs } = mappingsOf(spaceOn(context, mode));
+      const { runs } = await mappingsOf(spaceOn(context, mode));
       expect(runs.map(({ virtual, gcPhys, size }) => [virtual, gcPhys, size])).toEqual(expected);
       expect(runs.every(({ writable, user }) => writable && !user)).toBe(true);
     }

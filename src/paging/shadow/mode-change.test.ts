@@ -267,12 +267,12 @@ describe('the pool', () => {
     expect(cpu.read(0x1000n, new Uint8Array(1))).toBe(-1);
   });
 
-  test('shows its tables like a guest’s, with host-physical addresses', () => {
+  test('shows its tables like a guest’s, with host-physical addresses', async () => {
     const [cpu] = newPaging(HARDWARE).cpus;
     expect(cpu.setRegisters(REGISTERS['amd64-nx'])).toBe('ok');
     cpu.write(0x10_0123n, Uint8Array.of(1));
     const space = shadowSpace(cpu) as NonNullable<ReturnType<typeof shadowSpace>>;
-    const { entries, complete } = hierarchyOf(space);
+    const { entries, complete } = await hierarchyOf(space);
     expect(complete).toBe(true);
     expect(entries.slice(0, 4).map(({ name }) => name)).toEqual(['PML4', 'PDPT', 'PD', 'PT']);
     expect(entries.slice(0, 3).every(({ gcPhys }) => space.memory.holdsTables(gcPhys))).toBe(true);

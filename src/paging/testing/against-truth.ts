@@ -33,7 +33,7 @@ export async function compareWithTruth(machine: Machine, truth: Truth): Promise<
   for (const { cpu, runs, sha256: hash, list } of translation) {
     const space = addressSpaceOf(machine, cpu);
     // Truth files list nothing for CPUs without paging.
-    const found = space.walker ? mappingsOf(space).runs : [];
+    const found = space.walker ? (await mappingsOf(space)).runs : [];
     const lines = runsText(found);
     check(
       `CPU ${cpu}: first runs`,

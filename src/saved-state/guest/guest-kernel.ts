@@ -34,7 +34,8 @@ export async function findKernel(
   const cpu = state.cpus.registers.find((registers) => hasPaging(pagingModeOf(registers)));
   if (!cpu) return { stretches: [], complete: true };
   const pages = new RereadPages(source, state.memory?.regions ?? [], options.signal);
-  const mapsOf = (cr3: bigint) => pages.settle(() => upperHalfOf(pages, { ...cpu, cr3 }, pagingOptionsOf(state.cpus)));
+  const paging = pagingOptionsOf(state.cpus);
+  const mapsOf = (cr3: bigint) => pages.settle(() => upperHalfOf(pages, { ...cpu, cr3 }, paging, options.signal));
   for (const vmcoreinfo of await believableNotes(pages, await findNotes(source, options))) {
     const upper = await mapsOf(rootOf(vmcoreinfo) ?? cpu.cr3);
     if (upper && (await pages.settle(() => isAtHome(pages, vmcoreinfo, upper.stretches))))

@@ -34,10 +34,10 @@ export class RereadPages extends PageReader {
   }
 
   /** @returns the result of `work` with all pages that it reads; undefined if it reads too many */
-  async settle<T>(work: () => T): Promise<T | undefined> {
+  async settle<T>(work: () => T | Promise<T>): Promise<T | undefined> {
     for (let round = 0; round < MAX_ROUNDS; round++) {
       this.#missed.clear();
-      const result = work();
+      const result = await work();
       if (this.#missed.size === 0) return result;
       if (this.#pages.size + this.#missed.size > MAX_PAGES) return undefined;
       await this.#fetch();

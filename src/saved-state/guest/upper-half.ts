@@ -23,20 +23,21 @@ const MAX_ALIASES = 4;
 
 /**
  * Mappings in the upper half of the address space, where kernels are. Of stretches with the same physical start, only
- * the longest `MAX_ALIASES` are listed: some kernels map one page tens of thousands of times.
+ * the longest `MAX_ALIASES` are listed: some kernels map one page tens of thousands of times. @throws InterruptedError
  */
-export function upperHalfOf(
+export async function upperHalfOf(
   memory: AddressSpaceMemory,
   registers: Omit<ControlRegisters, 'cr2'>,
   options?: Pick<AddressSpaceOptions, 'features' | 'physicalBits'>,
-): UpperHalf {
+  signal?: AbortSignal,
+): Promise<UpperHalf> {
   const space = new AddressSpace(memory, registers, options);
   const found = new StretchList((linear) => space.virtual(linear));
   const visitor = {
     page: (linear: number, gcPhys: number, size: number) => found.add(linear, gcPhys, size),
     isEnough: () => found.isFull,
   };
-  const complete = visitTables(space, visitor, { from: middleOf(space), maxTables: MAX_TABLES });
+  const complete = await visitTables(space, visitor, { from: middleOf(space), maxTables: MAX_TABLES }, signal);
   found.end();
   return { stretches: found.all, complete };
 }

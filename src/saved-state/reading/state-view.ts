@@ -75,6 +75,9 @@ export interface StateMemory {
   missing?: string;
 }
 
+/** What is not right with a state's memory. */
+export type MemoryFlaws = Pick<StateMemory, 'uncertain' | 'missing'>;
+
 /**
  * Gives a page record's range a name that holds in both states of a comparison, whatever their numbering; undefined for
  * records that are left out.

@@ -5,6 +5,7 @@ import type { MemoryRange } from '../../../formats/image/extents.ts';
 import { MIB, PAGE_SIZE } from '../../../formats/sizes.ts';
 import { Turns } from '../../../formats/turns.ts';
 import { extract, prepareExtraction } from '../extract/extract.ts';
+import type { MemoryFlaws } from '../reading/state-view.ts';
 import { LONGEST_MATCH, type Match, type Pattern } from './pattern.ts';
 
 /** A place in guest-physical memory. */
@@ -33,8 +34,8 @@ export interface SearchOptions {
   onProgress?: (done: number, step: string, total?: number) => void;
 }
 
-/** Result of a search. */
-export interface SearchReport {
+/** Result of a search. Pages that the state lacks were searched as zeros. */
+export interface SearchReport extends MemoryFlaws {
   /** Matches by address. */
   hits: Hit[];
   /** False where there may be more than `maxHits`. */
@@ -74,7 +75,9 @@ export async function searchMemory(
     const image = new ImageWithHoles(scratch.name, scratch.descriptor);
     await extract(source, image, { ...part, format: 'sparse', ...watching });
     const memory = await image.readBack();
-    const report: SearchReport = { hits: [], complete: true, searched: [] };
+    const { uncertain, missing } = plan;
+    const flaws = { ...(uncertain !== undefined && { uncertain }), ...(missing !== undefined && { missing }) };
+    const report: SearchReport = { hits: [], complete: true, searched: [], ...flaws };
     const searched: Searched = { memory, image, shift: start, total: plan.layout.size };
     for (const whole of joined(plan.existing)) {
       const stretch = {
