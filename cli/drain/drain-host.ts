@@ -46,7 +46,7 @@ export async function drainHost(given: DrainCommandOptions, { signal }: Job): Pr
   const env: NodeJS.ProcessEnv = code === undefined ? {} : { [CODE_VARIABLE]: code };
   const targets = [...new Set(to)].map((each) => new DrainTarget(each, trust));
   const words = migrateWords(options);
-  await ensureFolder(options.records);
+  if (!options.dryRun) await ensureFolder(options.records);
   const journal = await DrainJournal.open(options.journal, options.resume);
   const report = new LiveReport(options);
   try {

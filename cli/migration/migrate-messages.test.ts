@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { SavkitProcess } from '../../migrations/testing/savkit-process.ts';
 import { runHere } from '../testing/run-here.ts';
 import { runSavkit } from '../testing/run-savkit.ts';
@@ -65,6 +65,16 @@ describe('migrate', () => {
         /^Cannot connect to localhost:1: nobody listens there; is the other side started, and is this its port\?\n$/,
       ),
     ]);
+  });
+
+  it.each([
+    ['migrate', [socket, '--max-downtime', '5000'], 0, 'would come to an end'],
+    ['drain', [socket, '--to', 'localhost:1', '--insecure'], 3, 'localhost:1'],
+  ])('%s --dry-run needs no home', async (command, options, exitCode, words) => {
+    vi.stubEnv('XDG_STATE_HOME', undefined);
+    vi.stubEnv('HOME', '');
+    const dry = said(command, '--dry-run', ...options).finally(() => vi.unstubAllEnvs());
+    expect(await dry).toEqual({ exitCode, text: expect.stringContaining(words) });
   });
 
   it('foretells with 0 that it would come to an end, with 3 that it would not, and why', async () => {

@@ -3,7 +3,7 @@ import { type OpenedMachine, openMachine } from '../../src/machine/opened-machin
 import type { AddressSpace } from '../../src/paging/address-space.ts';
 import { withSource } from '../io/input.ts';
 import type { RamOptions } from '../parsing/ram-option.ts';
-import { withMemoryFlaws } from '../text/memory-flaws.ts';
+import { withMemoryFlaws } from './memory-flaws.ts';
 import type { CommonOptions, Job, Outcome } from './run-command.ts';
 
 /** Options of commands that look at a CPU's virtual memory. */

@@ -53,7 +53,14 @@ export type { StateFamily } from '../saved-state/reading/families.ts';
 export type { MemoryRegion, NamedRange, RegionKind } from '../saved-state/reading/memory-region.ts';
 export type { PayloadObserver } from '../saved-state/reading/payload-observer.ts';
 export type { PassSummary, PgmSummary, UnitSummary } from '../saved-state/reading/state.ts';
-export type { NamedPage, RangeNames, RangeNaming, StateCpus, StateMemory } from '../saved-state/reading/state-view.ts';
+export type {
+  MemoryFlaws,
+  NamedPage,
+  RangeNames,
+  RangeNaming,
+  StateCpus,
+  StateMemory,
+} from '../saved-state/reading/state-view.ts';
 export type { WalkOptions } from '../saved-state/reading/walk.ts';
 export type { FlippedBit } from '../saved-state/salvage/flipped-bits.ts';
 export type { LostRun } from '../saved-state/salvage/losses.ts';

@@ -98,6 +98,7 @@ export const drainCommand = command(builder, async (options) => {
   process.exitCode = await runCommand('drain', [options.machines.join(' ') || 'machines'], options, (job) => {
     if (options.resume && options.journal === undefined)
       throw new UsageError('bad-combination', '--resume goes with --journal: it names what was begun');
-    return drainHost({ ...options, records: recordFolder(options.records) }, job);
+    // A dry run writes no record, so it needs no place for it.
+    return drainHost({ ...options, records: options.dryRun ? '' : recordFolder(options.records) }, job);
   });
 });

@@ -142,9 +142,20 @@ export const migrateCommand = command(builder, async (options) => {
     if ((machine === undefined) === (resolve === undefined))
       throw new UsageError('usage', 'Cannot migrate: expected either a machine or --resolve');
     if (resolve !== undefined) return resolveRecords({ ...options, resolve });
-    const own = { ...options, records: recordFolder(options.records) };
+    // Neither writes a record, so neither needs a place for it.
+    const mayLack = options.dryRun || options.change;
+    const own = { ...options, records: mayLack ? foundFolder(options.records) : recordFolder(options.records) };
     // A cancelled migration returns its report, too.
     const isDone = ({ exitCode }: Outcome) => exitCode === ExitCode.OK;
     return finishing(isGuest(job.file) ? migrateGuest(own, job) : migrateMachine(own, job), isDone);
   });
 });
+
+/** The folder of records that there may be; empty for a user without a home. */
+function foundFolder(named: string | undefined): string {
+  try {
+    return recordFolder(named);
+  } catch {
+    return '';
+  }
+}

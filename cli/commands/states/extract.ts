@@ -26,6 +26,7 @@ import { parseRange } from '../../parsing/range.ts';
 import { FILES, FORCE, OUTPUT, RANGE } from '../../parsing/shared-options.ts';
 import { noted, withLists } from '../../process/custody-log.ts';
 import { ExitCode } from '../../process/exit-codes.ts';
+import { memoryFindings, memoryNotes } from '../../process/memory-flaws.ts';
 import {
   isForPrograms,
   type Job,
@@ -37,7 +38,6 @@ import {
 import { tell } from '../../terminal/print.ts';
 import { sizeText } from '../../terminal/size-text.ts';
 import { line, lines, NO_TEXT, type TerminalText } from '../../terminal/terminal-text.ts';
-import { memoryFindings, memoryNotes } from '../../text/memory-flaws.ts';
 
 const builder = (argv: Argv) =>
   withLists(withInto(withManyFiles(withRamFile(withThreads(withCommonOptions(argv))))))

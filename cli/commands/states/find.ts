@@ -10,9 +10,9 @@ import { withRamFile } from '../../parsing/ram-option.ts';
 import { parseRange } from '../../parsing/range.ts';
 import { FILE, RANGE } from '../../parsing/shared-options.ts';
 import { ExitCode } from '../../process/exit-codes.ts';
+import { withMemoryFlaws } from '../../process/memory-flaws.ts';
 import { type Job, type Outcome, runCommand, withCommonOptions } from '../../process/run-command.ts';
 import { line, lines, ownLines, type TerminalText } from '../../terminal/terminal-text.ts';
-import { withMemoryFlaws } from '../../text/memory-flaws.ts';
 
 const MOST_CONTEXT = 4 * KIB;
 const MOST_HITS = 1_000_000;

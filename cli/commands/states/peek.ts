@@ -11,10 +11,10 @@ import { withRamFile } from '../../parsing/ram-option.ts';
 import { FILE } from '../../parsing/shared-options.ts';
 import { ExitCode } from '../../process/exit-codes.ts';
 import { withMachine } from '../../process/load-machine.ts';
+import { withMemoryFlaws } from '../../process/memory-flaws.ts';
 import { type Job, type Outcome, runCommand, withCommonOptions } from '../../process/run-command.ts';
 import { showBytes, tell } from '../../terminal/print.ts';
 import { line, NO_TEXT, ownLines } from '../../terminal/terminal-text.ts';
-import { withMemoryFlaws } from '../../text/memory-flaws.ts';
 
 /** The most bytes that are shown. `extract` writes whole ranges. */
 const MAX_LENGTH = 16 * MIB;

@@ -1,8 +1,8 @@
 import type { Finding } from '../../src/saved-state/reading/findings.ts';
 import type { MemoryFlaws } from '../../src/saved-state/reading/state-view.ts';
-import { type CommonOptions, isForPrograms, type Outcome } from '../process/run-command.ts';
 import { tell } from '../terminal/print.ts';
 import { line, type TerminalText } from '../terminal/terminal-text.ts';
+import { type CommonOptions, isForPrograms, type Outcome } from './run-command.ts';
 
 /** Flaws of a state's memory, for programs that read a result out of it. */
 export function memoryFindings({ uncertain, missing }: MemoryFlaws): Finding[] {
