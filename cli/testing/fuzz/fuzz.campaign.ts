@@ -1,4 +1,5 @@
 import { spawn } from 'node:child_process';
+import { createHash } from 'node:crypto';
 import { closeSync, mkdirSync, mkdtempSync, openSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
@@ -73,30 +74,42 @@ async function fuzz(
     '-print_final_stats=1',
     // Nobody else adds inputs.
     '-reload=0',
+    `-artifact_prefix=${folder}/`,
   ];
+  const { code, words } = await fuzzer([name, ...corpora, ...options, ...more], folder);
+  const said = words.join('\n');
+  const [, runs = '0'] = /stat::number_of_executed_units:\s*(\d+)/.exec(said) ?? /^Done (\d+) runs/m.exec(said) ?? [];
+  return { runs: Number(runs), code, words };
+}
+
+/** Runs the fuzzer's process. @returns lines of its output */
+async function fuzzer(args: readonly string[], folder: string): Promise<{ code: number | null; words: string[] }> {
   const log = join(folder, 'log');
   // A file: of a pipe that is full for a moment the fuzzer loses lines.
   const output = openSync(log, 'w');
-  const words = [join(here, 'fuzzer.js'), name, ...corpora, ...options, `-artifact_prefix=${folder}/`, ...more];
-  const child = spawn(values.node, words, { stdio: ['ignore', output, output], cwd: folder });
+  const child = spawn(values.node, [join(here, 'fuzzer.js'), ...args], {
+    stdio: ['ignore', output, output],
+    cwd: folder,
+  });
   const code = await new Promise<number | null>((ended) => child.once('close', ended));
   closeSync(output);
-  const said = readFileSync(log, 'utf8');
-  const [, runs = '0'] = /stat::number_of_executed_units:\s*(\d+)/.exec(said) ?? /^Done (\d+) runs/m.exec(said) ?? [];
-  return { runs: Number(runs), code, words: said.trimEnd().split('\n') };
+  return { code, words: readFileSync(log, 'utf8').trimEnd().split('\n') };
 }
 
-/** The fewest short inputs that reach as much as all of them. */
+/** Few short inputs that reach as much as all of them. */
 async function keep(name: TargetName, corpus: string, folder: string): Promise<void> {
-  const fewest = join(folder, 'fewest');
-  mkdirSync(fewest);
-  await fuzz(name, [fewest, corpus], folder, ['-merge=1']);
-  const kept = readdirSync(fewest)
-    .map((file) => ({ file, bytes: readFileSync(join(fewest, file)) }))
-    .filter(({ bytes }) => bytes.length <= KEPT_SIZE)
-    .sort((one, other) => one.bytes.length - other.bytes.length)
+  const { words } = await fuzzer([name, '--fewest', corpus], folder);
+  const files = readdirSync(corpus);
+  const kept = words
+    .filter((word) => files.includes(word))
+    .map((file) => readFileSync(join(corpus, file)))
+    .filter(({ length }) => length <= KEPT_SIZE)
     .slice(0, KEPT_FILES);
   rmSync(keptFolder(name), { recursive: true, force: true });
   mkdirSync(keptFolder(name), { recursive: true });
-  for (const { file, bytes } of kept) writeFileSync(join(keptFolder(name), file), bytes);
+  for (const bytes of kept) writeFileSync(join(keptFolder(name), hashOf(bytes)), bytes);
+}
+
+function hashOf(bytes: Uint8Array): string {
+  return createHash('sha256').update(bytes).digest('hex').slice(0, 16);
 }

@@ -1,4 +1,6 @@
+import { readdirSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
+import { join } from 'node:path';
 import {
   addDictionary,
   asFindingAwareFuzzFn,
@@ -13,7 +15,9 @@ import { settleNow } from './settle-now.ts';
 
 // node fuzzer.js TARGET [FOLDER…] [-OPTION…]: the process that fuzzes one target, with folders of inputs and options of
 // libFuzzer. Jazzer's own command line would go through the event loop, and so through another thread, for each input;
-// here an input is a plain call, which takes a tenth of the time.
+// here an input is a plain call.
+//
+// node fuzzer.js TARGET --fewest FOLDER: names inputs of a folder, short ones first, that reach all that its inputs do.
 
 const require = createRequire(createRequire(import.meta.url).resolve('@jazzer.js/core'));
 const { registerEsmLoaderHooks } = require('@jazzer.js/instrumentor');
@@ -41,7 +45,6 @@ const beginInput = tellFewComparisons();
 
 const targets: Record<string, (bytes: Buffer) => unknown> = { ...(await import('./targets.ts')) };
 const { setChoice } = await import('./choice.ts');
-setChoice(() => coverage.hasGrown());
 const { enterWorld, REAL_WORLD } = await import('../../../formats/world/world.ts');
 // The event loop has no turn between two inputs, and none within one.
 enterWorld({ ...REAL_WORLD, time: { ...REAL_WORLD.time, turn: queueMicrotask } });
@@ -53,11 +56,12 @@ const run = asFindingAwareFuzzFn((bytes: Buffer) => {
   beginInput();
   try {
     read(bytes);
-  } catch {
-    // Once more, to say where.
+  } catch (error) {
+    // Once more with all checks, to say where.
     Error.stackTraceLimit = STACK;
+    setChoice(() => true);
     read(bytes);
-    throw new Error('An input was refused as it should not be, but was read when it was tried again');
+    throw error;
   }
 });
 
@@ -71,8 +75,24 @@ function expectPlain(): void {
   for (const key in []) throw new Error(`An input has given each object a property ${key}`);
 }
 
-// Outside of any promise's callback, in which no other one can be called.
-setImmediate(async () => {
-  const { returnCode } = await startFuzzingNoInit(run, options);
-  process.exit(returnCode);
-});
+if (fuzzerOptions[0] === '--fewest') {
+  for (const file of await fewestOf(fuzzerOptions[1])) console.log(file);
+} else {
+  setChoice(() => coverage.hasGrown());
+  // Outside of any promise's callback, in which no other one can be called.
+  setImmediate(async () => {
+    const { returnCode } = await startFuzzingNoInit(run, options);
+    process.exit(returnCode);
+  });
+}
+
+async function fewestOf(folder: string): Promise<string[]> {
+  const inputs = readdirSync(folder).map((file) => ({ file, bytes: readFileSync(join(folder, file)) }));
+  inputs.sort((one, other) => one.bytes.length - other.bytes.length);
+  const fewest: string[] = [];
+  for (const { file, bytes } of inputs) {
+    await target(bytes);
+    if (coverage.hasGrown()) fewest.push(file);
+  }
+  return fewest;
+}
