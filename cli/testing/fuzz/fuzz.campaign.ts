@@ -45,9 +45,11 @@ for (const name of chosen) {
   mkdirSync(corpus, { recursive: true });
   for (const [i, seed] of (await seedsOf(name)).entries()) writeFileSync(join(corpus, `seed-${i}`), seed);
   const limits = [`-runs=${values.runs}`, `-max_total_time=${Math.round(Number(values.minutes) * 60)}`];
-  const { runs, code, words } = await fuzz(name, [corpus], folder, limits);
+  const { runs, places, code, words } = await fuzz(name, corpus, folder, limits);
   done += runs;
-  console.log(`${name}: ${runs} runs, ${readdirSync(corpus).length} inputs${code === 0 ? '' : `, ended with ${code}`}`);
+  const inputs = readdirSync(corpus).length;
+  const end = code === 0 ? '' : `, ended with ${code}`;
+  console.log(`${name}: ${runs} runs, ${places} places of the code reached, ${inputs} inputs${end}`);
   if (code !== 0) {
     failed.push(name);
     console.log(`  ${words.slice(-25).join('\n  ')}\n  the input is in ${folder}`);
@@ -61,12 +63,15 @@ console.log(
 );
 process.exitCode = failed.length > 0 || done === 0 ? 1 : 0;
 
-async function fuzz(
-  name: TargetName,
-  corpora: readonly string[],
-  folder: string,
-  more: readonly string[],
-): Promise<{ runs: number; code: number | null; words: string[] }> {
+interface Fuzzed {
+  runs: number;
+  /** Branches of the code that some input has taken. */
+  places: number;
+  code: number | null;
+  words: string[];
+}
+
+async function fuzz(name: TargetName, corpus: string, folder: string, limits: readonly string[]): Promise<Fuzzed> {
   const options = [
     `-max_len=${longestOf(name)}`,
     `-rss_limit_mb=${MEMORY_MIB}`,
@@ -76,10 +81,11 @@ async function fuzz(
     '-reload=0',
     `-artifact_prefix=${folder}/`,
   ];
-  const { code, words } = await fuzzer([name, ...corpora, ...options, ...more], folder);
+  const { code, words } = await fuzzer([name, corpus, ...options, ...limits], folder);
   const said = words.join('\n');
   const [, runs = '0'] = /stat::number_of_executed_units:\s*(\d+)/.exec(said) ?? /^Done (\d+) runs/m.exec(said) ?? [];
-  return { runs: Number(runs), code, words };
+  const places = Math.max(0, ...[...said.matchAll(/ cov: (\d+) /g)].map(([, count]) => Number(count)));
+  return { runs: Number(runs), places, code, words };
 }
 
 /** Runs the fuzzer's process. @returns lines of its output */
