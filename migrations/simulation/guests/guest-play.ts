@@ -46,6 +46,7 @@ export class GuestPlay extends Play<QemuTarget> implements QemuSurroundings {
   readonly qemus: SimulatedQemu[] = [];
   readonly disks: readonly Uint8Array[];
   readonly areOld: boolean;
+  readonly joinsAnswers: boolean;
   /** Settlements of `--resolve`, in words. */
   readonly settlements: string[] = [];
   /** Hosts on which savkit has said that settings of a QEMU may stay as they are. */
@@ -64,6 +65,7 @@ export class GuestPlay extends Play<QemuTarget> implements QemuSurroundings {
     super(scenario);
     this.#scenario = scenario;
     this.areOld = scenario.areOld;
+    this.joinsAnswers = scenario.joinsAnswers;
     this.disks = Array.from({ length: scenario.copiesDisks ? scenario.disks : 0 }, (_, disk) =>
       Uint8Array.from({ length: SECTORS }, (_, i) => i + 1 + 50 * disk),
     );

@@ -23,6 +23,8 @@ export interface GuestScenario extends Scenario {
   asksFirst: boolean;
   /** The QEMUs are of version 7.2, else 10. */
   areOld: boolean;
+  /** What QEMU says within a moment arrives together. */
+  joinsAnswers: boolean;
   /** The source's QEMU has memory that is not shared: it hands out all of it with the devices. */
   isPrivate: boolean;
   /** The kernel notes writes; else all memory is compared. */
@@ -40,6 +42,8 @@ export function drawGuestScenario(seed: number): GuestScenario {
   const ways = new Random(Math.imul(seed, 668265263) ^ 0x3a75);
   const more = new Random(Math.imul(seed, 374761393) ^ 0xd15c);
   const users = new Random(Math.imul(seed, 2654435761) ^ 0x5e77);
+  const [asksFirst, areOld, joinsAnswers] = [2, 3, 4].map((limit) => users.below(limit) === 0);
+  const kills = users.below(8) === 0 ? killsAtHandOver(users) : [];
   const troubles = base.troubles.filter(({ kind }) => kind !== 'pause' && kind !== 'limits').slice(0, random.below(4));
   const [notesWrites, hasWatchFault] = [ways.below(3) === 0, ways.below(3) === 0];
   const watchFault = hasWatchFault ? { how: ways.pick(WATCH_FAULTS), scan: 1 + ways.below(5) } : undefined;
@@ -48,9 +52,8 @@ export function drawGuestScenario(seed: number): GuestScenario {
   return {
     ...base,
     ...{ notesWrites, watchFault, isPrivate, copiesDisks, disks: more.pick([1, 1, 2, 3]) },
-    migratesAgain: more.below(2) === 0,
-    asksFirst: users.below(2) === 0,
-    areOld: users.below(3) === 0,
+    migratesAgain: more.below(2) === 0 || kills.length > 0,
+    ...{ asksFirst, areOld, joinsAnswers },
     limits: waitingOrForced(base.limits),
     ...{ isSeeded: false, hasSafeFile: false, missedWrites: 0, compares: true },
     hasWatchdog: random.below(3) > 0,
@@ -58,8 +61,18 @@ export function drawGuestScenario(seed: number): GuestScenario {
       ...troubles,
       ...Array.from({ length: random.below(3) }, () => longer(drawQemuTrouble(random, COMMANDS), hangs)),
       ...(isLonger ? [drawQemuTrouble(ways, FURTHER_COMMANDS)] : []),
+      ...kills,
     ],
   };
+}
+
+/** Savkit is killed just before its decision, and again just after that of the next migration. */
+function killsAtHandOver(random: Random): Incident[] {
+  const kill = (name: 'ready' | 'commit', ms: number): Incident => ({
+    at: { after: 'frame', name, count: 1, ms },
+    ...{ kind: 'kill', host: 'source', backAfterMs: random.pick([100, 1000]) },
+  });
+  return [kill('ready', 0), kill('commit', random.pick([0, 0.1, 1, 30]))];
 }
 
 /** Guests of QEMU cannot be throttled, nor can their limits be changed. */

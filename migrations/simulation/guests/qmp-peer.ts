@@ -13,6 +13,17 @@ interface Command {
   id?: number;
 }
 
+/** What is said within this time arrives together. */
+const MOMENT_MS = 0.05;
+
+/** The manner in which a QEMU talks. */
+interface Manner {
+  /** Its version: three numbers. */
+  version: readonly number[];
+  /** What it says within a moment arrives together. */
+  joinsAnswers: boolean;
+}
+
 /** The QMP of a simulated QEMU: one client at a time, and one command after the other, each answered a little later. */
 export class QmpPeer {
   /** Nothing is answered before this time. */
@@ -21,14 +32,19 @@ export class QmpPeer {
   #work: Promise<void> | undefined;
   readonly #process: SimulatedProcess;
   readonly #greeting: object;
+  readonly #joinsAnswers: boolean;
+  /** Texts that are about to be said, by client. */
+  readonly #said = new Map<Socket, string>();
   readonly #answer: QmpExecution;
   readonly #waiting: Socket[] = [];
   #client: Socket | undefined;
   readonly #commands: { command: Command; client: Socket }[] = [];
   #isAtWork = false;
 
-  constructor(process: SimulatedProcess, [major, minor, micro]: readonly number[], answer: QmpExecution) {
+  constructor(process: SimulatedProcess, { version, joinsAnswers }: Manner, answer: QmpExecution) {
+    const [major, minor, micro] = version;
     this.#process = process;
+    this.#joinsAnswers = joinsAnswers;
     this.#greeting = { QMP: { version: { qemu: { major, minor, micro }, package: '' }, capabilities: ['oob'] } };
     this.#answer = answer;
   }
@@ -114,6 +130,16 @@ export class QmpPeer {
   }
 
   #write(client: Socket | undefined, message: object): void {
-    if (client && !client.destroyed && client.writable) client.write(`${JSON.stringify(message)}\r\n`);
+    if (!client || client.destroyed || !client.writable) return;
+    const text = `${JSON.stringify(message)}\r\n`;
+    const waiting = this.#said.get(client);
+    if (!this.#joinsAnswers) client.write(text);
+    else this.#said.set(client, (waiting ?? '') + text);
+    if (!this.#joinsAnswers || waiting !== undefined) return;
+    this.#process.host.around.timeline.add(MOMENT_MS, this.#process, () => {
+      const said = this.#said.get(client) ?? '';
+      this.#said.delete(client);
+      if (!client.destroyed && client.writable) client.write(said);
+    });
   }
 }

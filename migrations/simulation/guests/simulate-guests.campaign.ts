@@ -32,6 +32,7 @@ const { done, failed, speed } = await playSeeds(values, {
       { migratesAgain: false },
       { asksFirst: true },
       { areOld: false },
+      { joinsAnswers: false },
       { watchFault: undefined },
     ]),
   count: ({ survivor }) => void ends[survivor]++,

@@ -16,6 +16,8 @@ export interface QemuSurroundings {
   readonly disks: readonly Uint8Array[];
   /** The QEMUs are of version 7.2. */
   readonly areOld: boolean;
+  /** What a QEMU says within a moment arrives together. */
+  readonly joinsAnswers: boolean;
   /** Checks the disks of a QEMU whose guest goes on. */
   checkDisks(qemu: SimulatedQemu): void;
   /** Called before each command. @returns why it is refused */
@@ -91,7 +93,8 @@ export class SimulatedQemu implements GuestOwner, GuestOfProcess {
     this.#outgoing = new OutgoingDevices(this);
     this.#incoming = new IncomingDevices(this);
     const version = this.isOld ? [7, 2, 22] : [10, 0, 2];
-    this.qmp = new QmpPeer(process, version, (command, args) => this.#answer(command, args));
+    const manner = { version, joinsAnswers: around.joinsAnswers };
+    this.qmp = new QmpPeer(process, manner, (command, args) => this.#answer(command, args));
     const { timeline, random } = process.host.around;
     const listen = () => void world.sockets.listen(this.#qmpPath, (socket) => this.qmp.accept(socket));
     timeline.add(isTarget ? random.below(STARTS_WITHIN_MS) : 0, process, listen);
