@@ -54,7 +54,7 @@ export async function migrateGuest(options: MigrateGuestOptions, job: Job): Prom
   const address = addressOfGuest(job.file);
   if (options.mirror && isOfLibvirt(address))
     throw new UsageError('usage', 'Cannot copy the disks of a guest of libvirt: expected --shared-disks');
-  const records = await readRecords(options.records, () => {});
+  const records = () => readRecords(options.records, () => {});
   // Before QEMU is reached for the migration, as most of its sockets take one client.
   const earlier = await settleEarlier(address, records, options.dryRun);
   const { qmp, process, close } = await reachGuest(address, { signal: job.signal });

@@ -24,9 +24,10 @@ export interface ResolveOptions {
 export async function resolveRecords({ resolve: path, peerRecord, peerEnded }: ResolveOptions): Promise<Outcome> {
   const { own, peer, resolution } = await resolveRecordFiles({ path, peerPath: peerRecord, peerEnded });
   const guests: SettledGuest[] = [];
-  const others = await readRecords(dirname(path), () => {});
+  const others = () => readRecords(dirname(path), () => {});
   for (const record of isSettled(resolution) ? [own, ...(peer ? [peer] : [])] : []) {
-    const settled = await settleGuest(record, record === own, record.side === resolution.survivor, others);
+    const isSurvivor = record.side === resolution.survivor;
+    const settled = await settleGuest(record, record === own, { isSurvivor, others });
     if (settled) guests.push(settled);
   }
   return outcomeOf(own, resolution, guests);

@@ -64,13 +64,17 @@ export async function setForDevicesOnly(
   );
 }
 
+/** Whether an earlier savkit has left QEMU's settings changed. */
+export async function hasOurSettings(qmp: QmpClient): Promise<boolean> {
+  return (await learnSettings((command, shape) => qmp.ask(command, shape))).bandwidth === UNLIMITED;
+}
+
 /**
  * Restores settings that an earlier savkit has left changed; not in a QEMU whose owner has changed them since.
  * @returns QEMU's reason where it refuses; a later call may have it done
  */
 export async function putBackIfLeft(qmp: QmpClient, former: MigrationSettings): Promise<UnsupportedError | undefined> {
-  const { bandwidth } = await learnSettings((command, shape) => qmp.ask(command, shape));
-  if (bandwidth !== UNLIMITED) return undefined;
+  if (!(await hasOurSettings(qmp))) return undefined;
   try {
     await putBack(qmp, former);
     return undefined;

@@ -33,7 +33,7 @@ async function left(changes: Partial<DecisionRecord> = {}, options: FakeGuestOpt
   };
   const path = recordPath(folder, record.migration, record.side);
   await writeRecord(path, record);
-  return { fake, path, records: [{ record, path }] };
+  return { fake, path, records: async () => [{ record: await readRecord(path), path }] };
 }
 
 describe.skipIf(!existsSync('/proc/self/fd'))('settleEarlier()', () => {
@@ -63,7 +63,19 @@ describe.skipIf(!existsSync('/proc/self/fd'))('settleEarlier()', () => {
       if (!isDryRun) expect(found.message).toContain(why);
       if (!('pid' in changes)) expect(found.message).toContain(`--resolve ${path}`);
     }
-    expect([fake.asked, (await readRecord(path)).decision]).toEqual([[], records[0].record.decision]);
+    expect([fake.asked, (await readRecord(path)).decision]).toEqual([
+      [],
+      (changes as Partial<DecisionRecord>).decision ?? 'migrating',
+    ]);
+  });
+
+  it.each([
+    ['has not been done', 2 ** 40, ['cont', 'migrate-set-capabilities', 'migrate-set-parameters']],
+    ['has been done', 7, []],
+  ])('carries out what was decided if that %s', async (_name, bandwidth, asked) => {
+    const { fake, records } = await left({ decision: 'kept' }, { bandwidth });
+    expect(await settleEarlier(fake.path, records)).toEqual([]);
+    expect(fake.asked.filter((word) => /^cont|^migrate-set/.test(word))).toEqual(asked);
   });
 
   it('names the reason of a QEMU that refuses its settings', async () => {
@@ -74,7 +86,7 @@ describe.skipIf(!existsSync('/proc/self/fd'))('settleEarlier()', () => {
   });
 
   it.each([
-    ['is over', { decision: 'kept' }],
+    ['is over, the guest elsewhere', { decision: 'done' }],
     ['is of another guest', { guest: { pid: GONE, qmp: '/x', ram: [] } }],
     ['is of another host', { place: 'elsewhere 1 2' }],
     ['is of no guest', { guest: undefined }],

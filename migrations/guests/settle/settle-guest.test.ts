@@ -26,6 +26,8 @@ async function qemu(options: FakeGuestOptions = { status: 'paused' }): Promise<F
   return fake;
 }
 
+const others = async () => [];
+
 /** Makes the record of a savkit that was killed; the fake QEMU's process is that of the tests. */
 function recordOf(qmp: string, changes: Partial<DecisionRecord> = {}): DecisionRecord {
   return {
@@ -46,7 +48,7 @@ describe.skipIf(!existsSync('/proc/self/fd'))('settleGuest()', () => {
     ['has a target announce itself', { status: 'paused' }, { side: 'target' }, 'let-run', ['cont', 'announce-self']],
   ] as const)('%s', async (_name, options, changes, settlement, asked) => {
     const fake = await qemu(options);
-    const settled = await settleGuest(recordOf(fake.path, changes), true, true);
+    const settled = await settleGuest(recordOf(fake.path, changes), true, { isSurvivor: true, others });
     expect(settled).toMatchObject({ settlement, pid: process.pid, qmp: fake.path, message: '' });
     expect(fake.asked.filter((word) => ['cont', 'quit', 'announce-self', 'stop'].includes(word))).toEqual(asked);
   });
@@ -57,7 +59,7 @@ describe.skipIf(!existsSync('/proc/self/fd'))('settleGuest()', () => {
       ['paused', false],
     ] as const) {
       const fake = await qemu({ status });
-      const settled = await settleGuest(recordOf(fake.path, { wasPaused: true }), true, true);
+      const settled = await settleGuest(recordOf(fake.path, { wasPaused: true }), true, { isSurvivor: true, others });
       expect(settled).toMatchObject({ settlement: 'as-it-was' });
       expect(fake.asked.includes('migrate_cancel'), status).toBe(ends);
       expect(fake.asked).not.toContain('cont');
@@ -74,7 +76,9 @@ describe.skipIf(!existsSync('/proc/self/fd'))('settleGuest()', () => {
     const fake = await qemu(options);
     const settings = { capabilities: [{ capability: 'xbzrle', state: true }], bandwidth: 7, downtime: 8 };
     const guest = { pid: process.pid, qmp: fake.path, ram: [], settings };
-    expect(await settleGuest(recordOf(fake.path, { guest }), true, true)).toMatchObject({ message: '' });
+    expect(await settleGuest(recordOf(fake.path, { guest }), true, { isSurvivor: true, others })).toMatchObject({
+      message: '',
+    });
     const set = fake.asked.filter((word) => word.startsWith('migrate-set'));
     expect(set).toEqual(isOurs ? ['migrate-set-capabilities', 'migrate-set-parameters'] : []);
   });
@@ -88,13 +92,16 @@ describe.skipIf(!existsSync('/proc/self/fd'))('settleGuest()', () => {
     const fake = await qemu(options);
     const settings = { capabilities: [{ capability: 'xbzrle', state: true }], bandwidth: 7, downtime: 8 };
     const record = recordOf(fake.path, { guest: { pid: process.pid, qmp: fake.path, ram: [], settings } });
-    expect(await settleGuest(record, true, true)).toMatchObject({
+    expect(await settleGuest(record, true, { isSurvivor: true, others })).toMatchObject({
       settlement: 'settings-left',
       message: expect.stringContaining('it is blocked'),
     });
     expect(fake.asked).toContain('cont');
     options.refuses = undefined;
-    expect(await settleGuest(record, true, true)).toMatchObject({ settlement: 'as-it-was', message: '' });
+    expect(await settleGuest(record, true, { isSurvivor: true, others })).toMatchObject({
+      settlement: 'as-it-was',
+      message: '',
+    });
     expect(fake.asked.filter((word) => word.startsWith('migrate-set'))).toEqual([
       'migrate-set-capabilities',
       'migrate-set-capabilities',
@@ -104,7 +111,9 @@ describe.skipIf(!existsSync('/proc/self/fd'))('settleGuest()', () => {
 
   it.each(['source', 'target'] as const)('ends the QEMU of a %s that does not have the guest', async (side) => {
     const fake = await qemu();
-    expect(await settleGuest(recordOf(fake.path, { side }), true, false)).toMatchObject({ settlement: 'quit' });
+    expect(await settleGuest(recordOf(fake.path, { side }), true, { isSurvivor: false, others })).toMatchObject({
+      settlement: 'quit',
+    });
     expect(fake.asked).toContain('quit');
     // A source's file may be needed by who has made it; what did not arrive is no memory of anything.
     expect(readFileSync(ram).length).toBe(side === 'source' ? 8192 : 0);
@@ -112,19 +121,25 @@ describe.skipIf(!existsSync('/proc/self/fd'))('settleGuest()', () => {
 
   it('tells of a guest that runs though the other side has it, and leaves it', async () => {
     const fake = await qemu({ status: 'running' });
-    expect(await settleGuest(recordOf(fake.path), true, false)).toMatchObject({ settlement: 'runs-twice' });
+    expect(await settleGuest(recordOf(fake.path), true, { isSurvivor: false, others })).toMatchObject({
+      settlement: 'runs-twice',
+    });
     expect(fake.asked).not.toContain('quit');
   });
 
   it('touches no other QEMU that has got the socket, and tells of one that has ended, or does not answer', async () => {
     const fake = await qemu();
     const guest = { pid: process.ppid, qmp: fake.path, ram: [] };
-    expect(await settleGuest(recordOf(fake.path, { guest }), true, true)).toMatchObject({ settlement: 'another' });
+    expect(await settleGuest(recordOf(fake.path, { guest }), true, { isSurvivor: true, others })).toMatchObject({
+      settlement: 'another',
+    });
     const none = join(folder, 'none');
     const ended = { pid: GONE, qmp: none, ram: [] };
-    expect(await settleGuest(recordOf(none, { guest: ended }), true, true)).toMatchObject({ settlement: 'ended' });
+    expect(await settleGuest(recordOf(none, { guest: ended }), true, { isSurvivor: true, others })).toMatchObject({
+      settlement: 'ended',
+    });
     const unknown = { pid: 0, qmp: none, ram: [] };
-    expect(await settleGuest(recordOf(none, { guest: unknown }), true, true)).toMatchObject({
+    expect(await settleGuest(recordOf(none, { guest: unknown }), true, { isSurvivor: true, others })).toMatchObject({
       settlement: 'unreachable',
       message: expect.stringContaining(none),
     });
@@ -133,6 +148,8 @@ describe.skipIf(!existsSync('/proc/self/fd'))('settleGuest()', () => {
 
   it.each([
     ['was handed over, and is not settled', { decision: 'handed-over' }, true],
+    ['has handed it over since', { decision: 'done', at: 2 }, true],
+    ['had handed it over before', { decision: 'done', at: 0 }, false],
     ['has a process that is at it', { decision: 'migrating', pid: process.pid }, true],
     ['has ended here', { decision: 'kept', pid: process.pid }, false],
     ['had a process that is gone', { decision: 'migrating' }, false],
@@ -144,11 +161,26 @@ describe.skipIf(!existsSync('/proc/self/fd'))('settleGuest()', () => {
     const old = recordOf(fake.path, { decision: 'kept' });
     const guest = { pid: process.pid, qmp: fake.path, ram: [] };
     const record = recordOf(fake.path, { migration: '11'.repeat(16), guest, ...changes } as Partial<DecisionRecord>);
-    const settled = await settleGuest(old, true, true, [{ record, path: '/records/other' }]);
+    const settled = await settleGuest(old, true, {
+      isSurvivor: true,
+      others: async () => [{ record, path: '/records/other' }],
+    });
     expect(settled).toMatchObject(
       isOpen ? { settlement: 'moves-on', message: 'its record is /records/other' } : { settlement: 'let-run' },
     );
     expect(fake.asked.includes('cont')).toBe(!isOpen);
+  });
+
+  it('leaves a guest to a migration that has handed it over while this one waited for QEMU', async () => {
+    const fake = await qemu({ status: 'postmigrate' });
+    const guest = { pid: process.pid, qmp: fake.path, ram: [] };
+    const record = recordOf(fake.path, { migration: '11'.repeat(16), guest, decision: 'handed-over' });
+    let looks = 0;
+    const later = async () => (looks++ === 0 ? [] : [{ record, path: '/records/other' }]);
+    const options = { isSurvivor: true, others: later };
+    const settled = await settleGuest(recordOf(fake.path, { decision: 'kept' }), true, options);
+    expect(settled).toMatchObject({ settlement: 'moves-on', message: 'its record is /records/other' });
+    expect(fake.asked).not.toContain('cont');
   });
 
   it.each([
@@ -157,7 +189,7 @@ describe.skipIf(!existsSync('/proc/self/fd'))('settleGuest()', () => {
     ['the machine was one of savkit', { guest: undefined }],
   ])('does nothing where %s', async (_name, changes) => {
     const fake = await qemu();
-    expect(await settleGuest(recordOf(fake.path, changes), true, true)).toBeUndefined();
+    expect(await settleGuest(recordOf(fake.path, changes), true, { isSurvivor: true, others })).toBeUndefined();
     expect(fake.asked).toEqual([]);
   });
 });

@@ -2,7 +2,7 @@ import { SavkitError } from '../../../formats/errors.ts';
 import { isAlive } from '../../../formats/world/place.ts';
 import { clock, sleep } from '../../../formats/world/waiting.ts';
 import type { Decision, DecisionRecord, GuestRecord } from '../../hand-over/decision-record.ts';
-import { putBackIfLeft } from '../../qmp/migration-settings.ts';
+import { hasOurSettings, putBackIfLeft } from '../../qmp/migration-settings.ts';
 import type { QmpClient } from '../../qmp/qmp-client.ts';
 import { statusOf } from '../guest-facts.ts';
 import { endsSoon, type GuestProcess, processesBehind } from '../guest-process.ts';
@@ -54,6 +54,19 @@ export interface SettledGuest {
   message: string;
 }
 
+/** Options of settling a guest. */
+export interface SettleOptions {
+  /** The guest belongs to the record's side. */
+  isSurvivor: boolean;
+  /**
+   * Reads the records of this host, some perhaps of other migrations of the guest: while such a migration is open, its
+   * record counts instead of this one.
+   */
+  others: () => Promise<readonly PlacedRecord[]>;
+  /** Nothing is done to a QEMU that has no settings of savkit any more. */
+  isOnlyIfLeft?: boolean;
+}
+
 /** A record of a migration of this host, with its path. */
 export interface PlacedRecord {
   record: DecisionRecord;
@@ -63,25 +76,33 @@ export interface PlacedRecord {
 /**
  * Carries a decision out on the QEMU that the record names: if this QEMU has the guest, the guest goes on as it was;
  * else QEMU is ended. A QEMU is left alone if its migrating process may live, or if it is on another host.
- * @param isAtHome the record is where it was written, not a copy from another host @param isSurvivor the guest belongs
- * to the record's side
- * @param others records of this host, some perhaps of other migrations of the guest: while such a migration is open,
- * its record counts instead of this one
+ * @param isAtHome the record is where it was written, not a copy from another host
+ * @param options see there
  * @returns undefined if there is nothing to do here
  */
 export async function settleGuest(
   decided: DecisionRecord,
   isAtHome: boolean,
-  isSurvivor: boolean,
-  others: readonly PlacedRecord[] = [],
+  { isSurvivor, others, isOnlyIfLeft = false }: SettleOptions,
 ): Promise<SettledGuest | undefined> {
   const { guest, side } = decided;
   if (guest === undefined || isAlive(decided, isAtHome) !== false) return undefined;
   const found = { side, pid: guest.pid, qmp: guest.qmp };
-  const open = others.find(({ record }) => isOpenBeside(record, decided));
-  if (open) return { ...found, settlement: 'moves-on', message: `its record is ${open.path}` };
+  const isOpen = async (): Promise<Settled | undefined> => {
+    const open = (await others()).find(({ record }) => isOpenBeside(record, decided));
+    return open && { settlement: 'moves-on', message: `its record is ${open.path}` };
+  };
   try {
-    return { ...found, message: '', ...(await settle(decided, guest, isSurvivor)) };
+    const settled =
+      (await isOpen()) ??
+      (await isGone(guest)) ??
+      (await reached(guest, async (qmp) => {
+        // Another migration may have had the connection until now.
+        const open = await isOpen();
+        if (open || (isOnlyIfLeft && !(await hasOurSettings(qmp)))) return open ?? { settlement: 'as-it-was' };
+        return settle(qmp, decided, guest, isSurvivor);
+      }));
+    return { ...found, message: '', ...settled };
   } catch (error) {
     if (!(error instanceof SavkitError)) throw error;
     return { ...found, settlement: 'unreachable', message: error.message };
@@ -90,28 +111,41 @@ export async function settleGuest(
 
 type Settled = Pick<SettledGuest, 'settlement'> & Partial<Pick<SettledGuest, 'message'>>;
 
-async function settle(decided: DecisionRecord, guest: GuestRecord, isSurvivor: boolean): Promise<Settled> {
+async function isGone(guest: GuestRecord): Promise<Settled | undefined> {
   const isPath = !isOfLibvirt(guest.qmp);
   const here = isPath ? processesBehind(guest.qmp) : [];
   if (isPath && here.length === 0 && guest.pid !== 0 && (await endsSoon(guest.pid))) return { settlement: 'ended' };
-  if (isAnother(here, guest)) return { settlement: 'another' };
-  const reached = await reachGuest(guest.qmp);
+  return isAnother(here, guest) ? { settlement: 'another' } : undefined;
+}
+
+/** Does something over a connection to the guest's QEMU. */
+async function reached(guest: GuestRecord, work: (qmp: QmpClient) => Promise<Settled>): Promise<Settled> {
+  const { qmp, process, close } = await reachGuest(guest.qmp);
   try {
-    if (isAnother(reached.process ? [reached.process] : [], guest)) return { settlement: 'another' };
-    const status = await statusOf(reached.qmp);
-    if (!isSurvivor) return { settlement: await end(reached.qmp, status, decided, guest) };
-    const settlement = await letRun(reached.qmp, status, decided);
-    const refusal = guest.settings && (await putBackIfLeft(reached.qmp, guest.settings));
-    return refusal ? { settlement: 'settings-left', message: refusal.message } : { settlement };
+    return isAnother(process ? [process] : [], guest) ? { settlement: 'another' } : await work(qmp);
   } finally {
-    reached.close();
+    close();
   }
 }
 
-/** Whether a record is of another migration of the same guest that was handed over but not settled, or is under way. */
-function isOpenBeside(other: DecisionRecord, { migration, place, guest }: DecisionRecord): boolean {
+async function settle(
+  qmp: QmpClient,
+  decided: DecisionRecord,
+  guest: GuestRecord,
+  isSurvivor: boolean,
+): Promise<Settled> {
+  const status = await statusOf(qmp);
+  if (!isSurvivor) return { settlement: await end(qmp, status, decided, guest) };
+  const settlement = await letRun(qmp, status, decided);
+  const refusal = guest.settings && (await putBackIfLeft(qmp, guest.settings));
+  return refusal ? { settlement: 'settings-left', message: refusal.message } : { settlement };
+}
+
+/** Whether a record is of another migration of the same guest that is under way, or has handed it over since. */
+function isOpenBeside(other: DecisionRecord, { migration, place, guest, at }: DecisionRecord): boolean {
   const isOfSame = other.guest?.pid === guest?.pid && other.guest?.qmp === guest?.qmp && other.place === place;
   if (!isOfSame || other.migration === migration) return false;
+  if (other.decision === 'done') return other.at >= at;
   return other.decision === 'handed-over' || (!isFinal(other.decision) && isAlive(other, true) === true);
 }
 

@@ -46,7 +46,7 @@ async function isSettledByOperators({ operators, settlements }: Surroundings): P
 
 /** Has the next `savkit migrate` settle the migration before. */
 async function isSettledBefore(around: Surroundings, qmp: string): Promise<boolean> {
-  const found = await around.runAtSource(async () => settleEarlier(qmp, await around.recordsAt('source')));
+  const found = await around.runAtSource(async () => settleEarlier(qmp, () => around.recordsAt('source')));
   return found?.length === 0 && !around.isCalm;
 }
 

@@ -299,9 +299,10 @@ export class GuestPlay extends Play<QemuTarget> implements QemuSurroundings {
 
   /** As `savkit migrate --resolve` does it. */
   async carryOut({ own, peer, resolution }: ResolvedRecords): Promise<void> {
-    const others = await this.recordsAt(own.side);
+    const others = () => this.recordsAt(own.side);
     for (const record of peer ? [own, peer] : [own]) {
-      const settled = await settleGuest(record, record === own, record.side === resolution.survivor, others);
+      const isSurvivor = record.side === resolution.survivor;
+      const settled = await settleGuest(record, record === own, { isSurvivor, others });
       if (settled) this.settlements.push(`${settled.side}: ${settled.settlement} ${settled.message}`);
     }
   }
