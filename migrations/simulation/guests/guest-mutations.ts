@@ -180,8 +180,8 @@ export const GUEST_MUTATIONS: readonly Mutation[] = [
   {
     name: 'the record of an older migration settles a guest that moves again',
     file: 'guests/settle/settle-guest.js',
-    from: 'if (open)',
-    to: 'if (false)',
+    from: 'return open && {',
+    to: 'return undefined && {',
   },
   {
     name: 'nobody notices who lets a guest run while QEMU answers to stop',
@@ -206,7 +206,19 @@ export const GUEST_MUTATIONS: readonly Mutation[] = [
   {
     name: 'an earlier migration is not settled before the next one',
     file: 'guests/settle/settle-earlier.js',
-    from: 'if (!isOpenFor(earlier.record, address, here))',
-    to: 'if (true)',
+    from: 'for (const earlier of open)',
+    to: 'for (const earlier of [])',
+  },
+  {
+    name: 'other records are not looked at again once QEMU is reached',
+    file: 'guests/settle/settle-guest.js',
+    from: 'const open = await isOpen();',
+    to: 'const open = undefined;',
+  },
+  {
+    name: 'what was decided and not carried out is passed over',
+    file: 'guests/settle/settle-earlier.js',
+    from: 'const why = isUndone ?',
+    to: 'const why = false ?',
   },
 ];
