@@ -1,6 +1,7 @@
-import { dirname } from 'node:path';
+import { dirname, resolve } from 'node:path';
 import { type SettledGuest, type Settlement, settleGuest } from '../../migrations/guests/settle/settle-guest.ts';
 import type { DecisionRecord } from '../../migrations/hand-over/decision-record.ts';
+import { recordFolder } from '../../migrations/hand-over/record-folder.ts';
 import type { Resolution } from '../../migrations/hand-over/resolve.ts';
 import { resolveRecordFiles } from '../../migrations/hand-over/resolve-files.ts';
 import { ExitCode } from '../process/exit-codes.ts';
@@ -15,22 +16,41 @@ export interface ResolveOptions {
   peerRecord?: string;
   /** Whether the other side's process had ended when its record was copied from that host. */
   peerEnded: boolean;
+  /** Folder of this user's records; by default one of the user's own. */
+  records?: string | undefined;
 }
 
 /**
  * Decides which side may run the machine of an interrupted migration, and writes the decision into the records at hand,
  * where waiting processes read it. Guests of QEMU that have outlived their savkit process are continued, or ended.
  */
-export async function resolveRecords({ resolve: path, peerRecord, peerEnded }: ResolveOptions): Promise<Outcome> {
+export async function resolveRecords({
+  resolve: path,
+  peerRecord,
+  peerEnded,
+  records,
+}: ResolveOptions): Promise<Outcome> {
   const { own, peer, resolution } = await resolveRecordFiles({ path, peerPath: peerRecord, peerEnded });
   const guests: SettledGuest[] = [];
-  const others = () => readRecords(dirname(path), () => {});
+  const others = async () =>
+    (await Promise.all(foldersOf(path, records).map((each) => readRecords(each, () => {})))).flat();
   for (const record of isSettled(resolution) ? [own, ...(peer ? [peer] : [])] : []) {
     const isSurvivor = record.side === resolution.survivor;
     const settled = await settleGuest(record, record === own, { isSurvivor, others });
     if (settled) guests.push(settled);
   }
   return outcomeOf(own, resolution, guests);
+}
+
+/** Folders with records of other migrations of the machine: the record of a save has one of its own. */
+function foldersOf(path: string, records: string | undefined): string[] {
+  const beside = resolve(dirname(path));
+  try {
+    return [...new Set([beside, recordFolder(records)])];
+  } catch {
+    // This user has no home.
+    return [beside];
+  }
 }
 
 function isSettled({ survivor, notYet }: Resolution): boolean {
