@@ -26,13 +26,10 @@ const LOOKED_BACK = 2_003_991;
 const SILENT = 2_013_003;
 /** QEMU refuses its own settings, as they are put back after savkit was killed. */
 const SETTINGS_REFUSED = 10_341;
-/** Somebody settles a first migration, and waits for QEMU until the second one, which has handed over, is killed. */
-const OLDER = [1042, 7352];
 /** Savkit is killed while QEMU hangs, and what is decided cannot be carried out; the user migrates once more. */
 const UNDONE = 3740;
 const MENDED = [
   UNDONE,
-  ...OLDER,
   SETTINGS_REFUSED,
   SILENT,
   LOOKED_BACK,
