@@ -12,6 +12,7 @@ import { defaultSocketPath } from '../control/keep-running.ts';
 import type { KeptMachine } from '../control/kept-machine.ts';
 import { checkSocketPath } from '../control/stale-socket.ts';
 import { guestOf, outcomeOfGuest } from '../guests/receive-guest.ts';
+import { watchOver } from '../guests/watchdog.ts';
 import { type Values, valuesOfMachines } from '../metrics/metrics.ts';
 import { keepArrived } from '../migration/arrived-machine.ts';
 import { promised, type ReceiveMachineOptions } from '../migration/receive-machine.ts';
@@ -88,6 +89,8 @@ export class Household {
     let name = `machine of ${migration.slice(0, 8)}`;
     let isDescribed = false;
     let wasPaused = false;
+    /** Ends the watchdog of a guest, which settles it if this process is killed. */
+    let unwatch = () => {};
     const note = (event: string, text: TerminalText, data: object) =>
       this.#report.note(event, text.isEmpty ? text : line`${name}: ${text}`, { migration, machine: name, ...data });
     const lease = this.#budget.lease(
@@ -98,7 +101,11 @@ export class Household {
           name = described;
           isDescribed = true;
         },
-        onStarted: (target) => log.runsIn(guestOf(target)),
+        onStarted: (target) => {
+          log.runsIn(guestOf(target));
+          unwatch();
+          unwatch = watchOver(log.path);
+        },
         warn: (code, message) => note('warning', line`${message}`, { code, message }),
       }),
     );
@@ -126,7 +133,10 @@ export class Household {
         this.counts.notArrived++;
         note('not-arrived', line`did not arrive: ${error.message}`, { message: error.message });
       },
-      onEnd: release,
+      onEnd: () => {
+        unwatch();
+        release();
+      },
     };
   }
 

@@ -19,7 +19,7 @@ import { indent, line, lines, NO_TEXT } from '../terminal/terminal-text.ts';
 import { LiveReport } from '../text/live-report.ts';
 import { addressOfGuest, refusal, settingsLeft } from './migrate-guest.ts';
 import { putTogether, withPartBeside, writingBeside } from './put-together.ts';
-import { watchOver } from './watchdog.ts';
+import { standsText, watchOver } from './watchdog.ts';
 
 export interface SaveGuestOptions extends CommonOptions {
   machine: string;
@@ -67,7 +67,7 @@ async function saveBeside(
       const onRound = (pages: number) => report.note('round', NO_TEXT, { pages });
       const { settings } = facts;
       const guest = { pid: facts.process?.pid ?? 0, qmp: addressOfGuest(machine), ram: [], settings };
-      const copied = await whileWatched(machine, guest, (beforeStop) =>
+      const copied = await whileWatched(machine, guest, source, (beforeStop) =>
         copyGuest(source, copy, { maxDowntimeMs, signal, onRound, beforeStop }),
       ).finally(() => copy.close());
       const devices = source.isHandedOut ? await asOfSharedMemory(copied.devices) : copied.devices;
@@ -93,10 +93,11 @@ async function saveBeside(
   }
 }
 
-/** Starts a watchdog that resumes the guest if this process is killed while the guest stands still. */
+/** Starts a watchdog that resumes the guest if it stands still at the end of this process. */
 async function whileWatched<T>(
   machine: string,
   guest: GuestRecord,
+  source: Pick<QemuSource, 'mayStand'>,
   work: (beforeStop: (isPaused: boolean) => Promise<void>) => Promise<T>,
 ): Promise<T> {
   let end = () => {};
@@ -113,6 +114,12 @@ async function whileWatched<T>(
         removeFolder(folder);
       };
     });
+  } catch (error) {
+    // What it has stopped without an answer may stand still; the watchdog then acts at the end of this process.
+    if (!(await source.mayStand())) throw error;
+    end = () => {};
+    (error as Error).message += `; ${standsText(guest.qmp)}`;
+    throw error;
   } finally {
     end();
   }

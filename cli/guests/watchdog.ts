@@ -1,24 +1,29 @@
 import { spawn } from 'node:child_process';
+import { isOfLibvirt, LIBVIRT_SCHEME } from '../../migrations/guests/reach-guest.ts';
 
 /**
- * Waits for a line. If the input ends first, the watched process is gone; then savkit settles its migration, with up to
- * three tries.
+ * Waits for a line. If the input ends first, the watched process is gone, or has left its guest standing: then savkit
+ * settles the guest, again and again, since its QEMU may hang. Without its record there is nothing to settle.
  */
 const WATCH =
-  'read -r line && exit; folder=$1; shift; for try in 1 2 3; do sleep 0.1; ' +
-  'if "$@"; then [ -z "$folder" ] || rm -rf -- "$folder"; exit; fi; sleep 1; done';
+  'read -r line && exit; folder=$1; record=$2; shift 2; try=0; wait=0.1; while [ $try -lt 63 ] && [ -e "$record" ]; ' +
+  'do sleep $wait; if "$@"; then [ -z "$folder" ] || rm -rf -- "$folder"; exit; fi; ' +
+  'try=$((try + 1)); [ $try -lt 3 ] && wait=1 || wait=10; done';
+
+/** Least time for which a guest is tried to be settled: 60 tries, 10 seconds apart. */
+export const WATCHED_MINUTES = 10;
 
 /**
  * Protects a guest that stands still during its hand-over, in case this process is killed: a small process beside this
  * one then runs `savkit migrate --resolve` with the record. The guest then goes on here, or a target that did not get
  * it is ended; if only the other side's record can tell which side has the guest, nothing is done.
  * @param folder folder that the watchdog removes with the record, as no other process would
- * @returns a function that ends the watchdog
+ * @returns a function that ends the watchdog; without it the watchdog acts at the end of this process
  */
 export function watchOver(recordPath: string, folder = ''): () => void {
   const savkit = [process.execPath, ...process.execArgv, process.argv[1]];
   const resolve = [...savkit, 'migrate', '--resolve', recordPath, '--quiet'];
-  const watchdog = spawn('sh', ['-c', WATCH, 'savkit-watchdog', folder, ...resolve], {
+  const watchdog = spawn('sh', ['-c', WATCH, 'savkit-watchdog', folder, recordPath, ...resolve], {
     // In a process group of its own, so that a signal to this one does not end the watchdog.
     detached: true,
     stdio: ['pipe', 'ignore', 'ignore'],
@@ -28,4 +33,13 @@ export function watchOver(recordPath: string, folder = ''): () => void {
   watchdog.stdin.on('error', () => {});
   watchdog.unref();
   return () => void watchdog.stdin.end('\n');
+}
+
+/** One line for people about a guest that QEMU has not let run again. @param address as of `reachGuest` */
+export function standsText(address: string): string {
+  const command = isOfLibvirt(address) ? `virsh resume ${address.slice(LIBVIRT_SCHEME.length)}` : 'QMP cont';
+  return (
+    `the guest may stand still: from the end of this process on, savkit tries for ${WATCHED_MINUTES} minutes to let ` +
+    `it run; by hand ${command} does so`
+  );
 }

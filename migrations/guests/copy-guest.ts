@@ -80,6 +80,8 @@ export async function copyGuest(
     }
   } finally {
     await source.stopTracking();
+    // QEMU may answer again by now.
+    if (await source.mayStand()) await source.resume();
   }
 }
 

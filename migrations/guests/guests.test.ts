@@ -397,6 +397,42 @@ describe('copyGuest()', () => {
     source.close();
   });
 
+  it.each([
+    ['goes on as soon as QEMU answers again', true],
+    ['is known to stand still, perhaps, where QEMU never does', false],
+  ])('whose stop QEMU does not answer %s', async (_, answersAgain) => {
+    const { time } = world;
+    // Half a minute, for answers that never come, passes at once.
+    const after: typeof time.after = (ms, wake, options) => time.after(ms < 30_000 ? ms : 200, wake, options);
+    const beforeStop = async () => void enterWorld({ ...world, time: { ...time, after, now: () => time.now() * 100 } });
+    const mute: FakeGuestOptions = {
+      onStop: () => {
+        mute.isMute = true;
+      },
+    };
+    const { fake, source } = await fakeGuest(mute);
+    const path = join(folder, 'copy');
+    writeFileSync(path, Buffer.alloc(PAGES * 4096));
+    const copy = RamFiles.open([{ path, offset: 0, pages: PAGES }], 'r+');
+    fake.onAsked = (command) => {
+      if (command === 'cont' && answersAgain) mute.isMute = false;
+    };
+    const { signal } = new AbortController();
+    try {
+      const copied = copyGuest(source, copy, { maxDowntimeMs: 300, signal, beforeStop });
+      await expect(copied).rejects.toMatchObject({ code: 'qmp-silent' });
+      expect([await source.mayStand(), fake.asked.filter((command) => command === 'cont').length]).toEqual([
+        !answersAgain,
+        2,
+      ]);
+    } finally {
+      enterWorld({ ...world, time });
+      copy.close();
+      fake.close();
+      source.close();
+    }
+  });
+
   it('ends, interrupted, in the midst of it', async () => {
     const { fake, source } = await fakeGuest();
     const copy = RamFiles.open([{ path: ram, offset: 0, pages: PAGES }], 'r+');

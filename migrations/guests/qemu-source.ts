@@ -42,6 +42,8 @@ export class QemuSource extends GuestRam implements SourceMachine {
   #isStopped = false;
   /** QEMU has not answered yet that the guest is stopped. */
   #isStopping = false;
+  /** QEMU was told to stop a guest that ran, and nothing has said since that it runs again. */
+  #mayStand = false;
   /** Somebody else has let the guest run since it was stopped. */
   #startedByOthers = false;
 
@@ -130,12 +132,18 @@ export class QemuSource extends GuestRam implements SourceMachine {
     return this.#isStopped || this.#saves.isBegun ? this.#wasPaused : !this.#runs;
   }
 
+  /** Whether the guest may stand still because of this side, though it ran before. */
+  async mayStand(): Promise<boolean> {
+    return this.#mayStand && !(await this.hasEnded()) && this.#mayStand;
+  }
+
   async readyToPause(): Promise<boolean> {
     await this.#prepare();
     if (!this.#saves.isHandedOut) return false;
     await this.#saves.end(this.#qmp, this.#wasPaused);
     // QEMU itself stops the guest when it has handed out all memory.
     if (await this.#findSave()) return false;
+    this.#mayStand ||= !this.#wasPaused;
     await this.#saves.begin(this.#qmp).untilHandedOut();
     // A guest that wrote nothing has been stopped already, and needs no further round.
     return this.#runs;
@@ -162,6 +170,7 @@ export class QemuSource extends GuestRam implements SourceMachine {
    */
   async #stop(): Promise<void> {
     this.#isStopping = true;
+    this.#mayStand ||= !this.#wasPaused;
     this.#startedByOthers = false;
     try {
       await this.#qmp.execute('stop');
@@ -191,7 +200,7 @@ export class QemuSource extends GuestRam implements SourceMachine {
     await this.#settings.putBack(this.#qmp).catch(() => {});
     if (this.#wasPaused) return;
     await this.#qmp.execute('cont');
-    this.#runs = true;
+    this.#noteRunning();
   }
 
   async stillStands(): Promise<void> {
@@ -228,6 +237,7 @@ export class QemuSource extends GuestRam implements SourceMachine {
   /** Ends QEMU here, as the guest runs elsewhere. */
   async release(): Promise<void> {
     this.#isStopped = false;
+    this.#mayStand = false;
     await this.#connect().catch(() => {});
     await this.#qmp.execute('quit').catch(() => {});
     await Promise.race([this.#qmp.closed, sleep(QUIT_MS, { keepsAlive: false })]);
@@ -247,6 +257,7 @@ export class QemuSource extends GuestRam implements SourceMachine {
     this.#qmp = await QmpClient.connect(path).catch(async () => Promise.reject(await closed));
     this.#listen();
     this.#runs = (await statusOf(this.#qmp)) === 'running';
+    if (this.#runs) this.#noteRunning();
     this.#startedByOthers ||= this.#isStopped && this.#runs;
     return this.#qmp;
   }
@@ -260,9 +271,14 @@ export class QemuSource extends GuestRam implements SourceMachine {
         if (this.#saves.isBegun) this.#mirror?.limitEnd();
       }
       if (name !== 'RESUME') return;
-      this.#runs = true;
+      this.#noteRunning();
       this.#startedByOthers ||= this.#isStopped || this.#isStopping;
     });
+  }
+
+  #noteRunning(): void {
+    this.#runs = true;
+    this.#mayStand = false;
   }
 
   /**

@@ -15,6 +15,8 @@ export interface FakeGuestOptions {
   /** How its guest is at first; `running` by default. */
   status?: string;
   onStop?: (fake: FakeQmp) => void;
+  /** It does what it is told, and answers nothing; as a test may change it. */
+  isMute?: boolean;
   /** What it has switched on for migrations of its own; as a test may change it. */
   switchedOn?: string[];
   /** Its bandwidth for migrations of its own, in bytes per second, until it is set. */
@@ -40,6 +42,10 @@ export async function fakeQemu(ram: string, options: FakeGuestOptions = {}): Pro
   };
   const held = openSync(ram, 'r');
   const fake: FakeQmp = await FakeQmp.open(async (command, args) => {
+    const value = await answer(command, args);
+    return options.isMute ? undefined : value;
+  });
+  const answer = async (command: string, args: Record<string, unknown>) => {
     if (command === options.refuses) throw new Error('it is blocked');
     if (command === options.hangsAt) return undefined;
     switch (command) {
@@ -74,7 +80,7 @@ export async function fakeQemu(ram: string, options: FakeGuestOptions = {}): Pro
       default:
         return answerFacts(facts(), command, args);
     }
-  });
+  };
   fake.onClose = () => closeSync(held);
   return fake;
 }
