@@ -11,7 +11,7 @@ import { STATES_FOLDER } from '../src/testing/states.ts';
 import { runHere } from './testing/run-here.ts';
 
 const state = readFileSync(join(STATES_FOLDER, 'own-long.sav'));
-/** Of several blocks. */
+/** A file of several blocks. */
 const large = Buffer.alloc(
   5_000_000,
   Uint8Array.from({ length: 251 }, (_, i) => i),

@@ -8,7 +8,7 @@ import type { Fate } from './testing/wire-tap.ts';
 
 useIdleTime();
 
-/** Far away: what waits for one of these waits too long. */
+/** Time-outs that no test may wait for. */
 const timeOuts = { frame: 60_000, hello: 60_000, beat: 200 };
 const SOON = timeOuts.frame / 4;
 

@@ -14,7 +14,7 @@ import { encodeFrame } from './wire/payload.ts';
 useIdleTime();
 
 const BEAT = encodeFrame('beat', {});
-/** Far away: what waits for one of these waits too long. */
+/** Time-outs that no test may wait for. */
 const FAR = { frame: 60_000, hello: 60_000, beat: 10 };
 
 /** More than may be under way, whatever the codec. */

@@ -43,7 +43,7 @@ function sources(): Buffer {
   );
 }
 
-/** In a project of its own: some commands, and what the README shows of the library, migrations included. */
+/** Runs, in a project of its own, some commands and what the README shows of the library, migrations included. */
 function useInstalled(user: BareUser): void {
   const cwd = join(user.folder, 'elsewhere');
   user.run('mkdir elsewhere; echo \'{ "private": true, "type": "module" }\' >elsewhere/package.json');

@@ -39,7 +39,7 @@ export interface QemuOutcome {
 
 /** How long what was stopped stands still. */
 const STOPPED_MS = 3000;
-/** Those who were cut off, and the watchdogs, have found out by then. */
+/** Time within which sides that were cut off, and watchdogs, find out. */
 const SETTLE_MS = 20_000;
 const LOOK_MS = 250;
 /** A second guest that starts later would do so by then. */

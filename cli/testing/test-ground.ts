@@ -8,7 +8,7 @@ import { keepRunning } from '../control/keep-running.ts';
 import type { KeptMachine } from '../control/kept-machine.ts';
 
 export interface TestGround {
-  /** Of this file; removed after its last test. */
+  /** Folder of this test file, removed after its last test. */
   folder: string;
   /** A path in a folder of the test's own, so that none meets a socket or a file of the one before. */
   path(...names: string[]): string;

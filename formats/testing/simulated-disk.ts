@@ -213,7 +213,7 @@ function statsOf(file: SimulatedFile): BigIntStats {
   return { ...stats, mtimeMs, mtimeNs: mtimeMs * 1_000_000n } as unknown as BigIntStats;
 }
 
-/** Of the file system. */
+/** Room that the file system tells of. */
 const ROOM = { type: 0, blocks: 2 ** 30, bavail: 2 ** 30, bsize: 4096 };
 
 const OWN = {

@@ -46,7 +46,7 @@ export class SimulatedFile {
     this.#unsynced = [];
   }
 
-  /** Of what was not synced anything may be there: all of a write, its first part, or nothing. */
+  /** Crashes: of each write that was not synced, all, the first part or nothing stays. */
   crash(random: Random): void {
     for (const { at, bytes } of this.#unsynced) {
       const kept = random.below(3);

@@ -23,7 +23,7 @@ const ram = join(folder, 'ram');
 const PAGES = 300;
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-/** Of a fake QEMU; its process is that of the tests, which goes on. */
+/** Makes the guest of a fake QEMU, whose process is that of the tests and goes on. */
 async function fakeGuest(options: FakeGuestOptions = {}, sourceOptions: QemuSourceOptions = {}) {
   writeFileSync(ram, mixedMachine(PAGES).memory);
   const fake = await fakeQemu(ram, options);

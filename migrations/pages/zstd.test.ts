@@ -52,7 +52,7 @@ describe.each(here)('zstd of $name', ({ zstd }) => {
   });
 });
 
-/** Of what a source expands to without an error. */
+/** Bytes to which a source expands without an error. */
 function expandedSize(zstd: Zstd, bytes: Uint8Array): number | undefined {
   try {
     return zstd.decompress(bytes, 8192).length;

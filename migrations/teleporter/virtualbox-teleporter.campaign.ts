@@ -337,7 +337,7 @@ class Campaign {
 const WAITING_PORT = 17_411;
 /** States of a machine that has left. */
 const OFF = ['poweroff', 'teleported'] as const;
-/** Of the answers to load, to its stream, to lock-media. */
+/** Number of the answer to lock-media: those to load and to its stream come before it. */
 const LOCK_MEDIA_ANSWER = 3;
 /** Ratio by which measurements of equal things differ on a shared host. */
 const TOLERANCE = 1.1;

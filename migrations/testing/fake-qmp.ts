@@ -37,7 +37,7 @@ export class FakeQmp {
     return fake;
   }
 
-  /** Those that are connected. */
+  /** Number of connected clients. */
   get clients(): number {
     return this.#sockets.size;
   }

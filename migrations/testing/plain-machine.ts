@@ -17,7 +17,7 @@ export class PlainMachine implements SourceMachine, TargetMachine {
   isPaused = false;
   isDiscarded = false;
   guestShare = 1;
-  /** All but pages: here a counter. */
+  /** The state beside the pages: a counter. */
   ticks = 0;
   /** Called once for each frame's worth of time that the machine gets. */
   onTakeDirty: (() => void) | undefined;
@@ -47,7 +47,7 @@ export class PlainMachine implements SourceMachine, TargetMachine {
     if (this.#isTracking) this.#dirty.add(page);
   }
 
-  /** A write that nothing notes: what the proof is there for. */
+  /** Writes without a note, so that only the proof can find it. */
   writeUnnoticed(page: number, offset: number, value: number): void {
     this.memory[page * PAGE_SIZE + offset] = value;
   }

@@ -53,7 +53,7 @@ export class SavkitProcess {
     return true;
   }
 
-  /** Of the command itself, as it tells it; else of what was started. */
+  /** Number of the command's process, as it tells it; else that of the process that was started. */
   get pid(): number {
     return Number(this.events.find((event) => 'pid' in event)?.pid ?? this.child.pid);
   }

@@ -48,7 +48,7 @@ async function listen(server: Server): Promise<{ port: number; heard: () => numb
   return { port: (server.address() as AddressInfo).port, heard: () => heard };
 }
 
-/** Who answers in the target's place, without the key. */
+/** Servers that answer in the target's place, without the key. */
 const IMPOSTORS: [string, (trust: KeyTrust) => Server][] = [
   [
     'a certificate that it has signed itself',

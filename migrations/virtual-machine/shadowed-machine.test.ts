@@ -15,7 +15,7 @@ import { MachineHost } from './machine-host.ts';
 
 const STEPS = 200;
 
-/** A guest with page tables of its own, which runs on the shadow tables of a host. */
+/** Starts a guest with page tables of its own, on shadow tables of a host. */
 async function start(paging: HostPaging) {
   const machine = await emptyMachine(4 * MIB, { cpus: 2 });
   machine.usePaging(paging);

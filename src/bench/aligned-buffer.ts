@@ -1,7 +1,7 @@
 // The part of the WebAssembly interface that is used here; TypeScript declares it with those of browsers only.
 declare const WebAssembly: { Memory: new (options: { initial: number }) => { buffer: ArrayBuffer } };
 
-/** Of the memory of WebAssembly. */
+/** Bytes of a page of WebAssembly's memory. */
 const WASM_PAGE = 64 * 1024;
 
 /**

@@ -7,7 +7,7 @@ import { Console } from './console.ts';
 // npm run campaign -- console FOLDER…, each with NAME.sav and NAME.info.txt ("==== info ITEM" before each item):
 // compares info items with what the real VirtualBox printed for the same stopped machine, line by line. Not compared:
 // addresses of the host, how often modes have changed, handlers of devices (a state does not name them), and of handlers
-// their kind (7.2 watches only writes to shadowed ROMs).
+// their kind (7.2 watches only writes to shadowed ROMs). Exit code 2: there was nothing to compare.
 
 const ITEMS = ['mode', 'pgmcr3', 'phys', 'handlers', 'cpumguest'];
 const counts = { passed: 0, failed: 0 };
@@ -18,8 +18,10 @@ for (const folder of process.argv.slice(2)) {
     if (existsSync(infoFile)) await compare(join(folder, file), readFileSync(infoFile, 'utf8'));
   }
 }
-console.log(`${counts.passed} passed, ${counts.failed} failed`);
-process.exitCode = counts.failed > 0 || counts.passed === 0 ? 1 : 0;
+if (counts.passed + counts.failed === 0)
+  console.log('Nothing was compared: expected folders with states and info items');
+else console.log(`${counts.passed} passed, ${counts.failed} failed`);
+process.exitCode = counts.failed > 0 ? 1 : counts.passed === 0 ? 2 : 0;
 
 async function compare(path: string, info: string): Promise<void> {
   const source = await openFile(path);

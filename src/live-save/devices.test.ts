@@ -43,7 +43,7 @@ function poke(memory: GuestMemory, { pageId }: Mmio2Range, page: number, offset:
 }
 
 class Passes extends Mirror {
-  /** Of each pass: kinds and pages, other than of RAM. */
+  /** Kinds and pages of each pass, those of RAM left out. */
   readonly passes: string[][] = [];
   readonly #tracker: DirtyTracker;
 

@@ -26,7 +26,7 @@ async function save(machine: Machine): Promise<Uint8Array> {
   return sink.view();
 }
 
-/** What is saved of a machine that a guest has written to, here and there. */
+/** Writes to memory here and there, as a guest would. @returns the saved state of the machine */
 async function savedAfterWrites(machine: Machine): Promise<Uint8Array> {
   for (let at = 0x1000; at < 0x400000; at += 0x1ff31) machine.memory.write(at, Uint8Array.of(at, at >> 8, at >> 16));
   return save(machine);

@@ -17,7 +17,7 @@ export interface Original {
   /** All page records. */
   pages: NaivePage[];
   memory: ReadonlyMap<string, NaivePage>;
-  /** Of ranges by address, for version 6, which holds none. */
+  /** Names of ranges by address, for version 6, which holds none. */
   names: ReadonlyMap<number, string>;
 }
 

@@ -19,7 +19,7 @@ export class Ground {
   readonly #root = mkdtempSync(join(tmpdir(), 'savkit-file-faults-'));
   /** Its files are watched. */
   readonly folder = join(this.#root, 'work');
-  /** Of the layer that watches. */
+  /** Folder for the files of the layer that watches. */
   readonly own = join(this.#root, 'own');
   readonly #stored = join(this.#root, 'stored');
 

@@ -28,7 +28,7 @@ export interface Watched {
   /** Null for a process that was killed. */
   exitCode: number | null;
   stdout: string;
-  /** Of both streams. */
+  /** Text of both streams. */
   said: string;
   calls: Call[];
 }

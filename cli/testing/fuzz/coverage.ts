@@ -62,7 +62,7 @@ const COMPARES: Record<string, (one: unknown, other: unknown) => boolean> = {
 };
 /** Places in the code are numbered at random from 0 to here. */
 const PLACES = 512;
-/** A place tells so many comparisons of an input: several places have the same number. */
+/** Comparisons that are told for one place and input; several places share a number. */
 const TOLD = 4;
 
 /**

@@ -60,7 +60,7 @@ export function smallImage(stream: Buffer): Buffer {
   return image;
 }
 
-/** A table or cluster that belongs to one only. */
+/** Mark of an entry whose table or cluster has no other user. */
 const COPIED = 1n << 63n;
 
 function section(kind: number, id: number): Buffer {

@@ -8,7 +8,7 @@ import { QemuStreamReader } from './stream-reader.ts';
 const u32 = (value: number) => Buffer.from([value >>> 24, value >>> 16, value >>> 8, value].map((byte) => byte & 0xff));
 const u64 = (value: number) => Buffer.concat([u32(0), u32(value)]);
 const FOOTER = Buffer.from('7e00000001', 'hex');
-/** Of the block; of a batch there are a few more. */
+/** Pages of the block: a few less than a batch has. */
 const PAGES = 1000;
 /** Pages with contents, in one window. */
 const FULL = Math.floor(WINDOW_SIZE / (PAGE_SIZE + 8)) - 1;

@@ -109,7 +109,7 @@ const COMMANDS: Record<HostName, readonly string[]> = {
   target: ['migrate-incoming', 'query-migrate', 'query-status', 'migrate-set-capabilities', 'cont'],
 };
 
-/** Of guests whose memory is not shared, or whose disks are copied. */
+/** Commands of QMP that savkit uses besides, for guests whose memory is not shared, or whose disks are copied. */
 const FURTHER_COMMANDS: Record<HostName, readonly string[]> = {
   source: [
     'migrate-continue',

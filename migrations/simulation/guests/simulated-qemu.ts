@@ -42,7 +42,7 @@ export class SimulatedQemu implements GuestOwner, GuestOfProcess {
   readonly qmp: QmpPeer;
   readonly capabilities: Record<string, boolean> = { ...FIRST_CAPABILITIES };
   readonly parameters: Record<string, unknown> = { ...FIRST_PARAMETERS };
-  /** Somebody has told it to quit. */
+  /** It was told to quit. */
   hasQuit = false;
   /** Users, faults or crashes have ended it. */
   wasEnded = false;

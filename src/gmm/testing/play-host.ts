@@ -53,7 +53,7 @@ class HostGame {
     this.#random.pick(this.#moves)(pair, count);
   }
 
-  /** Those that are to come oftener stand here oftener. */
+  /** Moves, each as often as it is to come among the others. */
   readonly #moves: readonly ((pair: Pair, count: number) => void)[] = [
     () => this.#pairs.length < 4 && this.#begin(),
     (pair) => this.#random.below(3) === 0 && this.#end(pair),

@@ -15,7 +15,7 @@ export interface NaiveCpu extends RandomRegisters {
 export class NaiveCpus {
   readonly bytes: Uint8Array;
   readonly cpus: NaiveCpu[];
-  /** Those whose A20 gate is off. */
+  /** CPUs whose A20 gate is off. */
   readonly a20Off = new Set<number>();
   readonly #features: { physicalBits: number; gigabytePages: boolean };
   readonly #holdsTables: (address: number) => boolean;

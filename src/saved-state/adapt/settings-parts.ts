@@ -73,7 +73,7 @@ function applyIde(ide: Ide, config: DeviceConfig): void {
 
 const PORTS_LESS_ONE = 0x1f;
 
-/** As with IDE; a port that loses its disk gets the registers of another port without one. */
+/** Sets the ports as with IDE; a port that loses its disk gets the registers of another port without one. */
 function applyAhci(ahci: Ahci, config: DeviceConfig): void {
   const ports = Number(config[AHCI_PORT_COUNT]);
   if (ports !== ahci.ports) {

@@ -172,7 +172,7 @@ function memoryFaults(core: Buffer, state: Buffer): string[] {
   return wrong.length === 0 ? [] : [`${wrong.length} pages of RAM differ, e.g. ${wrong[0]}`];
 }
 
-/** Of the CPUs that both have. */
+/** Lists wrong registers of the CPUs that both have. */
 function registerFaults(core: Buffer, expected: ReturnType<typeof registersOfState>): string[] {
   const found = registersOfCore(core);
   if (found.length === 0) return ['the core dump has no registers'];

@@ -19,7 +19,7 @@ interface DamagedSample {
   at: number;
   removed: number;
   bytes: string;
-  /** Of the damaged state. */
+  /** Hash of the damaged state. */
   sha256: string;
   qemuSays: string;
   loads: boolean;

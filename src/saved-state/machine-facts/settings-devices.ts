@@ -73,7 +73,7 @@ function addStorage(list: DeviceList, controllers: Element): void {
   }
 }
 
-/** Of any controller whose settings do not tell. */
+/** Ports of a controller whose settings do not tell. */
 const DEFAULT_PORTS = 2;
 
 /** Ports, with attached disks and drives; a drive counts even without a medium. */

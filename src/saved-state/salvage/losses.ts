@@ -15,7 +15,7 @@ export interface LostRun {
   first: number;
   /** Inclusive. */
   last: number;
-  /** Of the first byte. */
+  /** Offset of the first byte. */
   start: number;
   /** Exclusive. */
   end: number;

@@ -48,7 +48,9 @@ async function placesOf(
   return hits.map(({ at }) => at);
 }
 
-/** Of a flat image; what is no memory reads as zeros in it, and no pattern here starts or ends with them. */
+/**
+ * Finds matches in a flat image; places without memory are zeros in it, and no pattern here starts or ends with zeros.
+ */
 function naively(bytes: Buffer): number[] {
   const places: number[] = [];
   for (let at = 0; at + bytes.length <= image.length; at++) {

@@ -11,7 +11,7 @@ import { Template } from '../template/template.ts';
 import { NO_OPTIONS } from '../wake-options.ts';
 import { writeWoken } from '../write-woken.ts';
 
-/** Of machines with all devices that state goes over to. */
+/** Machines with all devices that can take over state. */
 export const RICH_MACHINES = ['devices-7.2', 'devices-10.0'] as const;
 
 /** Streams of a PC of 4 MiB without graphics, which the real QEMU 7.2.22 and 10.0.2 wrote after a reset. */
