@@ -259,7 +259,7 @@ describe.runIf(isLinux)('an output that is no file', () => {
     expect([exitCode, stderr]).toEqual([0, '']);
   });
 
-  // Other signals are like this one to whoever waits; that all of them end a process is tested below.
+  // Other signals end a wait as this one does; a test below shows that all of them end a process.
   it('is not waited for after SIGINT', async () => {
     execFileSync('mkfifo', [join(folder, 'pipe'), join(folder, 'pipe2')]);
     const stalled = start('extract', 'machine.sav', '-o', '-');

@@ -66,7 +66,7 @@ export async function actOnQueue(
     if (error instanceof TypeError && limit.takeUncaught(error)) await limit.exceeded;
     throw error instanceof SavkitError ? error : EnvironmentError.from(error, 'reach the queue');
   } finally {
-    // Of a server that fails, it would wait for an answer.
+    // Closing would wait for an answer of a server that fails.
     await Promise.race([queue.close(), failing]).catch(onStaysOpen);
   }
 }

@@ -18,7 +18,7 @@ import { testGround } from '../testing/test-ground.ts';
 const { path, ending, start, keep } = testGround('migrate');
 const ask = (socket: string, command: 'status' | 'check' | 'stop') =>
   askMachine(socket, { command }, () => {}, AbortSignal.timeout(60_000));
-/** A command in this process. */
+/** Runs a command in this process. */
 async function here(...words: string[]): Promise<{ exitCode: number; result: Record<string, unknown>; error: string }> {
   const { exitCode, result, error } = await savkitFile<Record<string, unknown> | null>(...words);
   return { exitCode, result: result ?? {}, error: error?.message ?? '' };
@@ -33,7 +33,7 @@ const migrateArguments = (port: number) => [
   path('s'),
 ];
 
-/** A machine with a control socket, of whose pages so many have been written. */
+/** Keeps a machine with a control socket. @param pages number of its pages that have been written */
 async function runningMachine(pages: number): Promise<{ kept: KeptMachine; running: RunningMachine }> {
   const running = RunningMachine.of(await emptyMachine(16 * MIB), { kind: 'random', rate: 100, patternSize: 4096 });
   running.runSteps(pages);
@@ -102,7 +102,7 @@ describe('migrate --proof audited', () => {
     const lost = 0x700000;
     memory.write(lost, Uint8Array.of(1));
     const hold = running.hold.bind(running);
-    // As the machine stands still, and behind the back of whoever watches its pages.
+    // Changes a byte while the machine stands still, past all that watches its pages.
     running.hold = () => {
       hold();
       const range = memory.ranges.get(lost);

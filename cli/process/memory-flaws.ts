@@ -13,7 +13,7 @@ export function memoryFindings({ uncertain, missing }: MemoryFlaws): Finding[] {
   ];
 }
 
-/** The same for people. */
+/** Puts the flaws of a state's memory into words. */
 export function memoryNotes({ uncertain, missing }: MemoryFlaws): TerminalText[] {
   return [
     ...(uncertain === undefined ? [] : [line`addresses may be wrong: ${uncertain}`]),

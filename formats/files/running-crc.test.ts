@@ -4,7 +4,7 @@ import { type CrcPiece, RunningCrc } from './running-crc.ts';
 
 const bytes = Uint8Array.from({ length: 5000 }, (_, i) => (i * i) >>> 3);
 
-/** A piece that is known when somebody waits for it. */
+/** A piece whose CRC is known once `settle` was called. */
 function piece(start: number, end: number): CrcPiece {
   const own: CrcPiece = {
     length: end - start,

@@ -42,7 +42,7 @@ export class FakeQmp {
     return this.#sockets.size;
   }
 
-  /** Sends bytes to whoever is connected, be they JSON or not. */
+  /** Sends bytes, JSON or not, to all connected clients. */
   say(text: string): void {
     for (const socket of this.#sockets) socket.write(text);
   }

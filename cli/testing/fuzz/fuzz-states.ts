@@ -29,7 +29,8 @@ import { expectSame, reading, textOf } from './reading.ts';
 const MAX_MEMORY = 64 * MIB;
 
 /**
- * Containers, with the right sums, without which nobody gets far, and as they are: a file and a pipe give the same.
+ * Reads containers, with the right sums, without which a reader does not get far, and as they are. A file and a pipe
+ * have to give the same.
  */
 export async function container(bytes: Buffer): Promise<void> {
   const sealed = resealed(bytes);
@@ -41,11 +42,11 @@ export async function container(bytes: Buffer): Promise<void> {
 
 async function samePiped(bytes: Buffer, file: unknown[] | undefined): Promise<void> {
   const piped = await reading(() => unitsOf(pipeOf(bytes)));
-  // That a file ends as a state does is seen only where its end can be read before the rest.
+  // Only a file whose end can be read before the rest is known to end as a state does.
   if (file !== undefined) expectSame('units of a file and of a pipe', file, piped);
 }
 
-/** Whole states, with the right sums and as they are: what is said of them agrees. */
+/** Reads whole states, with the right sums and as they are. All reports about them have to agree. */
 export async function state(bytes: Buffer): Promise<void> {
   const sealed = resealed(bytes);
   const report = await verdictOn(sealed ?? bytes);
@@ -54,7 +55,7 @@ export async function state(bytes: Buffer): Promise<void> {
   if (sealed) await judgeState(bytes, await verdictOn(bytes));
 }
 
-/** The pgm unit: its version, then its payload, in containers of two kinds. */
+/** Reads a pgm unit in containers of two kinds; the bytes are its version, then its payload. */
 export async function pgm(bytes: Buffer): Promise<void> {
   if (bytes.length < 2) return;
   const version = 6 + (bytes[0] % 9);
@@ -66,7 +67,10 @@ export async function pgm(bytes: Buffer): Promise<void> {
   if (count !== undefined) expectSame('pages of a payload in either container', count, older);
 }
 
-/** The units of devices: the row of the table, its version, then its payload. Decoding writes back, and compares. */
+/**
+ * Reads units of devices; the bytes are the row of the table, its version, then its payload. Decoding writes back, and
+ * compares.
+ */
 export async function unit(bytes: Buffer): Promise<void> {
   if (bytes.length < 2) return;
   const row = UNIT_TABLE[bytes[0] % UNIT_TABLE.length];
@@ -95,18 +99,18 @@ async function factsOf(state: Buffer): Promise<void> {
   }
 }
 
-/** Streams and mapped RAM, as they are. */
+/** Reads streams and mapped RAM, as they are. */
 export async function qemu(bytes: Buffer): Promise<void> {
   await judgeQemu(bytes);
 }
 
-/** Images of libvirt. What is packed is expanded by programs, which are not tried here. */
+/** Reads images of libvirt, unless they are packed: programs expand those, which are not tried here. */
 export async function libvirt(bytes: Buffer): Promise<void> {
   const image = await reading(() => readLibvirtImage(bufferSource(bytes)));
   if (image?.compression === 'raw' || image?.compression === 'sparse') await judgeQemu(bytes);
 }
 
-/** Images with snapshots; the one that is meant is named by its number. */
+/** Reads images with snapshots; number 1 is the one that is read. */
 export async function qcow2(bytes: Buffer): Promise<void> {
   await judgeQemu(bytes, '1');
 }
@@ -133,7 +137,7 @@ function verdictOn(bytes: Uint8Array): Promise<VerifyReport> {
 /** Reads a state as a pipe as well, and loads it: what they say has to agree. */
 async function judgeState(bytes: Buffer, report: VerifyReport): Promise<void> {
   const piped = await verify(pipeOf(bytes), { threads: 1 });
-  // That a file ends as a state does is seen only where its end can be read before the rest.
+  // Only a file whose end can be read before the rest is known to end as a state does.
   if (piped.verdict !== 'not-a-state' || report.verdict !== 'damaged')
     expectSame('verdicts of a file and of a pipe', report.verdict, piped.verdict);
   const machine = await reading(async () => {
@@ -149,7 +153,7 @@ async function judgeState(bytes: Buffer, report: VerifyReport): Promise<void> {
   if (report.verdict === 'damaged') await judgeRescued(bytes);
 }
 
-/** What is rescued may hold what savkit cannot judge, but no damage. */
+/** Salvages a state. The result may have parts that savkit cannot judge, but no damage. */
 async function judgeRescued(bytes: Buffer): Promise<void> {
   const sink = new MemorySink();
   const rescued = await reading(() => salvage(bufferSource(bytes), sink, {}));

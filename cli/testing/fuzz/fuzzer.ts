@@ -50,14 +50,14 @@ const { enterWorld, REAL_WORLD } = await import('../../../formats/world/world.ts
 enterWorld({ ...REAL_WORLD, time: { ...REAL_WORLD.time, turn: queueMicrotask } });
 
 const target = targets[name];
-// What takes most of the time of a refusal, of which most inputs have several.
+// Traces take most of the time of a refusal, and most inputs are refused several times.
 Error.stackTraceLimit = 0;
 const run = asFindingAwareFuzzFn((bytes: Buffer) => {
   beginInput();
   try {
     read(bytes);
   } catch (error) {
-    // Once more with all checks, to say where.
+    // Reads once more with all checks, so that the error names its place.
     Error.stackTraceLimit = STACK;
     setChoice(() => true);
     read(bytes);
@@ -70,7 +70,7 @@ function read(bytes: Buffer): void {
   expectPlain();
 }
 
-/** Nothing is added to what all objects and lists have. */
+/** Expects that an input has added nothing to the properties of all objects and lists. */
 function expectPlain(): void {
   for (const key in []) throw new Error(`An input has given each object a property ${key}`);
 }
@@ -79,7 +79,7 @@ if (fuzzerOptions[0] === '--fewest') {
   for (const file of await fewestOf(fuzzerOptions[1])) console.log(file);
 } else {
   setChoice(() => coverage.hasGrown());
-  // Outside of any promise's callback, in which no other one can be called.
+  // Begins outside of any promise's callback, since no other callback can be called within one.
   setImmediate(async () => {
     const { returnCode } = await startFuzzingNoInit(run, options);
     process.exit(returnCode);

@@ -32,7 +32,7 @@ function piix3(devices: Device[]): Uint8Array {
   return out.u32(0xffffffff).done();
 }
 
-/** Newer releases: device address, size, and so many bytes. */
+/** Devices as newer releases have them: address, size, and so many bytes. */
 function sized(devices: Device[], size: number): Uint8Array {
   const out = new PgmBytes().u32(0).u8(0).zeros(64);
   devices.forEach((device, i) => {

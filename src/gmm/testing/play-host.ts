@@ -114,7 +114,7 @@ class HostGame {
     );
   }
 
-  /** Mostly pages that are allocated, whoever has them, sometimes any number. */
+  /** Numbers of pages, mostly of some that are allocated, whichever machine has them. */
   #someIds(count: number): number[] {
     const all = [...this.#naive.pages.keys()];
     const start = this.#random.below(all.length + 1);

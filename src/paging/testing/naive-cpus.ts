@@ -42,7 +42,7 @@ export class NaiveCpus {
     return this.#find(id, address, access, false);
   }
 
-  /** Where an address leads, whoever may go there; sets no bits. */
+  /** The place to which an address leads, without regard to rights; sets no bits. */
   peek(id: number, address: bigint): NaiveOutcome {
     return this.#find(id, address, READ, true);
   }

@@ -25,7 +25,7 @@ export class RomRange {
   readonly passiveShadowId: Uint32Array;
   /** `RomProtection` */
   readonly protection: Uint8Array;
-  /** 1 for pages of a shadowed ROM whose shadow or protection has changed; whoever saves the ROM clears it. */
+  /** 1 for pages of a shadowed ROM whose shadow or protection has changed; a save of the ROM clears it. */
   readonly writtenTo: Uint8Array;
 
   constructor(start: GuestPhys, pages: number, description: string, isShadowed: boolean, range: RamRange) {

@@ -5,7 +5,7 @@ import { pgmError } from './pgm-errors.ts';
 
 /** Pages kept in stock (PGM_HANDY_PAGES); as many are reserved on top of RAM. */
 export const HANDY_PAGES = 128;
-/** At or below, somebody should refill soon (PGM_HANDY_PAGES_SET_FF). */
+/** At this number of handy pages or fewer, they should be refilled soon (PGM_HANDY_PAGES_SET_FF). */
 const WANTED_AT = 32;
 /** At or below, taking a page refills first (PGM_HANDY_PAGES_R3_ALLOC). */
 const REFILL_AT = 8;

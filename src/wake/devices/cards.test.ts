@@ -53,7 +53,7 @@ const e1000Unit = (): object => ({
 const blankE1000 = (): object => ({
   registers: new Array(124).fill(0),
   ...{ multicast: new Array(128).fill(0), addresses: new Array(32).fill(0), vlans: new Array(128).fill(0) },
-  // Who made the PHY is not carried.
+  // The maker of the PHY is not carried.
   eeprom: new Array(64).fill(0),
   phy: numbers(21, 16).map((value, i) => (i === 2 || i === 3 ? value : 0)),
   ...{ receiveBufferSize: 0, interruptRaised: false, sendLength: 0, sendFrame: new Uint8Array() },

@@ -87,7 +87,9 @@ function lastOf({ devices }: Piix3Bus): Piix3Bus['devices'][number] {
   return devices[devices.length - 1];
 }
 
-/** Not in the table: whatever loaders compare or check of the units that every machine has. */
+/**
+ * States that the table lacks, with changes to all that loaders compare or check in the units that every machine has.
+ */
 const MORE: Readonly<Record<string, Make>> = {
   'mm: a page more': (s) => s.edit('mm', mmCodec, (mm) => void Object.assign(mm, { ramSize: mm.ramSize + 4096 })),
   'apic: x2APIC allowed': (s) => s.edit('apic', apicCodec, (apic) => void Object.assign(apic, { mode: 3 })),
@@ -145,7 +147,7 @@ const MORE: Readonly<Record<string, Make>> = {
     s.add('i8259', { name: 'i8259', instance: 1, version: 1, payload: s.payload('i8259') }),
 };
 
-/** Every unit a byte longer and shorter than it was, and empty. */
+/** Makes every unit a byte longer, a byte shorter, and empty. */
 function ofOtherSizes(state: StateEditor): Record<string, Make> {
   const sized = state.names.filter((name) => name !== 'pgm' && state.payload(name).length > 0);
   return Object.fromEntries(
