@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { InterruptedError } from '../../formats/errors.ts';
 
 class Stop extends AbortController {
@@ -7,6 +8,8 @@ class Stop extends AbortController {
 
 /** Aborted when the process is asked to end: then a command's work ends, and all waiting for its inputs and outputs. */
 export const stop = new Stop();
+// Many machines may be asked at a time, which is no leak.
+setMaxListeners(0, stop.signal);
 
 /**
  * Calls `act` once the signal is aborted, at once if it is aborted already, since no event would follow. @returns a

@@ -10,6 +10,7 @@ import { emptyMachine } from '../../src/running/empty-machine.ts';
 import { RunningMachine } from '../../src/running/running-machine.ts';
 import type { KeptMachine } from '../control/kept-machine.ts';
 import { runHere } from '../testing/run-here.ts';
+import { runSavkit } from '../testing/run-savkit.ts';
 import { expectSchema } from '../testing/savkit-json.ts';
 import { testGround } from '../testing/test-ground.ts';
 
@@ -72,6 +73,11 @@ describe('top', () => {
     expect(await top.ended).toMatchObject({ exitCode: 130, stderr: '' });
     // After the seconds for which QEMU itself would be waited for, it would have told of it.
     expect(top.events.filter(({ event }) => event === 'look')).toEqual([]);
+  });
+
+  it('asks any number of machines without a warning of Node', async () => {
+    const nowhere = Array.from({ length: 20 }, (_, i) => join(folder, `nowhere-${i}`));
+    expect((await runSavkit(['top', ...nowhere, '--json'])).stderr).toBe('');
   });
 
   it('refuses to look without a pause', async () => {
