@@ -184,14 +184,8 @@ export const GUEST_MUTATIONS: readonly Mutation[] = [
     to: 'return undefined && {',
   },
   {
-    name: 'nobody notices who lets a guest run while QEMU answers to stop',
-    firstSeed: 1173,
-    file: QEMU_SOURCE,
-    from: 'this.#isStopped || this.#isStopping',
-    to: 'this.#isStopped',
-  },
-  {
     name: 'a save is cancelled that QEMU 7.2 does not begin again',
+    firstSeed: 110_318,
     file: 'guests/device-saves.js',
     from: 'if (isLost)',
     to: 'if (false)',

@@ -28,7 +28,13 @@ const SILENT = 2_013_003;
 const SETTINGS_REFUSED = 10_341;
 /** Savkit is killed while QEMU hangs, and what is decided cannot be carried out; the user migrates once more. */
 const UNDONE = 3740;
+/** Somebody settles a first migration, and waits for QEMU until the second one, which has handed over, is killed. */
+const OLDER = 4871;
+/** The link of a paused guest of QEMU 7.2 breaks just before its devices are saved. */
+const ONCE = 110_318;
 const MENDED = [
+  ONCE,
+  OLDER,
   UNDONE,
   SETTINGS_REFUSED,
   SILENT,
