@@ -3,10 +3,11 @@ import { type ByteSource, bufferSource, openFile } from '../../formats/files/sou
 import { isZero } from '../../formats/kernels/zero.ts';
 import type { PageTypeNumbering } from '../../formats/pgm/old-ranges.ts';
 import { PGM_VERSIONS } from '../../formats/pgm/versions.ts';
-import { PAGE_SIZE } from '../../formats/sizes.ts';
+import { MIB, PAGE_SIZE } from '../../formats/sizes.ts';
 import type { ContainerFormat } from '../../formats/ssm/container.ts';
 import { MemorySink } from '../../formats/testing/memory-sink.ts';
 import { offsetInChunk } from '../gmm/page-id.ts';
+import { emptyMachine } from '../running/empty-machine.ts';
 import { diffStates } from '../saved-state/compare/diff.ts';
 import { convert } from '../saved-state/convert/convert.ts';
 import { deriveLayout, type MachineLayout } from '../saved-state/layout/machine-layout.ts';
@@ -175,4 +176,16 @@ describe('loadState() and saveState() of all versions', () => {
       expect(proof).toEqual({ holds: true, changedPages: 2, differences: [] });
     });
   }
+});
+
+it('a machine with a balloon gets no turn while its state without pages is written: it would write', async () => {
+  const machine = await emptyMachine(4 * MIB);
+  machine.memory.balloon.inflate([PAGE_SIZE]);
+  let hasHadTurn = false;
+  const later = setImmediate(() => {
+    hasHadTurn = true;
+  });
+  await saveState(machine, new MemorySink(), { contents: false });
+  expect(hasHadTurn).toBe(false);
+  clearImmediate(later);
 });

@@ -182,8 +182,9 @@ class MachineWriter {
 
   async #breathe(): Promise<void> {
     await this.#out.flush();
-    // Files are written synchronously: other work, and a cancel, get their turn here.
-    await turn();
+    // Files are written synchronously: other work, and a cancel, get their turn here. A machine may run while its state
+    // without pages is written: a turn would let its guest write, which is refused meanwhile.
+    if (!this.#leavesOut) await turn();
     if (this.#options.signal?.aborted) throw new InterruptedError();
     this.#options.onProgress?.(this.#done, this.#total);
   }
