@@ -44,7 +44,10 @@ export async function findKernel(
   return (await mapsOf(cpu.cr3)) ?? { stretches: [], complete: false };
 }
 
-/** Notes that are whole and, if they tell its physical place, whose release name is found there. */
+/**
+ * Picks the notes that name the address of the kernel's release name; where a note also tells the physical address, the
+ * name has to be there.
+ */
 async function believableNotes(pages: RereadPages, addresses: readonly GuestPhys[]): Promise<Vmcoreinfo[]> {
   const found = await pages.settle(() => {
     const notes = addresses.flatMap((at) => readVmcoreinfo((from, target) => pages.read(from, target), at) ?? []);
