@@ -218,7 +218,7 @@ export class TargetCustody<M extends TargetMachine = TargetMachine> {
         arrival.isKnownToRun = true;
         await this.#launch(arrival, arrival.machine).catch(this.fail);
       } else if (written === 'gave-up')
-        await this.giveUp(arrival, new MigrationError('gave-up', 'The machine stays at the source'));
+        await this.giveUp(arrival, new MigrationError('gave-up', 'The machine stays at the source')).catch(this.fail);
     }
   }
 }
