@@ -112,7 +112,11 @@ export class TargetSession {
       throw new MigrationError('bad-stream', `Cannot take disk ${disk}: the machine has ${disks} that can be copied`);
     const stream = await machine.openDisk(disk);
     this.#disks.push(channel);
-    await this.#acceptStream(channel);
+    await this.#acceptStream(channel).catch((error) => {
+      // The link has ended while the disk was opened.
+      stream.destroy();
+      throw error;
+    });
     await carryBytes(channel, stream, { onBytes: () => this.#noteSign() });
   }
 
