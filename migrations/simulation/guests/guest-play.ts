@@ -58,6 +58,8 @@ export class GuestPlay extends Play<QemuTarget> implements QemuSurroundings {
   readonly #troubles = new QemuTroubles(this);
   /** The user of a killed savkit is about to migrate once more. */
   #isAboutToTryAgain = false;
+  /** The first migration, as the target's host has its record, once another one has begun. */
+  #first: ReturnType<Operators['about']> | undefined;
   /** Another migration has begun after the savkit of the first one was killed. */
   hasBegunAgain = false;
 
@@ -146,6 +148,7 @@ export class GuestPlay extends Play<QemuTarget> implements QemuSurroundings {
   #beginAgain(): void {
     this.hasBegunAgain = true;
     this.#askLater(this.operators.about('source'));
+    this.#first = this.operators.about('target');
     this.beginAnew(NEXT);
     this.startTarget();
     const savkit = this.#savkitAt(this.hosts.source);
@@ -160,6 +163,15 @@ export class GuestPlay extends Play<QemuTarget> implements QemuSurroundings {
     });
   }
 
+  /** Somebody looks after what the target of the first migration has left. */
+  async #askAbout(first: ReturnType<Operators['about']>): Promise<void> {
+    let isOver = false;
+    void this.operators.begin('target', 'none', first).then(() => {
+      isOver = true;
+    });
+    await this.timeline.run(() => isOver, 60_000);
+  }
+
   /** A target keeps what has arrived for a while after its link was lost. */
   override async run(): Promise<void> {
     await super.run();
@@ -170,6 +182,7 @@ export class GuestPlay extends Play<QemuTarget> implements QemuSurroundings {
     await this.timeline.run(isOver, this.scenario.keepMs + 10_000);
     await this.timeline.run(() => false, 5000);
     // By now operators may do what a living process had to do itself.
+    if (this.#first) await this.#askAbout(this.#first);
     for (const side of ['source', 'target'] as const) await this.operators.ask(side, 'fresh');
     await this.timeline.run(() => false, 5000);
   }
