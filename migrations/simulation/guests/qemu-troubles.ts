@@ -72,7 +72,12 @@ export class QemuTroubles {
       qemu.wasEnded = true;
       qemu.quit();
     }
-    if (act === 'stop') qemu.stop();
+    if (act === 'stop') {
+      const { runsUnnoticed } = qemu;
+      qemu.stop();
+      // This user does not tell savkit that the guest has run meanwhile.
+      qemu.runsUnnoticed = runsUnnoticed;
+    }
     if (act !== 'cont' || (qemu.status !== 'paused' && qemu.status !== 'postmigrate')) return;
     // A user who lets a guest run that has moved on has two of it.
     if (this.#ground.guest.hasRunThere) return;
