@@ -32,7 +32,7 @@ export async function mayBeginAgain(
   if (target && !target.isGone) await untilEnded(around, target);
   const areUp = hosts.source.isUp && hosts.target.isUp && (!target || target.isGone);
   if (!areUp || !isThere() || around.isCalm) return false;
-  return asks ? isSettled : await isSettledBefore(around, qmp);
+  return (!asks || isSettled) && (await isSettledBefore(around, qmp));
 }
 
 /** Has the user ask both sides who has the guest. */
