@@ -68,6 +68,8 @@ export async function saveDevices(
     return bytes;
   } finally {
     awaited?.close();
+    // A QEMU that does not answer goes on with its guest once it finds that nobody takes the save.
+    awaited?.connection.then((socket) => socket.destroy()).catch(() => {});
     removeFolder(folder.here);
   }
 }
