@@ -32,7 +32,13 @@ const UNDONE = 3740;
 const OLDER = 4871;
 /** The link of a paused guest of QEMU 7.2 breaks just before its devices are saved. */
 const ONCE = 110_318;
+/** The link ends while the connection to a disk of the target's QEMU is made. */
+const OPENED_LATE = 3_004_173;
+/** QEMU ends the connection as it begins to save private memory, and hangs for longer than savkit waits. */
+const LEFT_SAVING = 3_108_239;
 const MENDED = [
+  LEFT_SAVING,
+  OPENED_LATE,
   ONCE,
   OLDER,
   UNDONE,
