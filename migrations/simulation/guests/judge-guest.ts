@@ -122,8 +122,8 @@ function stayFaults({ scenario, hasBegunAgain, log, report, refusal }: GuestPlay
   const [code, why] = [report?.code ?? refusal?.code ?? '', report?.because ?? refusal?.message ?? ''];
   if (report?.outcome === 'handed-over' || TAKE_LONG.has(code)) return [];
   // Over such a link even the first frames may take longer than its time-outs.
-  const isSlow = scenario.link.bytesPerMs <= SLOW;
-  if (log.length === 0) return isSlow ? [] : [`nothing went wrong, and the guest stays: ${why}`];
+  if (scenario.link.bytesPerMs <= SLOW) return [];
+  if (log.length === 0) return [`nothing went wrong, and the guest stays: ${why}`];
   if (!hasBegunAgain) return [];
   const isOwnFault = /Duplicate nodes|already in use/.test(why);
   // QEMU saves a paused guest only once.
