@@ -42,7 +42,7 @@ const VERIFIERS: Record<
     const { state, ...report } = await verify(source, options);
     return { ...report, state: state && virtualboxView(state) };
   },
-  // As in `readState`.
+  // QEMU's readers are loaded where they are needed, as in `readState`.
   qemu: async (source, { threads: _, ...options }) => (await import('./read-qemu.ts')).verifyQemuView(source, options),
 };
 

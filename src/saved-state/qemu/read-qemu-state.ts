@@ -115,8 +115,8 @@ class Reading {
   }
 
   /**
-   * Reads RAM that the state leaves out from the files that hold it. @param isWhole else blocks without pages may be
-   * lost, and not left out
+   * Reads RAM that the state leaves out from the files that hold it. @param isWhole all records were read; if not, a
+   * block without pages may have been lost rather than left out
    */
   async #readSharedRam(isWhole: boolean): Promise<void> {
     const { ram = [] } = this.#source;
