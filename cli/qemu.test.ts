@@ -189,11 +189,13 @@ describe('salvage and stats', () => {
     await json(2, 'salvage', place('cut.state'), place('rescued.state'), '--force', '--trust');
     const { stdout } = await runHere('salvage', place('long-10.state'), place('again.state'));
     for (const words of ['nothing is missing', "QEMU's format has no checksum"]) expect(stdout).toContain(words);
+    const shared = await runHere('salvage', place('ignore-shared-10.state'), place('shared.state'));
+    expect(shared.stdout).toContain('RAM stays in the file that the machine shares');
     const [ram] = (await json(0, 'stats', place('live-7.state'))).result.blocks;
     expect(ram).toMatchObject({ name: 'pc.ram', totalPages: 4096, pages: 4096 });
     expect(ram.repeats).toBe(ram.rawRecords + ram.zeroRecords - 4096);
-    const [shared] = (await json(0, 'stats', place('ignore-shared-10.state'))).result.blocks;
-    expect(shared).toMatchObject({ pages: 0, filled: 0, leftOut: true });
+    const [outside] = (await json(0, 'stats', place('ignore-shared-10.state'))).result.blocks;
+    expect(outside).toMatchObject({ pages: 0, filled: 0, leftOut: true });
     expect((await runHere('stats', place('smp-7.state'))).stdout).toContain('with content');
   });
 });

@@ -76,6 +76,8 @@ function reportText(report: QemuSalvageReport, output: string): TerminalText {
     );
   const wrong = firstError(written.findings);
   if (wrong && !LISTED.includes(wrong.code)) text.push(indent(line`The written file is damaged: ${errorText(wrong)}`));
+  if (written.findings.some(({ code }) => code === 'pages-elsewhere'))
+    text.push(indent('RAM stays in the file that the machine shares: none of it is in here'));
   text.push(indent(NO_CHECKSUM));
   if (!complete) text.push(...prospects(report).map((words) => indent(words)));
   return lines(text);

@@ -141,7 +141,7 @@ async function checkAgainst(path: string, source: ByteSource, job: Job, options:
   const findings = [...report.findings, ...compared.findings];
   const isGood = EXIT_CODES[report.verdict] === ExitCode.OK;
   if (isGood) {
-    const message = 'The file is whole, but has changed since the manifest was made';
+    const message = 'The state is whole, but is not as it was when the manifest was made';
     findings.unshift({ severity: 'error', code: 'manifest-other', message, place: {} });
   }
   return {

@@ -10,7 +10,7 @@ import {
 import type { ByteSource } from '../../../formats/files/source.ts';
 import { Turns } from '../../../formats/turns.ts';
 import { differingFields } from '../describe/fields.ts';
-import { expectMemory, readState } from '../families/read-state.ts';
+import { expectMemory, familyOf, readState } from '../families/read-state.ts';
 import { hashMemory } from '../hashing/fingerprint.ts';
 import { SpanHashes } from '../hashing/span-hashes.ts';
 import { placeOfPages } from '../layout/range-names.ts';
@@ -23,7 +23,10 @@ import { type Manifest, type ManifestOptions, rootText } from './manifest.ts';
 
 /** Differences of a state from its manifest. */
 export interface ManifestReport {
-  /** The file is, byte for byte, the one that the manifest was made of. */
+  /**
+   * The file is, byte for byte, the one that the manifest was made of; and what else the state consists of is as it
+   * was: files of RAM beside it, the chosen one of several states in it.
+   */
   same: boolean;
   /** Differences: stretches of the file, units, fields, pages. */
   findings: Finding[];
@@ -39,7 +42,7 @@ const PATCH = 0xdb;
 
 /**
  * Compares a file with the manifest that was made of it. @throws FormatError `bad-manifest` for a manifest that
- * contradicts itself
+ * contradicts itself, UsageError `ram-elsewhere` if only RAM in another file could tell a difference
  */
 export async function compareWithManifest(
   source: ByteSource,
@@ -53,12 +56,24 @@ export async function compareWithManifest(
     ...stepOf({ signal, onProgress }, 'hashing'),
   });
   const findings = new Findings();
-  const same = file.sha256 === manifest.file.sha256 && file.size === manifest.file.size;
-  if (!same) {
-    compareBytes(manifest, file, findings);
+  const bytesAreSame = file.sha256 === manifest.file.sha256 && file.size === manifest.file.size;
+  if (!bytesAreSame) compareBytes(manifest, file, findings);
+  if (!bytesAreSame || (await isMoreThanFile(source, options)))
     await compareContents(source, manifest, wanted, findings, options);
-  }
-  return { same, findings: findings.list, droppedFindings: findings.dropped };
+  return {
+    same: bytesAreSame && findings.list.length === 0,
+    findings: findings.list,
+    droppedFindings: findings.dropped,
+  };
+}
+
+/** Whether the same file can give other contents. @throws UsageError `ram-elsewhere` if its RAM is nowhere to be had */
+async function isMoreThanFile(source: ByteSource, { signal }: ManifestOptions): Promise<boolean> {
+  if (source.part !== undefined) return true;
+  const { family } = await familyOf(source);
+  if (family.name !== 'qemu') return false;
+  expectMemory(await readState(source, { signal, skipCrc: true, onDamage: () => {} }));
+  return (source.ram ?? []).length > 0;
 }
 
 /** Hashes between two looks at the clock. */

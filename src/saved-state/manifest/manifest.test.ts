@@ -3,10 +3,11 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { FormatError, SavkitError } from '../../../formats/errors.ts';
-import { bufferSource } from '../../../formats/files/source.ts';
+import { bufferSource, withBeside } from '../../../formats/files/source.ts';
 import { MemorySink } from '../../../formats/testing/memory-sink.ts';
 import { naivePages } from '../../testing/naive-pages.ts';
 import { naiveUnits } from '../../testing/naive-units.ts';
+import { qemuSample, sampleSource } from '../../testing/qemu-samples.ts';
 import { joinUnits, splitUnits } from '../../testing/state-surgery.ts';
 import { STATES_FOLDER } from '../../testing/states.ts';
 import { convert } from '../convert/convert.ts';
@@ -164,5 +165,31 @@ describe('compareWithManifest()', () => {
     const { same, findings } = await compare(again, plain);
     expect(findings.filter(({ code }) => code === 'manifest-page' || code === 'manifest-field')).toEqual([]);
     expect(same).toBe(again.equals(plain));
+  });
+
+  it('names the page that has changed in the file of RAM beside the same state', async () => {
+    const name = 'ignore-shared-10.state';
+    const manifest = await makeManifest(sampleSource(name));
+    expect(await compareWithManifest(sampleSource(name), manifest)).toMatchObject({ same: true, findings: [] });
+    const ram = qemuSample('ignore-shared-10.ram');
+    ram[0x11170] ^= 1;
+    const beside = { ram: [{ source: bufferSource(ram) }] };
+    const changed = await compareWithManifest(withBeside(sampleSource(name), beside), manifest);
+    expect(changed.same).toBe(false);
+    expect(changed.findings.map(({ code, message }) => [code, message])).toEqual([
+      ['manifest-page', 'Page 0x11000 of RAM is not as it was'],
+    ]);
+    await expect(compareWithManifest(bufferSource(qemuSample(name)), manifest)).rejects.toMatchObject({
+      code: 'ram-elsewhere',
+    });
+  });
+
+  it('tells one state of a disk image from another one in the same image', async () => {
+    const image = bufferSource(qemuSample('snap-10.qcow2'));
+    const manifest = await makeManifest(withBeside(image, { part: 'snap2' }));
+    expect((await compareWithManifest(withBeside(image, { part: 'snap2' }), manifest)).same).toBe(true);
+    const other = await compareWithManifest(withBeside(image, { part: 'snap1' }), manifest);
+    expect(other.same).toBe(false);
+    expect(other.findings.map(({ code }) => code)).toContain('manifest-page');
   });
 });
