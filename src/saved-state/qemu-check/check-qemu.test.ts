@@ -4,6 +4,7 @@ import { qemuSample } from '../../testing/qemu-samples.ts';
 import { readQemuState } from '../qemu/read-qemu-state.ts';
 import { checkQemu } from './check-qemu.ts';
 import { parseCommand, wordsOf } from './command-words.ts';
+import { pciIdOf } from './compare-state.ts';
 import { expectedOf } from './expected-machine.ts';
 import { apicsOf } from './guest-settings.ts';
 import { settingsOfCommand } from './settings-of-command.ts';
@@ -29,6 +30,7 @@ describe('a state of QEMU beside a command line', () => {
     [`${PC} -m 16`, "Unknown savevm section or instance 'serial' 0"],
     [`${PC},hpet=off -m 16 -serial null`, "Unknown savevm section or instance 'hpet' 0"],
     [`${PC},i8042=off -m 16 -serial null`, "Unknown savevm section or instance 'ps2kbd' 0"],
+    [`${PC} -m 16 -serial null -cpu 486`, "Unknown savevm section or instance 'kvm-tpr-opt' 0"],
     [`${PC} -m 16 -serial null -cpu qemu64,-apic`, "Unknown savevm section or instance 'kvm-tpr-opt' 0"],
     [
       `${PC},memory-backend=mem -object memory-backend-ram,id=mem,size=16M -m 16 -serial null`,
@@ -46,6 +48,21 @@ describe('a state of QEMU beside a command line', () => {
     expect((await check(`${PC} -m 16 -serial null`)).forecast?.qemuSays).toBe(
       'Size mismatch: pc.bios: 0x10000 != 0x40000: Invalid argument',
     );
+  });
+
+  it('knows vendor and device of a PCI device in the states of each release', async () => {
+    for (const name of ['long-7.state', 'long-10.state', 'smp-7.state']) {
+      const { devices } = await readQemuState(bufferSource(qemuSample(name)));
+      const bridge = devices.find((section) => section.name.endsWith('I440FX'));
+      expect(bridge && pciIdOf(bridge), name).toBe(0x1237_8086);
+    }
+  });
+
+  it('does not judge what -set does, and takes the last word about USB', async () => {
+    const { notJudged } = await check(`${PC} -m 16 -serial null -bios x -set device.n.addr=7`);
+    expect(notJudged).toContain('the effect of -set device.n.addr=7 on qemu.args');
+    expect(settings('-usb -machine usb=off').machine.get('usb')).toBe('off');
+    expect(settings('-machine usb=off -usb').machine.get('usb')).toBe('on');
   });
 
   it('tells of devices that QEMU leaves as after a reset, and of what savkit does not know', async () => {

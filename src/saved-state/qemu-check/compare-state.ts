@@ -55,6 +55,11 @@ class Comparison implements QemuComparison {
       for (const what of [...this.#target.unknown, ...this.#target.unknownDevices])
         this.notJudged.push(`the effect of ${what} on ${this.#target.name}`);
       this.notJudged.push(...this.#target.notJudged);
+      const { devices } = this.#state;
+      if (devices.some(({ described }) => described?.subsections.some(({ name }) => name === 'timer/icount')))
+        this.notJudged.push(`whether ${this.#target.name} counts instructions (-icount): else QEMU aborts`);
+      if (devices.some(({ name }) => name.endsWith('hda-audio')))
+        this.notJudged.push(`whether ${this.#target.name} has the kind of codec that is in section "hda-audio"`);
     }
     return this;
   }
@@ -202,8 +207,9 @@ function hasConfiguration(machineType: string): boolean {
  */
 export function pciIdOf({ described, body }: DeviceSection): number | undefined {
   if (!described) return undefined;
+  // Releases of QEMU differ in the name.
   for (const { path, size, offset } of fieldsOf(described))
-    if (/(^|\.)config$/.test(path) && (size === 256 || size === 4096) && offset + 4 <= body.length)
+    if (/(^|\.)config(\[0\])?$/.test(path) && (size === 256 || size === 4096) && offset + 4 <= body.length)
       return new DataView(body.buffer, body.byteOffset).getUint32(offset, true);
   return undefined;
 }

@@ -134,7 +134,9 @@ class Building {
 
   #addCpus(apics: readonly number[], model = ''): void {
     // A machine of several CPUs has local APICs even if the model has none.
-    const hasApic = apics.length > 1 || !/,(-apic|apic=off)(,|$)/.test(model);
+    const isWithout =
+      /,(-apic|apic=off)(,|$)/.test(model) || (/^486(-|,|$)/.test(model) && !/,(\+apic|apic=on)/.test(model));
+    const hasApic = apics.length > 1 || !isWithout;
     for (const [cpu, apic] of apics.entries()) {
       this.#push('cpu_common', cpu);
       this.#push('cpu', cpu);

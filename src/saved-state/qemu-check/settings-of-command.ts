@@ -15,9 +15,18 @@ const WITHOUT_EFFECT = new Set(
    append kernel initrd dtb overcommit icount audiodev gdb s loadvm snapshot nographic no-quit win2k-hack seed
    mem-path mem-prealloc vnc spice action compat option-rom serial parallel vga nic net netdev device object m smp
    machine M cpu bios drive hda hdb hdc hdd cdrom fda fdb usb usbdevice no-acpi no-hpet accel enable-kvm fsdev g
-   enable-sync-profile preconfig only-migratable add-fd set plugin perfmap jitdump h help version semihosting
+   enable-sync-profile preconfig only-migratable add-fd plugin perfmap jitdump h help version semihosting
    id iscsi loadstate`.split(/\s+/),
 );
+
+/** Options that set a property of the machine; the last one that names a property counts. */
+const SHORT_FOR: Readonly<Record<string, readonly [property: string, setting: string]>> = {
+  'no-acpi': ['acpi', 'off'],
+  'no-hpet': ['hpet', 'off'],
+  usb: ['usb', 'on'],
+  usbdevice: ['usb', 'on'],
+  'enable-kvm': ['accel', 'kvm'],
+};
 
 /** Default RAM of pc machines. */
 const DEFAULT_MEMORY = 128 * MIB;
@@ -65,11 +74,9 @@ class Reading {
       if (name === 'machine' || name === 'M')
         for (const [key, text] of propertiesOf(value, 'type')) machine.set(key, text);
       if (name === 'accel') machine.set('accel', propertiesOf(value, 'accel').get('accel') ?? '');
+      const [property, setting] = SHORT_FOR[name] ?? [];
+      if (property !== undefined) machine.set(property, setting ?? '');
     }
-    if (this.#options.has('no-acpi')) machine.set('acpi', 'off');
-    if (this.#options.has('no-hpet')) machine.set('hpet', 'off');
-    if (this.#options.has('usb', 'usbdevice')) machine.set('usb', 'on');
-    if (this.#options.has('enable-kvm')) machine.set('accel', 'kvm');
     return machine;
   }
 
