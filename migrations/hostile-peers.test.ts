@@ -1,6 +1,7 @@
 import { type Duplex, duplexPair } from 'node:stream';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { MIB } from '../formats/sizes.ts';
 import { after, every, stopTimer } from '../formats/world/waiting.ts';
 import { useIdleTime } from './simulation/idle-time.ts';
 import { mixedMachine } from './testing/mixed-machine.ts';
@@ -8,7 +9,7 @@ import { Pair, SHORT } from './testing/pair.ts';
 import type { PlainMachine } from './testing/plain-machine.ts';
 import { answerOf, targetAndPeer } from './testing/rude-peer.ts';
 import type { FrameChannel } from './wire/frame-channel.ts';
-import { FRAME_HEADER_SIZE, type FrameName } from './wire/frames.ts';
+import { AfterRound, FRAME_HEADER_SIZE, type FrameName } from './wire/frames.ts';
 import { MAX_ROUNDS } from './wire/limits.ts';
 import { PROTOCOL, VERSIONS } from './wire/messages.ts';
 import { encodeFrame } from './wire/payload.ts';
@@ -135,6 +136,20 @@ describe('a target', () => {
     expect(pair.host.machine?.isRunning).toBe(false);
     expect(pair.targetLog.written).not.toContain('started');
     channel.destroy();
+  });
+
+  it('takes no more memory for a rest that comes in pieces of one byte', async () => {
+    const { channel, end } = await receivingTarget();
+    end.write(encodeFrame('barrier', { round: 0, pages: 0, next: AfterRound.PROOF }));
+    expect((await channel.receive('arrived')).name).toBe('arrived');
+    const pieces = Buffer.concat(Array.from({ length: 10_000 }, () => encodeFrame('rest', {}, Uint8Array.of(1))));
+    const taken = () => process.memoryUsage().heapUsed + process.memoryUsage().external;
+    const before = taken();
+    for (let i = 0; i < 30; i++) await new Promise((resolve) => end.write(pieces, resolve));
+    expect(taken() - before).toBeLessThan(48 * MIB);
+    end.write(encodeFrame('rest', {}));
+    end.write(encodeFrame('seal', { root: 1n, rest: 2n, paused: 0, count: 0 }));
+    expect(await answerOf(channel)).toContain('bad-');
   });
 
   it('refuses a hello with a nonce of another connection, and one that was said before', async () => {

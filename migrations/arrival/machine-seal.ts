@@ -1,3 +1,4 @@
+import { Writer } from '../../formats/binary/writer.ts';
 import { xxh64 } from '../../formats/kernels/xxh64.ts';
 import { differingNodes, nodesOf, pagesOfNode, rootOf } from '../proof/hash-tree.ts';
 import type { FrameChannel } from '../wire/frame-channel.ts';
@@ -18,8 +19,8 @@ export class MachineSeal {
   readonly #arrival: Arrival;
   readonly #rounds: IncomingRounds;
   readonly #channel: FrameChannel;
-  readonly #rest: Uint8Array[] = [];
-  #restSize = 0;
+  /** One buffer: pieces may be of one byte each, and would take a hundred times that if each were kept. */
+  readonly #rest = new Writer();
   #restDone = false;
 
   /** @param channel the control stream, over which the answers go */
@@ -35,11 +36,10 @@ export class MachineSeal {
     this.#expectRest(false, 'the rest');
     this.#arrival.enter('rest');
     const { tail } = readHead(frame, 'rest');
-    this.#restSize += tail.length;
-    if (this.#restSize > MAX_REST)
+    if (this.#rest.length + tail.length > MAX_REST)
       throw new MigrationError('too-much', `Cannot take the rest: it has more than ${MAX_REST} bytes`);
     if (tail.length === 0) this.#restDone = true;
-    else this.#rest.push(tail.slice());
+    else this.#rest.bytes(tail);
   }
 
   #expectRest(done: boolean, what: string): void {
@@ -58,7 +58,7 @@ export class MachineSeal {
     const own = nodesOf(hashes);
     const differing = differingNodes(own, theirs);
     if (differing.length > 0) return this.#sayDifferences(differing);
-    const rest = Buffer.concat(this.#rest);
+    const rest = this.#rest.view();
     if (rootOf(own) !== head.root || xxh64(rest) !== head.rest)
       throw new MigrationError('bad-seal', 'Cannot take the seal: it does not fit the hashes of memory');
     this.#arrival.isPaused = head.paused !== 0;
