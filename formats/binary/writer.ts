@@ -1,6 +1,9 @@
 import { WIDE, type Widths } from './cursor.ts';
 
-/** Collects little-endian values in a buffer that grows. For headers and small structures, not for page contents. */
+/**
+ * Collects little-endian values, and bytes in pieces of any size, in a buffer that grows. For headers, structures and
+ * payloads, not for page contents. Pieces kept one by one would take a hundred times the memory of tiny ones.
+ */
 export class Writer {
   /** Sizes of addresses in bytes. */
   readonly widths: Widths;

@@ -1,3 +1,4 @@
+import { Writer } from '../binary/writer.ts';
 import { hex, UnsupportedError } from '../errors.ts';
 import { MAX_TAIL } from './constants.ts';
 import { QemuFormatError } from './qemu-error.ts';
@@ -5,11 +6,10 @@ import type { StreamBytes } from './stream-bytes.ts';
 
 /** Reads the body of a section, and copies all that it reads. */
 class BodyCopy {
-  readonly pieces: Buffer[] = [];
+  readonly copy = new Writer();
   readonly #bytes: StreamBytes;
   readonly #name: string;
   readonly #limit: number;
-  #size = 0;
 
   constructor(bytes: StreamBytes, name: string, limit: number) {
     this.#bytes = bytes;
@@ -19,8 +19,7 @@ class BodyCopy {
 
   async take(length: number): Promise<Buffer> {
     const { offset } = this.#bytes;
-    this.#size += length;
-    if (this.#size > this.#limit)
+    if (this.copy.length + length > this.#limit)
       throw new UnsupportedError(
         'too-long',
         `Cannot read section "${this.#name}": it has more than ${MAX_TAIL} bytes`,
@@ -29,7 +28,7 @@ class BodyCopy {
         },
       );
     const piece = Buffer.from(await this.#bytes.copy(length, `section "${this.#name}"`));
-    this.pieces.push(piece);
+    this.copy.bytes(piece);
     return piece;
   }
 
@@ -114,5 +113,5 @@ export function isReadableParted(name: string): boolean {
 export async function copyPartedBody(bytes: StreamBytes, name: string, limit: number): Promise<Uint8Array> {
   const body = new BodyCopy(bytes, name, limit);
   await (BODIES[name] ?? EARLY_BODIES[kindOf(name)])(body);
-  return Buffer.concat(body.pieces);
+  return body.copy.view().slice();
 }

@@ -1,3 +1,4 @@
+import { Writer } from '../../../formats/binary/writer.ts';
 import { FormatError, UnsupportedError } from '../../../formats/errors.ts';
 import type { ByteSource } from '../../../formats/files/source.ts';
 import {
@@ -18,8 +19,7 @@ export async function screenshotOf(
   source: ByteSource,
   options: Pick<WalkOptions, 'onProgress' | 'signal'> = {},
 ): Promise<Screenshot> {
-  const pieces: Uint8Array[] = [];
-  let size = 0;
+  const copy = new Writer();
   let isTaken = false;
   await walkState(source, {
     ...options,
@@ -31,17 +31,16 @@ export async function screenshotOf(
         return isWanted;
       },
       take: (piece) => {
-        size += piece.length;
-        if (size > SCREENSHOT_LIMIT)
+        if (copy.length + piece.length > SCREENSHOT_LIMIT)
           throw new FormatError(
             'too-long',
             `Cannot read unit DisplayScreenshot: it has more than ${SCREENSHOT_LIMIT} bytes`,
           );
-        pieces.push(piece.slice());
+        copy.bytes(piece);
       },
     },
   });
-  const screenshot = isTaken ? readScreenshot(Buffer.concat(pieces)) : undefined;
+  const screenshot = isTaken ? readScreenshot(copy.view()) : undefined;
   if (!screenshot)
     throw new UnsupportedError(
       'no-screenshot',

@@ -1,3 +1,4 @@
+import { Writer } from '../../../formats/binary/writer.ts';
 import { UnsupportedError } from '../../../formats/errors.ts';
 import type { ByteSource } from '../../../formats/files/source.ts';
 import { MIB } from '../../../formats/sizes.ts';
@@ -16,17 +17,15 @@ export async function payloadOf(
   unit: UnitHeader,
   options: Pick<WalkOptions, 'onProgress' | 'signal' | 'sink'> = {},
 ): Promise<Uint8Array> {
-  const pieces: Uint8Array[] = [];
-  let size = 0;
+  const copy = new Writer();
   const payload = {
     wants: ({ offset }: UnitHeader) => offset === unit.offset,
     take: (piece: Uint8Array) => {
-      size += piece.length;
-      if (size > LIMIT)
+      if (copy.length + piece.length > LIMIT)
         throw new UnsupportedError('too-long', `Cannot decode unit ${unitLabel(unit)}: it is too large`);
-      pieces.push(piece.slice());
+      copy.bytes(piece);
     },
   };
   await walkState(source, { ...options, skipCrc: true, opaque: options.sink === undefined, payload });
-  return new Uint8Array(Buffer.concat(pieces));
+  return copy.view().slice();
 }

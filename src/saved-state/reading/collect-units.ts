@@ -1,3 +1,4 @@
+import { Writer } from '../../../formats/binary/writer.ts';
 import { UnsupportedError } from '../../../formats/errors.ts';
 import type { ByteSource } from '../../../formats/files/source.ts';
 import { isPgm } from '../../../formats/pgm/pgm-reader.ts';
@@ -48,12 +49,12 @@ async function collectPayloads(
   walk: Pick<WalkOptions, 'signal'> = {},
 ): Promise<Map<string, CollectedUnit>> {
   const units = new Map<string, CollectedUnit>();
-  const pieces: Uint8Array[] = [];
+  let copy = new Writer();
   let current: UnitHeader | undefined;
   let total = 0;
   const close = () => {
-    if (current) units.set(unitLabel(current), { header: current, payload: new Uint8Array(Buffer.concat(pieces)) });
-    pieces.length = 0;
+    if (current) units.set(unitLabel(current), { header: current, payload: copy.view().slice() });
+    copy = new Writer();
   };
   const payload = {
     wants: (unit: UnitHeader) => {
@@ -65,7 +66,7 @@ async function collectPayloads(
       total += piece.length;
       if (total > MAX_SIZE)
         throw new UnsupportedError('too-long', `Cannot take ${source.name}: its units are too large`);
-      pieces.push(piece.slice());
+      copy.bytes(piece);
     },
   };
   await walkState(source, { ...walk, skipCrc: true, opaque: true, payload });

@@ -1,3 +1,4 @@
+import { Writer } from '../../../formats/binary/writer.ts';
 import { MIB } from '../../../formats/sizes.ts';
 import type { UnitHeader } from '../../../formats/ssm/container.ts';
 
@@ -14,16 +15,16 @@ export const OBSERVED_LIMIT = 64 * MIB;
 
 /** Copies a payload, up to `OBSERVED_LIMIT`. */
 export class PayloadCopy {
-  #pieces: Uint8Array[] = [];
+  #copy = new Writer();
   #size = 0;
 
   readonly add = (piece: Uint8Array): void => {
     this.#size += piece.length;
-    if (this.#size <= OBSERVED_LIMIT) this.#pieces.push(piece.slice());
-    else this.#pieces = [];
+    if (this.#size <= OBSERVED_LIMIT) this.#copy.bytes(piece);
+    else this.#copy = new Writer();
   };
 
   whole(): Uint8Array | undefined {
-    return this.#size <= OBSERVED_LIMIT ? new Uint8Array(Buffer.concat(this.#pieces)) : undefined;
+    return this.#size <= OBSERVED_LIMIT ? this.#copy.view().slice() : undefined;
   }
 }
