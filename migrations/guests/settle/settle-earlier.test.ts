@@ -1,36 +1,17 @@
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { afterAll, afterEach, describe, expect, it } from 'vitest';
-import { world } from '../../../formats/world/world.ts';
+import { existsSync } from 'node:fs';
+import { describe, expect, it } from 'vitest';
 import { type DecisionRecord, readRecord, recordPath, writeRecord } from '../../hand-over/decision-record.ts';
-import { type FakeGuestOptions, fakeQemu } from '../../testing/fake-qemu.ts';
-import type { FakeQmp } from '../../testing/fake-qmp.ts';
+import type { FakeGuestOptions } from '../../testing/fake-qemu.ts';
+import { GONE, leftGuests, recordOfKilled } from '../../testing/left-guest.ts';
 import { settleEarlier } from './settle-earlier.ts';
 
-const folder = mkdtempSync(join(tmpdir(), 'savkit-earlier-'));
-const ram = join(folder, 'ram');
-afterAll(() => rmSync(folder, { recursive: true, force: true }));
-const fakes: FakeQmp[] = [];
-afterEach(() => {
-  for (const fake of fakes.splice(0)) fake.close();
-});
-
-/** Number of a process that is not there: more than any system gives. */
-const GONE = 2 ** 30;
+const { folder, ram, start } = leftGuests('earlier');
 const SETTINGS = { capabilities: [{ capability: 'xbzrle', state: true }], bandwidth: 7, downtime: 8 };
 
-/** A guest as a killed savkit has left it, and the record on disk; the fake QEMU's process is that of the tests. */
+/** A guest as a killed savkit has left it, and the record on disk. */
 async function left(changes: Partial<DecisionRecord> = {}, options: FakeGuestOptions = {}) {
-  writeFileSync(ram, Buffer.alloc(8192, 1));
-  const fake = await fakeQemu(ram, { status: 'postmigrate', bandwidth: 2 ** 40, ...options });
-  fakes.push(fake);
-  const record: DecisionRecord = {
-    ...{ format: 'savkit-migration/1', side: 'source', migration: '00'.repeat(16), decision: 'migrating' },
-    ...{ machine: 'vm', peer: 'there:7000', pid: GONE, place: world.process.place(), attempt: 1, at: 1 },
-    ...{ guest: { pid: process.pid, qmp: fake.path, ram: [ram], settings: SETTINGS }, wasPaused: false },
-    ...changes,
-  };
+  const fake = await start({ status: 'postmigrate', bandwidth: 2 ** 40, ...options });
+  const record = recordOfKilled({ qmp: fake.path, ram: [ram], settings: SETTINGS }, changes);
   const path = recordPath(folder, record.migration, record.side);
   await writeRecord(path, record);
   return { fake, path, records: async () => [{ record: await readRecord(path), path }] };

@@ -1,41 +1,17 @@
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, afterEach, describe, expect, it } from 'vitest';
-import { world } from '../../../formats/world/world.ts';
+import { describe, expect, it } from 'vitest';
 import type { DecisionRecord } from '../../hand-over/decision-record.ts';
-import { type FakeGuestOptions, fakeQemu } from '../../testing/fake-qemu.ts';
-import type { FakeQmp } from '../../testing/fake-qmp.ts';
+import type { FakeGuestOptions } from '../../testing/fake-qemu.ts';
+import { GONE, leftGuests, recordOfKilled } from '../../testing/left-guest.ts';
 import { settleGuest } from './settle-guest.ts';
 
-const folder = mkdtempSync(join(tmpdir(), 'savkit-settle-'));
-const ram = join(folder, 'ram');
-afterAll(() => rmSync(folder, { recursive: true, force: true }));
-const fakes: FakeQmp[] = [];
-afterEach(() => {
-  for (const fake of fakes.splice(0)) fake.close();
-});
-
-/** Number of a process that is not there: more than any system gives. */
-const GONE = 2 ** 30;
-
-async function qemu(options: FakeGuestOptions = { status: 'paused' }): Promise<FakeQmp> {
-  writeFileSync(ram, Buffer.alloc(8192, 1));
-  const fake = await fakeQemu(ram, options);
-  fakes.push(fake);
-  return fake;
-}
-
+const { folder, ram, start } = leftGuests('settle');
+const qemu = (options: FakeGuestOptions = { status: 'paused' }) => start(options);
 const others = async () => [];
 
-/** Makes the record of a savkit that was killed; the fake QEMU's process is that of the tests. */
 function recordOf(qmp: string, changes: Partial<DecisionRecord> = {}): DecisionRecord {
-  return {
-    ...{ format: 'savkit-migration/1', side: 'source', migration: '00'.repeat(16), decision: 'migrating' },
-    ...{ machine: 'vm', peer: 'there:7000', pid: GONE, place: world.process.place(), attempt: 1, at: 1 },
-    ...{ guest: { pid: process.pid, qmp, ram: [ram] }, wasPaused: false },
-    ...changes,
-  };
+  return recordOfKilled({ qmp, ram: [ram] }, changes);
 }
 
 describe.skipIf(!existsSync('/proc/self/fd'))('settleGuest()', () => {
