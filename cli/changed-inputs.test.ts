@@ -64,7 +64,7 @@ const CHANGES: Record<string, () => void> = {
   removed: () => rmSync(state),
 };
 
-/** Runs a command, before whose read number `at` of the state something happens. */
+/** Runs a command, and calls `happens` just before its read number `at` of the state. */
 async function runWhile(words: string, at: number, happens: () => void) {
   rmSync(output, { force: true });
   rmSync(state, { force: true });
@@ -96,7 +96,7 @@ describe.each(COMMANDS)('%s', (words) => {
   });
 });
 
-it('a log that grows on while it is read is no such file', async () => {
+it('a log may grow while it is read', async () => {
   const { reads } = await runWhile('explain STATE', 0, () => {});
   for (const [words, at] of [
     ['explain STATE', 1],

@@ -60,7 +60,7 @@ describe('savkit', () => {
     expect(statSync(join(folder, '-x.elf')).size).toBeGreaterThan(0);
   });
 
-  it.skipIf(process.platform === 'win32')('names directories and sockets among files, and leaks none', async () => {
+  it.skipIf(process.platform === 'win32')('names directories and sockets among files, and goes on', async () => {
     const socket = createServer().listen(join(folder, 'socket'));
     await once(socket, 'listening');
     const { stdout, stderr } = await runHere('verify', folder, plain, join(folder, 'socket'), '--manifest', folder);

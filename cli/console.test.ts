@@ -39,7 +39,7 @@ describe('savkit console', () => {
     }
   });
 
-  // A user without a home gets temporary folders.
+  // For a user without a home the state goes to the folder of temporary files.
   const homes: [NodeJS.Signals, string][] = [
     ['SIGHUP', 'XDG_STATE_HOME'],
     ['SIGTERM', 'XDG_STATE_HOME'],

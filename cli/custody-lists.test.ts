@@ -58,7 +58,7 @@ it('a list that ends in half a line, as a full disk leaves it, gets whole ones',
 
 const states = (name: string) => join(STATES_FOLDER, name);
 
-describe('other commands that make a file of another note both', () => {
+describe('other commands that make one file from another note both', () => {
   const cut = () => {
     writeFileSync(place('cut.sav'), readFileSync(states('own-pae.sav')).subarray(0, 200_000));
     return place('cut.sav');

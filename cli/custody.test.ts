@@ -70,7 +70,7 @@ async function said({ child }: SavkitProcess, words: string): Promise<string> {
 
 describe('a process that has a machine', () => {
   it.each(['listening', 'ready', 'running'])(
-    'keeps one that has come though nobody reads its output from %s on; SIGTERM saves it',
+    'keeps a machine that has arrived, though nobody reads its output from %s on; SIGTERM saves it',
     async (event) => {
       const target = startTarget();
       const port = await target.port();
@@ -163,7 +163,7 @@ it.runIf(process.platform === 'linux')(
     ending.push(() => terminal.kill('SIGKILL'));
     for await (const words of terminal.stdout) if (`${words}`.includes('Waiting')) break;
     terminal.kill('SIGKILL');
-    // 128 and the number of SIGHUP.
+    // 128 plus the number of SIGHUP.
     await expect
       .poll(() => (existsSync(path('status')) ? readFileSync(path('status'), 'utf8') : ''), { timeout: 60_000 })
       .toBe('129\n');

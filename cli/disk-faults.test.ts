@@ -96,7 +96,7 @@ function fresh(isThere: boolean): void {
   if (isThere) writeFileSync(join(out, 'file'), OLD);
 }
 
-/** All of them, or so many as there is time for: fewer where a new file has been tried at more. */
+/** Numbers of some moments, evenly spread: two in place of an older file, else five. */
 function momentsOf(count: number, isThere: boolean): number[] {
   const step = Math.max(1, count / (isThere ? 2 : 5));
   return Array.from({ length: Math.floor(count / step) }, (_, i) => Math.floor(1 + i * step));
@@ -161,7 +161,7 @@ describe.each([
   );
 });
 
-/** A signal that `stop` has for one command only, since commands of this process share it. */
+/** Gives `stop`, which all commands of this process share, a signal of its own for one command. */
 async function stoppable<T>(work: (abort: () => void) => Promise<T>): Promise<T> {
   const own = new AbortController();
   Object.defineProperty(stop, 'signal', { value: own.signal, configurable: true });
@@ -187,7 +187,7 @@ describe('the output of', () => {
       };
       const { count, exitCode: good } = await stoppedAt(-1);
       const codes = new Set<unknown>();
-      // The name is given in the last moments.
+      // The output gets its name in the last moments.
       for (const at of [1, ...Array.from({ length: 4 }, (_, i) => count - i)]) {
         const { exitCode, told } = await stoppedAt(at);
         codes.add(exitCode);

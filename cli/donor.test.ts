@@ -122,14 +122,14 @@ describe('savkit donor', () => {
     writeFileSync(at('box/box.vbox'), left.replace(' stateFile="Snapshots/old.sav"', ''));
     rmSync(at('saving'));
     const again = () => runSavkit(['donor', 'box', '--run', '-o', 'donor.sav'], environment());
-    // Its process is gone, and the number of it may be another's.
+    // The process of the killed donor is gone, and another one may have its number now.
     const refused = await again();
     expect([refused.exitCode, refused.stderr]).toEqual([
       4,
       expect.stringContaining('the machine runs: VBoxManage controlvm box poweroff ends it'),
     ]);
     spawn(at('bin/VBoxHeadless'), [], environment({ HANGS: 'yes' }));
-    // It stands for VirtualBox by another program.
+    // The machine's process is another program that stands for VirtualBox.
     writeFileSync(
       at('bin/ps'),
       `#!/bin/sh\n[ "$2" != "${told('note').split(' ')[1]}" ] || echo VBoxHeadless --startvm box`,
@@ -142,7 +142,7 @@ describe('savkit donor', () => {
       '--boot1 disk --boot2 none --boot3 disk --boot4 none',
       false,
     ]);
-    // A state that may be the killed one's is neither kept as the machine's own nor dropped.
+    // A state that the killed donor may have made is neither kept as the machine's own nor dropped.
     writeFileSync(at('box/box.vbox'), left);
     const unsure = await runSavkit(['donor', 'box', '--run', '--force', '-o', 'donor.sav'], environment());
     expect([unsure.exitCode, unsure.stderr]).toEqual([

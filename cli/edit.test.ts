@@ -48,7 +48,7 @@ describe('savkit peek', () => {
 });
 
 describe('savkit poke', () => {
-  it('writes bytes, proves that nothing else has changed, and keeps the new state from others', async () => {
+  it('writes bytes, proves that nothing else has changed, and lets only the owner read the new state', async () => {
     const output = join(folder, 'new.sav');
     const result = await resultOf('poke', plain, '--at', '0x1fffe', '--hex', 'de ad be ef', '-o', output);
     expect(result).toMatchObject({ length: 4, proof: { holds: true, changedPages: 2, differences: [] } });

@@ -53,7 +53,7 @@ describe('codes of errors', () => {
     expect(unused).toEqual([]);
   });
 
-  it('are told what to do about, also those of the system, and a code of several classes for each', () => {
+  it('are explained with advice, also those of the system, and for each class a code of several classes', () => {
     for (const { codes } of ALL_CODE_FAMILIES)
       for (const code of Object.keys(codes))
         for (const { means, lost } of explanationsOf(code)) expect(`${means}${lost}`.length, code).toBeGreaterThan(20);

@@ -8,18 +8,18 @@ import { COMMANDS } from './command-list.ts';
 import { declarationOf } from './manual/declaration.ts';
 import { runHere } from './testing/run-here.ts';
 
-/** Need another process, another host, a queue, or QEMU: their own tests do such things. */
+/** Commands that need another process, another host, a queue, or QEMU: they have tests of their own. */
 const BETWEEN_PROCESSES = [
   ...['receive', 'send', 'relay', 'migrate', 'run', 'live-save', 'control', 'wake', 'drain', 'top', 'fleet'],
 ];
-/** Read stdin. */
+/** Examples that read stdin. */
 const TYPED = /\$0 console \S+( <|$)|\$0 verify -$/;
-/** What two states that differ, and a target that does not fit, have for an exit code. */
+/** Exit codes besides 0 where an example's two states differ, or its target does not fit. */
 const EXIT_CODES: Readonly<Record<string, readonly number[]>> = {
   screenshot: [5],
   diff: [0, 1],
   check: [0, 5],
-  // For another release not all is judged.
+  // Without the machine of another release not everything can be judged.
   adapt: [0, 3, 5],
 };
 
@@ -27,7 +27,7 @@ const folder = mkdtempSync(join(tmpdir(), 'savkit-examples-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 const SETTINGS = '<VirtualBox version="1.19-linux"><Machine name="box"><Hardware/></Machine></VirtualBox>';
-/** Need a key. */
+/** Examples that need a key. */
 const SIGNED = /--sign /;
 const FILES: Readonly<Record<string, string>> = {
   'states/notes.txt': 'notes',
@@ -54,7 +54,7 @@ function wordsOf(example: string): string[] {
   const [call] = example.replace(/^.*\$0 /, '').split(/ [|<>] /);
   const words = call.match(/"[^"]*"|'[^']*'|\S+/g) ?? [];
   const plain = words.map((word) => word.replace(/^(["'])(.*)\1$/, '$2'));
-  // Of one name with an input of another example: this process keeps that from being overwritten.
+  // Outputs get names of their own: this process refuses to write over a file that it has read.
   return plain.flatMap((word, i) =>
     plain[i - 1] === '-o' && word !== '-' ? [join(folder, `new-${word}`)] : standIn(word),
   );

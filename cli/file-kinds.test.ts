@@ -38,7 +38,7 @@ const KINDS: [string, RegExp, Buffer][] = [
   ['anything', /its kind is unknown/, Buffer.from([1, 2, 3, 200, 5])],
 ];
 
-/** Magic bytes at their offset, of all kinds that may hold a whole state near their start. */
+/** Magic bytes, at their offset, of all kinds of files that may hold a whole state near their start. */
 const AROUND: Record<string, Buffer> = {
   'a tar archive': tarHead(),
   'a file packed with zip': placed(0, 'PK\x03\x04'),
@@ -57,7 +57,7 @@ function tarHead(): Buffer {
   return head;
 }
 
-/** What happens to a state leaves it one. */
+/** Damages after which a file is still known as a state. */
 const DAMAGES: [string, () => Buffer][] = [
   [
     'its first 100,000 bytes zeroed, its end gone',

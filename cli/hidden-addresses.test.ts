@@ -78,7 +78,7 @@ describe('a secret in the address of a file', () => {
     served = [];
     expect((await allOf(...words, '--resume')).text).not.toContain('geheim');
     expect(served.filter((url) => url.endsWith('4')).length).toBeGreaterThan(1);
-    // Those that are done are only asked whether they have changed.
+    // Of files that are done, savkit only asks whether they have changed.
     expect(served.length - served.filter((url) => url.endsWith('4')).length).toBe(3);
   });
 

@@ -20,7 +20,7 @@ afterAll(() => {
   for (const each of folders) rmSync(each, { recursive: true, force: true });
 });
 
-/** More than Linux gives. */
+/** Higher than any process number on Linux. */
 const NO_PID = 2 ** 30;
 
 function write(id: number, side: MigrationSide, decision: Decision, { at = id, pid = NO_PID, machine = 'box' } = {}) {
@@ -122,7 +122,7 @@ describe('savkit history', () => {
     expect((await history('--machine', 'other')).outcomes).toEqual(['stayed']);
   });
 
-  it('goes on over records that are none, and takes a folder that is not there for an empty one', async () => {
+  it('passes over files that are no records, and takes a missing folder for an empty one', async () => {
     await write(1, 'source', 'done', { at: Number.MAX_SAFE_INTEGER });
     writeFileSync(join(folder, `${'a'.repeat(32)}.source.json`), '{');
     writeFileSync(join(folder, 'notes'), '');

@@ -23,7 +23,7 @@ const files: Record<string, Buffer> = {
   '/empty': Buffer.alloc(0),
 };
 
-/** What ends waiting for a server that is silent: that comes when a test says so, and all shorter waits are none. */
+/** Ends of waits for a silent server. They come when a test says so; shorter waits end at once. */
 const silences = new Set<() => void>();
 const patientTime: Time = {
   ...REAL_TIME,
@@ -104,7 +104,7 @@ it('notices that a file has changed meanwhile', async () => {
   await expect(source.read(new Uint8Array(10), 3_000_000)).rejects.toMatchObject({ code: 'http-changed' });
 });
 
-it('takes a server without ranges as a stream, and an empty file for one', async () => {
+it('reads from a server without ranges as from a stream, and calls an empty file empty', async () => {
   answer = ({ url = '' }, response) => void response.end(files[url]);
   expect((await runHere('verify', `${base}/s.sav`)).exitCode).toBe(0);
   answer = withRanges;
@@ -189,7 +189,7 @@ it('waits as long as bytes come, and not for ever where none do', async () => {
     const [before] = silences;
     stream?.write(`${at}`);
     expect(await reading).toBe(1);
-    // The next piece has all the time again.
+    // The wait for the next piece begins anew.
     await vi.waitUntil(() => silences.size === 1 && !silences.has(before), 60_000);
   }
   const isSilent = async (work: Promise<unknown>) => {
@@ -208,7 +208,7 @@ it('does not wait for the end of answers that only announce one', async () => {
     for (let i = 0; i < 100; i++) response.writeProcessing();
   };
   await expect(openHttp(`${base}/s.sav`)).rejects.toThrow('the server announces answers without end');
-  // As many as servers send.
+  // A few such announcements, as real servers send them, are fine.
   answer = (request, response) => {
     for (let i = 0; i < 5; i++) response.writeProcessing();
     withRanges(request, response);

@@ -74,7 +74,7 @@ function start(...args: string[]): ChildProcess {
   return spawn(process.execPath, [main, ...args], { cwd: folder, env: { ...process.env, TMPDIR: temporary } });
 }
 
-/** Empty where the link is gone meanwhile. */
+/** The target of a link; empty where the link is gone meanwhile. */
 function targetOf(link: string): string {
   try {
     return readlinkSync(link);
@@ -253,7 +253,7 @@ describe.runIf(isLinux)('an output that is no file', () => {
     expect(readdirSync(temporary)).toEqual([]);
   });
 
-  // Python's DEVNULL and Node's `ignore` are such a /dev/null.
+  // Python's DEVNULL and Node's `ignore` open /dev/null for reading, too, as `<>` does here.
   it('gets texts where it throws them away, however it was opened', async () => {
     const { exitCode, stderr } = await shell('$SAVKIT verify machine.sav 1<>/dev/null');
     expect([exitCode, stderr]).toEqual([0, '']);
@@ -275,7 +275,7 @@ describe.runIf(isLinux)('an output that is no file', () => {
     ];
     const exitCodes = commands.map((child) => new Promise((resolve) => child.once('exit', resolve)));
     await until(() => stalled.stdout?.isPaused() === true);
-    // Those that are still loading are ended all the same, by the signal itself.
+    // A command that is still loading has no handler: the signal itself ends it.
     await new Promise((resolve) => setTimeout(resolve, 200));
     for (const child of commands) child.kill('SIGINT');
     for (const exitCode of exitCodes) expect([130, null]).toContain(await exitCode);
@@ -333,7 +333,7 @@ describe('temporary files', () => {
       readdirSync(`/proc/${child.pid}/fd`)
         .map((fd) => targetOf(`/proc/${child.pid}/fd/${fd}`))
         .filter((path) => path.startsWith(temporary));
-    // For a moment, until it is gone, the file has a name.
+    // The file has a name for a moment, until it is unlinked.
     await until(() => copies().some((path) => path.endsWith('(deleted)')));
     expect(copies()).toEqual([expect.stringContaining('(deleted)')]);
     expect(readdirSync(temporary)).toEqual([]);
@@ -348,7 +348,7 @@ describe('temporary files', () => {
     expect(readdirSync(temporary)).toEqual([]);
   });
 
-  it('hold no memory that goes through stdout: there are none', async () => {
+  it('are not made for memory that goes to stdout', async () => {
     vi.stubEnv('TMPDIR', '/nowhere');
     const { exitCode, stdout } = await runHere('extract', state, '-o', '-');
     expect([exitCode, sha256(Buffer.from(stdout, 'latin1'))]).toEqual([0, await memoryHash()]);

@@ -37,7 +37,7 @@ function fileOf(name: string, bytes: Uint8Array): string {
 }
 
 describe('a packed state', () => {
-  it('is one of some packings at least that this machine knows', () => {
+  it('can be made on this machine in at least two packings', () => {
     expect(packed.map(({ packing }) => packing)).toEqual(expect.arrayContaining(['gzip', 'xz']));
   });
 
@@ -52,7 +52,7 @@ describe('a packed state', () => {
     expect([exitCode, stdout + stderr]).toEqual([1, expect.stringMatching(/compressed stream is damaged or cut off/)]);
   });
 
-  it('that is none is refused by its first bytes', async () => {
+  it('that is no state inside is refused by its first bytes', async () => {
     const file = fileOf('other.gz', gzipSync(Buffer.alloc(3 << 20, 'no state ')));
     // Whatever is unpacked goes to this folder.
     vi.stubEnv('TMPDIR', join(folder, 'not-there'));

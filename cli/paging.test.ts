@@ -25,7 +25,7 @@ describe('savkit walk', () => {
     ]);
   });
 
-  it('takes another root, and refuses CPUs and numbers that are none', async () => {
+  it('takes another root, and refuses unknown CPUs and malformed numbers', async () => {
     const { result } = await savkitFile<{ walks: object[] }>('walk', long, '0', '--cr3', '0x14000');
     expect(result.walks).toMatchObject([{ status: 'not-present', level: 4 }]);
     for (const args of [

@@ -38,7 +38,9 @@ function commandOf(text: string): { command: string; shown: string[] } {
   return { command, shown };
 }
 
-/** Of the rest: running machines, other hosts, and a real VirtualBox have tests and campaigns of their own. */
+/**
+ * Only commands on files. Running machines, other hosts and a real VirtualBox have tests and campaigns of their own.
+ */
 const CAN_BE_REPEATED =
   /^savkit (inspect|verify|extract|convert|salvage|manifest|diff|peek|poke|stats|walk|pagetable|console) /;
 

@@ -124,7 +124,7 @@ describe('savkit run', () => {
     expect(unopened).toMatchObject({ exitCode: 4, stderr: expect.stringContaining('Cannot open control socket') });
   });
 
-  it('refuses a time that is none', async () => {
+  it('refuses a malformed time', async () => {
     const { exitCode, stderr } = await runHere('run', '--ram', '4M', '--workload', 'idle', '--for', 'x');
     expect({ exitCode, stderr }).toEqual({
       exitCode: 2,
@@ -140,7 +140,7 @@ describe('savkit run', () => {
     expect([exitCode, stderr]).toEqual([2, expect.stringContaining(why)]);
   });
 
-  it('refuses a trace that is none with 1', async () => {
+  it('ends with 1 for a file that is no trace', async () => {
     const path = join(folder, 'no-trace');
     writeFileSync(path, 'hello');
     expect((await runHere('run', '--ram', '4M', '--workload', 'trace', '--trace', path)).exitCode).toBe(1);

@@ -13,7 +13,9 @@ const KEYS = { keyId: 'AKIAIOSFODNN7EXAMPLE', secret: 'wJalrXUtnFEMI/K7MDENG/bPx
 const PATH = '/states/2024/a%20b%20%281%29.sav';
 let ranges: string[] = [];
 
-/** An object store with one object: takes only what is signed, by a second look at the rules of the signature. */
+/**
+ * An object store with one object: takes only signed requests. The signature is computed here from its rules once more.
+ */
 function answer(request: IncomingMessage, response: ServerResponse): void {
   const { url = '', method = '', headers } = request;
   if (!isSigned(method, url, headers as Record<string, string>)) return void response.writeHead(403).end();
@@ -111,7 +113,7 @@ describe('s3://', () => {
     expect((await runHere('verify', 's3://states')).exitCode).toBe(2);
   });
 
-  it('refuses half a key, and an address of a server that is none, by the name of the variable', async () => {
+  it('refuses half a key and a malformed address of a server, by the name of the variable', async () => {
     stubAccess();
     vi.stubEnv('AWS_ENDPOINT_URL', 'user:secret@host');
     const { exitCode, stderr } = await runHere('verify', 's3://states/a.sav');

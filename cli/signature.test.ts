@@ -88,7 +88,7 @@ describe.skipIf(!hasKeygen)('a signed manifest', () => {
 });
 
 describe.skipIf(process.platform === 'win32')('an ssh-keygen that waits for its agent', () => {
-  it('is not waited for by who is told to end', async () => {
+  it('does not keep a command that is told to end', async () => {
     const mark = at('asked');
     mkdirSync(at('bin'));
     writeFileSync(at('bin/ssh-keygen'), `#!/bin/sh\n: > ${mark}\ntrap '' TERM\nexec sleep 100`, { mode: 0o755 });

@@ -19,7 +19,7 @@ async function statistics(...args: string[]): Promise<Record<string, unknown>> {
 }
 
 describe('savkit stats', () => {
-  it('shows those that are not 0; with a pattern all that it fits', async () => {
+  it('shows statistics that are not 0; with a pattern, all that match', async () => {
     const shown = await statistics();
     expect(Object.values(shown)).not.toContain(0);
     expect(shown['/PGM/Page/cAllPages']).toBe(2018);

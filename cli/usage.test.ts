@@ -85,7 +85,7 @@ describe('a command line that makes no sense', () => {
     });
   });
 
-  it('is the last event for who reads events', async () => {
+  it('is the last event for programs that read events', async () => {
     const { stdout } = await refused('migrate', 'a', '--ndjson', '--no-such-option');
     expect(JSON.parse(stdout)).toMatchObject({
       event: 'end',
@@ -107,7 +107,7 @@ describe('a command line that makes no sense', () => {
     });
   });
 
-  it('shows no names as they are', async () => {
+  it('shows no names unescaped', async () => {
     const { stderr } = await refused('verify', '--\x1b[2J\n\u202e');
     expect(stderr).toBe('savkit verify: there is no option --?[2J??\nTry: savkit verify --help\n');
     expect((await refused('\x1b]0;x\x07')).stderr).toContain('there is no command "');

@@ -74,7 +74,7 @@ describe('a write that the tracking loses after the audit', () => {
 it('A page that the target does not keep after its audit is named and sent again', async () => {
   const pair = await Pair.create();
   const machine = mixedMachine(PAGES);
-  // After the last round while it runs: the page goes out when it stands still.
+  // Writes to the page after the last round of the running machine, so that it is sent while the machine stands still.
   const pause = machine.pause.bind(machine);
   machine.pause = () => {
     machine.write(78, 3, ++machine.ticks);

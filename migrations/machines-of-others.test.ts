@@ -19,7 +19,10 @@ import { readHead } from './wire/payload.ts';
 // What a migration does for machines that another hypervisor runs: it can't note their writes, saves their devices
 // only when they stand still, and is not the only one who can start them.
 
-/** Compares memory with what the target has. Its devices can be saved only while it stands still. */
+/**
+ * A machine whose memory is compared with the memory at the target. Its devices can be saved only while it stands
+ * still.
+ */
 class OthersMachine extends PlainMachine {
   readonly comparesMemory = true;
   readonly stopMs = 1;
@@ -119,7 +122,7 @@ describe('a machine that compares its memory', () => {
   });
 
   it.each(['full', 'audited'] as const)(
-    'sends what it writes while it is readied before it stands still, proof %s',
+    'sends pages that it writes while `readyToPause` works before it stands still, proof %s',
     async (proof) => {
       const pair = await Pair.create();
       const machine = othersMachine();
@@ -292,7 +295,7 @@ describe('a machine that copies its disks', () => {
   };
   const BYTES = Buffer.alloc(300_000, 'disk');
 
-  /** Says something about a disk, and gives what is answered, before memory moves. */
+  /** A machine that, before its memory moves, sends some bytes for a disk, and hands the answer to `answered`. */
   function machineWithDisks(disk: number, answered: (bytes: Buffer) => void): OthersMachine {
     const copyDisks = async (way: DiskWay) => {
       const [own, hypervisors] = duplexPair();

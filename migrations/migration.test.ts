@@ -43,12 +43,12 @@ describe('a migration', () => {
     const { downtime, downtimeMs } = report;
     expect(Object.values(downtime).reduce((sum, ms) => sum + ms)).toBeCloseTo(downtimeMs, 6);
     expect(downtime.decision).toBeGreaterThanOrEqual(0);
-    // On a busy host the first decision is written again, to see what that takes by now.
+    // On a busy host the first decision is written again, to measure how long that takes by now.
     expect([...new Set(pair.sourceLog.written)]).toEqual(['migrating', 'handed-over', 'done']);
     expect(pair.targetLog.written).toEqual(['receiving', 'ready', 'started']);
   });
 
-  it('needs no limits, and refuses what is none before anything happens', async () => {
+  it('needs no limits, and refuses bad ones before anything happens', async () => {
     const pair = await Pair.create();
     const machine = mixedMachine();
     await expect(pair.migrate(machine, { limits: { bandwidth: 0 } })).rejects.toMatchObject({ code: 'bad-limit' });
@@ -78,7 +78,7 @@ describe('a migration', () => {
     expect(total('zstd') > 0).toBe(compression === 'always' && (await loadZstd()) !== undefined);
   });
 
-  it('that is cancelled is so at the target, too, which does not wait for it as after a broken link', async () => {
+  it('that is cancelled ends at the target, too, which does not wait for a new link', async () => {
     const pair = await Pair.create();
     const cancel = new AbortController();
     pair.limits.bandwidth = 4e6;
@@ -259,7 +259,7 @@ describe('after a cut', () => {
   // Small, so that there are few frames.
   const small = () => withWorkload(mixedMachine(600), 5);
 
-  it('behind any frame that is never mended, exactly one side runs, or can be told to', async () => {
+  it('when the link is cut for good after any frame, exactly one side runs, or can be told to', async () => {
     const frames = await countFrames(small());
     for (let at = 1; at <= frames; at++) {
       const pair = await Pair.create({ keepMs: 30 });

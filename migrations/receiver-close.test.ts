@@ -2,7 +2,7 @@ import { expect, it } from 'vitest';
 import { mixedMachine } from './testing/mixed-machine.ts';
 import { Pair } from './testing/pair.ts';
 
-/** Closes it as programs do: nobody is let in after that. */
+/** Closes a receiver as programs do: nobody is let in after that. */
 async function close(pair: Pair, withinMs?: number): Promise<void> {
   await pair.receiver.close(withinMs);
   pair.isOpen = false;
@@ -46,7 +46,7 @@ it('A source that does not decide is waited for within a limit', async () => {
   pair.sourceLog.write = async (decision) => {
     if (decision !== 'handed-over') return;
     await close(pair, 50);
-    // As long as nobody answers, nobody knows.
+    // Until then the source asks in vain, and the outcome is in doubt.
     setTimeout(() => stop.abort(), 50);
   };
   expect((await pair.migrate(mixedMachine(20), { stopAsking: stop.signal })).outcome).not.toBe('kept');

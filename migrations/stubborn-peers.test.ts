@@ -17,7 +17,7 @@ const BEAT = encodeFrame('beat', {});
 /** Time-outs that no test may wait for. */
 const FAR = { frame: 60_000, hello: 60_000, beat: 10 };
 
-/** More than may be under way, whatever the codec. */
+/** A machine whose memory no codec makes small enough to be under way all at once. */
 function noisyMachine(): PlainMachine {
   const machine = new PlainMachine(2500);
   randomFillSync(machine.memory);

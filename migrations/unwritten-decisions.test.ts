@@ -41,7 +41,7 @@ async function runsWithout(side: 'source' | 'target', decision: Decision, times:
 it.each([
   ['source', 'migrating', 'kept'],
   ['source', 'handed-over', 'kept'],
-  // `handed-over` stands there, which says the same.
+  // The record still says `handed-over`, which means the same.
   ['source', 'done', 'handed-over'],
   ['target', 'receiving', 'kept'],
   ['target', 'ready', 'kept'],

@@ -108,7 +108,7 @@ describe('control socket', () => {
     stop.abort();
   });
 
-  it('answers others while it carries something out, and cancels what a client asked for that goes away', async () => {
+  it('answers other clients while it carries a request out, and cancels the request of a client that goes away', async () => {
     const { socket, stop, running } = await keptMachine();
     running.throttle = 0;
     const path = join(folder, 'cancelled.sav');
@@ -131,7 +131,7 @@ describe('control socket', () => {
     stop.abort();
   });
 
-  it('says that a file is there which was cancelled too late, and leaves none that was not', async () => {
+  it('gives the path of a save that was cancelled too late, and leaves no file of one that was cancelled in time', async () => {
     const { socket, stop, running } = await keptMachine();
     for (const percent of [0, 99, 100]) {
       const path = join(folder, `late-${percent}.sav`);
@@ -258,7 +258,7 @@ describe('protocol', () => {
     );
   });
 
-  it('carries errors over with their class, and strange ones as errors all the same', () => {
+  it('hands errors on with their class, and errors of other programs as those of savkit', () => {
     const error = errorFromWire(
       errorToWire(new UnsupportedError('grew-too-big', 'Cannot go on', {}, 'VERR_SSM_STATE_GREW_TOO_BIG')),
     );

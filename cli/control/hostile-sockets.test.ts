@@ -144,7 +144,7 @@ describe('the process of a machine', () => {
     const server = await openControlSocket(path, { name: 'vm', running });
     closers.push(() => void server.close().then(() => running.release()));
     const socket = connect(path);
-    // Nobody is there: it asks, for ever or so.
+    // Nobody listens there: the machine tries to connect again and again.
     const request = {
       to: '127.0.0.1:9',
       trust: { kind: 'insecure' },
@@ -168,7 +168,7 @@ describe('the process of a machine', () => {
     expect(kinds).toContain('beat');
   });
 
-  it('that is stopped, and then killed, ends whoever waits for it', async () => {
+  it('that is stopped counts as hung, and ends the wait of its clients when it is killed', async () => {
     const path = newPath();
     const machine = spawn(process.execPath, [MAIN, 'run', '--ram', '4M', '--workload', 'idle', '--socket', path], {
       stdio: 'ignore',
@@ -197,7 +197,7 @@ describe('a control socket', () => {
     closers.push(() => void server.close());
   };
 
-  it('tells clients that ask for nothing to go when others come, those first that have waited longest', async () => {
+  it('sends idle clients away when others come, those first that have been idle longest', async () => {
     const path = newPath();
     await idleMachine(path);
     const idle: { socket: Socket; heard: string; ended: boolean }[] = [];
@@ -221,7 +221,7 @@ describe('a control socket', () => {
     expect(idle[MAX_CLIENTS - 1].ended).toBe(false);
   });
 
-  it('does not gather answers for who does not read them', async () => {
+  it('does not gather answers for a client that does not read them', async () => {
     const path = newPath();
     await idleMachine(path);
     const socket = connect(path).pause();
@@ -230,7 +230,7 @@ describe('a control socket', () => {
     let taken = 0;
     for (let i = 0; i < 200; i++) socket.write(requests, () => taken++);
     await new Promise((resolve) => setTimeout(resolve, 500));
-    // The server has stopped to read.
+    // The server has stopped reading.
     expect(taken).toBeLessThan(200);
     expect(await askMachine(path, { command: 'status' }, () => {}, never)).toMatchObject({ name: 'vm' });
   });

@@ -92,7 +92,7 @@ describe('receive --keep', () => {
     await expect(second.moved).rejects.toMatchObject({ code: 'busy', message: expect.stringContaining('is busy') });
     expect(second.running.state).toBe('running');
     slow.stop.abort();
-    // Thrown before the target has taken the machine, else told as the outcome.
+    // An interruption is thrown before the target has taken the machine; later it would be the outcome.
     expect(await slow.moved.catch((error: unknown) => error)).toMatchObject({ code: 'interrupted' });
     await daemon.event('not-arrived');
     // What did not arrive has given its memory back; what runs here has not.
@@ -130,7 +130,7 @@ describe('receive --keep', () => {
 });
 
 describe('a budget of memory', () => {
-  it('is taken once a machine, given back once, and not taken by what is not made', async () => {
+  it('is charged once for each machine, paid back once, and not charged for a machine that cannot be made', async () => {
     const budget = new MemoryBudget(100);
     const { description } = new PlainMachine(60);
     const lease = budget.lease(new PlainHost());

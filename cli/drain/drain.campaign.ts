@@ -104,7 +104,7 @@ async function drainWithFaults(words: readonly string[], proxy: FrameProxy): Pro
     await drain(words, '--resume').ended;
 }
 
-/** Kills one of a drain's own processes; one that ends by itself is none. */
+/** Kills a process that a drain has started; one that ends by itself does not count. */
 async function killAMigration({ child }: SavkitProcess): Promise<void> {
   while (child.exitCode === null) {
     const [pid] = childrenOf(Number(child.pid));
@@ -168,7 +168,7 @@ function isOf(name: string): (each: RecordedMigration) => boolean {
   return ({ machine }) => machine === name;
 }
 
-/** Tells whether at most one migration has brought a machine there: the one that the journal names. */
+/** Tells whether the only migration that has moved a machine is the one that the journal names, if it names any. */
 function tellsSame(history: readonly RecordedMigration[], name: string, end: DrainedMachine | undefined): boolean {
   const moved = history.filter(isOf(name)).filter(({ outcome }) => outcome === 'moved');
   return (

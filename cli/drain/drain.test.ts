@@ -112,7 +112,7 @@ describe('drain', () => {
     rmSync(path('vms', 'one.sock'), { force: true });
   });
 
-  it('sends nothing off that it cannot note before, and tells of all machines', async () => {
+  it('sends off no machine that it cannot note first, and tells of all machines', async () => {
     mkdirSync(path('vms'), { recursive: true });
     const { running } = await keepMachine('one');
     const journal = await DrainJournal.open(undefined, false);
@@ -175,7 +175,7 @@ describe('the fate of a machine that was sent off', () => {
     [undefined, undefined, 'here', undefined],
     ['kept', undefined, 'here', undefined],
     ['done', undefined, 'there', undefined],
-    // Its process has ended: it has the machine, if that is still there.
+    // The machine's own process does the migration: where that has ended, the machine is gone or here.
     ['migrating', undefined, 'here', true],
     ['handed-over', undefined, 'unknown', undefined],
     ['handed-over', 'started', 'there', true],

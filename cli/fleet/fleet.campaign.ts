@@ -118,7 +118,7 @@ async function trial({ name, url, start, stop }: Server, expected: ReadonlyMap<s
   console.log(`  ${name}: ${files} files, ${kills} kills, ${((performance.now() - started) / 1000).toFixed(0)} s`);
 }
 
-/** Shows what a command tells that could not do its work at all. */
+/** Shows the message of a command that could not do its work at all. */
 function expectEnd(name: string, command: string, { exitCode, stderr }: { exitCode: number | null; stderr: string }) {
   if (exitCode === null || exitCode >= 4) console.log(`  ${name}: ${command} ended with ${exitCode}: ${stderr.trim()}`);
 }
@@ -150,7 +150,7 @@ async function ended(child: ChildProcess | undefined, signal: NodeJS.Signals): P
   await exit;
 }
 
-/** Acknowledged writes survive the end of the server, as each is on disk first. */
+/** Prepares Redis, which has each write on disk before it acknowledges it. */
 async function redis(): Promise<Server | undefined> {
   if (spawnSync('redis-server', ['--version']).status !== 0) return missing('redis-server');
   const [port, place] = [await freePort(), join(folder, 'redis')];
@@ -198,7 +198,7 @@ async function postgres(): Promise<Server | undefined> {
       const words = ['-D', join(place, 'data'), '-p', String(port), '-h', '127.0.0.1', '-k', place];
       child = spawn(join(programs, 'postgres'), words, options);
       await untilOpen(port);
-      // It takes connections, and refuses them, while it reads its log.
+      // While PostgreSQL reads its log, it accepts connections and then refuses them.
       const ask = ['-h', '127.0.0.1', '-p', String(port)];
       while (spawnSync(join(programs, 'pg_isready'), ask).status !== 0) await setTimeout(100);
     },

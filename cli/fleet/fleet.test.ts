@@ -52,7 +52,7 @@ describe('a queue', () => {
     rmSync(folder, { recursive: true });
   });
 
-  it('gets no such options', () => {
+  it('gets no options that workers cannot share', () => {
     expect(() => expectJobOptions(['--journal'])).toThrow('--with=--journal');
     expect(() => expectJobOptions(['--into', '/out', '--force', '--no-proof'])).not.toThrow();
   });

@@ -25,7 +25,7 @@ describe.skipIf(process.platform !== 'linux')('keepGuest()', () => {
     const source = QemuSource.open(qmp, await learnGuestFacts(qmp, process));
     try {
       await source.pause();
-      // A migration saves them, and tracks no writes when the guest has been handed over.
+      // As a migration leaves it: its devices are saved, and no writes are tracked any more.
       await source.saveRest();
       await source.stopTracking();
       const path = await keepGuest(source, join(folder, 'kept.state'));

@@ -6,7 +6,7 @@ import { savkitFile } from '../testing/savkit-json.ts';
 
 const { folder, ram, start } = leftGuests('again', 64 * 4096);
 
-/** A guest that stands still, as savkit was killed in its migration. */
+/** A guest that stands still because savkit was killed during its migration. */
 async function left(decision: Decision) {
   const fake = await start({ status: 'postmigrate' });
   const record = recordOfKilled({ qmp: fake.path, ram: [ram] }, { decision });
@@ -22,7 +22,7 @@ describe.skipIf(!existsSync('/proc/self/fd'))('migrate of a guest whose last mig
     const { result } = await again('--dry-run');
     expect(result.hindrances).toContainEqual(expect.objectContaining({ code: 'unsettled', isFatal: false }));
     expect([fake.asked.includes('cont'), (await readRecord(path)).decision]).toEqual([false, 'migrating']);
-    // Nobody waits there.
+    // Nobody listens at that address.
     expect((await again()).error?.code).toBe('ECONNREFUSED');
     expect([fake.asked.includes('cont'), (await readRecord(path)).decision]).toEqual([true, 'kept']);
   });

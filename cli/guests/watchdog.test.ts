@@ -61,7 +61,7 @@ describe.skipIf(!existsSync('/proc/self/fd'))('the watchdog of a guest', () => {
       const after = () => fake.asked.slice(fake.asked.indexOf('migrate') + 1);
       await vi.waitUntil(() => after().includes('migrate-set-capabilities'), { timeout: 60_000 });
       expect(after()).toContain('cont');
-      // The record was of use to the watchdog only, whose first try has done it.
+      // Only the watchdog needed the record, and its first try has succeeded.
       await vi.waitUntil(() => recordsOf(fake.path).length === 0, { timeout: 60_000 });
       expect(after().filter((command) => command === 'qmp_capabilities')).toHaveLength(1);
     } finally {

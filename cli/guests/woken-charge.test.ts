@@ -58,7 +58,7 @@ describe('a machine that was woken and runs', () => {
     expect([charge.isHeld(), qemu.fault]).toEqual([false, undefined]);
   });
 
-  it('goes on where its QEMU cannot save it, and is held on', async () => {
+  it('goes on, and stays in custody, where its QEMU cannot save it', async () => {
     const { qemu, path, charge } = await woken('none.qemu', 'migrate');
     await expect(charge.save()).rejects.toMatchObject({ message: expect.stringContaining('vdi format') });
     expect(readFileSync(asked, 'utf8')).toMatch(/ stop migrate cont $/);
@@ -66,16 +66,19 @@ describe('a machine that was woken and runs', () => {
     await qemu.quit();
   });
 
-  it.skipIf(process.platform !== 'linux')('does not hear what ends the process that has woken it', async () => {
-    const groupOf = (pid: number) => Number(readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1].split(' ')[2]);
-    for (const isShown of [true, false]) {
-      const { qemu } = await woken('group.qemu', 'nothing', isShown);
-      expect(groupOf(qemu.pid) === qemu.pid).toBe(isShown);
-      await qemu.quit();
-    }
-  });
+  it.skipIf(process.platform !== 'linux')(
+    'is out of reach of signals that end the process which has woken it',
+    async () => {
+      const groupOf = (pid: number) => Number(readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1].split(' ')[2]);
+      for (const isShown of [true, false]) {
+        const { qemu } = await woken('group.qemu', 'nothing', isShown);
+        expect(groupOf(qemu.pid) === qemu.pid).toBe(isShown);
+        await qemu.quit();
+      }
+    },
+  );
 
-  it('that has ended by a fault is said to', async () => {
+  it('is told to have ended by a fault where its QEMU was killed', async () => {
     const { qemu, charge } = await woken('killed.qemu');
     process.kill(qemu.pid, 'SIGKILL');
     await qemu.ended;

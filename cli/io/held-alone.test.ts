@@ -13,7 +13,9 @@ const path = join(folder, 'journal');
 const lock = lockOf(path);
 const place = world.process.place();
 const [host, , space] = place.split(' ');
-/** Where the system tells when processes began, this process is another one. */
+/**
+ * A process whose number this one has now. Where no system tells when processes began, a number that no process has.
+ */
 const REUSED = { pid: world.process.begunAt() === '' ? 2 ** 30 : process.pid, place, begunAt: '1' };
 
 describe('holdAlone()', () => {
@@ -37,7 +39,7 @@ describe('holdAlone()', () => {
     ['has ended, and whose number another one may have now', REUSED],
   ])('takes over at once from a process that %s', async (_, holder) => {
     writeFileSync(lock, JSON.stringify(holder));
-    // Of a clock that was wrong.
+    // As a wrong clock would date it.
     utimesSync(lock, 4e9, 4e9);
     (await holdAlone(path))();
     expect(existsSync(lock)).toBe(false);

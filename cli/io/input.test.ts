@@ -11,7 +11,7 @@ import { readSmallFile } from './input.ts';
 const { folder, ending } = testGround('input');
 const TIB = 2 ** 40;
 
-/** A file without an end that anybody would wait for, which takes no room. */
+/** A file so long that nobody would wait for its end; most of it is a hole, which takes no room on the disk. */
 function endless(name: string, beginning: string): string {
   const path = join(folder, name);
   const file = openSync(path, 'w');
@@ -41,7 +41,7 @@ it.skipIf(process.platform !== 'linux')(
     const ended = once(child, 'exit');
     await vi.waitUntil(() => hasOpen(child.pid, path), { timeout: 60_000, interval: 5 });
     child.kill('SIGINT');
-    // Else it never ends, as the file does not.
+    // Without the signal it would not end while this test waits.
     expect(await ended).toEqual([130, null]);
   },
   120_000,

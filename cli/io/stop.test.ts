@@ -16,7 +16,7 @@ describe('whenAborted()', () => {
   });
 });
 
-it('leaves work alone that does not end with its signal, and takes what it gives in time', async () => {
+it('stops waiting for work that does not end at its signal, and takes a result that comes in time', async () => {
   const never = new Promise<number>(() => {});
   await expect(unlessAborted(AbortSignal.abort(), 0, never)).rejects.toMatchObject({ code: 'interrupted' });
   const control = new AbortController();

@@ -33,7 +33,7 @@ describe('docs/commands', () => {
     for (const part of ['synopsis', 'options', 'examples']) expect(filled).toContain(`<!-- table ${part} -->`);
   });
 
-  it('has no page of a command that there is not', () => {
+  it('has no page of an unknown command', () => {
     const known = new Set(COMMANDS.map(({ command }) => `${nameOf(command)}.md`));
     expect(readdirSync(folder).filter((name) => !known.has(name) && name !== 'README.md')).toEqual([]);
   });

@@ -14,11 +14,11 @@ import { MAIN } from '../testing/run-savkit.ts';
 const [files = 10_000, jobs = 1, kills = 5] = process.argv.slice(2, 5).map(Number);
 const PER_FOLDER = Math.min(500, Math.ceil(files / 10));
 const SAMPLE_MS = 200;
-/** More than that a run over all files may not take than one over a folder of them. */
+/** Most memory that a run over all files may take beyond that of a run over one folder of them. */
 const MOST_GROWTH = 16 * MIB;
 /**
- * V8 lets the space for young objects grow to 48 MiB in any process that lives for some time, whatever that keeps. Held
- * small, it does not hide what is kept of each file.
+ * In any process that lives for some time, V8 lets the space for young objects grow to 48 MiB. Kept small, that space
+ * does not hide memory that a run keeps for each file.
  */
 const V8_OPTIONS = ['--max-semi-space-size=1'];
 

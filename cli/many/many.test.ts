@@ -58,7 +58,7 @@ function linesOf(text: string): Line[] {
 
 const ALL = { whole: 4, damaged: 1, 'no state': 1 };
 
-/** Files beside those that a command works on, of which none is what it takes them for. */
+/** Commands with an option that names a further file, which is of the wrong kind. */
 const OTHERS: readonly (readonly [string, ...string[]])[] = [
   ['verify', '--manifest', 'notes.txt'],
   ['check', '--against', 'notes.txt'],
@@ -73,7 +73,7 @@ const OTHERS: readonly (readonly [string, ...string[]])[] = [
 
 describe('many files', () => {
   it.each(OTHERS)(
-    'are not judged, and not passed over, where another file is bad: %s %s %s',
+    'are neither judged nor passed over where the file of an option is bad: %s %s %s',
     async (command, ...words) => {
       const [option, name] = words;
       const into = ['salvage', 'convert'].includes(command) ? ['--into', join(folder, 'beside')] : [];
@@ -150,7 +150,7 @@ describe('many files', () => {
       const pipe = join(folder, 'pipe');
       spawnSync('mkfifo', [pipe]);
       const child = spawn(process.execPath, [MAIN, 'verify', original, '--files-from', pipe, '--ndjson']);
-      // The file that is named has been told: the list is next.
+      // The result of the file on the command line is there, so the list is read next.
       await new Promise((resolve) => child.stdout.once('data', resolve));
       child.kill('SIGTERM');
       expect(await new Promise((resolve) => child.on('close', resolve))).toBe(130);
@@ -176,7 +176,7 @@ describe('many files', () => {
   });
 
   it.skipIf(process.platform === 'win32')(
-    'of a list are files, since others may never end, or never begin',
+    'of a list have to be regular files, since pipes and devices may never end',
     async () => {
       const pipe = join(folder, 'pipe');
       spawnSync('mkfifo', [pipe]);
@@ -297,7 +297,7 @@ describe('a journal', () => {
     expect(filesIn()).toHaveLength(6);
   });
 
-  it('is of one process at a time, which no other one disturbs', async () => {
+  it('belongs to one process at a time, which no other one disturbs', async () => {
     const own = join(folder, 'shared.ndjson');
     const letGo = await holdAlone(own);
     const words = ['verify', '-r', folder, '--journal', own, '--resume'];
@@ -310,7 +310,7 @@ describe('a journal', () => {
     rmSync(join(states, 'j'));
   });
 
-  it('has a file that was changed again, and one that could not be read', async () => {
+  it('gets a new result for a file that has changed since, and for one that could not be read', async () => {
     appendFileSync(at('a.sav'), 'x');
     const { stdout } = await run('--resume', '--ndjson');
     expect(linesOf(stdout)[0]).toMatchObject({ file: at('a.sav'), outcome: 'damaged' });
@@ -375,7 +375,7 @@ describe('a journal', () => {
     for (const more of [[], ['--resume'], ['--resume']]) {
       expect((await runHere(...words, ...more)).exitCode).toBe(4);
       expect(readFileSync(output, 'utf8')).toBe('precious');
-      // As if it had come only after the file was begun.
+      // As if the output had come from elsewhere after work on its input had begun.
       const lines = readFileSync(own, 'utf8').split('\n');
       const { file, size, modified } = JSON.parse(lines[1]);
       lines.splice(1, 0, JSON.stringify({ event: 'begin', file, size, modified }));
@@ -390,7 +390,7 @@ describe('a journal', () => {
     const { exitCode, stdout, stderr } = await runHere(...words);
     expect([exitCode, stderr]).toEqual([2, expect.stringContaining('output of another file')]);
     expect(stdout.match(/KiB; memory/g)).toHaveLength(2);
-    // Of one name, if the link is left out of account.
+    // With the link followed, both outputs would have the same name.
     symlinkSync(at('deep', 'er'), at('link'));
     copyFileSync(original, at('deep', 'a.sav'));
     const other = ['manifest', file, `${at('link')}/../a.sav`, '--into', into, '--force'];

@@ -73,7 +73,7 @@ describe('receive --seed', () => {
       expect.stringMatching(/^127.0.0.1:\d+$/),
     ]);
     // 1500 steps have written some 1200 pages; only what was written since has to come, and in each round the page in
-    // which the guest keeps account.
+    // which the guest counts its steps.
     const rounds = result.rounds as { skipped: number }[];
     expect(rounds[0].skipped).toBeGreaterThan(800);
     expect(result.pages).toBeLessThanOrEqual(running.guest.block.steps - stepsBefore + rounds.length);
@@ -102,7 +102,7 @@ describe('migrate --proof audited', () => {
     const lost = 0x700000;
     memory.write(lost, Uint8Array.of(1));
     const hold = running.hold.bind(running);
-    // Changes a byte while the machine stands still, past all that watches its pages.
+    // Changes a byte while the machine stands still, past everything that watches its pages.
     running.hold = () => {
       hold();
       const range = memory.ranges.get(lost);

@@ -21,7 +21,7 @@ describe('a pairing code', () => {
     }
   });
 
-  it('that is none is not repeated either', async () => {
+  it('that is malformed is not repeated either', async () => {
     vi.stubEnv('SAVKIT_PAIRING_CODE', 'secret-but-wrong');
     for (const trust of [targetTrust, sourceTrust]) {
       const error = await trust({ insecure: false }).then(

@@ -2,7 +2,7 @@ import { setImmediate } from 'node:timers/promises';
 import { expect, it } from 'vitest';
 import { sideBySide } from './side-by-side.ts';
 
-it('does so many at a time, and gives results in order', async () => {
+it('does the given number of jobs at a time, and gives results in order', async () => {
   let [now, most] = [0, 0];
   const results = await sideBySide([5, 1, 4, 2, 3], 2, async (item) => {
     most = Math.max(most, ++now);

@@ -41,7 +41,7 @@ describe('expectUnlisted()', () => {
     await expectUnlisted(join(folder, 'none'), 'a');
   });
 
-  it('holds nothing of a line without end', async () => {
+  it('keeps no line without end in memory', async () => {
     writeFileSync(list, `${'x'.repeat(5 * MIB)}\n${sumLine({ path: 'a', sha256 })}`);
     await expect(expectUnlisted(list, 'a')).rejects.toMatchObject({ code: 'EEXIST' });
   });

@@ -133,7 +133,7 @@ describe('looks of pages', () => {
   });
 });
 
-it('is not made without the map of virtual memory where the disk fails, but where a state has none', async () => {
+it('fails where the disk does not give the map of virtual memory, and is made where a state has no such map', async () => {
   const bytes = readFileSync(state);
   const section = (lost: { start: number; end: number }[], length = bytes.length) =>
     pagingSection(failingDisk(bytes.subarray(0, length), lost).source, 4 * 1024 * 1024, AbortSignal.any([]), () => {});

@@ -40,7 +40,7 @@ it('lets only the files of this folder say of a text that it is safe', () => {
   for (const path of filesWith(/\btrusted\(/)) expect(path).toContain(join('cli', 'terminal'));
 });
 
-it('lets only libraries that draw have the streams', () => {
+it('hands the streams only to libraries that draw', () => {
   expect(filesWith(/\b(drawingStreams|byteOutput)\b/).sort()).toEqual(
     [
       join('cli', 'commands', 'states', 'console.ts'),

@@ -1,13 +1,14 @@
 import { closeSync, openSync, readFileSync, readSync } from 'node:fs';
 import { PAGE_SIZE } from '../../formats/sizes.ts';
 
-// What QEMU's bare guest keeps in its memory, so that its memory can be judged without its help: a counter, and pages
-// of which each holds the last counter value that ends in its number. All else stays as it is.
+// What QEMU's bare guest keeps in its memory, so that its memory can be judged without its help: a counter, and 64
+// pages that it writes in turn: each holds the last counter value that is the page's number modulo 64. All other pages
+// stay as they are.
 
 const COUNTER = 0x1000;
 const BUSY = 0x300000;
 const BUSY_PAGES = 64;
-/** It counts first, and writes the page then. */
+/** The guest counts first and writes the page after that: pages of the last values may still hold the value before. */
 const UNDER_WAY = 1n;
 
 /** Memory of a guest that has run for a while. */

@@ -45,7 +45,7 @@ export class BareUser {
     chmodSync(this.#base, 0o755);
     for (const each of [cache, this.folder]) chownSync(each, NOBODY, NOBODY);
     const nobody = { ...this.#options, uid: NOBODY, gid: NOBODY };
-    // Not where Node lies in a home that only root may enter.
+    // Where Node lies in a home that only root may enter, root stays.
     if (spawnSync('npm', ['--version'], nobody).status === 0) this.#options = nobody;
   }
 

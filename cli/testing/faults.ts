@@ -10,7 +10,7 @@ type ProcessFault = (typeof PROCESS_FAULTS)[number];
 
 export type Fault = (typeof LINK_FAULTS)[number] | `${Side} ${ProcessFault}`;
 export const KILLS: readonly Fault[] = SIDES.map((side) => `${side} killed` as const);
-/** As long as the product knows them: those that `migrate` and its records must get over. */
+/** Faults that `migrate` and its records have to get over. */
 export const CUTS_AND_KILLS: readonly Fault[] = [...LINK_FAULTS, ...KILLS];
 export const FAULTS: readonly Fault[] = [
   ...LINK_FAULTS,

@@ -9,11 +9,12 @@ import { readFrameHeader } from '../../migrations/wire/payload.ts';
 export type FrameLabel = string;
 
 /**
- * What happens at a frame: `before`, it is lost, and its connection with it; `behind`, it has left for the other side.
+ * What happens at a frame. With `before`, the frame is lost, and its connection with it; with `after`, it has left for
+ * the other side.
  */
 export interface Strike {
   at: FrameLabel;
-  where: 'before' | 'behind';
+  where: 'before' | 'after';
   act: () => Promise<void> | void;
 }
 
@@ -48,7 +49,7 @@ export class FrameProxy {
     return proxy;
   }
 
-  /** Ends what is there; `forever`: and lets nobody through any more. */
+  /** Ends all connections; with `forever`, lets no more through. */
   cut(forever: boolean): void {
     this.#isCut = forever;
     for (const socket of this.#sockets) socket.destroy();

@@ -16,7 +16,7 @@ import { MigrationTrial, type Outcome, type When } from './migration-trial.ts';
 //
 // In machines that write their memory meanwhile, at random moments of the migration: each process killed, told to end
 // (SIGTERM, SIGINT, SIGHUP), its terminal closed, the readers of its output gone; the link cut for a moment and for
-// ever. Then links and processes again before and behind every frame of a small migration, in both directions.
+// ever. Then links and processes again before and after every frame of a small migration, in both directions.
 // Afterwards exactly one side has to run the machine, or has saved it and said so, or is told to run it by the records
 // of both; and there its memory and its steps have to be what they were. What there is no time for is left out, and
 // counted.
@@ -96,7 +96,7 @@ async function strikeAtFrames(): Promise<void> {
   const { outcome } = await tryOnce(plan);
   const frames = outcome.frames.filter((label) => values.frames.split(',').some((word) => label.includes(word)));
   console.log(`${frames.length} frames: ${frames.join(', ')}`);
-  const moments = frames.flatMap((at) => (['before', 'behind'] as const).map((where) => ({ at, where })));
+  const moments = frames.flatMap((at) => (['before', 'after'] as const).map((where) => ({ at, where })));
   const plans = (faults: readonly Fault[], when: readonly When[]) =>
     faults.flatMap((fault) => when.map((each) => ({ ...plan, fault, when: each })));
   // Where the machine changes sides all faults strike; elsewhere they are the same as at any other moment.

@@ -12,8 +12,7 @@ import { table } from '../terminal/table.ts';
 import { FrameProxy } from './frame-proxy.ts';
 
 // npm run campaign -- migration-resume [--ram 256M,1G --cuts 3]: migrations over TLS whose link is cut several times.
-// What goes over the wire more than without cuts has to be under 5 % of it for all cuts together, plus what the guest
-// has written.
+// All cuts together may add 5 % to the bytes on the wire, besides the pages that the guest has written meanwhile.
 
 const { values } = parseArgs({
   options: { ram: { type: 'string', default: '256M,1G' }, cuts: { type: 'string', default: '3' } },

@@ -19,7 +19,7 @@ export interface Outcome extends Found {
   struck: boolean;
   /** It happened before the source had decided to hand the machine over. */
   beforeHandOver: boolean;
-  /** What was written down at last. */
+  /** The last decision that the source has written down. */
   source: string;
   target: string;
   frames: readonly string[];
@@ -31,7 +31,7 @@ export interface Outcome extends Found {
   said: string;
 }
 
-/** Longest time until those who were cut off have found out by themselves. */
+/** Longest time until sides that were cut off have noticed it by themselves. */
 const SETTLE_MS = 5000;
 const WHOLE_MS = 120_000;
 

@@ -2,7 +2,8 @@ import { readFileSync } from 'node:fs';
 import type { SavkitProcess } from '../../migrations/testing/savkit-process.ts';
 
 /**
- * Whether the command itself has ended, whatever started it. What nobody has asked after its end counts as ended, too.
+ * Whether the command itself has ended, whatever started it. A zombie, whose exit code nobody has taken yet, counts as
+ * ended.
  */
 export function isDead({ pid, child }: SavkitProcess): boolean {
   if (pid === child.pid) return child.exitCode !== null || child.signalCode !== null;

@@ -116,7 +116,7 @@ function isMemberDocumented(member: Member, checker: ts.TypeChecker): boolean {
   return symbol === undefined || isDocumented(symbol, checker);
 }
 
-/** Also by what a class implements or extends. */
+/** Whether a symbol has a docstring: one of its own, or one of what its class implements or extends. */
 function isDocumented(symbol: ts.Symbol, checker: ts.TypeChecker): boolean {
   return symbol.getDocumentationComment(checker).length > 0 || symbol.getJsDocTags(checker).length > 0;
 }

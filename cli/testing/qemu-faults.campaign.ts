@@ -6,7 +6,7 @@ import { QEMU_FAULTS, type QemuFault, type QemuOutcome, QemuTrial } from './qemu
 
 // npm run campaign -- qemu-faults [--each N --minutes N --qemu 7|10 --only WORDS]: migrates a bare guest that writes
 // its memory between two real QEMUs, and kills or stops savkit and QEMU on either side, and cuts the link, before and
-// behind frames that are spread evenly over the migration. Afterwards exactly one guest has to run, by itself or when
+// after frames that are spread evenly over the migration. Afterwards exactly one guest has to run, by itself or when
 // told by `migrate --resolve`, with its memory as it has to be; or it has ended with its QEMU, and the records say so.
 
 const { values } = parseArgs({
@@ -67,7 +67,7 @@ async function tryOnce(worker: number, fault?: QemuFault, strike?: Omit<Strike, 
 function spread(labels: readonly string[], count: number, offset: number): Omit<Strike, 'act'>[] {
   const isLate = (label: string) => /seal|rest|ready|commit|running|barrier|arrived/.test(label);
   const moments = (of: readonly string[]) =>
-    of.flatMap((at) => (['before', 'behind'] as const).map((where) => ({ at, where })));
+    of.flatMap((at) => (['before', 'after'] as const).map((where) => ({ at, where })));
   const [late, early] = [labels.filter(isLate).slice(-9), labels.filter((label) => !isLate(label))].map(moments);
   const some = <T>(items: readonly T[], n: number) =>
     Array.from({ length: n }, (_, i) => items[Math.floor(((i + ((offset * 7) % 10) / 10) * items.length) / n)]);

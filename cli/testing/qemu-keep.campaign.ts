@@ -87,7 +87,7 @@ async function wake(kept: string): Promise<void> {
   await qemu.start(NAMES.woken, ['--like', NAMES.source, '--incoming', `exec:cat ${kept}`, '--paused']);
   await setTimeout(RUN_MS);
   const qmp = await QmpClient.connect(qemu.secondQmpOf(NAMES.woken));
-  if (!memoryOf(ramOf(NAMES.woken)).equals(memoryOf(left))) faults.push('its memory is not that which was left behind');
+  if (!memoryOf(ramOf(NAMES.woken)).equals(memoryOf(left))) faults.push('its memory is not that of the source');
   await qmp.execute('cont');
   await setTimeout(RUN_MS);
   await qmp.execute('stop');

@@ -37,12 +37,12 @@ export interface QemuOutcome {
   said: string;
 }
 
-/** How long what was stopped stands still. */
+/** Milliseconds for which a stopped process stands still. */
 const STOPPED_MS = 3000;
 /** Time within which sides that were cut off, and watchdogs, find out. */
 const SETTLE_MS = 20_000;
 const LOOK_MS = 250;
-/** A second guest that starts later would do so by then. */
+/** Milliseconds after which a second guest would have started, if there is one. */
 const LOOK_AGAIN_MS = 1500;
 
 /** One migration of a bare guest between two real QEMUs, with a fault in it; and what has become of the guest. */
@@ -140,7 +140,7 @@ export class QemuTrial {
     return { found: `ended with the QEMU of the ${lost}`, why: has === lost ? '' : `it should run at the ${has}` };
   }
 
-  /** As a person would, with the records of both sides. @returns what that said */
+  /** Runs `migrate --resolve` with the records of both sides, as a person would. @returns its output */
   async #resolve(): Promise<string> {
     const [own, peer] = [this.#recordPath('source'), this.#recordPath('target')];
     if (own === undefined) return 'no record';
@@ -204,6 +204,6 @@ function goOn(pid: number): void {
   try {
     process.kill(pid, 'SIGCONT');
   } catch {
-    // It has ended in between.
+    // The process has ended meanwhile.
   }
 }

@@ -23,7 +23,7 @@ export async function runHere(
     await runCommandLine(words, '1.2.3');
     return { ...out, exitCode: process.exitCode ?? 0 };
   } finally {
-    // What lasts as long as a process.
+    // Memory that else lasts as long as a process.
     forgetInputs();
     for (const spy of spies) spy.mockRestore();
     process.exitCode = undefined;

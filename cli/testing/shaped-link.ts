@@ -12,14 +12,14 @@ export interface LinkShape {
   mtu?: number;
 }
 
-/** Links by name; `loopback` is none. */
+/** Links by name; `loopback` goes through no link. */
 export const LINKS: Readonly<Record<string, LinkShape>> = {
   loopback: {},
   rate: { rate: 200e6 },
   delay: { rate: 400e6, delayMs: 20 },
   loss: { rate: 200e6, loss: 1 },
   all: { rate: 100e6, delayMs: 20, loss: 1 },
-  // Large packets, as between hosts of one rack: else passing them on would be what holds things up.
+  // Large packets, as between hosts of one rack: with small ones the program that passes them on would be too slow.
   fast: { rate: 4e9, mtu: 60_000 },
 };
 
@@ -110,7 +110,7 @@ function removeNamespaces(): void {
     try {
       ip('netns', 'del', namespaceOf(side));
     } catch {
-      // It was not there.
+      // There was no such namespace.
     }
   }
 }

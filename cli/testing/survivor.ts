@@ -24,7 +24,7 @@ export interface Found {
 export interface Scene {
   source: SavkitProcess;
   target: SavkitProcess;
-  /** That the machine was started from. */
+  /** Path of the state that the machine was started from. */
   state: string;
   /** Steps that it had done when the migration began. */
   stepsBefore: number;
@@ -33,7 +33,7 @@ export interface Scene {
 }
 
 const SOCKETS: Record<Side, string> = { source: 'vm.sock', target: 'arrived.sock' };
-/** A second one that starts later would do so by then. */
+/** Milliseconds after which a second machine would have started, if there is one. */
 const LOOK_AGAIN_MS = 700;
 /** On a busy host the control socket of a machine that has come opens so much later than the source is told. */
 const SOCKET_MS = 20_000;
@@ -84,7 +84,7 @@ export class Survivor {
       : this.#startAgain('source', 'starts again from its state');
   }
 
-  /** A process that waits reads in its record what was resolved. */
+  /** Waits until the process of the survivor has read in its record that it may run the machine. */
   async #awaitTold(survivor: Side): Promise<Found | undefined> {
     for (let i = 0; i < 40 && !isDead(this.#scene[survivor]); i++) {
       const told = await this.#judgeRunning('runs when told');

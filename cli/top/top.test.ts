@@ -71,7 +71,7 @@ describe('top', () => {
     await vi.waitUntil(() => (last === 'greets' ? qemu.clients > 0 : qemu.asked.includes('query-status')), 60_000);
     top.child.kill('SIGINT');
     expect(await top.ended).toMatchObject({ exitCode: 130, stderr: '' });
-    // After the seconds for which QEMU itself would be waited for, it would have told of it.
+    // Had `top` waited for QEMU's answer until its limit, it would have printed a look first.
     expect(top.events.filter(({ event }) => event === 'look')).toEqual([]);
   });
 

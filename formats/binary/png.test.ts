@@ -54,7 +54,7 @@ describe('checkPng()', () => {
 });
 
 describe('readScreenshot()', () => {
-  it('finds the picture behind the small one', () => {
+  it('finds the picture after the small one', () => {
     const picture = png(4, 3);
     const found = readScreenshot(unitOf(picture));
     expect(found).toMatchObject({ width: 4, height: 3, offset: 4 + 8 + 24 + 16 });

@@ -60,9 +60,9 @@ describe.each([true, false])('an output file (over another one: %s)', (isThere) 
         return code;
       });
       const when = `${failed} at work ${at}`;
-      // One that was told to have failed has changed nothing.
+      // A write that is said to have failed has changed nothing.
       expect(result.there(), when).toEqual(result.error === undefined ? NEW : isThere ? OLD : undefined);
-      // A file that is not there any more has nothing to be told of; all else that fails is.
+      // Failures are told, but for those of removing or checking a name that is gone by then.
       if (failed !== 'unlink' && failed !== 'link') expect(result.error, when).toBeInstanceOf(EnvironmentError);
       if (failed !== 'unlink') expect([...result.files.names.keys()], when).not.toContainEqual(/\.part$/);
     }

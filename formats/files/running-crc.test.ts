@@ -17,7 +17,7 @@ function piece(start: number, end: number): CrcPiece {
 }
 
 describe('RunningCrc', () => {
-  it('is that of all bytes, whoever computes pieces of it, and in whatever order they come', async () => {
+  it('is the CRC of all bytes, whoever computes pieces of it, and in whatever order they come', async () => {
     const crc = new RunningCrc();
     crc.pass(bytes, 0, 1000);
     const [second, fourth] = [piece(1000, 1700), piece(2500, 4000)];

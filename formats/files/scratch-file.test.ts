@@ -32,7 +32,7 @@ describe('a scratch file', () => {
     expect(() => REAL_DISK.fstatSync(scratch.descriptor)).toThrow('EBADF');
   });
 
-  it('never has a name where the system knows files without, so that a process killed at any moment leaves none', () => {
+  it('never has a name where the system knows files without names: a process killed at any moment leaves none', () => {
     const named: string[] = [];
     const openSync: Disk['openSync'] = (path, flags, mode) => {
       named.push(path);

@@ -157,7 +157,7 @@ describe('openFileSink()', () => {
     const left = [
       part('out.sav', here, dead),
       part('other.sav', here, dead),
-      // Of the same output, before the host has started again: nothing of that time runs.
+      // A part of the same output from before the host started again: no process of that time runs.
       part('out.sav', [host, 'before', numbers], process.pid),
     ];
     const others = [

@@ -51,7 +51,7 @@ describe('sources', () => {
     },
   );
 
-  it.skipIf(process.platform === 'win32')('of a pipe wait for who writes to it', async () => {
+  it.skipIf(process.platform === 'win32')('of a pipe wait for its writer', async () => {
     const folder = mkdtempSync(join(tmpdir(), 'savkit-pipe-'));
     const pipe = join(folder, 'pipe');
     execFileSync('mkfifo', [pipe]);
@@ -118,7 +118,7 @@ describe('sources', () => {
 });
 
 describe('crcShift()', () => {
-  it('joins CRCs: a difference, and so many bytes later', () => {
+  it('tells how CRCs differ that differed before some more bytes', () => {
     fc.assert(
       fc.property(
         fc.uint8Array({ maxLength: 50 }),

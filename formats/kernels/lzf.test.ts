@@ -56,7 +56,7 @@ describe('kernels.wasm', () => {
   });
 });
 
-// The worked examples of the format notes.
+// The worked examples of vectors.md.
 const EXAMPLES: [name: string, page: Uint8Array, block: string][] = [
   ['one byte', Buffer.from('a'), '00 61'],
   ['12 equal bytes', Buffer.from('a'.repeat(12)), '01 61 61 c0 00 01 61 61'],
@@ -69,7 +69,7 @@ const EXAMPLES: [name: string, page: Uint8Array, block: string][] = [
   ['PB', new Uint8Array(4096).fill(0xa5), `01 a5 a5 ${'e0 ff 00 '.repeat(15)} e0 7b 00 01 a5 a5`],
 ];
 
-/** From and to the kernels' own memory. */
+/** Decodes within the kernels' own memory, without copies. */
 const decodeInPlace: typeof lzfDecode = (source, at, length, target, to, size) => {
   const block = takeBuffer(source.length);
   const page = takeBuffer(target.length);
@@ -195,7 +195,7 @@ describe('createLzfEncoder()', () => {
     );
   });
 
-  it('gives 0 when the block would not fit its limit, and writes nothing behind that', () => {
+  it('gives 0 when the block would not fit its limit, and writes nothing beyond that', () => {
     const page = randomPage();
     for (const encoder of [createLzfEncoder(), new PlainEncoder()]) {
       const needed = encoder.encode(page, 0, page.length, new Uint8Array(8192), 0, 8192);

@@ -5,7 +5,7 @@ import { describe, expect, it } from 'vitest';
 import { buildLivePgm, buildPgm } from '../testing/pgm-builder.ts';
 import { fullExample, LIVE_EXAMPLE, LIVE_PASSES, PA, PB, PR, SMALLEST } from '../testing/pgm-examples.ts';
 
-// The builder of the tests against the worked examples: only then is it worth testing the reader with.
+// Compares the tests' own builder of payloads with the worked examples, before it is used to test the reader.
 
 interface Fact {
   length: number;

@@ -80,7 +80,7 @@ describe('hostile heads', () => {
     }
   });
 
-  it('with a hole larger than 4 GiB minus nothing leave no RAM below it', async () => {
+  it('with a hole below 4 GiB of almost 4 GiB leave no RAM below it', async () => {
     const machine = emptyMachine({ ramHole: 0xffffffff, ramSize: 2 ** 20 });
     const out = new PgmBytes().raw(basicOf(machine));
     putConfig(out, machine, 14);
@@ -128,7 +128,7 @@ describe('hostile records', () => {
     expect(await outcomeOf(14, out.u8(0xff), { cut: cutCompressed(4) })).toBe(count);
   });
 
-  it('in 200000 containers records of one byte are read', async () => {
+  it('in 200000 container records of one byte are read', async () => {
     const count = 200_000;
     const out = records(2n ** 40n)
       .u8(0x80)

@@ -16,11 +16,11 @@ import {
 import { readPgm } from '../testing/pgm-reading.ts';
 import { stateV2 } from '../testing/pgm-states.ts';
 
-// What the loader of VirtualBox 7.2.22 answers to changed pgm units (format notes, pgm unit, 7.2). Left out are the
-// rows that ask about the machine the state is loaded into, which a file alone can't tell: a VCPU too many, another
-// hole or RAM size, ROMs and MMIO2 ranges that the machine lacks or has in another size, which ROMs are shadowed,
-// balloons without a host memory manager, the guest mode it recomputes. An MMIO2 range whose claimed size is smaller
-// than its records is among them: here the claimed size is the only one.
+// What the loader of VirtualBox 7.2.22 answers to changed pgm units (pgm-unit.md 7.2). Left out are the rows that ask
+// about the machine the state is loaded into, which a file alone can't tell: a VCPU too many, another hole or RAM size,
+// ROMs and MMIO2 ranges that the machine lacks or has in another size, which ROMs are shadowed, balloons without a host
+// memory manager, the guest mode it recomputes. An MMIO2 range whose claimed size is smaller than its records is among
+// them: here the claimed size is the only one.
 
 const CHANGED = 'VERR_SSM_DATA_UNIT_FORMAT_CHANGED';
 const NO_RAM = 'VERR_PGM_INVALID_GC_PHYSICAL_ADDRESS';

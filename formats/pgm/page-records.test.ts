@@ -31,7 +31,7 @@ describe('records without an address', () => {
     expect(memory.get('protection 0xe3000')).toBe(1);
   });
 
-  it('go on behind the page of a ROM_PROT record when they are RAM records: the loader leaves the address there', async () => {
+  it('go on after the page of a ROM_PROT record when they are RAM records: the loader leaves the address there', async () => {
     const config = configOf({
       ...TINY,
       roms: TINY.roms.map((rom) => ({ ...rom, address: rom.id === 4 ? 0x200000 : rom.address })),

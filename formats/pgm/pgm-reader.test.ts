@@ -75,7 +75,7 @@ describe('PgmReader with a live save', () => {
     expect(memory).toEqual(expectedMemory(LIVE_EXAMPLE, 14, LIVE_PASSES.flat()));
   });
 
-  it('finds the final pass of one CPU whose payload ends right behind its structure', async () => {
+  it('finds the final pass of one CPU whose payload ends right after its structure', async () => {
     const passes = buildLivePgm(SMALLEST, 14, [[], []]);
     const { reader } = await readPgm(stateV2(liveUnits(14, passes), { live: true }));
     expect(reader.basic?.cpus.length).toBe(1);

@@ -27,7 +27,7 @@ describe('where a description stands', () => {
     (json) => expect(findDescription(stream(100, json, 1 << 30))).toBeUndefined(),
   );
 
-  it('is soon known of many braces', () => {
+  it('is found soon among many braces', () => {
     const since = process.cpuUsage();
     expect(findDescription(Buffer.alloc(32 * MIB, '{'))).toBeUndefined();
     // Half a second on an idle host; a search from each brace to the end would take hours.

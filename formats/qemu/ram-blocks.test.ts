@@ -64,7 +64,7 @@ it.each<[string, [string, number][], Record<string, [offset: number, gcPhys: num
     }
 });
 
-it('RAM of PCs before 2.4, which tell no type, lies where the clock says, or below the hole of all', () => {
+it('RAM of PCs before QEMU 2.4, whose states name no type, lies where the CMOS of the clock says, or below the hole', () => {
   const layoutOf = (size: number, low?: number) => {
     const blocks = new RamBlocks();
     blocks.add('pc.ram', size);

@@ -217,7 +217,7 @@ describe('a V2.0 file with one record changed', () => {
   }
 });
 
-/** With records that can't be walked the file is cut behind them: the loader never gets further. */
+/** With records that can't be walked the file is cut after them: the loader never gets further. */
 function tryBuild(units: Parameters<typeof buildV2>[0]): Buffer {
   const bad = units[1].records as Buffer;
   const good = buildV2(

@@ -8,7 +8,7 @@ import { isPgm, PgmReader } from '../pgm/pgm-reader.ts';
 import { openContainer } from './open.ts';
 import { PayloadReader } from './payload.ts';
 
-// Fuzzes the readers: npm run campaign -- container [--seconds 60] [--seed N] [STATE…] Real states are changed in one
+// Fuzzes the readers: npm run campaign -- container [--seconds 60] [--seed N] [STATE…]. Real states are changed in one
 // to several places; every reading must end in values or in a SavkitError, soon, and in little memory. A V2.0 file that
 // was changed is never taken for whole.
 
@@ -24,7 +24,7 @@ const files =
         .filter((file) => file.endsWith('.sav'))
         .map((file) => join(STATES, file));
 const originals = files.map((file) => ({ file, bytes: readFileSync(file) }));
-/** One case; the slowest machine needs a tenth. */
+/** For one case; the slowest machine needs a tenth of it. */
 const TIME_LIMIT_MS = 20_000;
 const MEMORY_LIMIT = 512 * 1024 * 1024;
 

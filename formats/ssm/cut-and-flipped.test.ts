@@ -55,7 +55,7 @@ for (const [format, file] of Object.entries(FILES)) {
   });
 }
 
-/** File offset behind the payload of a unit, from where its name stands. */
+/** File offset at which the payload of a unit ends, found by the unit's name. */
 function endOf(file: Buffer, name: string): number {
   const next = file.indexOf('\nUnit\n', file.indexOf(`${name}\0`));
   return next < 0 ? file.length : next;

@@ -15,8 +15,8 @@ import { MemorySink } from '../testing/memory-sink.ts';
 import type { ContainerFormat } from './container.ts';
 import { createContainer } from './writing/create-container.ts';
 
-// The worked examples of the format notes: whole files, known by length and SHA-256. The test puts them together by
-// hand; readers then have to find in them what they hold.
+// The worked examples of vectors.md: whole files, known by length and SHA-256. The test puts them together by hand;
+// readers then have to find in them what they hold.
 
 const hex = (text: string): Buffer => Buffer.from(text.replaceAll(' ', ''), 'hex');
 const sha256 = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex');

@@ -92,7 +92,7 @@ describe('a directory', () => {
     await withinMemory(async () => expect(await codeOf(resealV2(file, ['footer']))).toBe('bad-directory'));
   });
 
-  it('that points behind the end is refused; one that points to nothing in particular is the business of a deeper check', async () => {
+  it('that points beyond the end is refused; that it points to no unit is left to a deeper check', async () => {
     for (const [offset, expected] of [
       [0xffffffffffffffffn, 'bad-directory'],
       [0x7fffffffffffffffn, 'bad-directory'],

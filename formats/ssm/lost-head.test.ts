@@ -8,12 +8,12 @@ const LOST = 4096;
 /** No other unit begins near the start. */
 const units = [{ name: 'pgm', payload: Buffer.concat(Array.from({ length: 32 }, randomPage)) }];
 
-describe('a file whose first 4 KiB are lost', () => {
+describe('a file without the head of a state', () => {
   it.each([
     ['V1.1', buildV1('1.1', units, 2)],
     ['V1.2', buildV1('1.2', units, 2)],
     ['V2.0', buildV2(units)],
-  ])('is damaged where its end is that of a state: %s', async (_, state) => {
+  ])('is damaged where its first 4 KiB are lost, and its end is that of a state: %s', async (_, state) => {
     for (const damaged of [
       Buffer.concat([Buffer.alloc(LOST), state.subarray(LOST)]),
       Buffer.concat([Buffer.alloc(LOST, 0xa5), state.subarray(LOST)]),
@@ -25,7 +25,7 @@ describe('a file whose first 4 KiB are lost', () => {
     }
   });
 
-  it('is empty, also where a state was read before it', async () => {
+  it('is called empty where it is, also where a state was read before it', async () => {
     const container = await openContainer(bufferSource(buildV2(units)));
     container.release();
     const error = await openContainer(bufferSource(Buffer.alloc(0))).catch((cause: unknown) => cause);

@@ -13,7 +13,7 @@ export interface DullUnit {
   size: number;
 }
 
-/** A state that is whole, and says what it is told to of memory. */
+/** A whole state, whose head of the pgm unit claims `config`, and whose records of memory `put` writes. */
 export async function stateWith(
   config: Partial<PgmConfig>,
   put: (pass: PgmPassWriter) => void = () => {},

@@ -5,17 +5,17 @@ import type { DiskWork as SimulatedWork } from './simulated-disk.ts';
 /** Closing may tell of an earlier failure; the descriptor is gone all the same. */
 export type DiskWork = SimulatedWork | 'close';
 
-/** What is done with a disk, and what must not be. */
+/** Watches the operations of a disk. */
 export interface Watcher {
-  /** Called before each work. @returns the system's code where it fails */
+  /** Called before each operation. @returns the system's code where the operation has to fail */
   fault(work: DiskWork, path: string): string | undefined;
   /** A file got its name before its bytes were synced. */
   onUnsynced?(path: string): void;
 }
 
 /**
- * The real disk, some of whose works fail. Files that are only read do what they always do; only `read` and `close` are
- * asked for them.
+ * The real disk, some of whose operations fail. Of files that are only read, `fault` is asked for `read` and `close`
+ * alone.
  */
 export function faultyDisk({ fault, onUnsynced }: Watcher): Disk {
   const open = new Map<number, string>();

@@ -3,8 +3,8 @@ import type { Machine, MachineCpu, PageRecord, RamPage } from './pgm-machine.ts'
 import { PAGE, plainRecords } from './pgm-machine.ts';
 import { putChunkedRange, putTypedRange, rangesOf } from './pgm-old-builder.ts';
 
-// Builds decoded payloads of the pgm unit straight from the format notes. Deliberately naive: one function per
-// structure, no code of the readers.
+// Builds decoded payloads of the pgm unit straight from pgm-unit.md. Deliberately naive: one function per structure, no
+// code of the readers.
 
 const BEGIN = 0x19200102;
 const END = 0x19920406;

@@ -2,7 +2,7 @@ import { crc32 } from 'node:zlib';
 import { PgmBytes } from './pgm-bytes.ts';
 import { naiveLzf, type PgmUnit, pieces } from './pgm-states.ts';
 
-// Containers of V1.1 and V1.2, as the format notes have them.
+// Containers of V1.1 and V1.2, as ssm-container.md has them.
 
 export type V1Format = '1.1' | '1.2';
 

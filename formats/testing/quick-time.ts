@@ -1,6 +1,6 @@
 import { enterWorld, world } from '../world/world.ts';
 
-/** Runs work that waits: each time that it waits for passes at once. `now` gives the milliseconds that have passed. */
+/** Runs work that waits: each wait is over at once. `now` gives the milliseconds that have passed. */
 export async function withQuickTime<T>(work: (now: () => number) => Promise<T>): Promise<T> {
   const { time } = world;
   let now = time.now();

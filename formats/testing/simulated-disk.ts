@@ -3,16 +3,16 @@ import { dirname } from 'node:path';
 import type { Disk, DiskFile, FileStatus } from '../world/disk.ts';
 import type { SimulatedFile, SimulatedFiles } from './simulated-files.ts';
 
-/** What a disk is asked to do, as far as it may fail of it. */
+/** Operations of a disk that may fail. */
 export type DiskWork = 'open' | 'write' | 'sync' | 'rename' | 'link' | 'unlink' | 'read' | 'sync-folder';
 
 /** What surrounds a simulated disk. */
 export interface DiskSurroundings {
   /** Milliseconds since 1970. */
   date(): number;
-  /** Called before each work. @returns the system's code where it fails */
+  /** Called before each operation. @returns the system's code where the operation has to fail */
   fault(work: DiskWork, path: string): string | undefined;
-  /** Does work that changes something, some time later; what only looks is done at once. */
+  /** Does work that changes something some time later. Work that changes nothing is not handed to it. */
   later<T>(work: () => T): Promise<T>;
 }
 
@@ -38,7 +38,7 @@ export class SimulatedDisk {
     return [...this.#open].map(([fd, { path }]) => ({ fd, path }));
   }
 
-  /** As the door wants it. */
+  /** The same as the door to the world (`formats/world`) wants it. */
   get disk(): Disk {
     const { later } = this.#around;
     return {
@@ -130,7 +130,7 @@ export class SimulatedDisk {
     return part.length;
   }
 
-  /** A disk that is full, or fails, may have taken some of it. */
+  /** A disk that is full, or fails, may have taken some of the bytes. */
   #write(fd: number, bytes: Uint8Array, position: number): number {
     const { path = '', mayWrite = false } = this.#open.get(fd) ?? {};
     const file = this.#fileOf(fd);

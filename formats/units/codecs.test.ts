@@ -29,7 +29,7 @@ async function unitsOf(state: string): Promise<Found[]> {
 
 const states = readdirSync(folder).filter((file) => file.endsWith('.sav'));
 const units: Found[] = [...(await Promise.all(states.map(unitsOf))).flat(), ...machineUnits()];
-/** One of each kind and size: telling all fields of all takes long. */
+/** One unit of each kind and size: listing the fields of all units takes long. */
 const kinds = [
   ...new Map(units.map((found) => [`${found.name} ${found.version} ${found.payload.length}`, found])).values(),
 ];
@@ -97,7 +97,7 @@ describe('codecs', () => {
     }
   });
 
-  it('say of bytes that are laid out otherwise that they are', () => {
+  it('refuse bytes that are laid out otherwise, or write them back as they were', () => {
     const samples = new Map(units.map((found) => [`${found.name} ${found.version}`, found]));
     for (const { name, version, payload } of samples.values()) {
       const codec = codecFor({ name, version });

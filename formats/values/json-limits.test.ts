@@ -38,7 +38,7 @@ describe('checkJson()', () => {
     expect(() => checkJson(Buffer.from(text), LIMITS)).toThrow(why);
   });
 
-  it('takes long texts, also such as never end', () => {
+  it('takes long texts, also ones without an end', () => {
     for (const text of [`"${'[{,'.repeat(1e4)}"`, `"${'\\\\'.repeat(1e4)}`, '"\\'])
       checkJson(Buffer.from(text), LIMITS);
   });

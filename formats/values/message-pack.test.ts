@@ -26,7 +26,7 @@ describe('checkMessagePack()', () => {
     fc.assert(fc.property(value, (plain) => checkMessagePack(packr.pack(plain), { values: 1e6, depth: 8 })));
   });
 
-  it('leaves nothing to the library that is not refused in the same words', () => {
+  it('refuses any bytes with one and the same code, be it by the check or by the library', () => {
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 40 }), (bytes) => {
         try {

@@ -48,7 +48,7 @@ describe('a number that people type', () => {
     );
   });
 
-  it('has limits where it is used as one', () => {
+  it('has limits: those of numbers in JavaScript, and those of its use', () => {
     expect(parseNumber('9007199254740991')).toBe(Number.MAX_SAFE_INTEGER);
     expect(() => parseNumber('9007199254740992')).toThrow(expect.objectContaining({ code: 'bad-number' }));
     expect(parseCount('0x10', 1, 16)).toBe(16);

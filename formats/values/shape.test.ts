@@ -61,7 +61,7 @@ describe('a shape', () => {
     expect(refusal(value, machine)).toBe(message);
   });
 
-  it('can let something else stand for what is wrong', () => {
+  it('can put a default in place of a wrong value', () => {
     const figures = orElse(mapOf(orElse(number, 0)), {});
     expect(figures({ a: 1, b: 'two' })).toEqual({ a: 1, b: 0 });
     expect(figures(7)).toEqual({});
@@ -72,7 +72,7 @@ describe('a shape', () => {
     expect(refusal(JSON.parse('{"__proto__":{"a":true}}'), record({ a: flag }))).toContain('a is not true or false');
   });
 
-  it('of a number takes no number that is none', () => {
+  it('of a number refuses NaN and Infinity, of a count fractions and negative numbers', () => {
     for (const value of [Number.NaN, Number.POSITIVE_INFINITY, '1', null, 1n, [1]])
       expect(refusal(value, number)).toContain('a number');
     for (const value of [0.5, -1, 2 ** 53]) expect(refusal(value, count)).toContain('a whole number');

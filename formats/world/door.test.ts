@@ -14,7 +14,7 @@ const NOT_SHIPPED = /\.(test|bench|campaign)\.ts$|\btesting\b|\bsimulation\b/;
 const AROUND =
   /\b(?:setTimeout|setInterval|setImmediate|clearTimeout|clearInterval)\(|performance\.\w+\(|Date\.now\(|Math\.random\(|(?<!world\.)\bprocess\.(?:pid|kill|hrtime)|\brandom(?:Bytes|Int|UUID)\(|^import \{(?! type [^,}]*\}).*'node:(?:fs|fs\/promises|timers|timers\/promises|child_process)'|\bavailableParallelism\(|^import \{[^}]*\b(?:connect|createServer)\b[^}]*'node:net'/gm;
 
-/** Where something of the system is meant that no simulation has. */
+/** Uses of the system, by file, that no simulation stands for. */
 const MAY: Readonly<Record<string, RegExp>> = {
   // Programs that compress and expand files.
   'formats/files/compressing-sink.ts': /spawn/,
@@ -67,7 +67,7 @@ describe('the door to the world', () => {
     }
   });
 
-  it('leads where somebody has said, and back', async () => {
+  it('leads to the world that was entered, and back', async () => {
     let asked = 0;
     const turn = (work: () => void) => {
       asked++;
@@ -88,7 +88,7 @@ describe('the door to the world', () => {
 });
 
 describe('sleep', () => {
-  it('ends as soon as its signal says so, also when that was before', async () => {
+  it('ends at once when its signal is aborted, also when that was before', async () => {
     const abort = new AbortController();
     const asleep = sleep(1e6, { signal: abort.signal });
     abort.abort();

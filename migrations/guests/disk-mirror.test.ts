@@ -28,7 +28,10 @@ const DISKS: GuestDisk[] = ['disk0', '#block7'].map((nodeNow) => ({
   },
 }));
 
-/** A QEMU that copies disks in as many looks as it is told to; connects to the other side as a real one does. */
+/**
+ * A fake QEMU that connects to the other side as a real one does. Its copies of disks are equal after `looks`
+ * questions.
+ */
 async function copying({ looks = 2, fails = '', left = [] as string[], endMs = 10_000 } = {}) {
   const jobs = new Map<string, number>(left.map((job) => [job, 0]));
   const nodes = new Set(left.map((job) => job.replace('mirror', 'away')));
@@ -48,7 +51,7 @@ async function copying({ looks = 2, fails = '', left = [] as string[], endMs = 1
         .on('error', () => {})
         .on('close', () => fails === 'silently' && giveUp(String(args['node-name']).replace('away', 'mirror')));
     } else if (command === 'block-job-cancel' && fails === 'silently' && !args.force) {
-      // It waits for the other side.
+      // QEMU waits for the other side.
     } else if (command === 'blockdev-del') nodes.delete(String(args['node-name']));
     else if (command === 'blockdev-mirror') jobs.set(String(args['job-id']), 0);
     else if (command === 'block-job-cancel') {
@@ -131,7 +134,7 @@ describe('DiskMirror over a link that fails', () => {
   it('has QEMU give the copies up where the link has fallen silent, and calls the link the reason', async () => {
     const { fake, mirror, carried } = await copying({ fails: 'silently', endMs: 50 });
     await mirror.start();
-    // QEMU itself waits in its command `stop`.
+    // Here `stop` does not wait, in which a real QEMU would notice the silence: the limit ends the wait.
     mirror.limitEnd();
     await expect(mirror.finish()).rejects.toMatchObject({
       code: 'peer-silent',

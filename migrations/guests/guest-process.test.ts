@@ -9,11 +9,11 @@ import { endsSoon, pathSeenBy, processBehind, processesBehind, processWithWords 
 const folder = mkdtempSync(join(tmpdir(), 'savkit-behind-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-/** Listens, as a QEMU that was started in the folder of its guest. */
+/** A program that listens at a relative path, as a QEMU does that was started in the folder of its guest. */
 const LISTEN = `require('node:net').createServer().listen('vm.qmp', () => console.log('listens'))`;
 
 describe.skipIf(!existsSync('/proc/self/fd'))('processBehind()', () => {
-  it('finds who listens, whatever names of the socket both use; and that it ends', async () => {
+  it('finds the process that listens, whatever name of the socket it is asked by, and notices its end', async () => {
     const child = spawn(process.execPath, ['-e', LISTEN], { cwd: folder, stdio: ['ignore', 'pipe', 'inherit'] });
     try {
       await once(child.stdout, 'data');

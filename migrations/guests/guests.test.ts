@@ -60,7 +60,7 @@ describe('QemuSource', () => {
     const options: FakeGuestOptions = { onSet: (capabilities) => set.push(capabilities) };
     const { fake, source } = await fakeGuest(options);
     await source.startTracking(new PageHashes(PAGES));
-    // Its owner, while pages go.
+    // Its owner changes a setting while pages go.
     options.switchedOn = ['multifd'];
     await source.readyToPause();
     await source.stopTracking();
@@ -204,7 +204,7 @@ describe('QemuSource', () => {
     pair.host.onCreate = (machine) => {
       machine.loadRest = async () => {};
     };
-    // Refused from the moment on when the devices were.
+    // QEMU refuses `cont` after it has refused to save the devices.
     fake.onAsked = (command) => {
       if (command === 'migrate') setImmediate(() => Object.assign(refuses, { refuses: 'cont' }));
     };
@@ -285,7 +285,8 @@ describe.skipIf(!existsSync('/proc/self/maps'))('QemuSource of a guest whose mem
         rest = Buffer.from(devices);
       };
     };
-    // QEMU may stop an idle guest by itself as soon as it has handed all out: the record has to tell by then how it was.
+    // QEMU may stop an idle guest by itself as soon as it has handed all out: the record has to say before that whether
+    // the guest ran.
     let recorded: string[] | undefined;
     pair.sourceLog.standsStill = () => {
       recorded ??= [...fake.asked];
@@ -305,7 +306,7 @@ describe.skipIf(!existsSync('/proc/self/maps'))('QemuSource of a guest whose mem
 
   it.each([true, false])('needs another round where the guest writes on meanwhile: %s', async (writesOn) => {
     const { fake, source } = await hiddenGuest();
-    // One that writes nothing QEMU stops by itself.
+    // QEMU itself stops a guest that writes nothing.
     fake.onAsked = (command) => command === 'migrate' && !writesOn && fake.event('STOP');
     expect(await source.readyToPause()).toBe(writesOn);
     await source.stopTracking();
@@ -313,7 +314,7 @@ describe.skipIf(!existsSync('/proc/self/maps'))('QemuSource of a guest whose mem
     source.close();
   });
 
-  it('goes on where that was in vain, and lets QEMU end what it has begun', async () => {
+  it('goes on where the migration comes to nothing, and has QEMU give up the save that it has begun', async () => {
     const { fake, source } = await hiddenGuest();
     const pair = await Pair.create();
     pair.host.onCreate = (machine) => {

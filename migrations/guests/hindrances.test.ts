@@ -81,7 +81,7 @@ describe('hindrancesOf()', () => {
     );
   });
 
-  it('only tells of what somebody else has to know', () => {
+  it('is not stopped by facts that only a person can judge, but tells of them', () => {
     const { process: _, ...rest } = FACTS;
     const hidden = hindrancesOf({ ...rest, process: undefined }, NO_DISKS);
     expect(hidden).toMatchObject([{ code: 'no-process', isFatal: false }]);

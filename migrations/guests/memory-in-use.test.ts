@@ -19,7 +19,7 @@ import { QemuHost } from './qemu-host.ts';
 const folder = mkdtempSync(join(tmpdir(), 'savkit-in-use-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 const ram = join(realpathSync(folder), 'guest,a.ram');
-/** As savkit or an operator makes it beforehand. */
+/** A memory file as savkit or an operator makes it beforehand. */
 const FRESH = Buffer.alloc(8192);
 writeFileSync(ram, FRESH);
 
@@ -62,7 +62,7 @@ describe.skipIf(!existsSync('/proc/self/fd'))('checkMemoryIsFree()', () => {
     expect(readFileSync(ram).length).toBe(0);
   });
 
-  it('lets QEMU judge what is not there, no file, or no JSON', async () => {
+  it('leaves to QEMU what is missing, is no file, or is no JSON', async () => {
     const words = [
       '-mem-path',
       join(folder, 'none'),

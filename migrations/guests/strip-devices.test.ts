@@ -31,7 +31,7 @@ describe('stripDevices()', () => {
     },
   );
 
-  it('gives up where the rest is too much for a target, or where the stream is none or ends early', async () => {
+  it('gives up where the rest is too much for a target, where the bytes are no stream, or where they end early', async () => {
     const large = await handedOut({ 'pc.ram': 1, vram: 9000 });
     const strip = (bytes: Uint8Array) => stripDevices(Readable.from([bytes]), new Set(['pc.ram']));
     await expect(strip(large)).rejects.toMatchObject({ code: 'too-much' });

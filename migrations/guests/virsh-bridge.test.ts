@@ -40,7 +40,7 @@ describe.skipIf(process.platform === 'win32')('VirshBridge', () => {
     writeFileSync(join(folder, 'virsh'), VIRSH, { mode: 0o755 });
     vi.stubEnv('PATH', `${folder}${delimiter}${process.env.PATH}`);
     expect(await runningDomains()).toEqual(['c44a0256', 'd55b1367']);
-    // A name with the letter that would end it.
+    // A name with an apostrophe, which would end the name on the command line.
     const bridge = await VirshBridge.open("vm'1");
     expect(bridge.uuid).toBe('c44a0256');
     const qmp = await QmpClient.connect(bridge.path, { withinMs: 60_000 });

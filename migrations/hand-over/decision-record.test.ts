@@ -148,7 +148,7 @@ async function whileTakenBack<T>(write: () => Promise<unknown>, look: () => Prom
   };
   async function sync() {
     looking = look();
-    // Without a lock it reads what is there now.
+    // Without a lock `look` would read the record that is there now.
     await sleep(100);
     throw Object.assign(new Error('EIO'), { code: 'EIO' });
   }

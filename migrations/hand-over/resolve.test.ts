@@ -27,9 +27,9 @@ const MIGRATION = 'ab'.repeat(16);
 const DEAD = 2 ** 30;
 
 describe('resolve()', () => {
-  // Each of these copies could be told from the record of now by nobody: the target may have started since.
+  // A copy with such a decision may be older than the record: the target may have started the machine since.
   it.each(['receiving', 'ready'] as const)(
-    'takes a copy that says %s for no word of a target that may live',
+    'does not go by a copy that says %s of a target that may live',
     (decision) => {
       const target = { decision, alive: 'unknown' as const, attempt: 1 };
       expect(resolve({ decision: 'handed-over', alive: true, attempt: 1 }, target).survivor).toBe('undecided');
@@ -38,7 +38,7 @@ describe('resolve()', () => {
   );
 
   it.each(['receiving', 'ready', 'gave-up'] as const)(
-    'takes what a target said of an earlier connection, %s, for nothing',
+    'does not go by the decision of a target on an earlier connection: %s',
     (decision) => {
       const source = { decision: 'handed-over' as const, alive: false, attempt: 2 };
       expect(resolve(source, { decision, alive: false, attempt: 1 }).survivor).toBe('undecided');
@@ -61,16 +61,19 @@ describe('recallTarget()', () => {
     return [await recallTarget(folder, MIGRATION), (await readRecord(path)).decision, (await readRecord(path)).attempt];
   };
 
-  it('gives up what a process of this place did not start', async () => {
+  it('gives up a machine that a process of this host has not started before its end', async () => {
     expect(await recall({})).toEqual(['gave-up', 'gave-up', 3]);
     expect(readdirSync(folder)).toHaveLength(1);
   });
 
-  it.skipIf(world.process.begunAt() === '')('gives up what another process did that had this number', async () => {
-    expect(await recall({ pid: process.pid, begunAt: '1' })).toEqual(['gave-up', 'gave-up', 3]);
-  });
+  it.skipIf(world.process.begunAt() === '')(
+    'gives up a machine of an ended process whose number another one has now',
+    async () => {
+      expect(await recall({ pid: process.pid, begunAt: '1' })).toEqual(['gave-up', 'gave-up', 3]);
+    },
+  );
 
-  it('leaves alone what lives, was started, or is of another place', async () => {
+  it('leaves alone a record of a living process, of a started machine, or of another host', async () => {
     expect(await recall({ pid: process.pid })).toEqual(['ready', 'ready', 3]);
     expect(await recall({ decision: 'started' })).toEqual(['started', 'started', 3]);
     expect(await recall({ place: 'other start pid:[1]' })).toEqual(['ready', 'ready', 3]);
@@ -130,7 +133,7 @@ describe('withRecordLock()', () => {
     rmSync(`${path}.lock`);
   });
 
-  it('takes its own lock that the disk did not remove away at once', async () => {
+  it('takes over at once a lock of its own that the disk did not remove', async () => {
     lockBy(thisProcess());
     expect(await withRecordLock(path, async () => 'done')).toBe('done');
   });

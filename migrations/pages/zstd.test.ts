@@ -4,7 +4,7 @@ import { Pair } from '../testing/pair.ts';
 import { loadZstd, ZSTD_SOURCES, type Zstd, zstdContentSize, zstdOfNode } from './zstd.ts';
 
 const pages = Buffer.from('guest memory '.repeat(1000)).subarray(0, 8192);
-/** These pages as Node 22.23 packs them. */
+/** `pages` as Node 22.23 packs them. */
 const PACKED = Buffer.from('28b52ffd60001fad0000686775657374206d656d6f7279200100f00ffdfc02', 'hex');
 
 const here = (

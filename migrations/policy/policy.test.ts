@@ -104,7 +104,7 @@ describe('decideRound()', () => {
     expect(decideRound({ ...few, dirtyBytes: 4.1 * MB }, limits()).verdict).toBe('another-round');
     expect(decideRound({ ...few, history: [] }, limits()).verdict).toBe('another-round');
     expect(decideRound({ ...few, fixedMs: 1499 }, limits()).verdict).toBe('another-round');
-    // With fewer pages it would stand still for as long as it may, and no longer.
+    // Just below and just above the longest time that it may stand still for, with fewer pages.
     expect(decideRound({ ...few, fixedMs: 290, dirtyBytes: 2.8 * MB }, limits()).verdict).toBe('another-round');
     expect(decideRound({ ...few, fixedMs: 301, dirtyBytes: 2.8 * MB }, limits()).verdict).toBe('switch-over');
   });
@@ -183,7 +183,7 @@ describe('forecast()', () => {
     expect(because).not.toMatch(/\d[.e][-\d]+ pages|e-\d/);
   });
 
-  it('counts the processor where it is what holds things up', () => {
+  it('counts the processor where it is slower than the link', () => {
     expect(forecast({ ...about, msPerPage: 0.1, curve: guest(0) }, limits()).totalMs).toBeCloseTo(10_020, 6);
   });
 

@@ -33,7 +33,7 @@ async function killedAfter(folder: string, then: string): Promise<number> {
 }
 
 function isThere(pid: number): boolean {
-  // Nobody may have asked for its exit code.
+  // A process that has ended, and whose exit code nobody has taken, has an empty command line.
   return existsSync(`/proc/${pid}`) && readFileSync(`/proc/${pid}/cmdline`, 'latin1') !== '';
 }
 
@@ -59,7 +59,7 @@ describe.skipIf(!existsSync('/proc/self/cmdline'))('after savkit was killed', ()
     await vi.waitUntil(() => !existsSync(own), PATIENCE);
   });
 
-  it('a process that has its number by now lives on', async () => {
+  it('a process that has got the number of one that was to end lives on', async () => {
     const [own, other] = [folder(), folder()];
     const bystander = spawn(process.execPath, ['-e', 'setTimeout(() => {}, 100_000)', other], { stdio: 'ignore' });
     await killedAfter(own, `endWithUs(${bystander.pid}, ${JSON.stringify(other.slice(0, -1))})`);

@@ -29,7 +29,7 @@ describe('a QEMU that is started', () => {
     qemu.kill();
   });
 
-  it('and is not there is no QEMU that has ended', async () => {
+  it('from a program that is missing is not told as one that has ended', async () => {
     await expect(start(join(folder, 'none'), '', {}).connect()).rejects.toMatchObject({ code: 'ENOENT' });
   });
 
@@ -39,7 +39,7 @@ describe('a QEMU that is started', () => {
     expect(() => start(process.execPath, '', { logPath: join(folder, 'none', 'log') })).toThrow(EnvironmentError);
   });
 
-  it('is waited for until somebody has enough', async () => {
+  it('is waited for until its signal is aborted', async () => {
     const heard: string[] = [];
     const abort = new AbortController();
     const qemu = start(process.execPath, `${SAY}setInterval(() => {}, 1000)`, {

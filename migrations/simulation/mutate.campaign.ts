@@ -54,7 +54,7 @@ function search({ name, firstSeed = 1, file, from, to }: Mutation, programs: Pro
   }
 }
 
-/** The first seed with a fault in a copy of the code that is none of the code as it stands. */
+/** The first seed that shows a fault in the copy of the code, but not in the code as it stands. */
 function firstFound(copy: string, programs: Programs, firstSeed: number): { seed?: string; fault?: string } {
   const end = firstSeed + Number(runs);
   for (const words of programs)

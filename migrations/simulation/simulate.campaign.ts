@@ -18,7 +18,7 @@ const { values } = parseArgs({
   },
 });
 
-// Most errors of a run are made and handled; who plays one seed again wants to know their places.
+// Most errors of a run are made and handled; whoever plays one seed again wants to know their places.
 if (values.only === undefined) Error.stackTraceLimit = 0;
 
 const draw = values.aimed ? drawAimedScenario : drawScenario;

@@ -61,7 +61,7 @@ describe('migrations in a simulated world', () => {
   });
 
   it.each([50, 2])(
-    'end over a link of %s KB/s, which a large frame is longer on than it may be',
+    'end over a link of %s KB/s, on which a large frame takes longer than a frame may',
     async (bytesPerMs) => {
       const scenario: Scenario = {
         ...drawScenario(1),

@@ -81,7 +81,7 @@ describe('awaitSource()', () => {
     await heard;
   });
 
-  it('does not wait for who says nothing while others wait', async () => {
+  it('does not wait for a silent source while others wait', async () => {
     vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
     try {
       const { port, source, refused } = await waiting();
@@ -90,7 +90,7 @@ describe('awaitSource()', () => {
       const other = await socketTo(port);
       const heard = follow(other, [WELCOME, { say: `${SECRET_LINE}\n` }, { hear: 'ACK\n' }, { close: true }]);
       for (let i = 0; i < 50; i++) await new Promise(setImmediate);
-      // Less than the silent one would have alone.
+      // Less time than a silent source would have if no other one waited.
       for (let i = 0; i < 11; i++) await vi.advanceTimersByTimeAsync(1000);
       (await source).destroy();
       expect((await heard).toString()).toContain('ACK');

@@ -24,7 +24,7 @@ afterEach(() => {
   rmSync(folder, { recursive: true, force: true });
 });
 
-/** What each side believes. */
+/** Migrates over a link with a cut. @returns where each side believes the machine to be, and the bytes each way */
 async function migrate(cut?: Cut): Promise<{
   source: 'handed-over' | 'stays' | 'unknown';
   target: 'has-it' | 'nothing';
@@ -57,7 +57,7 @@ async function receive(peer: Peer, path: string): Promise<void> {
     if ((await authenticate(peer, 'x')) !== undefined) return;
     await receiveState(peer, sink, { ending: 'hand-over' });
   } catch {
-    // What it was shows in the files.
+    // Its result shows in the files.
   } finally {
     await sink.abort();
     peer.destroy();

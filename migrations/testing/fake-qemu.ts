@@ -4,24 +4,24 @@ import { connect } from 'node:net';
 import { answerFacts } from '../simulation/guests/qemu-facts.ts';
 import { FakeQmp } from './fake-qmp.ts';
 
-/** What it saves as its devices. */
+/** The bytes that a fake QEMU saves as its devices. */
 export const DEVICES = createHash('sha512').update('devices').digest();
 
 export interface FakeGuestOptions {
-  /** A command that is refused; as a test may change it. */
+  /** A command that is refused. A test may change this meanwhile. */
   refuses?: string | undefined;
   /** A command that is never answered. */
   hangsAt?: string;
   /** How its guest is at first; `running` by default. */
   status?: string;
   onStop?: (fake: FakeQmp) => void;
-  /** It does what it is told, and answers nothing; as a test may change it. */
+  /** It does what it is told, and answers nothing. A test may change this meanwhile. */
   isMute?: boolean;
-  /** What it has switched on for migrations of its own; as a test may change it. */
+  /** Capabilities that it has switched on for migrations of its own. A test may change them meanwhile. */
   switchedOn?: string[];
   /** Its bandwidth for migrations of its own, in bytes per second, until it is set. */
   bandwidth?: number;
-  /** Called with what is to be switched on and off. */
+  /** Called with the capabilities that are to be switched on and off. */
   onSet?: (capabilities: unknown) => void;
   /** What it saves as its devices; default: `DEVICES`. */
   devices?: Uint8Array;
@@ -29,7 +29,7 @@ export interface FakeGuestOptions {
   handsOut?: Uint8Array;
 }
 
-/** A QEMU that is none: its memory is a file, its devices are some bytes. */
+/** Answers as a QEMU does whose memory is a file, and whose devices are some bytes. */
 export async function fakeQemu(ram: string, options: FakeGuestOptions = {}): Promise<FakeQmp> {
   let { status = 'running' } = options;
   let migration = 'none';
@@ -75,7 +75,7 @@ export async function fakeQemu(ram: string, options: FakeGuestOptions = {}): Pro
         return {};
       case 'migrate':
         connect(String(args.uri).slice('unix:'.length))
-          // Nobody may take the devices any more.
+          // The reader of the devices may be gone.
           .on('error', () => {})
           .end(options.handsOut ?? options.devices ?? DEVICES);
         migration = options.handsOut ? 'active' : 'completed';

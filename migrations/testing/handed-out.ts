@@ -1,7 +1,7 @@
 import { QemuStreamWriter } from '../../formats/qemu/writing/stream-writer.ts';
 import { PAGE_SIZE } from '../../formats/sizes.ts';
 
-/** What stands behind the memory: end mark, and a description without devices. */
+/** The bytes after the memory: an end mark, and a description without devices. */
 export const TAIL = Uint8Array.of(0x00, 0x06, 0, 0, 0, 2, 0x7b, 0x7d);
 
 /**

@@ -6,10 +6,10 @@ import { emptyMachine } from '../../src/running/empty-machine.ts';
 import { migrateGame } from './migrate-game.ts';
 
 const STEPS = 100;
-/** What a look at the clock takes. */
+/** Milliseconds that pass with each look at the clock. */
 const LOOK_MS = 0.01;
 
-/** Plays one seed's game; time passes by looks at the clock, so that each time is like the others. */
+/** Plays one seed's game. Time passes only by looks at the clock, so that each run is the same. */
 export async function playGame(seed: number): Promise<MachineGame['done']> {
   let now = 0;
   const before = enterWorld({ ...REAL_WORLD, time: { ...REAL_TIME, now: () => (now += LOOK_MS) } });

@@ -33,7 +33,7 @@ describe('endpoint', () => {
     expect(() => parseEndpoint(text)).toThrow(words);
   });
 
-  it.each(['there', ':x', ':70000', '7000 '])('%s is none to listen on', (text) => {
+  it.each(['there', ':x', ':70000', '7000 '])('%s is no address to listen on', (text) => {
     expect(() => parseListenEndpoint(text)).toThrow('expected :PORT for all addresses');
     expect(() => parseListenEndpoint(text, 'this host only')).toThrow('expected :PORT for this host only');
   });

@@ -69,7 +69,7 @@ describe('guesses', () => {
     expect([limit.admit('10.0.2.1', 0), limit.admit('10.0.2.2', 0), limit.admit('10.9.9.9', 0)]).toEqual([0, 1000, 0]);
   });
 
-  it('of who has a network of IPv6 are those of one', () => {
+  it('from one network of IPv6 count as those of one address', () => {
     expect(blockOf('2001:db8::1')).toBe(blockOf('2001:db8:0:0:ffff::2'));
     expect(blockOf('2001:db8:0:1::1')).not.toBe(blockOf('2001:db8::1'));
     expect(blockOf('::ffff:10.0.0.1')).toBe('10.0.0.1');
@@ -92,7 +92,7 @@ describe('guesses', () => {
 });
 
 describe('a gate', () => {
-  it('dismisses of too many strangers those from where most of them are', async () => {
+  it('sends away strangers from the address with most of them when there are too many', async () => {
     const { endpoint } = await open(code());
     const [patient] = sayNothing(endpoint.port, '127.0.0.1', 1);
     await new Promise((resolve) => patient.once('connect', resolve));
@@ -103,7 +103,7 @@ describe('a gate', () => {
     expect(patient.readyState).toBe('open');
   });
 
-  it('without a key has who says nothing make room', async () => {
+  it('without a key closes a silent connection to make room for another one', async () => {
     const { endpoint, inside } = await open({ kind: 'insecure' });
     sayNothing(endpoint.port, '127.0.0.1', 64);
     await expect.poll(() => inside.length).toBe(64);

@@ -96,7 +96,7 @@ describe.each<[string, () => KeyTrust, string]>([
     expect(heard()).toBe(0);
   });
 
-  it('a proof that was seen on another connection is none', async () => {
+  it('a proof that was seen on another connection proves nothing', async () => {
     const trust = make();
     let seen: Buffer | undefined;
     const server = createTlsServer(targetTls(trust), (socket) => {
@@ -117,7 +117,7 @@ describe.each<[string, () => KeyTrust, string]>([
     await expect(connectToTarget({ host: '127.0.0.1', port }, trust)).rejects.toMatchObject({ code: wrong });
   });
 
-  it('who passes bytes on between the two learns nothing of them', async () => {
+  it('a relay between the two that passes bytes on learns nothing of them', async () => {
     const trust = make();
     const gate = await Gate.open({ host: '127.0.0.1', port: 0 }, trust, {
       onConnection: (socket) => socket.on('data', (bytes) => socket.write(bytes)),
@@ -157,7 +157,7 @@ it.each(['1', '0'])(
       const file = join(folder, 'authority.pem');
       writeFileSync(file, authority.certificate);
       const module = pathToFileURL(join(import.meta.dirname, '../../dist/migrations/trust/connect-to-target.js')).href;
-      // That the system trusts it is seen first: else this would show nothing.
+      // A first connection shows that the system trusts it: else a refusal would show nothing.
       const script = `
       import { connect } from 'node:tls';
       const { connectToTarget } = await import(${JSON.stringify(module)});
@@ -270,7 +270,7 @@ describe('with certificates', () => {
     closers.push(() => gate.close());
     await talk(gate.endpoint.port, stranger);
     await expect.poll(() => refused).toEqual([expect.stringContaining(why)]);
-    // A session that goes on shows no certificate, or none that is looked at: it is not to be trusted for that.
+    // A resumed session shows no certificate, or one that TLS does not check again: it must not be trusted for that.
     const faults: unknown[] = [];
     const { port } = await listen(
       createTlsServer(targetTls(trust), (socket) => {

@@ -25,8 +25,8 @@ import { MachineHost } from './machine-host.ts';
 const PAGES = 2000;
 
 /**
- * Migrates a machine without a guest, to which `meddle` does something in each round, and at last just before it stands
- * still; `onTakeDirty` before it is asked for dirty pages each time while it runs.
+ * Migrates a machine without a guest. `meddle` changes it after each round, and for the last time just before it stands
+ * still; `onTakeDirty` does so each time before it is asked for dirty pages while it runs.
  */
 async function migrateMeddled(
   machine: Machine,

@@ -9,7 +9,7 @@ const JARGON = /\bE[A-Z]{3,}\b|getaddrinfo|AggregateError|\bbind\b|\bsyscall\b|u
 const insecure = { kind: 'insecure' } as const;
 
 describe('a failure of the network', () => {
-  it('is told in words for who connects: nobody listens, no such host', async () => {
+  it('is told in words to the side that connects: nobody listens, no such host', async () => {
     const gate = await Gate.open({ host: '127.0.0.1', port: 0 }, insecure, { onConnection: () => {} });
     const { port } = gate.endpoint;
     gate.close();
@@ -26,7 +26,7 @@ describe('a failure of the network', () => {
     expect(unknown.message).not.toMatch(JARGON);
   });
 
-  it('is told in words for who listens: the port is taken, the address is none of this host', async () => {
+  it('is told in words to the side that listens: the port is taken, this host has no such address', async () => {
     const gate = await Gate.open({ host: '127.0.0.1', port: 0 }, insecure, { onConnection: () => {} });
     await expect(Gate.open(gate.endpoint, insecure, { onConnection: () => {} })).rejects.toThrow(
       'another program listens there already',

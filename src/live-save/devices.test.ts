@@ -37,7 +37,7 @@ function machine(): { memory: GuestMemory; vram: Mmio2Range; tracker: DirtyTrack
   return { memory, vram, tracker: new DirtyTracker(memory, 'test') };
 }
 
-/** Writes as a device does: by its pointer, past every door. */
+/** Writes as a device does: by its pointer, so that nothing notes the write. */
 function poke(memory: GuestMemory, { pageId }: Mmio2Range, page: number, offset: number, value: number): void {
   memory.pages.backing.chunkBytes(pageId[page])[offsetInChunk(pageId[page]) + offset] = value;
 }
@@ -100,7 +100,7 @@ describe('DirtyTracker, MMIO2', () => {
     tracker.finish();
   });
 
-  it('sends in the final pass what has the CRCs of what was sent, but is not that', async () => {
+  it('sends in the final pass a page that has changed while its CRCs have not', async () => {
     const { memory, vram, tracker } = machine();
     poke(memory, vram, 0, 0, 1);
     tracker.prepare();

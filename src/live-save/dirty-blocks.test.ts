@@ -11,7 +11,7 @@ import { Mirror } from './testing/mirror.ts';
 
 type Pass = 'none' | 'lazy' | 'eager' | 'names';
 
-/** Operations that are another user's of the write monitor. */
+/** Operations of another user of the write monitor. */
 const OF_OTHERS = /^(engage|take|release)\(/;
 
 /** A machine that is tracked while devices, a balloon, other machines and its user work on it. */
@@ -40,7 +40,7 @@ class Tracked {
     return { frames: this.#mirror.lastRam, counts: structuredClone(this.#tracker.counts) };
   }
 
-  /** Ends tracking. @returns frames of RAM of which the other side has not got what they hold */
+  /** Ends tracking. @returns frames of RAM whose contents the other side does not have */
   finish(): number[] {
     const { real } = this.pair;
     const lost: number[] = [];

@@ -61,7 +61,7 @@ describe('DirtyTracker, RAM', () => {
     tracker.finish();
   });
 
-  it('sends it at once when it need not wait', async () => {
+  it('sends such a page at once when it need not wait', async () => {
     const { memory, tracker } = ramMachine(4);
     writeByte(memory, 2, 1);
     tracker.prepare();

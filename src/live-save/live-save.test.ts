@@ -24,7 +24,7 @@ const RAM = 4 * MIB;
 
 async function runningMachine(kind: WorkloadKind, rate = 3000): Promise<RunningMachine> {
   const running = RunningMachine.of(await emptyMachine(RAM), { kind, rate, seed: 5, pages: 40 });
-  // What is there before is saved, too.
+  // Memory that was written before the save is saved, too.
   running.runSteps(500);
   running.resume();
   return running;

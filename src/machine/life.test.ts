@@ -180,7 +180,7 @@ describe('reset', () => {
     ]);
     expect([memory.pages.counts.ballooned, memory.pages.backing.account.balloonedPages]).toEqual([0, 0]);
     expect(shadow?.cpus.map(({ cr3 }) => cr3.isSyncPending) ?? [false, false]).toEqual([false, false]);
-    // It goes on.
+    // The machine goes on.
     memory.writeU32(0x10000, 0x87);
     cpus[1].setRegisters(PAGED);
     cpus[1].write(0x4000n, Uint8Array.of(8));

@@ -81,7 +81,7 @@ for (const sample of samplesIn(STATES_FOLDER)) {
       }
     });
 
-    it('count pages whose contents are only judged as those that are kept', async () => {
+    it('count pages alike, whether their contents are kept or only judged', async () => {
       const [kept, judged] = await Promise.all([load(sample), load(sample, { contents: 'judged' })]);
       expect(judged.statistics.list('*')).toEqual(kept.statistics.list('*'));
       const { ranges, pages } = judged.memory;

@@ -69,7 +69,7 @@ describe('a machine of each version', () => {
     const pd = BigInt(PD);
     const keepsPointers = version.version >= SINCE_PAE_PDS;
     expect(second.basic?.cpus[0].paePds).toEqual(keepsPointers ? [pd, NIL, pd, NIL] : [NIL, NIL, NIL, NIL]);
-    // Those that were latched count, not those that memory has now.
+    // Latched pointers count, not those that memory has now.
     expect(second.cpus[0].space()?.translate(0x1000n).status).toBe(keepsPointers ? 'mapped' : 'not-present');
     expect(second.mappings.restoredFixed).toEqual({ base: 0xa000_0000, size: 40 * MIB });
     expect(second.mappings.all.map(({ start, size }) => [start, size])).toEqual(

@@ -12,7 +12,7 @@ import { loadState } from './load.ts';
 import { addressSpaceOf } from './machine-space.ts';
 import { openMachine } from './opened-machine.ts';
 
-// What is looked at in the file of a state, beside the same state loaded as a machine.
+// A state that is looked at in its file is compared with the same state loaded as a machine.
 
 const folder = mkdtempSync(join(tmpdir(), 'savkit-opened-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));

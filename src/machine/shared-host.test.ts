@@ -41,7 +41,7 @@ function sharingOf(host: HostMemory, ...machines: Machine[]): PageSharing {
 }
 
 /**
- * From `VBoxManage debugvm VM statistics` of VirtualBox 7.2.22 that had loaded the state, and backs all pages that are
+ * From `VBoxManage debugvm VM statistics` of a VirtualBox 7.2.22 that had loaded the state. It backs all pages that are
  * not MMIO.
  */
 const VIRTUALBOX_COUNTS = { cAllPages: 2018, cPureMmioPages: 1, cPrivatePages: 2017 };

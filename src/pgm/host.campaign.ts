@@ -2,7 +2,7 @@ import { parseArgs } from 'node:util';
 import { playHost } from '../gmm/testing/play-host.ts';
 import { playMachines } from './testing/play-machines.ts';
 
-// Plays random games against naive models: npm run campaign -- host [--seconds 120] [--seed FIRST] One game of each
+// Plays random games against naive models: npm run campaign -- host [--seconds 120] [--seed FIRST]. One game of each
 // seed is on the memory of a host alone (host-model.test.ts), one is of machines that share it
 // (machines-model.test.ts). A seed that fails is printed; it becomes a case of the test.
 

@@ -38,7 +38,7 @@ function runningMachine(): GuestMemory {
 }
 
 describe('no page is lost', () => {
-  it('that a device writes: by the door, past the handlers, through a mapping that it holds', () => {
+  it('that a device writes, by an access or through a mapping that it holds', () => {
     const memory = runningMachine();
     const copy = new Copy();
     const lock = memory.locks.lockForWriting(6 * PAGE_SIZE);
@@ -94,7 +94,7 @@ describe('no page is lost', () => {
     const frames = new Uint32Array(1);
     memory.write(6 * PAGE_SIZE, Uint8Array.of(1));
     memory.write(9 * PAGE_SIZE, Uint8Array.of(1));
-    // The round is behind page 0 when page 6 is written again.
+    // The round has passed page 0 when page 6 is written again.
     memory.monitor.take(frames);
     copy.bytes.fill(0, 0, PAGE_SIZE);
     memory.write(6 * PAGE_SIZE + 1, Uint8Array.of(2));

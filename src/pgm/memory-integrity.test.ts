@@ -62,7 +62,7 @@ describe('checkIntegrity()', () => {
       /^handler watch at 0x900000 is not within one range$/,
     ],
     [
-      'a handler of whole pages that is none',
+      'a handler of whole pages that begins within one',
       (memory) => handlersOf(memory).splice(0, 1, { ...handlersOf(memory)[0], kind: 'all' }),
       /^handler watch at 0x1800 does not cover whole pages$/,
     ],

@@ -41,7 +41,7 @@ describe('Guest', () => {
     second?.tick(50);
     expect(second?.check()).toMatchObject({ steps: 740, ticks: 31, faults: [] });
     if (kind !== 'idle') expect(second?.check().pages).toBeGreaterThan(0);
-    // The first one is not told, so for it the memory is not what it left.
+    // The first guest does not know of that tick, so for it the memory is not as it has left it.
     expect(first.check().faults).not.toEqual([]);
   });
 

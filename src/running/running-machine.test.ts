@@ -78,7 +78,7 @@ describe('RunningMachine', () => {
     expect(running.selfCheck().faults).toEqual([]);
   });
 
-  it('ends with what its guest failed of', async () => {
+  it('ends with the error of its guest', async () => {
     const running = RunningMachine.of(await emptyMachine(4 * MIB), { kind: 'scan', rate: 5000 });
     running.resume();
     running.memory.setNoMorePhysWrites(true);
@@ -136,7 +136,7 @@ describe('a reset', () => {
     },
   );
 
-  it('during a live save is no more than many dirty pages', async () => {
+  it('during a live save only makes many pages dirty', async () => {
     const running = RunningMachine.of(await emptyMachine(16 * MIB), { kind: 'random', rate: 100 });
     running.runSteps(5000);
     running.resume();

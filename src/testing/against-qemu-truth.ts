@@ -63,7 +63,7 @@ function sectionsOf({ ramSections, devices, container }: QemuState): unknown[] {
 const hex = (value: number | bigint) => `0x${value.toString(16)}`;
 /** Names of the truth that are not ours. */
 const OTHER_NAMES: Record<string, string> = { LDT: 'ldtr', GDT: 'gdtr', IDT: 'idtr' };
-/** Not of the registers that are decoded. */
+/** Registers of the truth that savkit does not decode. */
 const UNDECODED = ['HFLAGS', 'A20MASK', 'TSC', 'SMBASE'];
 
 function registersOf({ cpus }: QemuState, { index, registers }: QemuTruth['vcpus'][number]): unknown {

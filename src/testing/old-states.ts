@@ -16,7 +16,10 @@ export interface OldState {
   layout: MachineLayout;
 }
 
-/** The same machine as older releases would have saved it. What the state has not mapped is put somewhere. */
+/**
+ * The same machine as older releases would have saved it. Device memory that the state has not mapped gets some
+ * address.
+ */
 export async function oldState(bytes: Buffer, container: ContainerFormat, pgm: number): Promise<OldState> {
   const { layout } = deriveLayout(await walkState(bufferSource(bytes)));
   for (const [i, range] of layout.mmio2.entries())

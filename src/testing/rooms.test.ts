@@ -109,7 +109,7 @@ describe('rooms', () => {
     expect(missing.map(([place]) => place)).toEqual([]);
   });
 
-  it('are told apart from a way round, which this test finds', () => {
+  it('that depend on each other are found', () => {
     expect(
       wayRound(
         new Map([

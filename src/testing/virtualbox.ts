@@ -114,8 +114,8 @@ export function runProgram(
 }
 
 /**
- * Counts what came of the steps of a campaign, says it, and sets the exit code. With SAVKIT_JOURNAL=FILE a campaign
- * that was stopped goes on: parts that passed stand in that file, and are not tried again.
+ * Counts the checks of a campaign that passed and failed, prints them, and sets the exit code. With SAVKIT_JOURNAL=FILE
+ * a campaign that was stopped goes on: parts that passed stand in that file, and are not tried again.
  */
 export class Score {
   #passed = 0;

@@ -7,17 +7,17 @@ import { runSavkit } from '../run-savkit.ts';
 import type { Form } from './forms.ts';
 
 const OLDER = Buffer.from('what was there before');
-/** Names that commands are given. */
+/** Names of the outputs that commands are given. */
 const OUTPUTS = ['file', 'ram'];
 const OTHER = '.other';
 const FOLDERS = ['in', 'out', 'tmp'] as const;
-/** When it was made: the same in all. */
+/** Times in outputs; all are replaced by the same one, so that outputs can be compared. */
 const TIME = /\d{4}-\d\d-\d\d(?:T\d\d:\d\d:\d\d\.\d{3}Z| \d\d:\d\d UTC)/g;
 
 /** Folders for inputs, outputs and temporary files, and what is in them. */
 export class Ground {
   readonly #root = mkdtempSync(join(tmpdir(), 'savkit-file-faults-'));
-  /** Its files are watched. */
+  /** Calls on files in here are watched. */
   readonly folder = join(this.#root, 'work');
   /** Folder for the files of the layer that watches. */
   readonly own = join(this.#root, 'own');

@@ -15,7 +15,7 @@ export interface Trial {
   /** What stood at the output's place. */
   older: Buffer | undefined;
   deed: Deed;
-  /** The call that it fell on. */
+  /** The kind of the call on which the fault fell. */
   kind: string;
 }
 
@@ -54,12 +54,15 @@ export function judge(ground: Ground, good: Good, trial: Trial, run: Watched): s
 
 const NOTHING = Buffer.from('nothing is there');
 
-/** Only where names cannot be put back, or where one of several outputs has its name already. */
+/**
+ * Whether an output may stay after a failure: names could not be put back, or one of several outputs had its name
+ * already.
+ */
 function mayStand(deed: Deed, names: readonly string[]): boolean {
   return deed.endsWith('+') || names.length > 1;
 }
 
-/** An error that is told as one of savkit. */
+/** What is wrong with the words and the exit code of a command that has failed. */
 function judgeWords({ exitCode, said }: Watched): string[] {
   const last = said.trim().split('\n').at(-1) ?? '';
   if (!TOLD.includes(exitCode ?? -1)) return [`ends with ${exitCode}: ${last}`];

@@ -6,7 +6,7 @@ import type { Ground } from './ground.ts';
 import type { Call, Deed } from './shim.ts';
 import { deedsAt, type Place, spread } from './trials.ts';
 
-/** Of a machine that runs beside the command that has it saved: the fault falls on the machine's process. */
+/** A live save: the fault falls on the machine's process, not on the command that asks for the save. */
 const FORM = { name: 'live-save', words: 'live-save' };
 /** Milliseconds in which a machine has its socket, on a busy host. */
 const PATIENCE = 60_000;
@@ -40,7 +40,7 @@ export async function tryLiveSaves(place: Place): Promise<void> {
 /** Starts a machine, saves it while it runs, and asks what has become of it. */
 async function saveLive({ shim, ground }: Place, force: boolean, at = 0, deed: Deed | '' = ''): Promise<Save> {
   const socket = join(ground.own, 'socket');
-  // The one before was killed.
+  // The machine of the trial before was killed, and has left its socket.
   rmSync(socket, { force: true });
   const machine = ['run', '--ram', '2M', '--workload', 'device', '--rate', '2000', '--socket', socket];
   const { child, calls } = shim.start(machine, 'changes', at, deed);

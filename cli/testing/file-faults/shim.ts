@@ -71,7 +71,7 @@ export class Shim {
       ...process.env,
       TMPDIR: join(this.#folder, 'tmp'),
       LD_PRELOAD: this.#library,
-      // By which calls would reach the kernel past the C library.
+      // With io_uring, calls would reach the kernel past the C library.
       UV_USE_IO_URING: '0',
       FILE_FAULTS_FOLDER: this.#folder,
       FILE_FAULTS_COUNT: count,

@@ -25,7 +25,7 @@ import { expectSame, reading, textOf } from './reading.ts';
 
 // What a fuzzer calls with bytes of saved states.
 
-/** A machine of a fuzzed state has no more memory. */
+/** Most memory that a machine of a fuzzed state has. */
 const MAX_MEMORY = 64 * MIB;
 
 /**
@@ -195,7 +195,7 @@ function resealed(bytes: Buffer): Buffer | undefined {
   try {
     return resealV2(Buffer.from(bytes));
   } catch {
-    // It is no container of this kind.
+    // The bytes are no container of this kind.
     return undefined;
   }
 }

@@ -45,7 +45,7 @@ const MESSAGES: readonly [FrameName, Shape<unknown>][] = [
   ['describe', describeShape],
 ];
 const PAGES = 16;
-/** An expanded block has to have some size. */
+/** Size that the input's blocks are said to have when they are expanded: any will do. */
 const BLOCK = 2 * PAGE_SIZE;
 
 const machine = new PlainMachine(PAGES);

@@ -23,7 +23,7 @@ const { values, positionals } = parseArgs({
   allowPositionals: true,
 });
 const MEMORY_MIB = 2048;
-/** One input. A busy machine is slow. */
+/** Time for one input: much, as a busy machine is slow. */
 const SECONDS = 20;
 /** Inputs that are kept are short, and few. */
 const KEPT_SIZE = 4096;

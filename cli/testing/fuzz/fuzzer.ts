@@ -28,7 +28,7 @@ const options = new OptionsManager(OptionSource.DefaultCLIOptions).merge(
   {
     includes: ['/dist/'],
     excludes: ['node_modules', '/testing/'],
-    // It looks at some hundred properties after each input; `expectPlain` does so for us.
+    // This detector looks at some hundred properties after each input; `expectPlain` does so faster.
     disableBugDetectors: ['prototype-pollution'],
     sync: true,
     fuzzerOptions,

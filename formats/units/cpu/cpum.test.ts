@@ -58,8 +58,8 @@ describe('readCpum() finds the control registers', () => {
 
 describe('readCpum() reads all registers of old versions', () => {
   /**
-   * Where values stand in the guest context, by version, and where that starts: pgm-unit.md 10.2. Tables: their base,
-   * behind a 16-bit limit.
+   * Where values stand in the guest context, by version, and where that starts: pgm-unit.md 10.2. Of descriptor tables
+   * it is the place of their base, which follows a 16-bit limit.
    */
   const PLACES: Record<number, { context: number; at: Record<string, number>; narrow?: true }> = {
     6: {
@@ -209,7 +209,7 @@ describe('readCpum() with a damaged payload', () => {
   });
 
   it.each([17, 24])(
-    'takes no CPU, and more than fit, for damage in version %i, more than 512 for unsupported',
+    'calls a payload of version %i damaged with no CPU or more than fit, and unsupported with more than 512',
     (version) => {
       const prefix = version === 24 ? 2 : 0;
       const withCount = (count: number, room = 0) => {
@@ -222,7 +222,7 @@ describe('readCpum() with a damaged payload', () => {
     },
   );
 
-  it('takes more than 512 CPUs of version 14 for unsupported', () => {
+  it('calls more than 512 CPUs of version 14 unsupported', () => {
     expect(() => readCpum(buildCpum({ version: 14, cpus: cpusOf(513), edx }), 14)).toThrow(UnsupportedError);
   });
 

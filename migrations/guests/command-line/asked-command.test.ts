@@ -189,7 +189,7 @@ describe('askedCommand()', () => {
     ['programs in a list', '-netdev {"type":"user","id":"n","guestfwd":[{"str":"tcp:10.0.2.1:7-cmd:reboot"}]}'],
     ['ports in a list', '-netdev {"type":"user","id":"n","hostfwd":[{"str":"tcp::22-:22"}]}'],
     ['JSON where QEMU reads none', '-fw_cfg {"name":"opt/a,file=/etc/shadow,name=opt/b"}'],
-    ['a key behind two commas', '-netdev user,id=n,x,,hostfwd=tcp::22-:22'],
+    ['a key after two commas', '-netdev user,id=n,x,,hostfwd=tcp::22-:22'],
     ["files of QEMU's folder", '-machine pc,initrd=secret'],
     ['a file to be written there', '-icount shift=7,rr=record,rrfile=secret'],
     ['a tree to be written there', '-machine microvm,dumpdtb=secret'],

@@ -29,7 +29,7 @@ int main(void) {
   return 0;
 }`;
 
-/** Whether this kernel, this user and this host can do it at all: told by the program itself. */
+/** Why writes cannot be noted with this kernel, as this user, on this host, in the program's own words; else empty. */
 async function whyNot(): Promise<string> {
   if (process.platform !== 'linux') return 'no Linux';
   const sleeper = spawn('sleep', ['60'], { stdio: 'ignore' });
@@ -94,7 +94,7 @@ describe.skipIf(why !== '')('WriteWatch', () => {
         expect(await takenOf(watch, 40)).toEqual([20]);
         watch.close();
         await write(7);
-        // Nobody else has its memory: another one can begin.
+        // The first watch has let go of the process's memory: another one can begin.
         await vi.waitUntil(
           () =>
             WriteWatch.start(pid, pieces).then(

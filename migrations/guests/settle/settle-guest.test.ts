@@ -45,7 +45,7 @@ describe.skipIf(!existsSync('/proc/self/fd'))('settleGuest()', () => {
   it.each([
     [{ status: 'postmigrate', bandwidth: 2 ** 40 }, true],
     [{ status: 'running', bandwidth: 2 ** 40 }, true],
-    // Its owner has set it since, or it was never set by savkit.
+    // Its owner has set the bandwidth since, or savkit never has.
     [{ status: 'running', bandwidth: 12_345_678 }, false],
     [{ status: 'postmigrate', bandwidth: 12_345_678 }, false],
   ])('gives QEMU its settings for migrations back where it still has those of savkit: %j', async (options, isOurs) => {
@@ -91,7 +91,8 @@ describe.skipIf(!existsSync('/proc/self/fd'))('settleGuest()', () => {
       settlement: 'quit',
     });
     expect(fake.asked).toContain('quit');
-    // A source's file may be needed by who has made it; what did not arrive is no memory of anything.
+    // The memory file of a source stays for whoever has made it; that of a target, where no guest has arrived, is
+    // emptied.
     expect(readFileSync(ram).length).toBe(side === 'source' ? 8192 : 0);
   });
 
@@ -133,7 +134,7 @@ describe.skipIf(!existsSync('/proc/self/fd'))('settleGuest()', () => {
     ['is this one', { decision: 'handed-over', migration: '00'.repeat(16) }, false],
   ] as const)('leaves a guest to another migration of it that %s', async (_name, changes, isOpen) => {
     const fake = await qemu({ status: 'postmigrate' });
-    // An old record of a migration that came to nothing: the guest stands still for the other one.
+    // An old record of a migration that came to nothing: the guest stands still for the other migration.
     const old = recordOf(fake.path, { decision: 'kept' });
     const guest = { pid: process.pid, qmp: fake.path, ram: [] };
     const record = recordOf(fake.path, { migration: '11'.repeat(16), guest, ...changes } as Partial<DecisionRecord>);

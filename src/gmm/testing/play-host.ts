@@ -53,7 +53,7 @@ class HostGame {
     this.#random.pick(this.#moves)(pair, count);
   }
 
-  /** Moves, each as often as it is to come among the others. */
+  /** Moves to draw from; one that is to come more often stands here several times. */
   readonly #moves: readonly ((pair: Pair, count: number) => void)[] = [
     () => this.#pairs.length < 4 && this.#begin(),
     (pair) => this.#random.below(3) === 0 && this.#end(pair),
@@ -128,7 +128,7 @@ class HostGame {
     if (this.#naive.pages.size > 0) act(...this.#random.pick([...this.#naive.pages]));
   }
 
-  /** Half of them of a machine's own page for a shared one, which may be done. */
+  /** Exchanges a page for a shared one; half of the time a machine's own page, which is allowed. */
   #exchange({ real, naive }: Pair): void {
     const willingly = this.#random.below(2) === 0;
     const pages = [...this.#naive.pages];

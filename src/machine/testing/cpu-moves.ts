@@ -22,7 +22,7 @@ const PAGE = 4096;
 /** Pages that most entries name. */
 export const BUSY_PAGES = 48;
 
-/** How often something came about that CPUs do. */
+/** How often CPUs did each kind of thing. */
 export interface CpuFigures {
   faults: number;
   mapped: number;
@@ -185,7 +185,7 @@ export class CpuMoves {
     this.#twin.cpus.latch(id);
   }
 
-  /** Pointers that are valid, written like the guest would. */
+  /** Writes valid pointers, as the guest would. */
   #tame(id: number): void {
     const { cr3 } = this.#twin.cpus.cpus[id];
     const root = Number(cr3 & 0xffffffe0n);

@@ -65,7 +65,10 @@ export class GameHandlers {
     return seen.length;
   }
 
-  /** What raw mode calls has moved with the hypervisor; small numbers are no addresses. */
+  /**
+   * Expects raw mode's callbacks to have moved with the hypervisor, and their arguments, unless these are too small for
+   * addresses.
+   */
   expectMoved(delta: number): void {
     for (const { raw, expected } of this.#watches) {
       expected.callback += delta;

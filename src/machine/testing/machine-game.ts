@@ -35,7 +35,7 @@ export type MakeMachine = (ramSize: number, options: { backing: HostBacking; cpu
 export class MachineGame {
   readonly random: Random;
   readonly twin: MachineTwin;
-  /** How often something came about. */
+  /** How often each kind of thing was done. */
   readonly done = {
     steps: 0,
     faults: 0,
@@ -74,7 +74,8 @@ export class MachineGame {
   }
 
   /**
-   * Another one: loaded, or arrived. Its memory and CPUs are as they were; nobody watches them, its host is another.
+   * Goes on with another machine, which was loaded or has arrived. Its memory and CPUs are as they were; nobody watches
+   * them yet, and its host is another one.
    */
   set machine(machine: Machine) {
     this.#machine = machine;
@@ -90,7 +91,7 @@ export class MachineGame {
     this.state = nextMachineState(this.state, event);
   }
 
-  /** So many random things, great ones between them. @throws errors with what differs */
+  /** Does `steps` random things, with great moves between them. @throws errors with what differs */
   async play(steps: number, greatMoves: readonly GreatMove[]): Promise<void> {
     for (let left = steps; left > 0; left--) {
       this.step();

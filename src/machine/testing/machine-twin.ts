@@ -75,7 +75,10 @@ export class MachineTwin {
     this.cr2[id] = 0n;
   }
 
-  /** States hold of legacy PAE's pointers their addresses; where none is present, memory tells them. */
+  /**
+   * Does to legacy PAE's pointers what a save and a load do: a state holds only their addresses, and pointers of which
+   * none is present are loaded from memory.
+   */
   passThroughState(): void {
     for (const [id, cpu] of this.cpus.cpus.entries()) {
       if (!cpu.pdptes) continue;
@@ -87,7 +90,7 @@ export class MachineTwin {
     }
   }
 
-  /** In what a machine differs; undefined for in nothing. */
+  /** A difference between the machine and this twin; undefined where there is none. */
   differenceTo({ cpus, memory }: Machine): string | undefined {
     for (const [id, { kind: _, pdptes: __, ...expected }] of this.cpus.cpus.entries()) {
       const { registers } = cpus[id];

@@ -38,8 +38,8 @@ function compareFound(
 }
 
 /**
- * Expects the shadow tables of a CPU to have nothing at an address, or what the naive walk has. @returns whether it was
- * asked
+ * Expects the shadow tables of a CPU to have nothing at an address, or what the naive walk has. @returns whether the
+ * CPU goes by its shadow tables, so that they were compared
  */
 export function compareShadow(
   cpu: ShadowCpu,

@@ -128,7 +128,7 @@ class NaiveWalk {
     return this.#hasSpareBits(pte, spare) ? this.#broken : this.#done(frame(pte) + (address & 0xfffn), 0x1000n);
   }
 
-  /** Takes the entry at `where`, which is the leaf when it says so; undefined where there is no RAM. */
+  /** Takes the entry at `where`, which `isLeaf` may call the leaf; undefined where there is no RAM. */
   #entryAt(where: bigint, size: number, isLeaf: (entry: bigint) => boolean): bigint | undefined {
     const { bytes, tableAt = (address: number) => address } = this.#machine;
     const at = tableAt(Number(where));

@@ -230,7 +230,7 @@ export class ShadowModel {
     this.#naive.latch(id);
   }
 
-  /** Pointers that are valid, written like the guest would. */
+  /** Writes valid pointers, as the guest would. */
   #tame(cr3: bigint): void {
     tamePointers(this.random, new FlatMemory(this.twin), cr3);
     const root = Number(cr3 & 0xffffffe0n);

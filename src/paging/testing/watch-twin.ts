@@ -78,7 +78,8 @@ export class WatchTwin {
   }
 
   /**
-   * Each byte of an access that a handler watches was seen once, by one that does, and by its own one if it has one.
+   * Expects that each watched byte of an access was seen once: by the handler of the address that the access went
+   * through, if that has one, else by another one that watches the byte.
    */
   expect(access: 'read' | 'write', gcPhys: number, size: number, through: bigint | undefined): void {
     const calls = this.#calls;

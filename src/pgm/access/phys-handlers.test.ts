@@ -206,7 +206,7 @@ describe('a page of MMIO', () => {
     refused(() => memory.handlers.alias(0x1000, 0x1000, VRAM), 'VERR_ACCESS_DENIED');
   });
 
-  it('ends to show device memory that is gone', () => {
+  it('no longer shows device memory that is gone', () => {
     const { memory } = withVideoMemory();
     memory.handlers.alias(AT, AT, VRAM);
     memory.mmio2.deregister('vga', 0, 0);

@@ -41,7 +41,7 @@ describe('Balloon', () => {
     expect(memory.readU32(0)).toBe(1);
   });
 
-  test('counts what it did: not what comes behind a page that is no RAM, not a page twice', () => {
+  test('counts what it did: no pages after one that is not RAM, and no page twice', () => {
     const { memory, backing } = machine();
     expect(memory.balloon.inflate(addresses(5, 6, PAGES, 7))).toBe(2);
     expect(memory.balloon.inflate(addresses(5, 6))).toBe(2);

@@ -174,7 +174,7 @@ describe('PageRequests', () => {
     expect(outcomeAfter('exchange', write)).toBe('refused');
   });
 
-  test('exchange is refused when the shared page is none any more', () => {
+  test('exchange is refused when the shared page is no longer shared', () => {
     expect(outcomeAfter('exchange', (_memory, other) => other.write(0, Uint8Array.of(5)))).toBe('refused');
   });
 

@@ -3,7 +3,7 @@ import type { HandlerCallback, HandlerKind } from '../access/handler-list.ts';
 import { MemoryPair, type Outcome } from './memory-pair.ts';
 import * as devices from './naive-devices.ts';
 
-/** The same with access handlers and devices. */
+/** A pair of memories, as `MemoryPair`, with access handlers and devices. */
 export class MachinePair extends MemoryPair {
   #handlers = 0;
 

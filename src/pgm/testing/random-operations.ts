@@ -170,7 +170,7 @@ export const operations = fc.array(
   { minLength: 1, maxLength: 150, size: 'max' },
 );
 
-/** @returns in what the two machines differ; undefined when in nothing */
+/** @returns what the two machines differ in; undefined where they are equal */
 export function firstDifference(pair: MachinePair, sequence: readonly Operation[]): string | undefined {
   for (const [i, { text, run }] of sequence.entries()) {
     const [real, naive] = run(pair).map((outcome) => JSON.stringify(outcome));

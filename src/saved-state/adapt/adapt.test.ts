@@ -147,7 +147,7 @@ describe('adapt()', () => {
     expect((await adapted(bufferSource(file), withoutSse, ['risk'])).report.proof).toMatchObject({ holds: true });
   });
 
-  it('gives more RAM, and takes back what no page lies in', async () => {
+  it('gives more RAM, and takes away RAM in which no page lies', async () => {
     const mib = 2 ** 20;
     const sized = (list: Units, size: number) => {
       const before = Number(bytesOf(list, 'mm').readBigUInt64LE(8));

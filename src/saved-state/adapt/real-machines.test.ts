@@ -4,8 +4,8 @@ import { MemorySink } from '../../../formats/testing/memory-sink.ts';
 import { REAL_ANSWERS, REAL_STATES, realSettings, realState } from '../check/testing/real-machines.ts';
 import { adapt, planReport } from './adapt.ts';
 
-// What the real VirtualBox makes of adapted states, `npm run campaign -- virtualbox-adapt` tells. Here: that none of
-// the pairs that it refused is left without a plan, or without the reason why there is none.
+// Each pair of state and machine that the real VirtualBox refused has a plan, or a reason why there is none. That
+// VirtualBox takes the adapted states shows `npm run campaign -- virtualbox-adapt`.
 
 const REFUSED = REAL_ANSWERS.filter(([, , code]) => code !== 'loads').map(([from, into]) => [from, into] as const);
 const OTHER_CHIPSET = ['base ich9', 'ich9 base'];
@@ -36,7 +36,10 @@ describe('adapt() with a donor', () => {
   );
 });
 
-/** New devices that are met on the bus, new media, other queues: no settings tell what they are like. */
+/**
+ * Machines that some states are adapted to by a donor only: settings do not tell all of their new devices, media or
+ * queues.
+ */
 const NEED_A_DONOR: Readonly<Record<string, string>> = {
   ...{ nvme: 'nvme2', nvme2: 'nvme', nvmehd: 'nvme', nvme2hd: 'nvme2 nvmehd' },
   ...{ vscsi: 'vscsi4 vscsihd', vscsi4: 'vscsi', vscsihd: 'vscsi vscsi4' },
@@ -45,7 +48,10 @@ const NEED_A_DONOR: Readonly<Record<string, string>> = {
   ...{ virtio: 'e1000', vga2mon: 'vga8', vga8: 'vga2mon', cpu2: 'ioapic', ioapic: 'cpu2', base: 'acpi macos' },
   macos: 'base',
 };
-/** Their memory is that of another machine, whose hole is as large as with the other chipset. */
+/**
+ * Left out: the vectors have no memory of their own for these machines, and the one that they take has the hole of the
+ * other chipset.
+ */
 const isOfIch9 = (name: string) => /^(ich9|iommu)/.test(name);
 
 describe('adapt() with settings alone', () => {

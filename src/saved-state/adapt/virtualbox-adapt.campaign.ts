@@ -157,7 +157,7 @@ function isTooSlow({ loaded, ranOn }: Pick<Course, 'loaded' | 'ranOn'>): boolean
   return scansOf(ranOn) < scansOf(loaded) + 2;
 }
 
-/** Pages of RAM, as far as the machine has them. */
+/** Lists pages of RAM that differ, of those that the machine has. */
 function memoryFaults(core: Buffer, state: Buffer): string[] {
   const memory = readElfCore(core);
   const wrong: string[] = [];

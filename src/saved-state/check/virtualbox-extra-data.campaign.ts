@@ -62,7 +62,7 @@ try {
       const extra = [...also, ['setextradata', '@', full, value]];
       await score.part(full, () => tryPair(full, also, extra, judged === true));
     } catch (error) {
-      // Not every value starts: that says nothing about check.
+      // Machines with some of the values do not start: that says nothing about check.
       console.log(`not tried: ${full}: ${(error as Error).message.trim().slice(0, 200)}`);
     }
     await park.remove('plain');

@@ -54,7 +54,7 @@ function layoutOf(machine: Machine): MachineLayout {
   };
 }
 
-/** Of shadowed ROMs version 6 keeps what the guest reads, which is no shadow then. */
+/** Entries in the order of their places, so that they can be compared. */
 const sorted = (memory: Memory) => [...memory].sort(([a], [b]) => (a < b ? -1 : 1));
 
 describe('any machine, converted among versions 10 to 14', () => {

@@ -22,15 +22,15 @@ describe('the list of codes', () => {
       named.flatMap((file) => readFileSync(file, 'utf8').match(/\bVERR_(?:SSM|SMM|PGM)_[A-Z0-9_]*[A-Z0-9]\b/g) ?? []),
     );
     expect(codes.size).toBeGreaterThan(30);
-    // The start of several, put together where they are named.
+    // Not a code, but the beginning of several that are put together.
     codes.delete('VERR_PGM_SAVED');
     expect([...codes].filter((code) => !isKnownCode(code))).toEqual([]);
   });
 
-  it('has the numbers of the format notes, each once', () => {
+  it('has the numbers of docs/spec, each once', () => {
     const numbers = CODES.flatMap(({ number }) => (number === undefined ? [] : [number]));
     expect(new Set(numbers).size).toBe(numbers.length);
-    // The families, from the first to the last that the notes tell.
+    // The families of codes, from the first to the last number that docs/spec tells.
     const between = (first: number, last: number) =>
       numbers.filter((number) => number <= first && number >= last).length;
     expect(between(-1800, -1802)).toBe(3);

@@ -27,11 +27,11 @@ const { values, positionals } = parseArgs({
 const SAMPLES = ['long-10.state', 'smp-7.state', 'mapped-10.state', 'snap-10.qcow2', 'virsh-gzip-10.save'];
 const random = new Random(Number(values.seed));
 
-/** Nothing tells these from others. */
+/** Nothing tells changed contents from others. */
 const CONTENTS = /^(contents|changes) of a page$/;
 /**
- * Kinds of which some other values make another state that is as good: values of devices, words that occur once, facts
- * about the disk and not the state, times of snapshots. RAM has a page that comes again without one of its records too.
+ * Kinds of places where some changes make another good state: values of devices, words that occur once, facts about the
+ * disk and not about the state, times of snapshots, a record of a page that has another record as well.
  */
 const UNTELLABLE: readonly RegExp[] = [
   /^field of type /,

@@ -20,7 +20,7 @@ import { CHANGES, type Draw } from './testing/qemu-damages.ts';
 import { verifyState } from './verify-state.ts';
 
 // Fuzzes the readers of QEMU's states by their structure: npm run campaign -- qemu-fuzz [--minutes 10] [--seed N]
-// [--only] [STATE…] Samples are changed in one to four places; every reading must end in values or in a SavkitError,
+// [--only] [STATE…]. Samples are changed in one to four places; every reading must end in values or in a SavkitError,
 // soon, and in little memory. States are unpacked ones, or those that come with the project.
 
 const { values, positionals } = parseArgs({
@@ -31,7 +31,7 @@ const { values, positionals } = parseArgs({
   },
   allowPositionals: true,
 });
-/** One reading of one case. A busy machine is slow. */
+/** For one reading of one case: much, as a busy machine is slow. */
 const TIME_LIMIT_MS = 120_000;
 /** Besides the memory of node and of the changed copy. */
 const MEMORY_LIMIT = 700 * MIB;

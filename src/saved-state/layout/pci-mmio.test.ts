@@ -42,7 +42,7 @@ describe('registers of PCI devices', () => {
     bus.writeUInt32LE(0x1000, ohci);
     bus.writeUInt32LE(bus.readUInt32LE(pcnet), ehci);
     expect(await registersOf('pci', 4, bus)).toEqual([mapped.c.registers[0]]);
-    // The size of region 1 stands behind the configuration space, the level of the pin and region 0.
+    // The size of region 1 follows the configuration space, the level of the pin and region 0.
     bus.writeBigUInt64LE(2n ** 63n, pcnet - 0x14 + 256 + 4 + 9 + 1);
     expect((await registersOf('pci', 4, bus)).map(([, , name]) => name)).toEqual(['USB EHCI']);
   });

@@ -34,8 +34,8 @@ function* contents(file: Buffer): Generator<{ start: number; end: number; frame:
 }
 
 /**
- * After the heads of page records; the first ones follow the head of the unit: PGM and one CPU, RAM configuration, two
- * empty lists.
+ * The page frame after some heads of page records. The first heads of a file follow the head of the unit, which is
+ * skipped: PGM and one CPU, RAM configuration, two empty lists.
  */
 function lastFrame(heads: Buffer, before: number, skipsHead: boolean): number {
   let frame = before;

@@ -76,7 +76,7 @@ describe('a state of QEMU beside a command line', () => {
     expect(notJudged).toContain('the effect of device strange on qemu.args');
   });
 
-  it('is refused as it is met: a device of another version before what follows it', async () => {
+  it('is refused at the first fault in the order of its sections: a missing device before a device of another version', async () => {
     const bytes = Buffer.from(SAMPLE);
     const at = bytes.indexOf('ps2kbd', 0, 'latin1') + 6 + 4;
     bytes.writeUInt32BE(9, at);

@@ -189,7 +189,7 @@ describe.each([
   }, 120_000);
 });
 
-it('takes RAM of a file of its own, but for what the disk does not give of it, also behind lost records', async () => {
+it('takes RAM of a file of its own, but for the bytes that the disk does not give, also after lost records', async () => {
   const name = 'ignore-shared-10.state';
   const whole = await allPagesOf(name);
   const [{ source: ramSource }] = sampleSource(name).ram ?? [];

@@ -126,7 +126,7 @@ describe('salvage of a state of QEMU', () => {
     expect(report.lost.length).toBe(2);
     const filled = salvageQemu(bufferSource(bytes), new MemorySink(), { fill: 'zero' });
     await expect(filled).rejects.toMatchObject({ code: 'too-much-memory' });
-    // So many that machines may have them.
+    // As many pages as machines may have.
     bytes.writeBigUInt64BE(bytes.readBigUInt64BE(total) - claimed + 2n ** 40n, total);
     bytes.writeBigUInt64BE(2n ** 40n, block);
     const end = new AbortController();

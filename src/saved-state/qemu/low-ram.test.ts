@@ -29,7 +29,7 @@ it('RAM lies where the clock of the machine says, not where its type has it', as
   expect(blocks[0]).toMatchObject({ name: 'pc.ram', ranges: [{ start: 0 }, { start: FOUR_GIB, offset: 8 * MIB }] });
 });
 
-it('pages go there', async () => {
+it('pages of RAM get the addresses that the clock tells', async () => {
   const frames = async (bytes: Buffer) => {
     const found: number[] = [];
     const sink = {
@@ -44,7 +44,7 @@ it('pages go there', async () => {
   expect(await frames(withLowRam())).toEqual(whole.map((frame) => (frame < half ? frame : frame - half + fourGib)));
 });
 
-it('a conversion keeps them, also through an image that is compressed', async () => {
+it('a conversion keeps these addresses, also by way of a compressed image', async () => {
   const image = qemuSample('virsh-gzip-10.save');
   const xml = image.toString('latin1', 92, image.indexOf(0, 92));
   let source = bufferSource(withLowRam());
@@ -59,7 +59,7 @@ it('a conversion keeps them, also through an image that is compressed', async ()
   expect(await memory(source)).toEqual(await memory(bufferSource(withLowRam())));
 });
 
-it('numbers that are not those of so much RAM, as the guest may write, say nothing', async () => {
+it('numbers in the clock that do not fit the RAM, as the guest may write them, are not believed', async () => {
   for (const units of [
     { above: 128, below: 1 },
     { above: 256, below: 0 },
@@ -68,7 +68,7 @@ it('numbers that are not those of so much RAM, as the guest may write, say nothi
     expect((await readQemuState(bufferSource(withLowRam(units)))).layout.stretches).toEqual(WHOLE);
 });
 
-it('what is read once, front to back, tells it behind the pages: no page is put elsewhere', async () => {
+it('a pipe tells the addresses only after the pages: it is refused where pages have to be put somewhere', async () => {
   expect((await readQemuState(piped(withLowRam()))).layout.stretches).toEqual(SPLIT);
   await expect(readQemuState(piped(withLowRam()), { sink: { take: () => {} } })).rejects.toMatchObject({
     code: 'not-seekable',

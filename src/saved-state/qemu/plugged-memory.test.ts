@@ -22,7 +22,7 @@ it('memory of a virtio-mem device has the address and the pages that the device 
   expect(pluggedMemory(block, of({ ...device, body: device.body.subarray(0, 60) }))).toBeUndefined();
 });
 
-it('QEMU 10 tells it before the pages of RAM', () => {
+it('QEMU 10 tells these in a section of their own before the pages of RAM', () => {
   const fields = '0000000100000000000000001000000000000000002000000000000000000000004000000000000000000000';
   const early = { name: '0000:00:01.0/virtio-mem-device-early', body: Buffer.from(fields, 'hex') };
   expect(pluggedMemory(block, { devices: [device], otherSections: [early] })).toEqual({

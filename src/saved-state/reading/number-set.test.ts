@@ -46,7 +46,7 @@ describe('NumberSet', () => {
     expect(set.add(7)).toBe(false);
     set.remove(7);
     expect([set.has(6), set.has(7), set.size]).toEqual([true, false, 5 * CHUNK - 1]);
-    // One that lacks a page is all that it may have.
+    // This set may hold only one chunk that is not full.
     expect(() => set.remove(CHUNK)).toThrow(expect.objectContaining({ code: 'too-many' }));
     expect([set.has(CHUNK), set.size]).toEqual([true, 5 * CHUNK - 1]);
     expect(() => set.add(9 * CHUNK)).toThrow(expect.objectContaining({ code: 'too-many' }));

@@ -155,7 +155,7 @@ describe('salvage()', () => {
     }
   });
 
-  it('keeps states of pgm 6 to 9 up to the damage, and lists exactly what is lost behind it: all with a layout, RAM without', async () => {
+  it('keeps states of pgm 6 to 9 up to the damage, and lists exactly what is lost after it: all with a layout, RAM without', async () => {
     for (const [container, pgm] of [
       ['1.2', 6],
       ['1.2', 8],
@@ -251,14 +251,14 @@ describe('salvage()', () => {
     const bytes = Buffer.from(state.bytes);
     const { start } = state.units.find(({ name }) => name === 'pcbios') as (typeof state.units)[number];
     bytes.fill(0, start, start + 40);
-    // The number of entries, behind magic and CRC.
+    // The number of entries follows magic and CRC.
     bytes[bytes.lastIndexOf('\nDir\n\0') + 12] ^= 0x40;
     const judged = await judgeSalvage(state, bytes);
     expect([...judged.faults, ...judged.wrong]).toEqual([]);
     expect(judged.report?.kept).toHaveLength(state.units.length - 1);
   });
 
-  it('says so, too, where the bytes that are left happen to be whole blocks', async () => {
+  it('says that pages may be wrong where bytes are missing, and the rest happens to be whole blocks', async () => {
     const { original: old, layout } = await oldState(original('own-prot32.sav').bytes, '1.2', 6);
     const [at, by] = [2743, 16_384];
     const bytes = Buffer.concat([old.bytes.subarray(0, at), old.bytes.subarray(at + by)]);
@@ -368,7 +368,7 @@ describe('salvage()', () => {
     const { bytes: plain, units } = original('own-long.sav');
     const mm = units.find(({ name }) => name === 'mm');
     const payload = Buffer.from(mm?.payload ?? []);
-    // Behind the number of base pages.
+    // The number that follows the number of base pages.
     payload.writeBigUInt64LE(2n ** 47n, 8);
     const bytes = joinUnits(
       [{ name: 'mm', instance: 1, version: mm?.version ?? 0, records: rawRecord(payload) }],

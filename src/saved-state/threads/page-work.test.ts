@@ -123,7 +123,7 @@ describe('PageWorker', () => {
 });
 
 describe('PageJob', () => {
-  it('is free again when whoever has it is through', async () => {
+  it('is free again when all that use it are done', async () => {
     const job = PageJob.allocate(false);
     expect(job.isFree).toBe(true);
     job.offer();

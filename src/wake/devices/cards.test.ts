@@ -38,7 +38,7 @@ const offload = (seed: number) => ({
 });
 const noOffload = () => Object.fromEntries(Object.keys(offload(0)).map((name) => [name, 0]));
 
-/** Registers that stand for tables, which are kept elsewhere; and the one that shows what another holds. */
+/** Registers that stand for tables, which are kept elsewhere. */
 const TABLES = ['MTA', 'RA', 'VFTA'];
 const placeOf = (wanted: string) => E1000_REGISTERS.findIndex(([name]) => name === wanted);
 const registers = numbers(124, 32).map((value, i) => (TABLES.includes(E1000_REGISTERS[i][0]) ? 0 : value));

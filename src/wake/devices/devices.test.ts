@@ -72,7 +72,7 @@ describe('the processor', () => {
 });
 
 describe('text in video memory', () => {
-  it('is at other places, and comes back', () => {
+  it('lies elsewhere in QEMU, and comes back', () => {
     const memory = new Uint8Array(1 << 19);
     for (const [k, letter] of [...Buffer.from('WAKE')].entries()) memory.set([letter, 7, k, k], 8 * k);
     const before = memory.slice();
@@ -102,7 +102,7 @@ describe('the clock', () => {
     expect(row('offset')?.(rtc({}), moment)).toBe(700_000_000n);
   });
 
-  it('keeps its alarm, whatever is set to any value', () => {
+  it('keeps its alarm, also one that comes in each hour or minute', () => {
     const alarm = (cmos: Record<number, number>) => row('next_alarm_time')?.(rtc(cmos), moment);
     // 24 hours, BCD: the next second is 23:59:59.
     expect(alarm({ 11: 0x02, 1: 0x59, 3: 0xff, 5: 0xff })).toBe(1_500_000_000n);

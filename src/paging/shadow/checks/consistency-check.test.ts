@@ -55,7 +55,7 @@ class Planted {
     return [table, slotOf(this.cpu.plan?.levels[depth] as NonNullable<typeof this.cpu.plan>['levels'][0], linear)];
   }
 
-  /** Changes bits of a shadow entry behind the pool's back. */
+  /** Changes bits of a shadow entry without the pool knowing. */
   flip(linear: number, depth: number, low: number, high = 0): void {
     const [table, slot] = this.entry(linear, depth);
     this.pool.tables.words[table * 1024 + slot * 2] ^= low;

@@ -1,7 +1,7 @@
 import { createConnection, type Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 
-/** What the guest says there all the time, whatever is asked. */
+/** A line that the guest prints there all the time, between all answers. */
 const TICK = /TICK \d+ up [\d.]+ date \d+\r?\n?/g;
 /** A guest's serial port takes so few characters at once. */
 const MS_BY_CHARACTER = 30;
@@ -18,7 +18,7 @@ export class SerialShell {
     socket.on('data', (text) => {
       this.#text += text;
     });
-    // A guest that has gone is told by what it does not answer.
+    // Whether the guest is gone shows in its missing answers.
     socket.on('error', () => {});
   }
 

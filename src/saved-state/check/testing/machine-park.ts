@@ -53,7 +53,7 @@ export class MachinePark {
     return output;
   }
 
-  /** A copy of one that mkown.sh has made: that takes it dozens of commands. */
+  /** Copies a machine that mkown.sh has made once, since making one takes dozens of commands. */
   async #makePlain(name: string, hasOwnFirmware: boolean): Promise<void> {
     const template = this.machine(TEMPLATE);
     if (!this.#made.has(TEMPLATE)) {
@@ -120,7 +120,7 @@ export class MachinePark {
     return join(this.#folder, name);
   }
 
-  /** Machines take place on the disk. */
+  /** Removes a machine, which takes room on the disk. */
   async remove(name: string): Promise<void> {
     if (this.#made.delete(name)) await this.bash(REMOVE, [this.machine(name)]);
     this.#settings.delete(name);
@@ -159,12 +159,18 @@ const REMOVE = `
   for pid in $(pgrep -xf "VBoxHeadless --startvm $1( .*)?"); do wait_gone "$pid" 10 || kill -9 "$pid"; done
   make_idle "$1"; manage unregistervm "$1" --delete`;
 
-/** Extra data of the BIOS would be a device of its own there, which does not start. */
+/**
+ * Whether a machine has EFI: there the template's extra data of the BIOS would make a second device, which does not
+ * start.
+ */
 function isEfi(changes: readonly Change[]): boolean {
   return changes.some((change) => change.includes('efi64') || change.includes('efi32'));
 }
 
-/** Settings that follow each other are made by one command; how many network cards there may be, by the chipset. */
+/**
+ * Joins changes that follow each other to one command, but none to that of the chipset, which decides how many network
+ * cards there may be.
+ */
 function joined(changes: readonly Change[]): Change[] {
   return changes.reduce<Change[]>((all, change) => {
     const last = all.at(-1);

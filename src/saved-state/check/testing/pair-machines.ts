@@ -99,7 +99,7 @@ export const PAIR_MACHINES: Readonly<Record<string, readonly change.Change[]>> =
     ['modifynvram', '@', 'secureboot', '--enable'],
   ],
   efiich9: [efi, ich9],
-  // Behind bridges
+  // Devices behind bridges
   ich9two: [ich9, ahci(1), ahci(1, 'second'), lsi],
   ich9three: [ich9, ahci(1), ahci(1, 'second'), ahci(1, 'third'), lsi],
   ich9twolsi: [ich9, ahci(1), lsi, change.controller('scsi', 'LSILogic', 'second')],

@@ -39,7 +39,7 @@ function hotDisk(to: string, at: string): change.Change[] {
   return [made, [...attached, '--hotpluggable', 'on']];
 }
 
-/** Past all other settings, below `VBoxInternal`. */
+/** Sets extra data below `VBoxInternal`, past all other settings. */
 const extra = (name: string, value: string): change.Change => ['setextradata', '@', `VBoxInternal/${name}`, value];
 
 function cardIn(slot: number): Choices {
@@ -186,7 +186,10 @@ const FEATURES: Readonly<Record<string, Choices>> = {
   },
 };
 
-/** The more a machine has, the less often do others differ where it is first seen: most features stay as they are. */
+/**
+ * Draws a machine in which most features are plain: of many special ones the loader would see only the first that
+ * differs.
+ */
 export function randomMachine(random: Random): RandomMachine {
   const machine: RandomMachine = {};
   for (const [feature, choices] of Object.entries(FEATURES)) {
@@ -196,7 +199,7 @@ export function randomMachine(random: Random): RandomMachine {
   return fitting(machine);
 }
 
-/** One to three features differ. */
+/** A machine in which one to three features differ. */
 export function alteredMachine(random: Random, machine: RandomMachine): RandomMachine {
   const altered = { ...machine };
   for (let n = 1 + random.below(3); n > 0; n--) {

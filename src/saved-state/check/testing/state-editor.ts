@@ -52,7 +52,7 @@ export class StateEditor {
     return this.edit(name, codec, change, version);
   }
 
-  /** Only the number of its version. */
+  /** Changes only the number of a unit's version. */
   version(name: string, version: number): this {
     return this.#change(name, (unit) => ({ ...unit, version }));
   }
@@ -69,7 +69,7 @@ export class StateEditor {
     return this;
   }
 
-  /** Other bytes, of the same number, in the records of a unit as they are stored. */
+  /** Puts as many other bytes into the records of a unit as they are stored. */
   replace(name: string, from: string, to: string): this {
     return this.#change(name, (unit) => {
       const records = Buffer.from(unit.records as Buffer);

@@ -8,7 +8,7 @@ import {
 } from '../../../../formats/qemu/containers/qcow2.ts';
 import type { Place } from './qemu-places.ts';
 
-// What stands where in what a stream of QEMU lies in: see `qemu-places.ts`.
+// What stands where in the containers of QEMU's streams, libvirt's images and qcow2; for streams see `qemu-places.ts`.
 
 /** Adds stretches one after the other. */
 function stretches(start: number, sizes: readonly [kind: string, size: number][]): Place[] {

@@ -212,7 +212,7 @@ export const CHANGES: Readonly<Record<string, Change>> = {
     if (!(table + 48 < bytes.length)) return bytes;
     if (draw(3) === 0) return put32(bytes, table + 4 * draw(16), draw);
     const l1 = Number(bytes.readBigUInt64BE(table));
-    // An entry that leads to its own table, to the header, behind the end, into a cluster half.
+    // An entry that leads to its own table, to the header, beyond the end, into the midst of a cluster.
     const target = pick([l1, table, 0, size * (bytes.length / size), l1 + 512, draw(bytes.length)], draw) ?? 0;
     const level =
       draw(2) === 0 ? l1 : Number((l1 + 8 <= bytes.length ? bytes.readBigUInt64BE(l1) : 0n) & 0x00ff_ffff_ffff_fe00n);

@@ -37,7 +37,7 @@ describe('interrupts of PCI devices on Q35', () => {
   it('need a twin where they have another one, but for those that follow the guest', () => {
     const [nic, ahci] = [device(NIC), device(AHCI)];
     expect(planLines([nic, ahci], lines([19, 21]))).toMatchObject({ twins: [{ device: nic, from: 19, to: 23 }] });
-    // Set up later, it arrives all the same.
+    // An interrupt that is set up later arrives all the same.
     expect(planLines([ahci], lines([]))).toEqual({ twins: [], unrouted: [], homeless: [] });
     expect(planLines([nic], lines([]))).toMatchObject({ twins: [], unrouted: [nic] });
   });
@@ -91,7 +91,7 @@ describe.each(ICH9_MACHINES)('in %s', (machine) => {
     expect(back.config).toEqual(messenger(true).config);
   });
 
-  it('a device with a pin sends none', async () => {
+  it('a device that interrupts by its pin sends no messages', async () => {
     const ahci = await section();
     const before = ahci.bytes('parent_obj.config[0]');
     expect(interruptsByMessages(messenger(false))).toBe(false);
