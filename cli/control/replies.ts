@@ -157,7 +157,7 @@ export function resultShape<C extends ControlCommand>(command: C): Shape<ResultO
   return RESULTS[command] as Shape<ResultOf<C>>;
 }
 
-/** Undefined for an event that this command does not know, such as one of a later version. */
+/** The shape of an event; undefined for one that the command does not have here, such as one of a later version. */
 export function eventShape<C extends ControlCommand>(command: C, event: string): Shape<EventOf<C>> | undefined {
   const events: Partial<Record<ControlCommand, Record<string, Shape<object>>>> = EVENTS;
   const known = events[command];

@@ -72,7 +72,7 @@ export async function lookRound(
   });
 }
 
-/** Undefined for a word that names one machine. */
+/** The machines of a folder, or of all of libvirt; undefined for a word that names one machine. */
 async function machinesOfGroup(word: string, signal: AbortSignal): Promise<string[] | undefined> {
   if (word === LIBVIRT_SCHEME) return (await runningDomains({ signal })).map((uuid) => `${LIBVIRT_SCHEME}${uuid}`);
   const isFolder = !isGuest(word) && (await stat(word).catch(() => undefined))?.isDirectory() === true;

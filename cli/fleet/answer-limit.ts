@@ -41,7 +41,7 @@ export class AnswerLimit {
     this.exceeded = new Promise((_, reject) => {
       this.#reject = reject;
     });
-    // Nobody may wait for it any more.
+    // The failure may come when nobody waits for it.
     this.exceeded.catch(() => {});
     subscribe(OPENED, this.#opened);
     this.#timer = setInterval(() => this.#look(), LOOK_MS).unref();

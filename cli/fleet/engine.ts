@@ -9,7 +9,7 @@ import type { AnswerLimit } from './answer-limit.ts';
 export interface Work {
   /** Command of savkit. */
   operation: string;
-  /** Options of it. */
+  /** Options of the operation. */
   options: string[];
   files: WorkFile[];
 }

@@ -23,7 +23,7 @@ export function queueInTime(queue: FleetQueue, { answerMs = ANSWER_MS, closeMs =
 
 async function inTime<T>(answer: Promise<T>, ms: number): Promise<T> {
   const over = new AbortController();
-  // Nobody may wait for it any more.
+  // A failure of the answer may come when the time is over, and nobody waits for it.
   answer.catch(() => {});
   const late = setTimeout(ms, undefined, { signal: over.signal }).then(() => {
     throw new EnvironmentError('no-queue', `Cannot use the queue: no whole answer within ${ms / 1000} s`);

@@ -8,7 +8,7 @@ import type { FleetJob, Work } from './engine.ts';
 /** Commands that workers run: none of them runs another program, or moves a machine. */
 export const OPERATIONS = ['verify', 'inspect', 'manifest', 'convert', 'check'] as const;
 
-/** Small files share a job. */
+/** Most files in one job: small ones share it. */
 export const MOST_FILES = 50;
 
 /** Options that a worker sets itself: its files, and where results go. */
@@ -35,7 +35,7 @@ export function checkWork(value: unknown): Work {
   return work;
 }
 
-/** Undefined for a job that is none of ours. */
+/** The work in a job; undefined for a job that savkit has not made. */
 export function workIn({ data }: Pick<FleetJob, 'data'>): Work | undefined {
   try {
     return checkWork(data);

@@ -7,7 +7,10 @@ import { queueInTime } from './in-time.ts';
 import { checkWork, workIn } from './job-shape.ts';
 
 const LOOK_MS = 500;
-/** Errors between two looks. Only a client that tries again at once has more; it may leave no time for all else. */
+/**
+ * Most errors of the client between two looks. Only a client that tries again at once has more, and may leave no time
+ * for other work.
+ */
 const MOST_ERRORS = 100;
 
 /**

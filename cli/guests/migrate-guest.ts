@@ -6,7 +6,7 @@ import { QemuSource } from '../../migrations/guests/qemu-source.ts';
 import { isOfLibvirt, reachGuest } from '../../migrations/guests/reach-guest.ts';
 import { settleEarlier } from '../../migrations/guests/settle/settle-earlier.ts';
 import type { QmpClient } from '../../migrations/qmp/qmp-client.ts';
-import type { MigrationReport } from '../../migrations/report/report.ts';
+import type { MigrationEvent, MigrationReport } from '../../migrations/report/report.ts';
 import { MigrationError } from '../../migrations/wire/migration-error.ts';
 import { carryAway, foretellOf } from '../control/carry-out.ts';
 import { readRecords } from '../migration/list-records.ts';
@@ -18,7 +18,7 @@ import { line, ownLines } from '../terminal/terminal-text.ts';
 import { LiveReport } from '../text/live-report.ts';
 import { guestCheckText } from './guest-text.ts';
 import { keepGuest } from './keep-guest.ts';
-import { standsText, watchOver } from './watchdog.ts';
+import { standsText, whileWatched } from './watchdog.ts';
 
 /** Prefix of the name of a guest of QEMU: `qmp:/run/vm.qmp`; guests of libvirt have a scheme of their own. */
 export const GUEST_SCHEME = 'qmp:';
@@ -106,9 +106,14 @@ async function moveGuest(
       ...{ name: facts.name, source, key: source, guest },
       keepAsItWas: (migration: string) => keepGuest(source, join(request.records, `${migration}.state`)),
     };
-    const moved = await whileWatched(source, (watch) =>
-      carryAway(request, { ...departing, watch }, (event) => tellEvent(report, event), signal, signal),
-    );
+    const moved = await whileWatched(source, async (startWatch) => {
+      const watch = (path: string) => {
+        startWatch(path);
+        return () => {};
+      };
+      const onEvent = (event: MigrationEvent) => tellEvent(report, event);
+      return settled(await carryAway(request, { ...departing, watch }, onEvent, signal, signal), source);
+    });
     if (moved.stays === 'standing-still')
       report.note('standing-still', line`${standsText(guest.qmp)}`, { machine: file });
     if (moved.outcome === 'handed-over' && isOfLibvirt(guest.qmp)) report.note('libvirt', AFTER_LIBVIRT, {});
@@ -122,32 +127,12 @@ async function moveGuest(
   }
 }
 
-/**
- * Moves a guest under a watchdog, which lets it run again if it stands still here at the end of this process.
- * @param move gets the start of the watchdog
- */
-async function whileWatched(
-  source: QemuSource,
-  move: (watch: (recordPath: string) => () => void) => Promise<MigrationReport>,
-): Promise<MigrationReport> {
-  let unwatch = () => {};
-  try {
-    const moved = await move((path) => {
-      unwatch = watchOver(path);
-      return () => {};
-    });
-    if (moved.outcome !== 'kept' || moved.stays === 'ended') return moved;
-    // QEMU may answer again by now.
-    if (await source.mayStand()) await source.resume().catch(() => {});
-    if (!(await source.mayStand())) return { ...moved, stays: 'as-it-was' };
-    unwatch = () => {};
-    return { ...moved, stays: 'standing-still' };
-  } catch (error) {
-    if (await source.mayStand()) unwatch = () => {};
-    throw error;
-  } finally {
-    unwatch();
-  }
+/** The report of a migration, with whether a guest that stays runs; one that may stand still is once more let run. */
+async function settled(moved: MigrationReport, source: QemuSource): Promise<MigrationReport> {
+  if (moved.outcome !== 'kept' || moved.stays === 'ended') return moved;
+  // QEMU may answer again by now.
+  if (await source.mayStand()) await source.resume().catch(() => {});
+  return { ...moved, stays: (await source.mayStand()) ? 'standing-still' : 'as-it-was' };
 }
 
 /** @param why they could not be put back */

@@ -6,7 +6,7 @@ import { shellWord } from '../../formats/values/shell-word.ts';
 import { copyGuest } from '../../migrations/guests/copy-guest.ts';
 import { learnGuestFacts } from '../../migrations/guests/guest-facts.ts';
 import { hindrancesOf } from '../../migrations/guests/hindrances.ts';
-import { privateFolder, removeFolder } from '../../migrations/guests/memory/private-folder.ts';
+import { privateFolder } from '../../migrations/guests/memory/private-folder.ts';
 import { RamFiles } from '../../migrations/guests/memory/ram-files.ts';
 import { QemuSource } from '../../migrations/guests/qemu-source.ts';
 import { reachGuest } from '../../migrations/guests/reach-guest.ts';
@@ -19,7 +19,7 @@ import { indent, line, lines, NO_TEXT } from '../terminal/terminal-text.ts';
 import { LiveReport } from '../text/live-report.ts';
 import { addressOfGuest, refusal, settingsLeft } from './migrate-guest.ts';
 import { putTogether, withPartBeside, writingBeside } from './put-together.ts';
-import { standsText, watchOver } from './watchdog.ts';
+import { standsText, whileWatched } from './watchdog.ts';
 
 export interface SaveGuestOptions extends CommonOptions {
   machine: string;
@@ -67,7 +67,7 @@ async function saveBeside(
       const onRound = (pages: number) => report.note('round', NO_TEXT, { pages });
       const { settings } = facts;
       const guest = { pid: facts.process?.pid ?? 0, qmp: addressOfGuest(machine), ram: [], settings };
-      const copied = await whileWatched(machine, guest, source, (beforeStop) =>
+      const copied = await copyWatched(machine, guest, source, (beforeStop) =>
         copyGuest(source, copy, { maxDowntimeMs, signal, onRound, beforeStop }),
       ).finally(() => copy.close());
       const devices = source.isHandedOut ? await asOfSharedMemory(copied.devices) : copied.devices;
@@ -93,34 +93,25 @@ async function saveBeside(
   }
 }
 
-/** Starts a watchdog that resumes the guest if it stands still at the end of this process. */
-async function whileWatched<T>(
+/** Copies a guest, and has a watchdog look after it from the moment on in which it may be stopped. */
+async function copyWatched<T>(
   machine: string,
   guest: GuestRecord,
   source: Pick<QemuSource, 'mayStand'>,
-  work: (beforeStop: (isPaused: boolean) => Promise<void>) => Promise<T>,
+  copy: (beforeStop: (isPaused: boolean) => Promise<void>) => Promise<T>,
 ): Promise<T> {
-  let end = () => {};
   try {
-    return await work(async (isPaused) => {
-      const folder = privateFolder();
-      const log = new DecisionFile(folder, { side: 'source', migration: newMigrationId(), machine, peer: '', guest });
-      end = () => removeFolder(folder);
-      log.standsStill(isPaused);
-      await log.write('migrating', 0);
-      const unwatch = watchOver(log.path, folder);
-      end = () => {
-        unwatch();
-        removeFolder(folder);
-      };
-    });
+    return await whileWatched(source, (watch) =>
+      copy(async (isPaused) => {
+        const folder = privateFolder();
+        const log = new DecisionFile(folder, { side: 'source', migration: newMigrationId(), machine, peer: '', guest });
+        watch(log.path, folder);
+        log.standsStill(isPaused);
+        await log.write('migrating', 0);
+      }),
+    );
   } catch (error) {
-    // What it has stopped without an answer may stand still; the watchdog then acts at the end of this process.
-    if (!(await source.mayStand())) throw error;
-    end = () => {};
-    (error as Error).message += `; ${standsText(guest.qmp)}`;
+    if (await source.mayStand()) (error as Error).message += `; ${standsText(guest.qmp)}`;
     throw error;
-  } finally {
-    end();
   }
 }

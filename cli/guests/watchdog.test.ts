@@ -8,6 +8,7 @@ import { fakeQemu } from '../../migrations/testing/fake-qemu.ts';
 import { PlainHost } from '../../migrations/testing/plain-machine.ts';
 import { SavkitProcess } from '../../migrations/testing/savkit-process.ts';
 import { Gate } from '../../migrations/trust/gate.ts';
+import { whileWatched } from './watchdog.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'savkit-watchdog-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
@@ -69,4 +70,29 @@ describe.skipIf(!existsSync('/proc/self/fd'))('the watchdog of a guest', () => {
       fake.close();
     }
   }, 120_000);
+});
+
+describe('whileWatched()', () => {
+  it.each([
+    ['stands down once the guest runs', false, ['/r', 'down']],
+    ['stays where the guest may stand still', true, ['/r']],
+  ])('%s, be the work done or failed', async (_what, mayStand, expected) => {
+    for (const work of [async () => 'undecided', () => Promise.reject(new Error('no answer'))]) {
+      const done: string[] = [];
+      const start = (path: string) => {
+        done.push(path);
+        return () => void done.push('down');
+      };
+      const watched = whileWatched(
+        { mayStand: async () => mayStand },
+        (watch) => {
+          watch('/r');
+          return work();
+        },
+        start,
+      );
+      await watched.catch(() => {});
+      expect(done).toEqual(expected);
+    }
+  });
 });

@@ -1,4 +1,6 @@
 import { spawn } from 'node:child_process';
+import { removeFolder } from '../../migrations/guests/memory/private-folder.ts';
+import type { QemuSource } from '../../migrations/guests/qemu-source.ts';
 import { isOfLibvirt, LIBVIRT_SCHEME } from '../../migrations/guests/reach-guest.ts';
 
 /**
@@ -33,6 +35,30 @@ export function watchOver(recordPath: string, folder = ''): () => void {
   watchdog.stdin.on('error', () => {});
   watchdog.unref();
   return () => void watchdog.stdin.end('\n');
+}
+
+/**
+ * Stops a guest for a while under a watchdog, which stands down at the end, unless the guest may stand still then: also
+ * where the work has failed, or nobody knows yet which side has the guest.
+ * @param work gets the start of the watchdog, whose parameters are those of `watchOver`
+ */
+export async function whileWatched<T>(
+  source: Pick<QemuSource, 'mayStand'>,
+  work: (watch: (recordPath: string, folder?: string) => void) => Promise<T>,
+  start: typeof watchOver = watchOver,
+): Promise<T> {
+  const ends: (() => void)[] = [];
+  try {
+    return await work((recordPath, folder = '') => {
+      const unwatch = start(recordPath, folder);
+      ends.push(() => {
+        unwatch();
+        if (folder !== '') removeFolder(folder);
+      });
+    });
+  } finally {
+    if (!(await source.mayStand())) for (const end of ends) end();
+  }
 }
 
 /** One line for people about a guest that QEMU has not let run again. @param address as of `reachGuest` */

@@ -176,7 +176,7 @@ export async function runOne(
   }
 }
 
-/** Undefined where the word for the exit code says enough. */
+/** A word for an error; undefined where the word for its exit code says enough. */
 function wordFor(error: SavkitError): string | undefined {
   const isVerdict = error instanceof FormatError || error instanceof UnsupportedError;
   if (isVerdict && isAboutOther(error)) return NOT_POSSIBLE;

@@ -165,7 +165,7 @@ function unitsPart({ units, family }: StateView): Html {
   )}`;
 }
 
-/** Undefined for a state whose pages can't be read in order. */
+/** Kinds of the pages of RAM; undefined for a state whose pages can't be read in order. */
 async function pageLooks(
   source: ByteSource,
   signal: AbortSignal,

@@ -87,7 +87,10 @@ async function flattened(path: string, signal: AbortSignal): Promise<Finding | u
   }
 }
 
-/** @throws UsageError when there is none, or it can't be used */
+/**
+ * The password from a file, the environment or the terminal. @throws UsageError when there is none, or when it can't be
+ * used
+ */
 export async function teleporterPassword(file: string | undefined): Promise<string> {
   const password = await readPassword(file, PASSWORD_VARIABLE, line`Teleporter password: `);
   const fault = passwordFault(password);

@@ -87,7 +87,7 @@ export function redraws(): boolean {
 /** Look of printed text. */
 export interface OutputStyle {
   colours: boolean;
-  /** Width of the terminal; undefined if stdout is none. */
+  /** Width of the terminal; undefined if stdout is no terminal. */
   columns: number | undefined;
 }
 

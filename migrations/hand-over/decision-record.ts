@@ -41,7 +41,7 @@ export type MigrationSide = 'source' | 'target';
 const guestShape = record({
   /** PID of its QEMU; 0 where it is not known. */
   pid: integer(0, 2 ** 31),
-  /** Path of a QMP socket of it. */
+  /** Path of one of its QMP sockets. */
   qmp: text(4096),
   /** Files that hold its memory. */
   ram: list(text(4096), 64),

@@ -16,7 +16,7 @@ export const ZSTD_SOURCES: Record<'node' | 'zstd-napi', () => Promise<Zstd | und
   'zstd-napi': zstdOfPackage,
 };
 
-/** Undefined without a zstd: pages are then sent uncompressed. */
+/** The first zstd that there is; undefined without one: pages are then sent uncompressed. */
 export async function loadZstd(sources = Object.values(ZSTD_SOURCES)): Promise<Zstd | undefined> {
   for (const source of sources) {
     const zstd = await source();

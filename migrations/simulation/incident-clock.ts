@@ -73,7 +73,7 @@ export class IncidentClock {
   }
 }
 
-/** Undefined for bytes that do not begin with a whole frame header. */
+/** The name of a frame by its first bytes; undefined for bytes that do not begin with a whole frame header. */
 export function nameOfFrame(bytes: Buffer): FrameName | undefined {
   const isBeginning = bytes.length >= FRAME_HEADER_SIZE && bytes.readUInt32LE(0) === FRAME_MAGIC;
   return isBeginning ? frameOfType(bytes[frameHeader.offsets.type]) : undefined;

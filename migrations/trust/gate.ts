@@ -194,7 +194,7 @@ function prepared<T extends Socket>(socket: T): T {
   return socket.setNoDelay(true).setKeepAlive(true);
 }
 
-/** Undefined for a connection that is gone already. */
+/** Address of the other side; undefined for a connection that is gone already. */
 function nameOf({ remoteAddress, remotePort }: Socket): string | undefined {
   return remoteAddress === undefined || remotePort === undefined
     ? undefined

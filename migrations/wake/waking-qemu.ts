@@ -191,7 +191,7 @@ export class WakingQemu {
     }
   }
 
-  /** Undefined if QEMU has ended. */
+  /** State of QEMU's migration, in its words; undefined if QEMU has ended. */
   async #migrationStatus(): Promise<string | undefined> {
     try {
       return (await this.qmp.ask('query-migrate', statusShape)).status;

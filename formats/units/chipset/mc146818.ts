@@ -52,7 +52,7 @@ export interface GuestClock {
   utc: boolean;
 }
 
-/** Undefined where the numbers are no time. @throws OutOfBytes */
+/** Reads the clock as the guest does; undefined where its numbers are no time. @throws OutOfBytes */
 export function readGuestClock(cursor: Cursor): GuestClock | undefined {
   return clockOf(rtc.read(cursor));
 }

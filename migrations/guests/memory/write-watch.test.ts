@@ -11,9 +11,12 @@ const folder = mkdtempSync(join(tmpdir(), 'savkit-watch-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 afterEach(() => vi.unstubAllEnvs());
 
-/** Pages of the writer: more than 512 of every other one of them. */
+/**
+ * Pages of the writer: so many that every other one of them makes more than 512 runs, which the kernel reports in
+ * parts.
+ */
 const PAGES = 5000;
-/** Says where its memory is, then writes to the page whose number it reads; for -N to every Nth one. */
+/** Prints the address of its memory, then writes to each page whose number it reads; for -N to every Nth page. */
 const WRITER = `
 #include <stdio.h>
 #include <sys/mman.h>
@@ -109,7 +112,7 @@ describe.skipIf(why !== '')('WriteWatch', () => {
   );
 
   it(
-    'tells all of them where they are strewn over memory',
+    'tells all written pages where they are strewn over memory',
     () =>
       withWriter(async (pid, address, write) => {
         const watch = await WriteWatch.start(pid, [{ address, pages: PAGES }]);
@@ -125,7 +128,7 @@ describe.skipIf(why !== '')('WriteWatch', () => {
     60_000,
   );
 
-  it('says why where that is not possible', async () => {
+  it('says why where writes cannot be noted', async () => {
     const start = (pid: number, address = 4096) => WriteWatch.start(pid, [{ address, pages: 1 }]);
     const refusal = (words: RegExp) => ({ code: 'no-write-watch', message: expect.stringMatching(words) });
     await expect(start(0x7fff_fff0)).rejects.toMatchObject(refusal(/Cannot look into the process/));
@@ -157,7 +160,7 @@ describe.skipIf(process.platform !== 'linux')('WriteWatch without what it needs'
       /error 3/,
     ],
     ['ends in the midst of a scan', 'echo ok; head -c 1 >/dev/null; printf 123', /has ended/],
-  ])('knows nothing any more of a program that %s', async (_what, script, message) => {
+  ])('does not go by a program that %s', async (_what, script, message) => {
     vi.stubEnv('CC', compilerThatMakes(join(folder, 'cc'), script));
     const use = async () => (await WriteWatch.start(1, [])).take(new PageSet(8));
     await expect(use()).rejects.toMatchObject({ code: 'no-write-watch', message: expect.stringMatching(message) });

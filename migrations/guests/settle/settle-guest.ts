@@ -77,7 +77,7 @@ export interface PlacedRecord {
  * Carries a decision out on the QEMU that the record names: if this QEMU has the guest, the guest goes on as it was;
  * else QEMU is ended. A QEMU is left alone if its migrating process may live, or if it is on another host.
  * @param isAtHome the record is where it was written, not a copy from another host
- * @param options see there
+ * @param options see `SettleOptions`
  * @returns undefined if there is nothing to do here
  */
 export async function settleGuest(

@@ -42,13 +42,13 @@ export interface PhysHandler {
   readonly description: string;
   /** Called for the accesses. */
   readonly callback: HandlerCallback;
-  /** Raw mode's part of it, where it has one. */
+  /** Raw mode's part of the handler, if it has one. */
   readonly raw?: RawCallback | undefined;
 }
 
 /** A handler that is in use. */
 export interface ListedHandler extends PhysHandler {
-  /** Calls of it. */
+  /** Calls of the handler. */
   readonly calls: Timing;
 }
 

@@ -62,7 +62,7 @@ function withSections(parts = BITMAP, pbs: Buffer = PBS): Buffer {
 }
 
 describe('sections in parts besides RAM', () => {
-  it('are read beside it, and shown as what they are', async () => {
+  it('are read, and shown by their names', async () => {
     const source = bufferSource(withSections());
     const { verdict, findings, state } = await verifyQemu(source);
     expect([verdict, findings]).toEqual(['no-damage-found', []]);
@@ -129,7 +129,10 @@ describe('a section of a device before the pages of RAM', () => {
     const listed = described(bytes.subarray(part.offset));
     return Buffer.concat([bytes.subarray(0, part.offset), early(body), listed]);
   };
-  /** Listed as the first device, with a size that its own numbers have to tell. */
+  /**
+   * Lists the section first in the description of a stream. The size given there is too small: the section's own
+   * numbers tell it.
+   */
   const described = (bytes: Buffer): Buffer => {
     const list = '"devices": [';
     const entry =
@@ -171,7 +174,7 @@ describe('a section of a device before the pages of RAM', () => {
 });
 
 describe('a stream on a volume', () => {
-  /** What a volume held before: the end of another state, and bytes of anything. */
+  /** What a volume held before: the end of another state, and other bytes. */
   const BEFORE = Buffer.concat([qemuSample('la57-10.state').subarray(-200_000), Buffer.alloc(3 << 20, 0x5a)]);
 
   it.each([
