@@ -54,7 +54,7 @@ export async function readConfiguration(bytes: StreamBytes): Promise<QemuConfigu
     if (version !== PART_VERSION) throw unknownPart(`version ${version} of its part ${JSON.stringify(name)}`, offset);
     if (name === CAPABILITIES_PART) {
       const count = await bytes.u32('number of capabilities');
-      if (count > MAX_NAME) throw tooMuch('number of capabilities', offset, count);
+      if (count + configuration.capabilities.length > MAX_NAME) throw tooMuch('number of capabilities', offset, count);
       for (let i = 0; i < count; i++) configuration.capabilities.push(await bytes.name('capability'));
     } else if (name === PAGE_BITS_PART) configuration.pageBits = await bytes.u32(name);
     else if (name === UUID_PART) configuration.uuid = Buffer.from(await bytes.copy(16, name)).toString('hex');

@@ -54,6 +54,8 @@ export const NAMED_CAPABILITIES: readonly string[] = [MAPPED_RAM, IGNORE_SHARED]
 
 /** Most blocks in a list; a domain of a thousand devices has some hundred. */
 export const MAX_BLOCKS = 4096;
+/** Most sections in parts and commands of a stream; QEMU writes some 20 in a second of a live migration. */
+export const MAX_PARTS = 131072;
 /** Most bytes of a machine type, or of the name of a capability. */
 export const MAX_NAME = 255;
 /**

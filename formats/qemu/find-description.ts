@@ -1,5 +1,6 @@
 import type { ByteSource } from '../files/source.ts';
 import { MIB } from '../sizes.ts';
+import { Turns } from '../turns.ts';
 import { PartType, USUAL_TAIL } from './constants.ts';
 
 const OPEN_BRACE = 0x7b;
@@ -61,9 +62,15 @@ const FIRST_WORDS = ['{"configuration"', '{"page_size"', '{"devices"'];
 const OVERLAP = 64;
 
 /** End of the first description that begins after `from`; undefined where there is none. */
-export async function findDescriptionEnd(source: ByteSource, from: number): Promise<number | undefined> {
+export async function findDescriptionEnd(
+  source: ByteSource,
+  from: number,
+  signal?: AbortSignal,
+): Promise<number | undefined> {
   const piece = Buffer.alloc(MIB + OVERLAP);
+  const turns = Turns.rare(signal);
   for (let start = from; ; start += MIB) {
+    if (turns.areDue) await turns.give();
     const bytes = piece.subarray(0, await source.read(piece, start));
     const ends = FIRST_WORDS.flatMap((words) => endsOf(bytes, words));
     if (ends.length > 0) return start + Math.min(...ends);

@@ -1,6 +1,6 @@
 import { hex, UnsupportedError } from '../errors.ts';
 import { type QemuCommand, type QemuConfiguration, readCommand } from './configuration.ts';
-import { BEFORE_NAME, MAX_TAIL, OTHER_PARTED, PartType, RAM_SECTION, RAM_VERSION } from './constants.ts';
+import { BEFORE_NAME, MAX_PARTS, MAX_TAIL, OTHER_PARTED, PartType, RAM_SECTION, RAM_VERSION } from './constants.ts';
 import { isPc } from './guest-layout.ts';
 import { copyPartedBody, isEarly, isReadableParted, PARTED_VERSION } from './parted-bodies.ts';
 import { QemuFormatError, unknownSection } from './qemu-error.ts';
@@ -54,6 +54,7 @@ export class PartedSections {
   readonly #firsts = new Map<number, QemuSection>();
   /** Bytes that other sections may still take. */
   #left = MAX_TAIL;
+  #count = 0;
   readonly #bytes: StreamBytes;
   readonly #configuration: QemuConfiguration;
 
@@ -69,6 +70,10 @@ export class PartedSections {
       const type = await this.#bytes.peek('type of the next section');
       if (type === PartType.END_MARK || (type === PartType.FULL && !(await this.#isEarly()))) return false;
       this.#bytes.window.position++;
+      if (++this.#count > MAX_PARTS)
+        throw new UnsupportedError('too-many-units', `Cannot read stream: it has more than ${MAX_PARTS} sections`, {
+          offset,
+        });
       if (type === PartType.COMMAND) this.commands.push(await readCommand(this.#bytes));
       else if (type === PartType.FULL) await this.#readEarly(offset);
       else if (type === PartType.START) {

@@ -1,17 +1,22 @@
 import type { Window } from '../files/window.ts';
 import { TWO_32 } from '../sizes.ts';
+import { Turns } from '../turns.ts';
 
 const latin1 = new TextDecoder('latin1');
 
 /**
  * Big-endian values from a window on a stream, front to back. Each read fetches what it needs, and so invalidates
  * references into the window.
+ *
+ * Reads give turns to other work, and end with the signal: one window holds a million fields of a byte.
  */
 export class StreamBytes {
   readonly window: Window;
+  readonly #turns: Turns;
 
-  constructor(window: Window) {
+  constructor(window: Window, signal?: AbortSignal) {
     this.window = window;
+    this.#turns = Turns.rare(signal);
   }
 
   get offset(): number {
@@ -20,11 +25,11 @@ export class StreamBytes {
 
   /** The next byte, without consuming it. */
   async peek(what: string): Promise<number> {
-    await this.window.need(1, what);
+    await this.#need(1, what);
     return this.window.bytes[this.window.position];
   }
   async u8(what: string): Promise<number> {
-    await this.window.need(1, what);
+    await this.#need(1, what);
     return this.window.bytes[this.window.position++];
   }
   async u16(what: string): Promise<number> {
@@ -50,7 +55,7 @@ export class StreamBytes {
   async copy(length: number, what: string): Promise<Uint8Array> {
     const bytes = new Uint8Array(length);
     for (let done = 0; done < length; ) {
-      await this.window.need(1, what);
+      await this.#need(1, what);
       const count = Math.min(length - done, this.window.available);
       bytes.set(this.window.bytes.subarray(this.window.position, this.window.position + count), done);
       this.window.position += count;
@@ -60,9 +65,14 @@ export class StreamBytes {
   }
 
   async #take(count: number, what: string): Promise<number> {
-    await this.window.need(count, what);
+    await this.#need(count, what);
     const at = this.window.position;
     this.window.position += count;
     return at;
+  }
+
+  async #need(count: number, what: string): Promise<void> {
+    if (this.#turns.areDue) await this.#turns.give();
+    await this.window.need(count, what);
   }
 }

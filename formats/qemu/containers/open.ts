@@ -56,6 +56,8 @@ export interface OpenQemuOptions {
   unfinished?: boolean;
   /** Go on over bytes that the disk cannot read, in a seekable source. */
   disk?: FailingDisk | undefined;
+  /** Ends the reading. */
+  signal?: AbortSignal;
 }
 
 /** Bytes of a file that suffice to tell its kind. */
@@ -77,30 +79,31 @@ export function qemuContainerOf(head: Uint8Array): QemuContainer['kind'] | undef
 export async function openQemuState(whole: ByteSource, options: OpenQemuOptions = {}): Promise<OpenedQemuState> {
   const { head, source } = await peek(whole, HEAD_SIZE);
   const kind = qemuContainerOf(head);
-  const { disk } = options;
-  if (kind === undefined || kind === 'stream') return opened({ kind: 'stream' }, disk?.partsOf(source) ?? source, 0);
+  const { disk, signal } = options;
+  if (kind === undefined || kind === 'stream')
+    return opened({ kind: 'stream' }, disk?.partsOf(source) ?? source, { signal });
   if (kind === 'libvirt') {
     const parts = disk?.partsOf(source);
     const image = await readLibvirtImage(parts?.filledWith(HOLE) ?? source, options.unfinished);
     // Its numbers have to be read; its XML need not.
     if (parts?.badIn(0, LIBVIRT_HEADER_SIZE)) await readLibvirtImage(source);
     const { compression, streamStart } = image;
-    if (compression === 'raw' || compression === 'sparse') return opened({ kind, image }, parts ?? source, streamStart);
+    if (compression === 'raw' || compression === 'sparse')
+      return opened({ kind, image }, parts ?? source, { start: streamStart, signal });
     // What follows a hole in packed bytes cannot be told from what was saved.
     const packed = parts?.untilUnreadable(streamStart) ?? source;
     await expectPacked(packed, streamStart, compression);
     return opened(
       { kind, image },
       expandedSource(packed, streamStart, compression, badCompression, disk !== undefined),
-      0,
-      true,
+      { signal, isOurs: true },
     );
   }
   const image = await readImage(source);
   const chosen = chooseSnapshot(image.snapshots, source.part, source.name);
   const state = new SnapshotSource(source, image, chosen);
   await expectStart(state, chosen);
-  return opened({ kind, image, snapshot: chosen }, disk?.partsOf(state) ?? state, 0);
+  return opened({ kind, image, snapshot: chosen }, disk?.partsOf(state) ?? state, { signal });
 }
 
 /**
@@ -122,13 +125,12 @@ function badCompression(message: string): QemuFormatError {
 async function opened(
   container: QemuContainer,
   from: ByteSource | ReadableParts,
-  start: number,
-  isOurs = false,
+  { start = 0, signal, isOurs = false }: { start?: number; signal: AbortSignal | undefined; isOurs?: boolean },
 ): Promise<OpenedQemuState> {
   const parts = from instanceof ReadableParts ? from : undefined;
   const source = from instanceof ReadableParts ? from.filledWith(HOLE) : from;
   try {
-    const reader = await QemuStreamReader.open(source, start, parts);
+    const reader = await QemuStreamReader.open(source, { start, parts, signal });
     return {
       container,
       reader,

@@ -1,8 +1,10 @@
 import { expect, it } from 'vitest';
+import { InterruptedError } from '../../errors.ts';
 import { bufferSource } from '../../files/source.ts';
 import { WINDOW_SIZE } from '../../files/window.ts';
 import { PageKind } from '../../pgm/page-batch.ts';
 import { PAGE_SIZE } from '../../sizes.ts';
+import { MAX_PARTS } from '../constants.ts';
 import { QemuStreamReader } from './stream-reader.ts';
 
 const u32 = (value: number) => Buffer.from([value >>> 24, value >>> 16, value >>> 8, value].map((byte) => byte & 0xff));
@@ -82,4 +84,36 @@ it.each([
     (error: { code: string }) => error.code,
   );
   expect(await opened).toBe(code);
+});
+
+/** The head of a stream up to its first section. */
+const HEAD = Buffer.from('QEVM\0\0\0\x03\x07\0\0\0\x0dpc-i440fx-7.2', 'latin1');
+const BITMAPS = Buffer.from('\x01\0\0\0\x02\x0cdirty-bitmap\0\0\0\0\0\0\0\x01', 'latin1');
+
+it('a section of very many chunks of a byte ends with the signal, though all of it is in the window', async () => {
+  const stop = new AbortController();
+  const chunks = Buffer.alloc(WINDOW_SIZE / 2, 0x20);
+  const { signal } = stop;
+  const reader = await QemuStreamReader.open(bufferSource(Buffer.concat([HEAD, BITMAPS, chunks])), { signal });
+  stop.abort();
+  await expect(reader.nextPages()).rejects.toBeInstanceOf(InterruptedError);
+  reader.release();
+});
+
+it.each([
+  ['commands', Buffer.from('080001000400000000', 'hex')],
+  ['empty parts', Buffer.from('020000000201', 'hex')],
+])('%s beyond number are refused, as each takes memory', async (_what, one) => {
+  const many = Buffer.alloc(one.length * (MAX_PARTS + 1), one);
+  const reader = await QemuStreamReader.open(bufferSource(Buffer.concat([HEAD, BITMAPS, Buffer.from([1]), many])));
+  await expect(reader.nextPages()).rejects.toMatchObject({ code: 'too-many-units' });
+  reader.release();
+});
+
+it('names of capabilities beyond number are refused, also in many parts', async () => {
+  const part = Buffer.from('\x05\x1aconfiguration/capabilities\0\0\0\x01\0\0\0\xff', 'latin1');
+  const parts = Array.from({ length: 2 }, () => [part, Buffer.alloc(255)]).flat();
+  const head = Buffer.from('QEVM\0\0\0\x03\x07\0\0\0\0', 'latin1');
+  const opened = QemuStreamReader.open(bufferSource(Buffer.concat([head, ...parts, Buffer.alloc(9)])));
+  await expect(opened).rejects.toMatchObject({ code: 'too-long' });
 });

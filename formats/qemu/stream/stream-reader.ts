@@ -4,6 +4,7 @@ import type { ByteSource } from '../../files/source.ts';
 import { Window } from '../../files/window.ts';
 import { PageBatch } from '../../pgm/page-batch.ts';
 import { PAGE_SIZE } from '../../sizes.ts';
+import { Turns } from '../../turns.ts';
 import { type QemuCommand, type QemuConfiguration, readConfiguration, readStreamHeader } from '../configuration.ts';
 import { IGNORE_SHARED, MAPPED_RAM, PartType } from '../constants.ts';
 import { findPageSize } from '../find-description.ts';
@@ -29,6 +30,16 @@ async function expectPageSize(source: ByteSource, { machine, pageBits }: QemuCon
   if (pageSize === undefined || pageSize === PAGE_SIZE) return;
   const message = `Cannot read memory: the guest has pages of ${pageSize} bytes, savkit reads pages of ${PAGE_SIZE}`;
   throw new UnsupportedError('other-page-size', message);
+}
+
+/** Options for reading a stream. */
+export interface StreamOptions {
+  /** Offset of the stream in the source. */
+  start?: number;
+  /** Tells which bytes of the source are made up: pages with such bytes are left out. */
+  parts?: ReadableParts | undefined;
+  /** Ends the reading of what has no pages, which may be long: sections of a byte, bytes after the stream. */
+  signal?: AbortSignal | undefined;
 }
 
 /**
@@ -59,27 +70,26 @@ export class QemuStreamReader {
   /** Whether reading ends at the first page that is stored as changes. */
   #endsAtChanges = false;
   readonly #parts: ReadableParts | undefined;
+  readonly #signal: AbortSignal | undefined;
   /** Gaps in the records of RAM, which the disk cannot read. */
   readonly gaps: RamGap[] = [];
 
-  private constructor(source: ByteSource, start: number, parts: ReadableParts | undefined) {
+  private constructor(source: ByteSource, { start = 0, parts, signal }: StreamOptions) {
     this.#source = source;
     this.#parts = parts;
+    this.#signal = signal;
     this.#streamStart = start;
     this.#window = new Window(source);
-    this.#bytes = new StreamBytes(this.#window);
+    this.#bytes = new StreamBytes(this.#window, signal);
     this.batch = new PageBatch(this.#window);
     this.#records = new RamRecords(this.blocks, parts);
     this.#parted = new PartedSections(this.#bytes, this.configuration);
   }
 
-  /**
-   * @param start offset of the stream in the source
-   * @param parts tells which bytes of the source are made up: pages with such bytes are left out
-   * @throws FormatError, UnsupportedError
-   */
-  static async open(source: ByteSource, start = 0, parts?: ReadableParts): Promise<QemuStreamReader> {
-    const reader = new QemuStreamReader(source, start, parts);
+  /** @throws FormatError, UnsupportedError */
+  static async open(source: ByteSource, options: StreamOptions = {}): Promise<QemuStreamReader> {
+    const reader = new QemuStreamReader(source, options);
+    const { start = 0 } = options;
     try {
       await reader.#window.seek(start);
       await readStreamHeader(reader.#bytes);
@@ -180,7 +190,7 @@ export class QemuStreamReader {
 
   /** The rest of the stream, from the first device section on. @throws UnsupportedError see `readTail` */
   tail(): Promise<StreamTail> {
-    return readTail(this.#window, this.#source);
+    return readTail(this.#window, this.#source, Turns.rare(this.#signal));
   }
 
   #beginList(): void {
@@ -240,12 +250,16 @@ export class QemuStreamReader {
         { offset },
       );
     const history = new PageHistory(this.#source);
-    const past = await QemuStreamReader.open(this.#source, this.#streamStart, this.#parts);
+    const past = await QemuStreamReader.open(this.#source, {
+      start: this.#streamStart,
+      parts: this.#parts,
+      signal: this.#signal,
+    });
+    const turns = Turns.rare(this.#signal);
     past.#endsAtChanges = true;
     past.#records.history = history;
     try {
-      let more = true;
-      while (more) more = await past.nextPages();
+      while (await past.nextPages()) if (turns.areDue) await turns.give();
       return history;
     } catch (error) {
       history.close();

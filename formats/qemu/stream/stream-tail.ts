@@ -1,6 +1,7 @@
 import { UnsupportedError } from '../../errors.ts';
 import type { ByteSource } from '../../files/source.ts';
 import type { Window } from '../../files/window.ts';
+import type { Turns } from '../../turns.ts';
 import { MAX_TAIL, USUAL_TAIL } from '../constants.ts';
 import { splitDevices } from '../device-sections.ts';
 import { findDescription } from '../find-description.ts';
@@ -19,7 +20,7 @@ export interface StreamTail {
  * Reads from the window's position until the stream has ended.
  * @throws UnsupportedError for a stream whose end is not within `MAX_TAIL` bytes
  */
-export async function readTail(window: Window, source: ByteSource): Promise<StreamTail> {
+export async function readTail(window: Window, source: ByteSource, turns: Turns): Promise<StreamTail> {
   const { offset } = window;
   const pieces: Uint8Array[] = [];
   let size = 0;
@@ -32,8 +33,9 @@ export async function readTail(window: Window, source: ByteSource): Promise<Stre
     if (size >= enough) {
       enough *= 4;
       const tail = Buffer.concat(pieces);
-      if (hasEnd(tail, offset)) return { bytes: tail, offset, left: await countRest(window, source) };
+      if (hasEnd(tail, offset)) return { bytes: tail, offset, left: await countRest(window, source, turns) };
     }
+    if (turns.areDue) await turns.give();
     await window.refill();
   }
 }
@@ -50,10 +52,11 @@ function hasEnd(bytes: Uint8Array, offset: number): boolean {
   throw new UnsupportedError('too-long', `Cannot read devices: they take more than ${MAX_TAIL} bytes`, { offset });
 }
 
-async function countRest(window: Window, { size }: ByteSource): Promise<number> {
+async function countRest(window: Window, { size }: ByteSource, turns: Turns): Promise<number> {
   const { offset } = window;
   if (size !== undefined) return Math.max(0, size - offset);
   while (!window.ended) {
+    if (turns.areDue) await turns.give();
     window.position = window.end;
     await window.refill();
   }

@@ -41,14 +41,13 @@ export interface QemuSurvey {
   wasIncomplete: boolean;
 }
 
+type SurveyOptions = Pick<WalkOptions, 'onProgress' | 'signal'> & { disk: FailingDisk };
+
 /**
  * Reads all readable parts. @param options.disk may fail at some of its bytes @throws SavkitError if not even the RAM
  * blocks are known
  */
-export async function surveyQemu(
-  source: ByteSource,
-  options: Pick<WalkOptions, 'onProgress' | 'signal'> & { disk: FailingDisk },
-): Promise<QemuSurvey> {
+export async function surveyQemu(source: ByteSource, options: SurveyOptions): Promise<QemuSurvey> {
   const findings = new Findings();
   const pages = new PageSets();
   let fatal: SavkitError | undefined;
@@ -73,7 +72,7 @@ export async function surveyQemu(
   for (const section of state.devices) if (isReadable(state, section)) keep(survey, sectionOf(section));
   const { description: parsed, descriptionJson: json } = state;
   if (parsed && json) survey.description = { parsed, json };
-  if (!state.memoryRead || !state.ended || findings.errors.length > 0) await findTheRest(source, survey, options.disk);
+  if (!state.memoryRead || !state.ended || findings.errors.length > 0) await findTheRest(source, survey, options);
   const { description } = survey;
   survey.cut = !description && !state.ended;
   survey.wasIncomplete = survey.kept.some(isMarker);
@@ -158,8 +157,8 @@ function sectionOf({
 }
 
 /** Searches the end of the stream, after unreadable parts, for the sections that the description lists. */
-async function findTheRest(source: ByteSource, survey: QemuSurvey, disk: FailingDisk): Promise<void> {
-  const { bytes, offset } = await endOf(source, survey.state, disk);
+async function findTheRest(source: ByteSource, survey: QemuSurvey, options: SurveyOptions): Promise<void> {
+  const { bytes, offset } = await endOf(source, survey.state, options);
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const description = survey.description ?? descriptionIn(bytes);
   if (description) survey.description = description;
@@ -183,8 +182,8 @@ function descriptionIn(bytes: Uint8Array): QemuSurvey['description'] {
 }
 
 /** End of the stream; on a volume, which is larger than its stream, the end of the first description. */
-async function endOfStream(stream: ByteSource, size: number, from: number): Promise<number> {
-  const end = size - from > MAX_TAIL ? await findDescriptionEnd(stream, from) : undefined;
+async function endOfStream(stream: ByteSource, size: number, from: number, signal?: AbortSignal): Promise<number> {
+  const end = size - from > MAX_TAIL ? await findDescriptionEnd(stream, from, signal) : undefined;
   return Math.min(size, end ?? size);
 }
 
@@ -192,13 +191,13 @@ async function endOfStream(stream: ByteSource, size: number, from: number): Prom
 async function endOf(
   source: ByteSource,
   { ramSections }: QemuState,
-  disk: FailingDisk,
+  { disk, signal }: SurveyOptions,
 ): Promise<{ bytes: Uint8Array; offset: number }> {
-  const { stream, start, release } = await openQemuState(source, { unfinished: true, disk });
+  const { stream, start, release } = await openQemuState(source, { unfinished: true, disk, ...(signal && { signal }) });
   try {
     if (!stream.seekable || stream.size === undefined) return { bytes: new Uint8Array(0), offset: 0 };
     const { bodyOffset = start, bodySize = 0 } = ramSections.at(-1) ?? {};
-    const end = await endOfStream(stream, stream.size, bodyOffset + bodySize);
+    const end = await endOfStream(stream, stream.size, bodyOffset + bodySize, signal);
     const offset = Math.max(start, end - MAX_TAIL);
     const bytes = new Uint8Array(end - offset);
     await stream.read(bytes, offset);
