@@ -79,7 +79,8 @@ async function saveBeside(
         facts.disks.length > 0
           ? [indent(line`its disks are not in it: the state fits them only as they were at that moment`)]
           : [];
-      const figures = line`stood still for ${secondsText(downtimeMs)}, after ${countText(rounds.length - 1, 'round')}`;
+      const stood = paused ? 'the guest was paused, and stays so' : `stood still for ${secondsText(downtimeMs)}`;
+      const figures = line`${stood}, after ${countText(rounds.length - 1, 'round')}`;
       const incoming = shellWord(`exec:cat ${shellWord(output)}`);
       const help = line`a QEMU with the same arguments, -S and -incoming ${incoming} loads it, paused`;
       const text = lines([line`${output}: ${figures}; ${help}; QMP cont has it go on`, ...disks]);

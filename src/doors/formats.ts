@@ -34,7 +34,7 @@ export type { MappedPages } from '../../formats/qemu/mapped-header.ts';
 export { type RamBlock, RamBlocks } from '../../formats/qemu/ram-blocks.ts';
 export type { PartedSection, QemuSection } from '../../formats/qemu/sections.ts';
 export type { OddRecord } from '../../formats/qemu/stream/ram-records.ts';
-export { QemuStreamReader } from '../../formats/qemu/stream/stream-reader.ts';
+export { type QemuStreamOptions, QemuStreamReader } from '../../formats/qemu/stream/stream-reader.ts';
 export type { StreamTail } from '../../formats/qemu/stream/stream-tail.ts';
 export type { RamGap } from '../../formats/qemu/stream/unreadable-records.ts';
 export type { WritablePage } from '../../formats/qemu/writing/page-writer.ts';

@@ -34,6 +34,7 @@ export type { PageSpan } from '../saved-state/hashing/span-hashes.ts';
 export { deriveLayout, type MachineLayout, parseLayout, printLayout } from '../saved-state/layout/machine-layout.ts';
 export { memoryMap } from '../saved-state/layout/memory-map.ts';
 export type { Chipset, MachineFacts, VgaModel } from '../saved-state/machine-facts/machine-facts.ts';
+export type { ManifestCompareOptions } from '../saved-state/manifest/compare-manifest.ts';
 export type { ManifestOptions, ManifestRange, ManifestUnit } from '../saved-state/manifest/manifest.ts';
 export type { ManifestEncoding } from '../saved-state/manifest/manifest-file.ts';
 export type {

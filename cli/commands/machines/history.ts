@@ -69,7 +69,7 @@ async function history(folder: string, { machine, open }: Options): Promise<Outc
     text: lines([
       rows.length > 0
         ? table(['time (UTC)', 'machine', '', 'peer', 'on record', 'stood still', 'proof'], rows)
-        : line`${folder}: no such migrations`,
+        : line`${folder}: ${all.length > 0 ? 'no such migrations' : 'no records of migrations'}`,
       ...migrations.flatMap(reasonsOf),
       ...unsettled.map(({ machine: name, sides }) => {
         const help = line`savkit migrate --resolve ${sides[0].record}`;

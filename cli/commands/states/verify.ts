@@ -135,6 +135,7 @@ async function checkAgainst(path: string, source: ByteSource, job: Job, options:
   const { signal, progress } = job;
   const compared = await compareWithManifest(source, manifest, {
     signal,
+    state: report.state,
     onProgress: (doing, done) => progress.update(done, source.size, doing),
   });
   if (compared.same) return signer === undefined ? report : { ...report, signer };

@@ -33,7 +33,7 @@ async function expectPageSize(source: ByteSource, { machine, pageBits }: QemuCon
 }
 
 /** Options for reading a stream. */
-export interface StreamOptions {
+export interface QemuStreamOptions {
   /** Offset of the stream in the source. */
   start?: number;
   /** Tells which bytes of the source are made up: pages with such bytes are left out. */
@@ -74,7 +74,7 @@ export class QemuStreamReader {
   /** Gaps in the records of RAM, which the disk cannot read. */
   readonly gaps: RamGap[] = [];
 
-  private constructor(source: ByteSource, { start = 0, parts, signal }: StreamOptions) {
+  private constructor(source: ByteSource, { start = 0, parts, signal }: QemuStreamOptions) {
     this.#source = source;
     this.#parts = parts;
     this.#signal = signal;
@@ -87,7 +87,7 @@ export class QemuStreamReader {
   }
 
   /** @throws FormatError, UnsupportedError */
-  static async open(source: ByteSource, options: StreamOptions = {}): Promise<QemuStreamReader> {
+  static async open(source: ByteSource, options: QemuStreamOptions = {}): Promise<QemuStreamReader> {
     const reader = new QemuStreamReader(source, options);
     const { start = 0 } = options;
     try {

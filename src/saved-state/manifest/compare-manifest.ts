@@ -15,7 +15,7 @@ import { hashMemory } from '../hashing/fingerprint.ts';
 import { SpanHashes } from '../hashing/span-hashes.ts';
 import { placeOfPages } from '../layout/range-names.ts';
 import { type Finding, Findings } from '../reading/findings.ts';
-import type { RangeNames } from '../reading/state-view.ts';
+import type { RangeNames, StateView } from '../reading/state-view.ts';
 import { stepOf } from '../reading/step.ts';
 import { BLOCK_SIZE, type FileHashes, type FileStretch, hashFile } from './file-hashes.ts';
 import { rootOfRanges, treeRoot } from './hash-tree.ts';
@@ -40,6 +40,12 @@ export interface ManifestReport {
  */
 const PATCH = 0xdb;
 
+/** Options for a comparison with a manifest. */
+export interface ManifestCompareOptions extends ManifestOptions {
+  /** The state in the file, where an earlier reading has found it. */
+  state?: StateView | undefined;
+}
+
 /**
  * Compares a file with the manifest that was made of it. @throws FormatError `bad-manifest` for a manifest that
  * contradicts itself, UsageError `ram-elsewhere` if only RAM in another file could tell a difference
@@ -47,7 +53,7 @@ const PATCH = 0xdb;
 export async function compareWithManifest(
   source: ByteSource,
   manifest: Manifest,
-  options: ManifestOptions = {},
+  options: ManifestCompareOptions = {},
 ): Promise<ManifestReport> {
   const { signal, onProgress } = options;
   const wanted = await expectedMemory(manifest, Turns.rare(signal));
@@ -68,11 +74,11 @@ export async function compareWithManifest(
 }
 
 /** Whether the same file can give other contents. @throws UsageError `ram-elsewhere` if its RAM is nowhere to be had */
-async function isMoreThanFile(source: ByteSource, { signal }: ManifestOptions): Promise<boolean> {
+async function isMoreThanFile(source: ByteSource, { signal, state }: ManifestCompareOptions): Promise<boolean> {
   if (source.part !== undefined) return true;
   const { family } = await familyOf(source);
   if (family.name !== 'qemu') return false;
-  expectMemory(await readState(source, { signal, skipCrc: true, onDamage: () => {} }));
+  expectMemory(state ?? (await readState(source, { signal, skipCrc: true, onDamage: () => {} })));
   return (source.ram ?? []).length > 0;
 }
 
