@@ -13,7 +13,7 @@ export function writeBasic(basic: PgmBasic, version: PgmVersion, widths: Widths)
   const [cpu] = basic.cpus;
   if (version.basic === 'one-cpu-unmarked') {
     const ramSize = Math.min(basic.ramSize ?? 0, 0xffffffff);
-    basicV6.write(writer, { ...basic, ...cpu, ramSize, syncFlags: 0 });
+    basicV6.write(writer, { ...basic, ...cpu, ramSize, syncFlags: basic.syncFlags ?? 0 });
   } else if (version.basic === 'one-cpu') {
     basicV7.write(writer, { ...basic, ...cpu });
   } else {

@@ -48,6 +48,8 @@ export interface PgmBasic {
   mappingFixedSize: number;
   /** Version 6 only: RAM size in bytes. */
   ramSize?: number;
+  /** Version 6 only: flags that loaders restore, and no code of VirtualBox reads. */
+  syncFlags?: number;
 }
 
 /** RAM configuration and the lists of ROMs and MMIO2 ranges. */
@@ -88,8 +90,9 @@ function readOneCpu(cursor: Cursor, version: PgmVersion): PgmBasic {
     mappingFixed,
     mappingFixedSize,
   };
-  if ('ramSize' in fields) basic.ramSize = (fields as StructValue<typeof basicV6>).ramSize;
-  return basic;
+  if (!('syncFlags' in fields)) return basic;
+  const { ramSize, syncFlags } = fields as StructValue<typeof basicV6>;
+  return { ...basic, ramSize, syncFlags };
 }
 
 /** Reads structures until no begin marker follows, since the number of VCPUs is not stored (pgm-unit.md 3.3). */

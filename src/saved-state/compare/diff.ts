@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import type { ByteSource } from '../../../formats/files/source.ts';
 import type { GuestPhys } from '../../../formats/sizes.ts';
 import { differingFields, type FieldDifference } from '../describe/fields.ts';
@@ -60,8 +61,9 @@ export interface DiffOptions extends Pick<WalkOptions, 'signal'> {
 }
 
 /**
- * Compares the contents of two states of any containers and versions: memory page by page, units byte for byte, decoded
- * fields.
+ * Compares the contents of two states of any containers and versions: memory page by page, units byte for byte, heads
+ * of guest memory and decoded fields value by value. The form is not compared: sizes, checksums, the way pages are
+ * stored, and the description at the end of a stream of QEMU, which loaders do not need.
  * @throws FormatError when either is damaged
  */
 export async function diffStates(a: ByteSource, b: ByteSource, options: DiffOptions = {}): Promise<StateDiff> {
@@ -74,9 +76,8 @@ export async function diffStates(a: ByteSource, b: ByteSource, options: DiffOpti
   if (!alike) notes.push('the states are of different families: only memory and registers are compared');
   const units = alike ? compareUnits(own.units, other.units) : { added: [], gone: [], changed: [] };
   const memory = compareMemory(own, other, sides.a.names, sides.b.names);
-  const [fields, untold] = split(
-    differingFields(comparableFields(own.state, alike), comparableFields(other.state, alike)),
-  );
+  const differing = differingFields(comparableFields(own.state, alike), comparableFields(other.state, alike));
+  const [fields, untold] = haveSameForm(own.state, other.state) ? [differing, []] : split(differing);
   if (untold.length > 0) notes.push(`only in one of the states: ${untold.map(({ field }) => field).join(', ')}`);
   const equal = units.added.length + units.gone.length + units.changed.length + fields.length + memory.length === 0;
   return { equal, units, fields, memory, notes };
@@ -94,6 +95,13 @@ function compareUnits(a: Map<string, string>, b: Map<string, string>): StateDiff
 function comparableFields(state: StateView, alike: boolean): Map<string, string> {
   const fields = state.fields();
   return alike ? fields : new Map([...fields].filter(([name]) => /^cpus\[\d+\]\.registers\./.test(name)));
+}
+
+/** Whether both have the same format and the same units in the same versions, and so places for the same fields. */
+function haveSameForm(a: StateView, b: StateView): boolean {
+  const formOf = ({ units }: StateView) =>
+    [...new Set(units.map((u) => `${u.name}/${u.instance} ${u.version}`))].sort();
+  return a.family === b.family && isDeepStrictEqual(formOf(a), formOf(b));
 }
 
 /**

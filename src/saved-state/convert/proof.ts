@@ -1,7 +1,7 @@
 import { hex } from '../../../formats/errors.ts';
+import { headFields } from '../describe/head-fields.ts';
 import type { Fingerprint } from '../hashing/fingerprint.ts';
 import type { PageSpan } from '../hashing/span-hashes.ts';
-import type { PgmSummary } from '../reading/state.ts';
 
 /** A difference between a written state and its source. */
 export interface ProofDifference {
@@ -80,18 +80,24 @@ export function compareUnits(source: Fingerprint['units'], written: Fingerprint[
 }
 
 /** Fields that an older version can't hold; the plan has listed them as losses if they held anything. */
-const LOSSY = ['ballooned', 'PAE page directories', 'mappings'];
+const LOSSY = /^memory\.(balloonedPages|mapping)|^cpus\[\d+\]\.paePds/;
+/** Fields of versions with lists of ROMs and MMIO2 ranges. Others are compared by the names of the ranges. */
+const OF_LISTS = /^memory\.(ramHole|roms|mmio2|romProtection)/;
+/** Fields that versions hold in ways of their own. */
+const OF_ONE_VERSION = /^memory\.(ranges|syncFlags)/;
 
 /**
  * Compares the heads of the pgm unit and the release in the file header: hashes of memory and payloads don't cover
  * them.
  */
 function compareStateFields(source: Fingerprint, written: Fingerprint, losses: boolean): ProofDifference[] {
-  // Lists of ROMs and MMIO2 are compared if both have them; else the names of the memory ranges are.
-  const lists = source.state.pgm?.config !== undefined && written.state.pgm?.config !== undefined;
-  const mayDiffer = (what: string, found: string | undefined) =>
-    losses && (found === undefined || LOSSY.some((field) => what.startsWith(field)));
-  return compareFields(fieldsOf(source, lists), fieldsOf(written, lists), mayDiffer);
+  const [own, other] = [source.state.pgm, written.state.pgm];
+  const leavesOut = [
+    ...(own?.config && other?.config ? [] : [OF_LISTS]),
+    ...(own?.version === other?.version ? [] : [OF_ONE_VERSION]),
+  ];
+  const mayDiffer = (what: string, found: string | undefined) => losses && (found === undefined || LOSSY.test(what));
+  return compareFields(comparedFields(source, leavesOut), comparedFields(written, leavesOut), mayDiffer);
 }
 
 /** Compares the values of the source, by name. @param mayDiffer whether a written value may differ */
@@ -109,55 +115,14 @@ export function compareFields(
   return differences;
 }
 
-function fieldsOf({ state: { header, pgm, cpum } }: Fingerprint, lists: boolean): Map<string, string> {
-  const fields = new Map<string, string>();
+function comparedFields({ state }: Fingerprint, leavesOut: readonly RegExp[]): Map<string, string> {
+  const { header, pgm, cpum } = state;
+  const heads = pgm ? [...headFields(pgm)] : [];
+  const fields = new Map(heads.filter(([name]) => !leavesOut.some((names) => names.test(name))));
   if (header.release) fields.set('release', JSON.stringify(header.release));
   fields.set(
     'registers',
     JSON.stringify(cpum?.cpus.map(({ cr0, cr2, cr3, cr4, efer }) => [cr0, cr2, cr3, cr4, efer].map(hex)) ?? []),
   );
-  if (pgm) addPgmFields(pgm, fields, lists);
   return fields;
-}
-
-function addPgmFields(
-  { basic, config, ramSize, romProtection }: PgmSummary,
-  fields: Map<string, string>,
-  lists: boolean,
-): void {
-  if (ramSize !== undefined) fields.set('RAM size', String(ramSize));
-  if (lists && config?.ramHole !== undefined) fields.set('RAM hole', String(config.ramHole));
-  if (config && lists) {
-    fields.set('ROM list', JSON.stringify(config.roms));
-    fields.set('MMIO2 list', JSON.stringify(config.mmio2));
-    fields.set('ROM protection', protectionsText(romProtection));
-  }
-  if (!basic) return;
-  for (const [i, cpu] of basic.cpus.entries()) {
-    fields.set(`VCPU ${i} A20`, `${cpu.a20Enabled} ${hex(cpu.a20Mask)}`);
-    fields.set(`VCPU ${i} guest mode`, String(cpu.guestMode));
-    fields.set(`PAE page directories of VCPU ${i}`, cpu.paePds.map(hex).join(' '));
-  }
-  fields.set('ballooned pages', String(basic.balloonedPages));
-  fields.set(
-    'mappings',
-    `${basic.mappingsFixed} ${hex(basic.mappingFixed)} ${basic.mappingFixedSize} ` +
-      `${basic.mappings.map((m) => `${m.description} ${hex(m.address)} ${hex(m.pageTables)}`).join('; ')}`,
-  );
-}
-
-/**
- * Protections as text: by id, since records come in any order, and without the zeros after the last page that a record
- * names.
- */
-function protectionsText(romProtection: PgmSummary['romProtection']): string {
-  const texts = [...romProtection]
-    .sort(([a], [b]) => a - b)
-    .map(
-      ([id, pages]) =>
-        `${id}: ${Buffer.from(pages)
-          .toString('hex')
-          .replace(/(00)+$/, '')}`,
-    );
-  return texts.join('; ');
 }

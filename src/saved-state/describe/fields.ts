@@ -1,8 +1,7 @@
 import type { SavedState } from '../reading/state.ts';
 import { describeState } from './describe.ts';
-
-/** Decoded values of a state by name, such as `cpus[0].registers.rip`, as text. */
-export type Fields = Map<string, string>;
+import { type Fields, flatten } from './flatten.ts';
+import { headFields } from './head-fields.ts';
 
 /** Fields about the file's format and directory, not about the machine. */
 const FORM = [
@@ -14,31 +13,18 @@ const FORM = [
   'container.size',
   'container.directoryEntries',
 ];
-/** Fields of lists of ranges and of page records, which are compared by themselves. */
-const RANGES = [
-  'memory.pgmVersion',
-  'memory.ramPages',
-  'memory.map',
-  'memory.roms',
-  'memory.mmio2',
-  'memory.records',
-  'memory.passes',
-];
+/** Fields of guest memory, which the heads of its units tell more fully. */
+const MEMORY = ['memory'];
+/** Values in the heads that the description of a CPU gives by other names. */
+const TOLD_BY_CPUS = /^cpus\[\d+\]\.(a20Enabled|guestMode)$/;
 
-/** All decoded values, without memory and the file's format. */
+/** All decoded values, without the contents of memory and the file's format. */
 export function fieldsOf(state: SavedState): Fields {
   const fields: Fields = new Map();
-  flatten(describeState(state), '', fields);
+  flatten(describeState(state), '', fields, [...FORM, ...MEMORY]);
+  if (!state.pgm) return fields;
+  for (const [name, value] of headFields(state.pgm)) if (!TOLD_BY_CPUS.test(name)) fields.set(name, value);
   return fields;
-}
-
-function flatten(value: unknown, name: string, fields: Fields): void {
-  if ([...FORM, ...RANGES].some((prefix) => name.startsWith(prefix))) return;
-  if (Array.isArray(value)) {
-    for (const [i, item] of value.entries()) flatten(item, `${name}[${i}]`, fields);
-  } else if (typeof value === 'object' && value !== null) {
-    for (const [key, item] of Object.entries(value)) flatten(item, name === '' ? key : `${name}.${key}`, fields);
-  } else if (value !== undefined) fields.set(name, String(value));
 }
 
 /** A decoded field that differs; absent on a side that does not have it. */

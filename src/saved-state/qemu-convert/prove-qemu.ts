@@ -40,6 +40,8 @@ export async function proveQemu(
 function fieldsOf({ configuration, blocks, runState, ended, trailing }: QemuState): Map<string, string> {
   return new Map([
     ['machine type', configuration.machine ?? 'none'],
+    ['UUID', configuration.uuid ?? 'none'],
+    ['size of pages', String(configuration.pageBits)],
     ['run state', runState ?? 'none'],
     ['RAM blocks', blocks.map(({ name, size, pages }) => `${name} ${size} ${pages}`).join(', ')],
     ['end', String(ended)],
