@@ -6,7 +6,7 @@ export type Fields = Map<string, string>;
 /** Names of numbers that people read as addresses. */
 const ADDRESSES = /(^|\.)(address|start)$/;
 
-/** Adds all values in `value` to `fields`, by their paths below `name`. @param leftOut beginnings of paths to leave out */
+/** Adds all values in `value`, by their paths below `name`. @param leftOut beginnings of paths to leave out */
 export function flatten(value: unknown, name: string, fields: Fields, leftOut: readonly string[] = []): void {
   if (leftOut.some((prefix) => name.startsWith(prefix))) return;
   if (Array.isArray(value)) {
