@@ -2,9 +2,9 @@ import { countText } from '../../formats/amounts.ts';
 import { shellWord } from '../../formats/values/shell-word.ts';
 import type { WakeProof } from '../../migrations/wake/proof.ts';
 import type { BroughtBack } from '../../src/wake/back/back.ts';
-import type { Refusal } from '../../src/wake/judge.ts';
 import type { Notice } from '../../src/wake/notices.ts';
 import type { PreparedWake } from '../../src/wake/prepare.ts';
+import type { Refusal } from '../../src/wake/refusal.ts';
 import { bad, good } from '../terminal/styles.ts';
 import { indent, line, lines, type TerminalText } from '../terminal/terminal-text.ts';
 

@@ -1,9 +1,6 @@
 import type { Floppy } from '../../formats/units/chipset/legacy.ts';
 import { VMWARE } from '../../formats/units/chipset/pci-ids.ts';
 import type { Hpet } from '../../formats/units/chipset/timers.ts';
-import type { Apic } from '../../formats/units/cpu/apic.ts';
-import type { Gim } from '../../formats/units/cpu/gim.ts';
-import type { Trpm } from '../../formats/units/cpu/trpm.ts';
 import { isVbeOn, type Vga } from '../../formats/units/display/codecs.ts';
 import { type E1000, E1000_CHIPS, PCNET_TYPES, type Pcnet } from '../../formats/units/network/codecs.ts';
 import type { Ahci, Ide } from '../../formats/units/storage/ata-codecs.ts';
@@ -13,27 +10,11 @@ import { busOf } from './devices/chipset/bus.ts';
 import { HPET_PERIOD, isInUse, periodOf } from './devices/chipset/hpet.ts';
 import { isBusy } from './devices/storage/ide.ts';
 import { drivesOf, portsTooHigh } from './drives.ts';
+import { PROCESSOR_RULES } from './processor-rules.ts';
 import { MAX_GAPS, ramPlan } from './ram-plan.ts';
-import { type CpuState, cpuStates } from './units/cpu-state.ts';
+import { ANOTHER_GUEST, ANOTHER_MOMENT, type Refusal, type Rule, refusal } from './refusal.ts';
 import type { MachineUnits } from './units/machine-units.ts';
-import type { RefusalCode } from './wake-codes.ts';
 import type { WakeOptions } from './wake-options.ts';
-
-/** A reason why a state cannot be woken, with a remedy. */
-export interface Refusal {
-  /** Code for programs. */
-  code: RefusalCode;
-  reason: string;
-  remedy: string;
-  /** Unit of a device that could be dropped. */
-  device?: string;
-}
-
-type Rule = (units: MachineUnits, options: WakeOptions) => Refusal[];
-
-const refusal = (code: RefusalCode, reason: string, remedy: string): Refusal => ({ code, reason, remedy });
-const ANOTHER_GUEST = 'there is no way for this guest';
-const ANOTHER_MOMENT = 'load it in VirtualBox, let it run for a moment and save it again';
 
 /** All reasons in the state itself, before any QEMU is started. */
 export function refusalsOf(units: MachineUnits, options: WakeOptions): Refusal[] {
@@ -164,47 +145,7 @@ const RULES: readonly Rule[] = [
       : [];
   },
 
-  function pendingTraps(units) {
-    const NONE = 0xffffffff;
-    return (units.find<Trpm>('trpm/1')?.cpus ?? []).flatMap(({ vector }, cpu) =>
-      vector === NONE ? [] : [refusal('pending-trap', `an interrupt is being delivered to CPU ${cpu}`, ANOTHER_MOMENT)],
-    );
-  },
-
-  function processors(units) {
-    const { nestedVirtualisation } = units.collected.state.cpum ?? {};
-    return cpuStates(units).flatMap((cpu, i) => processorRefusals(cpu, i, nestedVirtualisation === true));
-  },
-
-  function localApics(units) {
-    const X2APIC = 0x400n;
-    return (units.find<Apic>('apic/0')?.cpu ?? []).some(({ base }) => (base & X2APIC) !== 0n)
-      ? [refusal('x2apic', 'the guest uses its local APICs in x2APIC mode', 'boot the guest with nox2apic')]
-      : [];
-  },
-
-  function paravirtualisation(units, { accelerator }) {
-    const { provider } = units.find<Gim>('GIM/0') ?? { provider: 0 };
-    const [HYPER_V, KVM] = [2, 3];
-    const cpus = units.collected.state.cpum?.cpus.length ?? 1;
-    if (provider === HYPER_V)
-      return [
-        refusal(
-          'hyper-v',
-          'the guest uses the Hyper-V interface, whose state is not known',
-          'VBoxManage modifyvm --paravirt-provider none, and boot anew',
-        ),
-      ];
-    if (provider === KVM && cpus > 1 && accelerator === 'tcg')
-      return [
-        refusal(
-          'kvm-calls',
-          'the guest has several CPUs and calls KVM, which QEMU can’t answer without it',
-          '--accel kvm',
-        ),
-      ];
-    return [];
-  },
+  ...PROCESSOR_RULES,
 
   function networkCards(units, { without }) {
     const models: [string, (unit: string) => string, readonly string[]][] = [
@@ -247,24 +188,6 @@ const RULES: readonly Rule[] = [
       : [];
   },
 ];
-
-function processorRefusals({ context }: CpuState, i: number, isNested: boolean): Refusal[] {
-  const found: Refusal[] = [];
-  const KNOWN_STATE = 7n;
-  const VMXE = 1n << 13n;
-  const SVME = 1n << 12n;
-  if ((context.xcr0 & ~KNOWN_STATE) !== 0n)
-    found.push(
-      refusal(
-        'extended-state',
-        `CPU ${i} has extended state beyond AVX in use`,
-        'boot the guest without it (Linux: clearcpuid=avx512f)',
-      ),
-    );
-  if (isNested && ((context.cr4 & VMXE) !== 0n || (context.efer & SVME) !== 0n))
-    found.push(refusal('nested', `CPU ${i} runs virtual machines itself`, 'end them in the guest'));
-  return found;
-}
 
 const GRAPHICS_SLOT = 0x10;
 

@@ -2,9 +2,10 @@ import type { ByteSource } from '../../formats/files/source.ts';
 import { collectUnits } from '../saved-state/reading/collect-units.ts';
 import type { WalkOptions } from '../saved-state/reading/walk.ts';
 import { type Drive, drivesOf } from './drives.ts';
-import { type Refusal, refusalsOf } from './judge.ts';
+import { refusalsOf } from './judge.ts';
 import { backNotices, type Notice, noticesOf } from './notices.ts';
 import { type DiskUse, imageNode, qemuArguments } from './qemu-arguments.ts';
+import type { Refusal } from './refusal.ts';
 import { MachineUnits } from './units/machine-units.ts';
 import { NO_OPTIONS, type WakeOptions } from './wake-options.ts';
 
