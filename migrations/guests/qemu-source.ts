@@ -12,6 +12,7 @@ import { DeviceSaves } from './device-saves.ts';
 import { DiskMirror } from './disk-mirror.ts';
 import { type GuestFacts, statusOf } from './guest-facts.ts';
 import { endsSoon } from './guest-process.ts';
+import { GuestRun } from './guest-run.ts';
 import { expectOwnFiles, locateMemory } from './locate-memory.ts';
 import { GuestRam } from './memory/guest-ram.ts';
 import { RamFiles } from './memory/ram-files.ts';
@@ -35,18 +36,7 @@ export class QemuSource extends GuestRam implements SourceMachine {
   readonly description: QemuDescription;
   #qmp: QmpClient;
   readonly #facts: GuestFacts;
-  /** Whether the guest runs, by QEMU's events. */
-  #runs: boolean;
-  /** Somebody had paused the guest before this side stopped it. */
-  #wasPaused = false;
-  #isStopped = false;
-  /** QEMU has not answered yet that the guest is stopped. */
-  #isStopping = false;
-  /** QEMU was told to stop a guest that ran, and nothing has said since that it runs again. */
-  #mayStand = false;
-  /** Somebody else has let the guest run since it was stopped. */
-  #startedByOthers = false;
-
+  readonly #run: GuestRun;
   readonly #options: QemuSourceOptions;
   #mirror: DiskMirror | undefined;
   readonly #written: WrittenPages;
@@ -61,7 +51,7 @@ export class QemuSource extends GuestRam implements SourceMachine {
     this.#settings = new BorrowedSettings(options.onSettingsLeft);
     this.#qmp = qmp;
     this.#facts = facts;
-    this.#runs = facts.status === 'running';
+    this.#run = new GuestRun(facts.status);
     this.description = describeGuest(facts);
     this.#listen();
   }
@@ -129,55 +119,40 @@ export class QemuSource extends GuestRam implements SourceMachine {
   }
 
   get isPaused(): boolean {
-    return this.#isStopped || this.#saves.isBegun ? this.#wasPaused : !this.#runs;
+    const { isStopped, wasPaused, runs } = this.#run;
+    return isStopped || this.#saves.isBegun ? wasPaused : !runs;
   }
 
   /** Whether the guest may stand still because of this side, though it ran before. */
   async mayStand(): Promise<boolean> {
-    return this.#mayStand && !(await this.hasEnded()) && this.#mayStand;
+    return this.#run.mayStand && !(await this.hasEnded()) && this.#run.mayStand;
   }
 
   async readyToPause(): Promise<boolean> {
     await this.#prepare();
     if (!this.#saves.isHandedOut) return false;
-    await this.#saves.end(this.#qmp, this.#wasPaused);
+    await this.#saves.end(this.#qmp, this.#run.wasPaused);
     // QEMU itself stops the guest when it has handed out all memory.
     if (await this.#findSave()) return false;
-    this.#mayStand ||= !this.#wasPaused;
+    this.#run.mayStop();
     await this.#saves.begin(this.#qmp).untilHandedOut();
     // A guest that wrote nothing has been stopped already, and needs no further round.
-    return this.#runs;
+    return this.#run.runs;
   }
 
   /** Stops the guest. QEMU saves the devices while the last pages are sent, as saving does not change memory. */
   async pause(): Promise<void> {
     // Until QEMU has answered, its events tell how the guest has to go on.
-    if (!this.#saves.isBegun) this.#wasPaused = !this.#runs;
+    if (!this.#saves.isBegun) this.#run.noteBefore();
     await this.#prepare();
     // Not every connection to QEMU reports events.
     if (!this.#saves.isBegun) await this.#findSave();
-    this.#runs = false;
+    this.#run.begunToStop();
     this.#mirror?.limitEnd();
-    await this.#stop();
+    await this.#run.stop(() => this.#qmp.execute('stop'));
     await this.#mirror?.finish();
     this.#mirror = undefined;
     this.#saves.begin(this.#qmp).letEnd();
-  }
-
-  /**
-   * Stops the guest. Whether others let it run is noted from QEMU's `stop` on: such an event may be read together with
-   * the answer.
-   */
-  async #stop(): Promise<void> {
-    this.#isStopping = true;
-    this.#mayStand ||= !this.#wasPaused;
-    this.#startedByOthers = false;
-    try {
-      await this.#qmp.execute('stop');
-      this.#isStopped = true;
-    } finally {
-      this.#isStopping = false;
-    }
   }
 
   async resume(): Promise<void> {
@@ -192,22 +167,20 @@ export class QemuSource extends GuestRam implements SourceMachine {
 
   async #letRun(): Promise<void> {
     await this.#connect();
-    await this.#saves.end(this.#qmp, this.#wasPaused);
+    await this.#saves.end(this.#qmp, this.#run.wasPaused);
     await this.#endMirror();
-    this.#isStopped = false;
+    this.#run.letGo();
     this.#saves.forgetDevices();
     // The guest does not wait for a QEMU that hangs here: `stopTracking` tries again.
     await this.#settings.putBack(this.#qmp).catch(() => {});
-    if (this.#wasPaused) return;
+    if (this.#run.wasPaused) return;
     await this.#qmp.execute('cont');
-    this.#noteRunning();
+    this.#run.noteRunning();
   }
 
   async stillStands(): Promise<void> {
     await this.#connect();
-    const status = await statusOf(this.#qmp);
-    // An event before the answer counts, too.
-    if (!this.#startedByOthers && status !== 'running') return;
+    if (!this.#run.isStarted(await statusOf(this.#qmp))) return;
     throw new MigrationError('started-by-others', 'Cannot hand over: somebody else has let the guest run (QMP cont)');
   }
 
@@ -236,8 +209,7 @@ export class QemuSource extends GuestRam implements SourceMachine {
 
   /** Ends QEMU here, as the guest runs elsewhere. */
   async release(): Promise<void> {
-    this.#isStopped = false;
-    this.#mayStand = false;
+    this.#run.handOver();
     await this.#connect().catch(() => {});
     await this.#qmp.execute('quit').catch(() => {});
     await Promise.race([this.#qmp.closed, sleep(QUIT_MS, { keepsAlive: false })]);
@@ -256,29 +228,19 @@ export class QemuSource extends GuestRam implements SourceMachine {
     const { closed, path } = this.#qmp;
     this.#qmp = await QmpClient.connect(path).catch(async () => Promise.reject(await closed));
     this.#listen();
-    this.#runs = (await statusOf(this.#qmp)) === 'running';
-    if (this.#runs) this.#noteRunning();
-    this.#startedByOthers ||= this.#isStopped && this.#runs;
+    this.#run.noteStatus(await statusOf(this.#qmp));
     return this.#qmp;
   }
 
   #listen(): void {
     this.#qmp.onEvent(({ name }) => {
       if (name === 'STOP') {
-        this.#runs = false;
-        if (this.#isStopping) this.#startedByOthers = false;
+        this.#run.onStop();
         // QEMU itself has stopped a guest whose memory is handed out.
         if (this.#saves.isBegun) this.#mirror?.limitEnd();
       }
-      if (name !== 'RESUME') return;
-      this.#noteRunning();
-      this.#startedByOthers ||= this.#isStopped || this.#isStopping;
+      if (name === 'RESUME') this.#run.onResume();
     });
-  }
-
-  #noteRunning(): void {
-    this.#runs = true;
-    this.#mayStand = false;
   }
 
   /**
@@ -296,7 +258,7 @@ export class QemuSource extends GuestRam implements SourceMachine {
    */
   async #findSave(): Promise<boolean> {
     const status = await statusOf(this.#qmp);
-    this.#wasPaused = status !== 'running';
+    this.#run.noteBefore(status);
     if (status === HAS_SAVED) this.#saves.reuseLast();
     return this.#saves.isBegun;
   }

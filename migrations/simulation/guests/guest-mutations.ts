@@ -10,19 +10,19 @@ export const GUEST_MUTATIONS: readonly Mutation[] = [
   {
     name: 'a guest that somebody else has let run is handed over',
     file: QEMU_SOURCE,
-    from: "if (!this.#startedByOthers && status !== 'running')",
+    from: 'if (!this.#run.isStarted(await statusOf(this.#qmp)))',
     to: 'if (true)',
   },
   {
     name: 'a guest is not waited for when it is stopped',
     file: QEMU_SOURCE,
-    from: "await this.#qmp.execute('stop');",
-    to: "void this.#qmp.execute('stop');",
+    from: "() => this.#qmp.execute('stop')",
+    to: "async () => void this.#qmp.execute('stop')",
   },
   {
     name: 'a guest that was paused is let run',
     file: QEMU_SOURCE,
-    from: 'if (this.#wasPaused)\n            return;',
+    from: 'if (this.#run.wasPaused)\n            return;',
     to: '\n',
   },
   {
