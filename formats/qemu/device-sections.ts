@@ -2,9 +2,9 @@ import { FormatError, hex, type OnDamage } from '../errors.ts';
 import { INCOMPLETE_NAME } from '../incomplete-name.ts';
 import { PartType } from './constants.ts';
 import { type DescribedDevice, parseDescription, type StreamDescription, sizeOf } from './description.ts';
+import { ExpectedDevices } from './expected-devices.ts';
 import { findDescription } from './find-description.ts';
-import { isEarly } from './parted-bodies.ts';
-import { QemuFormatError, unknownSection } from './qemu-error.ts';
+import { QemuFormatError } from './qemu-error.ts';
 import { SectionBytes, type SectionHead } from './section-bytes.ts';
 import { badFooter, type QemuSection } from './sections.ts';
 
@@ -55,15 +55,6 @@ export function splitDevices(bytes: Uint8Array, start: number, onDamage: OnDamag
   return splitter.result;
 }
 
-/**
- * Whether, of two names of a device that differ, the one in the description is wrong. The one in the section's head is
- * right if it equals the kind of the device, or ends with it.
- */
-function isOtherInDescription(device: DescribedDevice | undefined, name: string): boolean {
-  const isOfKind = (text: string) => text === device?.kind || text.endsWith(`/${device?.kind}`);
-  return device?.kind !== undefined && isOfKind(name) && !isOfKind(device.name);
-}
-
 class Splitter {
   readonly result: DeviceSections = { devices: [], ended: false, trailing: 0, split: 'search' };
   readonly #bytes: Uint8Array;
@@ -71,8 +62,7 @@ class Splitter {
   readonly #start: number;
   readonly #onDamage: OnDamage;
   readonly #hasMarks: boolean;
-  /** Devices of the description that have not been met yet. */
-  #expected: DescribedDevice[] = [];
+  #expected: ExpectedDevices | undefined;
   #at = 0;
 
   constructor(bytes: Uint8Array, start: number, onDamage: OnDamage, hasMarks: boolean) {
@@ -96,12 +86,12 @@ class Splitter {
     this.result.descriptionOffset = this.#start + found.at;
     this.result.trailing = this.#bytes.length - found.end;
     const json = this.#bytes.subarray(found.at + 5, found.end);
-    if (found.isTorn) this.#onDamage(this.#torn(found.at));
+    if (found.isTorn) this.#onDamage(tornDescription(this.#start + found.at));
     try {
       this.result.description = parseDescription(json);
       this.result.descriptionJson = json;
       this.result.split = 'description';
-      this.#expected = this.result.description.devices.filter(({ name }) => !isEarly(name));
+      this.#expected = new ExpectedDevices(this.result.description.devices, this.#onDamage);
     } catch (error) {
       if (!(error instanceof FormatError)) throw error;
       if (!found.isTorn) this.#onDamage(error.at({ offset: this.#start + found.at }));
@@ -130,19 +120,20 @@ class Splitter {
   #finish(): void {
     this.result.ended = true;
     this.#at++;
-    for (const { name, instance } of this.#expected) this.#onDamage(this.#missing(name, instance));
-    this.#expected = [];
+    this.#expected?.end();
     if (this.#at === this.#end) return;
     if (this.result.descriptionOffset === undefined) this.result.trailing = this.#end - this.#at;
-    else this.#onDamage(this.#between());
+    else this.#onDamage(leftOver(this.#start + this.#at, this.#end - this.#at));
   }
 
   #readDevice(offset: number): void {
     const head = this.#sections.head(this.#at);
     if (!head) throw this.#cut('head of a section', offset, 'load of migration failed: Input/output error');
     const { id, name, instance, version, bodyAt } = head;
-    const isDescribed = this.result.description && name !== INCOMPLETE_NAME;
-    const described = isDescribed ? this.#descriptionOf(head, offset) : undefined;
+    const described =
+      name === INCOMPLETE_NAME
+        ? undefined
+        : this.#expected?.entryOf(head, offset, (device) => this.#standsAfter(device));
     const size = described ? sizeOf(described) : this.#searchEnd(head, offset);
     const end = bodyAt + size;
     if (end > this.#end) throw this.#cutWithin(head, offset);
@@ -175,47 +166,6 @@ class Splitter {
   }
 
   /**
-   * The entry of the description for a section. Sections have the order of the entries; the entry of a missing section
-   * is skipped, and a section with a damaged name belongs to the next entry.
-   */
-  #descriptionOf({ name, instance }: SectionHead, offset: number): DescribedDevice | undefined {
-    const is = (device: DescribedDevice) => device.name === name && device.instance === instance;
-    const index = this.#expected.findIndex(is);
-    if (index >= 0) {
-      for (const missing of this.#expected.splice(0, index))
-        this.#onDamage(this.#missing(missing.name, missing.instance));
-      return this.#expected.shift();
-    }
-    const place = { offset, unit: name, instance };
-    const again = this.result.description?.devices.find(is);
-    const what = `Section ${JSON.stringify(name)} ${instance} at ${hex(offset)}`;
-    if (again) {
-      this.#onDamage(
-        new QemuFormatError('twice', `${what} is there a second time: QEMU loads both, the last one counts`, place),
-      );
-      return again;
-    }
-    const next = this.#expected[0];
-    const wanted = next ? `${JSON.stringify(next.name)} ${next.instance}` : 'nothing more';
-    this.#onDamage(
-      isOtherInDescription(next, name)
-        ? new QemuFormatError(
-            'bad-description',
-            `The description has another name for section ${JSON.stringify(name)} ${instance}: ` +
-              `${wanted}; QEMU does not look at it`,
-            place,
-          )
-        : new QemuFormatError(
-            'bad-section',
-            `${what} is not the section that the description has there: ${wanted}`,
-            place,
-            unknownSection(name, instance),
-          ),
-    );
-    return next && this.#standsAfter(next) ? this.#expected.shift() : undefined;
-  }
-
-  /**
    * Whether the section at the current place can be the described one: the mark with its id follows the described size.
    */
   #standsAfter(device: DescribedDevice): boolean {
@@ -229,28 +179,6 @@ class Splitter {
     const end = this.#hasMarks ? this.#sections.markAfter(head) : this.#sections.nextAfter(head, isOther);
     if (end === undefined) throw this.#cutWithin(head, offset);
     return end - head.bodyAt;
-  }
-
-  #missing(name: string, instance: number): QemuFormatError {
-    const message =
-      `Section ${JSON.stringify(name)} ${instance} is missing, which the description lists: QEMU loads the rest ` +
-      'without a word, and the device stays as after a reset';
-    return new QemuFormatError('missing-section', message, { unit: name, instance });
-  }
-
-  #torn(at: number): QemuFormatError {
-    const offset = this.#start + at;
-    const message =
-      `The description at ${hex(offset)} does not end where its head says: it is cut off, or its ` +
-      'head is damaged; QEMU does not look at it';
-    return new QemuFormatError('bad-description', message, { offset });
-  }
-
-  #between(): QemuFormatError {
-    const offset = this.#start + this.#at;
-    const size = this.#end - this.#at;
-    const message = `There are ${size} bytes at ${hex(offset)} between the end mark and the description`;
-    return new QemuFormatError('left-over', message, { offset });
   }
 
   #cutWithin({ name, instance }: SectionHead, offset: number): FormatError {
@@ -269,4 +197,16 @@ class Splitter {
       `Cannot read ${what} at ${hex(offset)}: the stream ends within it, at ` + `${hex(this.#start + this.#end)}`;
     return new QemuFormatError('truncated', message, { offset }, qemuSays);
   }
+}
+
+function tornDescription(offset: number): QemuFormatError {
+  const message =
+    `The description at ${hex(offset)} does not end where its head says: it is cut off, or its ` +
+    'head is damaged; QEMU does not look at it';
+  return new QemuFormatError('bad-description', message, { offset });
+}
+
+function leftOver(offset: number, size: number): QemuFormatError {
+  const message = `There are ${size} bytes at ${hex(offset)} between the end mark and the description`;
+  return new QemuFormatError('left-over', message, { offset });
 }
