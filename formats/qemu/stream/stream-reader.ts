@@ -6,31 +6,18 @@ import { PageBatch } from '../../pgm/page-batch.ts';
 import { PAGE_SIZE } from '../../sizes.ts';
 import { Turns } from '../../turns.ts';
 import { type QemuCommand, type QemuConfiguration, readConfiguration, readStreamHeader } from '../configuration.ts';
-import { IGNORE_SHARED, MAPPED_RAM, PartType } from '../constants.ts';
-import { findPageSize } from '../find-description.ts';
-import { isPc } from '../guest-layout.ts';
+import { PartType } from '../constants.ts';
 import { findLowRam } from '../low-ram.ts';
 import { QemuFormatError } from '../qemu-error.ts';
-import { type RamBlock, RamBlocks, readBlock } from '../ram-blocks.ts';
+import { type RamBlock, RamBlocks } from '../ram-blocks.ts';
 import { type PartedSection, PartedSections, type QemuSection } from '../sections.ts';
 import { StreamBytes } from '../stream-bytes.ts';
-import { MappedRam } from './mapped-ram.ts';
+import { BlockList } from './block-list.ts';
 import { type PageChanges, PageHistory } from './page-history.ts';
+import { expectPageSize } from './page-size.ts';
 import { type OddRecord, RamRecords, type RamStop } from './ram-records.ts';
 import { readTail, type StreamTail } from './stream-tail.ts';
 import { type RamGap, skipUnreadable } from './unreadable-records.ts';
-
-/**
- * Refuses guests with pages of another size, such as 1 KiB on ARM machines other than `virt`. If the configuration does
- * not tell the size, the end of the stream does.
- */
-async function expectPageSize(source: ByteSource, { machine, pageBits }: QemuConfiguration): Promise<void> {
-  if (isPc(machine)) return;
-  const pageSize = pageBits === undefined ? await findPageSize(source) : 2 ** pageBits;
-  if (pageSize === undefined || pageSize === PAGE_SIZE) return;
-  const message = `Cannot read memory: the guest has pages of ${pageSize} bytes, savkit reads pages of ${PAGE_SIZE}`;
-  throw new UnsupportedError('other-page-size', message);
-}
 
 /** Options for reading a stream. */
 export interface QemuStreamOptions {
@@ -61,10 +48,8 @@ export class QemuStreamReader {
   readonly #bytes: StreamBytes;
   readonly #records: RamRecords;
   #parted: PartedSections;
-  /** Total size of the blocks that the list still has to name. */
-  #blocksLeft = 0;
-  /** Blocks of mapped RAM whose pages are still to be read, after the list. */
-  readonly #mapped: MappedRam[] = [];
+  /** The list of RAM blocks, from its head until all of it has been read. */
+  #list: BlockList | undefined;
   readonly #source: ByteSource;
   readonly #streamStart: number;
   /** Whether reading ends at the first page that is stored as changes. */
@@ -171,13 +156,13 @@ export class QemuStreamReader {
     batch.clear();
     for (;;) {
       if (!this.#parted.current && !(await this.#parted.next())) return false;
-      if (this.#blocksLeft > 0 || this.#mapped.length > 0) {
-        if (await this.#readList()) return true;
+      if (this.#list?.isOpen) {
+        if (await this.#list.readOn(batch, this.leavesContents)) return true;
         continue;
       }
       const stop = this.#scan();
       if (stop === 'end') await this.#parted.end();
-      else if (stop === 'block-list') this.#beginList();
+      else if (stop === 'block-list') this.#list = this.#beginList();
       if (batch.count > 0) return true;
       if (stop === 'changes') {
         if (this.#endsAtChanges) return false;
@@ -193,35 +178,13 @@ export class QemuStreamReader {
     return readTail(this.#window, this.#source, Turns.rare(this.#signal));
   }
 
-  #beginList(): void {
-    this.#blocksLeft = this.#records.total;
-    if (this.#blocksLeft === 0) this.blocks.settle(this.configuration.machine);
-  }
-
-  /** Reads the next block of the list. @returns whether this put pages into the batch */
-  async #readList(): Promise<boolean> {
-    if (this.#blocksLeft === 0) {
-      if (!(await this.#mapped[0].scan(this.batch, this.leavesContents))) return true;
-      this.#mapped.shift();
-      return false;
-    }
-    const { capabilities } = this.configuration;
-    const form = { mapped: capabilities.includes(MAPPED_RAM), ignoreShared: capabilities.includes(IGNORE_SHARED) };
-    const { offset } = this.#window;
-    const block: RamBlock = await readBlock(this.#bytes, this.blocks, this.#blocksLeft, form);
-    this.#expectReadable(offset, 'list of RAM blocks');
-    this.#blocksLeft -= block.size;
-    const { mapped } = block;
-    if (mapped) {
-      this.#mapped.push(new MappedRam(this.#window, this.blocks, { block, mapped }, this.#parts));
-      if (this.#blocksLeft > 0) await this.#window.seek(mapped.pagesOffset + block.size);
-    }
-    if (this.#blocksLeft === 0)
-      this.blocks.settle(
-        this.configuration.machine,
-        (await findLowRam(this.#source, this.blocks.ownRamSize)) ?? this.lowRam,
-      );
-    return false;
+  #beginList(): BlockList {
+    return new BlockList(this.#records.total, {
+      ...{ window: this.#window, bytes: this.#bytes, blocks: this.blocks, parts: this.#parts },
+      configuration: this.configuration,
+      expectReadable: (start) => this.#expectReadable(start, 'list of RAM blocks'),
+      lowRam: async () => (await findLowRam(this.#source, this.blocks.ownRamSize)) ?? this.lowRam,
+    });
   }
 
   /** Applies the changes in a record to their page. @returns false where the page is lost */
