@@ -1,9 +1,7 @@
 import { basename } from 'node:path';
 import type { Argv } from 'yargs';
-import { countText } from '../../../formats/amounts.ts';
 import { UsageError } from '../../../formats/errors.ts';
 import { parseNumber } from '../../../formats/values/number-text.ts';
-import type { DefragmentReport } from '../../../src/gmm/defragment.ts';
 import { loadState } from '../../../src/machine/load.ts';
 import type { Machine } from '../../../src/machine/machine.ts';
 import { emptyMachine } from '../../../src/running/empty-machine.ts';
@@ -15,6 +13,7 @@ import { checkKeepFile, KEEP_IN_TEXT, keepFile } from '../../control/keep-file.t
 import { defaultSocketPath, keepRunning } from '../../control/keep-running.ts';
 import type { KeptMachine } from '../../control/kept-machine.ts';
 import { machineDescription } from '../../control/operations.ts';
+import { runOutcome } from '../../control/run-outcome.ts';
 import { checkSocketPath } from '../../control/stale-socket.ts';
 import { withInput } from '../../io/input.ts';
 import { tryOutput, withOutput } from '../../io/output.ts';
@@ -22,13 +21,10 @@ import { valuesOfMachines } from '../../metrics/metrics.ts';
 import { serveMetrics, withMetrics } from '../../metrics/metrics-server.ts';
 import { command, type OptionsOf } from '../../parsing/options-of.ts';
 import { NDJSON } from '../../parsing/shared-options.ts';
-import { ExitCode } from '../../process/exit-codes.ts';
 import { OwnHost, withHostOptions } from '../../process/host-options.ts';
 import { type Job, type Outcome, runCommand, stepsOf, withCommonOptions } from '../../process/run-command.ts';
-import { bad, good } from '../../terminal/styles.ts';
-import { table } from '../../terminal/table.ts';
-import { indent, line, lines, NO_TEXT, type Piece } from '../../terminal/terminal-text.ts';
-import { heldText, notHeldText } from '../../text/guest-check-text.ts';
+import { bad } from '../../terminal/styles.ts';
+import { line } from '../../terminal/terminal-text.ts';
 import { LiveReport } from '../../text/live-report.ts';
 
 const RECORD_INTERVAL_MS = 10;
@@ -169,7 +165,7 @@ async function runMachine(options: Options, job: Job): Promise<Outcome> {
   if (recorder && options.record !== undefined) await writeTrace(options.record, recorder.stop());
   const defragmented = host.close();
   if (failure) throw failure;
-  return outcomeOf(kept, defragmented, options);
+  return runOutcome(kept, defragmented, options);
 }
 
 /**
@@ -219,43 +215,4 @@ async function writeTrace(path: string, trace: Trace): Promise<void> {
     for (const line of traceLines(trace)) await sink.write(Buffer.from(`${line}\n`));
     return { keep: true, value: undefined };
   });
-}
-
-/** The result of a run; memory is checked after its defragmentation. */
-function outcomeOf(kept: KeptMachine, defragmented: DefragmentReport, { quiet }: Options): Outcome {
-  const { running, movedTo = null, savedTo = null, isUndecided: undecided = false } = kept;
-  const check =
-    running.state === 'off'
-      ? running.selfCheck()
-      : { steps: running.guest.block.steps, ticks: running.guest.block.ticks, pages: 0, faults: running.guest.faults };
-  const seconds = (running.figures.runMs / 1000).toFixed(1);
-  const end: Piece = movedTo === null ? endText(running, check.pages) : good(`moved to ${movedTo}`);
-  const verdict = check.faults.length === 0 ? end : bad(notHeldText(check.faults.length));
-  const text = [
-    line`ran ${seconds} s: ${countText(check.steps, 'step')}, ${countText(check.ticks, 'tick')}; ${verdict}`,
-  ];
-  const { movedPages, emptiedChunks } = defragmented;
-  if (movedPages > 0) {
-    const emptied = countText(emptiedChunks, 'piece');
-    text.push(line`  ${countText(movedPages, 'page')} moved together; ${emptied} of 2 MiB went back to the system`);
-  }
-  if (check.faults.length > 0) {
-    const rows = check.faults.map(({ what, place, gcPhys, expected, found }) => [
-      what,
-      gcPhys === undefined ? `page ${place}` : `0x${gcPhys.toString(16)}`,
-      expected,
-      found,
-    ]);
-    text.push(indent(table(['what', 'where', 'expected', 'found'], rows)));
-  }
-  return {
-    exitCode: check.faults.length === 0 ? ExitCode.OK : ExitCode.BAD_FILE,
-    result: { ...machineDescription(kept), check, movedTo, savedTo, undecided, defragmented },
-    text: quiet && check.faults.length === 0 ? NO_TEXT : lines(text),
-  };
-}
-
-/** End of a machine that was not handed over. After a signal in the midst of a save its memory cannot be checked. */
-function endText({ state }: RunningMachine, pages: number): Piece {
-  return state === 'off' ? good(heldText(pages)) : 'ended; its memory was not checked';
 }
