@@ -34,7 +34,7 @@ describe('savkit convert', () => {
     expect((await runHere('convert', plain, output, '--pgm', '11', '--allow-loss')).exitCode).toBe(0);
   });
 
-  it('takes from a layout where device memory is, and prints what the state tells', async () => {
+  it('takes the places of device memory from a layout, and prints the layout of a state', async () => {
     const args = ['convert', plain, output, '--pgm', '9', '--allow-loss'];
     const refused = await runHere(...args);
     expect(refused.exitCode).toBe(5);

@@ -148,7 +148,7 @@ describe.each([
               4,
               expect.stringMatching(/Cannot write|no space|input\/output/i),
             ]);
-          // What cannot be removed stays; anything else does not.
+          // Only a file that cannot be removed stays.
           const isStuck = last || failed.startsWith('unlink');
           expect(
             names.filter((name) => name !== 'file' && !(isStuck && name.endsWith('.part'))),

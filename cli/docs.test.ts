@@ -105,7 +105,7 @@ describe('examples in TypeScript', () => {
   });
 });
 
-/** What TypeScript says of files in a folder where the package is installed, and of the package's declarations. */
+/** TypeScript's errors in files in a folder where the package is installed, and in the package's declarations. */
 function errorsIn(files: { name: string; text: string }[]): string[] {
   const folder = mkdtempSync(join(tmpdir(), 'savkit-examples-'));
   try {

@@ -15,8 +15,8 @@ afterAll(() => rmSync(root, { recursive: true, force: true }));
 const SETTINGS = `<VirtualBox><Machine uuid="{b529e1e0-1b69-48e9-bcd0-1cb85e83a2fc}" name="box" stateFile="Snapshots/old.sav">
 <Hardware><Boot><Order position="1" device="HardDisk"/><Order position="2" device="None"/></Boot></Hardware></Machine></VirtualBox>`;
 
-// Stands for VBoxManage: what a machine does that is saved, started, paused and saved again. Its state stands in a
-// file, its last boot order, too. SAVING=fails: it can't be saved.
+// Stands for VBoxManage, for a machine that is saved, started, paused and saved again. Its state stands in a file, its
+// last boot order, too. SAVING=fails: it can't be saved.
 const MANAGE = `#!/bin/sh
 cd "$HOME"; echo "$*" >> calls
 case "$1 $3" in
@@ -107,7 +107,7 @@ describe('savkit donor', () => {
     ]);
   });
 
-  it('ends what a killed one has left, and knows the boot order from before that', async () => {
+  it('ends the machine of a killed donor, and knows the boot order from before that', async () => {
     const { ended, group } = await started();
     process.kill(group, 'SIGKILL');
     await ended;
@@ -116,7 +116,7 @@ describe('savkit donor', () => {
       '--boot1 none --boot2 none --boot3 none --boot4 none',
       'the old state',
     ]);
-    // What VirtualBox has made of the settings.
+    // The settings as VirtualBox has written them anew.
     const note = `<ExtraData><ExtraDataItem name="savkit/donor" value="${told('note')}"/></ExtraData>`;
     const left = SETTINGS.replaceAll('"HardDisk"', '"None"').replace('<Hardware>', `${note}<Hardware>`);
     writeFileSync(at('box/box.vbox'), left.replace(' stateFile="Snapshots/old.sav"', ''));

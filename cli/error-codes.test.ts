@@ -17,7 +17,7 @@ const EXTENDS: Readonly<Record<string, string>> = {
   TrustError: 'EnvironmentError',
   PeerError: 'MigrationError',
 };
-/** Where codes are declared. */
+/** Files in which codes are declared. */
 const CATALOGUE = /^formats\/codes\/|migration-error\.ts$|host-memory-error\.ts$|wake-codes\.ts$|explain\/own-codes/;
 
 const sources = ['formats', 'src', 'migrations', 'cli'].flatMap((floor) =>

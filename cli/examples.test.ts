@@ -80,7 +80,7 @@ it.each(commands)('the examples of $name work', async ({ name, command }) => {
     .map(({ call }) => call)
     .filter((example) => example.includes(`$0 ${name} `) && !TYPED.test(example) && !SIGNED.test(example));
   expect(examples.length).toBeGreaterThan(0);
-  // What one example wrote, another one may write, too.
+  // Several examples may write the same file.
   const force = ['extract', 'convert', 'adapt', 'salvage', 'manifest', 'poke', 'screenshot', 'report'].includes(name)
     ? ['-f']
     : [];

@@ -36,9 +36,9 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(folder, { recursive: true }));
 
-/** What a run leaves in files, and prints. */
+/** All that a run leaves in files and prints. */
 async function allOf(...words: string[]): Promise<{ text: string; exitCode: unknown }> {
-  // Processes side by side are those of the built program.
+  // Processes side by side are started from the built program.
   const { stdout, stderr, exitCode } = await (words.includes('--jobs') ? runSavkit(words) : runHere(...words));
   const files = readdirSync(folder, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile());
   const kept = files

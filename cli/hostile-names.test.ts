@@ -43,7 +43,7 @@ beforeAll(() => {
   writeFileSync(damaged, bytes);
 });
 
-/** Runs a command line; gives what it prints, which must be harmless. */
+/** Runs a command line. @returns its output, which must be harmless */
 async function harmless(...words: string[]): Promise<string> {
   const { stdout, stderr } = await runHere(...words);
   const text = stdout + stderr;
@@ -205,7 +205,7 @@ describe('words of others', () => {
     await harmless('send', plain, '--teleporter', '--to', `127.0.0.1:${port}`, '--password-file', password);
   });
 
-  it('at a target that is none', async () => {
+  it('at a server that is no target', async () => {
     const port = await listening(undefined, (socket) => socket.end(`${NAME}\n`.repeat(20)));
     await harmless('migrate', plain, '--to', `127.0.0.1:${port}`, '--insecure', '--records', folder);
   });

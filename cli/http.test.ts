@@ -84,7 +84,7 @@ it('reads states from a server, packed ones too', async () => {
   });
 });
 
-it('fetches only what is read, and that once', async () => {
+it('fetches only the blocks that are read, and each once', async () => {
   const source = await openHttp(`${base}/large`);
   expect([source.size, source.seekable]).toEqual([large.length, true]);
   const piece = new Uint8Array(1000);

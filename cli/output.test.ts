@@ -39,7 +39,7 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(folder, { recursive: true, force: true }));
 
-/** Runs the command line through a shell, for what only shells can say. @returns exit code, and what came out */
+/** Runs the command line through a shell, for redirections. @returns the exit code and the output */
 async function shell(line: string): Promise<{ exitCode: number | null; stdout: Buffer; stderr: string }> {
   const child = spawn('bash', ['-c', line], {
     cwd: folder,
@@ -233,7 +233,7 @@ describe.runIf(isLinux)('an output that is no file', () => {
       '4\n',
       'Cannot write stdout: broken pipe\n',
     ]);
-    // The verdict on a state may be among what nobody has read.
+    // The verdict on a state may be in the part that nobody has read.
     const judged = await shell('(sleep 1; $SAVKIT verify machine.sav) | true; echo $PIPESTATUS');
     expect([judged.stdout.toString(), judged.stderr]).toEqual(['4\n', 'Cannot write stdout: broken pipe\n']);
     for (const words of [

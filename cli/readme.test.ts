@@ -80,7 +80,9 @@ function inFolder(line: string): ReturnType<typeof runProgram> {
   ]);
 }
 
-/** What a command of the documents prints on both streams; in this process, where it needs no shell. */
+/**
+ * The output of a command of the documents, on both streams; the command runs in this process where it needs no shell.
+ */
 async function outputOf(command: string): Promise<string> {
   if (/[|<>;&$*~`\\]/.test(command)) return (await inFolder(command)).output;
   const [, ...words] = [...command.matchAll(/'([^']*)'|"([^"]*)"|(\S+)/g)].map(([, a, b, c]) => a ?? b ?? c);

@@ -17,7 +17,7 @@ const main = fileURLToPath(new URL('../dist/bin/savkit.js', import.meta.url));
 
 type Ran = MachineStatus & { check: { faults: object[]; pages: number } };
 
-/** Runs a machine for a short time in this process. @returns what it tells */
+/** Runs a machine for a short time in this process. @returns its report */
 async function ran(...options: string[]): Promise<Ran> {
   const { exitCode, result } = await savkitFile<Ran>('run', ...options, '--socket', path('own.sock'), '--for', '0.3');
   expect([exitCode, result.state, result.check.faults]).toEqual([0, 'off', []]);
@@ -44,7 +44,7 @@ describe('savkit run', () => {
     expect(pages.private).toBeGreaterThanOrEqual(512 * (host?.largePages.allocated ?? 0));
   });
 
-  it('--host-limit: what does not even start is told once', async () => {
+  it('--host-limit: a machine that cannot even start is told once', async () => {
     const { exitCode, stderr } = await runHere(
       ...['run', '--ram', '64M', '--workload', 'paging', '--shadow', 'PAE+NX,raw', '--host-limit', '1M', '--for', '1'],
     );

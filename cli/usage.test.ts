@@ -8,7 +8,7 @@ import { expectSchema } from './testing/savkit-json.ts';
 const PLAIN = join(STATES_FOLDER, 'own-long.sav');
 const NAMES = COMMANDS.map(({ command }) => command.split(' ')[0]);
 
-/** What a command line that is refused prints. */
+/** The output of a command line that is refused. */
 async function refused(...words: string[]): Promise<{ stdout: string; stderr: string }> {
   const { exitCode, ...printed } = await runHere(...words);
   expect(exitCode, words.join(' ')).toBe(2);

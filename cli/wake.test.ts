@@ -24,7 +24,7 @@ async function json(exitCode: number, ...words: string[]) {
 }
 
 describe('wake', () => {
-  it('tells every reason with what helps, and writes nothing', async () => {
+  it('tells every reason with a remedy, and writes nothing', async () => {
     const words = ['wake', state, '--disk', `ide0:0=${disk}`, '--disk', `ide1:1=${disk}`, '-o', output];
     const { files } = await json(5, ...words);
     expect(files[0].result.refusals).toMatchObject([{ code: 'no-such-drive' }, { code: 'no-such-drive' }]);

@@ -17,14 +17,14 @@ afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 const programProcess = new ProgramProcess();
 
-/** What a program prints. */
+/** The output of a program. */
 async function run(name: string, ...args: string[]): Promise<string> {
   const { ok, output } = await programProcess.run(join(here, name), ...args);
   expect(ok, output).toBe(true);
   return output;
 }
 
-/** What each program shows that only one that works can show. */
+/** Checks of each program's output, which only a program that works passes. */
 const CHECKS: Record<string, () => Promise<void>> = {
   async 'read-state.js'() {
     expect(await run('read-state.js', state)).toMatch(
@@ -92,7 +92,7 @@ async function readBy(path: string) {
 }
 
 describe('examples', () => {
-  it.each(programs)('%s shows what it is there to show', async (name) => {
+  it.each(programs)('%s prints a right result', async (name) => {
     await CHECKS[name]();
   });
 

@@ -69,7 +69,7 @@ describe('a machine that compares its memory', () => {
   it('moves with a full proof, and loses no page that gets its old content back', async () => {
     const pair = await Pair.create();
     const machine = othersMachine();
-    // Between a look and the sending the guest writes, and then takes it back: what counts is what was sent.
+    // The guest writes between a look and the sending, and takes that back later: the bytes that were sent count.
     let looks = 0;
     machine.onTakeDirty = () => {
       machine.memory.fill(++looks % 2, 4096 * 7, 4096 * 8);

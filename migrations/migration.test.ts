@@ -100,7 +100,7 @@ describe('a migration', () => {
     };
     const { outcome, because } = await pair.migrate(machine);
     expect({ outcome, because }).toEqual({ outcome: 'kept', because: 'Cannot go on: the time limit of 0.2 s is over' });
-    // All of it is several MB.
+    // All of memory is several MB.
     expect(sent).toBeLessThan(1e6);
     expect(machine).toMatchObject({ isRunning: true, isReleased: false });
   });

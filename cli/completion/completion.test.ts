@@ -16,7 +16,7 @@ const state = join(STATES_FOLDER, 'own-long.sav');
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 const hasBash = spawnSync('bash', ['--version']).status === 0;
 
-/** What bash offers for the last of some words. */
+/** The completions that bash offers for the last of some words. */
 function offered(script: string, ...words: string[]): string[] {
   const file = join(folder, 'completion.bash');
   writeFileSync(file, script);
@@ -71,7 +71,7 @@ describe('savkit completion', () => {
     expect(offered(script, 'inspect', hostile, '--unit', '')).toEqual(['pgm/1', 'two\\ words/5', 'plain/6']);
     expect(offered(script, 'inspect', hostile, '--unit', 'two\\ w')).toEqual(['two\\ words/5']);
     expect(existsSync(mark)).toBe(false);
-    // Whoever completes by words of its own gets no others, either.
+    // A shell that asks savkit for names gets only harmless ones as well.
     expect((await runHere('completion', 'unit', hostile)).stdout).toBe('pgm/1\ntwo words/5\nplain/6\n');
   });
 

@@ -246,7 +246,7 @@ describe('protocol', () => {
     expect(() => parseRequest(line)).toThrow(why);
   });
 
-  it('takes any line as a reply or says that it is none', () => {
+  it('takes any line as a reply or refuses it', () => {
     fc.assert(
       fc.property(fc.oneof(fc.string(), fc.json()), (line) => {
         try {

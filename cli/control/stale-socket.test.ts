@@ -11,7 +11,7 @@ const folder = mkdtempSync(join(tmpdir(), 'sk-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 describe.skipIf(process.platform === 'win32')('sockets of default names', () => {
-  it('are removed where their process was killed; those of living ones, and files, are not', async () => {
+  it('are removed where their process was killed; sockets of living processes, and files, are not', async () => {
     const script = `require('net').createServer().listen(process.argv[1] + '/savkit-' + process.pid + '.sock', () => console.log('up'))`;
     const killed = spawn(process.execPath, ['-e', script, folder], { stdio: ['ignore', 'pipe', 'inherit'] });
     await once(killed.stdout, 'data');

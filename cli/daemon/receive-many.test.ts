@@ -95,7 +95,7 @@ describe('receive --keep', () => {
     // An interruption is thrown before the target has taken the machine; later it would be the outcome.
     expect(await slow.moved.catch((error: unknown) => error)).toMatchObject({ code: 'interrupted' });
     await daemon.event('not-arrived');
-    // What did not arrive has given its memory back; what runs here has not.
+    // The machine that did not arrive has given its memory back; the one that runs here has not.
     const large = await depart('large', port, { mib: 12 });
     expect((await large.moved).outcome).toBe('handed-over');
     const other = await depart('other', port, { mib: 12 });

@@ -51,7 +51,7 @@ interface Result {
 }
 
 describe('drain', () => {
-  it('moves each machine to exactly one target; what does not fit, or is refused, goes elsewhere or stays', async () => {
+  it('moves each machine to exactly one target; a machine that does not fit, or is refused, goes elsewhere or stays', async () => {
     mkdirSync(path('vms'), { recursive: true });
     await Promise.all(['one', 'two'].map(keepMachine));
     const [roomy, full] = await Promise.all([startTarget('roomy'), startTarget('full', '--max-memory', '1M')]);
@@ -144,7 +144,7 @@ describe('drain', () => {
 
 describe('the fate of a machine that was sent off', () => {
   const migration = 'ab'.repeat(16);
-  /** A process that has ended: no system has so many. */
+  /** Number of a process that has ended: no system has so many processes. */
   const GONE = 2 ** 30;
 
   async function fate(source: Decision | undefined, target?: Decision, pid = GONE) {

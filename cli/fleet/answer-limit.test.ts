@@ -61,7 +61,7 @@ describe('AnswerLimit', () => {
     for (let i = 1; i <= 5; i++) {
       client.write('question');
       while (client.bytesRead < i * 700 * KIB) await once(client, 'data');
-      // Longer than a look takes to come.
+      // Longer than the time between two looks.
       await new Promise((done) => setTimeout(done, 30));
     }
     expect(isRefused).toBe(false);
@@ -81,7 +81,7 @@ describe('AnswerLimit', () => {
 });
 
 describe('AnswerLimit.takeUncaught()', () => {
-  it('takes what the client of a server throws on an answer to no question, and nothing else', async () => {
+  it('takes errors that the client of a server throws on an answer to no question, and no others', async () => {
     const own = limit({});
     expect(own.takeUncaught(new Error('of savkit'))).toBe(false);
     expect(own.takeUncaught('node_modules/ioredis/x')).toBe(false);

@@ -20,7 +20,7 @@ import { Score } from '../../src/testing/virtualbox.ts';
 
 // npm run campaign -- fleet [FILES=600] [KILLS=6]: Debian's redis-server and PostgreSQL, as far as they are there, each
 // with three workers of which one is killed every ten seconds, and a server that is stopped and started again in the
-// midst of it. Each file has to be in the report once, with what `verify` says of it. The packages of the queue are
+// midst of it. Each file has to be in the report once, with the verdict of `verify`. The packages of the queue are
 // looked for in the folder that SAVKIT_FLEET_PACKAGES names, else they are installed for the time of the campaign.
 
 const [files = 600, kills = 6] = process.argv.slice(2).map(Number);

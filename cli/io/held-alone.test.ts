@@ -57,7 +57,7 @@ describe('holdAlone()', () => {
         (await holdAlone(path))();
         return now() - start;
       });
-      // Other waits of this process pass as well, so it may be more.
+      // Other waits of this process count as well, so the time may be longer.
       expect(waited).toBeGreaterThan(29_999);
     }
   });

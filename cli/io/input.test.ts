@@ -48,14 +48,14 @@ it.skipIf(process.platform !== 'linux')(
 );
 
 describe('readSmallFile()', () => {
-  it.skipIf(process.platform === 'win32')('takes little memory for what has no end', async () => {
+  it.skipIf(process.platform === 'win32')('takes little memory for a file without an end', async () => {
     await expect(readSmallFile('/dev/zero', GIB)).rejects.toThrow(
       'Cannot read /dev/zero: it has more than 67108864 bytes; as a file it may have 1073741824',
     );
     await expect(readSmallFile('/dev/zero', 4096)).rejects.toThrow(/more than 4096 bytes$/);
   });
 
-  it('does not begin to read what is too long', async () => {
+  it('does not begin to read a file that is too long', async () => {
     const since = process.cpuUsage();
     await expect(readSmallFile(endless('settings', '{'), GIB)).rejects.toThrow(/more than 1073741824 bytes$/);
     expect(process.cpuUsage(since).user / 1000).toBeLessThan(500);

@@ -92,7 +92,7 @@ describe('many files', () => {
     },
   );
 
-  it('in folders are all taken once, and those that are no states are counted only', async () => {
+  it('in folders are all taken once, and files that are no states are only counted', async () => {
     const { stdout, stderr, exitCode } = await runHere('verify', '-r', states);
     expect([exitCode, stdout.match(/: whole/g)?.length, stdout.includes('notes.txt')]).toEqual([1, 4, false]);
     expect(stderr).toBe('6 files: 4 whole, 1 damaged, 1 no state\n');
@@ -365,7 +365,7 @@ describe('a journal', () => {
     expect(existsSync(into)).toBe(true);
   });
 
-  it('never replaces what stood there before, or came while it worked', async () => {
+  it('never replaces an output that stood there before, or came while it worked', async () => {
     const own = join(folder, 'before.ndjson');
     const into = join(folder, 'before');
     const words = ['manifest', at('a.sav'), '--into', into, '--journal', own];

@@ -28,7 +28,7 @@ afterAll(() => {
   rmSync(folder, { recursive: true, force: true });
 });
 
-/** Runs a command. @returns what a person sees, on either stream */
+/** Runs a command. @returns the text that a person sees, on either stream */
 async function said(...args: string[]): Promise<{ exitCode: unknown; text: string }> {
   const { exitCode, stdout, stderr } = await runHere(...args);
   return { exitCode, text: readable(`${stdout}${stderr}`) };

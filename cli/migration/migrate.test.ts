@@ -44,7 +44,7 @@ async function runningMachine(pages: number): Promise<{ kept: KeptMachine; runni
 }
 
 describe('receive --seed', () => {
-  it('takes from an older state of the machine what is still the same', async () => {
+  it('takes pages that are still the same from an older state of the machine', async () => {
     const { kept, running } = await runningMachine(1500);
     await askMachine(
       path('vm.sock'),

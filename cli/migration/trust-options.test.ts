@@ -4,7 +4,7 @@ import { newPairingCode } from '../../migrations/trust/pairing-code.ts';
 import { sourceTrust, targetTrust } from './trust-options.ts';
 
 describe('a pairing code', () => {
-  it('that is set to nothing is none: the target makes one, the source has to be told one', async () => {
+  it('that is set to nothing counts as missing: the target makes one, the source has to be told one', async () => {
     vi.stubEnv('SAVKIT_PAIRING_CODE', '');
     const { trust, shownCode } = await targetTrust({ insecure: false });
     expect(trust.kind).toBe('code');

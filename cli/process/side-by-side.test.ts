@@ -13,7 +13,7 @@ it('does the given number of jobs at a time, and gives results in order', async 
   expect([results, most]).toEqual([[50, 10, 40, 20, 30], 2]);
 });
 
-it('begins nothing after an error, and waits for what is under way', async () => {
+it('begins no job after an error, and waits for those under way', async () => {
   const [begun, over]: number[][] = [[], []];
   const work = sideBySide([1, 2, 3, 4], 2, async (item) => {
     begun.push(item);

@@ -18,7 +18,7 @@ describe('expectUnlisted()', () => {
   it('finds a file wherever it stands in a long list', async () => {
     expect(text.length).toBeGreaterThan(3 * MIB);
     writeFileSync(list, text);
-    // Lines at the borders of what is read at once, and at both ends.
+    // Lines at the borders of the pieces that are read at once, and at both ends.
     const borders = [1, 2, 3].flatMap((piece) => {
       const at = text.slice(0, piece * MIB).split('\n').length - 1;
       return [at - 1, at, at + 1];

@@ -5,9 +5,9 @@ import { expect, it } from 'vitest';
 
 const root = fileURLToPath(new URL('../../', import.meta.url));
 const DOOR = join('cli', 'terminal', 'print.ts');
-/** Tells an older Node that it is one, which can't load the door: with words of its own only. */
+/** Tells users of an older Node that it is too old. Such a Node can't load the door, so this file prints by itself. */
 const OLD_NODE = join('cli', 'main.ts');
-/** Tools of this project, which print what they have made themselves. */
+/** Tools of this project: they print only texts that they have made themselves. */
 const TOOLS = /\.(test|campaign|bench)\.ts$|[/\\](testing|bench)[/\\]|cli[/\\]demo\.ts$/;
 
 const sources = ['cli', 'migrations', 'src', 'formats'].flatMap((folder) =>

@@ -4,7 +4,7 @@ import type { SavkitProcess } from '../../migrations/testing/savkit-process.ts';
 export const SIDES = ['source', 'target'] as const;
 export type Side = (typeof SIDES)[number];
 const LINK_FAULTS = ['link, for a moment', 'link, for ever'] as const;
-/** What may befall a process, from the worst on. */
+/** Faults of a process, from the worst on. */
 const PROCESS_FAULTS = ['killed', 'SIGTERM', 'SIGINT', 'SIGHUP', 'terminal closed', 'without readers'] as const;
 type ProcessFault = (typeof PROCESS_FAULTS)[number];
 

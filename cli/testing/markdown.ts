@@ -8,7 +8,7 @@ export function codeBlocks(markdown: string): { language: string; text: string }
   return [...markdown.matchAll(FENCED)].map(([, language, text]) => ({ language, text }));
 }
 
-/** Where its links lead to. */
+/** Targets of its links. */
 export function linksIn(markdown: string): string[] {
   return [...withoutCode(markdown).matchAll(/\]\(([^)\s]+)(?: "[^"]*")?\)|^\[[^\]]+\]: +(\S+)/gm)].map(
     ([, inline, reference]) => inline ?? reference,

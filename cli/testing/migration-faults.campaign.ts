@@ -176,7 +176,7 @@ function faultText({ fault, when }: Plan): string {
   return `${fault}, ${typeof when === 'number' ? `after ${(when / MIB).toFixed(1)} MiB` : `${when.where} ${when.at}`}`;
 }
 
-/** What a user would not accept; empty when all is well. */
+/** Reason for which a user would not accept an outcome; empty when all is well. */
 function whyBad({ fault, outcome }: Row): string {
   const { why, how, survivor, struck } = outcome;
   if (why !== '') return why;

@@ -9,7 +9,7 @@ const main = fileURLToPath(
 );
 const START_MS = 60_000;
 
-/** What a command with `--ndjson` or `--json` has come to. */
+/** The end of a command with `--ndjson` or `--json`. */
 export interface Ended {
   exitCode: number | null;
   result: Record<string, unknown>;

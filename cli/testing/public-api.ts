@@ -1,7 +1,7 @@
 import { relative } from 'node:path';
 import ts from 'typescript';
 
-/** What the doors of the package show, and what of it they leave out. */
+/** The exports of the package's doors, and gaps in them. */
 export interface PublicApi {
   /** Names of exports, by door. */
   names: Map<string, string[]>;

@@ -39,7 +39,7 @@ interface Figures {
   bytes: number;
   /** Processor time in ms, of source and target. */
   cpu: [number, number];
-  /** What it stood still for; of savkit's only. */
+  /** Parts of the downtime, in ms; known for savkit only. */
   downtime?: Record<string, number>;
 }
 

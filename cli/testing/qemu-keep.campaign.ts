@@ -75,7 +75,7 @@ async function recordIn(path: string) {
     const name = readdirSync(path).find((file) => /\.(source|target)\.json$/.test(file));
     return name === undefined ? undefined : await readRecord(join(path, name));
   } catch {
-    // Not there yet.
+    // The folder is not there yet.
     return undefined;
   }
 }

@@ -7,7 +7,7 @@ const schema = JSON.parse(readFileSync(new URL('../output.schema.json', import.m
 const ajv = new Ajv({ allErrors: true, strict: false }).addSchema(schema, 'savkit');
 const matchers = { document: ajv.compile(schema), file: ajv.compile({ $ref: 'savkit#/definitions/fileEvent' }) };
 
-/** What `--json` says about one file. */
+/** The document of `--json` about one file. */
 export interface JsonFile<T> {
   exitCode: number;
   result: T;

@@ -77,7 +77,7 @@ export class ShapedLink {
     return new ShapedLink(name, shaper);
   }
 
-  /** What to put before a command so that it runs on one side. */
+  /** Words to put before a command so that it runs on one side. */
   prefixOf(side: Side): string[] {
     return this.#shaper ? ['ip', 'netns', 'exec', namespaceOf(side)] : [];
   }

@@ -10,7 +10,7 @@ export class TerminalProcess extends SavkitProcess {
     return ['script', ['-qfec', `exec ${quoted}`, '/dev/null']];
   }
 
-  /** A terminal shows what goes to stderr among the events. */
+  /** A terminal shows the lines of stderr among the events. */
   protected override isEvent(line: string): boolean {
     return line.startsWith('{');
   }

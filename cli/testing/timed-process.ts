@@ -1,6 +1,6 @@
 import { SavkitProcess } from '../../migrations/testing/savkit-process.ts';
 
-/** A savkit command, and what a shell says of its processor time. */
+/** A savkit command, with its processor time as a shell tells it. */
 export class TimedProcess extends SavkitProcess {
   protected override command(words: readonly string[]): [program: string, words: string[]] {
     return ['sh', ['-c', '"$@"; code=$?; times >&2; exit $code', 'savkit', ...words]];

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { linesOf } from './lines.ts';
 
 async function* inPieces(bytes: Uint8Array, size: number): AsyncGenerator<Uint8Array> {
-  // As readers do: the same memory again and again.
+  // The same memory for each chunk, as readers use it.
   const chunk = Buffer.alloc(size);
   for (let at = 0; at < bytes.length; at += size) {
     const part = bytes.subarray(at, at + size);

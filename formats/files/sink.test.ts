@@ -131,7 +131,7 @@ describe('openFileSink()', () => {
     expect(readFileSync(path, 'utf8')).toBe('new');
   });
 
-  it('refuses what is no file, whatever it is told, before anything is written', async () => {
+  it('refuses a place that is no file, with any option, before anything is written', async () => {
     const made = join(folder, 'folder');
     mkdirSync(made);
     for (const path of [made, join(folder, 'none', '/'), '', '.']) {

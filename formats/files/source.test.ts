@@ -186,7 +186,7 @@ describe('defineStruct()', () => {
     });
   }
 
-  it('leaves out what a version lacks, and gives what stands for it', () => {
+  it('leaves out fields that a version lacks, and gives their defaults', () => {
     const writer = new Writer();
     layout.write(writer, value, 2);
     const bytes = writer.view();

@@ -25,7 +25,7 @@ function fill(buffers: TurnedBuffers, text: string): void {
 }
 
 describe('two buffers, one of which is on its way', () => {
-  it('the next bytes do not change those under way, and one write is under way at a time', async () => {
+  it('the next bytes do not change the bytes that are being written, and one write is under way at a time', async () => {
     const sink = new SlowSink();
     const buffers = new TurnedBuffers(4);
     fill(buffers, 'one ');

@@ -10,7 +10,7 @@ describe('takeBuffer()', () => {
     for (const buffer of buffers) returnBuffer(buffer);
   });
 
-  it('lends what was given back, once; without kernels every buffer is a new one', () => {
+  it('lends memory that was given back, to one user; without kernels every buffer is a new one', () => {
     const buffer = takeBuffer(100);
     returnBuffer(buffer);
     returnBuffer(buffer);

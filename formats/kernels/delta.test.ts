@@ -40,7 +40,7 @@ describe('wordDelta() and applyWordDelta()', () => {
     );
   });
 
-  it('give 0 for what does not fit', () => {
+  it('give 0 where a delta does not fit', () => {
     const [base, page] = twoPages([
       [0, 99],
       [800, 99],

@@ -7,7 +7,7 @@ import { readPgm } from '../testing/pgm-reading.ts';
 import { liveUnits, stateV2 } from '../testing/pgm-states.ts';
 import { PGM_VERSIONS } from './versions.ts';
 
-// The container is whole and its CRCs are right; what it carries is not.
+// The container is whole and its CRCs are right; its payload is damaged.
 
 const versions = PGM_VERSIONS.map(({ version }) => version);
 

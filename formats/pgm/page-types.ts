@@ -3,8 +3,8 @@ import { OldPageType, type OldRange, type PageTypeNumbering } from './old-ranges
 /** Names of RAM ranges since 6.1; in these versions, only files converted for today's loaders have them. */
 const MODERN_RAM = /^(Conventional RAM|Extended RAM)/;
 /**
- * Page types by number for loaders since 4.3. The number of RAM is used for MMIO2, too, and 0 for shadowed ROM, which
- * they then do not compare.
+ * Page types by number for loaders since 4.3. They use the number of RAM for MMIO2, too, and 0 for shadowed ROM, which
+ * they do not compare then.
  */
 const OF_4_3 = [
   OldPageType.ROM,

@@ -16,7 +16,7 @@ import type { ContainerFormat } from './container.ts';
 import { createContainer } from './writing/create-container.ts';
 
 // The worked examples of vectors.md: whole files, known by length and SHA-256. The test puts them together by hand;
-// readers then have to find in them what they hold.
+// readers then have to find their contents.
 
 const hex = (text: string): Buffer => Buffer.from(text.replaceAll(' ', ''), 'hex');
 const sha256 = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex');

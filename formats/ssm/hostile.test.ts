@@ -15,7 +15,7 @@ import {
 } from '../testing/container-builder.ts';
 import { readStrictly, readTolerantly } from '../testing/container-reading.ts';
 
-// Files that claim what is not true, with every CRC right.
+// Files with false claims, and with every CRC right.
 
 const codeOf = (file: Uint8Array) =>
   readStrictly(bufferSource(file)).then(

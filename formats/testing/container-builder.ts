@@ -139,7 +139,7 @@ function recordLength(file: Buffer, p: number): number {
   return 1 + count + size;
 }
 
-/** What a conformance test wants to keep wrong. */
+/** A field that a conformance test keeps wrong. */
 export type Kept = 'header' | 'unit crc' | 'unit offset' | 'stream crc' | 'term' | 'directory' | 'footer';
 
 /** Fills in every CRC, offset and size of a V2.0 file but those that are kept. */

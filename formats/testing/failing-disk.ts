@@ -2,7 +2,7 @@ import { EnvironmentError } from '../errors.ts';
 import type { Stretch } from '../files/readable-parts.ts';
 import { type ByteSource, bufferSource } from '../files/source.ts';
 
-/** A disk that does not give some bytes: as systems do, it gives what stands before them in a read of its own. */
+/** A disk with bad bytes: a read that touches them fails; one that ends before them does not. */
 export function failingDisk(bytes: Uint8Array, lost: readonly Stretch[]): { source: ByteSource; fails: () => number } {
   const good = bufferSource(bytes, 'disk');
   let fails = 0;

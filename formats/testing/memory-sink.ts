@@ -29,7 +29,7 @@ export class MemorySink implements ReadableSink {
     return bufferSource(this.view());
   }
 
-  /** What was written. */
+  /** The bytes that were written. */
   view(): Uint8Array {
     return this.bytes.subarray(0, this.length);
   }

@@ -1,4 +1,4 @@
-/** Little-endian bytes, piece by piece. Deliberately naive, and shares nothing with what it is there to test. */
+/** Little-endian bytes, piece by piece. Deliberately naive, and shares nothing with the code under test. */
 export class PgmBytes {
   #bytes = Buffer.alloc(256);
   #size = 0;

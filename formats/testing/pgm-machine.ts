@@ -1,4 +1,4 @@
-// A machine's memory, described plainly: what the payload builder takes and what a reader must give back.
+// A machine's memory, described plainly: the payload builder takes it, and a reader must give it back.
 
 export type DevicePage = Uint8Array | 'zero';
 export type RamPage = DevicePage | 'balloon';

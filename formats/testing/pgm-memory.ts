@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { type Machine, PAGE, type PageRecord, plainRecords, type RamPage } from './pgm-machine.ts';
 
 /**
- * What memory holds, by place: `ram 0x1000`, `virgin 0xf0000`, `shadow …`, `protection …`, `mmio2 2:0` (id and page)
+ * Contents of memory, by place: `ram 0x1000`, `virgin 0xf0000`, `shadow …`, `protection …`, `mmio2 2:0` (id and page)
  * or, in versions 6 to 9, `mmio2 0xe0000000`. Values: `zero`, `balloon`, a hash of the page, or a protection.
  */
 export type Memory = Map<string, string | number>;

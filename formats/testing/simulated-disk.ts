@@ -6,7 +6,7 @@ import type { SimulatedFile, SimulatedFiles } from './simulated-files.ts';
 /** Operations of a disk that may fail. */
 export type DiskWork = 'open' | 'write' | 'sync' | 'rename' | 'link' | 'unlink' | 'read' | 'sync-folder';
 
-/** What surrounds a simulated disk. */
+/** The surroundings of a simulated disk. */
 export interface DiskSurroundings {
   /** Milliseconds since 1970. */
   date(): number;

@@ -7,7 +7,7 @@ const LIMITS = { values: 1000, depth: 4 };
 const packr = new Packr({ useRecords: false });
 
 describe('checkMessagePack()', () => {
-  it('takes what is packed of plain values', () => {
+  it('takes the packed form of any plain values', () => {
     const value = fc.letrec((tie) => ({
       value: fc.oneof(
         { maxDepth: 3 },

@@ -39,7 +39,7 @@ describe('a number that people type', () => {
     expect(() => parseBigNumber(text)).toThrow(expect.objectContaining({ code: 'bad-number' }));
   });
 
-  it('is what was written, in either base', () => {
+  it('has the value that was written, in either base', () => {
     fc.assert(
       fc.property(fc.bigInt({ min: 0n, max: (1n << 64n) - 1n }), (value) => {
         expect(numberOf(String(value))).toBe(value);

@@ -388,7 +388,7 @@ describe('copyGuest()', () => {
       fake.onAsked = undefined;
       fake.hangUp();
     };
-    // What was copied is good where the connection breaks after that.
+    // The copy is good where the connection breaks after it was made.
     await copyGuest(source, copy, { maxDowntimeMs: 300, signal }).catch((error) =>
       expect(error.code).toBe('qmp-closed'),
     );

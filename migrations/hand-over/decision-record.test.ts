@@ -94,7 +94,7 @@ describe('a decision that a full disk neither keeps nor takes back', () => {
 /**
  * Runs work on a disk that is full once a record has got its new name.
  * @param failing numbers of syncs of its folder, and of further temporary files, that fail
- * @returns number of those that were tried
+ * @returns number of syncs and temporary files that were tried
  */
 async function withFullDisk(
   failing: { syncs: number; writes: number },

@@ -105,7 +105,7 @@ describe('all courses that a hand-over can take', () => {
       expect(survivor, JSON.stringify(world)).not.toBe('undecided');
       if (world.target === 'running') expect(survivor, JSON.stringify(world)).toBe('target');
       if (world.source === 'sending' || world.source === 'kept') expect(survivor, JSON.stringify(world)).toBe('source');
-      // What is written down settles it: asked again, the answer is the same.
+      // The decision that is written down settles it: asked again, the answer is the same.
       const after = { ...world };
       for (const { side, decision } of write) {
         if (side === 'source') after.sourceRecord = decision as SourceDecision;

@@ -46,7 +46,7 @@ describe.each(here)('zstd of $name', ({ zstd }) => {
     for (const claim of claims) expect(expandedSize(zstd, claim)).not.toBe(8192);
   });
 
-  it('throws for what is no zstd, or only the beginning of it', () => {
+  it('throws for bytes that are no zstd, or only the beginning of it', () => {
     expect(() => zstd.decompress(Buffer.alloc(100, 7), 8192)).toThrow();
     expect(expandedSize(zstd, PACKED.subarray(0, 20))).not.toBe(8192);
   });

@@ -24,7 +24,7 @@ const figures = (changes: Partial<RoundFigures> = {}): RoundFigures => ({
 const limits = (changes: Partial<MigrationLimits> = {}): MigrationLimits => ({ ...DEFAULT_LIMITS, ...changes });
 
 describe('completeLimits()', () => {
-  it('fills in what is not given', () => {
+  it('fills in defaults for limits that are not given', () => {
     expect(completeLimits({})).toEqual(DEFAULT_LIMITS);
     expect(completeLimits({ maxDowntimeMs: 100, bandwidth: undefined as unknown as number })).toEqual({
       ...DEFAULT_LIMITS,
@@ -97,7 +97,7 @@ describe('decideRound()', () => {
     expect(decideRound({ ...idle, fixedMs: 2000 }, limits()).verdict).toBe('another-round');
   });
 
-  it('lets a machine go whose pages take little beside what cannot be helped, but not by the figures of the first round', () => {
+  it('lets a machine go whose pages take little beside the fixed downtime, but not by the figures of the first round', () => {
     const rate = 100 * MB;
     const few = figures({ fixedMs: 400, rate, dirtyPages: 900, dirtyBytes: 3.9 * MB, history: [1000] });
     expect(decideRound(few, limits()).verdict).toBe('switch-over');
@@ -143,7 +143,7 @@ describe('forecast()', () => {
     otherMs: 10,
   };
 
-  it('counts what is written while all of memory is looked through: rounds do not make it less', () => {
+  it('counts pages that are written while all of memory is looked through: rounds do not make them fewer', () => {
     const never = limits({ maxDowntimeMs: 1, stalledDowntimeMs: 1e4, timeLimitMs: 1e9 });
     const busy = { ...about, hashMs: 0, curve: guest(10_000) };
     const [noted, compared] = [0, 500].map((lookMs) => forecast({ ...busy, lookMs }, never).downtimeMs);

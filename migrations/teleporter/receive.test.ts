@@ -30,7 +30,7 @@ afterEach(() => {
 interface Outcome {
   report?: ReceiveReport;
   error?: SavkitError;
-  /** What the source was told. */
+  /** The answers to the source. */
   told: string;
   /** Files in the output's folder: the state, or what was left half-written. */
   files: string[];

@@ -48,7 +48,7 @@ const target = {
 
 interface Carried {
   report: RelayReport;
-  /** What the target heard, and what the source heard. */
+  /** The bytes that the target got, and those that the source got. */
   atTarget: Buffer;
   atSource: Buffer;
 }

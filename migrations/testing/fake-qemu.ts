@@ -23,7 +23,7 @@ export interface FakeGuestOptions {
   bandwidth?: number;
   /** Called with the capabilities that are to be switched on and off. */
   onSet?: (capabilities: unknown) => void;
-  /** What it saves as its devices; default: `DEVICES`. */
+  /** The bytes that it saves as its devices; default: `DEVICES`. */
   devices?: Uint8Array;
   /** Begins to save devices while it runs, with this stream, and waits to be told before it ends. */
   handsOut?: Uint8Array;

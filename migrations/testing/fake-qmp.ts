@@ -13,7 +13,7 @@ export type FakeAnswer = (command: string, args: Record<string, unknown>) => unk
 
 /** A QMP socket without a QEMU: says what a test wants it to say. */
 export class FakeQmp {
-  /** What was asked, in order. */
+  /** The commands that were asked, in order. */
   readonly asked: string[] = [];
   readonly path: string;
   greeting: unknown = GREETING;

@@ -3,7 +3,7 @@
 /** One guest that is moved, and how. */
 export interface GuestCase {
   name: string;
-  /** For start.sh. */
+  /** Options of start.sh. */
   options: string[];
   /** Version of the target's QEMU, where it is another one. */
   to?: 10;
@@ -152,7 +152,8 @@ for (const qemu of [7, 10] as const)
     },
   );
 
-// What the kernel notes, and memory that only its QEMU has, in every surrounding that compared memory was tried in.
+// Guests whose writes the kernel notes, and guests whose memory only QEMU has, in all cases in which memory is
+// compared.
 for (const qemu of [7, 10] as const) {
   const more = ['--qemu', `${qemu}`];
   const q35 = [...more, '--machine', 'pc-q35-7.2'];

@@ -14,14 +14,14 @@ import { keyOfCode, newPairingCode } from '../trust/pairing-code.ts';
 import type { Trust } from '../trust/trust.ts';
 import { DepartingMachine } from '../virtual-machine/departing-machine.ts';
 
-/** What a migration between two processes on loopback has taken. */
+/** Figures of a migration between two processes on loopback. */
 export interface Measured {
   report: MigrationReport;
   /** MB/s of pages that the workload wrote to while it ran. */
   dirtied: number;
   sourceCpuMs: number;
   targetCpuMs: number;
-  /** What the workload's self-check found at the target. */
+  /** Faults that the workload's self-check found at the target. */
   faults: number;
   lostSteps: number;
 }

@@ -19,7 +19,7 @@ export async function targetAndPeer(
   return { pair, channel, end, nonce };
 }
 
-/** What the target says at last, or `accept`. */
+/** The target's last word, or `accept`. */
 export async function answerOf(channel: FrameChannel): Promise<string> {
   for (;;) {
     const frame = await channel.receive('an answer').catch(() => undefined);

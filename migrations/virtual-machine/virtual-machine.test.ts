@@ -119,7 +119,7 @@ describe('a running machine', () => {
     const onEvent = ({ event }: MigrationEvent) => {
       stands ||= event === 'paused';
     };
-    // What the tracking missed would be named by the proof.
+    // The proof would name pages that the tracking has missed.
     const report = await pair.migrate(new DepartingMachine('test', machine, running), { onEvent, proof: 'full' });
     expect(report).toMatchObject({ because: '', outcome: 'handed-over', proof: { mode: 'full', lostPages: 0 } });
     const arrived = (await pair.receiver.arrived) as ArrivingMachine;

@@ -4,7 +4,7 @@ import { Gate } from '../trust/gate.ts';
 import { LinkError } from './link-error.ts';
 import { networkError } from './network-error.ts';
 
-/** What Node and the system call things, which nobody needs to know. */
+/** Words of Node and the system, which nobody needs to know. */
 const JARGON = /\bE[A-Z]{3,}\b|getaddrinfo|AggregateError|\bbind\b|\bsyscall\b|undefined|: $/;
 const insecure = { kind: 'insecure' } as const;
 

@@ -72,7 +72,7 @@ describe('info handlers', () => {
     expect((await console.run('stats /PGM/VirtHandler/*')).rows).toMatchObject([{ path, value: { periods: 0 } }]);
   });
 
-  it('counts go on when a handler moves, and begin anew for what is split off', async () => {
+  it('counts go on when a handler moves, and begin anew for a part that is split off', async () => {
     const { machine } = await watchedMachine();
     const { handlers, ranges } = machine.memory;
     expect(ranges.find(0x2000)).toBeDefined();

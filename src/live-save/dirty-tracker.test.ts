@@ -230,7 +230,7 @@ describe('DirtyTracker, classic ways to lose a page', () => {
     }
   });
 
-  it('what a failed attempt took is dirty again', async () => {
+  it('pages that a failed attempt took are dirty again', async () => {
     const { memory, tracker } = ramMachine(600);
     for (let page = 0; page < 600; page++) writeByte(memory, page, 5);
     tracker.prepare();

@@ -17,7 +17,7 @@ import { openMachine } from './opened-machine.ts';
 const folder = mkdtempSync(join(tmpdir(), 'savkit-opened-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-/** What a call gives, or the code of what it throws. */
+/** The result of a call, or the code of its error. */
 function outcome<T>(call: () => T): T | string {
   try {
     return call();
@@ -72,7 +72,7 @@ async function compare(source: ByteSource): Promise<void> {
 
 describe('openMachine()', () => {
   it.each(samplesIn(STATES_FOLDER).map(({ name, path }) => [name, path]))(
-    'shows in %s what a machine has that was loaded from it',
+    'shows of %s the same as a machine that was loaded from it',
     async (_, path) => {
       const source = await openFile(path);
       await compare(source);

@@ -48,7 +48,7 @@ describe('RunningMachine', () => {
     expect(again.selfCheck()).toMatchObject({ steps: 13_345, faults: [] });
   });
 
-  it('refuses a machine without a workload, and what its state does not allow', async () => {
+  it('refuses a machine without a workload, and actions that its state does not allow', async () => {
     const machine = await emptyMachine(4 * MIB);
     expect(() => RunningMachine.of(machine)).toThrow('its memory holds no workload');
     const running = RunningMachine.of(machine, { kind: 'idle' });

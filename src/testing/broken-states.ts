@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { STATES_FOLDER } from './states.ts';
 
-/** What is done to a good state, in this order. */
+/** Changes to a good state, in this order. */
 type Damage =
   | { do: 'cut'; at: number }
   | { do: 'flip'; at: number; bit: number }
@@ -17,7 +17,7 @@ export interface BrokenState {
   /** A file of test-vectors/states. */
   of: string;
   damage: Damage[];
-  /** What the loader of 7.2.22 answered. */
+  /** Answer of the loader of 7.2.22. */
   virtualbox: string;
   truth: {
     /** `nothing`: no unit can be kept. */

@@ -53,7 +53,7 @@ export function naivePagesOf(units: readonly NaiveUnit[], names: ReadonlyMap<num
   return pages;
 }
 
-/** What a state holds in the end: the record that counts, by key. */
+/** Memory of a state in the end: the record that counts, by key. */
 export function naiveMemory(pages: readonly NaivePage[]): Map<string, NaivePage> {
   return new Map(pages.filter(({ key }) => !key.startsWith('protection')).map((page) => [page.key, page]));
 }

@@ -76,7 +76,7 @@ export async function forEachQemuSample(
   }
 }
 
-/** A sample in a file, for what runs as a command; gone after `use`. */
+/** Samples in files, for commands; gone after `use`. */
 export async function inFolder<T>(names: readonly string[], use: (folder: string) => Promise<T>): Promise<T> {
   const folder = mkdtempSync(join(tmpdir(), 'savkit-qemu-'));
   try {

@@ -9,7 +9,7 @@ import { verify } from '../saved-state/verify/verify.ts';
 import { type NaivePage, naiveKey, naiveMemory, naivePagesOf } from './naive-pages.ts';
 import { NAIVE_FINAL, type NaiveUnit, naiveUnits } from './naive-units.ts';
 
-// Judges what salvage says and writes by the original, with readers that share no code with it.
+// Judges the report and the output of salvage by the original, with readers that share no code with it.
 
 export interface Original {
   bytes: Buffer;
@@ -27,7 +27,7 @@ export interface Judged {
   output: Buffer;
   /** The memory in it. */
   held: ReadonlyMap<string, NaivePage>;
-  /** What salvage said or did wrongly. */
+  /** Faults of salvage's report and output. */
   faults: string[];
   /** Keys of the pages on its list. */
   lost: Set<string>;
@@ -172,7 +172,7 @@ export function lostByCut({ pages, memory, units }: Original, cut: number): { lo
   };
 }
 
-/** Pages whose bytes in the file, or those of what leads to them, are among `[from, to)`. */
+/** Pages whose bytes in the file, or the bytes that lead to them, are among `[from, to)`. */
 export function touchedBy({ memory }: Original, from: number, to: number): string[] {
   return [...memory.values()].filter(({ start, end }) => start < to && end > from).map(({ key }) => key);
 }

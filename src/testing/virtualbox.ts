@@ -6,7 +6,7 @@ import { STATES_FOLDER, samplesIn } from './states.ts';
 /** Where the scripts are looked for when the environment does not name a folder. */
 const DEFAULT_FOLDER = '../shared/virtualbox';
 
-/** What came of a script. */
+/** Result of a script. */
 export interface ScriptRun {
   ok: boolean;
   output: string;

@@ -23,7 +23,7 @@ const { values } = parseArgs({
 });
 const deadline = performance.now() + Number(values.minutes) * 60_000;
 
-/** A part of the campaign: so many trials, and what was wrong. */
+/** Result of a part of the campaign: the number of trials, and the faults. */
 interface Part {
   name: string;
   run(place: Place): Promise<void>;

@@ -96,7 +96,7 @@ export class Ground {
     return new Map(names.map((name) => [name, timeless(readFileSync(join(folder, name)))]));
   }
 
-  /** What stands beside the output, and in the folder of temporary files. */
+  /** Files beside the output, and in the folder of temporary files. */
   leftovers(): string[] {
     const beside = [...this.outputs().keys()].filter((name) => !OUTPUTS.includes(name));
     return [...beside, ...readdirSync(join(this.folder, 'tmp'))];

@@ -3,7 +3,7 @@ import type { Form } from './forms.ts';
 import type { Ground } from './ground.ts';
 import type { Deed, Watched } from './shim.ts';
 
-/** What a command gives where nothing fails. */
+/** Result of a command where nothing fails. */
 export interface Good {
   exitCode: number | null;
   outputs: ReadonlyMap<string, Buffer>;
@@ -12,7 +12,7 @@ export interface Good {
 /** A command on which a fault fell. */
 export interface Trial {
   form: Form;
-  /** What stood at the output's place. */
+  /** The file at the output's place before. */
   older: Buffer | undefined;
   deed: Deed;
   /** The kind of the call on which the fault fell. */
@@ -22,14 +22,14 @@ export interface Trial {
 /** Exit codes of errors that are told. */
 const TOLD = [1, 2, 3, 4, 5];
 
-/** What is not as promised after a fault of the disk, or the death of the process. */
+/** Broken promises after a fault of the disk, or the death of the process. */
 export function judge(ground: Ground, good: Good, trial: Trial, run: Watched): string[] {
   const wrong: string[] = [];
   const { deed, kind, older, form } = trial;
   const isKilled = deed === 'kill' && run.exitCode === null;
   const outputs = ground.outputs();
   const names = [...good.outputs.keys()];
-  // What a disk does not give is lost to salvage, which says so: its output is another one.
+  // Salvage goes on without the bytes that a disk does not give, and says so: its output is another one.
   const isLess = kind === 'read' && /the disk does not give the bytes/.test(run.said);
   const isWhole = (name: string) =>
     (isLess && outputs.has(name)) || good.outputs.get(name)?.equals(outputs.get(name) ?? NOTHING) === true;
@@ -46,7 +46,7 @@ export function judge(ground: Ground, good: Good, trial: Trial, run: Watched): s
     wrong.push(`ends with ${run.exitCode}, and its output stands`);
   if (!isDone && !isKilled) wrong.push(...judgeWords(run));
   wrong.push(...ground.changedInputs(form).map((name) => `input ${name} has changed`));
-  // What cannot be removed stays; so does what a killed process leaves, until the next one.
+  // Files that cannot be removed stay, and files of a killed process stay until the next command.
   const mayStay = isKilled || deed === 'EIO+' || kind === 'unlink';
   for (const name of ground.leftovers()) if (!mayStay || !isTemporary(name)) wrong.push(`leaves ${name}`);
   return wrong;
@@ -62,7 +62,7 @@ function mayStand(deed: Deed, names: readonly string[]): boolean {
   return deed.endsWith('+') || names.length > 1;
 }
 
-/** What is wrong with the words and the exit code of a command that has failed. */
+/** Faults in the words and the exit code of a command that has failed. */
 function judgeWords({ exitCode, said }: Watched): string[] {
   const last = said.trim().split('\n').at(-1) ?? '';
   if (!TOLD.includes(exitCode ?? -1)) return [`ends with ${exitCode}: ${last}`];
@@ -78,7 +78,7 @@ function isTemporary(name: string): boolean {
 /** The message for a changed file begins so. */
 const [TOLD_CHANGE] = changed('PATH', '').message.split('PATH');
 
-/** What is not as promised after an input has changed while it was read. */
+/** Broken promises after an input has changed while it was read. */
 export function judgeChanged(ground: Ground, good: Good, { older, form }: Trial, run: Watched): string[] {
   const wrong: string[] = [];
   const outputs = ground.outputs();

@@ -11,7 +11,7 @@ const SOURCE = fileURLToPath(
   ),
 );
 
-/** What may change files or names, or what opens files to read them, and reads them. */
+/** Calls that may change files or names, or calls that open files to read them, and read them. */
 export type Counted = 'changes' | 'reads';
 /** The error that a call gives, with `+` all that can from then on; or what happens before it: see file-faults.c. */
 export type Deed = 'EIO' | 'EIO+' | 'ENOSPC+' | 'EDQUOT' | 'EINTR' | 'short' | 'kill' | Change;

@@ -92,7 +92,7 @@ async function tryOnce(place: Place, form: Form, good: WellRun, fault: Fault): P
   place.tried(`${words.join(' ')}: ${deed} at call ${at} of ${good.calls.length}, ${kind}`, found);
 }
 
-/** What is wrong after the next command, which finds what a killed process has left. */
+/** Faults after the next command, which finds the files of a killed process. */
 async function judgeNext({ ground, shim }: Place, form: Form, good: Good): Promise<string[]> {
   const run = await shim.run([...ground.wordsOf(form), '--force'], 'changes');
   const found =

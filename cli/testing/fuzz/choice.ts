@@ -1,7 +1,7 @@
 import { crc32 } from '../../../formats/binary/crc32.ts';
 
-// Each input has to be read without a crash. What costs much beside (a second way to the same result, the way back) is
-// done for some of them only, so that more inputs are tried.
+// Each input has to be read without a crash. Further checks that cost much (a second way to the same result, the way
+// back) are made for some inputs only, so that more inputs are tried.
 
 /** One of so many inputs is chosen, besides those that reach code that no input has reached. */
 const ONE_OF = 8;

@@ -23,7 +23,7 @@ export class Coverage {
     const { coverageTracker } = fuzzer();
     const create = coverageTracker.createModuleCounters.bind(coverageTracker);
     coverageTracker.createModuleCounters = (size) => {
-      // In whole words.
+      // The size in bytes is that of whole words.
       const bytes = create(Math.ceil(size / 4) * 4);
       const now = new Uint32Array(bytes.buffer, bytes.byteOffset, bytes.length / 4);
       this.#modules.push({ now, seen: new Uint32Array(now.length) });

@@ -23,7 +23,7 @@ import { type VerifyReport, verify } from '../../../src/saved-state/verify/verif
 import { isChosen } from './choice.ts';
 import { expectSame, reading, textOf } from './reading.ts';
 
-// What a fuzzer calls with bytes of saved states.
+// Functions that a fuzzer calls with bytes of saved states.
 
 /** Most memory that a machine of a fuzzed state has. */
 const MAX_MEMORY = 64 * MIB;

@@ -15,7 +15,7 @@ import { PATTERN_KINDS, patternOf } from '../../../src/saved-state/search/patter
 import { readResults } from '../../report/events.ts';
 import { expectSame, reading, readingNow } from './reading.ts';
 
-// What a fuzzer calls with files that people hand to savkit beside a state.
+// Functions that a fuzzer calls with files that people hand to savkit beside a state.
 
 const NAME = 'fuzzed';
 
@@ -46,7 +46,7 @@ export function command(bytes: Buffer): void {
   if (guest) readingNow(() => expectedOf(guest, undefined));
 }
 
-/** What QMP tells of machine types and processors, and what a host tells of its own. */
+/** Answers of QMP about machine types and processors, and a host's facts about its own processor. */
 export function facts(bytes: Buffer): void {
   const text = bytes.toString();
   readingNow(() => readMachineTypes(text, NAME));

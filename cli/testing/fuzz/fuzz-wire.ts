@@ -30,7 +30,8 @@ import { encodeFrame, readFrameHeader, readHead, readMessage } from '../../../mi
 import { parseReply, parseRequest } from '../../control/protocol.ts';
 import { expectSame, reading, readingNow } from './reading.ts';
 
-// What a fuzzer calls with bytes of peers: of migrations, of VirtualBox's teleporter, of QMP and control sockets.
+// Functions that a fuzzer calls with bytes of peers: of migrations, of VirtualBox's teleporter, of QMP and control
+// sockets.
 
 const zstd = await loadZstd();
 const encoder = createLzfEncoder();
@@ -146,7 +147,7 @@ function parsed(line: string): unknown {
   try {
     return JSON.parse(line);
   } catch {
-    // It is taken as the text that it is.
+    // A line that is no JSON is taken as text.
     return line;
   }
 }

@@ -21,7 +21,7 @@ import { STATES_FOLDER } from '../../../src/testing/states.ts';
 import { smallImage, smallStream } from './small-qemu.ts';
 import type * as targets from './targets.ts';
 
-// What a fuzzer begins with: small inputs that are as they should be.
+// Inputs that a fuzzer begins with: small ones without faults.
 
 export type TargetName = keyof typeof targets;
 

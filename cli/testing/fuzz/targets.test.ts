@@ -4,7 +4,7 @@ import * as targets from './targets.ts';
 
 const TARGETS: Record<TargetName, (bytes: Buffer) => unknown> = { ...targets };
 
-describe('what a fuzzer begins with, and what it has found', () => {
+describe('the inputs that a fuzzer begins with, and those that it has found', () => {
   it('is there for each target', () => {
     expect([...TARGET_NAMES].sort()).toEqual(Object.keys(TARGETS).sort());
   });

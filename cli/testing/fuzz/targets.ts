@@ -1,4 +1,4 @@
-// All that a fuzzer can call: names are those of the campaign.
+// All functions that a fuzzer can call, by their names in the campaign.
 
 export * from './fuzz-states.ts';
 export * from './fuzz-texts.ts';

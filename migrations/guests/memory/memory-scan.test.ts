@@ -25,7 +25,7 @@ describe('MemoryScan', () => {
     );
   };
 
-  it('finds each page that is not what is known of it, and no other, over regions in any order', async () => {
+  it('finds each page that differs from its known hash, and no other, over regions in any order', async () => {
     const files = place(1);
     const scan = new MemoryScan(files, 3);
     const known = new PageHashes(PAGES);

@@ -24,7 +24,7 @@ describe.skipIf(process.platform !== 'linux')('ReservedMemory', () => {
     expect(statSync(path).blocks * 512).toBeGreaterThanOrEqual(PAGES * 4096);
   });
 
-  it('refuses at once what does not fit, and says how much room there is', () => {
+  it('refuses memory at once that does not fit, and says how much room there is', () => {
     emptyFile();
     expect(() => ReservedMemory.begin([{ path, offset: 0, pages: 2 ** 40 }])).toThrow(
       expect.objectContaining({ code: 'no-memory', message: expect.stringMatching(/there is room for \d+ bytes/) }),

@@ -139,7 +139,7 @@ describe.skipIf(why !== '')('WriteWatch', () => {
 });
 
 describe.skipIf(process.platform !== 'linux')('WriteWatch without what it needs', () => {
-  it('says that there is no compiler, or what that says', async () => {
+  it('says that there is no compiler, or gives its words', async () => {
     vi.stubEnv('CC', '/no/such/cc');
     await expect(WriteWatch.start(1, [])).rejects.toMatchObject({
       code: 'no-write-watch',

@@ -5,8 +5,8 @@ import { drawGuestScenario } from './guest-scenario.ts';
 import { judgeGuest } from './judge-guest.ts';
 
 // npm run campaign -- simulate-guests [--runs N --seed S --minutes M --only SEED --first]: migrations of guests of QEMU
-// in a simulated world, whose QEMUs die, hang and refuse as well. What must not be is told with its seed, made as small
-// as it gets; the same seed always does the same.
+// in a simulated world, whose QEMUs die, hang and refuse as well. Faults are printed with their seed and the smallest
+// scenario that shows them; the same seed always does the same.
 
 const { values } = parseArgs({ options: { ...SEED_OPTIONS, runs: { type: 'string', default: '5000' } } });
 

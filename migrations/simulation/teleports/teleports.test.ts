@@ -10,7 +10,7 @@ const FIND_FAULTS = [18, 31, 79];
 const COPIED = 320;
 
 describe('teleports in a simulated world', () => {
-  it('end with one machine, and with files that are what was told, whatever goes wrong', async () => {
+  it('end with one machine, and with files as both sides were told, whatever goes wrong', async () => {
     const ends = new Set<string>();
     for (const seed of [RESUMED, COPIED, ...FIND_FAULTS, ...Array(15).keys()]) {
       const verdict = await judgeTeleport(drawTeleportScenario(seed));

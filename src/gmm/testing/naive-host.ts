@@ -21,8 +21,8 @@ export class NaiveMachine {
 const total = (pages: AccountPages) => pages.base + pages.shadow + pages.fixed;
 
 /**
- * What HostMemory is to do, in the fewest words: a map of pages. It does not know which page comes next, and is told.
- * Operations give the code of a refusal.
+ * HostMemory in the fewest words: a map of pages. The test tells it which page the real one has given. Operations give
+ * the code of a refusal.
  */
 export class NaiveHost {
   readonly pages = new Map<number, NaivePage>();

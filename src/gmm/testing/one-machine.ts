@@ -4,7 +4,7 @@ import { HostMemory, type HostMemoryOptions } from '../host-memory.ts';
 import type { AccountPages } from '../host-reservation.ts';
 import { CHUNK_ID_SHIFT, offsetInChunk } from '../page-id.ts';
 
-/** What a small machine reserves. */
+/** Reservation of a small machine. */
 export const PAGES: AccountPages = { base: 4096, shadow: 16, fixed: 16 };
 
 export function machineOn(host: HostMemory, pages = PAGES): HostAccount {

@@ -139,7 +139,7 @@ class HostGame {
     this.#same(() => real.exchangeForShared(id, sharedId), this.#naive.exchange(naive, id, sharedId));
   }
 
-  /** Machines move what they are asked to, and the model is told; no more chunks are there than before. */
+  /** Machines move the pages that they are asked to move, and the model is told. Expects no more chunks than before. */
   #defragment(): void {
     const { chunks } = this.#host.figures;
     for (const { real, naive } of this.#pairs) real.moveOut = (isLeaving) => this.#moveOut(real, naive, isLeaving);

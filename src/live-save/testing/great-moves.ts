@@ -67,8 +67,8 @@ async function save(game: MachineGame, sink: ByteSink, options: LiveSaveOptions)
 }
 
 /**
- * What the machine does while it is saved or sent: some things, then nothing more, so that this comes to an end. What
- * goes wrong is told afterwards, since those that are busy with the machine take their own troubles from errors.
+ * Moves of the machine while it is saved or sent. Their number is limited, so that the save comes to an end. A fault is
+ * thrown afterwards, since the save would take it for a failure of its own.
  */
 export class Meanwhile {
   readonly #game: MachineGame;

@@ -2,7 +2,7 @@ import { type PageBatch, PageKind } from '../../../formats/pgm/page-batch.ts';
 import type { PageSink } from '../../../formats/pgm/page-sink.ts';
 import { PAGE_SIZE } from '../../../formats/sizes.ts';
 
-/** The other side: keeps of each page what came last, by `kind/id:page`. */
+/** The other side: keeps the last content of each page, by `kind/id:page`. */
 export class Mirror implements PageSink {
   readonly ram = new Map<number, { kind: number; content: Uint8Array }>();
   readonly mmio2 = new Map<string, Uint8Array>();

@@ -210,7 +210,7 @@ export class CpuMoves {
     if (!cpu?.cr3.isSyncPending || cpu.plan?.nested) return;
     this.#watches.look((at) => {
       const bus = this.#twin.cpus.busAddress(id, at);
-      // Where there is no memory nobody sees anything.
+      // Handlers see no access to an address without memory.
       return bus !== undefined && this.#twin.isMemory(bus) ? bus : undefined;
     });
   }

@@ -106,13 +106,13 @@ export class MachineGame {
     assert.equal(host.figures.allocatedPages, 0, 'pages that are left in the host');
   }
 
-  /** Gives back what the machine has of its host. */
+  /** Gives the machine's memory back to its host. */
   leaveHost(): void {
     this.#neighbour?.close();
     this.machine.close();
   }
 
-  /** One random thing. */
+  /** Does one random thing. */
   step(): void {
     const { random } = this;
     this.done.steps++;

@@ -26,7 +26,7 @@ describe('BackTracking', () => {
         expect(tracking.isTracked(frame)).toBe(listed.length > 0);
         if (listed === 'overflowed') {
           overflows++;
-          // What the pool does: it looks through all tables, and then nobody maps the page.
+          // As the pool does: it looks through all tables, and afterwards none of them maps the page.
           if (random.chance(30)) {
             tracking.forget(frame);
             naive.set(frame, []);

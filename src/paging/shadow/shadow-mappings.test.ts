@@ -72,7 +72,7 @@ describe.each(['32-bit', 'PAE', 'AMD64'] as const)('mappings on a %s host', (hos
     expect(checkConsistency(raw.shadow)).toEqual([]);
   });
 
-  test('stay where they are fixed: what the guest has there all the same it reaches, and the hypervisor’s pages never', async () => {
+  test('stay where they are fixed: the guest reaches its own pages there, and never the hypervisor’s', async () => {
     const raw = await rawMachine(host);
     const { rawMode, put, cpu, memory } = raw;
     rawMode.mappings.fix(0x4000_0000, 2 * UNIT, true);

@@ -8,9 +8,9 @@ import { fillTables, Random, randomAddress, randomRegisters, type TableKind, tam
 const MEMORY_PAGES = 32;
 
 /**
- * Random tables, random accesses: addresses, rights, fault codes, accessed and dirty bits of the walker and of the
- * naive walk are the same.
- * @returns what was found, so that callers see that it was not nothing
+ * Walks random tables for random accesses. Expects of the walker the addresses, rights, fault codes, accessed and dirty
+ * bits of the naive walk.
+ * @returns mapped accesses and fault codes, so that callers see that both occurred
  */
 export function compareWalks(seed: number, kind: TableKind, accesses: number): { mapped: number; faults: Set<number> } {
   const random = new Random(seed);

@@ -4,7 +4,7 @@ import type { RandomRegisters, TableKind } from './random-tables.ts';
 const MEBIBYTE = 2 ** 20;
 const READ: NaiveAccess = { write: false, user: false, fetch: false };
 
-/** What is known of one CPU. */
+/** One CPU as the twin knows it. */
 export interface NaiveCpu extends RandomRegisters {
   kind: TableKind | 'none';
   /** Legacy PAE: as of the last load of CR3. */

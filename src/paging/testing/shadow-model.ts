@@ -68,7 +68,7 @@ export class ShadowModel {
     this.watches.expect('write', PAGE_SIZE, TABLE_PAGES * PAGE_SIZE, undefined);
   }
 
-  /** So many random things; memory and pool are checked now and then. Errors name the seed. */
+  /** Does `steps` random things; memory and pool are checked now and then. Errors name the seed. */
   run(steps: number): this {
     try {
       for (let i = 0; i < steps; i++) {
@@ -85,7 +85,7 @@ export class ShadowModel {
     }
   }
 
-  /** One random thing. */
+  /** Does one random thing. */
   step(): void {
     const id = this.random.below(this.paging.cpus.length);
     const roll = this.random.below(100);

@@ -98,7 +98,7 @@ describe('PageSharing', () => {
     sharing.scan(3);
   });
 
-  test('asks running machines, who refuse what has changed meanwhile', () => {
+  test('asks running machines, which refuse pages that have changed meanwhile', () => {
     const host = new HostMemory();
     const [a, b] = [machineOn(host), machineOn(host)];
     const sharing = new PageSharing(host);

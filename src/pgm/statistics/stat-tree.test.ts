@@ -91,7 +91,7 @@ describe('StatTree', () => {
     expect(ticks).toBeLessThan(1000e6);
   });
 
-  test('shows what comes and goes as it is, and starts it anew, too', () => {
+  test('shows statistics that come and go, and resets them, too', () => {
     const tree = wholeTree(1);
     const row = ['/PGM/VirtHandler/Calls/1-2', 'profile', 'a handler'] as const;
     const passing: [StatisticRow, Timing][] = [];

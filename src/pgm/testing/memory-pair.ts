@@ -8,7 +8,7 @@ import { PageState } from '../pages/page-states.ts';
 import * as devices from './naive-devices.ts';
 import { DEVICE_PAGES, NaiveMachine, RAM_A, RAM_B, Refused, ROMS } from './naive-machine.ts';
 
-/** What one machine gives for an operation: a value, or the code of a refusal. */
+/** Result of an operation on one machine: a value, or the code of a refusal. */
 export type Outcome = unknown;
 
 /** The real memory and the naive one, to which the same things are done: accesses, monitoring, locks, the balloon. */

@@ -1,7 +1,7 @@
 import { PAGE_SIZE } from '../../../formats/sizes.ts';
 import { DEVICE_PAGES, type NaiveHandler, type NaiveMachine, Refused, ROMS } from './naive-machine.ts';
 
-// What devices and others do to the naive machine. Each function refuses as the specification says, in its order.
+// Operations of devices and others on the naive machine. Each function refuses as the specification says, in its order.
 
 function framesOf(start: number, end: number): number[] {
   const frames: number[] = [];

@@ -1,7 +1,7 @@
 import { PAGE_SIZE } from '../../../formats/sizes.ts';
 
 // Memory as the specification has it, done in the plainest way: a page is a byte array or nothing, sets say the rest,
-// every byte is looked up on its own. Shares no code with what it judges. Refusals are VirtualBox's codes.
+// every byte is looked up on its own. Shares no code with the memory that it judges. Refusals are VirtualBox's codes.
 
 export const RAM_A = { first: 0, end: 64 };
 /** From 1 MiB on: with A20 off, the guest finds RAM A and the hole there. */

@@ -7,7 +7,7 @@ import type { MachinePair } from './machine-pair.ts';
 import type { Outcome } from './memory-pair.ts';
 import { DEVICE_PAGES, ROMS } from './naive-machine.ts';
 
-/** One thing done to both machines; its text tells what. */
+/** One operation on both machines, and its text. */
 export interface Operation {
   text: string;
   run(pair: MachinePair): Outcome[];

@@ -27,9 +27,9 @@ function mergeOf(own: ReturnType<typeof slot>[], donor: ReturnType<typeof slot>[
   return { state, notes };
 }
 
-// The real VirtualBox loads what comes of the states of machines with two and three AHCI controllers.
+// The real VirtualBox loads the adapted states of machines with two and three AHCI controllers.
 describe('mergeBus() of a bridge', () => {
-  it('takes out what the machine has no longer, puts in what is new, and leaves the rest', () => {
+  it('takes out devices that the machine has no longer, puts in new ones, and leaves the rest', () => {
     const { state, notes } = mergeOf([slot(0x00), slot(0x08)], [slot(0x00), slot(0x10)]);
     expect(state.devices.map(({ devfn }) => devfn)).toEqual([0x00, 0x10]);
     expect(notes).toEqual([

@@ -7,7 +7,8 @@ import { STATES_FOLDER } from '../../testing/states.ts';
 import { momentOf, readHistory } from '../machine-facts/snapshots.ts';
 import { checkHistory, settingsIn } from './check-machine.ts';
 
-// Settings that 7.2.22 wrote: a snapshot of an ICH9 machine with two CPUs, then two of what was made of that machine.
+// Settings that 7.2.22 wrote: a snapshot of an ICH9 machine with two CPUs, then two machines that were made from that
+// one.
 const text = readFileSync(join(STATES_FOLDER, '../machines/snapshots.vbox'), 'utf8');
 const STATE = /stateFile="Snapshots\/([^"]+)"/.exec(text)?.[1] ?? '';
 const root = mkdtempSync(join(tmpdir(), 'savkit-history-'));
@@ -98,7 +99,7 @@ describe('settingsIn()', () => {
     writeFileSync(join(folder, 'other.vbox'), text);
     expect(() => settingsIn(folder)).toThrow(/copy.vbox, other.vbox/);
     expect(() => settingsIn(root)).toThrow(/no settings file/);
-    // What can't be listed, as the folder of another user.
+    // A folder that can't be listed, like one of another user.
     const cannotList = expect.objectContaining({ code: 'ENOTDIR', message: expect.stringContaining('Cannot list') });
     expect(() => settingsIn(join(folder, 'copy.vbox'))).toThrow(cannotList);
   });

@@ -5,7 +5,7 @@ import { readCpum } from '../../../formats/units/cpu/cpum.ts';
 import type { GuestContext } from '../../../formats/units/cpu/cpum-layouts.ts';
 import { cpuidFault, extendedStateFault, offeredState } from './compare-cpuid.ts';
 
-/** Only what is looked at of a CPU's registers. */
+/** A CPU with only those registers that are compared. */
 function cpu(xcr0: bigint, xStateMask: bigint, xcr1 = 0n, xStateInUse = 0n) {
   const context = { xcr0, xcr1, xStateMask } as GuestContext;
   return { cr0: 0n, cr2: 0n, cr3: 0n, cr4: 0n, efer: 0n, context, xStateInUse };

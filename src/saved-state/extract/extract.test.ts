@@ -205,7 +205,7 @@ describe('extract()', () => {
     await expect(extract(bufferSource(bytes), new MemoryTarget(), {})).rejects.toMatchObject({ name: 'FormatError' });
   });
 
-  it('names what there is when a part is not there', async () => {
+  it('names the parts that there are when a part is missing', async () => {
     await expect(image(sample, { rom: 'no such ROM' })).rejects.toThrow(/there are: .*DMI tables/);
     await expect(image(sample, { mmio2: 'VRam' })).rejects.toThrow(/VMMDev Heap/);
     await expect(image(sample, { unit: 'nothing' })).rejects.toThrow(/cpum/);

@@ -27,7 +27,7 @@ interface DamagedSample {
 
 const SAMPLES = JSON.parse(readFileSync(join(QEMU_FOLDER, 'broken.json'), 'utf8')) as DamagedSample[];
 
-/** What `verify` says of each: code and text of its first error, and the beginning of QEMU's words. */
+/** The answer of `verify` to each: code and text of its first error, and the beginning of QEMU's words. */
 const FOUND: Readonly<Record<string, [code: string, text: RegExp, qemuSays?: string]>> = {
   footer: [
     'bad-footer',
@@ -78,7 +78,7 @@ it.each(Object.entries(FOUND))('%s: is named at least as well as by QEMU', async
   const { verdict, findings, qemuSays } = await verifyState(source);
   expect(verdict).toBe(name === 'libvirt-format' ? 'unsupported' : 'damaged');
   expect(findings[0]).toMatchObject({ code, message: expect.stringMatching(text) });
-  // Where QEMU loads the state, no words are put into its mouth; else they are its own.
+  // `verify` gives words of QEMU only where QEMU refuses the state.
   expect(qemuSays === undefined).toBe(sample.loads);
   if (says !== undefined) expect([qemuSays?.startsWith(says), sample.qemuSays.includes(says)]).toEqual([true, true]);
 });

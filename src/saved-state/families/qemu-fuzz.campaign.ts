@@ -94,7 +94,7 @@ async function into(
   }
 }
 
-/** In a process of its own, which can be killed: runs seeds one after the other. */
+/** Runs seeds one after the other, in a process of its own, which can be killed. */
 async function runSeeds(): Promise<void> {
   const path = join(FOLDER, `case-${process.pid}`);
   process.on('uncaughtException', (error) => {

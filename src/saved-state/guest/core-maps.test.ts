@@ -3,7 +3,7 @@ import { mapCore } from './core-maps.ts';
 import type { Vmcoreinfo } from './vmcoreinfo.ts';
 
 const RAM = [{ start: 0, end: 2 ** 32 }];
-/** Every second page, each at an address of its own, the last ones largest. */
+/** Every fourth page, each at a virtual address of its own; the last four stretches are larger. */
 const stretches = (count: number) =>
   Array.from({ length: count }, (_, i) => ({
     virtual: BigInt(i + 1) << 32n,

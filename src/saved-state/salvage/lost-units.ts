@@ -8,7 +8,7 @@ export function unitsLost({ gaps, directory, units }: Survivors, live: boolean):
   // A damaged header shows neither which unit is lost nor that just one is.
   const readable = units.filter(({ errors, unit }) => !errors.some((error) => isOfHeader(error, unit)));
   const known = new Set(readable.map(({ unit }) => unit.claimedOffset ?? unit.offset));
-  // Then offsets in the file differ from the directory's.
+  // Where bytes are missing or were put in, offsets in the file differ from the directory's.
   const hasMoved = units.some(({ unit }) => unit.claimedOffset !== undefined);
   const isListed = ({ start, end }: Gap) =>
     directory?.some(({ offset }) => !known.has(offset) && (hasMoved || (offset >= start && offset < end))) ?? true;

@@ -338,7 +338,7 @@ describe('salvage()', () => {
     expect(judged.stale.size).toBeGreaterThan(0);
   });
 
-  it('says of what it wrote what verify says, whatever is wrong though every CRC is right', async () => {
+  it('judges its output as verify does, also where something is wrong though every CRC is right', async () => {
     const plain = original('own-long.sav').bytes;
     const report = async (bytes: Uint8Array, options: SalvageOptions = {}) => {
       const sink = new MemorySink();

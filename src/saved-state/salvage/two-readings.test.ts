@@ -15,7 +15,7 @@ const place = fc.record({
   group: fc.constantFrom<PageGroup>('RAM', 'MMIO2 1'),
   page: fc.oneof(fc.nat(8), fc.constantFrom(300, 2 ** 20)),
 });
-/** What becomes of a note of the first reading in the second. */
+/** Fate of a note of the first reading in the second. */
 const fate = fc.constantFrom('same', 'same', 'same', 'same', 'other', 'missing', 'late');
 
 /** Two readings of a file, in which a page that comes again has other contents each time. */

@@ -13,11 +13,11 @@ import { walkState } from '../reading/walk.ts';
 import { JobState, PageJob } from './page-job.ts';
 import { type PageWork, PageWorker } from './page-work.ts';
 
-// What another thread does, done in this one: jobs reach it through shared memory all the same.
+// The work of another thread is done in this one; as there, it gets its jobs through shared memory.
 
 const path = join(STATES_FOLDER, 'own-long.sav');
 
-/** Makes a job of each batch, lets a worker do it and shows both. */
+/** Makes a job of each batch, has a worker do it, and hands both to `see`. */
 async function eachJob(
   work: PageWork,
   see: (batch: PageBatch, job: PageJob) => void,
@@ -88,7 +88,7 @@ describe('PageWorker', () => {
     expect(await eachJob('decode', see, (job) => job.targets.set(targets))).not.toContain(false);
   });
 
-  it('sums up what the CRC of the file needs, without a gap', async () => {
+  it('computes CRCs of all bytes that the CRC of the file needs, without a gap', async () => {
     let end: number | undefined;
     const bytes = readFileSync(path);
     const see = (batch: PageBatch, { offset, size, summed, crc }: PageJob) => {

@@ -9,7 +9,7 @@ import { zeroStretches } from './zero-stretches.ts';
 
 const state = readFileSync(`${STATES_FOLDER}own-long.sav`);
 
-/** Bytes that are not zero, but for those from `start` to `end`. */
+/** Bytes that are not zero, except from `start` to `end`. */
 function file(size: number, ...zeros: [start: number, end: number][]): Uint8Array {
   const bytes = new Uint8Array(size).fill(1);
   for (const [start, end] of zeros) bytes.fill(0, start, end);

@@ -60,7 +60,7 @@ describe('interrupts of PCI devices', () => {
 });
 
 describe('the processor', () => {
-  it('has to have what the guest has switched on, and nothing else', () => {
+  it('has to have the features that the guest has switched on, and no others', () => {
     const cpu = (cr4: bigint, efer = 0n, xcr0 = 1n) => ({ context: { cr4, efer, xcr0 } });
     const all = { nx: true, lm: true, xsave: true, smep: true, avx: false, pcid: false };
     expect(missingFeatures([cpu(0n)], {})).toEqual([]);

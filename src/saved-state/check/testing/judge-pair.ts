@@ -27,7 +27,7 @@ export async function judgePair(
   const open = notJudged.length === 0 ? '' : `; not judged: ${notJudged.join('; ')}`;
   const said = answer.output.trim().split('\n')[0];
   const details = `foretold ${foretold} at ${forecast?.unit ?? 'no unit'}${why}${open}; VirtualBox: ${said}`;
-  // What can't be judged is said, which is no wrong forecast.
+  // A unit that check says it cannot judge is no wrong forecast.
   const isOpen = forecast === undefined && notJudged.some((text) => text.includes(answer.unit ?? ' '));
   score.check(
     `${what}: ${answer.code}${answer.unit === undefined ? '' : ` at ${answer.unit}`}${isOpen ? ', not judged' : ''}`,

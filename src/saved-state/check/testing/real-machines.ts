@@ -42,7 +42,7 @@ export function realState(name: string): Buffer {
       return { name: unit, instance, version, payload: Buffer.concat(Array(cpus).fill(records.subarray(RECORD_HEAD))) };
     const header = { name: unit, instance, version };
     if (deflated !== undefined) return { ...header, payload: inflateRawSync(Buffer.from(deflated, 'base64')) };
-    // Of a USB disk that does nothing the vectors keep no bytes: all of them are these.
+    // The vectors keep no bytes of a USB disk that does nothing, since all such disks have these.
     if (unit === 'Msd') return { ...header, payload: IDLE_USB_DISK };
     return { ...header, records };
   });

@@ -34,7 +34,7 @@ describe('interrupts of PCI devices on Q35', () => {
     ]);
   });
 
-  it('need a twin where they have another one, but for those that follow the guest', () => {
+  it('need a twin where QEMU has another line, unless their line follows the guest', () => {
     const [nic, ahci] = [device(NIC), device(AHCI)];
     expect(planLines([nic, ahci], lines([19, 21]))).toMatchObject({ twins: [{ device: nic, from: 19, to: 23 }] });
     // An interrupt that is set up later arrives all the same.
@@ -146,7 +146,7 @@ describe.each(ICH9_MACHINES)('lines that are exchanged in %s', (machine) => {
   });
 });
 
-it('what a device holds and QEMU could not deliver is delivered on the way back', () => {
+it('an interrupt that a device holds and QEMU could not deliver is delivered on the way back', () => {
   const nic = { ...device(NIC), pinLevel: 1 };
   const page = (id: number) => ({ id, ldr: (1 << id) << 24, irr: zeros(), tmr: zeros() });
   const zeros = () => new Array<number>(8).fill(0);
