@@ -18,8 +18,8 @@ export class ExpectedDevices {
   }
 
   /**
-   * The entry of a section. The entry of a missing section is skipped; a section with a damaged name belongs to the next
-   * entry, if it fits.
+   * The entry of a section. The entry of a missing section is skipped; a section with a damaged name belongs to the
+   * next entry, if it fits.
    * @param fits whether the section can be that of an entry, by its size
    */
   entryOf(

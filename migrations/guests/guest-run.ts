@@ -2,8 +2,8 @@
 const RUNNING = 'running';
 
 /**
- * Whether a guest runs, by QEMU's events and answers, and because of whom: savkit may have stopped it, somebody else may
- * let it run meanwhile.
+ * Whether a guest runs, by QEMU's events and answers, and because of whom: savkit may have stopped it, and somebody
+ * else may let it run meanwhile.
  */
 export class GuestRun {
   #runs: boolean;
