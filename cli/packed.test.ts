@@ -16,7 +16,7 @@ const state = readFileSync(original);
 afterEach(() => vi.unstubAllEnvs());
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-/** Undefined where this machine has no such program. */
+/** Packs bytes by the program of that name; undefined where this machine lacks it. */
 function pack(packing: Packing, bytes: Uint8Array): Buffer | undefined {
   try {
     return execFileSync(packing, ['-c'], { input: bytes, stdio: ['pipe', 'pipe', 'ignore'] });

@@ -14,7 +14,8 @@ const PATH = '/states/2024/a%20b%20%281%29.sav';
 let ranges: string[] = [];
 
 /**
- * An object store with one object: takes only signed requests. The signature is computed here from its rules once more.
+ * Answers as an object store with one object, which takes only signed requests. The signature is computed here once
+ * more, from its rules.
  */
 function answer(request: IncomingMessage, response: ServerResponse): void {
   const { url = '', method = '', headers } = request;

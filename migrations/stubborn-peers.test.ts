@@ -24,7 +24,7 @@ function noisyMachine(): PlainMachine {
   return machine;
 }
 
-/** A target that gives signs of life in place of a frame. */
+/** Has the target give signs of life in place of a frame. */
 function without(pair: Pair, withheld: FrameName): void {
   pair.tap = (from, name) => (from === 'target' && name === withheld ? BEAT : 'pass');
 }

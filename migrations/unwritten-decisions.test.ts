@@ -8,7 +8,7 @@ import { Pair } from './testing/pair.ts';
 
 useIdleTime();
 
-/** A disk that is full for a while: it takes a decision only after so many attempts. */
+/** Has the disk refuse a decision, as a full one does, for a number of attempts. */
 function refuse(log: DecisionMemory, decision: Decision, times: number): void {
   const write = log.write.bind(log);
   let left = times;

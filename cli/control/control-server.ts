@@ -63,8 +63,8 @@ export async function openControlSocket(path: string, kept: KeptMachine): Promis
 }
 
 /**
- * A socket is created with all permissions that the umask leaves, so the umask leaves none to others meanwhile. Pipes
- * belong to their user.
+ * Opens the socket. It gets all permissions that the umask leaves, so the umask leaves none to others meanwhile. Pipes
+ * of Windows belong to their user.
  */
 async function listen(server: Server, address: string): Promise<void> {
   const umask = HAS_PIPES ? undefined : process.umask(0o777 & ~SOCKET_MODE);

@@ -190,7 +190,7 @@ function whyBad({ fault, outcome }: Row): string {
     : `it did not arrive, though nothing was in the way: ${outcome.said}`;
 }
 
-/** What became of the machine, by fault and by frames with the same outcome; and how much was tried. */
+/** Prints the fate of the machine, by fault and by frames with the same outcome, and the number of trials. */
 function report(): void {
   const groups = new Map<string, { key: string[]; labels: string[] }>();
   for (const { ram, fault, when, outcome } of rows) {

@@ -167,7 +167,10 @@ export class MigrationTrial {
     else await befall(side === 'source' ? this.#source : this.#target, fault);
   }
 
-  /** A process that has to save a machine first takes its time; one whose machine is promised stays for good. */
+  /**
+   * Waits for the end of a process, but not for ever: one that has to save its machine takes its time, and one whose
+   * machine is promised stays.
+   */
   async #untilEnded(side: Side): Promise<void> {
     const victim = side === 'source' ? this.#source : this.#target;
     for (const end = performance.now() + 3 * SETTLE_MS; !isDead(victim) && performance.now() < end; )

@@ -49,7 +49,7 @@ function fail(what: string): void {
   if (counts.failed <= 20) console.log(`FAIL (seed ${seed}, block ${counts.blocks}): ${what}`);
 }
 
-/** A page of one of the kinds that guests have. */
+/** Makes a page of one of the kinds that guests have. */
 function makePage(): void {
   const kind = random(6);
   if (kind === 0) randomFillSync(page);

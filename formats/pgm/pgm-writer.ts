@@ -32,8 +32,8 @@ export class PgmPassWriter {
   }
 
   /**
-   * A record with the content of batch entry `i`; blocks that are not compressed again pass through as they are, where
-   * the container can hold them so. Await `out.flush()` when `out.isFull`.
+   * Writes a record with the content of batch entry `i`. Blocks that are not compressed again pass through as they are,
+   * where the container can hold them so. Await `out.flush()` when `out.isFull`.
    */
   put(
     kind: number,
@@ -57,7 +57,7 @@ export class PgmPassWriter {
     }
   }
 
-  /** A record with 4096 bytes of content, or without. */
+  /** Writes a record with 4096 bytes of content, or without. */
   putPage(kind: number, page: number, id: number, protection: number, content?: Uint8Array): void {
     this.#putHead(kind, page, id, protection);
     if (content) this.#out.put(content);

@@ -188,7 +188,7 @@ class RunningCrc {
   }
 }
 
-/** The CRC of `[start, end)` with its own field taken as 0. */
+/** Puts the CRC of `[start, end)` into its field, which counts as 0. */
 export function seal(file: Buffer, start: number, end: number, field: number): void {
   file.writeUInt32LE(0, field);
   file.writeUInt32LE(crc32(file.subarray(start, end)), field);

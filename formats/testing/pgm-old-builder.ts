@@ -60,7 +60,7 @@ function putHead(out: PgmBytes, { address, pages }: OldMachineRange, ownMemory: 
     .u8(ownMemory ? 1 : 0);
 }
 
-/** Versions 7 to 9: a type byte, then one page with its state, or two of a shadowed ROM. */
+/** Puts a range of versions 7 to 9: a type byte, then one page with its state, or two of a shadowed ROM. */
 export function putTypedRange(out: PgmBytes, range: OldMachineRange): void {
   putHead(out, range, range.ownMemory);
   out.text(range.description);
@@ -93,8 +93,8 @@ const DYNAMIC = 0x800;
 const CHUNK = 0x100000 / PAGE;
 
 /**
- * Version 6: 16 bits of flags a page, then all content at once (own memory), or chunks of 1 MiB (RAM), or nothing (MMIO
- * above).
+ * Puts a range of version 6: 16 bits of flags a page, then all content at once (own memory), or chunks of 1 MiB (RAM),
+ * or nothing (MMIO above).
  */
 export function putChunkedRange(out: PgmBytes, range: OldMachineRange): void {
   // ROMs outside of RAM have memory of their own here, too.

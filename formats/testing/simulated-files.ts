@@ -40,7 +40,8 @@ export class SimulatedFile {
   }
 
   /**
-   * A sync that failed: the system forgets that these bytes were never written, and the next sync does not bring them.
+   * Forgets bytes after a sync that failed: the system does not know any more that they were never written, and the
+   * next sync does not bring them.
    */
   loseUnsynced(): void {
     this.#unsynced = [];

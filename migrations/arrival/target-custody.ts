@@ -159,7 +159,7 @@ export class TargetCustody<M extends TargetMachine = TargetMachine> {
     after(START_AGAIN_MS, startAgain, { keepsAlive: false });
   }
 
-  /** A link has ended before the machine ran. */
+  /** Decides on a machine whose link has ended before the machine ran. */
   async onLinkEnd(arrival: Arrival, error: Error): Promise<void> {
     if (arrival.state === 'ended') return this.giveUp(arrival, error);
     const isRefused = arrival.state === 'greeted' && !(error instanceof LinkError);

@@ -28,8 +28,8 @@ export function locateMemory(facts: GuestFacts): RamPiece[] {
 }
 
 /**
- * A QEMU that has been taken over may name a file that its own user must not read. savkit might be able to read it, and
- * would put it into the memory of a guest.
+ * Expects files that QEMU itself has open. A QEMU that has been taken over may name a file that its own user must not
+ * read; savkit might be able to read it, and would put it into the memory of a guest.
  * @throws MigrationError `ram-hidden` for a file that QEMU's process has not opened; not checked if that process is not
  * known, or not accessible
  */

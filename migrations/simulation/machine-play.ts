@@ -71,8 +71,8 @@ export class MachinePlay extends Play<SimulatedMachine> {
   }
 
   /**
-   * If the machine's process is gone: starts it again at the source, where it is said to be there; at the target,
-   * checks its safe file.
+   * Follows an operator's answer, if the machine's process is gone: starts the machine again at the source, or checks
+   * its safe file at the target.
    */
   follow(survivor: HostName): void {
     if (survivor === 'source' && this.source?.isGone && this.hosts.source.isUp) this.#startAgain();

@@ -115,8 +115,9 @@ class Relay {
   }
 
   /**
-   * A source that does not wait for answers could have its stream recorded without the password, before the real
-   * machine's stream. @throws MigrationError `unexpected`
+   * Expects a command only after the source was let in, and one stream only. A source that does not wait for answers
+   * could have its stream recorded without the password, before the real machine's stream. @throws MigrationError
+   * `unexpected`
    */
   #expectTurn(command: Command | 'other'): void {
     const isAgain = command === 'load' && this.#hasStream;

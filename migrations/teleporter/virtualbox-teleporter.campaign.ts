@@ -107,7 +107,10 @@ class Campaign {
     for (const file of [path, dump, extracted]) rmSync(file, { force: true });
   }
 
-  /** A machine whose hand-over fails at `lock-media` stands still for good, with its memory as of the final pass. */
+  /**
+   * Compares a live copy with a dump. A machine whose hand-over fails at `lock-media` stands still for good, with its
+   * memory as of the final pass.
+   */
   async #compareLiveWithDump(): Promise<void> {
     const path = this.#path('live.sav');
     const { promise: listening, resolve } = newPromise<number>();
@@ -355,7 +358,7 @@ function memoryFolder(): string {
   return existsSync('/dev/shm') ? '/dev/shm' : folder;
 }
 
-/** A state that does not fit must be refused in VirtualBox's words. */
+/** Sends a state that does not fit, which must be refused in VirtualBox's words. */
 async function refuseMisfit(): Promise<void> {
   const machine = await RealMachine.make(virtualBox, 'savkit-tele-128b', 128);
   await machine.awaitMachine(WAITING_PORT);

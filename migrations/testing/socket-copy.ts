@@ -43,7 +43,7 @@ export async function copyThroughSocket(bytes: number, options: CopyOptions = {}
   return ms;
 }
 
-/** The other side: takes so many bytes, copies them, and says so. */
+/** Is the other side: takes so many bytes, copies them, and says so. */
 function receive(bytes: number, { tls = false, fresh = false }: CopyOptions): void {
   // The system gives a page only when it is touched.
   const memory = new Uint8Array((fresh ? bytes : 64 * PIECE) + PIECE);

@@ -35,7 +35,7 @@ function expectToGoOn(running: RunningMachine): void {
 
 /** Each guest mode in turn: the guest changes it every 128 steps. */
 describe.each(SHADOWED_HOSTS)('a machine that runs on shadow tables (%s)', (_, paging) => {
-  it('is saved live; the loaded one goes on with and without them, and so does the one that was saved', async () => {
+  it('is saved live and goes on; the machine that is loaded goes on with and without shadow tables', async () => {
     const { machine, running } = await start(paging);
     const sink = new MemorySink();
     await liveSave(running, sink);

@@ -149,7 +149,7 @@ export class FrameChannel {
     this.#lastWritten = clock();
   }
 
-  /** A peer that reads nothing must not keep this side waiting for ever. */
+  /** Ends the channel to a peer that reads nothing, so that this side does not wait for ever. */
   #checkWrites(): void {
     if (this.#pending > 0 && clock() - this.#lastWritten > this.timeOuts.frame) {
       this.#fail(LinkError.silent(this.timeOuts.frame, 'that the other side takes sent bytes'));

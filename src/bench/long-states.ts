@@ -3,7 +3,7 @@ import { writeBenchState } from './make-state.ts';
 
 const RAM = 16 * MIB;
 
-/** A state of a machine with very many units besides its memory. */
+/** Makes a state of a machine with very many units besides its memory. */
 export function makeManyUnits(path: string, count: number): Promise<void> {
   return writeBenchState(path, { ramSize: RAM }, async (out, putPages) => {
     await putPages('final', () => []);
@@ -16,7 +16,7 @@ export function makeManyUnits(path: string, count: number): Promise<void> {
   });
 }
 
-/** A live save of very many passes, each of four pages. */
+/** Makes a live save of very many passes, each of four pages. */
 export function makeManyPasses(path: string, count: number): Promise<void> {
   return writeBenchState(path, { ramSize: RAM, live: true }, async (_, putPages) => {
     const page = new Uint8Array(PAGE_SIZE);

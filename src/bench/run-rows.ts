@@ -48,7 +48,7 @@ export interface Rounds {
 }
 
 /**
- * All rows once in every round, one after the other. One that fails is left out, and `failed` gets its reason.
+ * Runs all rows once in every round, one after the other. A row that fails is left out, and `failed` gets its reason.
  * @param contextFor gives the context for MiB of guest RAM; default: the size of the run
  */
 export async function runRounds(
@@ -89,8 +89,8 @@ async function timeOfTwo(row: FoundRow, context: BenchContext): Promise<number> 
 }
 
 /**
- * The rows that keep to a limit of memory, by size of guest RAM; sizes take turns. One that fails is left out, and
- * `failed` gets its reason.
+ * Runs the rows that keep to a limit of memory, for each size of guest RAM; sizes take turns. A row that fails is left
+ * out, and `failed` gets its reason.
  */
 export async function runSizes(
   rows: readonly FoundRow[],

@@ -54,7 +54,7 @@ export class VirtualBoxMachine {
     await attempt(() => runScript('vb', 'VBoxManage', 'controlvm', this.#name, ...action));
   }
 
-  /** Also ends a machine that an interrupted run has left. */
+  /** Ends the machine, also one that an interrupted run has left. */
   async powerOff(): Promise<void> {
     if (['running', 'paused'].includes(this.#state() ?? '')) await this.control('poweroff');
   }

@@ -29,7 +29,7 @@ function failingSink(at: number): ByteSink & { writes: number } {
   };
 }
 
-/** A machine that a save has left alone: it runs, nothing of the save stays, and the next save is whole. */
+/** Expects that a save has left the machine alone: it runs, nothing of the save stays, and the next save is whole. */
 async function expectUnharmed(running: RunningMachine): Promise<void> {
   expect(running.state).toBe('running');
   expect(running.memory.pages.counts).toMatchObject({ monitored: 0, writtenTo: 0 });

@@ -71,7 +71,7 @@ async function tryMachine(kind: WorkloadKind, mib: number): Promise<void> {
   if (running.state === 'running') running.stop();
 }
 
-/** A save that is made to fail or is cancelled; a quick one may succeed before. */
+/** Makes a save fail, or cancels it; a quick one may succeed before. */
 async function trySpoiled(running: RunningMachine): Promise<void> {
   const cancels = draw(2) === 0;
   const abort = new AbortController();

@@ -26,7 +26,7 @@ async function again(machine: Machine): Promise<Machine> {
   return loadState(bufferSource(await saved(machine)));
 }
 
-/** Tables that map 2 MiB at 0, in legacy PAE and in long mode. */
+/** Writes tables that map 2 MiB at 0, in legacy PAE and in long mode. */
 function putTables({ memory }: Machine): void {
   memory.writeU64(PML4, BigInt(PDPT) | 7n);
   memory.writeU64(PDPT, BigInt(PD) | 7n);

@@ -75,7 +75,7 @@ export class MemoryFiller implements PageSink {
     else this.#putContent(batch, i, range, page);
   }
 
-  /** A page whose content turns out to be zeros takes no memory. */
+  /** Puts a page with content; one that turns out to be zeros takes no memory. */
   #putContent(batch: PageBatch, i: number, range: RamRange, page: number): void {
     const { pages } = this.#built.memory;
     const isPlain = batch.encoding[i] === Encoding.RAW;

@@ -52,7 +52,7 @@ export class PageIndex {
     if (chunk) chunk.size[frame % CHUNK_FRAMES] = 0;
   }
 
-  /** Undefined for zeros. */
+  /** Place of a page in the file; undefined for zeros. */
   get(frame: number): FilePlace | undefined {
     const chunk = this.#chunks.get(Math.floor(frame / CHUNK_FRAMES));
     const i = frame % CHUNK_FRAMES;

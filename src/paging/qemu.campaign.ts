@@ -94,7 +94,7 @@ class QemuMachine {
     return { cr0: of('CR0'), cr3: of('CR3'), cr4: of('CR4'), efer: of('EFER') };
   }
 
-  /** Undefined where QEMU says that nothing is mapped. */
+  /** Translates an address; undefined where QEMU says that nothing is mapped. */
   async translate(address: bigint): Promise<number | undefined> {
     const text = await this.monitor(`gva2gpa 0x${address.toString(16)}`);
     const found = /gpa: (?:0x)?([0-9a-f]+)/.exec(text);

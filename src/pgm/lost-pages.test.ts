@@ -10,7 +10,7 @@ class Copy {
   readonly bytes = new Uint8Array(MIB);
   readonly #frames = new Uint32Array(7);
 
-  /** One round. @param fails how many pages get through before the link breaks */
+  /** Copies the pages of one round. @param fails number of pages that get through before the link breaks */
   round(memory: GuestMemory, fails = Number.POSITIVE_INFINITY): void {
     let sent = 0;
     for (let count = this.#frames.length; count === this.#frames.length; ) {

@@ -89,7 +89,7 @@ export class PagingPlaces implements Places {
     };
   }
 
-  /** A page that is not mapped reads as bytes that no step writes. */
+  /** Reads a place; one that is not mapped gives bytes that no step writes. */
   read(place: number, target: Uint8Array): void {
     if (this.#nextCpu().read(this.#virtualOf(place), target) !== NO_FAULT) target.fill(0xee);
   }

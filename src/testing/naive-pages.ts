@@ -205,7 +205,10 @@ class NaiveWalk {
     this.#at += 4;
   }
 
-  /** ROMs: id, device, instance, region, description, address, size; MMIO2 ranges have no address. Ended by id 0xff. */
+  /**
+   * Reads a list of ROMs: id, device, instance, region, description, address, size; or of MMIO2 ranges, which have no
+   * address. Id 0xff ends it.
+   */
   #readList(ranges: Map<number, NaiveRange>, hasAddress: boolean): void {
     const { payload } = this.#unit;
     for (let id = payload[this.#at++]; id !== 0xff; id = payload[this.#at++]) {

@@ -87,7 +87,7 @@ export async function inFolder<T>(names: readonly string[], use: (folder: string
   }
 }
 
-/** The states that examples of commands and docs name. */
+/** Writes the states that examples of commands and docs name. */
 export function writeQemuExamples(folder: string): void {
   const write = (name: string, bytes: Uint8Array) => writeFileSync(join(folder, name), bytes);
   const image = qemuSample('virsh-gzip-10.save');

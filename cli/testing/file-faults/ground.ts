@@ -72,7 +72,10 @@ export class Ground {
     return older;
   }
 
-  /** A file that takes the place of an input where a fault says so: another state, or the same with one byte more. */
+  /**
+   * Writes a file that takes the place of an input where a fault says so: another state, or the same with one byte
+   * more.
+   */
   #giveOther(name: string, path: string): void {
     const bytes = readFileSync(join(this.#stored, name === 'own-long.sav' ? 'own-pae.sav' : name));
     const other = name === 'own-long.sav' ? bytes : Buffer.concat([bytes, Buffer.alloc(1)]);

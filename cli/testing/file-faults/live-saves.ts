@@ -20,7 +20,7 @@ interface Save {
   state: string | undefined;
 }
 
-/** Live saves of a machine, whose process meets the faults. */
+/** Has a machine saved live, whose process meets the faults. */
 export async function tryLiveSaves(place: Place): Promise<void> {
   for (const isThere of [false, true]) {
     place.ground.fresh(FORM, isThere);

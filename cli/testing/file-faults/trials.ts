@@ -142,7 +142,7 @@ async function runWell(
   return { exitCode, outputs: ground.outputs(), calls };
 }
 
-/** A layer that sees nothing finds nothing. @throws Error where it has not seen how the output came about */
+/** Expects the layer to have seen how the output came about: one that sees nothing finds nothing. @throws Error */
 function expectSeen(form: Form, calls: readonly Call[]): void {
   const kinds = calls.map(({ kind }) => kind);
   for (const kind of ['open', 'write', 'sync', 'close'])

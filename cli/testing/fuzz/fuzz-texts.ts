@@ -19,7 +19,10 @@ import { expectSame, reading, readingNow } from './reading.ts';
 
 const NAME = 'fuzzed';
 
-/** Manifests, in either encoding. What is read can be written, and is the same when it is read again. */
+/**
+ * Reads manifests, in either encoding. A manifest that can be read can be written, and is the same when it is read
+ * again.
+ */
 export function manifest(bytes: Buffer): void {
   const value = readingNow(() => decodeManifest(bytes));
   if (!value) return;
@@ -27,18 +30,18 @@ export function manifest(bytes: Buffer): void {
     expectSame(`a manifest in ${encoding}`, value, decodeManifest(encodeManifest(value, encoding)));
 }
 
-/** Settings of VirtualBox's machines. */
+/** Reads settings of VirtualBox's machines. */
 export function settings(bytes: Buffer): void {
   readingNow(() => readSettings(bytes.toString(), NAME));
 }
 
-/** XML of libvirt's domains. */
+/** Reads XML of libvirt's domains. */
 export function domain(bytes: Buffer): void {
   const guest = readingNow(() => settingsOfDomain(bytes.toString(), NAME));
   if (guest) readingNow(() => expectedOf(guest, undefined));
 }
 
-/** Command lines of QEMU. */
+/** Reads command lines of QEMU. */
 export function command(bytes: Buffer): void {
   const parsed = readingNow(() => parseCommand(wordsOf(bytes.toString())));
   if (!parsed) return;
@@ -46,7 +49,7 @@ export function command(bytes: Buffer): void {
   if (guest) readingNow(() => expectedOf(guest, undefined));
 }
 
-/** Answers of QMP about machine types and processors, and a host's facts about its own processor. */
+/** Reads answers of QMP about machine types and processors, and a host's facts about its own processor. */
 export function facts(bytes: Buffer): void {
   const text = bytes.toString();
   readingNow(() => readMachineTypes(text, NAME));
@@ -54,7 +57,7 @@ export function facts(bytes: Buffer): void {
   readingNow(() => readHostCpuid(text, NAME));
 }
 
-/** Logs and messages. A finding is about lines that are there. */
+/** Explains logs and messages. A finding is about lines that are there. */
 export function log(bytes: Buffer): void {
   const text = bytes.toString();
   const count = text.split('\n').length;
@@ -63,12 +66,12 @@ export function log(bytes: Buffer): void {
   explainQemu(text);
 }
 
-/** The description at the end of a stream of QEMU. */
+/** Reads the description at the end of a stream of QEMU. */
 export function description(bytes: Buffer): void {
   readingNow(() => parseDescription(bytes));
 }
 
-/** Patterns of a search, and numbers as people write them. */
+/** Reads patterns of a search, and numbers as people write them. */
 export function words(bytes: Buffer): void {
   const text = bytes.toString();
   for (const kind of PATTERN_KINDS) readingNow(() => patternOf(kind, text));
@@ -77,7 +80,7 @@ export function words(bytes: Buffer): void {
   readingNow(() => parseBytes(text));
 }
 
-/** Results that `report` reads. */
+/** Reads results as `report` does. */
 export async function results(bytes: Buffer): Promise<void> {
   await reading(() => readResults(bufferSource(bytes), { file: () => {}, migration: () => {} }));
 }

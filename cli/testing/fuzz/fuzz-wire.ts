@@ -53,7 +53,7 @@ const machine = new PlainMachine(PAGES);
 const hashes = new PageHashes(PAGES);
 const decoder = new PageDecoder(machine, hashes, zstd, () => true);
 
-/** A frame of pages, put into memory; then the same by memory that has the pages already. */
+/** Puts a frame of pages into memory, and then once more, when memory has the pages already. */
 export function pages(bytes: Buffer): void {
   machine.memory.fill(0);
   hashes.words.fill(0);
@@ -62,7 +62,10 @@ export function pages(bytes: Buffer): void {
   readingNow(() => decoder.apply(bytes, 0));
 }
 
-/** A message of a migration: the first byte says which. What is read can be written, and is the same when read again. */
+/**
+ * Reads a message of a migration: the first byte says which. A message that can be read can be written, and is the same
+ * when it is read again.
+ */
 export function messages(bytes: Buffer): void {
   if (bytes.length < 1) return;
   const [name, shape] = MESSAGES[bytes[0] % MESSAGES.length];
@@ -72,7 +75,7 @@ export function messages(bytes: Buffer): void {
   expectSame(`a message ${name}`, value, readMessage({ name, payload }, shape));
 }
 
-/** Heads of frames, which are written back as they were: the first byte says of which frame. */
+/** Reads the head of a frame, and writes it back as it was: the first byte says which frame. */
 export function frames(bytes: Buffer): void {
   if (bytes.length < 1) return;
   const name = NAMES[bytes[0] % NAMES.length];
@@ -87,7 +90,7 @@ export function frames(bytes: Buffer): void {
   if (bytes.length >= FRAME_HEADER_SIZE) readingNow(() => readFrameHeader(bytes));
 }
 
-/** All that a source of VirtualBox says after its password. */
+/** Takes bytes as a source of VirtualBox sends them after its password. */
 export async function teleporter(bytes: Buffer): Promise<void> {
   const stream = new PassThrough();
   const said = new PassThrough();
@@ -107,7 +110,7 @@ export async function teleporter(bytes: Buffer): Promise<void> {
   );
 }
 
-/** Lines of a control socket and of QMP. */
+/** Reads lines of a control socket and of QMP. */
 export function lines(bytes: Buffer): void {
   const line = bytes.toString();
   readingNow(() => parseRequest(line));
@@ -118,7 +121,10 @@ export function lines(bytes: Buffer): void {
   readingNow(() => readAnswer(message, 5));
 }
 
-/** LZF blocks, deltas, hashes and zeros of pages: the quick kernels and their plain twins say the same. */
+/**
+ * Gives LZF blocks, deltas, hashes and zeros of pages to the quick kernels and to their plain twins, which have to
+ * agree.
+ */
 export function kernels(bytes: Buffer): void {
   expectSame('a hash', xxh64(bytes), xxh64Plain(bytes, 0, bytes.length));
   expectSame(

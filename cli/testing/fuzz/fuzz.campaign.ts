@@ -102,7 +102,7 @@ async function fuzzer(args: readonly string[], folder: string): Promise<{ code: 
   return { code, words: readFileSync(log, 'utf8').trimEnd().split('\n') };
 }
 
-/** Few short inputs that reach most of what all of them do. */
+/** Keeps few short inputs, which reach most of the code that all inputs reach. */
 async function keep(name: TargetName, corpus: string, folder: string): Promise<void> {
   const { words } = await fuzzer([name, '--fewest', corpus], folder);
   const files = readdirSync(corpus);
@@ -110,7 +110,7 @@ async function keep(name: TargetName, corpus: string, folder: string): Promise<v
     .filter((word) => files.includes(word))
     .map((file) => readFileSync(join(corpus, file)))
     .filter(({ length }) => length <= KEPT_SIZE)
-    // The longest ones: they reach what no shorter one does.
+    // The longest ones: they reach code that no shorter one does.
     .slice(-KEPT_FILES);
   rmSync(keptFolder(name), { recursive: true, force: true });
   mkdirSync(keptFolder(name), { recursive: true });

@@ -52,7 +52,7 @@ async function whyNot(): Promise<string> {
 const why = await whyNot();
 
 describe.skipIf(why !== '')('WriteWatch', () => {
-  /** Another process that writes when told; `use` gets where its memory is. */
+  /** Starts another process, which writes when told. `use` gets the address of its memory. */
   async function withWriter(
     use: (pid: number, address: number, write: (page: number) => Promise<void>) => Promise<void>,
   ): Promise<void> {

@@ -156,14 +156,14 @@ export class GuestPlay extends Play<QemuTarget> implements QemuSurroundings {
     this.timeline.add(AGAIN_MS, savkit, () => void this.#leave(savkit));
   }
 
-  /** Somebody finds the record of the first migration, and has it settled once more. */
+  /** Has somebody find the record of the first migration, and settle it once more. */
   #askLater(first: ReturnType<Operators['about']>): void {
     this.timeline.add(this.random.below(ASKS_WITHIN_MS), undefined, () => {
       void this.operators.begin('source', 'none', first);
     });
   }
 
-  /** Somebody looks after what the target of the first migration has left. */
+  /** Has somebody look after the QEMU that the target of the first migration has left. */
   async #askAbout(first: ReturnType<Operators['about']>): Promise<void> {
     let isOver = false;
     void this.operators.begin('target', 'none', first).then(() => {
@@ -172,7 +172,10 @@ export class GuestPlay extends Play<QemuTarget> implements QemuSurroundings {
     await this.timeline.run(() => isOver, 60_000);
   }
 
-  /** A target keeps what has arrived for a while after its link was lost. */
+  /**
+   * Runs the scenario, and waits for targets, which keep a machine that has arrived for a while after their link was
+   * lost.
+   */
   override async run(): Promise<void> {
     await super.run();
     const isOver = () => {
@@ -207,7 +210,7 @@ export class GuestPlay extends Play<QemuTarget> implements QemuSurroundings {
     return process;
   }
 
-  /** As `savkit migrate` does it. */
+  /** Migrates the guest as `savkit migrate` does. */
   async #leave(process: SimulatedProcess): Promise<void> {
     try {
       const reached = await reachGuest(QMP);
@@ -255,7 +258,7 @@ export class GuestPlay extends Play<QemuTarget> implements QemuSurroundings {
     return { ...options, logFor };
   }
 
-  /** As `savkit receive` does it. */
+  /** Receives a guest as `savkit receive` does. */
   protected async receive(process: SimulatedProcess): Promise<void> {
     this.#savkitAt(this.hosts.target, process);
     const host = new QemuHost({
@@ -310,7 +313,7 @@ export class GuestPlay extends Play<QemuTarget> implements QemuSurroundings {
     });
   }
 
-  /** As `savkit migrate --resolve` does it. */
+  /** Carries a decision out as `savkit migrate --resolve` does. */
   async carryOut({ own, peer, resolution }: ResolvedRecords): Promise<void> {
     const others = () => this.recordsAt(own.side);
     for (const record of peer ? [own, peer] : [own]) {

@@ -74,7 +74,7 @@ export class CpuMoves {
     return randomAddress(this.#random, kind);
   }
 
-  /** A few bytes, also over page borders: pages before one that faults are done. */
+  /** Accesses a few bytes, also over page borders: pages before one that faults are done. */
   access(id: number): void {
     const [random, twin] = [this.#random, this.#twin];
     const address = this.address(id);
@@ -120,7 +120,7 @@ export class CpuMoves {
     else this.#forgetSeen();
   }
 
-  /** Bytes that are written by a device, or by a CPU at an address of the bus. */
+  /** Writes bytes in machine and twin, as a device, or a CPU at an address of the bus. */
   #writeBoth(at: number, bytes: Uint8Array): void {
     const id = this.#random.below(this.#machine.cpus.length);
     const isDevice = this.#random.chance(30);

@@ -68,7 +68,7 @@ export class HypervisorArea {
     return this.reserve(what, `${description} not crossing`, size);
   }
 
-  /** A page that is never mapped. */
+  /** Reserves a page that is never mapped. */
   fence(): void {
     this.reserve('fence', 'fence', PAGE_SIZE);
   }

@@ -60,7 +60,7 @@ export class ShadowModel {
     this.fillTables();
   }
 
-  /** Random tables for a random kind of paging, written like a guest would. */
+  /** Writes random tables for a random kind of paging, as a guest would. */
   fillTables(kind: TableKind = this.random.pick(TABLE_KINDS)): void {
     const tables = new FlatMemory(this.twin);
     fillTables(this.random, tables, kind);

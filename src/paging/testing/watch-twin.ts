@@ -59,7 +59,7 @@ export class WatchTwin {
     });
   }
 
-  /** A CPU syncs: its tables say where the watched pages lie now. */
+  /** Notes a sync of a CPU: its tables say where the watched pages lie now. */
   look(walk: (address: bigint) => number | undefined): void {
     for (const { lies } of this.#watches) for (const page of lies) page.gcPhys = walk(page.address);
   }

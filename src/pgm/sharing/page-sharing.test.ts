@@ -15,7 +15,7 @@ function machineOn(host: HostMemory): GuestMemory {
   return memory;
 }
 
-/** Pages of these bytes, from address 0 on. */
+/** Fills pages with one byte each, from address 0 on. */
 function put(memory: GuestMemory, ...bytes: number[]): void {
   for (const [page, byte] of bytes.entries()) memory.fill(page * PAGE_SIZE, PAGE_SIZE, byte);
 }

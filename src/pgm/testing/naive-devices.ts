@@ -103,7 +103,7 @@ export function alias(machine: NaiveMachine, start: number, address: number, tar
   return 'aliased';
 }
 
-/** Where something is put: over pages of one range, or into a hole. */
+/** Refuses a place for a device that is neither in one range nor in a hole, or where something is already. */
 function overlay(machine: NaiveMachine, frames: number[], isFree: (frame: number) => boolean): void {
   const ranges = new Set(frames.map((frame) => machine.rangeOf(frame)));
   if (ranges.size === 1 && ranges.has(undefined)) return;

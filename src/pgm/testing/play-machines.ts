@@ -98,7 +98,7 @@ class MachinesGame {
     this.#players.splice(this.#players.indexOf(player), 1);
   }
 
-  /** Some bytes anywhere, over page borders, by guest or device. */
+  /** Writes some bytes anywhere, also over page borders, as guest or device. */
   #write(player: Player): void {
     const size = 1 + this.#random.below(this.#random.pick([8, 64, 3 * PAGE_SIZE]));
     const start = this.#random.below(player.bytes.length - size);
@@ -108,7 +108,7 @@ class MachinesGame {
     );
   }
 
-  /** Whole pages of few different contents, so that many are equal, some of them zero. */
+  /** Fills whole pages with few different contents, so that many are equal, some of them zero. */
   #fillPages(player: Player): void {
     const first = this.#random.below(PAGES);
     const end = Math.min(PAGES, first + 1 + this.#random.below(40));
@@ -118,7 +118,8 @@ class MachinesGame {
   }
 
   /**
-   * A write that the host has no page for has written the pages before, and nothing of that page and those after it.
+   * Does a write, and notes its bytes. Where the host has no memory for a page, only the pages before it have been
+   * written.
    */
   #note({ memory, bytes, ballooned }: Player, start: number, source: Uint8Array, write: () => void): void {
     let written = source.length;

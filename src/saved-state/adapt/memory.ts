@@ -16,7 +16,7 @@ export interface MemoryPlan {
   keeps(kind: number, id: number, page: number): boolean;
 }
 
-/** Undefined if the unit needs no change. */
+/** Plans the memory unit of the result; undefined if the unit needs no change. */
 export async function planMemory(
   merge: Merge,
   source: ByteSource,

@@ -93,7 +93,10 @@ export class Merge {
   }
 }
 
-/** Undefined if the layout of the unit's version is another one or not known, or does not fit the payload. */
+/**
+ * A unit's value by a codec; undefined if its version has another layout or an unknown one, or if the payload does not
+ * fit.
+ */
 export function decoded<T>({ header, payload }: CollectedUnit, codec: UnitCodec<T>): T | undefined {
   if (codecFor(header) !== (codec as UnitCodec)) return undefined;
   return unlessBad(() => codec.decode(payload, header.version));

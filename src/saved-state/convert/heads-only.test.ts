@@ -22,7 +22,7 @@ afterAll(() => {
   rmSync(folder, { recursive: true, force: true });
 });
 
-/** A copy of a plain state, with a unit of a live pass after all others. */
+/** Writes a copy of a plain state, with a unit of a live pass after all others. */
 async function withPassAtEnd(path: string): Promise<void> {
   const container = await openContainer(await openFile(plain));
   const sink = await openFileSink(path);

@@ -113,7 +113,7 @@ export function explanationNamed(name: string): Explanation {
   );
 }
 
-/** Undefined if no known error has the number. */
+/** The explanation of an error by its number; undefined if no known error has the number. */
 export function explanationOfNumber(number: number): Explanation | undefined {
   return withNumber(number).find(({ name }) => name.startsWith('VERR_') || name === String(number));
 }

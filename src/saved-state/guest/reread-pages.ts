@@ -45,7 +45,7 @@ export class RereadPages extends PageReader {
     return undefined;
   }
 
-  /** True for RAM. */
+  /** Whether page tables may lie at an address: only in RAM. */
   holdsTables(gcPhys: GuestPhys): boolean {
     return this.#ram.some(({ start, end }) => gcPhys >= start && gcPhys < end);
   }

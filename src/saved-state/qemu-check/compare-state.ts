@@ -147,7 +147,7 @@ class Comparison implements QemuComparison {
     this.#add(offset, 'other-devices', message, { unit: name, instance, version }, says);
   }
 
-  /** A PCI device compares the state's vendor and device with its own. */
+  /** Compares vendor and device of a PCI device, as QEMU's device does. */
   #comparePci(section: DeviceSection, { pciId }: ExpectedSection): void {
     const saved = pciIdOf(section);
     if (saved === undefined || pciId === undefined || saved === pciId) return;

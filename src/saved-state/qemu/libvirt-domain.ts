@@ -33,7 +33,7 @@ const UNITS: Record<string, number> = {
   TiB: 2 ** 40,
 };
 
-/** Undefined if the text is no XML of a domain. */
+/** Reads the settings of a domain; undefined if the text is no XML of one. */
 export function readDomain(xml: string): LibvirtDomain | undefined {
   return unlessBad(() => domainOf(parseSettings(xml, "libvirt's settings")));
 }

@@ -32,7 +32,7 @@ const START_HEAD = 1 + 4 + 4 + 4 + 4;
 const FOOTER = 5;
 const ZERO_PAGE = Buffer.from([0]);
 
-/** A plain stream with mixed pages in place of a sample's RAM. */
+/** Makes a plain stream with mixed pages in place of a sample's RAM. */
 async function prepare(context: BenchContext): Promise<void> {
   const path = stateOf(context);
   if (existsSync(path)) return;

@@ -11,7 +11,10 @@ import type { SalvageOptions } from './salvage-options.ts';
 // 40), and compares the list of what salvage lost with the original. Default: the bundled states. A state of 2 MiB
 // takes some minutes.
 
-/** At every percent and at every unit border: the list must be exactly what a naive reading of the same bytes lacks. */
+/**
+ * Cuts at every percent and at every unit border. The list must have exactly the pages that a naive reading of the same
+ * bytes lacks.
+ */
 async function cutEverywhere(name: string, original: Original, options: SalvageOptions = {}): Promise<void> {
   const { bytes, units } = original;
   const percents = Array.from({ length: 99 }, (_, i) => Math.floor((bytes.length * (i + 1)) / 100));
@@ -69,7 +72,10 @@ const DAMAGES: Record<string, Damage> = {
   },
 };
 
-/** Bytes lost or put in: nothing kept is wrong, nothing lost is unlisted, and units on both sides are kept. */
+/**
+ * Removes bytes, or puts some in: nothing kept may be wrong, nothing lost may be unlisted, and units on both sides must
+ * be kept.
+ */
 async function moveAnywhere(name: string, original: Original, options: SalvageOptions = {}): Promise<void> {
   const random = randomNumbers(21);
   for (const [what, pick] of Object.entries(MOVES)) {
@@ -112,8 +118,8 @@ function zero(bytes: Buffer, random: (below: number) => number, size: number): [
 }
 
 /**
- * Damage in the middle: no page may be wrong unless the report says that any may be; every page off the list is as it
- * was.
+ * Damages bytes in the middle: no page may be wrong unless the report says that any may be; every page off the list
+ * must be as it was.
  */
 async function damageAnywhere(name: string, original: Original, options: SalvageOptions = {}): Promise<void> {
   const random = randomNumbers(20);

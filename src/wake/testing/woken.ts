@@ -29,12 +29,12 @@ export function template(machine: string): Promise<Template> {
   return Template.read(bufferSource(templateBytes(machine), machine));
 }
 
-/** Where a state lies, with its truth. */
+/** Folder of a state, and of its truth. */
 export function folderOf(name: string): string {
   return name === ICH9_STATE ? TEMPLATES : STATES_FOLDER;
 }
 
-/** A QEMU without some devices. */
+/** Takes some devices out of a template. */
 function leaveOut(target: Template, devices: RegExp): void {
   const isOther = ({ name }: { name: string }) => !devices.test(name);
   const described = JSON.parse(Buffer.from(target.description).toString()) as { devices: { name: string }[] };
@@ -42,7 +42,7 @@ function leaveOut(target: Template, devices: RegExp): void {
   Object.assign(target, { description, sections: target.sections.filter(isOther) });
 }
 
-/** A state of test-vectors in the form of a QEMU. @param without names of devices that the QEMU lacks */
+/** Puts a state of test-vectors into the form of a QEMU. @param without names of devices that the QEMU lacks */
 export async function woken(name: string, machine: string, without?: RegExp) {
   const source = bufferSource(readFileSync(join(folderOf(name), `${name}.sav`)), name);
   const prepared = await prepareWake(source, NO_OPTIONS, new Map());

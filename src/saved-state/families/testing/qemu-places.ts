@@ -42,7 +42,7 @@ class Places {
     this.take(this.bytes[this.at - 1], kind);
   }
 
-  /** The head of a record of a page; `isNamed`: with the name of the page's block. */
+  /** Notes the head of a record of a page; `isNamed`: with the name of the page's block. */
   pageHead(isNamed: boolean): void {
     const head = { start: this.at, end: this.at + 8, kind: 'head of a page' };
     this.list.push(head);
@@ -159,7 +159,7 @@ function takeFields(places: Places, { name, instance, described, bodyOffset, bod
 
 const TOKEN = /("(?:[^"\\]|\\.)*")(\s*:)?|\d+|[^"\d]+/g;
 
-/** The description by what its words are: keys, values of keys, what stands between them. */
+/** Notes the words of the description by their kinds: keys, values of keys, punctuation. */
 function takeDescription(places: Places, length: number): void {
   places.take(1, 'type of the description');
   places.take(4, 'length of the description');

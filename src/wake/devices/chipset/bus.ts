@@ -12,7 +12,7 @@ export interface Bus {
   usesIoApic: boolean;
 }
 
-/** Undefined if the state has no known bus. */
+/** The first PCI bus; undefined if the state has none that is known. */
 export function busOf(units: MachineUnits): Bus | undefined {
   const piix3 = units.find<Piix3Bus>('pci/0');
   if (piix3) return { address: piix3.address, devices: piix3.devices, usesIoApic: usesIoApic(piix3) };

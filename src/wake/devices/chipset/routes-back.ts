@@ -10,8 +10,8 @@ import { ROUTING_REGISTER_COUNT, ROUTING_REGISTERS, registerOf } from './routing
 type Line = LineBack & { register: number };
 
 /**
- * The way back: moves entries of the I/O APIC from devices' pins in QEMU to their pins in VirtualBox. The units already
- * hold QEMU's values. @param bridge configuration of QEMU's ISA bridge
+ * Moves entries of the I/O APIC back, from devices' pins in QEMU to their pins in VirtualBox. The units already hold
+ * QEMU's values. @param bridge configuration of QEMU's ISA bridge
  */
 export function takeRoutesBack(bus: Piix3Bus, bridge: DataView, { ioApic, apic, devices }: BusBack): void {
   const own = bus.devices.find(({ devfn }) => devfn === PIIX3_PLACES.ISA_BRIDGE);
