@@ -30,7 +30,7 @@ async function plainMachine(): Promise<RunningMachine> {
   return RunningMachine.of(await emptyMachine(4 * MIB), { kind: 'random', rate: 3000 });
 }
 
-/** A machine kept in this process, and how to ask it. */
+/** A machine that is kept in this process, and functions that ask it. */
 async function keptMachine(make = plainMachine) {
   const socket = join(folder, `${sockets++}.sock`);
   const running = await make();

@@ -76,7 +76,7 @@ export function operate<C extends ControlCommand>(
 /** Commands of the console that need a paused machine, or write files as this process. */
 const NOT_WHILE_RUNNING = ['save', 'pgmphystofile'];
 
-/** One line of the debugger's console. */
+/** Runs one line of the debugger's console. */
 async function runLine(kept: KeptMachine, { line }: RequestOf<'console'>): Promise<object> {
   const [name = ''] = line.trim().replace(/^\./, '').split(/\s/);
   if (NOT_WHILE_RUNNING.includes(name))

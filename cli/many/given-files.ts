@@ -115,7 +115,10 @@ async function* namesIn(path: string, end: '\0' | '\n'): AsyncGenerator<string> 
   if (last !== '') yield last;
 }
 
-/** A process that waits for a pipe's writer in a call of the file system can't be ended by a signal. */
+/**
+ * Opens a list. A process that waits for a pipe's writer in a call of the file system can't be ended by a signal, so
+ * this does not wait there.
+ */
 async function streamOf(path: string): Promise<Readable> {
   if (!(await stat(path).catch(() => undefined))?.isFIFO()) return createReadStream(path);
   return new Socket({ fd: openSync(path, constants.O_RDONLY | constants.O_NONBLOCK), readable: true, writable: false });

@@ -28,7 +28,7 @@ function send(port: number, ...options: string[]): SavkitProcess {
   return new SavkitProcess('send', live, '--teleporter', '--to', `127.0.0.1:${port}`, ...options);
 }
 
-/** The same in this process. */
+/** Sends a state in this process. */
 async function sendHere(port: number, ...options: string[]): Promise<{ exitCode: number; error: string }> {
   const words = ['send', live, '--teleporter', '--to', `127.0.0.1:${port}`, ...options];
   const { exitCode, error } = await savkitFile(...words);

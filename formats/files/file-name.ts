@@ -76,7 +76,10 @@ export class FileName {
     };
   }
 
-  /** A link, unlike a rename, never replaces a file that has appeared meanwhile. Not all file systems have links. */
+  /**
+   * Gives the name by a link: unlike a rename, that never replaces a file that has appeared meanwhile. Not all file
+   * systems have links.
+   */
   async #link(temporary: string): Promise<Undo> {
     try {
       await world.disk.link(temporary, this.#place);

@@ -18,7 +18,7 @@ export function differingPages(here: string, there: string): number {
   return differing;
 }
 
-/** The counter of a bare guest stands at 0x1000. */
+/** Whether a bare guest counts on; its counter stands at 0x1000. */
 export async function goesOn(ram: string): Promise<boolean> {
   const fd = openSync(ram, 'r');
   const counter = Buffer.alloc(8);

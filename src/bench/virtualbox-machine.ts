@@ -83,7 +83,7 @@ export class VirtualBoxMachine {
     }
   }
 
-  /** Again where the machine was still locked. */
+  /** Starts the machine paused; tries again where it was still locked. */
   async #startPaused(): Promise<() => Promise<void>> {
     for (let left = 5; left > 0; left--) {
       let isGone = false;

@@ -22,7 +22,7 @@ function writeByte(memory: GuestMemory, page: number, value: number, origin: num
   memory.write(page * PAGE_SIZE + 7, Uint8Array.of(value), origin);
 }
 
-/** One live pass; gives the page frames that came. */
+/** Does one live pass. @returns the page frames that came */
 async function pass(tracker: DirtyTracker, number: number | 'final', mirror: Mirror, eager = false): Promise<number[]> {
   mirror.lastRam = [];
   await tracker.scan(number);
