@@ -54,12 +54,17 @@ export interface Struct<T> {
 
 /** Declares a layout. @param source as of `Struct` @param fields in the order of the file */
 export function defineStruct<const F extends Fields>(name: string, source: string, fields: F): Struct<Infer<F>> {
-  const entries = Object.entries(fields) as [string, Field<unknown>][];
+  return structOf<Infer<F>>(name, source, fields as Record<string, Field<unknown>>);
+}
+
+/** The layout of records `T`, whose fields must be those of `fields`. */
+function structOf<T>(name: string, source: string, fields: Record<string, Field<unknown>>): Struct<T> {
+  const entries = Object.entries(fields);
   return {
     name,
     source,
-    fields: fields as Record<string, Field<unknown>>,
-    offsets: offsetsOf(entries) as Record<keyof Infer<F> & string, number>,
+    fields,
+    offsets: offsetsOf(entries) as Record<keyof T & string, number>,
     size(version = 0, widths = WIDE) {
       return entries.reduce((sum, [, field]) => (isIn(field, version) ? sum + sizeOf(field, widths) : sum), 0);
     },
@@ -69,7 +74,7 @@ export function defineStruct<const F extends Fields>(name: string, source: strin
         const read = isIn(field, version) ? readField(kindOf(field, value, version), cursor, key) : field.absent;
         if (read !== undefined) value[key] = read;
       }
-      return value as Infer<F>;
+      return value as T;
     },
     write(writer, value, version = 0) {
       const record = value as Record<string, unknown>;
@@ -97,7 +102,7 @@ export function startOf<T, const K extends keyof T & string>(
   const entries = Object.entries(layout.fields);
   const count = entries.findIndex(([name]) => name === last) + 1;
   const fields = Object.fromEntries(entries.slice(0, count));
-  return defineStruct(`Start of ${layout.name}`, layout.source, fields) as unknown as Struct<Pick<T, K> & Partial<T>>;
+  return structOf(`Start of ${layout.name}`, layout.source, fields);
 }
 
 function offsetsOf(entries: readonly (readonly [string, Field<unknown>])[]): Record<string, number> {
