@@ -25,7 +25,7 @@ export interface QemuStreamOptions {
   start?: number;
   /** Tells which bytes of the source are made up: pages with such bytes are left out. */
   parts?: ReadableParts | undefined;
-  /** Ends the reading of what has no pages, which may be long: sections of a byte, bytes after the stream. */
+  /** Ends the reading of parts without pages, which may be long: sections of single bytes, bytes after the stream. */
   signal?: AbortSignal | undefined;
 }
 
