@@ -116,7 +116,7 @@ export class PartedSections {
     return { type, id, name, instance, version, offset };
   }
 
-  /** @returns whether it is a section of RAM; any other has been read */
+  /** Reads the head of a section that starts; of one that is not RAM also the body. @returns whether it is RAM */
   async #start(offset: number): Promise<boolean> {
     const head = await this.#readHead('start', offset);
     const { name, instance } = head;
@@ -148,7 +148,7 @@ export class PartedSections {
       );
   }
 
-  /** @returns whether it is a section of RAM; any other has been read */
+  /** Reads the head of a further part; of one that is not RAM also the body. @returns whether it is RAM */
   async #goOn(part: number, offset: number): Promise<boolean> {
     const id = await this.#bytes.u32('id of a section');
     const type = part === PartType.PART ? 'part' : 'end';

@@ -18,7 +18,7 @@ describe.each(SHADOWED_HOSTS)('%s: random tables, writes, accesses, mode changes
     if (!host.nestedPaging) expect(watched).toBeGreaterThan(0);
   });
 
-  test('so they do with a pool that is too small and lists that overflow', () => {
+  test('shadow tables and walks agree with a pool that is too small and lists that overflow', () => {
     let given = 0;
     for (let seed = 101; seed <= 104; seed++) {
       const { paging } = new ShadowModel(seed, { host, cpus: 1, poolPages: 16, extents: 2 }).run(250);

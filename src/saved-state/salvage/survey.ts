@@ -201,7 +201,7 @@ function stretchesOf({ header, pgm }: SavedState) {
   return ramStretches(pgm?.ramSize ?? 0, pgm?.config?.ramHole, hasRamInLowHole(header.release));
 }
 
-/** Reasons by offset of the unit. */
+/** @returns for every unit to drop the reason, by the unit's offset */
 function unitsToDrop(
   { units }: Survivors,
   state: SavedState,
