@@ -90,7 +90,7 @@ describe('other commands that make one file from another note both', () => {
     });
   });
 
-  it('a state that is converted in place by what it was', async () => {
+  it('a state that is converted in place by its bytes before', async () => {
     const [file, chain] = [place('in-place.sav'), place('in-place.chain')];
     copyFileSync(states('own-pae.sav'), file);
     const { exitCode } = await runHere(

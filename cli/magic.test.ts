@@ -18,7 +18,7 @@ describe.skipIf(file('--version').status !== 0)('docs/savkit.magic', () => {
     expect(file('-i', join(STATES_FOLDER, name)).stdout).toContain('application/x-virtualbox-sav');
   });
 
-  it('lets it name those of QEMU and libvirt', async () => {
+  it('lets file name states of QEMU and images of libvirt', async () => {
     const [stream, image] = ['long-10.state', 'virsh-gzip-10.save'];
     await inFolder([stream, image], async (folder) => {
       expect(file(join(folder, stream)).stdout).toBe(

@@ -254,7 +254,7 @@ describe.runIf(isLinux)('an output that is no file', () => {
   });
 
   // Python's DEVNULL and Node's `ignore` open /dev/null for reading, too, as `<>` does here.
-  it('gets texts where it throws them away, however it was opened', async () => {
+  it('gets texts as stdout where it throws all away, however it was opened', async () => {
     const { exitCode, stderr } = await shell('$SAVKIT verify machine.sav 1<>/dev/null');
     expect([exitCode, stderr]).toEqual([0, '']);
   });

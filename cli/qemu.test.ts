@@ -149,7 +149,7 @@ describe('convert', () => {
 });
 
 describe('salvage and stats', () => {
-  it('and others tell of pages that are missing', async () => {
+  it('and other commands tell of pages that are missing', async () => {
     const bytes = Buffer.from(qemuSample('long-10.state'));
     // Record after record: one for page 0 with the name of its block, then page 1 with its content.
     const second = bytes.indexOf('\x06pc.ram\0', 60, 'latin1') + 8;

@@ -99,7 +99,7 @@ describe('savkit run', () => {
       expect((await run.ended).exitCode).toBe(0);
     });
 
-    it('ends in its time', async () => {
+    it('ends after the time of --for while it waits', async () => {
       const { exitCode, both } = await runHere('run', ...needy, '--for', '0.5', '--socket', path('own.sock'));
       expect([exitCode, both]).toEqual([0, expect.stringContaining('the host has no memory left for it')]);
     });

@@ -27,7 +27,7 @@ syncBuiltinESMExports();`,
 }
 
 describe('a process that can start no other', () => {
-  it('says so', async () => {
+  it('says that it cannot start one', async () => {
     const { exitCode, stderr } = await verifyWith(`
       const child = Object.assign(new EventEmitter(), { send: () => true });
       setImmediate(() => child.emit('error', Object.assign(new Error('spawn EAGAIN'), { code: 'EAGAIN' })));

@@ -10,7 +10,7 @@ interface Claim {
   mib: number;
 }
 
-it('What a description claims costs a target next to nothing, whatever it is: it is counted before it is believed', async () => {
+it('Claims of a description cost a target next to nothing, however large: they are counted before they are believed', async () => {
   const script = fileURLToPath(new URL('../dist/migrations/testing/hostile-memory.js', import.meta.url));
   const { stdout } = await promisify(execFile)(process.execPath, [script]);
   const [first, ...claims] = stdout

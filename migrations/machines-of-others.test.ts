@@ -81,14 +81,14 @@ describe('a machine that compares its memory', () => {
     expect([machine.isReleased, arrived.isRunning]).toEqual([true, true]);
   });
 
-  it('is compared at rest where a full proof takes too long, and the target has hashed its own before', async () => {
+  it('is compared at rest where a full proof takes too long; the target has hashed its memory by then', async () => {
     const pair = await Pair.create();
     const machine = othersMachine();
     let looks = 0;
     machine.onTakeDirty = () => {
       machine.memory.fill(++looks % 2, 4096 * 7, 4096 * 8);
     };
-    // After the last look at it while it ran.
+    // A write after the last comparison while the machine ran.
     machine.onPause = () => machine.memory.fill(9, 4096 * 8, 4096 * 9);
     const after: number[] = [];
     pair.tap = (_from, name, frame) => {
@@ -102,7 +102,7 @@ describe('a machine that compares its memory', () => {
     expect(Buffer.compare(arrived.memory, machine.memory)).toBe(0);
   });
 
-  it('shows a page that its target has lost after it had hashed its own', async () => {
+  it('shows a page that its target has lost after the target had hashed its memory', async () => {
     const pair = await Pair.create();
     const machine = othersMachine();
     let isLost = false;
@@ -160,7 +160,7 @@ describe('a target whose machine is lost before it runs', () => {
     return pair;
   }
 
-  it('takes no more pages of it, and the source is told why', async () => {
+  it('takes no more pages, and tells the source why', async () => {
     const pair = await pairWith((made, end) => {
       const write = made.writePages.bind(made);
       made.writePages = (...page) => [write(...page), end()];
@@ -172,29 +172,32 @@ describe('a target whose machine is lost before it runs', () => {
     expect(machine.isRunning).toBe(true);
   });
 
-  it.each(['before', 'after'])('does not keep it for a source whose link was lost %s that', async (when) => {
-    let end = () => {};
-    const pair = await pairWith((_, endIt) => {
-      end = endIt;
-    });
-    pair.tap = (_from, name) => {
-      if (name !== 'pages') return 'pass';
-      if (when === 'after') end();
-      return 'cut-before';
-    };
-    const arrived = expect(pair.receiver.arrived).rejects.toThrow('QEMU has ended');
-    const connect = async () => {
-      if (when === 'before' && pair.links > 0) end();
-      if (pair.links > 0) throw LinkError.lost();
-      return pair.connect();
-    };
-    expect(await pair.migrate(othersMachine(50), { connect, resumeWithinMs: 50 })).toMatchObject({ outcome: 'kept' });
-    await arrived;
-    expect(pair.host.machine?.isDiscarded).toBe(true);
-    expect(pair.targetLog.written.at(-1)).toBe('gave-up');
-  });
+  it.each(['before', 'after'])(
+    'does not keep the machine for a source whose link was lost %s QEMU ended',
+    async (when) => {
+      let end = () => {};
+      const pair = await pairWith((_, endIt) => {
+        end = endIt;
+      });
+      pair.tap = (_from, name) => {
+        if (name !== 'pages') return 'pass';
+        if (when === 'after') end();
+        return 'cut-before';
+      };
+      const arrived = expect(pair.receiver.arrived).rejects.toThrow('QEMU has ended');
+      const connect = async () => {
+        if (when === 'before' && pair.links > 0) end();
+        if (pair.links > 0) throw LinkError.lost();
+        return pair.connect();
+      };
+      expect(await pair.migrate(othersMachine(50), { connect, resumeWithinMs: 50 })).toMatchObject({ outcome: 'kept' });
+      await arrived;
+      expect(pair.host.machine?.isDiscarded).toBe(true);
+      expect(pair.targetLog.written.at(-1)).toBe('gave-up');
+    },
+  );
 
-  it('does not promise it, and the source goes on', async () => {
+  it('does not promise to run the machine, and the source goes on', async () => {
     const pair = await pairWith((made, end) => Object.assign(made, { loadRest: async () => end() }));
     const machine = othersMachine(50);
     const arrived = expect(pair.receiver.arrived).rejects.toThrow('QEMU has ended');
@@ -203,7 +206,7 @@ describe('a target whose machine is lost before it runs', () => {
     expect([machine.isRunning, machine.isReleased]).toEqual([true, false]);
   });
 
-  it('gives it up though it was promised, and the source, asking, goes on', async () => {
+  it('gives the machine up though it has promised to run it; the source asks and goes on', async () => {
     let end = () => {};
     const pair = await pairWith((_, endIt) => {
       end = endIt;
@@ -221,13 +224,13 @@ describe('a target whose machine is lost before it runs', () => {
     await arrived;
     expect([machine.isRunning, machine.isReleased, pair.host.machine?.isRunning]).toEqual([true, false, false]);
     expect(pair.targetLog.written).toEqual(['receiving', 'ready', 'gave-up']);
-    // Nobody is left to be told.
+    // No link is left over which the source could be told.
     await pair.receiver.close();
   });
 });
 
 describe('a target whose machine does not start', () => {
-  it('keeps it, is asked again, and the source lets go of its own only then', async () => {
+  it('keeps the machine and is asked again; the source releases its own only when the target has started', async () => {
     const pair = await Pair.create();
     let tries = 0;
     const machine = mixedMachine(50);
@@ -259,7 +262,7 @@ describe('a guest of QEMU', () => {
     regions: [{ kind: 'ram', name: 'pc.ram', id: 0, firstFrame: 0, pages: 50, fileOffset: 0 }],
   };
 
-  it('is not described to a target of an older version, which is told so in words', async () => {
+  it('is not described to a target of an older version: the message asks for an update there', async () => {
     const machine = Object.assign(othersMachine(50), { description });
     const pair = await Pair.create();
     const connect = async () => {
@@ -313,7 +316,7 @@ describe('a machine that copies its disks', () => {
     return Object.assign(othersMachine(50), { description, copyDisks });
   }
 
-  it('has its target take them over connections of the migration, before a page moves', async () => {
+  it('has its target take the disks over connections of the migration, before a page moves', async () => {
     const pair = await Pair.create();
     const opened: number[] = [];
     pair.host.onCreate = (made) => {
@@ -348,7 +351,7 @@ describe('a machine that copies its disks', () => {
     expect(report).toMatchObject({ outcome: 'kept', code: 'bad-stream', rounds: [] });
   });
 
-  it('stays where the disk of the target answers nothing: the guest here would wait for it', async () => {
+  it('stays where the disk of the target answers nothing: the guest here would wait for the answer', async () => {
     const pair = await Pair.create();
     pair.host.onCreate = (made) => Object.assign(made, { openDisk: async () => duplexPair()[0].resume() });
     const report = await pair.migrate(machineWithDisks(0, () => {}));

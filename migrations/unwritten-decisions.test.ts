@@ -70,7 +70,7 @@ it('A target that cannot write down that it has started does not start, and the 
   expect(pair.targetLog.written.at(-1)).toBe('ready');
 });
 
-it('A target that can write it down at last starts, once', async () => {
+it('A target that at last can write down that it starts does start, once', async () => {
   const { outcome, here, there, pair } = await runsWithout('target', 'started', 1);
   expect({ outcome, here, there }).toEqual({ outcome: 'handed-over', here: false, there: true });
   expect(pair.targetEvents.filter(({ event }) => event === 'running')).toHaveLength(1);

@@ -63,7 +63,7 @@ function packages(): string {
   return join(place, 'node_modules');
 }
 
-/** Whole states, damaged ones and others. @returns outcomes by path */
+/** Makes copies of a whole state, and files that are no states. @returns outcomes by path */
 function makeFiles(): Map<string, string> {
   const place = join(folder, 'files');
   mkdirSync(place);

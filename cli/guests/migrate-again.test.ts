@@ -27,7 +27,7 @@ describe.skipIf(!existsSync('/proc/self/fd'))('migrate of a guest whose last mig
     expect([fake.asked.includes('cont'), (await readRecord(path)).decision]).toEqual([true, 'kept']);
   });
 
-  it('leaves it alone where only the record of the target tells who has it', async () => {
+  it('leaves the guest alone where only the record of the target tells which side has the guest', async () => {
     const { fake, path, again } = await left('handed-over');
     const { error } = await again();
     expect([error?.code, error?.message]).toEqual(['hindered', expect.stringContaining(`--resolve ${path}`)]);

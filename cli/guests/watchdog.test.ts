@@ -50,7 +50,7 @@ describe.skipIf(!existsSync('/proc/self/fd'))('the watchdog of a guest', () => {
     }
   }, 120_000);
 
-  it('does so for one that was being saved, and gives QEMU its settings back', async () => {
+  it('lets a guest go on whose save was under way when savkit is killed, and gives QEMU its settings back', async () => {
     const ram = join(folder, 'saved-ram');
     writeFileSync(ram, Buffer.alloc(64 * 4096, 7));
     const fake = await fakeQemu(ram, { hangsAt: 'migrate' });

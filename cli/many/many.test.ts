@@ -271,7 +271,7 @@ describe('metrics', () => {
 });
 
 describe('diff with a base', () => {
-  it('tells which files differ from it', async () => {
+  it('tells which files differ from the base', async () => {
     const { stdout, stderr, exitCode } = await runHere('diff', '--base', original, '-r', states);
     expect([exitCode, stdout.match(/: equal/g)?.length]).toEqual([1, 4]);
     expect(stderr).toContain('4 equal');

@@ -57,7 +57,7 @@ describe('migrate', () => {
     });
   });
 
-  it('says in words that nobody waits there', async () => {
+  it('says in words that no target waits at the address', async () => {
     const { exitCode, text } = await said('migrate', socket, '--to', 'localhost:1', '--insecure', ...records);
     expect([exitCode, text]).toEqual([
       4,

@@ -152,7 +152,7 @@ describe('migrate --change', () => {
     expect(result.outcome).toBe('handed-over');
   });
 
-  it('says so when nothing is being migrated', async () => {
+  it('says that nothing is being migrated when that is so', async () => {
     await runningMachine(1);
     const { exitCode, error } = await here('migrate', path('vm.sock'), '--change', '--bandwidth', '1G');
     expect([exitCode, error]).toEqual([2, 'Cannot change limits: the machine is not being migrated']);
@@ -274,7 +274,7 @@ describe('migrate --resolve', () => {
     expect(() => running.resume()).toThrow('it was handed over');
   });
 
-  it('writes nothing while the source is still at it', async () => {
+  it('writes nothing while the source still migrates', async () => {
     const record = {
       format: 'savkit-migration/1' as const,
       migration: 'ab'.repeat(16),

@@ -34,7 +34,7 @@ it('refuses a machine that it could not run before a page of it moves', async ()
   expect(target.events.map(({ event }) => event)).not.toContain('round');
 });
 
-it('keeps it in the file that it was given, and both sides say so', async () => {
+it('keeps the machine in the file of -o, and both sides say that it is in a file', async () => {
   const file = join(folder, 'there.sav');
   const target = receive('-o', file);
   const to = ['--to', `127.0.0.1:${await target.port()}`];

@@ -16,7 +16,7 @@ export interface ResolveOptions {
   peerRecord?: string;
   /** Whether the other side's process had ended when its record was copied from that host. */
   peerEnded: boolean;
-  /** Folder of this user's records; by default one of the user's own. */
+  /** Folder of this user's records; by default the one below the user's home. */
   records?: string | undefined;
 }
 
@@ -42,7 +42,7 @@ export async function resolveRecords({
   return outcomeOf(own, resolution, guests);
 }
 
-/** Folders with records of other migrations of the machine: the record of a save has one of its own. */
+/** Folders with records of other migrations of the machine; beside the record of a save there may be no others. */
 function foldersOf(path: string, records: string | undefined): string[] {
   const beside = resolve(dirname(path));
   try {

@@ -35,7 +35,7 @@ describe('expectUnlisted()', () => {
     await expect(expectUnlisted(list, path)).rejects.toMatchObject({ code: 'EEXIST' });
   });
 
-  it('finds it in a last line without end, and nothing where there is no list', async () => {
+  it('finds a file in a last line without end, and nothing where there is no list', async () => {
     writeFileSync(list, sumLine({ path: 'a', sha256 }).trimEnd());
     await expect(expectUnlisted(list, 'a')).rejects.toMatchObject({ code: 'EEXIST' });
     await expectUnlisted(join(folder, 'none'), 'a');

@@ -65,7 +65,7 @@ describe('the page of a state', () => {
     expect(page).toContain('the file is not whole');
   });
 
-  it('shows one of QEMU, and says of any other file what it is', async () => {
+  it('shows a state of QEMU, and says of any file that is no state what it is', async () => {
     expect(await pageOf(fileOf('guest.state', qemuSample('long-10.state')))).toContain('no damage found');
     expect(await pageOf(fileOf('notes', 'hello\n'))).toContain('it is a text');
   });
@@ -89,7 +89,7 @@ describe('the page of results', () => {
     for (const text of ['Migration of box', '12.5 ms', '1.5 s', '40 KiB', 'last pages']) expect(page).toContain(text);
   });
 
-  it('is safe whatever stands in them', async () => {
+  it('is safe whatever stands in the results', async () => {
     const evil = '</title><script>alert(1)</script>"\'&\u202e\u0000';
     const event = { event: 'file', file: evil, outcome: evil, exitCode: 1, size: -1, error: { message: evil } };
     const rounds = [null, 7, { bytes: 'x', codecs: { [evil]: 1e308 } }];

@@ -133,7 +133,7 @@ describe('crcShift()', () => {
     );
   });
 
-  it('does so over gigabytes', () => {
+  it('tells how CRCs differ that differed before gigabytes', () => {
     const zeros = new Uint8Array(1 << 16);
     let a = crc32('a');
     let b = crc32('b');

@@ -9,7 +9,7 @@ describe('loadKernels()', () => {
     expect(loadKernels('LE') === undefined).toBe(kernels === undefined);
   });
 
-  it.skipIf(kernels === undefined)('leaves it to them, too, where WebAssembly gets no memory', () => {
+  it.skipIf(kernels === undefined)('leaves the work to the plain twins where WebAssembly gets no memory, too', () => {
     const Instance = vi.fn(function Instance() {
       throw new RangeError('Out of memory: Cannot allocate Wasm memory for new instance');
     });

@@ -91,7 +91,7 @@ describe('units of real states', () => {
 describe('has3d()', () => {
   const tail = (zeros: number) => Buffer.concat([Buffer.alloc(8, 0xff), Buffer.alloc(zeros), Buffer.from('6Marker\n')]);
 
-  it('tells it by how unit vga ends, and does not guess', () => {
+  it('tells 3D acceleration by the end of unit vga, and does not guess', () => {
     expect(has3d(tail(12))).toBe(false);
     expect(has3d(tail(4))).toBe(true);
     expect(has3d(tail(7))).toBeUndefined();

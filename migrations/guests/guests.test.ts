@@ -276,7 +276,7 @@ describe.skipIf(!existsSync('/proc/self/maps'))('QemuSource of a guest whose mem
     return { fake, source, bytes };
   }
 
-  it('reads it there, has QEMU hand it out before the stop, and leaves it out of the devices', async () => {
+  it('reads memory there, has QEMU write memory out before the stop, and leaves memory out of the devices', async () => {
     const { fake, source, bytes } = await hiddenGuest();
     const pair = await Pair.create();
     let rest = Buffer.alloc(0);
@@ -434,7 +434,7 @@ describe('copyGuest()', () => {
     }
   });
 
-  it('ends, interrupted, in the midst of it', async () => {
+  it('ends, interrupted, in the midst of a copy', async () => {
     const { fake, source } = await fakeGuest();
     const copy = RamFiles.open([{ path: ram, offset: 0, pages: PAGES }], 'r+');
     const stop = new AbortController();

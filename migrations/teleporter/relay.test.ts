@@ -72,7 +72,7 @@ async function relayBetween(
 }
 
 describe('relayMachine()', () => {
-  it('carries every byte of a migration, and sees it', async () => {
+  it('carries every byte of a migration, and sees every byte', async () => {
     const record = new MemorySink();
     const { report, atTarget, atSource } = await relayBetween(
       [...source.in, { say: whole }, ...source.out],

@@ -47,7 +47,7 @@ describe('info handlers', () => {
     );
   });
 
-  it('leaves that out with nost, which alone shows nothing', async () => {
+  it('leaves counts and times out with nost, which alone shows nothing', async () => {
     const { console } = await watchedMachine();
     const { text, rows } = await console.run('info handlers all nost');
     expect(text).toContain('written');

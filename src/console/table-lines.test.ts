@@ -45,7 +45,7 @@ describe('entryLine()', () => {
 });
 
 describe('headLines()', () => {
-  it('puts the columns where the lines have them', () => {
+  it('puts the titles of columns where the lines have the columns', () => {
     for (const isLong of [false, true]) {
       const head = headLines(0x123000n, 0x6f0n, isLong);
       expect(head).toHaveLength(15);

@@ -61,7 +61,7 @@ describe('DirtyTracker, RAM', () => {
     tracker.finish();
   });
 
-  it('sends such a page at once when it need not wait', async () => {
+  it('sends a page that holds something at once when no quiet pass is asked for', async () => {
     const { memory, tracker } = ramMachine(4);
     writeByte(memory, 2, 1);
     tracker.prepare();
@@ -116,7 +116,7 @@ describe('DirtyTracker, RAM', () => {
     tracker.finish();
   });
 
-  it('counts a page no longer that was freed or ballooned while it was monitored, once that is sent', async () => {
+  it('does not go on counting pages that were freed or ballooned while they were monitored', async () => {
     const { memory, range, tracker } = ramMachine(4);
     for (let page = 0; page < 4; page++) writeByte(memory, page, 1);
     tracker.prepare();

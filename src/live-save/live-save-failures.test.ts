@@ -112,7 +112,7 @@ describe('liveSave(), failing', () => {
     running.stop();
   });
 
-  it('cancelled before it begins, or in the midst of a pass, too', async () => {
+  it('cancelled before it begins or in the midst of a pass, leaves the machine running and whole', async () => {
     const running = await runningMachine();
     expect(await failedSave(running, { signal: AbortSignal.abort() })).toMatchObject({ code: 'interrupted' });
     await expectUnharmed(running);

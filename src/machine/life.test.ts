@@ -83,7 +83,7 @@ describe('finalise', () => {
 });
 
 describe('relocate', () => {
-  it('moves all that raw mode has, twice, and counts once', async () => {
+  it('moves all parts of raw mode twice, and counts one relocation', async () => {
     const machine = await pagedMachine(RAW);
     const { rawMode, memory, shadow } = machine;
     if (!rawMode || !shadow) throw new Error('there is no raw mode');

@@ -80,7 +80,7 @@ describe('openMachine()', () => {
     },
   );
 
-  it('does so of older versions, whose pages do not stand in the file one by one', async () => {
+  it('shows the same of states of older versions, whose pages do not stand in the file one by one', async () => {
     const bytes = readFileSync(join(STATES_FOLDER, 'own-long.sav'));
     for (const [container, pgm] of [
       ['1.1', 6],

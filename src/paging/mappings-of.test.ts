@@ -145,7 +145,7 @@ describe('hostile tables', () => {
     expect(runs.map((run) => run.virtual)).toEqual([0x7fff_c000_0000n, 0xffff_8000_0000_0000n]);
   });
 
-  test('nor are those of five levels; each byte of their upper half has its own address', async () => {
+  test('the halves of five levels are not merged; each byte of the upper half has its own address', async () => {
     const memory = new FlatMemory(new Uint8Array(0x7000));
     writeEntry(memory, 0x6000 + 255 * 8, 8, 0x1003n);
     writeEntry(memory, 0x6000 + 256 * 8, 8, 0x5003n);

@@ -36,7 +36,7 @@ describe('simple accesses', () => {
     expect([[...bytes], calls, memory.ranges.all[0].wasWritten(2)]).toEqual([[1, 2, 3, 9], 0, true]);
   });
 
-  it('stop where they cannot go on', () => {
+  it('stop at the first page that cannot be read or written', () => {
     const memory = newMemory();
     memory.balloon.inflate([0x4000]);
     const bytes = new Uint8Array(0x2000).fill(7);

@@ -15,7 +15,7 @@ function emptyFile(): void {
 }
 
 describe.skipIf(process.platform !== 'linux')('ReservedMemory', () => {
-  it('takes all of it', async () => {
+  it('takes all of its memory', async () => {
     emptyFile();
     await ReservedMemory.begin([
       { path, offset: 0, pages: PAGES / 2 },
@@ -31,7 +31,7 @@ describe.skipIf(process.platform !== 'linux')('ReservedMemory', () => {
     );
   });
 
-  it('says why it could not be taken', async () => {
+  it('says why the memory could not be taken', async () => {
     const gone = { path: join(folder, 'no', 'ram'), offset: 0, pages: 1 };
     emptyFile();
     const first = { path, offset: -1, pages: 1 };

@@ -26,7 +26,7 @@ describe.skipIf(!existsSync('/proc/self/fd'))('settleEarlier()', () => {
     expect(fake.asked.filter((word) => done.includes(word))).toEqual(done);
   });
 
-  it('only tells so in a dry run', async () => {
+  it('only tells in a dry run which guest would go on', async () => {
     const { fake, path, records } = await left();
     expect(await settleEarlier(fake.path, records, true)).toMatchObject([{ code: 'unsettled', isFatal: false }]);
     expect([fake.asked, (await readRecord(path)).decision]).toEqual([[], 'migrating']);

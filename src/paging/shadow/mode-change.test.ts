@@ -243,7 +243,7 @@ describe('the pool', () => {
     expect(memory.readU64(0x4008)).toBe(0x20_0087n);
   });
 
-  test('flushed at a reset, it is built anew', () => {
+  test('is built anew after it was flushed', () => {
     const paging = newPaging(HARDWARE);
     const [cpu] = paging.cpus;
     cpu.setRegisters(REGISTERS.amd64);

@@ -125,7 +125,7 @@ export class MachinePair extends MemoryPair {
     );
   }
 
-  /** Start of some handler; now and then of none. */
+  /** Start of some handler; now and then an address where none starts. */
   #start(which: number, mmio = false): number {
     const starts = this.naive.handlers
       .filter(({ kind }) => kind !== 'rom' && (kind === 'mmio') === mmio)

@@ -106,7 +106,7 @@ describe('explainLog() of what VBoxManage says', () => {
     expect(found(`VBoxManage.exe: ${text}`)).toEqual([expected]);
   });
 
-  it('is no failure of a state where it is about something else', () => {
+  it('is no failure of a state where the message is about something else', () => {
     expect(found('VBoxManage: error: Could not create the host-only interface (VERR_ACCESS_DENIED)')).toEqual([]);
   });
 });

@@ -20,7 +20,7 @@ const contents = (hashes: SpanHashes) =>
   [...hashes.runs()].flatMap(({ page, hashes }) => [...hashes].map((hash, i) => [page + i, hash]));
 
 describe('PageHashes', () => {
-  it('holds what was set last, whatever it is expected to be like', () => {
+  it('holds the hashes that were set last, whichever hashes it expects', () => {
     fc.assert(
       fc.property(writes, writes, fc.boolean(), (before, others, startsAlike) => {
         const like = filled(before);

@@ -102,7 +102,7 @@ describe('a state of QEMU that is converted', () => {
     await expect(converted(source, { to: 'mapped-ram' })).rejects.toThrow('--ram FILE');
   });
 
-  it('loses its description when told so, and has none made up', async () => {
+  it('loses its description on request, and gets none that is made up', async () => {
     const { report, bytes } = await converted(sampleSource('long-10.state'), { description: false });
     expect(report.to.description).toBe(false);
     expect(bytes.at(-1)).toBe(0);

@@ -17,8 +17,9 @@ export interface SalvageTarget {
 }
 
 /**
- * The version to write: the state's, or the newest for versions 6 to 9. Versions 6 to 9 list all pages in order without
- * addresses, so none can be left out.
+ * The target for a state's damaged pgm units. It has the state's version, or the newest one for versions 6 to 9, which
+ * list all pages in order without addresses, so that none can be left out.
+ * @returns undefined for unknown versions, and for plain states whose list of ROMs and device memory is lost
  */
 export function targetOf(state: SavedState, given?: MachineLayout): SalvageTarget | undefined {
   const { pgm } = state;
