@@ -16,7 +16,7 @@ it('A receiver that is closed as soon as the machine has arrived still lets the 
   await closed;
 });
 
-it('A receiver that is closed then lets the source know over a new link where the first one breaks before', async () => {
+it('A receiver that is closed as soon as the machine has arrived tells the source over a second link where the first breaks', async () => {
   const pair = await Pair.create();
   pair.tap = (from, name, _, link) => (link === 0 && from === 'target' && name === 'running' ? 'cut-before' : 'pass');
   const closed = pair.receiver.arrived.then(() => close(pair));

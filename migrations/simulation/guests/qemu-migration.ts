@@ -12,7 +12,7 @@ interface MovedQemu {
   readonly ticks: number;
   readonly capabilities: Readonly<Record<string, boolean>>;
   readonly isPrivate: boolean;
-  /** It is a QEMU 7.2. */
+  /** Whether this is a QEMU 7.2. */
   readonly isOld: boolean;
   /** Each is called with each page that the guest writes. */
   readonly onWritten: Set<(page: number) => void>;
@@ -46,7 +46,7 @@ export class OutgoingDevices {
   #why = '';
   #socket: Socket | undefined;
   #ran = false;
-  /** It has stopped the guest, or found it paused, for the end of the save. */
+  /** Whether QEMU has stopped the guest, or found it paused, for the end of the save. */
   #hasStopped = false;
   /** Number of looks at the dirty pages. */
   #looks = 0;
@@ -80,7 +80,7 @@ export class OutgoingDevices {
     this.#socket = socket;
     socket.on('error', (error) => this.#end('failed', error.message));
     socket.once('close', () => {
-      // It does not look at its socket while it waits.
+      // QEMU does not look at its socket while it waits.
       if (!socket.writableFinished && this.#status !== WAITS)
         this.#end('failed', 'Unable to write to socket: Broken pipe');
     });

@@ -62,7 +62,7 @@ export function wakeConfig(section: SectionImage, device: BusDevice, regions: Re
   });
 }
 
-/** Copies bytes that both have in the same places. */
+/** Copies bytes that both configuration spaces have in the same places. */
 export function copyConfig(section: SectionImage, { config }: BusDevice, start: number, count: number): void {
   editConfig(section, (to) => {
     for (let i = start; i < start + count; i++) to.setUint8(i, config[i]);
