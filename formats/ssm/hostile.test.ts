@@ -62,7 +62,7 @@ describe('a record of a claimed length', () => {
 });
 
 describe('very many units', () => {
-  it('20,000 empty ones are read in order and in time', async () => {
+  it('20,000 of one byte each are read in order and in time', async () => {
     const units: UnitSpec[] = Array.from({ length: 20_000 }, (_, i) => ({
       name: `u${i}`,
       payload: Buffer.of(i & 255),
@@ -107,7 +107,7 @@ describe('a directory', () => {
 });
 
 describe('units out of order', () => {
-  it('twice, or swapped, with their own offsets made right, are read as they stand', async () => {
+  it('are read as they stand, also twice, where each header has its own offset', async () => {
     const [a, b] = [
       { name: 'a', payload: Buffer.from('first') },
       { name: 'b', payload: Buffer.from('second') },
@@ -122,7 +122,7 @@ describe('units out of order', () => {
     }
   });
 
-  it('swapped as they are, are noticed by their offsets', async () => {
+  it('are noticed by their offsets where only their places were swapped', async () => {
     const file = buildV2([
       { name: 'a', payload: Buffer.from('first') },
       { name: 'b', payload: Buffer.from('other') },

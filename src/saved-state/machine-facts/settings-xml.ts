@@ -71,7 +71,7 @@ function expectModest(text: string, name: string): void {
 
 const [SPACE, LESS_THAN, EQUALS] = [0x20, 0x3c, 0x3d];
 
-/** The parser repeats all elements that have no end. */
+/** Shortens a message of the parser, which repeats all elements that have no end. */
 function shortened(message: string): string {
   const text = message.replace(/\s+/g, ' ');
   return text.length > MAX_MESSAGE ? `${text.slice(0, MAX_MESSAGE)}…` : text;
