@@ -21,7 +21,7 @@ export async function askUntilDecided(
   { log, signal, nextAttempt }: { log: DecisionLog; signal: AbortSignal | undefined; nextAttempt: () => number },
 ): Promise<'started' | 'gave-up' | undefined> {
   for (;;) {
-    // Where it cannot be read, the target can still tell.
+    // Where the record cannot be read, the target can still tell.
     const written = await log.read().catch(() => undefined);
     if (written === 'done') return 'started';
     if (written === 'kept') return 'gave-up';

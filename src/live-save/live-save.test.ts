@@ -83,7 +83,7 @@ describe('liveSave()', () => {
     expect(memoryDigest(loaded.memory)).toBe(memoryDigest(running.memory));
   });
 
-  it('lets the machine run on, before and after, and stops it but for the final pass', async () => {
+  it('lets the machine run on before and after, and stops it for the final pass only', async () => {
     const running = await runningMachine('hot', 20_000);
     const steps = [running.guest.block.steps];
     const states: string[] = [];

@@ -133,7 +133,7 @@ describe('virtual handlers', () => {
     expect(stored(0x11000 + from, size)).toEqual(Array.from({ length: size }, (_, i) => (taken(from + i) ? 0 : 7)));
   });
 
-  test('see a write of a device, and each of several its own bytes of one write', () => {
+  test('see a write of a device; of several handlers, each sees its own bytes of one write', () => {
     watch('write', 0x1010n, 0x1018n);
     watch('write', 0x1018n, 0x1020n, 'done');
     write(0x1000n, ...Array(64).fill(1));
