@@ -52,7 +52,7 @@ export class RealMachine {
     }
   }
 
-  /** What the guest has counted to, from its text screen. */
+  /** The number that the guest has counted to, from its text screen; undefined while it does not count. */
   async counter(): Promise<number | undefined> {
     const { output } = await this.#manage('debugvm', this.name, 'info', 'vgatext');
     const match = /^([0-9A-F]{8})\s*$/m.exec(output);
