@@ -26,8 +26,11 @@ it.each(['20.19.0', '22.0.0', '24.22.3'])('runs in Node %s', (version) => {
   expect(runIn(version)).toMatchObject({ status: 0, stderr: '' });
 });
 
-it.each(['savkit.js', 'savkit.entry.js'])('is written in syntax that Node 12 can read where %s checks the version', (name) => {
-  const entry = readFileSync(new URL(`../dist/bin/${name}`, import.meta.url), 'utf8').replace(/^\/\/.*$/gm, '');
-  expect(entry.length).toBeLessThan(1000);
-  expect(entry).not.toMatch(/\?\.|\?\?|\|\|=|\bclass\b|node:|\bawait\b/);
-});
+it.each(['savkit.js', 'savkit.entry.js'])(
+  'is written in syntax that Node 12 can read where %s checks the version',
+  (name) => {
+    const entry = readFileSync(new URL(`../dist/bin/${name}`, import.meta.url), 'utf8').replace(/^\/\/.*$/gm, '');
+    expect(entry.length).toBeLessThan(1000);
+    expect(entry).not.toMatch(/\?\.|\?\?|\|\|=|\bclass\b|node:|\bawait\b/);
+  },
+);

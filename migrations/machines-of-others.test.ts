@@ -16,7 +16,7 @@ import { LinkError } from './wire/link-error.ts';
 import { PROTOCOL } from './wire/messages.ts';
 import { readHead } from './wire/payload.ts';
 
-// What a migration does for machines that another hypervisor runs: it can't note their writes, saves their devices
+// Migrations of machines that another hypervisor runs: savkit can't note their writes, saves their devices
 // only when they stand still, and is not the only one who can start them.
 
 /**

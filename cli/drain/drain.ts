@@ -49,7 +49,7 @@ export class Drain {
   readonly done: DrainedMachine[] = [];
   /** A machine whose place nobody knows: a person has to look before anything else moves. */
   halted: string | undefined;
-  /** Why the journal can't be written any more; nothing more is begun then. */
+  /** Reason why the journal can't be written any more; nothing more is begun then. */
   noJournal: string | undefined;
   readonly #options: DrainOptions;
   readonly #line: WaitingLine;
@@ -124,7 +124,7 @@ export class Drain {
     return hasStarted;
   }
 
-  /** Why a machine is not sent; undefined if it may be sent. */
+  /** The reason not to send a machine; undefined if it may be sent. */
   #whyNot(leaving: Leaving): string | undefined {
     if (this.#options.signal.aborted) return 'interrupted';
     if (this.halted !== undefined) return `not sent: nobody knows where ${this.halted} is`;

@@ -12,7 +12,7 @@ export class DrainTarget {
   /** Machines on their way to it. */
   running = 0;
   moved = 0;
-  /** Why it gets no more machines. */
+  /** Reason why it gets no more machines. */
   stoppedBecause: string | undefined;
   readonly #trust: Trust;
 

@@ -25,7 +25,7 @@ export function counterOf(path: string): bigint {
 }
 
 /**
- * What is wrong with the memory of a guest that is paused; empty where nothing is.
+ * Faults of the memory of a guest that is paused; empty where it is right.
  * @param before its memory at an earlier time
  */
 export function whyWrong(memory: Buffer, before: Buffer): string {

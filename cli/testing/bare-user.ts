@@ -5,7 +5,7 @@ import { delimiter, join } from 'node:path';
 
 const NOBODY = 65534;
 const TOOLS = ['npm', 'npx', 'sh', 'env', 'cat', 'find', 'ls', 'mkdir', 'tar', 'uname'];
-/** How a host gets to its registry; nothing else of the environment is passed on. */
+/** Variables by which a host gets to its registry; nothing else of the environment is passed on. */
 const REGISTRY =
   /^(npm_config_(registry|cafile|proxy|https_proxy|noproxy)|https?_proxy|no_proxy|node_extra_ca_certs)$/i;
 
@@ -45,7 +45,7 @@ export class BareUser {
     chmodSync(this.#base, 0o755);
     for (const each of [cache, this.folder]) chownSync(each, NOBODY, NOBODY);
     const nobody = { ...this.#options, uid: NOBODY, gid: NOBODY };
-    // Where Node lies in a home that only root may enter, root stays.
+    // If Node lies in a home that only root may enter, root stays.
     if (spawnSync('npm', ['--version'], nobody).status === 0) this.#options = nobody;
   }
 
@@ -69,7 +69,7 @@ export class BareUser {
   }
 }
 
-/** Where a program is in this process's PATH. */
+/** Finds a program in this process's PATH. */
 function found(name: string): string {
   const path = (process.env.PATH ?? '').split(delimiter).map((folder) => join(folder, name));
   const at = path.find((each) => existsSync(each));

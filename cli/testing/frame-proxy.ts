@@ -9,7 +9,7 @@ import { readFrameHeader } from '../../migrations/wire/payload.ts';
 export type FrameLabel = string;
 
 /**
- * What happens at a frame. With `before`, the frame is lost, and its connection with it; with `after`, it has left for
+ * An event at a frame. With `before`, the frame is lost, and its connection with it; with `after`, it has left for
  * the other side.
  */
 export interface Strike {
@@ -26,7 +26,7 @@ export class FrameProxy {
   strike: Strike | undefined;
   /** Bytes from the source so far. */
   forth = 0;
-  /** What happens when so many bytes have come from the source, once each, in ascending order. */
+  /** Events when so many bytes have come from the source, once each, in ascending order. */
   atBytes: { bytes: number; act: () => void }[] = [];
   #isCut = false;
   readonly #seesFrames: boolean;

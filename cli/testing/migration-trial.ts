@@ -27,7 +27,7 @@ export interface Outcome extends Found {
   bytes: number;
   /** Steps that the machine has done from its start to the fault: it writes memory meanwhile. */
   stepsMeanwhile: number;
-  /** Why the machine is not at the target, in the words of `migrate`. */
+  /** Reason why the machine is not at the target, in the words of `migrate`. */
   said: string;
 }
 

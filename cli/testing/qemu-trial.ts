@@ -27,9 +27,9 @@ export type QemuFault = (typeof QEMU_FAULTS)[number];
 
 export interface QemuOutcome {
   struck: boolean;
-  /** Where the guest runs in the end, and who had it do so; or that a QEMU took it along. */
+  /** Place where the guest runs in the end, and who had it do so; or that a QEMU took it along. */
   found: string;
-  /** Why this is no good outcome; empty when it is one. */
+  /** Reason why this is no good outcome; empty for a good one. */
   why: string;
   /** Decisions that were on record when the fault struck, and in the end. */
   records: string;

@@ -2,7 +2,7 @@ import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 
-/** What a link does to packets, each way. */
+/** Effects of a link on packets, each way. */
 export interface LinkShape {
   /** Bits per second. */
   rate?: number;
@@ -26,7 +26,7 @@ export const LINKS: Readonly<Record<string, LinkShape>> = {
 export const SIDES = { source: '10.213.47.1', target: '10.213.47.2' } as const;
 export type Side = keyof typeof SIDES;
 
-/** What a link has done to packets so far, and how many segments TCP sent again. */
+/** Packets of a link so far, packets that it has lost, and segments that TCP has sent again. */
 export interface LinkFigures {
   packets: number;
   lost: number;

@@ -7,7 +7,7 @@ import { SIDES, type Side } from './faults.ts';
 import { isDead } from './processes.ts';
 
 export interface Found {
-  /** Who has the machine in the end, and how that was found out. */
+  /** Side that has the machine in the end, and how that was found out. */
   survivor: string;
   how:
     | 'runs by itself'
@@ -16,7 +16,7 @@ export interface Found {
     | 'starts again from its state'
     | 'starts again from its safe file'
     | 'is not to be found';
-  /** Why this is no good outcome; empty when it is one. */
+  /** Reason why this is no good outcome; empty for a good one. */
   why: string;
 }
 

@@ -23,7 +23,7 @@ export interface TestGround {
   keep(kept: KeptMachine, socket: string): Promise<void>;
 }
 
-/** What tests need that start processes and machines. */
+/** Gives each test a folder, and means to start processes and machines in it. */
 export function testGround(name: string): TestGround {
   const folder = mkdtempSync(join(tmpdir(), `savkit-${name}-`));
   afterAll(() => rmSync(folder, { recursive: true, force: true }));

@@ -9,7 +9,7 @@ import { codeBlocks } from './markdown.ts';
 // guest, saved by VirtualBox, and the kernel that it ran, with debugging symbols. Exit code 2: something was not tried,
 // since the state, the kernel or a tool is not there.
 
-/** What a recipe prints when it works, by the tool that its first line calls. */
+/** Output of a recipe that works, by the tool that its first line calls. */
 const EXPECTED: Readonly<Record<string, RegExp[]>> = {
   savkit: [/^ {2}Linux \S+, kernel offset 0x/m],
   gdb: [/^\* 1 /m, /^#0 .*\w+ \(/m, /^#1 .*\w+ \(/m, /<linux_banner> "Linux version /],

@@ -23,7 +23,8 @@ export const ENVIRONMENT_CODES = {
   'no-queue':
     'a queue cannot be reached: its server does not answer, or the packages for it are not installed beside savkit',
   'no-tls': 'the other side does not speak TLS as expected',
-  'not-a-file': 'the output is no regular file, and would be replaced by one; or a list names an input that is no regular file',
+  'not-a-file':
+    'the output is no regular file, and would be replaced by one; or a list names an input that is no regular file',
   'peer-silent': 'the other side is connected, but says nothing',
   'qmp-busy': 'the QEMU at the socket sends no greeting: another client may be connected',
   'qmp-closed': 'the QEMU at the socket has ended, or closed the connection',

@@ -24,7 +24,7 @@ const sha256 = (bytes: Uint8Array): string => createHash('sha256').update(bytes)
 const PA = Buffer.from(Array.from({ length: 4096 }, (_, i) => 1 + (i % 4)));
 const PB = Buffer.alloc(4096, 0xa5);
 const PR = Buffer.from(randomPage());
-/** How liblzf stores pages of zeros, PA and PB. */
+/** Bytes as which liblzf stores pages of zeros, PA and PB. */
 const runLzf = (byte: string) => hex(`01 ${byte} ${byte} ${'e0ff00'.repeat(15)} e07b00 01 ${byte} ${byte}`);
 const LZF_ZERO = runLzf('00');
 const LZF_PB = runLzf('a5');

@@ -105,7 +105,7 @@ export function buildV2(units: readonly UnitSpec[], options: HeaderSpec = {}): B
   return resealV2(Buffer.concat([...parts, end, directory, ...entries, footer]));
 }
 
-/** Where everything is in a V2.0 file that is well-formed but for CRCs, offsets and sizes. */
+/** Places of all parts of a V2.0 file that is well-formed except for CRCs, offsets and sizes. */
 export interface Places {
   units: { start: number; name: number; records: number; term: number }[];
   end: number;

@@ -44,7 +44,7 @@ function cpusFor(version: number) {
   return fc.array(version >= 14 ? withPds : cpu, { minLength: 1, maxLength: version >= 9 ? 8 : 1 });
 }
 
-/** Where ROMs may stand. */
+/** Addresses at which ROMs may stand. */
 const ROM_PLACES = [0x3000, 0x1fff0000, 0xffff0000];
 
 /** A machine shadows whole ROMs; without a shadow the ROM itself is read. Version 6 has no shadowed ROMs here. */

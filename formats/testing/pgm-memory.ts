@@ -16,7 +16,7 @@ export function pageName(content: RamPage): string {
 
 export const hexOf = (value: number) => `0x${value.toString(16)}`;
 
-/** What a reader must find of `machine` in a state of `version`: of repeated pages the last one counts. */
+/** The memory that a reader must find of `machine` in a state of `version`: of repeated pages the last one counts. */
 export function expectedMemory(machine: Machine, version: number, records = plainRecords(machine)): Memory {
   const memory: Memory = new Map();
   for (const record of records) remember(memory, machine, version, record);

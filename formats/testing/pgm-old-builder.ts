@@ -116,7 +116,7 @@ function putChunk(out: PgmBytes, pages: OldPage[]): void {
   if (present) for (const page of pages) out.raw(bytesOf(page));
 }
 
-/** What stands at MMIO pages means nothing; a reader must drop it. */
+/** Contents of MMIO pages, which mean nothing; a reader must drop them. */
 const RUBBISH = new Uint8Array(PAGE).fill(0xee);
 
 function bytesOf(page: OldPage): Uint8Array {

@@ -151,7 +151,7 @@ export function naiveLzf(block: Uint8Array): Buffer {
   return Buffer.from(out);
 }
 
-/** How many bytes, up to 8, are the same as those some bytes before. */
+/** Number of bytes, up to 8, that are the same as those some bytes before. */
 function lengthOf(block: Uint8Array, at: number, distance: number): number {
   let count = 0;
   while (at >= distance && count < 8 && at + count < block.length && block[at + count] === block[at + count - distance])

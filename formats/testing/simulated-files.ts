@@ -9,7 +9,7 @@ export class SimulatedFile {
   /** Holds `bytes`, and zeros after them, so that a file that grows is not copied with each write. */
   #room: Buffer = this.bytes;
   #durable: Buffer = Buffer.alloc(0);
-  /** What was written since the last sync, in order; a change of size has no bytes. */
+  /** Writes since the last sync, in order; a change of size has no bytes. */
   #unsynced: { at: number; bytes: Buffer | undefined }[] = [];
 
   constructor(number: number) {

@@ -6,7 +6,7 @@ import { turn as aTurn, sleep, systemDate } from './waiting.ts';
 import { enterWorld, REAL_WORLD, world } from './world.ts';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
-/** What has to run in a simulated world. */
+/** Folders whose code has to run in a simulated world. */
 const ROOMS = ['migrations', 'formats/files', 'src/live-save', 'src/running'];
 const NOT_SHIPPED = /\.(test|bench|campaign)\.ts$|\btesting\b|\bsimulation\b/;
 

@@ -3,7 +3,7 @@ import { UnsupportedError } from '../../formats/errors.ts';
 import type { Ask } from '../qmp/ask.ts';
 import { learnDisks } from './guest-disks.ts';
 
-/** What QEMU 7 and 10 tell of two disks; a node is a format, or the file below it, with or without `cache.direct`. */
+/** Answers of QEMU 7 and 10 about two disks; a node is a format, or the file below it, perhaps with `cache.direct`. */
 function askOf(format: boolean, nodes: { file: string; direct: boolean }[], knowsFlat = true): Ask {
   const disk = (node: string, file: string, direct: boolean) => ({
     ...{ device: '', qdev: `/machine/${node}` },

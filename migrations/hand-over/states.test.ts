@@ -43,7 +43,7 @@ interface World {
   commitSent: boolean;
 }
 
-/** What may happen next: each step of the hand-over, a broken link, a process that dies. */
+/** Possible next events: each step of the hand-over, a broken link, a process that dies. */
 function successors(world: World): World[] {
   const { source, target, commitSent } = world;
   const next: World[] = [];

@@ -26,7 +26,7 @@ export interface RelayReport {
   figures: StreamFigures;
   /** The whole stream was recorded, and is good. */
   recorded: boolean;
-  /** Why the stream was not recorded whole. */
+  /** Reason why the stream was not recorded whole. */
   recordFault?: SavkitError;
 }
 

@@ -12,7 +12,7 @@ export interface FakeGuestOptions {
   refuses?: string | undefined;
   /** A command that is never answered. */
   hangsAt?: string;
-  /** How its guest is at first; `running` by default. */
+  /** State of its guest at first; `running` by default. */
   status?: string;
   onStop?: (fake: FakeQmp) => void;
   /** It does what it is told, and answers nothing. A test may change this meanwhile. */

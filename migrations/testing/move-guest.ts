@@ -10,7 +10,7 @@ import type { MigrationReport } from '../report/report.ts';
 import { TIME_OUTS } from '../wire/limits.ts';
 import { Pair } from './pair.ts';
 
-/** How a guest of a real QEMU is moved to another one. */
+/** Way in which a guest of a real QEMU is moved to another one. */
 export interface GuestMove {
   command: QemuHostOptions['command'];
   notesWrites?: boolean;

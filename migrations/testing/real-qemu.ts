@@ -3,7 +3,7 @@ import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node
 import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
 
-/** Where the scripts are looked for when the environment does not name a folder. */
+/** Folder of the scripts when the environment does not name one. */
 const DEFAULT_FOLDER = '../shared/qemu';
 const LIMIT_S = '300';
 

@@ -5,7 +5,7 @@ const main = fileURLToPath(
   new URL(import.meta.url.includes('/dist/') ? '../../bin/savkit.js' : '../../dist/bin/savkit.js', import.meta.url),
 );
 
-/** What `--ndjson` gives: events, the last of them `end`. */
+/** Output of `--ndjson`: events, the last of them `end`. */
 export type SavkitEvent = { event: string } & Record<string, unknown>;
 
 /** A savkit command that runs beside the test, with the password x. */

@@ -1,6 +1,6 @@
 import { type Duplex, duplexPair } from 'node:stream';
 
-/** Where a link breaks: after so many bytes of one direction. */
+/** Place at which a link breaks: after so many bytes of one direction. */
 export interface Cut {
   direction: 'forth' | 'back';
   after: number;
@@ -19,7 +19,7 @@ export function wireBetween(cut?: Cut): { left: Duplex; right: Duplex; bytes: { 
       bytes[direction] += part.length;
       if (part.length > 0) to.write(part);
       if (part.length === chunk.length) return;
-      // What was sent before the break still arrives.
+      // Bytes that were sent before the break still arrive.
       setImmediate(() => setImmediate(breakLink));
     });
     from.on('end', () => to.end());

@@ -4,7 +4,7 @@ import { readFrameHeader } from '../wire/payload.ts';
 
 export type From = 'source' | 'target';
 /**
- * What becomes of a frame: it passes, something else takes its place, or the link ends before or after it; for
+ * Fate of a frame: it passes, something else takes its place, or the link ends before or after it; for
  * `cut-source` only the source notices.
  */
 export type Fate = 'pass' | 'cut-before' | 'cut-after' | 'cut-source' | Uint8Array;
@@ -43,7 +43,7 @@ function carry(from: Duplex, to: Duplex, fateOf: (name: FrameName, frame: Uint8A
       const fate = fateOf(name, frame);
       if (fate === 'cut-before' || fate === 'cut-source') return cut();
       if (!to.destroyed) to.write(fate instanceof Uint8Array ? fate : Buffer.from(frame));
-      // What was written is to arrive first.
+      // Bytes that were written are to arrive first.
       if (fate === 'cut-after') {
         setImmediate(() => setImmediate(cut));
         return;

@@ -16,7 +16,7 @@ export interface RunningGuest {
   folder: string;
   /** QEMU's program. */
   program: string;
-  /** How much faster the guest's time stamp counter runs than it did. */
+  /** Ratio of the rates of the guest's time stamp counter now and before. */
   tscFactor: number;
   /** The picture that the state holds, as PNG. */
   screenshot(): Promise<Buffer>;
@@ -28,7 +28,7 @@ interface GuestCheck {
   check(guest: RunningGuest): Promise<string>;
 }
 
-/** Where the bare-metal guests keep their counters. */
+/** Addresses at which the bare-metal guests keep their counters. */
 const COUNTERS = 0x5000;
 const SECONDS = 5;
 
@@ -54,7 +54,7 @@ function expectThat(holds: boolean, what: string): void {
 
 const near = (value: number, nominal: number, share = 0.05) => Math.abs(value - nominal) <= share * nominal;
 
-/** Where the sources of the guests are. */
+/** Folder of the sources of the guests. */
 const SOURCES = '../shared/virtualbox/guest/wake';
 const BOOT_SECONDS = 4;
 /** Time in which a difference of 5 % shows in a counter that grows by eight a second. */

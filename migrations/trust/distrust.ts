@@ -32,7 +32,7 @@ const UNTRUSTED = new Set([
   'UNSPECIFIED',
 ]);
 
-/** Why a source could not connect to a target; undefined if the failure is not about trust. */
+/** The reason why a source could not connect to a target; undefined if the failure is not about trust. */
 export function distrustOf({ kind }: Trust, error: NodeJS.ErrnoException): Distrust | undefined {
   const code = error.code ?? '';
   const isOfCertificate = UNTRUSTED.has(code) || code === 'ERR_TLS_CERT_ALTNAME_INVALID';
@@ -53,7 +53,7 @@ export function distrustOf({ kind }: Trust, error: NodeJS.ErrnoException): Distr
   return undefined;
 }
 
-/** Why a target refuses a peer. */
+/** The reason why a target refuses a peer. */
 export function refusalOf(trust: Trust, error: NodeJS.ErrnoException): string {
   if (trust.kind === 'code') return 'it does not know the pairing code';
   if (trust.kind === 'relay-key') return 'it does not know the key';

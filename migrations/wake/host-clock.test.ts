@@ -7,7 +7,7 @@ import { hostTscHz } from './host-clock.ts';
 
 afterEach(() => void enterWorld(REAL_WORLD));
 
-it('no QEMU is started where there is no room for what it says', async () => {
+it('no QEMU is started where there is no room for its answer', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'savkit-clock-'));
   const [program, mark] = [join(folder, 'qemu'), join(folder, 'started')];
   writeFileSync(program, `#!/bin/sh\n: > '${mark}'\n`, { mode: 0o755 });

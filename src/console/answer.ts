@@ -6,7 +6,7 @@ export interface Answer {
   text: string;
   /** A table's rows, for programs. */
   rows?: readonly object[];
-  /** Why the command could not be carried out; `text` says so, too. */
+  /** Reason why the command could not be carried out; `text` says so, too. */
   error?: SavkitError;
 }
 

@@ -10,7 +10,7 @@ import { Machine } from './machine.ts';
 import { saveState } from './save.ts';
 
 const CONTAINERS = ['1.1', '1.2', '2.0'] as const;
-/** Where the test puts the guest's tables. */
+/** Addresses at which the test puts the guest's tables. */
 const [PML4, PDPT, PD, POINTERS] = [0x10000, 0x11000, 0x12000, 0x13020];
 const PAE = { cr0: 0x8000_0011n, cr3: BigInt(POINTERS), cr4: 0x20n, efer: 0n };
 const LONG = { cr0: 0x8001_0011n, cr3: BigInt(PML4), cr4: 0x20n, efer: 0xd00n };

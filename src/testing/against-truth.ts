@@ -7,7 +7,7 @@ import type { SavedState } from '../saved-state/reading/state.ts';
 import { verify } from '../saved-state/verify/verify.ts';
 import { MemoryTarget, sha256, type Truth } from './states.ts';
 
-/** What of a state is compared with its truth. */
+/** Parts of a state that are compared with its truth. */
 export interface Compared {
   /** The unit list with its offsets and sizes: not of a converted state. */
   units?: boolean;

@@ -1,6 +1,6 @@
 import { NAIVE_FINAL, type NaiveUnit, naiveUnits } from './naive-units.ts';
 
-// Where each page of a good state stands in the file, found the naive way, whole in memory: shares no code with the
+// The place of each page of a good state in the file, found the naive way, whole in memory: shares no code with the
 // readers that it judges.
 
 export interface NaivePage {

@@ -3,7 +3,7 @@ import { appendFileSync, existsSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { STATES_FOLDER, samplesIn } from './states.ts';
 
-/** Where the scripts are looked for when the environment does not name a folder. */
+/** Folder of the scripts when the environment does not name one. */
 const DEFAULT_FOLDER = '../shared/virtualbox';
 
 /** Result of a script. */

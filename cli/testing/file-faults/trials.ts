@@ -4,7 +4,7 @@ import type { Ground } from './ground.ts';
 import { type Good, judge, judgeChanged } from './judge.ts';
 import { type Call, CHANGES, type Deed, type Shim } from './shim.ts';
 
-/** Where a trial is made, and how many of them. */
+/** Place and number of trials. */
 export interface Place {
   ground: Ground;
   shim: Shim;

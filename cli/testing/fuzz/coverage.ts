@@ -15,7 +15,7 @@ interface Fuzzer {
 
 const fuzzer = (): Fuzzer => (globalThis as unknown as { Fuzzer: Fuzzer }).Fuzzer;
 
-/** What inputs have reached. To be made before the modules are loaded. */
+/** Places in the code that inputs have reached. To be made before the modules are loaded. */
 export class Coverage {
   readonly #modules: Counters[] = [];
 

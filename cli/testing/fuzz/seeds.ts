@@ -126,7 +126,7 @@ export function longestOf(name: TargetName): number {
 
 export const TARGET_NAMES = Object.keys(SEEDS) as readonly TargetName[];
 
-/** Where inputs are kept that an earlier run has found. */
+/** Folder of inputs that an earlier run has found. */
 export function keptFolder(name: TargetName): string {
   return join(VECTORS, 'fuzz', name);
 }

@@ -2,7 +2,7 @@ import { Readable } from 'node:stream';
 import { describe, expect, it } from 'vitest';
 import { settleNow } from './settle-now.ts';
 
-/** What `check` says, called by the event loop itself. */
+/** The answer of `check`, called by the event loop itself. */
 function outside<T>(check: () => T): Promise<T> {
   return new Promise((resolve, reject) => {
     setImmediate(() => {

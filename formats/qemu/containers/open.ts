@@ -90,7 +90,7 @@ export async function openQemuState(whole: ByteSource, options: OpenQemuOptions 
     const { compression, streamStart } = image;
     if (compression === 'raw' || compression === 'sparse')
       return opened({ kind, image }, parts ?? source, { start: streamStart, signal });
-    // What follows a hole in packed bytes cannot be told from what was saved.
+    // Bytes after a hole in packed bytes cannot be told from bytes that were saved.
     const packed = parts?.untilUnreadable(streamStart) ?? source;
     await expectPacked(packed, streamStart, compression);
     return opened(

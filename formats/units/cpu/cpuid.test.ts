@@ -15,7 +15,7 @@ const NONE: PagingFeatures = {
   longMode: false,
 };
 
-/** Where each feature stands: leaf 1 or 0x80000001, bit of EDX. */
+/** Place of each feature: leaf 1 or 0x80000001, bit of EDX. */
 const BITS: [keyof PagingFeatures, 'basic' | 'extended', number][] = [
   ['pse', 'basic', 3],
   ['pae', 'basic', 6],

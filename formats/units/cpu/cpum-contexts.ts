@@ -14,7 +14,7 @@ import {
 } from './cpum-layouts.ts';
 import { CONTEXT_6, CONTEXT_8, CONTEXT_14, type OldContext } from './cpum-old-layouts.ts';
 
-// Where the contexts of CPUs stand in the unit cpum of each version (pgm-unit.md 10.2).
+// Places of the contexts of CPUs in the unit cpum of each version (pgm-unit.md 10.2).
 
 const X_STATE_SIZE = xStateHeader.size();
 const MAX_CPUS = 512;

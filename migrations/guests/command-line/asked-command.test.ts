@@ -9,7 +9,7 @@ const outside = realpathSync(mkdtempSync(join(tmpdir(), 'savkit-asked-')));
 const folder = join(outside, 'guests');
 mkdirSync(folder);
 for (const path of [`${outside}/secret`, `${folder}/disk.qcow2`, `${folder}/vmlinuz`]) writeFileSync(path, '');
-/** What a guest may have written to the beginning of its raw disk: it is a qcow2 image, and goes on in another file. */
+/** Bytes that a guest may write to the start of its raw disk: the head of a qcow2 image that goes on in another file. */
 function headNaming(backing: bigint, flags: bigint): Buffer {
   const head = Buffer.alloc(512);
   head.write('QFI\u00fb', 'latin1');

@@ -32,7 +32,7 @@ int main(void) {
   return 0;
 }`;
 
-/** Why writes cannot be noted with this kernel, as this user, on this host, in the program's own words; else empty. */
+/** The program's reason why writes cannot be noted with this kernel, as this user, on this host; empty if they can. */
 async function whyNot(): Promise<string> {
   if (process.platform !== 'linux') return 'no Linux';
   const sleeper = spawn('sleep', ['60'], { stdio: 'ignore' });

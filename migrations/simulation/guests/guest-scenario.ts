@@ -23,7 +23,7 @@ export interface GuestScenario extends Scenario {
   asksFirst: boolean;
   /** The QEMUs are of version 7.2, else 10. */
   areOld: boolean;
-  /** What QEMU says within a moment arrives together. */
+  /** Words of QEMU within a moment arrive together. */
   joinsAnswers: boolean;
   /** The source's QEMU has memory that is not shared: it hands out all of it with the devices. */
   isPrivate: boolean;

@@ -13,14 +13,14 @@ interface Command {
   id?: number;
 }
 
-/** What is said within this time arrives together. */
+/** Words within this time arrive together. */
 const MOMENT_MS = 0.05;
 
 /** The manner in which a QEMU talks. */
 interface Manner {
   /** Its version: three numbers. */
   version: readonly number[];
-  /** What it says within a moment arrives together. */
+  /** Words of this QEMU within a moment arrive together. */
   joinsAnswers: boolean;
 }
 

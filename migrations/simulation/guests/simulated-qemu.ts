@@ -16,7 +16,7 @@ export interface QemuSurroundings {
   readonly disks: readonly Uint8Array[];
   /** The QEMUs are of version 7.2. */
   readonly areOld: boolean;
-  /** What a QEMU says within a moment arrives together. */
+  /** Words of a QEMU within a moment arrive together. */
   readonly joinsAnswers: boolean;
   /** Checks the disks of a QEMU whose guest goes on. */
   checkDisks(qemu: SimulatedQemu): void;

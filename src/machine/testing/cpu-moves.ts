@@ -22,7 +22,7 @@ const PAGE = 4096;
 /** Pages that most entries name. */
 export const BUSY_PAGES = 48;
 
-/** How often CPUs did each kind of thing. */
+/** Numbers of moves of CPUs by kind. */
 export interface CpuFigures {
   faults: number;
   mapped: number;
@@ -38,7 +38,7 @@ export class CpuMoves {
   readonly #random: Random;
   readonly #twin: MachineTwin;
   readonly #done: CpuFigures;
-  /** Where the last access led to, on the bus. */
+  /** Address on the bus to which the last access led. */
   lastBus = 0;
   #machine!: Machine;
   handlers!: GameHandlers;
@@ -115,7 +115,7 @@ export class CpuMoves {
     this.#done.mapped++;
     const { kind } = twin.cpus.cpus[id];
     if (kind !== 'none') this.#mapped[kind][random.below(10) % (this.#mapped[kind].length + 1)] = address;
-    // What both kinds of handlers saw is compared where the access is one piece.
+    // The accesses that both kinds of handlers saw are compared where an access is one piece.
     if (pieces.length === 1) this.#expectSeen(write ? 'write' : 'read', pieces[0][0], pieces[0][2], address);
     else this.#forgetSeen();
   }

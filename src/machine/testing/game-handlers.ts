@@ -11,7 +11,7 @@ interface Watch {
   start: number;
   end: number;
   raw: RawCallback;
-  /** Where raw mode's callback and its user argument are now. */
+  /** Addresses of raw mode's callback and its user argument now. */
   expected: RawCallback;
 }
 

@@ -35,7 +35,7 @@ export type MakeMachine = (ramSize: number, options: { backing: HostBacking; cpu
 export class MachineGame {
   readonly random: Random;
   readonly twin: MachineTwin;
-  /** How often each kind of thing was done. */
+  /** Numbers of moves by kind. */
   readonly done = {
     steps: 0,
     faults: 0,
@@ -52,7 +52,7 @@ export class MachineGame {
   #machine!: Machine;
   #sharing!: PageSharing;
   #neighbour: GuestMemory | undefined;
-  /** Where raw mode's hypervisor was when it was last looked at. */
+  /** Address of raw mode's hypervisor at the last look. */
   #place = 0;
 
   private constructor(seed: number) {

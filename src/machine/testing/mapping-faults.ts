@@ -8,7 +8,7 @@ const GIGABYTE = 0x40000000;
 const CROWDED = 700;
 
 /**
- * What is wrong with the mappings of a machine in raw mode, by a naive look at what the guest has at each 4 MiB:
+ * Faults of the mappings of a machine in raw mode, by a naive look at the guest's entry for each 4 MiB:
  * floating ones are where it has nothing, and every CPU's shadow tables have their entries there, and nowhere else.
  */
 export function mappingFaults({ rawMode, shadow }: Machine, twin: MachineTwin): string[] {

@@ -47,7 +47,7 @@ export class NaiveCpus {
     return this.#find(id, address, READ, true);
   }
 
-  /** Where a read of the kernel leads on the bus; undefined where it faults. */
+  /** Address on the bus to which a read of the kernel leads; undefined where it faults. */
   busAddress(id: number, address: bigint): number | undefined {
     const found = this.peek(id, address);
     return 'fault' in found ? undefined : this.bus(id, Number(found.gcPhys));

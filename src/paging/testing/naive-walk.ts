@@ -13,7 +13,7 @@ export interface NaiveMachine {
   physicalBits: number;
   /** False: the processor has no pages of 1 GiB. */
   gigabytePages?: boolean;
-  /** Where an address of a table leads on the bus; undefined where no table can be. Default: where it says. */
+  /** Place on the bus of a table's address; undefined where no table can be. Default: the address itself. */
   tableAt?: (address: number) => number | undefined;
 }
 

@@ -6,7 +6,7 @@ interface Watch {
   kind: 'write' | 'all';
   start: bigint;
   end: bigint;
-  /** Where each page's first watched byte lay at the last sync. */
+  /** Address of each page's first watched byte at the last sync. */
   lies: { address: bigint; size: number; gcPhys: number | undefined }[];
 }
 

@@ -89,7 +89,7 @@ function dropDevice(merge: Merge, device: string): void {
   else merge.note('risk', device, `device ${device} is not in the machine, ${risk}`);
 }
 
-/** Why a guest can't do without a device that it uses. */
+/** The reason why a guest can't do without a device that it uses; undefined where it can. */
 function riskOfLosing(merge: Merge, device: string): string | undefined {
   const MASKED = 0x10000n;
   if (device === 'ioapic/0') {

@@ -16,7 +16,7 @@ const UNUSUAL: ReadonlyMap<string, (value: Record<string, unknown>) => string | 
 interface Judged {
   /** Number of CPUs, where the unit has an entry for each. */
   cpus?: number | undefined;
-  /** Why its loader cannot be foretold. */
+  /** Reason why its loader cannot be foretold. */
   doubt?: string | undefined;
 }
 

@@ -97,7 +97,7 @@ function comparableFields(state: StateView, alike: boolean): Map<string, string>
   return alike ? fields : new Map([...fields].filter(([name]) => /^cpus\[\d+\]\.registers\./.test(name)));
 }
 
-/** Whether both have the same format and the same units in the same versions, and so places for the same fields. */
+/** Whether both states have the same format and the same units in the same versions, and so the same fields. */
 function haveSameForm(a: StateView, b: StateView): boolean {
   const formOf = ({ units }: StateView) =>
     [...new Set(units.map((u) => `${u.name}/${u.instance} ${u.version}`))].sort();

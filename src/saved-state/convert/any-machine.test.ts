@@ -27,7 +27,7 @@ async function converted(bytes: Uint8Array, options: ConvertRun): Promise<Uint8A
   return sink.view();
 }
 
-/** What a machine's configuration tells, and old states with it. RAM pages that are missing are device registers. */
+/** The facts that a machine's configuration tells, and old states with it. Missing RAM pages are device registers. */
 function layoutOf(machine: Machine): MachineLayout {
   const { roms, mmio2, mmio, ram, ramSize, ramHole } = machine;
   const registers = mmio.map(({ address, pages, description }) => ({ name: description, address, size: pages * PAGE }));

@@ -107,7 +107,7 @@ async function differences(source: ByteSource, path: string, { losses }: Convert
   ];
 }
 
-/** Why a format can't hold the state; undefined where it can. */
+/** The reason why a format can't hold the state; undefined where it can. */
 function refusal(truth: Truth, { container, pgm = 14, flatten }: ConvertRun, live: boolean): string | undefined {
   const target = pgmVersion(pgm);
   if (live && !flatten && (container !== '2.0' || target?.pages !== 'records')) return 'it has passes';

@@ -12,7 +12,7 @@ async function describeSample(sample: Sample): Promise<StateDescription> {
   return describeState(state);
 }
 
-/** How the truth files name modes. */
+/** Names of modes in the truth files. */
 const MODES: Record<string, string> = { 'pae-nx': 'PAE+NX', 'amd64-nx': 'long+NX' };
 
 for (const sample of samplesIn(STATES_FOLDER)) {

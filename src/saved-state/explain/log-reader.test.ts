@@ -14,7 +14,7 @@ const OTHER_HOLE = `00:00:00.586341 VMSetError: /build/src/VBox/VMM/VMMR3/PGMR3S
 
 describe('explainLog()', () => {
   it('names unit, instance, version and pass, with VirtualBox’s words', () => {
-    // What the loader meets while it shows the rest of the unit is no failure of its own.
+    // An error while the loader shows the rest of the unit is no failure of its own.
     const [first, ...consequences] = explainLog(OTHER_HOLE);
     expect(first).toMatchObject({
       unit: 'pgm',

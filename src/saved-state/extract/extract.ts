@@ -37,9 +37,9 @@ export interface ExtractReport {
   ranges: MemoryRange[];
   /** Facts about a core for debuggers; absent for other formats. */
   core?: CoreReport;
-  /** Why a core has no registers. */
+  /** Reason why a core has no registers. */
   registersMissing?: string;
-  /** Why memory may lie at other addresses than in the output. */
+  /** Reason why memory may lie at other addresses than in the output. */
   uncertain?: string;
   /** Pages that a whole state would have, and this one has not. */
   missing?: string;

@@ -54,7 +54,7 @@ export interface ExtractPlan {
   allAddresses: boolean;
   /** Cores without registers: why. */
   registersMissing?: string;
-  /** Why memory may lie at other addresses. */
+  /** Reason why memory may lie at other addresses. */
   uncertain?: string;
   /** Pages that are missing. */
   missing?: string;

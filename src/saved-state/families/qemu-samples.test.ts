@@ -173,7 +173,7 @@ const CPU_DAMAGES: [string, number, string][] = [
   ['bit 10 of DR7', 488 + 7 * 8, '0000000000000000'],
 ];
 
-/** Where the first field of a type, or of a path, stands in the file. */
+/** Offset in the file of the first field of a type, or of a path. */
 function fieldAt(bytes: Buffer, what: string): number {
   const { devices } = splitDevices(bytes.subarray(found('timer').offset), found('timer').offset, () => {});
   for (const { described, bodyOffset } of devices)
@@ -335,7 +335,7 @@ const DAMAGES: [string, string, RegExp | undefined, (bytes: Buffer) => Buffer][]
   ]),
 ];
 
-/** Where tables of the image with snapshots lie, and the cluster that an entry leads to. */
+/** Places of tables of the image with snapshots, and the cluster that an entry leads to. */
 interface Tables {
   entry: number;
   l2: number;

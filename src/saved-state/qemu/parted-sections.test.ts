@@ -174,7 +174,7 @@ describe('a section of a device before the pages of RAM', () => {
 });
 
 describe('a stream on a volume', () => {
-  /** What a volume held before: the end of another state, and other bytes. */
+  /** Old contents of a volume: the end of another state, and other bytes. */
   const BEFORE = Buffer.concat([qemuSample('la57-10.state').subarray(-200_000), Buffer.alloc(3 << 20, 0x5a)]);
 
   it.each([

@@ -75,7 +75,7 @@ export interface StateMemory {
   missing?: string;
 }
 
-/** What is not right with a state's memory. */
+/** Faults of a state's memory. */
 export type MemoryFlaws = Pick<StateMemory, 'uncertain' | 'missing'>;
 
 /**

@@ -5,7 +5,7 @@ import { PAGE_SIZE } from '../../../formats/sizes.ts';
 import { Encoding } from '../../../formats/ssm/segments.ts';
 import { PageSurvey } from './page-survey.ts';
 
-/** How many pages with content a block may hold. */
+/** Number of pages with content that a block may hold. */
 const REACH = 3;
 
 /** A survey of one pass, and the pages that it has called uncertain. */

@@ -37,7 +37,7 @@ function withoutLeaves(unit: CpumUnit, isGone: (own: Leaf) => boolean): void {
   unit.leafCount = unit.leaves.length;
 }
 
-/** Where CPUs have components of the extended state: size and offset, by bit. */
+/** Places of components in the extended state of CPUs: size and offset, by bit. */
 const PLACES = new Map([
   [2, { eax: 256, ebx: 576 }],
   [5, { eax: 64, ebx: 1088 }],

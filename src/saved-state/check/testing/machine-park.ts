@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import type { VirtualBox } from '../../../testing/virtualbox.ts';
 import type { Change } from './machine-changes.ts';
 
-/** What VirtualBox said to a state: a code, or `loads`; and the unit, `name` or `name/instance`, where it names one. */
+/** VirtualBox's answer to a state: a code, or `loads`; and the unit, `name` or `name/instance`, where it names one. */
 export interface Answer {
   code: string;
   unit?: string;
@@ -14,12 +14,12 @@ export interface Answer {
 
 /** A command of VirtualBox that has not ended by then is given up. */
 const LIMIT_SECONDS = '90';
-/** How long a guest runs before its machine is saved. */
+/** Time for which a guest runs before its machine is saved. */
 const SOON = '0.3';
 
-/** What all machines of a park have in common. */
+/** Properties that all machines of a park have in common. */
 export interface ParkOptions {
-  /** What the names of the machines begin with. */
+  /** Beginning of the names of the machines. */
   prefix: string;
   /** System ROM in the chroot; absent for that of mkown.sh. */
   rom?: string;
@@ -102,7 +102,7 @@ export class MachinePark {
     return ok ? { code: 'loads', output } : MachinePark.refusal(output);
   }
 
-  /** What the words of load-state.sh say. */
+  /** Reads the answer out of the words of load-state.sh. */
   static refusal(output: string): Answer {
     const code =
       /\((VERR_\w+)\)/.exec(output)?.[1] ??

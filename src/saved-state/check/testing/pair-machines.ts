@@ -9,7 +9,7 @@ const efi = modify('--firmware', 'efi64', '--memory', '64');
 const imageInDrive = change.attach('floppy', '0', 'fdd', '/vm/img/long.img');
 
 /**
- * How each machine differs from one with nothing but a CPU and 4 MiB of RAM. Most names are those of
+ * Differences of each machine from one with nothing but a CPU and 4 MiB of RAM. Most names are those of
  * test-vectors/machines/forecasts.tsv.
  */
 export const PAIR_MACHINES: Readonly<Record<string, readonly change.Change[]>> = {
@@ -206,7 +206,7 @@ export const PAIR_MACHINES: Readonly<Record<string, readonly change.Change[]>> =
   hda: [audio('hda')],
   ac97: [audio('ac97')],
   sb16: [audio('sb16')],
-  // What no loader compares
+  // Settings that no loader compares
   utc: [modify('--rtc-use-utc', 'on')],
   sf1: [['sharedfolder', 'add', '@', '--name', 'one', '--hostpath', '/tmp']],
   sf2: [

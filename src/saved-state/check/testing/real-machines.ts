@@ -21,7 +21,7 @@ const bundled = new Map(splitUnits(plain).map((unit) => [`${unit.name}/${unit.in
 
 const IDLE_USB_DISK = Uint8Array.of(1, 0, 0, 0, 0, 0, 0xff, 0xff, 0xff, 0xff);
 
-/** What 7.2.22 answered to a state of one machine in another: `loads`, or a code and the unit that it named. */
+/** Answer of 7.2.22 to a state of one machine in another: `loads`, or a code and the unit that it named. */
 export const REAL_ANSWERS: readonly Answer[] = vectors.answers;
 
 /** Machines of which there is a state. */

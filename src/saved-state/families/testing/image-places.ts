@@ -8,7 +8,7 @@ import {
 } from '../../../../formats/qemu/containers/qcow2.ts';
 import type { Place } from './qemu-places.ts';
 
-// What stands where in the containers of QEMU's streams, libvirt's images and qcow2; for streams see `qemu-places.ts`.
+// Places of all parts of libvirt's images and of qcow2, the containers of QEMU's streams; streams: `qemu-places.ts`.
 
 /** Adds stretches one after the other. */
 function stretches(start: number, sizes: readonly [kind: string, size: number][]): Place[] {
@@ -87,7 +87,7 @@ export function imagePlaces(bytes: Buffer, image: Qcow2Image, snapshot: Qcow2Sna
   for (const { id, name } of image.snapshots) {
     const fields = [...SNAPSHOT, ['id', id.length], ['name', Buffer.byteLength(name)]] as typeof SNAPSHOT;
     const entry = stretches(at, named('snapshot', fields));
-    // What is said of one snapshot is no damage of another.
+    // Damage of one snapshot is none of another.
     if (id === snapshot.id) places.push(...entry);
     at = Math.ceil((entry.at(-1)?.end ?? 0) / 8) * 8;
   }

@@ -27,7 +27,7 @@ const ODD64 = [
 ];
 const MARKS = [0, 1, 2, 3, 4, 5, 6, 7, 8, 0x7e, 0xff];
 
-/** Where words stand in the bytes, all of them. */
+/** Offsets of all occurrences of a text in the bytes. */
 function places(bytes: Buffer, words: string): number[] {
   const found: number[] = [];
   for (let at = bytes.indexOf(words, 0, 'latin1'); at >= 0; at = bytes.indexOf(words, at + 1, 'latin1')) found.push(at);

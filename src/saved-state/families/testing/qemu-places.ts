@@ -3,7 +3,7 @@ import type { DeviceSection } from '../../../../formats/qemu/device-sections.ts'
 import { PAGE_SIZE } from '../../../../formats/sizes.ts';
 import type { QemuState } from '../../qemu/qemu-state.ts';
 
-// What stands where in a state of QEMU, for damage that has to be told or cannot be told. Walks records by itself.
+// Places of all parts of a state of QEMU, for damage that has to be told or cannot be told. Walks records by itself.
 
 /** Some bytes of a file, `[start, end)`, of one kind. */
 export interface Place {

@@ -4,7 +4,7 @@ import type { Machine } from '../../../machine/machine.ts';
 // addresses by hand.
 
 export const RELEASE = '6.1.0-savkit';
-/** What KASLR did: physical and virtual base, and the start of the direct map. */
+/** Choices of KASLR: physical and virtual base, and the start of the direct map. */
 export const PHYS_BASE = 0x180000;
 export const KERNEL_MAP = 0xffffffff80000000n;
 export const DIRECT_MAP = 0xffff9a4000000000n;
@@ -16,7 +16,7 @@ const IMAGE_PAGES = 16;
 const UTS = 0x3000;
 const SWAPPER = KERNEL_MAP + BigInt(ROOT - PHYS_BASE);
 export const KERNEL_OFFSET = 0x1c00000n;
-/** Where the image is mapped. */
+/** Virtual address of the image. */
 export const IMAGE_MAP = KERNEL_MAP + BigInt(IMAGE - PHYS_BASE);
 
 export const INFO = [
