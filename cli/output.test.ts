@@ -228,6 +228,12 @@ describe.runIf(isLinux)('an output that is no file', () => {
       [4, 'Cannot write stdout: no space left on device\n'],
       [4, 'Cannot write /dev/full: no space left on device\n'],
     ]);
+    // Memory that has changed keeps the process until its commands are done.
+    for (const words of ['-c info', "-c 'poke %0 1' -c info"])
+      expect(await shell(`$SAVKIT console machine.sav ${words} >/dev/full`), words).toMatchObject({
+        exitCode: 4,
+        stderr: 'Cannot write stdout: no space left on device\n',
+      });
     const closed = await shell('$SAVKIT extract machine.sav -o - | head -c 10; echo $PIPESTATUS');
     expect([closed.stdout.subarray(10).toString(), closed.stderr]).toEqual([
       '4\n',

@@ -12,6 +12,8 @@ export interface Charge {
   isHeld(): boolean;
   /** The machine can be reached by the terminal only, so it is saved when the terminal closes. */
   readonly needsTerminal?: boolean;
+  /** Nothing is lost while it is not held: a closed output then ends the process, as it does without a machine. */
+  readonly needsOutput?: boolean;
   /** Text for people: where the machine is, how to reach and how to end it. */
   ways(): TerminalText;
   /**
@@ -37,6 +39,8 @@ class Custody {
   /** In the order in which they began. Where several hold a machine, people are told of the last one. */
   readonly #charges: Charge[] = [];
   #outputMatters = true;
+  /** The output has failed while a machine was held that needs it. */
+  #lostOutput: NodeJS.ErrnoException | undefined;
   #askedAt = Number.NEGATIVE_INFINITY;
   #saving: Promise<void> | undefined;
   /** All machines have been saved. */
@@ -65,6 +69,10 @@ class Custody {
   /** To be called for failures of stdout. */
   outputFailed(error: NodeJS.ErrnoException): void {
     if (!this.#outputMatters) return;
+    if (this.#held) {
+      this.#lostOutput ??= error;
+      return;
+    }
     // Also when a reader such as `head` closes the pipe: exit code 0 would mean that all output was written, and good.
     const { message } = error instanceof EnvironmentError ? error : EnvironmentError.from(error, 'write stdout');
     tell(line`${message}`);
@@ -73,12 +81,13 @@ class Custody {
 
   /** Takes a machine into custody. @returns a function that ends the custody */
   take(charge: Charge): () => void {
-    this.ignoreOutputFailures();
+    if (!charge.needsOutput) this.ignoreOutputFailures();
     this.#charges.push(charge);
     if (this.#isEndWanted) this.#saveAndStop();
     return () => {
       const at = this.#charges.indexOf(charge);
       if (at >= 0) this.#charges.splice(at, 1);
+      if (this.#lostOutput) this.outputFailed(this.#lostOutput);
       // The end of the process was waiting for this charge.
       if (at >= 0 && this.#isEndWanted && !this.#isSaved && !this.#saving) this.#saveAndStop();
     };

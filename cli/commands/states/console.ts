@@ -70,6 +70,7 @@ function changesOf({ session }: Console, state: string): Charge {
   return {
     isHeld: () => session.hasChanges,
     needsTerminal: true,
+    needsOutput: true,
     ways: () => line`Memory has changed: save FILE writes it; another Ctrl-C, or SIGTERM, saves it to ${path} and ends`,
     save: async () => {
       await ensureFolder(dirname(path));

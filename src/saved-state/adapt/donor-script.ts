@@ -1,8 +1,8 @@
 import { dirname, resolve } from 'node:path';
 import { FormatError } from '../../../formats/errors.ts';
 import { shellWord } from '../../../formats/values/shell-word.ts';
-import { machineElement } from '../machine-facts/settings.ts';
-import { child, children, parseSettings, textOf } from '../machine-facts/settings-xml.ts';
+import { machineElement, settingsRoot } from '../machine-facts/settings.ts';
+import { child, children, textOf } from '../machine-facts/settings-xml.ts';
 
 /** Facts about a machine that are needed to make a donor: a state of it that was saved right after power-on. */
 export interface DonorMachine {
@@ -36,7 +36,7 @@ const NUMBER = /^\{?[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\}?$/i;
 
 /** @param settings text of the settings file @param path of that file @throws FormatError `bad-settings` */
 export function readDonorMachine(settings: string, path: string): DonorMachine {
-  const machine = machineElement(child(parseSettings(settings, path), 'VirtualBox'), path);
+  const machine = machineElement(settingsRoot(settings, path), path);
   const name = textOf(machine.name, '');
   const uuid = textOf(machine.uuid, '');
   if (!PLAIN_NAME.test(name) && !NUMBER.test(uuid))

@@ -404,14 +404,18 @@ describe('readSettings()', () => {
 
   it('takes words that mean something to JavaScript for what they are, and chains of snapshots', () => {
     for (const word of ['constructor', '__proto__', 'toString', 'hasOwnProperty']) {
-      const hardware = `<Chipset type="${word}"/><Paravirt provider="${word}"/><Network><Adapter enabled="true" slot="0" type="${word}"/></Network>
-        <AudioAdapter enabled="true" controller="${word}"/><USB><Controllers><Controller type="${word}"/></Controllers></USB>`;
+      const file = (hardware: string, controllers = '') =>
+        `<VirtualBox><Machine><Hardware>${hardware}</Hardware>${controllers}</Machine></VirtualBox>`;
+      const adapter = `<Network><Adapter enabled="true" slot="0" type="${word}"/></Network>`;
       const controllers = `<StorageControllers><StorageController type="${word}"/></StorageControllers>`;
-      const { devices } = readSettings(
-        `<VirtualBox><Machine><Hardware>${hardware}</Hardware>${controllers}</Machine></VirtualBox>`,
-        'x',
-      );
+      const { devices } = readSettings(file(`<Paravirt provider="${word}"/>${adapter}`, controllers), 'x');
       expect(devices?.filter(({ name }) => name === word).length).toBe(2);
+      for (const hardware of [
+        `<Chipset type="${word}"/>`,
+        `<AudioAdapter enabled="true" controller="${word}"/>`,
+        `<USB><Controllers><Controller type="${word}"/></Controllers></USB>`,
+      ])
+        expect(() => readSettings(file(hardware), 'x')).toThrow(/is unknown/);
     }
     const snapshots = `${'<Snapshot><Snapshots>'.repeat(250)}${'</Snapshots></Snapshot>'.repeat(250)}`;
     expect(readSettings(settings().replace('<Hardware', `${snapshots}<Hardware`), 'x.vbox').ramSize).toBe(

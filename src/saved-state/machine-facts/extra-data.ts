@@ -1,4 +1,4 @@
-import { child, children, type Element, textOf } from './settings-xml.ts';
+import { children, type Element, onlyChild, textOf } from './settings-xml.ts';
 
 // Extra data with such names configure the VMM and the devices directly (`VBoxManage setextradata`), past the settings
 // that savkit compares.
@@ -29,14 +29,14 @@ const WITHOUT_EFFECT: readonly (readonly [name: RegExp, value: RegExp])[] = [
 
 /** Whether the loader is set to accept a guest whose CPU has features that the host lacks. */
 export function takesMissingFeatures(machine: Element): boolean {
-  return children(child(machine, 'ExtraData'), 'ExtraDataItem').some(
+  return children(onlyChild(machine, 'ExtraData'), 'ExtraDataItem').some(
     ({ name, value }) => name === 'VBoxInternal/CPUM/StrictCpuIdChecks' && value === '0',
   );
 }
 
 /** Names of the internal settings that may decide about loading. */
 export function internalSettings(machine: Element): string[] {
-  return children(child(machine, 'ExtraData'), 'ExtraDataItem')
+  return children(onlyChild(machine, 'ExtraData'), 'ExtraDataItem')
     .map((item) => ({ name: textOf(item.name, ''), value: textOf(item.value, '') }))
     .filter(({ name }) => INTERNAL.test(name))
     .filter((own) => !WITHOUT_EFFECT.some(([name, value]) => name.test(own.name) && value.test(own.value)))

@@ -1,4 +1,4 @@
-import { child, children, type Element, flag, textOf } from './settings-xml.ts';
+import { children, type Element, flag, onlyChild, textOf } from './settings-xml.ts';
 
 // Translates settings of older releases to today's, as 7.2.22 did with such files
 // (test-vectors/machines/old-settings.json).
@@ -19,8 +19,8 @@ export function settingsVersion(root: Element): number {
 
 /** @param own a machine, or one of its snapshots */
 export function inTodaysForm(own: Element, version: number): Element {
-  const hardware = child(own, 'Hardware');
-  const display = child(hardware, 'Display');
+  const hardware = onlyChild(own, 'Hardware');
+  const display = onlyChild(hardware, 'Display');
   return {
     ...own,
     Hardware: {
@@ -36,30 +36,30 @@ export function inTodaysForm(own: Element, version: number): Element {
 }
 
 function olderDefaults(hardware: Element): Element {
-  const adapters = children(child(hardware, 'Network'), 'Adapter');
+  const adapters = children(onlyChild(hardware, 'Network'), 'Adapter');
   return {
-    Paravirt: { provider: 'Legacy', ...child(hardware, 'Paravirt') },
-    AudioAdapter: { enabled: 'true', ...child(hardware, 'AudioAdapter') },
+    Paravirt: { provider: 'Legacy', ...onlyChild(hardware, 'Paravirt') },
+    AudioAdapter: { enabled: 'true', ...onlyChild(hardware, 'AudioAdapter') },
     Network: { Adapter: adapters.map((adapter) => ({ type: OLD_NETWORK, ...adapter })) },
   };
 }
 
 /** Ports of a kind; up to 1.9, VirtualBox 3.1, their elements had other capital letters. */
 function ports(hardware: Element, name: string, oldName: string): Element {
-  return { Port: [...children(child(hardware, name), 'Port'), ...children(child(hardware, oldName), 'Port')] };
+  return { Port: [...children(onlyChild(hardware, name), 'Port'), ...children(onlyChild(hardware, oldName), 'Port')] };
 }
 
 /** Controllers of USB. Since 4.3 each has an element; before, attributes told of the only one. */
 function usbControllers(hardware: Element): Element[] {
-  const today = children(child(child(hardware, 'USB'), 'Controllers'), 'Controller');
-  const { enabled, enabledEhci } = child(hardware, 'USBController');
+  const today = children(onlyChild(onlyChild(hardware, 'USB'), 'Controllers'), 'Controller');
+  const { enabled, enabledEhci } = onlyChild(hardware, 'USBController');
   if (!flag(enabled, false)) return today;
   return [...today, { type: 'OHCI' }, ...(flag(enabledEhci, false) ? [{ type: 'EHCI' }] : [])];
 }
 
 function storageControllers(own: Element, hardware: Element, version: number): Element[] {
   const controllers = [own, hardware].flatMap((place) =>
-    children(child(place, 'StorageControllers'), 'StorageController'),
+    children(onlyChild(place, 'StorageControllers'), 'StorageController'),
   );
   if (version < VERSIONS.attachments) controllers.push(...controllersOfAttachments(own, hardware));
   return version < VERSIONS.drives ? withDrives(controllers, hardware) : controllers;
@@ -69,9 +69,9 @@ function storageControllers(own: Element, hardware: Element, version: number): E
  * Controllers with their disks in settings before 3.0, where disks are elements beside the hardware, each with its bus.
  */
 function controllersOfAttachments(own: Element, hardware: Element): Element[] {
-  const disks = children(child(own, 'HardDiskAttachments'), 'HardDiskAttachment');
-  const ide = child(child(hardware, 'BIOS'), 'IDEController').type;
-  const sata = child(hardware, 'SATAController');
+  const disks = children(onlyChild(own, 'HardDiskAttachments'), 'HardDiskAttachment');
+  const ide = onlyChild(onlyChild(hardware, 'BIOS'), 'IDEController').type;
+  const sata = onlyChild(hardware, 'SATAController');
   const on = (bus: string) => disks.filter((disk) => textOf(disk.bus, 'IDE').toUpperCase() === bus);
   const devices = (bus: string) => on(bus).map(({ channel, device }) => ({ port: channel, device }));
   return [
@@ -90,6 +90,6 @@ function withDrives(controllers: readonly Element[], hardware: Element): Element
       ? { ...controller, AttachedDevice: [...children(controller, 'AttachedDevice'), DVD] }
       : controller,
   );
-  const hasFloppy = flag(child(hardware, 'FloppyDrive').enabled, false);
+  const hasFloppy = flag(onlyChild(hardware, 'FloppyDrive').enabled, false);
   return hasFloppy ? [...attached, { type: 'I82078' }] : attached;
 }

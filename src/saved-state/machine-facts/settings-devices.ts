@@ -12,7 +12,7 @@ import { ideConfig } from '../../../formats/units/storage/piix3ide.ts';
 import { SCSI_DEVICES, scsiConfig } from '../../../formats/units/storage/scsi.ts';
 import { virtioScsiConfig } from '../../../formats/units/storage/virtio-scsi.ts';
 import * as names from './device-names.ts';
-import { child, children, type Element, flag, number, textOf } from './settings-xml.ts';
+import { children, type Element, flag, number, oneOf, onlyChild, textOf } from './settings-xml.ts';
 
 /** Devices that settings attach to a machine, with their configurations by `name/instance`. */
 export interface AttachedDevices {
@@ -24,21 +24,21 @@ export interface AttachedDevices {
 
 export function attachedDevices(hardware: Element): AttachedDevices {
   const list = new DeviceList();
-  addStorage(list, child(hardware, 'StorageControllers'));
-  for (const { enabled, type, slot } of children(child(hardware, 'Network'), 'Adapter')) {
+  addStorage(list, onlyChild(hardware, 'StorageControllers'));
+  for (const { enabled, type, slot } of children(onlyChild(hardware, 'Network'), 'Adapter')) {
     const model = textOf(type, names.DEFAULT_NETWORK);
     if (flag(enabled, false))
       list.add(entryOf(names.NETWORK, model) ?? model, networkCardConfig(model), number(slot, 0));
   }
-  for (const { type } of children(child(child(hardware, 'USB'), 'Controllers'), 'Controller'))
-    list.add(entryOf(names.USB, textOf(type, '')));
-  const { enabled, controller } = child(hardware, 'AudioAdapter');
-  const audio = entryOf(names.AUDIO, textOf(controller, names.DEFAULT_AUDIO));
+  for (const { type } of children(onlyChild(onlyChild(hardware, 'USB'), 'Controllers'), 'Controller'))
+    list.add(entryOf(names.USB, oneOf(type, Object.keys(names.USB), '')));
+  const { enabled, controller } = onlyChild(hardware, 'AudioAdapter');
+  const audio = entryOf(names.AUDIO, oneOf(controller, Object.keys(names.AUDIO), names.DEFAULT_AUDIO));
   if (flag(enabled, false)) list.add(audio, audio === names.AUDIO.SB16 ? sb16Config() : undefined);
   addPorts(list, hardware);
-  const tpm = /^v(\d)_(\d)$/.exec(textOf(child(hardware, 'TrustedPlatformModule').type, 'None'));
+  const tpm = /^v(\d)_(\d)$/.exec(textOf(onlyChild(hardware, 'TrustedPlatformModule').type, 'None'));
   if (tpm) list.add('tpm', tpmConfig(`${tpm[1]}.${tpm[2]}`));
-  else if (textOf(child(hardware, 'TrustedPlatformModule').type, 'None') !== 'None') list.add('tpm');
+  else if (textOf(onlyChild(hardware, 'TrustedPlatformModule').type, 'None') !== 'None') list.add('tpm');
   return list;
 }
 
@@ -103,7 +103,7 @@ function storageConfig(type: string, controller: Element): DeviceConfig | undefi
 }
 
 function addPorts(list: DeviceList, hardware: Element): void {
-  for (const { enabled, slot, IOAddress, IOBase, IRQ, uartType } of children(child(hardware, 'UART'), 'Port')) {
+  for (const { enabled, slot, IOAddress, IOBase, IRQ, uartType } of children(onlyChild(hardware, 'UART'), 'Port')) {
     const instance = number(slot, 0);
     const { port, irq } = names.SERIAL_PORTS[instance] ?? names.SERIAL_PORTS[0];
     if (flag(enabled, false))
@@ -113,7 +113,7 @@ function addPorts(list: DeviceList, hardware: Element): void {
         instance,
       );
   }
-  for (const { enabled, slot, IOAddress, IOBase, IRQ } of children(child(hardware, 'LPT'), 'Port')) {
+  for (const { enabled, slot, IOAddress, IOBase, IRQ } of children(onlyChild(hardware, 'LPT'), 'Port')) {
     const instance = number(slot, 0);
     const { port, irq } = names.PARALLEL_PORTS[instance] ?? names.PARALLEL_PORTS[0];
     if (flag(enabled, false))

@@ -20,6 +20,7 @@ const OPTIONS = {
   attributeNamePrefix: '',
   parseAttributeValue: false,
   processEntities: false,
+  attributeValueProcessor: (_name: string, value: string) => decoded(value),
   maxNestedTags: MAX_DEPTH,
   // The path of each element as text would cost its depth.
   jPath: false,
@@ -97,16 +98,73 @@ export function children(element: Element, tag: string): Element[] {
   return list.filter((item): item is Element => typeof item === 'object' && item !== null);
 }
 
+/** The only element of a name; an empty one if there is none. @throws FormatError `bad-settings` for several */
+export function onlyChild(element: Element, tag: string): Element {
+  const [first = {}, ...others] = children(element, tag);
+  // Of some elements VirtualBox takes the first one, of others the last.
+  if (others.length > 0)
+    throw new FormatError('bad-settings', `Cannot read settings: there are several <${tag}>, expected one`);
+  return first;
+}
+
+const ENTITIES = new Map([
+  ['amp', '&'],
+  ['lt', '<'],
+  ['gt', '>'],
+  ['quot', '"'],
+  ['apos', "'"],
+]);
+
+/** A text with its references to characters replaced. */
+function decoded(text: string): string {
+  return text.replace(/&(?:#(\d{1,7})|#x([0-9a-f]{1,6})|(\w+));/gi, (whole, decimal, hexadecimal, name) => {
+    if (name !== undefined) return ENTITIES.get(name) ?? whole;
+    const code = decimal === undefined ? Number.parseInt(hexadecimal, 16) : Number(decimal);
+    return code <= MAX_CODE_POINT ? String.fromCodePoint(code) : whole;
+  });
+}
+
+const MAX_CODE_POINT = 0x10ffff;
+
 export function textOf(value: unknown, missing: string): string {
   return typeof value === 'string' ? value : missing;
 }
 
-/** Decimal, or hexadecimal after `0x`. */
+/** Numbers of which VirtualBox, libvirt and this reader make the same: `010` is octal for both, `1.6e1` is 1. */
+const NUMBER = /^(?:0x[0-9a-f]+|0?[0-7]|[1-9]\d*)$/i;
+
+/** Decimal, or hexadecimal after `0x`. @throws FormatError `bad-settings` for text that others may read otherwise */
 export function number(value: unknown, missing: number): number {
-  const parsed = typeof value === 'string' ? Number(value) : Number.NaN;
-  return Number.isSafeInteger(parsed) && parsed >= 0 ? parsed : missing;
+  if (value === undefined) return missing;
+  const parsed = typeof value === 'string' && NUMBER.test(value) ? Number(value) : Number.NaN;
+  if (Number.isSafeInteger(parsed)) return parsed;
+  throw new FormatError('bad-settings', `Cannot read settings: ${shown(value)} is no number as VirtualBox writes it`);
 }
 
+const FLAGS = new Map<unknown, boolean>([
+  ...['true', 'yes', '1'].map((word) => [word, true] as const),
+  ...['false', 'no', '0'].map((word) => [word, false] as const),
+]);
+
+/** @throws FormatError `bad-settings` for a word that is neither yes nor no */
 export function flag(value: unknown, missing: boolean): boolean {
-  return value === 'true' || (value !== 'false' && missing);
+  if (value === undefined) return missing;
+  const told = FLAGS.get(value);
+  if (told !== undefined) return told;
+  throw new FormatError('bad-settings', `Cannot read settings: ${shown(value)} is neither true nor false`);
+}
+
+/** @throws FormatError `bad-settings` for a word that VirtualBox would refuse */
+export function oneOf<T extends string>(value: unknown, allowed: readonly T[], missing: T): T {
+  if (value === undefined) return missing;
+  const told = allowed.find((word) => word === value);
+  if (told !== undefined) return told;
+  throw new FormatError(
+    'bad-settings',
+    `Cannot read settings: ${shown(value)} is unknown, expected ${allowed.join(' or ')}`,
+  );
+}
+
+function shown(value: unknown): string {
+  return typeof value === 'string' ? JSON.stringify(shortened(value)) : 'an element';
 }

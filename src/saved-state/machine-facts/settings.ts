@@ -15,7 +15,7 @@ import type { MachineFacts } from './machine-facts.ts';
 import { BRIDGE, furtherPlaces } from './pci-bridges.ts';
 import { inTodaysForm, settingsVersion } from './settings-ages.ts';
 import { attachedDevices } from './settings-devices.ts';
-import { child, type Element, flag, number, parseSettings, textOf } from './settings-xml.ts';
+import { type Element, flag, number, oneOf, onlyChild, parseSettings, textOf } from './settings-xml.ts';
 
 /** Limit for settings files, which have some ten kilobytes, or more than one MiB with hundreds of snapshots. */
 export const SETTINGS_LIMIT = 2 * MIB;
@@ -25,6 +25,7 @@ const DEFAULTS = { ramMiB: 128, cpus: 1, chipset: 'PIIX3', firmware: 'BIOS', vra
 const RAM_HOLES = { piix3: 0x2000_0000, ich9: 0x2400_0000 } as const;
 const VMMDEV_RAM = 4 * MIB;
 const VMMDEV_HEAP = 0x4000;
+const CHIPSETS = ['PIIX3', 'ICH9'] as const;
 const MACOS = /^MacOS/;
 const PARAVIRTUALISATION: Record<string, GimProvider> = {
   None: 'none',
@@ -38,9 +39,21 @@ const PARAVIRTUALISATION: Record<string, GimProvider> = {
  * settings file
  */
 export function readSettings(text: string, name: string): MachineFacts {
-  const root = child(parseSettings(text, name), 'VirtualBox');
+  const root = settingsRoot(text, name);
   const machine = machineElement(root, name);
   return settingsOf({ text, root, machine }, machine, name);
+}
+
+/** The root of a settings file. @throws FormatError `bad-settings` */
+export function settingsRoot(text: string, name: string): Element {
+  // VirtualBox looks only at the name behind a prefix, and writes none.
+  if (/<[\w.-]+:/.test(text))
+    throw new FormatError('bad-settings', `Cannot read ${name}: it has elements with a prefix, as settings never have`);
+  // The parser drops spaces around values; VirtualBox takes the default for a number or a switch behind one.
+  const [, value] = /=\s*["'](\s+(?:\d\w*|true|false|yes|no))\s*["']/.exec(text) ?? [];
+  if (value !== undefined)
+    throw new FormatError('bad-settings', `Cannot read ${name}: the value "${value}" begins with a space`);
+  return onlyChild(parseSettings(text, name), 'VirtualBox');
 }
 
 /** A settings file: its text, its root, its `<Machine>`. */
@@ -52,24 +65,24 @@ export interface SettingsFile {
 
 /** @param own the machine, or one of its snapshots, which has settings of its own */
 export function settingsOf({ text, root, machine }: SettingsFile, own: Element, name: string): MachineFacts {
-  const hardware = child(inTodaysForm(own, settingsVersion(root)), 'Hardware');
+  const hardware = onlyChild(inTodaysForm(own, settingsVersion(root)), 'Hardware');
   // Since 1.20 (VirtualBox 7.1) chipset and CPUs are in <Platform>, before in <Hardware>.
-  const platform = { ...hardware, ...child(own, 'Platform') };
-  const firmware = child(hardware, 'Firmware');
-  const chipset = textOf(child(platform, 'Chipset').type, DEFAULTS.chipset).toUpperCase() === 'ICH9' ? 'ich9' : 'piix3';
-  const graphics = textOf(child(hardware, 'Display').controller, DEFAULTS.graphics);
+  const platform = { ...hardware, ...onlyChild(own, 'Platform') };
+  const firmware = onlyChild(hardware, 'Firmware');
+  const chipset = oneOf(onlyChild(platform, 'Chipset').type, CHIPSETS, DEFAULTS.chipset) === 'ICH9' ? 'ich9' : 'piix3';
+  const graphics = textOf(onlyChild(hardware, 'Display').controller, DEFAULTS.graphics);
   const hasVga = graphics.toUpperCase() !== 'NONE';
   const isEfi = textOf(firmware.type, DEFAULTS.firmware).toUpperCase().startsWith('EFI');
   // IOAPIC is in <Firmware> since 1.20, before in <BIOS>.
-  const switches = { ...child(hardware, 'BIOS'), ...firmware };
+  const switches = { ...onlyChild(hardware, 'BIOS'), ...firmware };
   // macOS guests get some more devices on any chipset.
   const isMac = MACOS.test(textOf(machine.OSType, ''));
-  const hasIoApic = chipset === 'ich9' || flag(child(switches, 'IOAPIC').enabled, false);
-  const hasAcpi = flag(child(switches, 'ACPI').enabled, true);
-  const provider = textOf(child(hardware, 'Paravirt').provider, 'Default');
+  const hasIoApic = chipset === 'ich9' || flag(onlyChild(switches, 'IOAPIC').enabled, false);
+  const hasAcpi = flag(onlyChild(switches, 'ACPI').enabled, true);
+  const provider = textOf(onlyChild(hardware, 'Paravirt').provider, 'Default');
   const paravirtualisation =
     entryOf(PARAVIRTUALISATION, provider) ?? effectiveParavirtualisation(textOf(machine.OSType, ''), provider);
-  const vramSize = number(child(hardware, 'Display').VRAMSize, DEFAULTS.vramMiB) * MIB;
+  const vramSize = number(onlyChild(hardware, 'Display').VRAMSize, DEFAULTS.vramMiB) * MIB;
   const release = /Written by VirtualBox (\d+)\.(\d+)\.(\d+)/.exec(text);
   const devices: PdmDevice[] = [
     ...names.ALWAYS,
@@ -79,8 +92,8 @@ export function settingsOf({ text, root, machine }: SettingsFile, own: Element, 
   if (hasIoApic) devices.push(first('ioapic'));
   if (hasAcpi) devices.push(first('acpi'));
   if (hasVga) devices.push(first('vga'));
-  const platformX86 = child(platform, 'x86');
-  if (chipset === 'ich9' || isMac || flag(child({ ...platform, ...platformX86 }, 'HPET').enabled, false))
+  const platformX86 = onlyChild(platform, 'x86');
+  if (chipset === 'ich9' || isMac || flag(onlyChild({ ...platform, ...platformX86 }, 'HPET').enabled, false))
     devices.push(first('hpet'));
   if (paravirtualisation !== undefined && paravirtualisation !== 'none') devices.push(first('GIMDev'));
   if (isMac) devices.push(first('smc'));
@@ -88,12 +101,12 @@ export function settingsOf({ text, root, machine }: SettingsFile, own: Element, 
   const attached = attachedDevices(hardware);
   devices.push(...attached.devices);
   if (chipset === 'ich9') devices.push(...bridgesTo(attached.devices));
-  const iommu = entryOf(names.IOMMU, textOf(child(platform, 'Iommu').type, ''));
+  const iommu = entryOf(names.IOMMU, textOf(onlyChild(platform, 'Iommu').type, ''));
   if (iommu !== undefined) devices.push(first(iommu));
-  const cpu = { ...child(hardware, 'CPU'), ...child(platform, 'CPU'), ...child(platformX86, 'CPU') };
+  const cpu = { ...onlyChild(hardware, 'CPU'), ...onlyChild(platform, 'CPU'), ...onlyChild(platformX86, 'CPU') };
   const configs = new Map(attached.configs);
-  configs.set('apic/0', apicConfig(hasIoApic, flag(child(cpu, 'X2APIC').enabled, false) ? 'x2APIC' : 'APIC'));
-  const monitors = number(child(hardware, 'Display').monitorCount, 1);
+  configs.set('apic/0', apicConfig(hasIoApic, flag(onlyChild(cpu, 'X2APIC').enabled, false) ? 'x2APIC' : 'APIC'));
+  const monitors = number(onlyChild(hardware, 'Display').monitorCount, 1);
   if (hasVga) configs.set('vga/0', monitorsConfig(monitors));
   configs.set('DisplayData/0', monitorsConfig(monitors));
   configs.set('VMMDev/0', vmmDevConfig());
@@ -104,18 +117,18 @@ export function settingsOf({ text, root, machine }: SettingsFile, own: Element, 
     ...(release
       ? { release: { major: Number(release[1]), minor: Number(release[2]), build: Number(release[3]) } }
       : {}),
-    ramSize: number(child(hardware, 'Memory').RAMSize, DEFAULTS.ramMiB) * MIB,
+    ramSize: number(onlyChild(hardware, 'Memory').RAMSize, DEFAULTS.ramMiB) * MIB,
     ramHole: RAM_HOLES[chipset],
-    cpuCount: number(child(platform, 'CPU').count, DEFAULTS.cpus),
+    cpuCount: number(onlyChild(platform, 'CPU').count, DEFAULTS.cpus),
     chipset,
-    nestedVirtualisation: flag(child(cpu, 'NestedHWVirt').enabled, false),
+    nestedVirtualisation: flag(onlyChild(cpu, 'NestedHWVirt').enabled, false),
     paravirtualisation,
     ...(hasVga
       ? {
           vga: graphics.toUpperCase() === 'VMSVGA' ? ('vmsvga' as const) : ('vboxvga' as const),
           vramSize,
           // VBoxVGA has had none since 6.1.
-          has3d: graphics !== DEFAULTS.graphics && flag(child(hardware, 'Display').accelerate3D, false),
+          has3d: graphics !== DEFAULTS.graphics && flag(onlyChild(hardware, 'Display').accelerate3D, false),
         }
       : {}),
     roms: [
@@ -148,10 +161,13 @@ function first(name: string): PdmDevice {
 
 /** @throws FormatError `bad-settings` */
 export function machineElement(root: Element, name: string): Element {
-  const machine = child(root, 'Machine');
+  const machine = onlyChild(root, 'Machine');
   if (Object.keys(machine).length === 0)
     throw new FormatError('bad-settings', `Cannot read ${name}: it holds no machine settings`);
-  if (child(machine, 'Platform').architecture !== undefined && child(machine, 'Platform').architecture !== 'x86') {
+  if (
+    onlyChild(machine, 'Platform').architecture !== undefined &&
+    onlyChild(machine, 'Platform').architecture !== 'x86'
+  ) {
     throw new FormatError('bad-settings', `Cannot read ${name}: it is of a machine with another architecture than x86`);
   }
   return machine;

@@ -1,6 +1,6 @@
 import type { MachineFacts } from './machine-facts.ts';
-import { machineElement, type SettingsFile, settingsOf } from './settings.ts';
-import { child, children, type Element, parseSettings, textOf } from './settings-xml.ts';
+import { machineElement, type SettingsFile, settingsOf, settingsRoot } from './settings.ts';
+import { child, children, type Element, textOf } from './settings-xml.ts';
 
 /** The present machine, or one that a snapshot keeps, with its saved state. */
 export interface SavedMoment {
@@ -25,7 +25,7 @@ const DEFAULT_FOLDER = 'Snapshots';
 
 /** @throws FormatError if the text is no settings file */
 export function readHistory(text: string, name: string): MachineHistory {
-  const root = child(parseSettings(text, name), 'VirtualBox');
+  const root = settingsRoot(text, name);
   const machine = machineElement(root, name);
   const file = { text, root, machine };
   return {
