@@ -28,7 +28,7 @@ export interface CpuidPart {
   guest: StructValue<typeof guestLeaf>[];
   /** Leaves of the host from 0 on, sub-leaf 0. */
   rawBasic: CpuidRegisters[];
-  /** … and from 0x80000000 on. */
+  /** Leaves of the host from 0x80000000 on, sub-leaf 0. */
   rawExtended: CpuidRegisters[];
 }
 

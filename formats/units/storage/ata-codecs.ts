@@ -70,11 +70,10 @@ const ahci = defineStruct('Unit ahci, version 9', 'units-compared.md', {
 
 const IDE_CHIP_NAMES = { 0: 'PIIX3', 1: 'PIIX4', 2: 'ICH6' };
 
-export const ideDevice = defineStruct(
-  'What is attached to an IDE channel, piix3ide versions 20–22',
-  'units-compared.md',
-  { attached: ATTACHED, ...NAMES },
-);
+export const ideDevice = defineStruct('Device at an IDE channel, piix3ide versions 20–22', 'units-compared.md', {
+  attached: ATTACHED,
+  ...NAMES,
+});
 
 const ideChannel = defineStruct('Configuration of an IDE channel, piix3ide version 22', 'units-compared.md', {
   enabled: { kind: bool, doc: 'compared with the machine' },
