@@ -5,6 +5,7 @@ import type { GuestDevice, GuestSettings, MemorySettings } from './guest-setting
 import { MachineAge } from './machine-age.ts';
 import { CHIPSETS, hasPart, PARTS, type QemuChipset, WITHOUT_EFFECT } from './machine-table.ts';
 import { PciPlaces } from './pci-places.ts';
+import { ScsiPlaces } from './scsi-places.ts';
 import { UsbPlaces } from './usb-places.ts';
 
 /** A RAM block of a machine. */
@@ -72,8 +73,7 @@ class Building {
   readonly #age: MachineAge;
   readonly #pci: PciPlaces;
   readonly #usb = new UsbPlaces();
-  /** Paths of controllers by the names of their buses. */
-  readonly #controllers = new Map<string, string>();
+  readonly #scsi = new ScsiPlaces();
   readonly #instances = new Map<string, number>();
 
   constructor(settings: GuestSettings, machineType: string | undefined) {
@@ -182,32 +182,15 @@ class Building {
       case 'usb':
         return this.#usb.place(device);
       case 'scsi':
-        return this.#scsiPlace(device.properties);
+        return this.#scsi.place(device);
       default:
         return '';
     }
   }
 
-  readonly #scsiIds = new Map<string, Set<string>>();
-
-  #scsiPlace(properties: ReadonlyMap<string, string>): string | undefined {
-    const name =
-      properties.get('bus')?.replace(/\.0$/, '') ??
-      [...this.#controllers.keys()].find((key) => key.startsWith('scsi:'))?.slice(5);
-    const path = this.#controllers.get(`scsi:${name}`);
-    if (path === undefined) return undefined;
-    const used = this.#scsiIds.get(path) ?? new Set();
-    this.#scsiIds.set(path, used);
-    let id = Number(properties.get('scsi-id') ?? -1);
-    const [channel, lun] = [properties.get('channel') ?? '0', properties.get('lun') ?? '0'];
-    if (id < 0) for (id = 0; used.has(`${channel}:${id}:${lun}`); ) id++;
-    used.add(`${channel}:${id}:${lun}`);
-    return `${path}/${channel}:${id}:${lun}`;
-  }
-
   #makeBus({ makes }: DeviceType, id: string | undefined, path: string): void {
     if (makes?.kind === 'usb') this.#usb.addBus(id, path, makes.ports);
-    else if (makes) this.#controllers.set(`${makes.kind}:${id ?? ''}`, path);
+    else if (makes) this.#scsi.addBus(id, path);
   }
 
   #addBlocks(typeName: string, type: DeviceType, properties: ReadonlyMap<string, string>, at: string): void {
