@@ -134,7 +134,7 @@ describe('a migration', () => {
     const report = await pair.migrate(machine);
     expect(report).toMatchObject({ outcome: 'handed-over', attempts: 2 });
     expectMoved(pair, machine);
-    const whole = await whatAllTakes(mixedMachine(4000));
+    const whole = await bytesOfMigration(mixedMachine(4000));
     // One frame was cut off.
     expect(sent).toBeLessThan(whole + 1.1e6);
   });
@@ -157,7 +157,7 @@ describe('a migration', () => {
     },
   );
 
-  it('names and sends again a page that is not what it was at the target', async () => {
+  it('names and sends again a page that has changed at the target', async () => {
     const pair = await Pair.create();
     const machine = mixedMachine();
     let spoilt = false;
@@ -300,7 +300,7 @@ async function countFrames(machine: PlainMachine): Promise<number> {
   return frames;
 }
 
-async function whatAllTakes(machine: PlainMachine): Promise<number> {
+async function bytesOfMigration(machine: PlainMachine): Promise<number> {
   const pair = await Pair.create();
   const { rounds } = await pair.migrate(machine);
   return rounds.reduce((sum, { bytes }) => sum + bytes, 0);

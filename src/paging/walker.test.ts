@@ -122,7 +122,7 @@ describe('where walks end', () => {
     [38, 'reserved-bit'],
     [52, 'mapped'],
   ])(
-    'with physical addresses of %i bits, bits 13 to 20 of a 4 MiB entry may be as wide, at least 36',
+    'with physical addresses of %i bits, 4 MiB pages may lie at addresses of as many bits, and of 36 at least',
     (bits, status) => {
       const memory = new FlatMemory(new Uint8Array(0x10000));
       const registers = { ...long, cr4: 0x10n, efer: 0n };
