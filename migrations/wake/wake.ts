@@ -136,6 +136,21 @@ async function withWritten<T>(
   run: WakeRun,
   use: (woken: Woken, image: GuestImage) => Promise<T>,
 ): Promise<T> {
+  try {
+    return await whileWritten(source, sink, prepared, run, use);
+  } catch (error) {
+    // A QEMU that was ended by the signal shows as one that does not answer.
+    throw run.signal?.aborted ? new InterruptedError() : error;
+  }
+}
+
+async function whileWritten<T>(
+  source: ByteSource,
+  sink: ReadableSink,
+  prepared: PreparedWake,
+  run: WakeRun,
+  use: (woken: Woken, image: GuestImage) => Promise<T>,
+): Promise<T> {
   const { signal, onProgress } = run;
   const usesHostClock = prepared.options.accelerator === 'tcg';
   const [{ template, qemu }, tscHz] = await Promise.all([

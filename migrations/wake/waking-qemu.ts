@@ -41,6 +41,8 @@ export class WakingQemu {
   readonly #started: QemuProcess;
   readonly #signal: AbortSignal | undefined;
   readonly #watchdog: EndWithUs;
+  /** Ends the process: a QEMU that hangs would make all waiting for it last on. */
+  readonly #kill = () => this.#started.kill();
 
   private constructor(
     process: QemuProcess,
@@ -52,7 +54,11 @@ export class WakingQemu {
     this.#started = process;
     this.#signal = signal;
     this.#watchdog = watchdog;
+    signal?.addEventListener('abort', this.#kill);
+    // An abort while connecting had no listener.
+    if (signal?.aborted) this.#kill();
     this.ended = process.ended.then(() => {
+      signal?.removeEventListener('abort', this.#kill);
       watchdog.release();
       removeFolder(folder);
     });
@@ -72,7 +78,10 @@ export class WakingQemu {
     return this.isOver && !this.#started.endedWell ? this.#started.whyEnded() : undefined;
   }
 
-  /** @throws EnvironmentError if the program does not exist, UnsupportedError `qemu-refuses` in QEMU's words */
+  /**
+   * Until its guest goes on, QEMU ends with the signal.
+   * @throws EnvironmentError if the program does not exist, UnsupportedError `qemu-refuses` in QEMU's words
+   */
   static async start({ program, arguments: args, isShown, onWords, signal }: QemuStart): Promise<WakingQemu> {
     const folder = privateFolder();
     const socket = join(folder, 'qmp');
@@ -165,6 +174,7 @@ export class WakingQemu {
   /** Lets the guest go on. From here on it survives savkit, since its writes to disks are in no state. */
   async goOn(): Promise<void> {
     this.#watchdog.keep();
+    this.#signal?.removeEventListener('abort', this.#kill);
     await this.qmp.execute('cont');
   }
 
