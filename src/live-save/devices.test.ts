@@ -162,9 +162,12 @@ describe('DirtyTracker, ROM', () => {
     tracker.finish();
   });
 
-  it.each([0, 'device'] as const)(
-    'sends a shadow page again that the %s has written, when it has been left alone for a pass',
-    async (origin) => {
+  it.each([
+    ['CPU 0', 0],
+    ['a device', 'device'],
+  ] as const)(
+    'sends a shadow page again that %s has written, when it has been left alone for a pass',
+    async (_, origin) => {
       const { memory, tracker } = machine();
       tracker.prepare();
       const passes = new Passes(tracker);

@@ -69,7 +69,10 @@ describe('DirtyTracker, RAM', () => {
     tracker.finish();
   });
 
-  it.each([0, 'device'] as const)('sends again what %s has written', async (origin) => {
+  it.each([
+    ['CPU 0', 0],
+    ['a device', 'device'],
+  ] as const)('sends a page again that %s has written', async (_, origin) => {
     const { memory, tracker } = ramMachine(4);
     for (let page = 0; page < 4; page++) writeByte(memory, page, 1);
     tracker.prepare();
