@@ -45,7 +45,7 @@ beforeAll(async () => {
   statistics = machine.statistics;
 });
 
-describe('each row of the page’s statistics', () => {
+describe('each row of the statistics in guest-memory.md', () => {
   it.each(ROWS)('%s: %s of %s', (pattern, type, unit) => {
     const paths = pathsOf(pattern);
     for (const path of paths) {
@@ -56,7 +56,7 @@ describe('each row of the page’s statistics', () => {
     }
   });
 
-  it('stands for one that a machine has, and a machine has no others but those of its memory', () => {
+  it('is a statistic of a machine; further ones of a machine are below /MM/', () => {
     const rows = new Set(ROWS.flatMap(([pattern]) => pathsOf(pattern)));
     expect(statistics.paths.filter((path) => !rows.has(path) && !path.startsWith('/MM/'))).toEqual([]);
     expect([...rows].filter((path) => !path.includes('/CPU1/'))).toHaveLength(274);

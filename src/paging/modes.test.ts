@@ -10,7 +10,7 @@ import {
 } from './modes.ts';
 import { shadowModeFor } from './shadow-mode.ts';
 
-/** The table of the description, row by row: guest; shadow and switcher on a 32-bit, PAE and AMD64 host. */
+/** The table of paging.md 1.2, row by row: guest; shadow and switcher on a 32-bit, PAE and AMD64 host. */
 const TABLE = `
   real       32-bit 32_TO_32    pae PAE_TO_PAE     pae AMD64_TO_PAE
   protected  32-bit 32_TO_32    pae PAE_TO_PAE     pae AMD64_TO_PAE

@@ -14,12 +14,12 @@ const MODES: Readonly<Record<string, PagingMode>> = {
   'AMD64+NX': 'amd64-nx',
 };
 
-/** Guest modes × hosts, as the page has them (paging.md 1.2). */
+/** Guest modes × hosts of paging.md 1.2. */
 const ROWS = specTable('paging.md', '1.2', 'guest').flatMap(([guests, ...choices]) =>
   guests.split(', ').flatMap((guest) => choices.map((choice, i) => [guest, HOSTS[i], choice] as const)),
 );
 
-describe('the shadow mode is that of the page’s table', () => {
+describe('the shadow mode is that of the table in paging.md', () => {
   test('which has a row for each mode of guests', () => {
     expect([...new Set(ROWS.map(([guest]) => MODES[guest]))]).toEqual(Object.values(MODES));
   });

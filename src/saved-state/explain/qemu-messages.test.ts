@@ -9,12 +9,12 @@ const page = readFileSync(
   'utf8',
 );
 
-/** The messages of the page's table, with something in the place of what varies. */
+/** The messages of the table in qemu-stream.md 10, with values in place of their letters. */
 const messages = [...page.slice(page.indexOf('## 10. Messages')).matchAll(/^\| (?!QEMU says|---)([^|]+) \|/gm)].map(
   ([, text]) => text.replace(/\b[ABN]\b/g, '7').replace('D:FIELD …', 'cpu:env.eip'),
 );
 
-it('every message of the fact page is explained, and a row of its own stands for it', () => {
+it('every message of qemu-stream.md is explained, nearly each by a row of its own', () => {
   expect(messages.length).toBeGreaterThan(35);
   expect(messages.filter((message) => explainQemu(message).length === 0)).toEqual([]);
   expect(new Set(messages.map((message) => explainQemu(message)[0].name)).size).toBeGreaterThan(messages.length - 4);
