@@ -52,7 +52,7 @@ describe.skipIf(!existsSync('/proc/self/fd'))('processBehind()', () => {
 });
 
 describe.skipIf(!existsSync('/proc/self/fd'))('processWithWords()', () => {
-  it('finds the one process that has them, and none of several', async () => {
+  it('finds the one process with the words, and none of several', async () => {
     const words = ['-uuid', `savkit-test-${process.pid}`];
     const start = () =>
       spawn(process.execPath, ['-e', 'setInterval(() => {}, 1000); console.log(1)', '--', 'x', ...words], {

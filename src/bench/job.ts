@@ -10,8 +10,8 @@ const row = rows.find((row) => row.name === name);
 if (!row) throw new Error(`${module} has no row ${name}`);
 
 /**
- * Bytes. The usual figure of the operating system counts the parent's memory before the process began, so ask the
- * kernel where it is Linux.
+ * Peak memory in bytes. The usual figure of the operating system counts memory of the parent before the process began;
+ * the kernel of Linux has a figure without it.
  */
 function peakMemory(): number {
   const status = existsSync('/proc/self/status') ? readFileSync('/proc/self/status', 'utf8') : '';

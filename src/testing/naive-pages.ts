@@ -4,7 +4,7 @@ import { NAIVE_FINAL, type NaiveUnit, naiveUnits } from './naive-units.ts';
 // readers that it judges.
 
 export interface NaivePage {
-  /** Which pgm unit of the file, from 0. */
+  /** Number of the pgm unit in the file, from 0. */
   pass: number;
   /**
    * `RAM 0x1000`, `ROM 0xf0000`, `shadow 0xe2000`, `protection 0xe2000` by address; `MMIO2 VRam 0x1000` by description

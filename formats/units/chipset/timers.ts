@@ -52,7 +52,7 @@ const hpet = defineStruct('Unit hpet, versions 2–3', 'device-units.md', {
   count: { kind: u8, doc: 'timers; compared with the machine' },
   timers: { kind: ({ count }: { count: number }, version: number) => list(nested(hpetTimer, version), count), doc: '' },
   offset: { kind: x64, doc: 'in ns' },
-  capabilities: { kind: x64, doc: 'and period in fs; compared with the machine' },
+  capabilities: { kind: x64, doc: 'features, and the period in fs; compared with the machine' },
   config: { kind: x64, doc: 'bit 0: the guest uses it' },
   isr: { kind: x64, doc: '' },
   counter: { kind: x64, doc: '' },

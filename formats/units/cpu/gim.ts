@@ -13,7 +13,7 @@ export type GimProvider = (typeof GIM_PROVIDERS)[number];
 const kvmCpu = defineStruct('Clock of KVM for one CPU, GIM version 1', 'device-units.md', {
   systemTimeMsr: { kind: x64, doc: 'address of the clock, as the guest has set it; bit 0: the clock is in use' },
   tsc: { kind: x64, doc: 'time stamp counter when the clock was written' },
-  virtualNs: { kind: x64, doc: 'and the virtual clock, in ns' },
+  virtualNs: { kind: x64, doc: 'virtual clock at the same time, in ns' },
   systemTime: { kind: x64, doc: 'guest-physical address of the clock' },
   systemTimeVersion: { kind: u32, doc: 'counts changes of the clock' },
   flags: { kind: u8, doc: '' },
@@ -23,7 +23,7 @@ const kvmCpu = defineStruct('Clock of KVM for one CPU, GIM version 1', 'device-u
 const KVM_TAIL = 12;
 
 const kvm = defineStruct('Part of KVM, GIM version 1', 'device-units.md', {
-  version: { kind: u32, doc: 'of this part' },
+  version: { kind: u32, doc: 'version of this part' },
   cpus: { kind: fill(nested(kvmCpu), KVM_TAIL), doc: 'by CPU' },
   wallClockMsr: { kind: x64, doc: 'address of the time of day, as the guest has set it' },
   features: { kind: x32, doc: 'features of KVM in CPUID' },

@@ -39,7 +39,7 @@ export function mappingFaults({ rawMode, shadow }: Machine, twin: MachineTwin): 
   return faults;
 }
 
-/** Which 4 MiB the directories of a CPU have an entry for. */
+/** The stretches of 4 MiB for which the directories of a CPU have an entry. */
 function usedUnits({ cpus, bytes, isMemory }: MachineTwin, id: number): boolean[] {
   const { kind, cr3, pdptes } = cpus.cpus[id];
   const view = new DataView(bytes.buffer);

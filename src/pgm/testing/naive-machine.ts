@@ -32,7 +32,7 @@ export class NaiveMachine {
   readonly written = new Set<number>();
   readonly writeLocks = new Map<number, number>();
   readonly readLocks = new Map<number, number>();
-  /** What lies over RAM or in holes, by frame; MMIO by the start of its registration. */
+  /** Ranges over RAM or in holes, by frame; MMIO by the start of its registration. */
   readonly over = new Map<
     number,
     { kind: 'mmio'; start: number } | { kind: 'mmio2'; page: number } | { kind: 'rom'; rom: number; page: number }
@@ -76,7 +76,7 @@ export class NaiveMachine {
     return this.ram.has(frame) && !this.over.has(frame);
   }
 
-  /** Which range a frame is in. */
+  /** Name of the range of a frame. */
   rangeOf(frame: number): string | undefined {
     if (frame >= RAM_A.first && frame < RAM_A.end) return 'A';
     if (frame >= RAM_B.first && frame < RAM_B.end) return 'B';
@@ -115,7 +115,7 @@ export class NaiveMachine {
     return Array.from({ length: size }, (_, i) => (bytes === 'nothing' ? 0xff : (bytes?.[(at + i) % PAGE_SIZE] ?? 0)));
   }
 
-  /** What memory holds at a frame, past the handlers. */
+  /** The bytes of memory at a frame, past the handlers. */
   seen(frame: number): Bytes | 'nothing' {
     const alias = this.aliases.get(frame);
     if (alias !== undefined) return this.device[alias];

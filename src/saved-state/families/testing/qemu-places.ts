@@ -11,7 +11,7 @@ export interface Place {
   end: number;
   /** Such as `name of a section`, `field of type uint32`. */
   kind: string;
-  /** Which one of its kind. */
+  /** Text that tells places of one kind apart. */
   about?: string;
 }
 
