@@ -2,7 +2,7 @@ import { OutOfBytes } from '../../../formats/binary/cursor.ts';
 import { SavkitError } from '../../../formats/errors.ts';
 
 /**
- * Reads an input. @returns the result; undefined where the reader refuses the input as it should, with a SavkitError.
+ * Reads an input. @returns the result; undefined where the reader refuses it as it should (SavkitError, OutOfBytes).
  * Other errors are thrown, and so found.
  */
 export async function reading<T>(read: () => T | Promise<T>): Promise<T | undefined> {
@@ -13,7 +13,7 @@ export async function reading<T>(read: () => T | Promise<T>): Promise<T | undefi
   }
 }
 
-/** As `reading`, for those that wait for nothing. */
+/** As `reading`, for readers that wait for nothing. */
 export function readingNow<T>(read: () => T): T | undefined {
   try {
     return read();

@@ -15,7 +15,7 @@ interface Watch {
   expected: RawCallback;
 }
 
-/** Physical handlers that let memory do all accesses, beside what a twin knows of them. */
+/** Physical handlers that let memory do all accesses, and a list of the calls that they must get. */
 export class GameHandlers {
   readonly #random: Random;
   readonly #machine: Machine;
@@ -27,7 +27,7 @@ export class GameHandlers {
     this.#machine = machine;
   }
 
-  /** Takes a handler out, or registers one somewhere in RAM. @param near where an access was */
+  /** Takes a handler out, or registers one somewhere in RAM. @param near address of an access */
   toggle(twin: MachineTwin, near: number): void {
     const { handlers } = this.#machine.memory;
     if (this.#watches.length > 4 || (this.#watches.length > 0 && this.#random.chance(40))) {
