@@ -13,7 +13,7 @@ import { sideBySide } from '../process/side-by-side.ts';
 export interface FoundMachine {
   /** As `migrate` takes it: the path of a control socket, `qmp:PATH`, or `libvirt:DOMAIN`. */
   machine: string;
-  /** As it calls itself. */
+  /** Name that the machine gives itself. */
   name: string;
   /** Bytes of its memory. */
   bytes: number;

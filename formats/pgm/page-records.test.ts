@@ -79,7 +79,7 @@ describe('each pass starts afresh', () => {
     ['RAM', ramRecord(0, 0x1000), ramRecord(0), 'VERR_SSM_DATA_UNIT_FORMAT_CHANGED'],
     ['MMIO2', rangeRecord(3, 1), rangeRecord(3), 'VERR_PGM_SAVED_MMIO2_RANGE_NOT_FOUND'],
     ['ROM', rangeRecord(4, 2), rangeRecord(4), 'VERR_PGM_SAVED_ROM_RANGE_NOT_FOUND'],
-  ])('so that a %s record without an address is none at its start', async (_, before, record, vboxCode) => {
+  ])('so that a %s record without an address is refused at its start', async (_, before, record, vboxCode) => {
     await expect(readPgm(liveStateOf([new PgmBytes(), before, record, new PgmBytes()]))).rejects.toMatchObject({
       vboxCode,
     });
