@@ -1,14 +1,14 @@
-import { execFileSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { execFileSync, spawn } from 'node:child_process';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { delimiter, join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { afterAll, afterEach, describe, expect, it, vi } from 'vitest';
 import type { Packing } from '../formats/files/packings.ts';
 import { qemuSample } from '../src/testing/qemu-samples.ts';
 import { STATES_FOLDER } from '../src/testing/states.ts';
 import { runHere } from './testing/run-here.ts';
-import { runSavkit } from './testing/run-savkit.ts';
+import { MAIN, runSavkit } from './testing/run-savkit.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'savkit-packed-'));
 const original = join(STATES_FOLDER, 'own-long.sav');
@@ -85,6 +85,20 @@ describe('a packed state', () => {
     const file = fileOf('state.xz', pack('xz', state) ?? Buffer.alloc(0));
     const { stderr, exitCode } = await runSavkit(['verify', file], { env: { PATH: '' } });
     expect([exitCode, stderr]).toEqual([5, expect.stringContaining('the program xz is not installed')]);
+  });
+
+  it.skipIf(process.platform === 'win32')('does not keep a command that is told to end while xz hangs', async () => {
+    const [bin, mark] = [join(folder, 'bin'), join(folder, 'asked')];
+    mkdirSync(bin);
+    writeFileSync(join(bin, 'xz'), `#!/bin/sh\necho $$ > ${mark}\ntrap '' TERM\nexec sleep 100`, { mode: 0o755 });
+    const env = { ...process.env, PATH: `${bin}${delimiter}${process.env.PATH}` };
+    const file = fileOf('hanging.xz', Buffer.from('fd377a585a0000046d6f7265206f6620697420000000', 'hex'));
+    const child = spawn(process.execPath, [MAIN, 'verify', file], { env, stdio: 'ignore' });
+    const ended = new Promise((resolve) => child.once('exit', resolve));
+    await vi.waitUntil(() => existsSync(mark) && readFileSync(mark, 'utf8').includes('\n'), 60_000);
+    child.kill('SIGTERM');
+    expect(await ended).toBe(130);
+    process.kill(Number(readFileSync(mark, 'utf8')), 'SIGKILL');
   });
 
   it('is never replaced by what it holds', async () => {

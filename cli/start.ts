@@ -1,3 +1,4 @@
+import { stop } from './io/stop.ts';
 import { WORKER_VARIABLE } from './many/worker-messages.ts';
 import { custody } from './process/custody.ts';
 import { endWithTerminal } from './process/lost-terminal.ts';
@@ -16,6 +17,9 @@ if (process.env[WORKER_VARIABLE] && process.connected)
 else if (words.join(' ') === '--version') void show(line`${version()}`);
 else void runToItsEnd();
 
+/** Milliseconds for which the end of an interrupted process waits for other processes and connections. */
+const LEFT_MS = 300;
+
 /**
  * Runs the command. If the command waits for an event that cannot happen, Node would end the process with exit code 0,
  * as if the work was done; an error is reported instead.
@@ -26,4 +30,6 @@ async function runToItsEnd(): Promise<void> {
   const { runCommandLine } = await import('./command-line.ts');
   await runCommandLine(words, version());
   process.off('beforeExit', complain);
+  // A program that hangs, and that was told to end as well, would keep the process.
+  if (stop.signal.aborted) setTimeout(() => process.exit(), LEFT_MS).unref();
 }

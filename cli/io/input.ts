@@ -16,7 +16,7 @@ import { MIB } from '../../formats/sizes.ts';
 import { expectState } from '../../src/saved-state/families/expect-state.ts';
 import { expectAllowed } from './only-files.ts';
 import { expectDifferentFiles, ramFileOf } from './ram-files.ts';
-import { stop, whenAborted } from './stop.ts';
+import { stop, unlessAborted, whenAborted } from './stop.ts';
 import { unpacked } from './unpacked.ts';
 import { isUrl, openUrl } from './web.ts';
 
@@ -68,6 +68,18 @@ function endingWithWork(source: ByteSource): ByteSource {
   };
 }
 
+/** Awaits a program that unpacks, which may hang, no longer than the command. @throws InterruptedError */
+function unlessHanging<T>(work: Promise<T>): Promise<T> {
+  return unlessAborted(stop.signal, 0, work);
+}
+
+function withoutHanging(source: ByteSource): ByteSource {
+  return {
+    ...withBeside(source, {}),
+    read: (target, position) => unlessHanging(source.read(target, position)),
+  };
+}
+
 /** Opens a file as it is stored, also a packed one, for its bytes; closes it in any case. @throws EnvironmentError */
 export async function withStoredFile<T>(path: string, use: (source: ByteSource) => Promise<T>): Promise<T> {
   const source = await openPart(path);
@@ -83,7 +95,7 @@ async function withUnpacked<T>(
   ram: readonly string[] = [],
   use: (source: ByteSource) => Promise<T>,
 ): Promise<T> {
-  const source = await unpacked(opened);
+  const source = await unlessHanging(unpacked(opened));
   const files: RamFile[] = [];
   try {
     const named = ram.map(ramFileOf);
@@ -92,7 +104,8 @@ async function withUnpacked<T>(
       await expectAllowed(path);
       files.push({ source: await openFile(path, { isWatched: true }), block });
     }
-    return await use(files.length > 0 ? withBeside(source, { ram: files }) : source);
+    const patient = source === opened ? source : withoutHanging(source);
+    return await use(files.length > 0 ? withBeside(patient, { ram: files }) : patient);
   } finally {
     for (const file of files) await file.source.close();
     if (source !== opened) await source.close();
