@@ -136,7 +136,7 @@ export function systemCodeOf(cause: unknown): SystemCode | 'io' {
 
 /** The user or the caller's signal stopped the work. */
 export class InterruptedError extends SavkitError<'interrupted'> {
-  /** @param vboxCode VirtualBox's name for the same, where a caller of its loader would get one */
+  /** @param vboxCode VirtualBox's name for an interruption, where a caller of its loader would get that name */
   constructor(vboxCode?: string) {
     super('interrupted', 'Cannot go on: interrupted', {}, vboxCode);
   }

@@ -7,8 +7,8 @@ import type { Packing } from './packings.ts';
 import type { ByteSink } from './sink.ts';
 
 /**
- * Compresses a stream on its way to a sink: gzip by Node, and zstd by Node since 22.15; all else by the program of that
- * name.
+ * Compresses a stream on its way to a sink: gzip by Node, and zstd by Node since 22.15; any other packing by the
+ * program of the same name.
  */
 export class CompressingSink implements ByteSink {
   readonly #compressor: Duplex;

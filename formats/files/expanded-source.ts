@@ -9,8 +9,8 @@ const PIECE = 256 * 1024;
 const SMALL_PIECE = 512;
 
 /**
- * The bytes of `source` from `start` on, expanded as they are read: by Node for gzip and, since 22.15, zstd; by the
- * program of that name otherwise.
+ * The bytes of `source` from `start` on, expanded as they are read: by Node for gzip and, since 22.15, zstd; for any
+ * other packing by the program of the same name.
  * @param damage makes the error for a packed stream that is damaged or cut off
  * @param endsAtDamage a damaged stream ends with its last good bytes, without an error
  * @throws UnsupportedError `no-program`, when the first bytes are read, where the program is not installed

@@ -77,7 +77,7 @@ export class FileName {
   }
 
   /**
-   * Gives the name by a link: unlike a rename, that never replaces a file that has appeared meanwhile. Not all file
+   * Gives the name by a link, which, unlike a rename, never replaces a file that has appeared meanwhile. Not all file
    * systems have links.
    */
   async #link(temporary: string): Promise<Undo> {

@@ -13,7 +13,7 @@ export interface OutputOptions {
    * before.
    */
   inPlaceOf?: string;
-  /** Let other users read it, as it tells nothing of a guest; default: only its owner may. */
+  /** Let other users read the file, as it tells nothing of a guest; default: only its owner may read it. */
   isForOthers?: boolean;
 }
 

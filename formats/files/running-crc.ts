@@ -4,9 +4,9 @@ import { crc32, crcShift } from '../binary/crc32.ts';
 export interface CrcPiece {
   /** Number of bytes. */
   length: number;
-  /** Undefined until it is known. */
+  /** CRC-32 of the bytes; undefined until the CRC is known. */
   crc: number | undefined;
-  /** Waits until it is known. */
+  /** Waits until the CRC is known. */
   settle(): Promise<void>;
 }
 

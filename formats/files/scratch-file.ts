@@ -14,7 +14,7 @@ export interface ScratchFile {
 
 const PURPOSE = 'savkit-scratch';
 
-/** @param parent folder for it @throws EnvironmentError */
+/** @param parent folder for the file @throws EnvironmentError */
 export function openScratchFile(parent = tmpdir()): ScratchFile {
   const name = `a temporary file in ${parent}`;
   const unnamed = world.disk.openUnnamedSync(parent);

@@ -131,7 +131,7 @@ class TemporaryFile extends WrittenFile implements FileSink {
     this.#unsynced = 0;
     await this.attempt(async () => this.#syncing);
     this.#syncing = this.#file.datasync();
-    // The next wait for it reports its error.
+    // The next wait for this sync reports its error.
     this.#syncing.catch(() => {});
   }
 

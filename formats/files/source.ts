@@ -78,7 +78,7 @@ export const BLOCK = 4 * KIB;
 const SECTOR = 512;
 
 /**
- * Size in bytes of a block device (a volume of LVM or ZFS). Its status does not tell it, so reading finds the end.
+ * Size in bytes of a block device (a volume of LVM or ZFS). Its status tells no size, so reading finds the end.
  * @throws EnvironmentError
  */
 function sizeOfDevice(fd: number, path: string): number {

@@ -64,7 +64,7 @@ export function headSize(segments: number, notes: Uint8Array): number {
 }
 
 export interface CoreKind {
-  /** Byte 6: 1 by the standard, 0 in VirtualBox's cores. */
+  /** Byte 6 of the file: 1 by the standard, 0 in VirtualBox's cores. */
   identVersion: 0 | 1;
   machine: (typeof ElfMachine)[keyof typeof ElfMachine];
 }

@@ -91,7 +91,7 @@ class Kernels {
     return length > this.block ? -1 : this.stage(bytes, at, length, 0);
   }
 
-  /** Copies bytes after `staged` others of the input; gives their address. */
+  /** Copies bytes into the input area, after `staged` bytes that are there already; gives their address. */
   stage(bytes: Uint8Array, at: number, length: number, staged: number): number {
     const address = this.#input + staged;
     this.memory.set(bytes.subarray(at, at + length), address);

@@ -16,7 +16,7 @@ export const xxh64: (bytes: Uint8Array, at?: number, length?: number) => bigint 
 };
 
 /**
- * Computes xxh64 (seed 0) of many blocks at once, without an object per block: `hashes[i]` is that of `bytes[at[i],
+ * Computes xxh64 (seed 0) of many blocks at once, without an object per block: `hashes[i]` is the hash of `bytes[at[i],
  * at[i] + length)`.
  * @param length of all blocks, or of each
  */

@@ -6,17 +6,17 @@ import { world } from '../world/world.ts';
 // and times of files do not tell its age, since clocks of hosts jump, and differ. So its lock counts as left behind
 // only if it does not change while it is watched.
 
-/** A lock is shorter. */
+/** Most bytes that are read of a lock; savkit's own are shorter. */
 const MOST_BYTES = 4096;
 
 const holderShape = record({
   pid: integer(1, Number.MAX_SAFE_INTEGER),
   place: text(MOST_BYTES),
-  // Older versions do not write it.
+  // Older versions do not write the start time.
   begunAt: withDefault(text(64), ''),
 });
 
-/** Process that a lock names. A lock has no name yet, or can't be read; or it is no lock of savkit. */
+/** Process that a lock names; `unnamed`: the lock has no name yet, or can't be read; `not ours`: no lock of savkit. */
 export type Holder = RecordedProcess | 'unnamed' | 'not ours';
 
 /** Text of this process's locks. */
@@ -25,8 +25,8 @@ export function nameOfLock(): string {
 }
 
 /**
- * Makes a lock that names this process. Where the disk takes no name, it stays empty.
- * @returns its text; undefined if there is one already @throws errors of the system
+ * Makes a lock that names this process. Where the disk takes no name, the lock stays empty.
+ * @returns the lock's text; undefined if there is a lock already @throws errors of the system
  */
 export async function makeLock(path: string): Promise<string | undefined> {
   try {
@@ -51,7 +51,7 @@ export function isLock(path: string, text: string): boolean {
 
 /** Removes a lock if it has this text still. @throws errors of the system */
 export function removeLock(path: string, text: string): void {
-  // Without a pause after the look, so that it is hardly ever the new lock of a process that was quicker.
+  // No pause follows the look, so the removed lock is hardly ever the new one of a process that was quicker.
   if (isLock(path, text)) world.disk.unlinkSync(path);
 }
 

@@ -24,7 +24,7 @@ import type { PgmVersion } from './versions.ts';
 export interface CpuPaging {
   /** False: bit 20 of each physical address is 0. */
   a20Enabled: boolean;
-  /** Address mask for that state of the gate. */
+  /** Address mask for this state of the A20 gate. */
   a20Mask: bigint;
   /** PGMMODE: 1 real, 2 protected, 3 32-bit, 4 PAE, 5 PAE with NX, 6 long, 7 long with NX. */
   guestMode: number;
@@ -58,9 +58,9 @@ export interface PgmConfig {
   ramHole?: number;
   /** Bytes of guest RAM; from version 11 on. */
   ramSize?: number;
-  /** In the order of their ids. */
+  /** ROMs, in the order of their ids. */
   roms: RomEntry[];
-  /** In the order of their ids. */
+  /** Ranges of device memory, in the order of their ids. */
   mmio2: Mmio2Entry[];
 }
 

@@ -23,7 +23,8 @@ const FIRST = { frame: Number.NaN, id: 0xff, page: 0xfffffff5 };
 export interface RecordRules {
   ranges: KnownRanges;
   /**
-   * Whether this writer has RAM between 0xA0000 and 0xFFFFF; since 6.1 it has none, and loaders refuse content there.
+   * Whether the release that wrote the state has RAM between 0xA0000 and 0xFFFFF. Releases since 6.1 have none, and
+   * refuse content there.
    */
   ramInLowHole: boolean;
   gcPhysWidth: 4 | 8;

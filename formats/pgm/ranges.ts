@@ -40,9 +40,9 @@ const RANGE_PAGES_LIMIT = 2 ** 18;
 
 /** Pages that page records may refer to: frames of RAM, pages of ROMs and MMIO2 ranges. */
 export class KnownRanges {
-  /** RAM frames: below this, or … */
+  /** End of the frames of RAM below 4 GiB, exclusive. */
   lowFrames = Number.POSITIVE_INFINITY;
-  /** … from 4 GiB up to this. */
+  /** End of the frames of RAM from 4 GiB on, exclusive. */
   highFrames = Number.POSITIVE_INFINITY;
   /** Number of pages by id; −1 for an unknown range. */
   readonly romPages = new Float64Array(256).fill(-1);

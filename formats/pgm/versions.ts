@@ -1,6 +1,6 @@
 /** Properties in which versions of the pgm unit differ. Code asks a property, never a version number. */
 export interface PgmVersion {
-  /** As the unit's header has it. */
+  /** Version number, as in the unit's header. */
   readonly version: number;
   /** Releases of VirtualBox that wrote it, for people. */
   readonly writtenBy: string;

@@ -93,7 +93,7 @@ export interface QemuCommand {
   number: number;
   /** QEMU's name for it. */
   name: string;
-  /** Hexadecimal. */
+  /** Content of the command, as hexadecimal text. */
   bytes: string;
 }
 

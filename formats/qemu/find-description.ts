@@ -22,8 +22,9 @@ export interface FoundDescription {
 }
 
 /**
- * Finds the description in the last bytes of a stream, head included, as indices into `bytes`: it is the last part, and
- * its length reaches to the end of the bytes. On a volume, which is larger than its stream, other bytes follow it.
+ * Finds the description in the last bytes of a stream, head included, as indices into `bytes`. The description is the
+ * last part, and its length reaches to the end of the bytes. On a volume, which is larger than its stream, other bytes
+ * follow the description.
  */
 export function findDescription(bytes: Uint8Array): FoundDescription | undefined {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);

@@ -47,7 +47,7 @@ export class SharedRam {
   readonly #parts: ReadableParts | undefined;
   #page = 0;
 
-  /** @param source its bytes, all of them; of a failing disk pages with unreadable bytes are left out */
+  /** @param source all bytes of the block; pages with bytes that a failing disk cannot read are left out */
   constructor(source: ByteSource | ReadableParts, blocks: RamBlocks, block: RamBlock) {
     this.#parts = source instanceof ReadableParts ? source : undefined;
     this.#block = block;

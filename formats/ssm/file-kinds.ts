@@ -8,8 +8,8 @@ export interface FileKind {
   /** Advice in one line; `FILE` stands for the path. */
   advice: string;
   /**
-   * Recognised by a signature at a fixed place: the file is of this kind for certain, unless its first bytes were
-   * overwritten.
+   * The file was recognised by a signature at a fixed place, and is of this kind for certain, unless its first bytes
+   * were overwritten.
    */
   isCertain: boolean;
   /** The file is a saved state of QEMU. */

@@ -28,7 +28,7 @@ const SMALLEST_OF_LENGTH = [0, 0, 0, 0, 0x10000, 0x200000, 0x4000000];
 export class RecordScanner {
   /** Bytes of a large RAW record that are still to come. */
   #rawLeft = 0;
-  /** Set by `#readSize`. */
+  /** Bytes of the head of the record that `#readSize` has read last. */
   #headSize = 0;
 
   reset(): void {
@@ -77,7 +77,7 @@ export class RecordScanner {
       }
       return 'full';
     } finally {
-      // Also after damage, since the records before it are good.
+      // The position advances also after damage, since the records before it are good.
       window.position = p;
     }
   }

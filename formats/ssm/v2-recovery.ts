@@ -15,7 +15,7 @@ const SIGHT = 128 * KIB;
 /** Finds a place in a damaged V2.0 file from which it can be read on. */
 export class V2Recovery {
   readonly #window: Window;
-  /** Read only after damage. */
+  /** Headers that have moved; read only after damage. */
   #moved: MovedHeaders | undefined;
 
   constructor(window: Window) {
@@ -56,7 +56,7 @@ export class V2Recovery {
  * the header must have moved as far as the end of the file.
  */
 class MovedHeaders {
-  /** By claimed offset: instance and CRC of the name. */
+  /** Entries of the directory by claimed offset: instance and CRC of the name. */
   readonly #listed: ReadonlyMap<number, { instance: number; nameCrc: number }>;
   /** Distance by which the footer has moved, in bytes; undefined without a footer. */
   readonly #shift: number | undefined;

@@ -50,9 +50,9 @@ import { xhciRow } from './usb/xhci.ts';
 export interface UnitFacts {
   /** Facts of unit SSM about the build that saved the machine, by name. */
   buildInfo: Record<string, string>;
-  /** Absent where the unit is missing or could not be read. */
+  /** Contents of unit mm; absent where the unit is missing or could not be read. */
   mm?: MemorySizes;
-  /** Absent where the unit is missing or could not be read. */
+  /** Contents of unit cpum; absent where the unit is missing or could not be read. */
   cpum?: Cpum;
   /** APIC base MSR by CPU; empty where the unit could not be read. */
   apicBases: bigint[];
@@ -62,7 +62,7 @@ export interface UnitFacts {
   told: Map<string, Told>;
   /** The machine had 3D acceleration with VMSVGA; absent if the state does not tell. */
   has3d?: boolean;
-  /** Absent where the unit could not be read, or shows no time. */
+  /** Time of the guest's clock; absent where its unit could not be read, or shows no time. */
   guestClock?: GuestClock;
   /** Services of the host that the guest additions use, as far as they could be read. */
   hostServices?: readonly string[];

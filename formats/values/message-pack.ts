@@ -30,7 +30,7 @@ export function unpackMessage(bytes: Uint8Array, limits: MessageLimits): unknown
 
 /**
  * Checks MessagePack before it is unpacked: that it is one whole value of the plain kinds, within limits; a message of
- * one byte a value would take 60 times its size in memory. Takes none itself.
+ * one byte a value would take 60 times its size in memory. The check itself takes none.
  * @throws FormatError `bad-message`
  */
 export function checkMessagePack(bytes: Uint8Array, { values, depth }: MessageLimits): void {

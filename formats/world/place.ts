@@ -1,6 +1,6 @@
 import { world } from './world.ts';
 
-// Host, container and start of the host within which a PID is unique. A record may come from another one, where the PID
+// Host, container and start of the host within which a PID is unique. A record may come from elsewhere, where the PID
 // is that of another process; and after a restart of the host no process that wrote a record lives.
 
 /** A process, as its own record has it. */
@@ -19,7 +19,7 @@ export function thisProcess(): Required<RecordedProcess> {
 
 /**
  * Whether the process that wrote a record lives. `true` means maybe if the record or the system does not tell when the
- * process began: another one may have its PID.
+ * process began: another process may have its PID.
  * @param isAtHome the record is where it was written, not a copy from another host
  */
 export function isAlive({ pid, place, begunAt }: RecordedProcess, isAtHome: boolean): boolean | 'unknown' {

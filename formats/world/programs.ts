@@ -11,7 +11,7 @@ export type StartedProgram = Pick<
 
 /** Options of running a program to its end. */
 export interface RunOptions {
-  /** Time in ms after which it is killed. */
+  /** Time in ms after which the program is killed. */
   timeout?: number;
   killSignal?: NodeJS.Signals;
   signal?: AbortSignal;

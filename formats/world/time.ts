@@ -7,7 +7,7 @@ export interface Time {
   now(): number;
   /** Milliseconds since 1970 by the system's clock, which may be set at any time. */
   date(): number;
-  /** @param keepsAlive the process does not end before */
+  /** Calls `work` once, after `ms`. @param keepsAlive the process does not end before the call */
   after(ms: number, work: () => void, keepsAlive: boolean): TimerHandle;
   /** Calls `work` again and again until stopped; does not keep the process alive. */
   every(ms: number, work: () => void): TimerHandle;

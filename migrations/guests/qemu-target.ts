@@ -39,7 +39,7 @@ interface TargetParts {
   folder: string;
   /** Settings of migration to restore once QEMU has its guest. */
   settings: MigrationSettings;
-  /** Called when they may stay as savkit needed them. */
+  /** Called when the settings may stay as savkit needed them. */
   onSettingsLeft?: ((why: SavkitError) => void) | undefined;
 }
 
@@ -55,7 +55,7 @@ export class QemuTarget extends GuestRam implements TargetMachine {
   #connecting: Promise<QmpClient> | undefined;
   /** QEMU loads devices only once. */
   #hasDevices = false;
-  /** Holds its sockets and its log. */
+  /** Folder with QEMU's sockets and log. */
   readonly #folder: string;
   /** Pages that were written; fresh memory is zero. */
   readonly #written: PageSet;

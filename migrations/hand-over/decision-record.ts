@@ -65,26 +65,26 @@ const recordShape = record({
   /** Place of the PID; see place.ts. Records of older versions do not tell. */
   place: withDefault(text(256), ''),
   /**
-   * Start time of that process, since another one may have its PID by now. Some systems, and older versions, do not
-   * tell.
+   * Start time of the process that wrote the record, since another process may have its PID by now. Some systems, and
+   * older versions, do not tell.
    */
   begunAt: optional(text(64)),
-  /** Number of the connection over which it was decided; older versions do not tell. */
+  /** Number of the connection over which the decision was made; older versions do not tell. */
   attempt: withDefault(integer(0, 2 ** 31), 0),
-  /** The process that runs the machine, if it is another one, which outlives this process. */
+  /** The process that runs the machine, if another process only moves it and may end before. */
   guest: optional(guestShape),
-  /** Whether it was paused before it stood still to be handed over, and so arrives paused; absent before that. */
+  /** Whether the machine was paused before its hand-over, and so arrives paused; absent until it stands still. */
   wasPaused: optional(flag),
   /** Milliseconds since 1970. */
   at: clockTime,
 });
 /** A decision as its file holds it. */
 export type DecisionRecord = Omit<ShapeValue<typeof recordShape>, 'guest' | 'wasPaused' | 'begunAt'> & {
-  /** Start time of its process; absent if the record does not tell. */
+  /** Start time of the process that wrote the record; absent if the record does not tell. */
   begunAt?: string | undefined;
   /** The process that runs the machine, if another process only moves it and may end before. */
   guest?: GuestRecord | undefined;
-  /** Whether it was paused before it stood still to be handed over, and so arrives paused; absent before that. */
+  /** Whether the machine was paused before its hand-over, and so arrives paused; absent until it stands still. */
   wasPaused?: boolean | undefined;
 };
 
@@ -96,7 +96,7 @@ export interface DecisionLog {
   standsStill(wasPaused: boolean): void;
   /**
    * Resolves when the decision would survive a crash.
-   * @param attempt number of the connection over which it was decided
+   * @param attempt number of the connection over which the decision was made
    */
   write(decision: Decision, attempt: number): Promise<void>;
   /** The present decision, which another process, `migrate --resolve`, may have written. */
@@ -168,7 +168,7 @@ export class DecisionFile implements DecisionLog {
     await this.#written.catch(() => {});
     const { decision } = await readRecord(this.path);
     if (decision === this.#own) return decision;
-    // Another process has written it, and may still take it back.
+    // Another process has written this decision, and may still take it back.
     return withRecordLock(this.path, async () => (await readRecord(this.path)).decision);
   }
 }
@@ -195,8 +195,8 @@ export class DecisionMemory implements DecisionLog {
 
 /**
  * Resolves when the record would survive a crash of the host, as far as its disk can tell; on failure the older record
- * stays. Where the disk allows neither, it waits until one is possible. Until then other processes may read a decision
- * that is taken back: to be called under `withRecordLock`.
+ * stays. Where the disk allows neither, the call waits until one is possible. Until then other processes may read a
+ * decision that is taken back: to be called under `withRecordLock`.
  * @throws EnvironmentError
  */
 export async function writeRecord(path: string, value: DecisionRecord): Promise<void> {
@@ -208,7 +208,7 @@ export async function writeRecord(path: string, value: DecisionRecord): Promise<
   }
   let failure: unknown;
   // Without the sync the new record can be read, though a crash may bring the older one back: nobody may act on it. On
-  // a disk that neither keeps it nor takes it back, the decision waits.
+  // a disk that can neither sync the new record nor bring back the older one, the decision waits.
   for (; ; await sleep(RETRY_MS)) {
     try {
       return await syncFolder(dirname(path));
@@ -229,7 +229,7 @@ async function standingRecord(path: string): Promise<string | undefined> {
   }
 }
 
-/** Replaces a record in one step: it is the old one or the new one. */
+/** Replaces a record in one step: at any time its file holds the old record or the new one. */
 async function replace(path: string, text: string, isSynced: boolean): Promise<void> {
   await withTemporaryFile(dirname(path), basename(path), async (temporary) => {
     const file = await world.disk.open(temporary, 'wx', 0o600);

@@ -18,7 +18,7 @@ const region = {
   name: text(256),
   /** Number among the regions of its kind. */
   id: integer(0, 65535),
-  /** Guest-physical page frame of the first page; 0 if it is mapped nowhere. */
+  /** Guest-physical page frame of the first page; 0 for a region that is mapped nowhere. */
   firstFrame: integer(0, 2 ** 40),
   pages: integer(1, MAX_PAGES),
 };

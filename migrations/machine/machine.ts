@@ -82,7 +82,7 @@ export interface SourceMachine extends PageAccess {
    * machine, or `stillStands` reports it.
    */
   pause(): Promise<void>;
-  /** Undoes `pause`: the machine goes on if it ran before. @throws SavkitError if it stands still for good */
+  /** Undoes `pause`: the machine goes on if it ran before. @throws SavkitError if the machine stands still for good */
   resume(): void | Promise<void>;
   /** For a machine that another process runs: whether that process has ended, so that the machine runs nowhere. */
   hasEnded?(): Promise<boolean>;
@@ -125,10 +125,10 @@ export interface TargetMachine extends PageAccess {
   openDisk?(disk: number): Promise<Duplex>;
   /**
    * Called when the source goes on over another link; the machine may have been whole here.
-   * @throws SavkitError if it cannot arrive once more
+   * @throws SavkitError if the machine cannot arrive once more
    */
   arriveAgain?(): void;
-  /** @throws SavkitError when it does not fit the machine */
+  /** Loads the result of `saveRest`. @throws SavkitError when that does not fit the machine */
   loadRest(rest: Uint8Array): Promise<void>;
   /**
    * Runs the machine, which belongs to this side now. @throws SavkitError when it does not run; may be called again

@@ -83,8 +83,8 @@ async function zstdOfPackage(): Promise<Zstd | undefined> {
 }
 
 /**
- * Looked for once: a search in vain takes longer than the migration of a small machine. All migrations use the same
- * contexts, of some MiB: a call leaves nothing in them for the next one.
+ * The package is looked for once: a search in vain takes longer than the migration of a small machine. All migrations
+ * use the same contexts, of some MiB: a call leaves nothing in them for the next one.
  */
 let ofPackage: Promise<Zstd | undefined> | undefined;
 

@@ -12,7 +12,7 @@ export interface SendingFigures {
 
 /** If the link waits for more than this share of the time, the processor has time to compress. */
 const IDLE_ENOUGH = 0.4;
-/** If it waits for less than this share, compression is the bottleneck. */
+/** If the link waits for less than this share, compression is the bottleneck. */
 const BUSY = 0.1;
 /**
  * Bytes per second. A faster link is better used without zstd: level 1 packs about 400 MB/s where this was measured.

@@ -2,9 +2,9 @@ import type { MigrationLimits } from './limits.ts';
 
 /** Figures after a round. */
 export interface RoundFigures {
-  /** From 0. */
+  /** Number of the round, from 0. */
   round: number;
-  /** Since the migration began. */
+  /** Time since the migration began. */
   elapsedMs: number;
   /** Pages that the next round would send. */
   dirtyPages: number;
@@ -22,7 +22,7 @@ export interface RoundFigures {
 
 /** Possible decisions after a round. */
 export const VERDICTS = ['another-round', 'switch-over', 'throttle', 'cancel'] as const;
-/** One of them. */
+/** Decision after a round, in a word. */
 export type RoundVerdict = (typeof VERDICTS)[number];
 
 /** Decision after a round. */

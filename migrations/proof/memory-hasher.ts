@@ -8,7 +8,7 @@ import type { PageSet } from '../machine/page-set.ts';
 /** Pages hashed at a time: 256 KiB, which stay in the cache between copying and hashing. */
 const BATCH = 64;
 const SLOTS = pageOffsets(BATCH);
-/** Pages after which others get their turn: about 3 ms. */
+/** Pages after which other work gets its turn: about 3 ms. */
 const YIELD_EVERY = 4096;
 
 /** Hashes memory itself, whatever the dirty tracking says. */
@@ -25,7 +25,7 @@ export class MemoryHasher {
   /**
    * Hashes all pages.
    * @param take gets each page with its hash: hash `i` of `words`
-   * @param pace yields to others in between
+   * @param pace yields to other work in between
    */
   hashAll(pageCount: number, take: (page: number, words: Uint32Array, i: number) => void, pace = true): Promise<void> {
     return this.hashRange(0, pageCount, take, pace);
@@ -60,12 +60,12 @@ export class MemoryHasher {
     await this.hashAll(hashes.pageCount, (page, words, i) => hashes.set(page, words, i));
   }
 
-  /** Replaces the hashes of some pages; without a pause for others, so these should be few. */
+  /** Replaces the hashes of some pages; without a pause for other work, so these should be few. */
   refreshSome(hashes: PageHashes, pages: PageSet): void {
     this.hashSome(pages, (page, words, i) => hashes.set(page, words, i));
   }
 
-  /** Hashes some pages; without a pause for others, so these should be few. @param take as of `hashAll` */
+  /** Hashes some pages; without a pause for other work, so these should be few. @param take as of `hashAll` */
   hashSome(pages: PageSet, take: (page: number, words: Uint32Array, i: number) => void): void {
     const bytes = takeBuffer(BATCH * PAGE_SIZE);
     for (let page = pages.next(0); page < pages.pageCount; ) {

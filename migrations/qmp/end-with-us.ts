@@ -25,7 +25,7 @@ export function endWithUs(pid: number, folder: string): EndWithUs {
   // The child could not be started.
   if (pid === 0) return { keep: () => {}, release: () => {} };
   const watchdog = world.programs.start('sh', ['-c', WATCH, 'savkit-watchdog', folder, String(pid)], {
-    // In a process group of its own, so that a signal to this one does not end the watchdog.
+    // The watchdog has a process group of its own, so that a signal to the group of this process does not end it.
     detached: true,
     stdio: ['pipe', 'ignore', 'ignore'],
   });

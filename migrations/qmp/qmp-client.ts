@@ -197,7 +197,7 @@ async function* tooLongRefused(lines: AsyncIterable<string>): AsyncGenerator<str
   try {
     yield* lines;
   } catch (error) {
-    throw error instanceof FormatError ? badQmp(`a line of it has more than ${LINE_LIMIT} bytes`) : error;
+    throw error instanceof FormatError ? badQmp(`a line from its socket has more than ${LINE_LIMIT} bytes`) : error;
   }
 }
 

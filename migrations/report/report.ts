@@ -47,7 +47,7 @@ export interface ProofReport {
   lost: string[];
   /** Number of all lost pages. */
   lostPages: number;
-  /** With `audited`, once the target runs the machine; else null. */
+  /** Comparison after the hand-over, with `audited`, once the target runs the machine; else null. */
   afterwards: LookBack | null;
 }
 
@@ -118,13 +118,13 @@ export interface MigrationReport {
   downtime: DowntimePhases;
   /** The machine was paused before: it stays paused, here or there. */
   paused: boolean;
-  /** The target does not run it, but keeps it in a file. */
+  /** The target does not run the machine, but keeps it in a file. */
   inFile: boolean;
   /** Attempts to connect, up to the last one that made a link. */
   attempts: number;
   /** Streams side by side. */
   streams: number;
-  /** In order. */
+  /** Reports of all rounds, in order. */
   rounds: RoundReport[];
   /** Comparison of both memories; absent if the migration ended before. */
   proof?: ProofReport;

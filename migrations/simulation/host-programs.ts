@@ -8,7 +8,7 @@ import type { Subject, Timeline } from './timeline.ts';
 /** A process, as parents and children see each other. */
 interface Relative extends Subject {
   readonly pid: number;
-  /** Has something done at its end. */
+  /** Has work done at the end of the process. */
   atEnd(work: () => void): void;
   end(how: 'killed'): void;
 }
@@ -33,7 +33,7 @@ const RUNS_MS = 30;
 
 /** Programs that processes of a host can start, by name; other programs do not exist. */
 export class HostPrograms<P extends Relative> {
-  /** Each is called with its process, in which it begins, and its arguments. */
+  /** Programs by name, each called with the process in which it begins, and its arguments. */
   readonly known = new Map<string, (process: P, words: readonly string[], input: ProgramInput) => void>();
   /** Programs that are run to their end. */
   readonly tools = new Map<string, (words: readonly string[]) => void>();

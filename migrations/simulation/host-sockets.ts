@@ -23,7 +23,7 @@ export class HostSockets implements Carrier {
   readonly timeline: Timeline;
   readonly #host: Host;
   readonly #random: Random;
-  /** By the file, which may be gone while the socket is still open. */
+  /** Listening sockets by their files, which may be gone while the sockets are still open. */
   readonly #listening = new Map<SimulatedFile, Listening>();
 
   constructor(host: Host) {

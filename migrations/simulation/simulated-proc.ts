@@ -9,7 +9,7 @@ export interface KnownProcess extends SocketOwner {
   readonly files: { readonly descriptors: readonly { fd: number; path: string }[] };
 }
 
-/** Of a host. */
+/** The host whose processes are shown. */
 interface Host {
   readonly running: ReadonlyMap<number, KnownProcess>;
   readonly sockets: HostSockets;

@@ -32,7 +32,7 @@ export class SimulatedHost {
   readonly programs: HostPrograms<SimulatedProcess>;
   /** Error of its wall clock, in ms. */
   clockError = 0;
-  /** Goes up each time the host starts. */
+  /** Number of starts of the host. */
   starts = 1;
   isUp = true;
   #lastPid = 1000;
@@ -99,16 +99,16 @@ export class SimulatedProcess {
   readonly pid: number;
   readonly place: string;
   readonly begunAt: string;
-  /** Its command line. */
+  /** The command line. */
   readonly words: readonly string[];
   readonly sockets = new Set<SimulatedSocket>();
   readonly files: SimulatedDisk;
   isGone = false;
-  /** Its program had returned, and nothing kept it alive. */
+  /** The program had returned, and nothing kept the process alive. */
   hasEndedByItself = false;
-  /** Time until which it is stopped, as by SIGSTOP: nothing happens in it. */
+  /** Time until which the process is stopped, as by SIGSTOP: nothing happens in it. */
   stoppedUntil = 0;
-  /** Timers that keep it alive. */
+  /** Timers that keep the process alive. */
   readonly timers = new Set<TimerHandle>();
   guest: GuestOfProcess | undefined;
   readonly #atEnd: (() => void)[] = [];
@@ -158,7 +158,7 @@ export class SimulatedProcess {
     return work();
   }
 
-  /** Stops it for a while, as by SIGSTOP. */
+  /** Stops the process for a while, as by SIGSTOP. */
   stop(ms: number): void {
     const { now } = this.host.around.timeline;
     this.guest?.catchUp(now);
@@ -175,7 +175,7 @@ export class SimulatedProcess {
     for (const work of this.#atEnd) work();
   }
 
-  /** Has something done at its end. */
+  /** Has work done at the end of the process. */
   atEnd(work: () => void): void {
     this.#atEnd.push(work);
   }

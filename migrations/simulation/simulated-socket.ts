@@ -78,7 +78,7 @@ export class SimulatedSocket extends Socket {
     this.owner.sockets.delete(this);
     if (!this.isDeaf) {
       const { other } = this;
-      // A socket that is destroyed with unread bytes resets the connection; else it ends it.
+      // A socket that is destroyed with unread bytes resets the connection; any other ends it.
       if (this.#waiting.length > 0) this.#arriveLater(this.#carrier.latency(), () => other.reset());
       else this.#send(this.#carrier.latency(), null);
     }
@@ -152,7 +152,7 @@ export class SimulatedSocket extends Socket {
     while (this.#isWanted && this.#waiting.length > 0 && !this.destroyed) {
       const { bytes } = this.#waiting.shift() as { bytes: Buffer | null };
       this.#isWanted = this.push(bytes);
-      // As real sockets do, so that a socket that nobody reads ends as well.
+      // Real sockets do so, too: a socket that nobody reads ends as well.
       if (bytes === null) this.read(0);
     }
   }

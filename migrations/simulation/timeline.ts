@@ -27,7 +27,7 @@ export class Timeline {
   now = 0;
   /** Number of things that have happened. */
   happened = 0;
-  /** Called after each of them. */
+  /** Called after each thing that has happened. */
   onHappened: (() => void) | undefined;
   readonly #heap: Happening[] = [];
   #orders = 0;
@@ -149,6 +149,6 @@ function afterPromises(work: () => void): void {
 function takeTurn(): void {
   turnsToCome--;
   const work = waiting.shift();
-  // Run as a promise's turn, so that promises that follow from it run before streams.
+  // The work runs as a promise's turn, so that promises that follow from it run before streams.
   if (work) queueMicrotask(work);
 }

@@ -12,7 +12,7 @@ const ASK_EVERY_MS = 500;
 
 /**
  * Asks the target again and again whether it runs a machine that was handed over, and repeats the order to run the
- * machine if it still waits. A person may write the answer into this side's record in between (`savkit migrate
+ * machine if the target still waits. A person may write the answer into this side's record in between (`savkit migrate
  * --resolve`).
  * @returns undefined if the signal ended the queries
  */

@@ -178,8 +178,8 @@ class SourceMigration {
   }
 
   /**
-   * Tells the target why this side does not go on, unless the link is gone or the target has ended it. @returns whether
-   * it did
+   * Tells the target why this side does not go on, unless the link is gone or the target has ended the migration.
+   * @returns whether the target was told
    */
   async #sayWhy(link: SourceLink, error: unknown): Promise<boolean> {
     const isTold = error instanceof LinkError || error instanceof PeerError;
@@ -213,8 +213,8 @@ class SourceMigration {
   }
 
   /**
-   * Releases a machine that runs at the target. Its memory here is compared once more before, which shows writes that
-   * were lost after an audit.
+   * Releases a machine that runs at the target. Before, a last comparison of its memory here shows writes that were
+   * lost after an audit.
    */
   async #letGo(): Promise<void> {
     try {

@@ -13,11 +13,11 @@ export interface MigrateOptions {
   migration: string;
   /** Log in which each decision is written down before it is acted on. */
   log: DecisionLog;
-  /** Missing limits have their defaults. Read before each round and frame, so they may be changed at any time. */
+  /** Limits; missing ones have their defaults. Read before each round and frame, so they may change at any time. */
   limits?: Partial<MigrationLimits>;
   /** Streams side by side; 1 by default. */
   streams?: number;
-  /** `auto` (the default): as the speed of the link suggests. */
+  /** Whether pages are compressed; `auto` (the default): as the speed of the link suggests. */
   compression?: 'auto' | 'always' | 'never';
   /**
    * `auto` (the default): `full` where hashing all memory fits into the downtime allowed, as measured; PROTOCOL.md

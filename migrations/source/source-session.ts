@@ -85,8 +85,8 @@ export class SourceSession {
   }
 
   /**
-   * Prepares the pause. Pages that the guest writes meanwhile are sent in another round, so it need not stand still for
-   * them.
+   * Prepares the pause. Pages that the guest writes meanwhile are sent in another round, so the guest need not stand
+   * still for them.
    */
   async #readyToPause(): Promise<void> {
     const { facts, transfer } = this.#departure;

@@ -52,7 +52,7 @@ export class StopCosts {
     this.#rttMs = Math.min(this.#rttMs, ms);
   }
 
-  /** Measures anew. */
+  /** Measures all parts of the downtime anew. */
   async measure(): Promise<void> {
     const { facts, transfer, limits } = this.#parts;
     // All that is not zeros is hashed.
@@ -79,7 +79,7 @@ export class StopCosts {
     return facts.machine.comparesMemory ? 'compared' : 'audited';
   }
 
-  /** All but hashing. */
+  /** Expected downtime without pages and hashing, in ms. */
   get #otherMs(): number {
     const { stopMs } = this.#parts.facts.machine;
     return this.#rttMs * ROUND_TRIPS + this.#writeMs * DECISIONS + (stopMs ?? this.#restMs * REST_TIMES);

@@ -11,7 +11,7 @@ import type { RelayKey } from './relay-key.ts';
 
 /** Connections that may wait while another one is served. */
 const QUEUE_LIMIT = 16;
-/** Time after which a silent peer is cut off if others wait; otherwise it has longer. */
+/** Time after which a silent peer is cut off if others wait; otherwise the peer has longer. */
 const SILENCE_MS = 10_000;
 /** Length of one step of a wait, since timers take at most 2^31 - 1 ms. */
 const WAIT_STEP_MS = 60_000;
@@ -23,7 +23,7 @@ export interface DoorOptions {
   onRefused?: OnRefused;
 }
 
-/** Hands out the connections of a gate one by one; connections from other addresses than the last one's come first. */
+/** Hands out the connections of a gate one by one; connections from another address than the last come first. */
 export class Door {
   readonly #waiting: { socket: Socket; name: string }[] = [];
   /** The last connection that was handed out, with its origin and time. */
@@ -48,7 +48,7 @@ export class Door {
 
   private constructor() {}
 
-  /** The address on which it listens, with the real port for port 0. */
+  /** The address on which the door listens, with the real port for port 0. */
   get endpoint(): Endpoint {
     return this.#gate.endpoint;
   }

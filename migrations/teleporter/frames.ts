@@ -71,8 +71,8 @@ export class FrameSource implements ByteSource {
   }
 
   /**
-   * @throws MigrationError `bad-frame`; EnvironmentError `cancelled-by-source`, or `connection-lost` when it closes
-   * before the end marker
+   * @throws MigrationError `bad-frame`; EnvironmentError `cancelled-by-source`, or `connection-lost` when the source
+   * closes the connection before the end marker
    */
   async read(target: Uint8Array): Promise<number> {
     let done = 0;

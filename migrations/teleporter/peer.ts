@@ -13,7 +13,7 @@ export const KEEP_ALIVE_MS = 15_000;
 const FAREWELL_MS = 2000;
 
 export interface Line {
-  /** Without its end. */
+  /** The line without its end. */
   text: string;
   /** The line was complete; false if the peer closed, or exceeded the limit. */
   ended: boolean;
@@ -83,7 +83,7 @@ export class Peer {
   }
 
   /**
-   * Reads up to a newline (or NUL, which ends lines as well), or `limit` bytes without one. UTF-8.
+   * Reads UTF-8 text up to a newline (or NUL, which ends lines as well), or `limit` bytes without one.
    * @param options.withinMs time for the whole line
    * @param options.evenIfInterrupted the signal does not end the waiting
    * @returns undefined when the peer closed without sending anything

@@ -26,7 +26,7 @@ export interface ReceiveReport {
    * file is a copy.
    */
   end: 'handed-over' | 'declined';
-  /** The source's machine was paused, so this one should be, too. */
+  /** The source's machine was paused, so the machine from the file should be, too. */
   paused: boolean;
   figures: StreamFigures;
   /**
@@ -58,7 +58,8 @@ export async function receiveState(peer: Peer, sink: FileSink, options: ReceiveO
     report = await checkStream(stream, observer, options.signal);
     streamEnd = clock();
     if (options.ending === 'decline') return { status: STATUS_NUMBERS.VERR_SSM_CANCELLED, text: DECLINED };
-    // Synced now, since this is slow and must not fail later: after the acknowledgement the source releases its disks.
+    // The file is synced now, as a sync is slow and must not fail later: after the acknowledgement the source releases
+    // its disks.
     await sink.sync();
     return undefined;
   };
@@ -135,7 +136,7 @@ async function checkStream(
   return report;
 }
 
-/** Replaces the live state in a file by a plain one, once that is complete. */
+/** Replaces the live state in a file by a plain one, once the plain state is complete. */
 export async function flattenInPlace(path: string, signal?: AbortSignal): Promise<ConvertReport> {
   const sink = await openFileSink(path, { force: true, inPlaceOf: path });
   try {

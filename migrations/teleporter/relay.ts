@@ -31,7 +31,7 @@ export interface RelayReport {
 }
 
 export interface RelayOptions {
-  /** Gets the stream. Its faults do not disturb the migration. */
+  /** Sink that gets the stream; faults of the sink do not disturb the migration. */
   record?: ByteSink;
   onProgress?: (figures: StreamFigures) => void;
   onStep?: (step: string) => void;
@@ -171,7 +171,8 @@ class Relay {
   async #carryReplies(): Promise<void> {
     let isWelcome = true;
     for (let line = await this.#target.line(REPLY_LIMIT); line; line = await this.#target.line(REPLY_LIMIT)) {
-      // Noted before it is passed on: the target has acted already, even if its answer does not reach the source.
+      // The reply is noted before it is passed on: the target has acted already, even if its answer does not reach the
+      // source.
       const answered = isWelcome ? 'welcome' : this.#note(line.text);
       isWelcome = false;
       await this.#source.write(line.bytes);

@@ -31,7 +31,7 @@ export interface Shipment {
   state: SavedState;
   /** Conversion on the way; undefined if the file's bytes are the stream. */
   conversion: PreparedConversion | undefined;
-  /** Writes the stream. Borrowed from the source, which must stay open. */
+  /** Writes the stream, for which the source must still be open. */
   write(sink: ByteSink): Promise<void>;
 }
 

@@ -11,7 +11,7 @@ import { type Command, parseReply, REPLY_LIMIT, type Reply, WELCOME, WELCOME_LIM
 // (connect) ◄ welcome   password   load   (stream)   lock-media   hand-over-*   (the target runs)
 //
 // Until `hand-over-*` has been sent, the machine belongs to this side, whatever happens. From then on only a NACK gives
-// it back: without an answer the target may run it, so it must not be started here.
+// the machine back: without an answer the target may run it, so it must not be started here.
 
 export type SendStep = 'welcome' | 'password' | 'load' | 'load-complete' | 'lock-media' | 'hand-over';
 
@@ -39,8 +39,8 @@ class TargetSpoke extends Error {}
 /**
  * Hands a machine over to a target that waits.
  * @throws SavkitError with the target's own words, if it has sent any: UnsupportedError when the state does not fit the
- * target; EnvironmentError `hand-over-unknown` when the target may run the machine: the only failure after which it
- * must not be started here
+ * target; EnvironmentError `hand-over-unknown` when the target may run the machine: the only failure after which the
+ * machine must not be started here
  */
 export async function sendMachine(peer: Peer, options: SendOptions): Promise<void> {
   const session = new SendSession(peer, options);

@@ -27,8 +27,8 @@ export interface TeleportReport {
  * Hands a machine that savkit runs over to a target, passing memory live. Device units are taken from the state that
  * the machine was started from.
  *
- * Afterwards the machine is released here. If the target refuses the machine, it goes on here; only after
- * `hand-over-unknown` it stays suspended, as the target may run it.
+ * Afterwards the machine is released here. A machine that the target refuses goes on here; only after
+ * `hand-over-unknown` does the machine stay suspended, as the target may run it.
  * @throws as `sendMachine` and `liveSave` do
  */
 export async function teleportRunning(

@@ -26,7 +26,7 @@ export interface GateOptions {
 
 /** The port where a target listens: accepts connections of trusted peers. */
 export class Gate {
-  /** Address at which it listens, with the port that the system gave for port 0. */
+  /** Address at which the gate listens, with the port that the system gave for port 0. */
   readonly endpoint: Endpoint;
   readonly #server: Server;
   readonly #guard: Guard;

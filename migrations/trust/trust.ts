@@ -52,7 +52,7 @@ const KEYED = { ...TLS_13, ciphers: 'TLS_AES_128_GCM_SHA256' } as const;
 
 /** @param host of the connection; a target's certificate must be valid for it, unless `peerName` says otherwise */
 export function sourceTls(trust: SecureTrust, host: string): ConnectionOptions {
-  // Set here, as the environment could switch this check off (NODE_TLS_REJECT_UNAUTHORIZED).
+  // The check is on whatever the environment says: NODE_TLS_REJECT_UNAUTHORIZED could switch it off.
   const rejectUnauthorized = true;
   if (isKeyed(trust)) {
     const { key, kind } = trust;

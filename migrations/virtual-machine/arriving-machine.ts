@@ -23,9 +23,9 @@ const READY_LIMIT = 256 * MIB;
 
 /** Options for an arriving machine. */
 export interface ArrivingOptions {
-  /** Run it; else it is only kept in its file. */
+  /** Run the machine; else it is only kept in its file. */
   runs: boolean;
-  /** File to which it is written before it is taken over, so that it survives the end of this process. */
+  /** File to which the machine is written before it is taken over, so that it survives the end of this process. */
   file: string | undefined;
   /** Paging of a host on whose shadow tables the CPUs run; absent: without shadow tables. */
   shadow?: HostPaging | undefined;
@@ -56,7 +56,7 @@ export function loadWithoutPages(bytes: Uint8Array, what: string, pages: number)
 
 /** A machine that arrives from another host. Until `loadRest` it is memory only. */
 export class ArrivingMachine implements TargetMachine {
-  /** As the source calls it. */
+  /** Name that the source gives to the machine. */
   readonly name: string;
   readonly isSeeded: boolean;
   /** The machine that executes, once started; undefined before `loadRest`, and for a machine that is only kept. */

@@ -15,7 +15,7 @@ const NANOSECONDS = 1e9;
  */
 export async function hostTscHz(program: string, signal?: AbortSignal): Promise<number> {
   const words = '-machine none -nodefaults -no-user-config -accel tcg -display none'.split(' ');
-  // First: without room for it no QEMU is started, which would have to be ended.
+  // The file is made first: without room for it no QEMU is started, which would have to be ended.
   const scratch = openScratchFile();
   try {
     const qemu = await WakingQemu.start({ program, arguments: words, signal });

@@ -40,7 +40,7 @@ export interface Woken {
   arguments: readonly string[];
   /** Rate of the time stamp counter that the guest sees from now on; with KVM the state's. */
   hostTscHz?: number;
-  /** Absent with `proof: false`. */
+  /** Result of the proof; absent with `proof: false`. */
   proof?: WakeProof;
 }
 

@@ -41,7 +41,7 @@ export class WakingQemu {
   readonly #started: QemuProcess;
   readonly #signal: AbortSignal | undefined;
   readonly #watchdog: EndWithUs;
-  /** Ends the process: a QEMU that hangs would make all waiting for it last on. */
+  /** Ends the process: a QEMU that hangs would keep all callers waiting. */
   readonly #kill = () => this.#started.kill();
 
   private constructor(
@@ -64,7 +64,7 @@ export class WakingQemu {
     });
   }
 
-  /** Number of its process. */
+  /** Number of QEMU's process. */
   get pid(): number {
     return this.#started.pid;
   }
@@ -79,7 +79,7 @@ export class WakingQemu {
   }
 
   /**
-   * Until its guest goes on, QEMU ends with the signal.
+   * Starts a QEMU, which the signal ends until its guest goes on.
    * @throws EnvironmentError if the program does not exist, UnsupportedError `qemu-refuses` in QEMU's words
    */
   static async start({ program, arguments: args, isShown, onWords, signal }: QemuStart): Promise<WakingQemu> {

@@ -64,7 +64,7 @@ export const acceptShape = record({
   token: hexText(16),
   /** The target has pages of the machine already; their hashes follow. */
   hasPages: flag,
-  /** The target runs the machine; else it keeps it in a file. */
+  /** The target runs the machine; else the target keeps it in a file. */
   runs: flag,
 });
 

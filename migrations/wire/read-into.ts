@@ -17,8 +17,8 @@ const NAMES = ['kBuffer', 'kBufferGen', 'kBufferCb'];
 
 /**
  * Makes a socket, plain or TLS, read directly into its reader's memory, without allocations and copies; the socket is
- * paused at first. Node offers this as option `onread` for outgoing connections only, so it is set afterwards for
- * accepted ones.
+ * paused at first. Node offers this as option `onread` for outgoing connections only, so for accepted
+ * connections the option is set afterwards.
  * @returns false, with nothing changed, for other streams, after a first read, and if Node's internals have changed
  */
 export function readInto(stream: Duplex, inlet: Inlet): boolean {

@@ -17,7 +17,7 @@ export interface HttpOptions {
 /** An address on the web, with its options and a name that holds no secrets. */
 export interface HttpPlace extends HttpOptions {
   readonly url: string;
-  /** Without parts that may be secret. */
+  /** The address, without parts that may be secret. */
   readonly name: string;
 }
 
@@ -81,8 +81,8 @@ const MOST_PRELUDES = 100;
 const HEADS = 'undici:request:headers';
 
 /**
- * Requests side by side are counted together, as servers hardly use such answers. @returns a function that ends
- * counting
+ * Counts answers with a status below 200, of all requests side by side together, as servers hardly use such answers.
+ * @returns a function that ends the counting
  */
 function countPreludes(tooMany: () => void): () => void {
   let preludes = 0;

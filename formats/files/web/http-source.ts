@@ -56,7 +56,7 @@ class HttpFile implements ByteSource {
   readonly size: number;
   readonly #place: HttpPlace;
   readonly #validator: string | undefined;
-  /** By number, the least recently used one first. */
+  /** Blocks by number, the least recently used one first. */
   readonly #blocks = new Map<number, Uint8Array>();
 
   constructor(place: HttpPlace, size: number, validator: string | undefined) {

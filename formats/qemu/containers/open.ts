@@ -85,7 +85,7 @@ export async function openQemuState(whole: ByteSource, options: OpenQemuOptions 
   if (kind === 'libvirt') {
     const parts = disk?.partsOf(source);
     const image = await readLibvirtImage(parts?.filledWith(HOLE) ?? source, options.unfinished);
-    // Its numbers have to be read; its XML need not.
+    // The numbers in the image's head have to be readable; its XML need not be.
     if (parts?.badIn(0, LIBVIRT_HEADER_SIZE)) await readLibvirtImage(source);
     const { compression, streamStart } = image;
     if (compression === 'raw' || compression === 'sparse')

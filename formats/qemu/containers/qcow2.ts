@@ -179,7 +179,7 @@ async function readSnapshots(
       );
     // QEMU numbers all snapshots, so an entry without an id is damaged.
     if (idLength === 0)
-      throw new QemuFormatError('bad-qcow2', `Cannot read snapshot table: the one at ${hex(at)} has no id`, {
+      throw new QemuFormatError('bad-qcow2', `Cannot read snapshot table: the snapshot at ${hex(at)} has no id`, {
         offset: at,
       });
     const text = (from: number, length: number) =>

@@ -3,7 +3,7 @@ import type { ByteSource } from '../../files/source.ts';
 import { QemuFormatError } from '../qemu-error.ts';
 import { isPlace, OFFSET_BITS, type Qcow2Image, type Qcow2Snapshot, readAt, stateStart, tableBitsOf } from './qcow2.ts';
 
-/** Bit of an L2 entry. */
+/** Bit of an L2 entry whose cluster is compressed. */
 const COMPRESSED = 1n << 62n;
 
 /**

@@ -66,7 +66,7 @@ export function findRecords(bytes: Uint8Array, blocks: RamBlocks, gap: RecordGap
     if (found) return found;
     if (search.begins(at, FEWEST, SPAN)) ways.add(search.afterSearch(at));
   }
-  // Any of them may begin within a page, but all lead to the same record.
+  // Each beginning that was found may be content of a page, so all of them have to lead to the same record.
   const [at, ...others] = ways;
   return at === undefined || others.length > 0 ? undefined : search.unproven(at);
 }

@@ -23,7 +23,7 @@ export interface PageChanges {
  */
 export class PageHistory {
   readonly #source: ByteSource;
-  /** By page: offset in the source; -1 and less for slots of the spool; `FILLED` and more for pages of one byte. */
+  /** Places of pages: offset in the source; -1 and less: slot of the spool; `FILLED` and more: page of one byte. */
   readonly #places = new Map<number, number>();
   readonly #spool = new Spool();
   #slots = 0;

@@ -8,7 +8,7 @@ import { findDescription } from '../find-description.ts';
 
 /** The part of a stream after RAM. */
 export interface StreamTail {
-  /** A copy. */
+  /** A copy of the bytes after RAM, up to the end of the stream. */
   bytes: Uint8Array;
   /** Offset in the source. */
   offset: number;

@@ -6,7 +6,7 @@ const VERSION = 2;
 const PADDING = 64 * 1024;
 
 /**
- * The head of a save image, up to the stream. Little-endian: libvirt swaps it on big-endian hosts. Source:
+ * The head of a save image, up to the stream. Little-endian: libvirt swaps the head on big-endian hosts. Source:
  * qemu-stream.md 6
  */
 export function libvirtHead(

@@ -41,7 +41,7 @@ export interface QemuStreamPlan {
 
 /** A device's section to be written. */
 export interface WrittenSection {
-  /** Not the id of any other section. */
+  /** Id of the section, which no other section has. */
   id: number;
   /** As QEMU's device registers it: at most 255 bytes. */
   name: string;
@@ -72,7 +72,7 @@ export class QemuStreamWriter implements PageSink {
   readonly #runs = new Map<SeekableSink, WrittenRun>();
   readonly #plan: QemuStreamPlan;
   readonly #finder: PageFinder;
-  /** By id of the block. */
+  /** Writers of pages, by id of the block. */
   readonly #places: PageWriter[] = [];
   /** Bitmaps, which are written after all pages. */
   readonly #bitmaps: { pages: PlacedPages; offset: number }[] = [];

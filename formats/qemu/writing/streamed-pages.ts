@@ -5,7 +5,7 @@ import type { RamBlock } from '../ram-blocks.ts';
 import type { BigEndianOutput } from './big-endian-output.ts';
 import type { PageWriter, WritablePage } from './page-writer.ts';
 
-/** The word with address and flags, a name, a page. */
+/** Bytes of the longest record: the word with address and flags, a name, a page. */
 const MAX_RECORD = 8 + 1 + 255 + PAGE_SIZE;
 
 /** Pages as records of a plain stream, in the order of arrival. Source: qemu-stream.md 3. */

@@ -48,7 +48,7 @@ const rtcCodec = codecOf(rtcWhole);
 export interface GuestClock {
   /** `2026-11-29 11:06:00`, in the time zone that the guest assumes for the clock. */
   time: string;
-  /** VirtualBox set it to UTC, not to the local time of the host. */
+  /** VirtualBox set the clock to UTC, not to the local time of the host. */
   utc: boolean;
 }
 

@@ -5,9 +5,9 @@ export const PCI_LIMIT = 4 * 1024 * 1024;
 
 /** A PCI device, as described by its configuration space. */
 export interface PciDevice {
-  /** Of the configuration space, 16 bits. */
+  /** Number of the maker in the configuration space, 16 bits. */
   vendorId: number;
-  /** Of the configuration space, 16 bits. */
+  /** Number of the model in the configuration space, 16 bits. */
   deviceId: number;
   /** Memory decoding is on, so that the regions are mapped. */
   memoryEnabled: boolean;

@@ -9,7 +9,7 @@ import { comparedRow, type UnitRow, versions } from '../codec/unit-row.ts';
 /** Types by number, with their names in settings. */
 export const UART_TYPES: Readonly<Record<number, string>> = { 1: '16450', 2: '16550A', 3: '16750' };
 
-/** @param type its name in settings */
+/** @param type name of the UART's type in settings */
 export function serialConfig(irq: number, port: number, type: string): DeviceConfig {
   return { ...isaConfig(irq, port), type };
 }

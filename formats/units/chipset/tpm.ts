@@ -6,7 +6,7 @@ import type { DeviceConfig } from '../codec/device-config.ts';
 import { nested, oneOf, opaque, x16, x64 } from '../codec/kinds.ts';
 import { comparedRow, versions } from '../codec/unit-row.ts';
 
-/** By number; as people call them. */
+/** Versions of TPMs by number, as people call them. */
 const TPM_VERSIONS: Record<number, string> = { 1: '1.2', 2: '2.0' };
 
 const head = defineStruct('Start of unit tpm, version 1', 'units-compared.md', {

@@ -33,9 +33,9 @@ export interface Told {
 export interface UnitRow {
   /** Name of the unit. */
   unit: string;
-  /** Absent: any. */
+  /** Instance of the unit; absent: any. */
   instance?: number;
-  /** Absent: any. */
+  /** Versions of the unit; absent: any. */
   versions?: readonly number[];
   /** A live save has the unit in several passes, and all are read; else only the final one. */
   everyPass?: boolean;

@@ -9,7 +9,7 @@ import { type ConfigFact, collected, type UnitRow, versions } from '../codec/uni
 
 const APIC_LIMIT = 4 * 1024 * 1024;
 
-/** By number; 1 is a machine without APIC. */
+/** Modes of the APIC by number; 1 is a machine without APIC. */
 export const APIC_MODES: Readonly<Record<number, string>> = { 1: 'none', 2: 'APIC', 3: 'x2APIC' };
 
 export function apicConfig(hasIoApic: boolean, mode: string): DeviceConfig {

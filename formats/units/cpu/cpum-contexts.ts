@@ -18,11 +18,11 @@ import { CONTEXT_6, CONTEXT_8, CONTEXT_14, type OldContext } from './cpum-old-la
 
 const X_STATE_SIZE = xStateHeader.size();
 const MAX_CPUS = 512;
-/** From this version on, structures with markers, in an order that has not changed since. */
+/** First version whose structures have markers, in an order that has not changed since. */
 export const FIRST_MODERN = 17;
-/** From this version on, structures with markers. */
+/** First version whose structures have markers. */
 const FIRST_STRUCTURED = 14;
-/** From this version on, with the four pointers of legacy PAE before the flags. */
+/** First version with the four pointers of legacy PAE before the flags. */
 const FIRST_WITH_PAE_POINTERS = 21;
 const PAE_POINTERS_SIZE = 4 * 8;
 /** First version with two bytes before the count. */

@@ -14,13 +14,13 @@ export const CPUM_UNIT = { name: 'cpum', instance: 1 } as const;
 
 /** Decoded unit cpum. */
 export interface Cpum {
-  /** By number of the CPU. */
+  /** Registers of the CPUs, by number of the CPU. */
   cpus: CpuRegisters[];
-  /** Absent where the CPUID part could not be found. */
+  /** Paging features that the guest sees; absent where the CPUID part could not be found. */
   features?: PagingFeatures;
   /** Width of guest-physical addresses in bits; absent where CPUID does not tell. */
   physicalBits?: number;
-  /** Versions 15 and later. */
+  /** CPUID of guest and host; versions 15 and later. */
   cpuid?: CpuidPart;
   /** The guest can run machines itself, with AMD-V or VT-x; version 24. */
   nestedVirtualisation?: boolean;

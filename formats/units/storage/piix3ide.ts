@@ -6,7 +6,7 @@ import { ideCodec, ideDevice, mediumText } from './ata-codecs.ts';
 
 /** Chips by number, with their names in settings. */
 export const IDE_CHIPS = ['PIIX3', 'PIIX4', 'ICH6'] as const;
-/** By channel and drive: 2 × channel + drive. */
+/** Places by number: 2 × channel + drive. */
 export const IDE_PLACES = ['primary master', 'primary slave', 'secondary master', 'secondary slave'] as const;
 
 /** @param attached numbers of places, 2 × channel + drive */

@@ -21,5 +21,5 @@ const ehci = defineStruct('Unit usb-ehci, version 7', 'device-units.md', {
   end,
 });
 
-/** USB 2.0. */
+/** The controller for USB 2.0. */
 export const ehciRow: UnitRow = { unit: 'usb-ehci', versions: versions(7), codec: codecOf(ehci) };

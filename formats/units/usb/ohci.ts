@@ -23,5 +23,5 @@ const ohci = defineStruct('Unit usb-ohci, version 6', 'device-units.md', {
   rest: { kind: opaque(), doc: 'four bytes, 0 in all states seen' },
 });
 
-/** USB 1.1. */
+/** The controller for USB 1.1. */
 export const ohciRow: UnitRow = { unit: 'usb-ohci', versions: versions(6), codec: codecOf(ohci) };

@@ -43,5 +43,5 @@ const xhci = defineStruct('Unit usb-xhci, version 1', 'device-units.md', {
   separator,
 });
 
-/** USB 3.0. */
+/** The controller for USB 3.0. */
 export const xhciRow: UnitRow = { unit: 'usb-xhci', versions: versions(1), codec: codecOf(xhci) };

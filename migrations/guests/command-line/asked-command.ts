@@ -56,7 +56,7 @@ const RULES: Readonly<Record<string, Rule>> = {
   ...rules(file, 'kernel initrd dtb bios'),
   ...rules(
     drop,
-    // Among these overcommit: locked memory would be allocated before anybody has checked its size.
+    // One of these is overcommit: locked memory would be allocated before anybody has checked its size.
     'L qmp monitor mon pidfile daemonize D trace runas vnc spice display nographic incoming S mem-path loadvm ' +
       'overcommit',
   ),
@@ -66,7 +66,7 @@ const RULES: Readonly<Record<string, Rule>> = {
   audiodev: silenced('none', /^id$/),
   fw_cfg: (option) => {
     const { parts } = takenApart(option);
-    if (parts.some(({ key }) => key !== 'name' && key !== 'string')) throw harmful(option.name, 'only text is');
+    if (parts.some(({ key }) => key !== 'name' && key !== 'string')) throw harmful(option.name, 'only string= is safe');
     return [option];
   },
   object: (option, folder) => {

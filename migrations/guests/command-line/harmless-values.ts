@@ -65,7 +65,7 @@ export function joinedParts({ kind, parts }: Pick<ValueParts, 'kind' | 'parts'>)
 
 /** @param folder below which files of guests lie @throws MigrationError `harmful-option` */
 export function checkParts(option: string, { kind, parts }: ValueParts, folder: string): void {
-  if (kind.includes('/')) throw harmful(option, `${kind} is no kind of it`);
+  if (kind.includes('/')) throw harmful(option, `${kind} is not the name of a kind`);
   for (const { key, value } of parts) checkPart(option, key, value, folder);
 }
 

@@ -13,7 +13,7 @@ export abstract class GuestRam {
     this.scan = new MemoryScan(ram);
   }
 
-  /** Files that hold its memory. */
+  /** Files that hold the guest's memory. */
   get ramPaths(): string[] {
     return this.ram.paths;
   }

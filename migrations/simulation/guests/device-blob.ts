@@ -5,9 +5,9 @@ import { handedOut, TAIL } from '../../testing/handed-out.ts';
 
 /** Devices as a simulated QEMU saves them. */
 export interface Devices {
-  /** Steps that its guest has executed so far. */
+  /** Steps that the guest has executed so far. */
   ticks: number;
-  /** The guest ran when they were saved. */
+  /** The guest ran when its devices were saved. */
   ran: boolean;
 }
 
@@ -15,8 +15,8 @@ export interface Devices {
 const SIZE = 4;
 
 /**
- * Forms of a stream before its devices: memory is left out as shared; there is none; QEMU hands out all of it; savkit
- * has taken it out.
+ * Forms of a stream before its devices, by the treatment of memory: QEMU has left shared memory out; the stream never
+ * had any; QEMU hands all of it out; savkit has stripped memory that QEMU has handed out.
  */
 export type StreamForm = 'leftOut' | 'whole' | 'handedOut' | 'stripped';
 let heads: Record<StreamForm, Buffer> | undefined;

@@ -6,7 +6,7 @@ import { world } from '../../../formats/world/world.ts';
 export const SECTORS = 24;
 /** Bytes of a request: sector, and content. */
 const REQUEST = 2;
-/** In place of a sector: all before has to be on the disk. */
+/** In place of a sector: the content of all requests before has to be on the disk. */
 const FLUSH = 255;
 
 type Args = Record<string, unknown>;
@@ -207,7 +207,7 @@ export class DiskServer {
     this.#hangUp(String(id));
   }
 
-  /** @param of name of a disk; else all */
+  /** @param of name of a disk; by default all disks */
   #hangUp(of?: string): void {
     for (const [client, name] of this.#clients) {
       if (of !== undefined && of !== name) continue;

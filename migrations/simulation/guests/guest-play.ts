@@ -184,7 +184,7 @@ export class GuestPlay extends Play<QemuTarget> implements QemuSurroundings {
     };
     await this.timeline.run(isOver, this.scenario.keepMs + 10_000);
     await this.timeline.run(() => false, 5000);
-    // By now operators may do what a living process had to do itself.
+    // By now operators may finish the work that processes have left.
     if (this.#first) await this.#askAbout(this.#first);
     for (const side of ['source', 'target'] as const) await this.operators.ask(side, 'fresh');
     await this.timeline.run(() => false, 5000);

@@ -33,7 +33,7 @@ export interface GuestScenario extends Scenario {
   watchFault?: WatchFault | undefined;
 }
 
-/** Troubles of links, disks, processes and hosts, half of them aimed, and those that only a QEMU has. */
+/** Draws a scenario with troubles of links, disks, processes and hosts, half of them aimed, and troubles of QEMUs. */
 export function drawGuestScenario(seed: number): GuestScenario {
   const random = new Random(Math.imul(seed, 2246822519) ^ 0x9e3);
   const base = random.below(2) === 0 ? drawScenario(seed) : drawAimedScenario(seed);
@@ -42,7 +42,7 @@ export function drawGuestScenario(seed: number): GuestScenario {
   const ways = new Random(Math.imul(seed, 668265263) ^ 0x3a75);
   const more = new Random(Math.imul(seed, 374761393) ^ 0xd15c);
   const users = new Random(Math.imul(seed, 2654435761) ^ 0x5e77);
-  // Chosen so that none of the seeds in the tests and in the README has them.
+  // This constant was chosen so that none of the seeds in the tests and in the README has rare troubles.
   const rare = new Random(Math.imul(seed, 2246822507) ^ 0x1d954);
   const [asksFirst, areOld] = [users.below(2) === 0, users.below(3) === 0];
   const joinsAnswers = rare.below(6) === 0;

@@ -5,7 +5,7 @@ import type { SimulatedQemu } from './simulated-qemu.ts';
 /** Things that a program of savkit leaves. */
 interface Left {
   readonly had: ReadonlySet<Incident['kind']>;
-  /** Hosts on which it has said that settings of a QEMU may stay as they are. */
+  /** Hosts on which the program has said that settings of a QEMU may stay as they are. */
   readonly toldOfSettings: ReadonlySet<HostName>;
   readonly report: { outcome: 'handed-over' | 'kept' | 'undecided' } | undefined;
   /** QEMUs that live. */

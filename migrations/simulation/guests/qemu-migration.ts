@@ -63,7 +63,7 @@ export class OutgoingDevices {
     return ['setup', 'active', WAITS, 'device', 'cancelling'].includes(this.#status);
   }
 
-  /** As `query-migrate` tells it. */
+  /** State of the migration, as `query-migrate` tells it. */
   get told(): object {
     if (this.#status === 'none') return {};
     const ram = { 'dirty-sync-count': this.#looks };
@@ -168,7 +168,7 @@ export class OutgoingDevices {
   }
 }
 
-/** QEMU loads devices from a socket that it listens on; if it cannot, it ends. */
+/** QEMU loads devices from a socket that it listens on; a QEMU that cannot load them ends. */
 export class IncomingDevices {
   readonly #qemu: MovedQemu;
   status: 'setup' | 'active' | 'completed' | undefined;
@@ -179,7 +179,7 @@ export class IncomingDevices {
     this.#qemu = qemu;
   }
 
-  /** As `query-migrate` tells it. */
+  /** State of the migration, as `query-migrate` tells it. */
   get told(): object {
     return this.status ? { status: this.status } : {};
   }

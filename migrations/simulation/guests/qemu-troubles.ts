@@ -61,7 +61,7 @@ export class QemuTroubles {
       if (act === 'hang') qemu.qmp.heldUntil = timeline.now + ms;
       if (act === 'hang-up') later(() => qemu.qmp.hangUp());
       if (act === 'refuse-load') qemu.refuseToLoad();
-      // A QEMU that is deaf is so to its users, too.
+      // A deaf QEMU does not hear its users, either.
       if (host === 'source') later(() => qemu.qmp.onceHearing(() => this.#userActs(qemu, act)));
     }
   }
@@ -79,7 +79,7 @@ export class QemuTroubles {
       qemu.runsUnnoticed = runsUnnoticed;
     }
     if (act !== 'cont' || (qemu.status !== 'paused' && qemu.status !== 'postmigrate')) return;
-    // A user who lets a guest run that has moved on has two of it.
+    // A user who lets a guest run that has moved on runs it twice.
     if (this.#ground.guest.hasRunThere) return;
     const { hosts } = this.#ground;
     const decided = hosts.source.files.names.get(this.#ground.recordOf('source'))?.bytes.toString() ?? '';

@@ -20,7 +20,7 @@ export interface QemuSurroundings {
   readonly joinsAnswers: boolean;
   /** Checks the disks of a QEMU whose guest goes on. */
   checkDisks(qemu: SimulatedQemu): void;
-  /** Called before each command. @returns why it is refused */
+  /** Called before each command. @returns the reason of a refusal, if there is one */
   onCommand(qemu: SimulatedQemu, command: string): string | undefined;
 }
 
@@ -29,7 +29,7 @@ type RunState = 'running' | 'paused' | 'inmigrate' | 'finish-migrate' | 'postmig
 const STARTS_WITHIN_MS = 30;
 const QUITS_AFTER_MS = 3;
 
-/** Settings of its migrations, as its owner has them. */
+/** Settings of a QEMU's migrations, as its owner has them. */
 const FIRST_CAPABILITIES = { xbzrle: true, multifd: false, 'x-ignore-shared': false, 'pause-before-switchover': false };
 const FIRST_PARAMETERS = { 'max-bandwidth': 134_217_728, 'downtime-limit': 300 };
 
@@ -42,22 +42,22 @@ export class SimulatedQemu implements GuestOwner, GuestOfProcess {
   readonly qmp: QmpPeer;
   readonly capabilities: Record<string, boolean> = { ...FIRST_CAPABILITIES };
   readonly parameters: Record<string, unknown> = { ...FIRST_PARAMETERS };
-  /** It was told to quit. */
+  /** QEMU was told to quit. */
   hasQuit = false;
-  /** Users, faults or crashes have ended it. */
+  /** Users, faults or crashes have ended QEMU. */
   wasEnded = false;
   /** Somebody besides savkit has let the guest run, and nobody has asked for its state since. */
   runsUnnoticed = false;
-  /** Longest time for which it was deaf, as a stop had to wait for disks, in ms. */
+  /** Longest time for which QEMU was deaf, as a stop had to wait for disks, in ms. */
   longestFlush = 0;
   /** Each is called with each page that the guest writes. */
   readonly onWritten = new Set<(page: number) => void>();
-  /** The disks of its guest. */
+  /** The disks of the guest. */
   readonly disks: readonly Uint8Array[];
   readonly copies: DiskCopies;
   readonly #server: DiskServer;
   readonly ramPath: string;
-  /** Its memory is not shared: others reach it in its process only. */
+  /** Memory is not shared: other processes reach it in QEMU's process only. */
   readonly isPrivate: boolean;
   readonly isOld: boolean;
   readonly #ram: SimulatedFile;
@@ -69,7 +69,7 @@ export class SimulatedQemu implements GuestOwner, GuestOfProcess {
   /** A guest that ran when its devices were saved runs once they are loaded. */
   #runsWhenLoaded: boolean;
 
-  /** @param words of its command line; it opens its socket some time later */
+  /** @param words of the command line; QEMU opens its socket some time later */
   constructor(process: SimulatedProcess, words: readonly string[], around: QemuSurroundings) {
     const line = words.join(' ');
     this.process = process;
@@ -104,7 +104,7 @@ export class SimulatedQemu implements GuestOwner, GuestOfProcess {
     return this.#ram.bytes;
   }
 
-  /** Whether its settings are as they were at first. */
+  /** Whether the settings are as they were at first. */
   get hasFirstSettings(): boolean {
     const now = JSON.stringify([this.capabilities, this.parameters]);
     return now === JSON.stringify([FIRST_CAPABILITIES, FIRST_PARAMETERS]);

@@ -10,7 +10,7 @@ const NO_PROCESS = 3;
 /** Failure of noting writes. */
 export interface WatchFault {
   how: 'no-compiler' | 'refused' | 'killed' | 'error';
-  /** Number of the scan that shows it. */
+  /** Number of the scan that shows the failure. */
   scan: number;
 }
 

@@ -11,7 +11,7 @@ export interface TeleportGround {
   readonly timeline: Timeline;
   readonly random: Random;
   readonly hosts: Record<HostName, SimulatedHost>;
-  /** From the source on; two if there is a relay between both. */
+  /** Networks from the source on; two if a relay stands between both sides. */
   readonly links: readonly Network[];
   /** Violations of the rules. */
   readonly faults: string[];

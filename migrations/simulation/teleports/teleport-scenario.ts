@@ -48,7 +48,7 @@ export interface TeleportScenario {
   declines: boolean;
   /** The target finds another file under the name that it writes, and may replace it. */
   replaces: boolean;
-  /** A relay stands between both. */
+  /** A relay stands between both sides. */
   isRelayed: boolean;
   link: Scenario['link'];
   /** Number of tries of the source's user. */

@@ -20,7 +20,7 @@ export type TargetEnd = 'handed-over' | 'declined' | (string & {});
 export class TeleportTarget {
   process!: SimulatedProcess;
   readonly ends: TargetEnd[] = [];
-  /** Nobody starts it again. */
+  /** Nobody starts the program again. */
   isOver = false;
   /** The program waits for a source. */
   isWaiting = false;
