@@ -23,7 +23,7 @@ export const UNSUPPORTED_CODES = {
   'no-ram': 'the state does not tell how much RAM the machine has',
   'no-ram-size': 'no unit of the state tells the size of RAM',
   'no-screenshot': 'the state holds no picture of the screen',
-  'no-text-screen': 'the screen of the state shows no text: it is in a graphics mode, or there is none',
+  'no-text-screen': 'the state shows no text: its screen is in a graphics mode, or there is none',
   'not-a-log': 'the file to explain is no log and no message',
   'not-a-saved-state': 'the file is something else than a saved state',
   'not-adaptable': 'the state and the machine differ in something that savkit cannot bring together',

@@ -15,7 +15,7 @@ export function pgmSync(session: ConsoleSession): Answer {
   return linesOf(['Forcing page directory sync.']);
 }
 
-/** `pgmsyncalways`: syncs it before every access of the selected CPU, until the command is repeated. */
+/** `pgmsyncalways`: syncs the shadow of CR3 before every access of the selected CPU, until the command is repeated. */
 export function pgmSyncAlways(session: ConsoleSession): Answer {
   const { cr3 } = session.shadowCpu();
   cr3.flags.always = !cr3.flags.always;
@@ -54,7 +54,8 @@ export function pgmPoolCheck(session: ConsoleSession): Answer {
 }
 
 /**
- * `pgmerror [handy]`, `pgmerroroff [handy]`: makes the host seem to have no pages left for this machine, or ends that.
+ * `pgmerror [handy]` makes the host seem to have no pages left for this machine; `pgmerroroff [handy]` ends the
+ * injection.
  */
 export function pgmError(session: ConsoleSession, isOn: boolean, where: string | undefined): Answer {
   const { handy } = session.machine.memory.pages.backing;

@@ -7,8 +7,7 @@ import { type Answer, linesOf } from './answer.ts';
 import { digits8, digits16 } from './numbers.ts';
 import type { ConsoleSession } from './session.ts';
 
-/** EFER.LMA */
-/** Attributes of a code segment: it holds 64-bit code. */
+/** Bit of a code segment's attributes: the segment holds 64-bit code. */
 const LONG_CODE = 1 << 13;
 
 /** `info cpumguest`: registers of all CPUs, as VirtualBox prints them. `regs` prints the selected CPU's. */

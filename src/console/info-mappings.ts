@@ -34,7 +34,7 @@ function stateText({ isDisabled, fixed, restoredFixed }: GuestMappings): string 
   return 'The mappings are FLOATING.';
 }
 
-/** The last eight places, newest first. */
+/** Addresses of the last eight conflicts, newest first. */
 function conflictsText({ conflicts, history }: GuestMapping): string {
   const newest = (conflicts - 1) % history.length;
   const places = history.map((_, i) => history[(newest - i + history.length) % history.length]);

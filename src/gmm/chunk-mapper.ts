@@ -11,7 +11,7 @@ export interface ChunkMapper {
   readonly bytes: number;
   /** Makes a new chunk accessible; its bytes are zero. */
   add(chunk: Chunk): void;
-  /** The bytes of a chunk that is not marked as just used. */
+  /** The bytes of a chunk, whose age becomes `JUST_USED`. For chunks of another age. */
   map(chunk: Chunk): Uint8Array;
   /** Drops the bytes of a chunk that is given back. */
   remove(chunk: Chunk): void;

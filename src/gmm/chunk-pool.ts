@@ -45,7 +45,7 @@ export class ChunkPool {
     return this.#chunksOf(account).reduce((pages, chunk) => pages + chunk.freePages, 0);
   }
 
-  /** Gives the empty chunks that a machine has brought to a bound host back to it. */
+  /** Gives a machine on a bound host the empty chunks back that the machine has brought. */
   returnChunksOf(account: number): void {
     for (const chunk of this.#chunksOf(account)) if (chunk.isEmpty && chunk.pins === 0) this.#giveBack(chunk);
   }
@@ -135,7 +135,7 @@ export class ChunkPool {
     chunk.isLeaving = true;
   }
 
-  /** To be called if it could not be emptied. */
+  /** To be called if the chunk could not be emptied. */
   endLeaving(chunk: Chunk): void {
     chunk.isLeaving = false;
     this.#setOf(chunk).link(chunk);

@@ -6,7 +6,7 @@ const STEP_SHIFT = 4;
 const PARTLY_FREE_LISTS = PAGES_PER_CHUNK >> STEP_SHIFT;
 const EMPTY_LIST = PARTLY_FREE_LISTS;
 
-/** Chunks with free pages, in lists by how many: 32 for those in use, one for completely empty ones. */
+/** Chunks with free pages, in lists by the number of free pages: 32 lists of chunks in use, one of empty chunks. */
 export class ChunkSet {
   readonly #heads: (Chunk | undefined)[] = Array(PARTLY_FREE_LISTS + 1).fill(undefined);
   #freePages = 0;

@@ -40,7 +40,7 @@ export class Chunk {
   /** Bytes of the chunk; empty if `age` is `NOT_MAPPED`. */
   bytes: Uint8Array = NO_BYTES;
   age = NOT_MAPPED;
-  /** Number of users that have borrowed its bytes (cRefs): while there is one, it stays mapped. */
+  /** Number of users that have borrowed the chunk's bytes (cRefs): while there is one, the chunk stays mapped. */
   pins = 0;
   /** The chunk is being emptied, so none of its pages is allocated. */
   isLeaving = false;

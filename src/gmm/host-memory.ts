@@ -34,7 +34,7 @@ export interface HostMemoryFigures {
   maxMappedChunks: number;
   /** Number of times that a chunk had to be fetched from the file. */
   mappingMisses: number;
-  /** Bytes got from the system for chunks; it gives a page of them only when it is touched. */
+  /** Bytes got from the system for chunks; the system gives a page of them only when the page is touched. */
   bytes: number;
   /** Pages of chunks that no machine has. */
   freePages: number;

@@ -7,7 +7,7 @@ import { CHUNK_SIZE } from './page-id.ts';
 import { Slabs } from './slabs.ts';
 
 /**
- * Ages have 32 bits. When they overflow, the present age becomes this one, and all others become smaller ones. Source:
+ * Ages have 32 bits. When they overflow, the present age gets this value, and all others get smaller ones. Source:
  * PGMPhys.cpp, pgmR3PhysChunkAgeingRolloverCallback.
  */
 const AGE_AFTER_ROLL_OVER = 4;

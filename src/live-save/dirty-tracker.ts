@@ -160,8 +160,8 @@ export class DirtyTracker {
   }
 
   /**
-   * Ends tracking: no page is monitored any more, and another may track. To be called in any case; a second call does
-   * nothing.
+   * Ends tracking: no page is monitored any more, and another user may track. To be called in any case; a second call
+   * does nothing.
    */
   finish(): void {
     if (this.#end()) this.#memory.monitor.release(this.#user);

@@ -16,7 +16,7 @@ export interface LiveMachine {
   readonly machine: Machine;
   /** State of the machine. */
   readonly state: MachineState;
-  /** Takes an event of the table; executes in states that execute, and only there. */
+  /** Takes an event of the table of states. The machine executes in states that execute, and only in these. */
   dispatch(event: MachineEvent): void;
 }
 

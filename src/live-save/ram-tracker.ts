@@ -90,7 +90,7 @@ export class RamTracker {
         // VirtualBox forgets to mark the page here.
         else entries[page] = this.#becameDirty(entry) | Live.MONITORED_JUST_NOW;
       } else entries[page] = this.#noteGone(range, page, entry);
-      // The next scan has to see whether it stays quiet.
+      // The next scan has to see whether the page stays quiet.
       if (entries[page] & Live.MONITORED_JUST_NOW) isNoisy = true;
     }
     if (isNoisy) range.mark(first, BlockMark.CHANGED, true);
@@ -163,7 +163,7 @@ export class RamTracker {
       const gone = entry & Live.BALLOONED ? PageState.BALLOONED : PageState.ZERO;
       const quiet = entry & Live.ZERO ? gone : entry & Live.SHARED ? PageState.SHARED : PageState.WRITE_MONITORED;
       if (state[at] === quiet) this.#take(range, at, entries, taker);
-      // Written since the scan: it stays dirty, and the next scan arms it.
+      // A page that was written since the scan stays dirty, and the next scan arms it.
       else if (taker.onlyNames) taker.add(PageKind.RAM_RAW, range.start / PAGE_SIZE + at, 0, 0);
     }
     return at;

@@ -9,12 +9,12 @@ import type { LiveCounts } from './live-counters.ts';
  */
 export const Live = {
   DIRTY: 1,
-  /** Never sent: no RAM. */
+  /** The page is no RAM, and is never sent. */
   IGNORE: 2,
   ZERO: 4,
   SHARED: 8,
   MONITORED: 16,
-  /** The last scan has armed it, so it has not been quiet for a whole pass yet. */
+  /** The last scan has armed the page, so it has not been quiet for a whole pass yet. */
   MONITORED_JUST_NOW: 32,
   /** The page was ballooned at the last look, and marked dirty for that reason. */
   BALLOONED: 64,

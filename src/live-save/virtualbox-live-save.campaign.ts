@@ -14,12 +14,18 @@ import { Score, statesWithMachines, VirtualBox } from '../testing/virtualbox.ts'
 import { liveSave } from './live-save.ts';
 
 // npm run campaign -- virtualbox-live-save: runs machines of real states with workloads, saves them live, and hands the
-// live states to the real VirtualBox. The memory that it then has is compared with an ELF core of the machine as it
-// stood at the end of the save. With the states of statesWithMachines().
+// live states to the real VirtualBox. VirtualBox's memory is then compared with an ELF core of the machine as it stood
+// at the end of the save. With the states of statesWithMachines().
 
-/** Not alloc: this VirtualBox refuses ballooned pages, as it has no kernel module. Not idle: nothing to see. */
+/**
+ * All but alloc, as this VirtualBox, without its kernel module, refuses ballooned pages, and idle, which writes
+ * nothing.
+ */
 const WORKLOADS: readonly WorkloadKind[] = ['counter', 'hot', 'random', 'scan', 'device'];
-/** Older versions of the unit pgm with live passes that VirtualBox 7.2 loads; not 10 (pgm-unit.md 7.2). */
+/**
+ * Older versions of the unit pgm whose live passes VirtualBox 7.2 loads; it refuses those of version 10 (pgm-unit.md
+ * 7.2).
+ */
 const OLDER_VERSIONS = [11, 12, 13];
 
 const virtualBox = await VirtualBox.find();

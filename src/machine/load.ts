@@ -16,7 +16,7 @@ export interface LoadOptions extends Pick<WalkOptions, 'signal'> {
   backing?: HostBacking;
   /** For untrusted states: most bytes of RAM, ROMs and device memory together. Checked before any is allocated. */
   maxMemory?: number;
-  /** Bytes that its units besides memory may have when they are expanded; 256 MiB by default. */
+  /** Bytes that the state's units besides memory may have when they are expanded; 256 MiB by default. */
   maxUnitBytes?: number;
   /** Use of the contents of pages; `kept` by default. */
   contents?: Contents;

@@ -150,7 +150,8 @@ class MachineWriter {
 
   async #putRam(pass: PgmPassWriter, balloonRecords: boolean): Promise<void> {
     const { memory } = this.#machine;
-    // A migration saves so while the machine is paused: a walk through all pages without a result would only take time.
+    // A migration saves without pages while the machine is paused: a walk through all pages without a result would only
+    // take time.
     if (this.#leavesOut && memory.pages.counts.ballooned === 0) return;
     for (const range of memory.ranges) {
       if (range.kind !== 'ram') continue;

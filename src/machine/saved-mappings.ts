@@ -8,7 +8,7 @@ import type { GuestMappings } from '../paging/mappings/guest-mappings.ts';
 export type SavedMappings = Pick<PgmBasic, 'mappings' | 'mappingsFixed' | 'mappingFixed' | 'mappingFixedSize'>;
 
 /**
- * Puts the mappings of a state into the model. VirtualBox 3.0 and later skip the list, so an impossible one does no
+ * Puts the mappings of a state into the model. VirtualBox 3.0 and later skip the list, so an impossible list does no
  * harm: it stays as it was saved.
  * @returns whether the model has taken them
  */
@@ -31,7 +31,7 @@ export function savedMappings(mappings: GuestMappings, loaded: SavedMappings): S
   const list: Mapping[] = mappings.all.map(({ start, size, description }) => {
     return { address: BigInt(start), pageTables: BigInt(size / MAPPING_UNIT), description };
   });
-  // An area that could not be fixed again after a load is saved as fixed: the guest believes so.
+  // An area that could not be fixed again after a load is saved as fixed, since the guest believes that it is.
   const area = mappings.fixed ?? mappings.restoredFixed;
   if (area)
     return { mappings: list, mappingsFixed: true, mappingFixed: BigInt(area.base), mappingFixedSize: area.size };

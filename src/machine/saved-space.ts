@@ -31,7 +31,7 @@ export function savedSpaceOf(memory: AddressSpaceMemory, state: SavedState, cpu 
   );
 }
 
-/** Memory as a CPU sees it whose A20 gate is off: bit 20 of each address is 0. */
+/** Memory as seen by a CPU whose A20 gate is off: bit 20 of each address is 0. */
 function withoutA20(memory: AddressSpaceMemory): AddressSpaceMemory {
   const pass = (gcPhys: GuestPhys) => (Math.floor(gcPhys / A20) % 2 === 1 ? gcPhys - A20 : gcPhys);
   return {

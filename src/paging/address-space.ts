@@ -251,7 +251,7 @@ export function pointersOf(latched: Uint32Array): bigint[] {
   return Array.from({ length: 4 }, (_, i) => (BigInt(latched[2 * i + 1]) << 32n) | BigInt(latched[2 * i]));
 }
 
-/** The reverse: low and high halves in turn. */
+/** The reverse of `pointersOf`: low and high halves in turn. */
 export function halvesOf(entries: readonly bigint[]): Uint32Array {
   return Uint32Array.from(entries.flatMap((entry) => [Number(entry & 0xffffffffn), Number(entry >> 32n)]));
 }

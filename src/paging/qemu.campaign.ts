@@ -20,7 +20,9 @@ import { fillTables, Random, randomAddress, type TableKind, tamePointers } from 
 const QEMU = 'qemu-system-x86_64';
 /** All that QEMU emulates without help of the host's processor (TCG). */
 const QEMU_PHYSICAL_BITS = 40;
-/** Has a ROM that turns five levels on (see `SAVKIT_QEMU` in CONTRIBUTING.md); without it that part is left out. */
+/**
+ * Folder with a ROM that turns five levels on (see `SAVKIT_QEMU` in CONTRIBUTING.md); without it that part is left out.
+ */
 const QEMU_FOLDER = process.env.SAVKIT_QEMU_DIR ?? join(homedir(), '.cache/savkit-qemu');
 const RAM = 16 * MIB;
 const ROM = 'PC BIOS - 0xffffffff';

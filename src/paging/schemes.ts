@@ -210,7 +210,7 @@ function pse36Reserved(rules: PagingRules): bigint {
 }
 
 /**
- * Width of the address of a 4 MiB page (paging.md 6.1). As in today's VirtualBox, that is the physical width, but at
+ * Width of the address of a 4 MiB page (paging.md 6.1). As in today's VirtualBox, it is the physical width, but at
  * least 36 and at most 40 bits; in 2010 it was 36. Without PSE-36 it is 32.
  */
 function largePageBits({ pse36, physicalBits }: Pick<PagingRules, 'pse36' | 'physicalBits'>): number {

@@ -77,7 +77,7 @@ export function hostPagingText({ host, hardware, nestedPaging }: HostPaging): st
 export interface ShadowChoice {
   /** Mode of the shadow tables. */
   shadow: ShadowMode;
-  /** Undefined: the present one stays. */
+  /** Undefined if the present switcher stays. */
   switcher: WorldSwitcher | undefined;
 }
 
@@ -91,7 +91,7 @@ export function shadowModeFor(
   current?: ShadowMode,
 ): ShadowChoice {
   const choice = SHADOW_MODES[pagingTypeOf(guest) as GuestRow][host.split('+')[0] as HostColumn];
-  // Without hardware virtualisation such a guest keeps its tables, as it will soon switch back.
+  // Without hardware virtualisation a guest without paging keeps its shadow tables, as it will soon switch back.
   const stays = (guest === 'real' || guest === 'protected') && current !== undefined && !hardware;
   const [shadow, switcher] = stays ? [current, undefined] : choice;
   return { shadow: nestedPaging ?? shadow, switcher };

@@ -35,7 +35,7 @@ export interface VisitLimits {
 
 const MAX_TABLES = 1 << 18;
 
-/** Tables that are read before it is asked whether other work is due: a millisecond. */
+/** Tables that are read, in a millisecond, between two looks whether other work is due. */
 const TURN_TABLES = 1 << 6;
 
 /**
@@ -63,7 +63,7 @@ interface OpenTable {
   executable: boolean;
   /** Index of the next entry. */
   next: number;
-  /** Bytes of its page, and the same as halves of entries. */
+  /** Bytes of the table's page, and the same bytes as halves of entries. */
   readonly page: Uint8Array;
   readonly words: Uint32Array;
 }
@@ -77,7 +77,7 @@ class TableVisit {
   readonly #depthLimit: number;
   readonly #from: number;
   readonly #wide: 0 | 1;
-  /** By depth. */
+  /** The present table and all tables above it, by depth. */
   readonly #open: OpenTable[];
   /** Depth of the present table; negative at the end. */
   #depth = -1;

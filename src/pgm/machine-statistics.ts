@@ -16,7 +16,9 @@ const SET_UP_STATISTICS: readonly StatisticRow[] = [
   ['/MM/cbRamBase', 'u64', 'size of the RAM'],
 ];
 
-/** All statistics of a machine. Other parts bind theirs; those of absent parts, such as raw mode, stay 0. */
+/**
+ * All statistics of a machine. Other parts bind their statistics; statistics of absent parts, such as raw mode, stay 0.
+ */
 export function machineStatistics(memory: GuestMemory, cpus: number): StatTree {
   const tree = new StatTree(cpus);
   for (const rows of [RELEASE_STATISTICS, MEMORY_STATISTICS, CPU_STATISTICS, SET_UP_STATISTICS]) tree.register(rows);

@@ -9,7 +9,7 @@ import { pgmError } from './pages/pgm-errors.ts';
 // (PGMPhysSimpleReadGCPhys, PGMPhysSimpleWriteGCPhys). Writes mark pages dirty as all others do.
 
 /**
- * Fills `target` from `gcPhys` on. Pages before the first that can't be read have been copied when it throws.
+ * Fills `target` from `gcPhys` on. After an error, the pages before the first that can't be read have been copied.
  * @throws UsageError VERR_PGM_INVALID_GC_PHYSICAL_ADDRESS, VERR_PGM_PHYS_PAGE_RESERVED for MMIO
  */
 export function readSimple(memory: GuestMemory, gcPhys: GuestPhys, target: Uint8Array): void {
@@ -28,7 +28,7 @@ export function readSimple(memory: GuestMemory, gcPhys: GuestPhys, target: Uint8
 }
 
 /**
- * Writes all of `source`. Pages before the first that can't be written have been written when it throws.
+ * Writes all of `source`. After an error, the pages before the first that can't be written have been written.
  * @throws UsageError VERR_PGM_INVALID_GC_PHYSICAL_ADDRESS, VERR_PGM_PHYS_PAGE_RESERVED, VERR_PGM_PHYS_PAGE_BALLOONED;
  * EnvironmentError VERR_EM_NO_MEMORY
  */

@@ -65,7 +65,7 @@ export class Guest {
   readonly #cpus: readonly MachineCpu[];
   readonly #trace: Uint32Array | undefined;
   readonly #controlAt: number;
-  /** Places that it works on. @internal */
+  /** Places that the workload works on. @internal */
   readonly places: Places;
   /** Last step by place: derived from the schedule, to compare with memory. */
   readonly #last: Float64Array;
@@ -188,7 +188,7 @@ export class Guest {
     return { steps, ticks, pages, faults: this.#faults };
   }
 
-  /** Writes the data to memory by which the workload is found again. */
+  /** Writes the trace and the control block, by which the workload is found again, to memory. */
   #begin(): void {
     const trace = this.#trace;
     if (trace) this.#memory.write(this.block.traceStart, bytesOfWords(trace));
@@ -205,7 +205,7 @@ export class Guest {
     this.#memory.write(this.#controlAt, this.#control);
   }
 
-  /** @returns the place */
+  /** Executes the next step. @returns its place */
   #step(): number {
     const step = this.block.steps++;
     this.places.beforeStep?.(step);

@@ -26,7 +26,7 @@ export function fillPattern(words: Uint32Array, seed: number, place: number, ste
   let value = mix(mix(seed, place), mix(low, high)) | 1;
   for (let i = 3; i < words.length; i++) {
     words[i] = value;
-    // xorshift32: never 0 from a value that is not.
+    // xorshift32 makes 0 only of 0.
     value ^= value << 13;
     value ^= value >>> 17;
     value ^= value << 5;

@@ -103,7 +103,9 @@ export class DevicePlaces implements Places {
   }
 }
 
-/** A device writes its memory by a pointer of its own, which no write monitor sees. */
+/**
+ * Shadow pages of ROM that take writes, and device memory, which devices write by pointers that no write monitor sees.
+ */
 function devicePages(memory: GuestMemory): DevicePage[] {
   const pages: DevicePage[] = [];
   for (const rom of memory.roms.all) {

@@ -59,7 +59,7 @@ export class RunningMachine {
   /** Background work of the host, called once a slice for a small piece of it. */
   background: (() => void) | undefined;
 
-  /** Suspended at first; `resume()` starts it. */
+  /** The machine is suspended at first; `resume()` starts it. */
   constructor(machine: Machine, guest: Guest) {
     this.machine = machine;
     this.#guest = guest;

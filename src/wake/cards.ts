@@ -29,7 +29,7 @@ export interface CardKind {
   /** Part of the names of QEMU's sections. */
   section: string;
   isNetwork: boolean;
-  /** Base address registers in both, as `[QEMU, VirtualBox]`. */
+  /** Base address registers in both machines, as `[QEMU, VirtualBox]`. */
   regions: RegionPairs;
   /** @param section shows the fields of this QEMU */
   table(section: SectionImage): readonly Correspondence[];

@@ -1,4 +1,4 @@
-/** Why a state cannot go on in QEMU, by code. */
+/** Reasons why a state cannot go on in QEMU, by code. */
 export const REFUSAL_CODES = {
   'busy-disk': 'a transfer of a disk controller is under way',
   'busy-floppy': 'a command of the floppy controller is under way',

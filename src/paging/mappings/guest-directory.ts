@@ -15,7 +15,7 @@ export function guestDirectory(walker: Walker): GuestDirectory {
     pae: walker.scheme.name === 'pae',
     isPresent(address) {
       const status = walker.walk(address);
-      // Only the directory's entry counts, not its target; without a directory there is none.
+      // Only the directory's entry counts, not its target; without a directory there is no entry.
       const isReserved = status === WalkStatus.RESERVED_BIT && walker.level === 2;
       return status === WalkStatus.MAPPED || walker.level === 1 || isReserved;
     },

@@ -8,7 +8,7 @@ export const MAX_MAPPING = 64 * MIB;
 /** Conflict addresses that a mapping remembers. */
 const HISTORY = 8;
 
-/** Callback of a move: `suggest` asks first, and may be refused; `relocate` reports it. */
+/** Callback of a move: `suggest` asks first, and may be refused; `relocate` reports the move. */
 export type Relocate = (call: 'suggest' | 'relocate', from: number, to: number) => boolean;
 
 /** A stretch of the guest's address space that the hypervisor occupies. */

@@ -11,7 +11,7 @@ import type { MappingTables } from './mapping-tables.ts';
 /** Software bit: VirtualBox's own, not to be touched. */
 const PERMANENT = 1 << 10;
 const TABLE_BYTES = PAGE_SIZE;
-/** Most that one mapping takes: a PAE table's worth. */
+/** Most pages of one stretch: as many as one PAE page table maps. */
 const MAX_PAGES = 512;
 const PDE32_SHIFT = 22;
 const PDE_PAE_SHIFT = 21;
@@ -50,7 +50,7 @@ const IDENTITY = 1;
 export class IntermediateContext {
   /** Twelve tables, one after the other. */
   readonly bytes = new Uint8Array(INTERMEDIATE_PAGES.length * TABLE_BYTES);
-  /** Page frame of each. */
+  /** Page frame of each table. */
   readonly frames: readonly number[];
   readonly #view = new DataView(this.bytes.buffer);
   #isFinal = false;
@@ -129,7 +129,10 @@ export class IntermediateContext {
     return wide ? this.#wide(table, slot) : BigInt(this.#low(table, slot));
   }
 
-  /** CR3 for the host's side of a switch: as built, PAE's pointers also on AMD64 hosts. */
+  /**
+   * CR3 for the host's side of a switch: as VirtualBox is built, the page-directory-pointer table of PAE also on AMD64
+   * hosts.
+   */
   hostCr3(host: HostMode): number {
     return this.frames[host.startsWith('32-bit') ? PD32 : PDPT_PAE] * PAGE_SIZE;
   }
@@ -141,7 +144,7 @@ export class IntermediateContext {
     return this.frames[type === '32-bit' ? PD32 : type === 'pae' ? PDPT_PAE : PML4] * PAGE_SIZE;
   }
 
-  /** The 32-bit directory. */
+  /** Address of the root for hosts with 32-bit paging. */
   get cr3Of32Bit(): number {
     return this.frames[PD32] * PAGE_SIZE;
   }

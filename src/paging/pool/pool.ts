@@ -37,7 +37,7 @@ export interface TableWatch {
 export interface TableOptions {
   /** Tells tables of one kind and address apart. */
   tag?: number;
-  /** False: is found by no later `take`, and is given up with its last user. */
+  /** False: no later `take` finds the table, and it is given up with its last user. */
   cached?: boolean;
   /** Whether entries have 64 bits; default: as in tables of this kind. */
   wide?: boolean;
@@ -144,7 +144,7 @@ export class ShadowPool extends TableEntries {
   free(index: number): boolean {
     if (this.isLocked(index) || index < FIRST_INDEX || this.kind[index] <= FREE_KIND) return false;
     for (const user of [...this.usersOf(index)]) this.clearSlot(Math.floor(user / 1024), user % 1024);
-    // An uncached one is gone with its last user.
+    // An uncached table is gone with its last user.
     if (this.kind[index] === FREE_KIND) return true;
     this.clearTable(index);
     if (this.kindOf(index)?.guest) this.#monitor.leave(this.key[index], index);

@@ -25,8 +25,8 @@ export class TableMonitor implements TableWatch {
   }
 
   /**
-   * Starts to watch the page with `key` for a table. @returns false where that can't be: no RAM there, or another
-   * handler
+   * Starts to watch the page with `key` for a table. @returns false where the page can't be watched: it is no RAM, or
+   * has another handler
    */
   join(key: number, index: number): boolean {
     const frame = Math.floor(key / PAGE_SIZE);

@@ -134,7 +134,7 @@ export class Cr3 implements RootState {
       cpu.paging.mappings.insert(cpu);
       this.#show();
     }
-    // After the steps above, since they may request a sync, too.
+    // The request ends after the steps above, since these may request a sync, too.
     if (!this.flags.always) this.#sync = 'no';
     cpu.tlb.flush();
     cpu.events.time('R3/SyncCR3', start);

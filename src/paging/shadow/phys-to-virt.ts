@@ -21,7 +21,9 @@ export interface AliasChain {
 /** Maps physical bytes to virtual handlers (PGMPHYS2VIRTHANDLER). */
 export class PhysToVirt {
   readonly #chains = new Map<number, AliasChain[]>();
-  /** Nodes that overlap another one only in part: VirtualBox's tree has no place for those. By frame of their page. */
+  /**
+   * Nodes that overlap another one only in part: VirtualBox's tree has no place for such nodes. By frame of their page.
+   */
   readonly #leftOut = new Map<number, PhysToVirtNode[]>();
 
   /** Chains by frame of their page. */

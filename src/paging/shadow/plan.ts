@@ -100,7 +100,10 @@ const PHYS_EPT = [
   long(12, {}),
 ];
 
-/** By shadow type, then guest type; real and protected are one. Combinations that are missing are not valid. */
+/**
+ * Plans by shadow type, then guest type; real and protected mode count as one type. Combinations that are missing are
+ * not valid.
+ */
 const PLANS: Record<string, Record<string, ShadowPlan>> = {
   '32-bit': {
     physical: plan(K.PD32_PHYS, PHYS32),

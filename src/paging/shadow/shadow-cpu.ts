@@ -54,7 +54,7 @@ export class ShadowCpu {
   registers: Registers = { cr0: 0n, cr3: 0n, cr4: 0n, efer: 0n };
   /** Undefined before the first mode change, and after one that failed. */
   guestMode: PagingMode | undefined;
-  /** Mode of the tables that it runs on; undefined as `guestMode`. */
+  /** Mode of the tables that the CPU runs on; undefined as `guestMode`. */
   shadowMode: ShadowMode | undefined;
   /** @internal */
   plan: ShadowPlan | undefined;

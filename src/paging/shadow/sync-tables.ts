@@ -72,7 +72,7 @@ export class TableSync {
     const there = isGuests && !isStandIn ? this.#childThere(root, slot, level) : before;
     if (there !== NIL_INDEX) return there;
     let directory = isGuests ? this.#takeTable(level, slot, linear) : NIL_INDEX;
-    // The guest has no directory there, or it can't be watched.
+    // The guest has no directory there, or its directory can't be watched.
     if (directory === NIL_INDEX) directory = this.#pool.take(KINDS.PAE_PD_PHYS, NOWHERE, { cached: false });
     if (directory !== NIL_INDEX) this.#pool.setTable(root, slot, directory, P);
     return directory;

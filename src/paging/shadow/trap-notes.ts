@@ -45,8 +45,8 @@ export class TrapNotes {
   }
 
   /**
-   * Notes a write of the guest. @param isDirtied its entry was clean before @param start time at which its bits were
-   * checked
+   * Notes a write of the guest. @param isDirtied the page's entry was clean before the write @param start time at which
+   * the entry's bits were checked
    */
   wrote(isDirtied: boolean, start: number): void {
     const { events } = this.#cpu;

@@ -25,7 +25,7 @@ export interface VirtualHandler {
   readonly callback?: (access: 'read' | 'write', address: GuestVirt, bytes: Uint8Array) => 'done' | 'default';
   /** Raw mode's part of the handler, if it has one. */
   readonly raw?: RawCallback | undefined;
-  /** Called when the guest has invalidated one of its pages, or mapped another page there. */
+  /** Called when the guest has invalidated one of the handler's pages, or mapped another page there. */
   readonly invalidate?: ((address: GuestVirt) => void) | undefined;
 }
 

@@ -1,15 +1,14 @@
 import type { GuestPhys, GuestVirt } from '../../../formats/sizes.ts';
 
 /**
- * Origin of an access: a CPU, by its number, whose addresses pass its A20 gate; or a device, whose don't. Both set the
- * same dirty state.
+ * Origin of an access: a CPU, by its number, whose addresses pass its A20 gate; or a device, whose addresses pass none.
+ * Writes of both set the same dirty state.
  */
 export type AccessOrigin = number | 'device';
 
 /**
  * Guest-physical memory through the one door: handlers are called, writes are noted for dirty tracking, addresses of
- * CPUs pass their A20 gates. Addresses where nothing is read as 0xff, and writes there are dropped. The default origin
- * is CPU 0.
+ * CPUs pass their A20 gates. Addresses without memory read as 0xff, and drop writes. The default origin is CPU 0.
  */
 export interface PhysMemory {
   /**

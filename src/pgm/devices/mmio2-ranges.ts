@@ -142,7 +142,7 @@ export class Mmio2Ranges extends DeviceRanges {
     this.#unmap(mmio2);
   }
 
-  /** Unmaps device memory and maps it elsewhere. If the new place is refused, it stays unmapped. */
+  /** Unmaps device memory and maps it elsewhere. If the new place is refused, the memory stays unmapped. */
   move(device: string, instance: number, region: number, address: GuestPhys): void {
     const mmio2 = this.#get(device, instance, region);
     if (mmio2.address !== undefined) this.#unmap(mmio2);

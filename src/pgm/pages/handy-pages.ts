@@ -7,7 +7,7 @@ import { pgmError } from './pgm-errors.ts';
 export const HANDY_PAGES = 128;
 /** At this number of handy pages or fewer, they should be refilled soon (PGM_HANDY_PAGES_SET_FF). */
 const WANTED_AT = 32;
-/** At or below, taking a page refills first (PGM_HANDY_PAGES_R3_ALLOC). */
+/** At this number or fewer, the taking of a page refills the stock first (PGM_HANDY_PAGES_R3_ALLOC). */
 const REFILL_AT = 8;
 /** A refill succeeds with at least this many in stock (PGM_HANDY_PAGES_MIN). */
 const LEAST_AFTER_REFILL = 32;
@@ -39,7 +39,7 @@ export class HandyPages {
     this.#account = account;
   }
 
-  /** Number of pages when it is full. */
+  /** Number of pages of a full stock. */
   get size(): number {
     return HANDY_PAGES;
   }

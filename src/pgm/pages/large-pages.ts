@@ -19,9 +19,9 @@ export class LargePages {
    * taken apart.
    */
   readonly counts = { allocated: 0, reused: 0, refused: 0, rechecked: 0 };
-  /** The host's allocations. */
+  /** Times of the host's allocations. */
   readonly allocating = new Timing();
-  /** Checks whether a block is still one page. */
+  /** Times of checks whether a block is still one page. */
   readonly checking = new Timing();
   readonly #ranges: RangeList;
   readonly #pages: GuestPages;

@@ -11,11 +11,11 @@ import type { WriteMonitor } from './write-monitor.ts';
 /** A request to a machine about one of its pages. */
 export type PageRequest = {
   readonly gcPhys: GuestPhys;
-  /** Holds only as long as this is the page's ID. */
+  /** The request holds only as long as this is the page's ID. */
   readonly pageId: number;
 } & (
   | { readonly what: 'drop-zeros' | 'share' | 'move' }
-  /** Refers to a shared page with the same bytes. */
+  /** The machine is to refer to a shared page with the same bytes in place of its own. */
   | { readonly what: 'exchange'; readonly sharedId: number }
 );
 

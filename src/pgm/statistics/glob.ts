@@ -1,6 +1,6 @@
 /**
  * @returns whether a path fits the pattern: `*` stands for any text, with `/` or not, `?` for one character; `|`
- * separates alternatives; the empty pattern fits all Source: RTStrSimplePatternMultiMatch.
+ * separates alternatives; the empty pattern fits all. Source: RTStrSimplePatternMultiMatch.
  */
 export function globMatcher(pattern: string): (path: string) => boolean {
   if (pattern === '') return () => true;

@@ -2,12 +2,12 @@
 export type StatisticKind = 'u8' | 'u32' | 'u64' | 'counter' | 'profile';
 /** STAMUNIT. VirtualBox spells the second one `OCCURENCES`, and writes it `times`. */
 export type StatisticUnit = 'count' | 'occurrences' | 'bytes' | 'ticks-per-call';
-/** Shown always, or once it is not 0. */
+/** Whether a statistic is shown always, or once it is not 0. */
 export type StatisticVisibility = 'always' | 'used';
 
 /**
- * Path, kind, description. In a path, `{A,B}` stands for each of them, `%u` for each CPU's number. R3 is ring 3, RZ
- * ring 0 or raw mode, RC raw mode. Spellings are VirtualBox's.
+ * Path, kind, description. In a path, `{A,B}` stands for A and for B, `%u` for each CPU's number. R3 is ring 3, RZ ring
+ * 0 or raw mode, RC raw mode. Spellings are VirtualBox's.
  */
 export type StatisticRow = readonly [path: string, kind: StatisticKind, description: string];
 

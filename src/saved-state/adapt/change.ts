@@ -10,7 +10,7 @@ export const CLASSES_TO_ACCEPT = ['risk', 'loss'] as const satisfies readonly Ch
 /** One thing that an adaptation changes. */
 export interface Change {
   class: ChangeClass;
-  /** `name/instance`; absent where it is more than one. */
+  /** `name/instance`; absent where the change is in several units. */
   unit?: string;
   message: string;
 }

@@ -220,7 +220,7 @@ function mergeGim(own: Gim, donor: Gim, merge: Merge, unit: string): void {
 
 type Hgcm = ReturnType<(typeof hgcmCodec)['decode']>;
 
-/** Adapts the list of the host's services, which depends on the release; the machine's state has it. */
+/** Reduces the list of the host's services, which depends on the release, to those in the machine's state. */
 function mergeServices(own: Hgcm, donor: Hgcm, merge: Merge, unit: string): void {
   const there = new Set(donor.services.map(({ name }) => name));
   const gone = own.services.filter(({ name }) => !there.has(name));

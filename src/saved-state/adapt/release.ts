@@ -46,7 +46,7 @@ const REWRITABLE: readonly Rewritable<unknown>[] = [
   rewritable('pci', piix3BusCodec, 3),
   rewritable('VMMDev', vmmDevCodec, 17, ({ mmioRequests }, version) =>
     mmioRequests && version < FIRST_WITH_MMIO
-      ? 'the guest talks to it by memory, which that release does not know'
+      ? 'the guest talks to the device by memory, which that release does not know'
       : undefined,
   ),
   rewritable('HGCM', hgcmCodec, 2, ({ services, count }, version) =>

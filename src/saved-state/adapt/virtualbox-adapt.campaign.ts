@@ -20,8 +20,9 @@ import { pciIds, registersOfCore, registersOfState } from './testing/naive-machi
 // those of the state, the guest's counter must go on, and its PCI probe must see what the machine and the plan tell.
 // `samples`: the cases of SAVKIT_ADAPT_SAMPLES, else ../shared/samples/adapt, which also has the guest; `table`: all
 // pairs of test-vectors/machines/forecasts.tsv that are refused; `settings`: the same by the machines' settings,
-// without donor, where those do; `releases`: units of a state in versions of older releases, which 7.2 reads, too. With
-// names only what has one of them. An hour and a half; SAVKIT_JOURNAL=FILE lets it go on where it was stopped.
+// without donor, where settings suffice; `releases`: units of a state in versions of older releases, which 7.2 reads,
+// too. With names, only cases that have one of them. An hour and a half; SAVKIT_JOURNAL=FILE lets it go on where it was
+// stopped.
 
 const COUNTER = 0x1000;
 const PROBE = 0x2400;
@@ -68,7 +69,7 @@ async function trySamples(): Promise<void> {
   }
 }
 
-/** States that were constructed have a campaign of their own. */
+/** Tries the pairs of the table, but for states that were constructed, which have a campaign of their own. */
 async function tryTable(hasDonor: boolean): Promise<void> {
   const [, ...rows] = readFileSync(join(STATES_FOLDER, '../machines/forecasts.tsv'), 'utf8').trim().split('\n');
   for (const [from, into, code] of rows.map((row) => row.split('\t'))) {

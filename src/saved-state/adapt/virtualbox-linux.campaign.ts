@@ -9,9 +9,9 @@ import { adapt } from './adapt.ts';
 import { SerialShell } from './testing/serial-shell.ts';
 
 // npm run campaign -- virtualbox-linux [NAME…]: a Linux guest with a mounted disk and a network card that is up, saved
-// by the real VirtualBox, goes on in machines whose disk or card has gone, has moved, or is another one. Its shell is
-// asked what it notices: docs/commands/adapt.md has to be right about it. The guest, wkk, is in SAVKIT_WAKE_SAMPLES,
-// else ../shared/samples/wake; a quarter of an hour.
+// by the real VirtualBox, goes on in machines whose disk or card has gone, has moved, or is another one. The guest's
+// shell is asked what the guest notices, which has to be as docs/commands/adapt.md tells. The guest, wkk, is in
+// SAVKIT_WAKE_SAMPLES, else ../shared/samples/wake; a quarter of an hour.
 
 /** Places are `port:device` of the IDE controller. */
 interface Trial {

@@ -4,7 +4,7 @@ import { VIRTIO_ATTACHED } from '../../../formats/units/storage/virtio-scsi.ts';
 import { isCompared } from '../../../formats/units/table.ts';
 import type { Comparison } from './comparison.ts';
 
-/** Compares the configurations of devices that both have: ports, disks on them, models, addresses. */
+/** Compares the configurations of devices that state and machine both have: ports, disks on them, models, addresses. */
 export function compareConfigs(comparison: Comparison): void {
   const { state, saved, target } = comparison;
   for (const unit of state.units) {

@@ -234,8 +234,8 @@ export const DEVICE_UNIT_VERSIONS: Readonly<Record<string, readonly VersionRow[]
 };
 
 /**
- * The oldest version of a unit that 7.2 reads; of units that are not here it reads any. Source: column "7.2 reads" of
- * unit-versions.tsv.
+ * The oldest version of a unit that 7.2 reads; 7.2 reads all versions of units that are not listed here. Source: column
+ * "7.2 reads" of unit-versions.tsv.
  */
 export const OLDEST_READ_BY_72: Readonly<Record<string, number>> = {
   ...{

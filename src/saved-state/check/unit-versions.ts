@@ -142,7 +142,10 @@ export function isNewerThanTable(release: ReleaseNumbers): boolean {
   return UNIT_VERSIONS.every(({ to }) => compare([to[0], to[1], 0], [release[0], release[1], 0]) < 0);
 }
 
-/** Newest old version that a unit reads besides those counted anew, as the network card of 7.0 and later does. */
+/**
+ * Newest version by the old count that loaders read beside versions by the new count, as the network card's do since
+ * 7.0.
+ */
 const MORE_READ: Readonly<Record<string, number>> = { 'virtio-net': 2 };
 
 /** Below 0 if `a` is older. */

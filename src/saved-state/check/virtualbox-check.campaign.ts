@@ -11,9 +11,9 @@ import { convert } from '../convert/convert.ts';
 import { readSettings } from '../machine-facts/settings.ts';
 import { check } from './check.ts';
 
-// npm run campaign -- virtualbox-check: what check foretells must be what the real VirtualBox answers. Makes a machine
-// like that of the bundled states, changes it, or the state, and compares code and unit. Needs mkown.sh; takes two
-// minutes.
+// npm run campaign -- virtualbox-check: the forecasts of check must be the answers of the real VirtualBox. Makes a
+// machine like that of the bundled states, changes it, or the state, and compares code and unit. Needs mkown.sh; takes
+// two minutes.
 
 const NAME = 'savkit-check';
 const plain = readFileSync(join(STATES_FOLDER, 'own-long.sav'));

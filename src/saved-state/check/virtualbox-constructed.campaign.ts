@@ -11,7 +11,7 @@ import type { Change } from './testing/machine-changes.ts';
 import { MachinePark } from './testing/machine-park.ts';
 
 // npm run campaign -- virtualbox-constructed [WORD]: states with one thing changed are given to the real VirtualBox;
-// check must have foretold code and unit. Those that test-vectors/machines/forecasts.tsv names must get that answer
+// check must have foretold code and unit. States in test-vectors/machines/forecasts.tsv must get the answer there
 // again. Needs mkown.sh; ten minutes. With a WORD only states whose name has it.
 
 const virtualBox = await VirtualBox.find();

@@ -7,11 +7,11 @@ import { ahci, type Change, disk } from './testing/machine-changes.ts';
 import { MachinePark } from './testing/machine-park.ts';
 
 // npm run campaign -- virtualbox-extra-data [WORD]: machines whose extra data change VirtualBox's parts past all
-// settings, and the same machines without; the real VirtualBox is asked whether a state of one loads in the other. check
-// must have foretold its answer, or say that the setting is not judged; of settings that are known to have no effect it
-// must judge. Needs mkown.sh; five minutes. SAVKIT_JOURNAL=FILE lets it go on where it was stopped.
+// settings, and the same machines without; the real VirtualBox is asked whether a state of one loads in the other.
+// check must have foretold its answer, or say that the setting is not judged; check must judge settings that are known
+// to have no effect. Needs mkown.sh; five minutes. SAVKIT_JOURNAL=FILE lets it go on where it was stopped.
 
-/** By name below VBoxInternal; `judged`: it has no effect, and check knows that. */
+/** By name below VBoxInternal; `judged`: the setting has no effect, and check knows that. */
 const SETTINGS: readonly { name: string; value: string; judged?: true; also?: Change[] }[] = [
   { name: 'Devices/pcbios/0/Config/DmiSystemVendor', value: 'savkit', judged: true },
   { name: 'Devices/pcbios/0/Config/DmiBIOSVersion', value: 'string:7', judged: true },

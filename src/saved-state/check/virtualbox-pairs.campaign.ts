@@ -37,7 +37,7 @@ score.close();
 
 type Pair = [from: string, into: string, code?: string];
 
-/** States that were constructed have a campaign of their own. */
+/** The pairs of the table, but for states that were constructed, which have a campaign of their own. */
 function tablePairs(): Pair[] {
   const [, ...rows] = readFileSync(join(STATES_FOLDER, '../machines/forecasts.tsv'), 'utf8').trim().split('\n');
   return rows.map((row) => row.split('\t') as [string, string, string]).filter(([from]) => from in PAIR_MACHINES);

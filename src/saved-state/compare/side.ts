@@ -10,7 +10,7 @@ export interface Side {
   names: RangeNames;
 }
 
-/** @throws FormatError `pages-missing`, as zeros would be compared in the place of what is lost */
+/** @throws FormatError `pages-missing`, as zeros would be compared in the place of lost pages */
 export async function openSide(source: ByteSource): Promise<Side> {
   if (!source.seekable)
     throw new UsageError(

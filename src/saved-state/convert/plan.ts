@@ -25,7 +25,7 @@ export interface ConvertOptions {
   recompress?: boolean;
   /** Go on where the target version can't hold something; the report lists it. */
   allowLoss?: boolean;
-  /** Places of ROMs and MMIO2, for sources that do not tell them; it overrides those that they tell. */
+  /** Places of ROMs and MMIO2, for sources that do not tell them; they override places that the source tells. */
   layout?: MachineLayout;
   /**
    * Versions 7 to 9: page types as 2.2 and 3.0 wrote them, or as loaders since 4.3 read them. Default:

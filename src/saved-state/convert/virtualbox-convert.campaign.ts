@@ -47,7 +47,8 @@ async function tryConversion(path: string, machine: string, run: ConvertRun, tru
         `the proof failed: ${JSON.stringify(proof?.differences.slice(0, 3))}`,
       );
   } catch (error) {
-    // A state whose MMIO2 ranges are not mapped does not go into versions 6 to 9 without a layout; saying so is right.
+    // A state whose MMIO2 ranges are not mapped does not go into versions 6 to 9 without a layout; its refusal is
+    // right.
     if (!(error instanceof UnsupportedError)) throw error;
     console.log(`refused: ${basename(path)} ${JSON.stringify(run)}: ${error.message}`);
   } finally {

@@ -12,7 +12,7 @@ export interface CpuDescription {
   mode?: string;
   /** Paging mode in unit pgm: its name, or its number if it has none. */
   storedMode?: string;
-  /** Both agree. */
+  /** Both modes agree. */
   modesAgree?: boolean;
   /** Whether the A20 gate is on; absent where that is not known. */
   a20?: boolean;

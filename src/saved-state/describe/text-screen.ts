@@ -77,7 +77,7 @@ const DOUBLE_SCAN = 0x80;
 export function screenOf(vga: Vga, memory: Uint8Array): TextScreen {
   const { crtc, graphics } = vga;
   if ((graphics[MISCELLANEOUS] & GRAPHICS_MODE) !== 0 || isVbeOn(vga))
-    throw noScreen('it is in a graphics mode (savkit screenshot -o FILE gets the picture)');
+    throw noScreen('the adapter is in a graphics mode (savkit screenshot -o FILE gets the picture)');
   const columns = crtc[CRTC.columns] + 1;
   const end = crtc[CRTC.displayEnd] | ((crtc[CRTC.overflow] & 2) << 7) | ((crtc[CRTC.overflow] & 0x40) << 3);
   const height = (crtc[CRTC.characterHeight] & 0x1f) + 1;

@@ -66,7 +66,7 @@ export interface ImageTarget extends RandomSink {
 
 /**
  * Writes guest memory, or one part of a state, to `target`. The state is read twice: first its heads, which say where
- * things lie, then its contents, with every check. The caller must not use the target's contents before this has
+ * things lie, then its contents, with every check. The caller must not use the target's contents before `extract` has
  * returned.
  *
  * @param source seekable
@@ -146,7 +146,7 @@ interface WriteJob {
   onFill: ((done: number, total: number) => void) | undefined;
 }
 
-/** @param threads that decode; this one alone writes */
+/** @param threads that decode; only the calling thread writes */
 async function writePages(
   target: ImageTarget,
   { source, plan, passing, onFill }: WriteJob,

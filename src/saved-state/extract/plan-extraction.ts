@@ -52,7 +52,7 @@ export interface ExtractPlan {
   existing: MemoryRange[];
   /** Cores: false if there is no room for all virtual addresses of memory. */
   allAddresses: boolean;
-  /** Cores without registers: why. */
+  /** Reason why a core has no registers. */
   registersMissing?: string;
   /** Reason why memory may lie at other addresses. */
   uncertain?: string;

@@ -31,9 +31,9 @@ const { values, positionals } = parseArgs({
   },
   allowPositionals: true,
 });
-/** For one reading of one case: much, as a busy machine is slow. */
+/** Time for one reading of one case: long, as a busy machine is slow. */
 const TIME_LIMIT_MS = 120_000;
-/** Besides the memory of node and of the changed copy. */
+/** Memory of one reading, besides that of node and of the changed copy. */
 const MEMORY_LIMIT = 700 * MIB;
 
 const FOLDER = join(tmpdir(), 'savkit-qemu-fuzz');
@@ -131,7 +131,10 @@ interface Message {
   fault?: string;
 }
 
-/** Watches over a process with seeds from one on. @returns the next seed, how many faults there were, and whether any case was read */
+/**
+ * Watches over a process that runs seeds from `first` on. @returns the next seed, the number of faults, and whether any
+ * case was read
+ */
 function watch(
   first: number,
   end: number,

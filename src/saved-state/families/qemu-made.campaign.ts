@@ -114,7 +114,8 @@ async function judgeByLoading(source: ByteSource, path: string, options: string[
   const ram = new MemoryTarget();
   await extract(source, ram).finally(() => source.close());
   const own = path.replace(/\.state$/, '.ram');
-  // Memory as it stood while the machine did: QEMU 10 does not load what 7.2 compressed.
+  // The file has the memory as QEMU held it while the machine stood still: QEMU 10 does not load pages that 7.2
+  // compressed.
   if (existsSync(own)) return tell(name, sha256(ram.bytes) === sha256(readFileSync(own)) ? [] : ['memory is another']);
   const words = [path, '--truth', '/no/such/file', '--save-ram', `${path}.loaded`, '--qemu', '10', ...options];
   const loaded = run('load-state.sh', words);

@@ -20,7 +20,7 @@ await forEachQemuSample(folder, async (name, read) => {
 console.log(`${passed} passed, ${failed} failed`);
 process.exitCode = failed > 0 || passed === 0 ? 1 : 0;
 
-/** Lists savkit's reasons against a state: there are none for some that the independent reader refuses. */
+/** Lists savkit's reasons against a state: there are none against some states that the independent reader refuses. */
 async function refusalOf(name: string, read: (name: string) => Buffer): Promise<string[]> {
   const { verdict, findings } = await verifyState(sampleSource(name, read));
   return verdict === 'no-damage-found' ? [] : findings.map(({ message }) => message);

@@ -21,7 +21,7 @@ export interface NoteSearchOptions {
  * Addresses of possible VMCOREINFO notes in a state's RAM, ascending, at most `MAX_NOTES`; their text is not checked.
  */
 export async function findNotes(source: ByteSource, { signal, onProgress }: NoteSearchOptions): Promise<GuestPhys[]> {
-  // Linux has its note at the start of a page since 4.13. The other search has to decompress all of memory.
+  // Linux has its note at the start of a page since 4.13. A search everywhere has to decompress all of memory.
   for (const isEverywhere of [false, true]) {
     const search = new NoteSearch(isEverywhere);
     const step = isEverywhere ? 'searching everywhere' : 'searching';

@@ -46,10 +46,10 @@ export function readSettings(text: string, name: string): MachineFacts {
 
 /** The root of a settings file. @throws FormatError `bad-settings` */
 export function settingsRoot(text: string, name: string): Element {
-  // VirtualBox looks only at the name behind a prefix, and writes none.
+  // VirtualBox looks only at the name after a prefix, and writes no prefix.
   if (/<[\w.-]+:/.test(text))
     throw new FormatError('bad-settings', `Cannot read ${name}: it has elements with a prefix, as settings never have`);
-  // The parser drops spaces around values; VirtualBox takes the default for a number or a switch behind one.
+  // The parser drops spaces around values; VirtualBox takes the default for a number or a switch after a space.
   const [, value] = /=\s*["'](\s+(?:\d\w*|true|false|yes|no))\s*["']/.exec(text) ?? [];
   if (value !== undefined)
     throw new FormatError('bad-settings', `Cannot read ${name}: the value "${value}" begins with a space`);
@@ -127,7 +127,7 @@ export function settingsOf({ text, root, machine }: SettingsFile, own: Element, 
       ? {
           vga: graphics.toUpperCase() === 'VMSVGA' ? ('vmsvga' as const) : ('vboxvga' as const),
           vramSize,
-          // VBoxVGA has had none since 6.1.
+          // VBoxVGA has had no 3D acceleration since 6.1.
           has3d: graphics !== DEFAULTS.graphics && flag(onlyChild(hardware, 'Display').accelerate3D, false),
         }
       : {}),

@@ -24,8 +24,8 @@ import { type Manifest, type ManifestOptions, rootText } from './manifest.ts';
 /** Differences of a state from its manifest. */
 export interface ManifestReport {
   /**
-   * The file is, byte for byte, the one that the manifest was made of; and what else the state consists of is as it
-   * was: files of RAM beside it, the chosen one of several states in it.
+   * The file is, byte for byte, the one that the manifest was made of; and all other parts of the state are as they
+   * were: files of RAM beside it, the choice among several states in it.
    */
   same: boolean;
   /** Differences: stretches of the file, units, fields, pages. */

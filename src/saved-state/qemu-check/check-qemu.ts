@@ -36,7 +36,7 @@ export interface QemuForecast {
 
 /** Forecast of loading a state into a machine of QEMU. */
 export interface QemuCheckReport {
-  /** Nothing was found for which QEMU would refuse it. */
+  /** Nothing was found for which QEMU would refuse the state. */
   loads: boolean;
   /** QEMU's first error, where it would refuse the state. */
   forecast?: QemuForecast;
@@ -151,7 +151,7 @@ function typeOf({ machineType }: GuestSettings, { machineTypes, release }: Check
   return `pc-${chipset.alias === 'pc' ? 'i440fx' : 'q35'}-${release.slice(0, 2).join('.')}`;
 }
 
-/** The finding for a machine type that this QEMU lacks: it does not even start. */
+/** The finding for a machine type that this QEMU lacks: QEMU does not even start. */
 function missingType(
   { configuration: { machine } }: QemuState,
   target: ExpectedMachine | undefined,

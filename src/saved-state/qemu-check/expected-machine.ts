@@ -35,9 +35,9 @@ export interface ExpectedMachine {
   machineType?: string;
   blocks: ExpectedBlock[];
   sections: ExpectedSection[];
-  /** Unknown parts of the machine itself: with any, it is not known whether it lacks a section or block. */
+  /** Unknown parts of the machine itself; if there are any, no section or block is known to be missing. */
   unknown: string[];
-  /** Unknown devices: with any, only built-in sections and blocks are known to be missing. */
+  /** Unknown devices; if there are any, only built-in sections and blocks are known to be missing. */
   unknownDevices: string[];
   /** Facts that QEMU compares, and that savkit cannot judge. */
   notJudged: string[];
@@ -216,7 +216,7 @@ class Building {
     if (type.negotiates) notJudged.push(`whether ${where} offers all features that the guest has taken up`);
   }
 
-  /** Adds a section; those of one name are numbered in the order in which their devices are made. */
+  /** Adds a section; sections of one name are numbered in the order in which their devices are made. */
   #section(name: string, pciId?: number): void {
     const instance = this.#instances.get(name) ?? 0;
     this.#instances.set(name, instance + 1);

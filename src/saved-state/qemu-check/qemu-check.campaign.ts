@@ -147,7 +147,7 @@ async function main(): Promise<number> {
       for (const other of [machine, mutate(random, machine), mutate(random, mutate(random, machine))]) {
         const words = wordsOfMachine(other);
         const said = await load(reader, words, path);
-        // Whatever else it says is about the command line.
+        // Other messages are about the command line.
         if (said !== undefined && !said.includes('load of migration failed')) continue;
         const source = await openFile(path);
         const settings = settingsOfCommand(parseCommand(words), 'the target');

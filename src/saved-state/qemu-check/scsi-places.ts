@@ -2,7 +2,7 @@ import type { GuestDevice } from './guest-settings.ts';
 
 /** Places of disks and drives on SCSI. QEMU gives a device without an id the first free one. */
 export class ScsiPlaces {
-  /** Paths of controllers by their ids; an empty id for those without one. */
+  /** Paths of controllers by their ids; an empty id stands for controllers without one. */
   readonly #controllers = new Map<string, string>();
   /** Taken places by the path of the controller: `channel:id:lun`. */
   readonly #taken = new Map<string, Set<string>>();

@@ -37,8 +37,8 @@ const FIRST = 7.2;
 const LAST = 10;
 
 /**
- * The newest version of a section that a QEMU reads. A release before the table's first may read less, one after its
- * last may read more.
+ * The newest version of a section that a QEMU reads. A release before the first of the table may read fewer versions, a
+ * release after the last may read more.
  * @param release `[10, 0]`; absent: any between the first and the last
  */
 export function newestVersion(section: string, release: readonly number[] | undefined): number | undefined {

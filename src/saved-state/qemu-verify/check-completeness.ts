@@ -14,7 +14,7 @@ export function checkCompleteness(state: QemuState, findings: Findings): void {
   if (state.description) return;
   findings.warn(
     'no-description',
-    'The state has no description of its sections: where they end is a guess, and which are missing cannot be told',
+    'The state has no description of its sections: their ends are a guess, and missing sections cannot be told',
   );
 }
 

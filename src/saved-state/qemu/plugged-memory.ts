@@ -18,7 +18,7 @@ export interface PluggedMemory {
 }
 
 type Section = Pick<DeviceSection, 'name' | 'body'>;
-/** Sections of devices, and those before them. */
+/** Sections of devices, and the sections in parts before them. */
 export interface SectionsOfDevices {
   devices: readonly Section[];
   otherSections: readonly Section[];

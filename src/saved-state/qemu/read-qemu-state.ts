@@ -98,7 +98,7 @@ class Reading {
     return state;
   }
 
-  /** @returns false where damage has ended it */
+  /** @returns false where damage has ended the reading */
   async #readMemory(): Promise<boolean> {
     const isWhole = await this.#tolerant(() => this.#readRecords());
     const isComplete = await this.#tolerant(() => this.#readSharedRam(isWhole));
@@ -175,7 +175,7 @@ class Reading {
     state.blocks = this.#census.summaries();
     if (!this.#options.sink) return;
     const message =
-      `Cannot place memory: that ${hex(size)} bytes of RAM are below 4 GiB (max-ram-below-4g), only the end of the ` +
+      `Cannot place memory: ${hex(size)} bytes of RAM are below 4 GiB (max-ram-below-4g), which only the end of the ` +
       'state tells, after its pages; savkit convert makes a plain file of a volume or an image';
     this.#report(new UnsupportedError('not-seekable', message));
   }

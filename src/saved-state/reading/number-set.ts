@@ -78,7 +78,7 @@ export class NumberSet {
     return starts;
   }
 
-  /** Ascending within blocks. */
+  /** All numbers, ascending within each block. */
   *numbers(): Generator<number> {
     for (const start of this.blockStarts())
       for (let number = start; number < start + BLOCK; number++) if (this.has(number)) yield number;
@@ -95,7 +95,7 @@ export class NumberSet {
       const key = Math.floor(at / CHUNK);
       const stop = Math.min(end, (key + 1) * CHUNK);
       if (this.#chunks.has(key)) for (; at < stop; at++) if (this.has(at)) return at;
-      // Claimed numbers may have no end.
+      // Numbers from a file may lie far apart, so whole chunks are skipped.
       at = this.#chunks.has(key + 1) ? stop : this.#nextKey(key) * CHUNK;
     }
     return end;

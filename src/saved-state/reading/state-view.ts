@@ -18,7 +18,7 @@ export interface StateView {
   readonly release?: string;
   /** Bytes of the file or stream, as far as it was read. */
   readonly size: number;
-  /** Written while the machine ran: pages may have several records, of which the last one counts. */
+  /** The state was written while the machine ran: pages may have several records, of which the last one counts. */
   readonly live: boolean;
   /** Units of VirtualBox, sections of QEMU; in file order. */
   readonly units: readonly UnitSummary[];

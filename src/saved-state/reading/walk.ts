@@ -47,7 +47,7 @@ export interface WalkOptions extends OpenOptions {
 /** Most units of a file; even long live saves have fewer. */
 const MAX_UNITS = 131072;
 
-/** Counts for findings that are not kept. */
+/** Stands for each finding that is not kept, to be counted. */
 const MANY_MORE: Finding = { severity: 'error', code: 'more', message: 'One of very many findings', place: {} };
 
 /**

@@ -5,7 +5,7 @@ import type { Gap, Survivors } from './survivors.ts';
 
 /** Stretches that hide lost units. The directory tells which gaps hide none, but it lists no units of live passes. */
 export function unitsLost({ gaps, directory, units }: Survivors, live: boolean): Stretch[] {
-  // A damaged header shows neither which unit is lost nor that just one is.
+  // A damaged header shows neither the name nor the number of the lost units.
   const readable = units.filter(({ errors, unit }) => !errors.some((error) => isOfHeader(error, unit)));
   const known = new Set(readable.map(({ unit }) => unit.claimedOffset ?? unit.offset));
   // Where bytes are missing or were put in, offsets in the file differ from the directory's.

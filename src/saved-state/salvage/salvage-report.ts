@@ -27,9 +27,9 @@ export interface SalvageReport {
   unreadable: Stretch[];
   /** Units may be missing after the last one that was found. */
   cut: boolean;
-  /** Pages that are missing or old. */
+  /** Runs of pages that are missing or old. */
   lost: LostRun[];
-  /** Pages that are missing or old. */
+  /** Number of these pages. */
   lostPages: number;
   /** More is lost than the list says: the names of the ranges of ROMs and device memory are lost, too. */
   untold: boolean;

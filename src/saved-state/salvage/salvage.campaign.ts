@@ -31,7 +31,7 @@ async function cutEverywhere(name: string, original: Original, options: SalvageO
     else {
       const truth = lostByCut(original, cut);
       if (judged.report.untold) {
-        // Ranges after the cut that nothing names: of those that are named, and of RAM, the list is right.
+        // Nothing names some ranges after the cut, so the list has to be right only for RAM and for named ranges.
         counts.untold++;
         for (const key of truth.lost) if (!judged.lost.has(key) && !key.startsWith('RAM')) truth.lost.delete(key);
       }

@@ -187,8 +187,8 @@ function withKnownRanges(
 }
 
 /**
- * Whether both readings agree on the heads of unit pgm: pages are written anew by them, so no byte in them may be
- * damaged.
+ * Whether both readings agree on the heads of unit pgm: pages are written anew by these heads, so no byte in the heads
+ * may be damaged.
  */
 function haveSameHeads({ pgm: a }: SavedState, { pgm: b }: SavedState): boolean {
   return isDeepStrictEqual(

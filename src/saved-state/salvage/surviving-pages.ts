@@ -11,7 +11,9 @@ interface Reading {
   tick(): Promise<void>;
 }
 
-/** Reads the readable pages of damaged pgm units: after a broken record it goes on at the next trustworthy one. */
+/**
+ * Reads the readable pages of damaged pgm units: after a broken record, reading goes on at the next trustworthy one.
+ */
 export class SurvivingPages {
   readonly #container: Container;
   readonly #visitor: Visitor;

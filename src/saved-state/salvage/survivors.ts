@@ -135,7 +135,7 @@ class SurvivorReader {
 
   /**
    * Doubts the last unit of V1.x, whose units have no checksums: if bytes of the file are missing and no unit follows,
-   * its last bytes may belong to the next one.
+   * the last bytes of this unit may belong to a lost one.
    */
   #doubtUnproven(): void {
     const before = this.#units.at(-1);

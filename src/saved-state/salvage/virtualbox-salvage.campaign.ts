@@ -8,7 +8,7 @@ import { STATES_FOLDER } from '../../testing/states.ts';
 import { machineOfBundled, Score, VirtualBox } from '../../testing/virtualbox.ts';
 
 // npm run campaign -- virtualbox-salvage: results that salvage calls loadable must load, with every kept page as it was
-// and every lost one zero; all others must be refused.
+// and every lost page zero; all other results must be refused.
 
 const virtualBox = await VirtualBox.find();
 const score = new Score();

@@ -116,7 +116,7 @@ function pieceOf(offset: number): number {
 
 interface Searched {
   image: ImageWithHoles;
-  /** The image, read. */
+  /** Reads the image. */
   memory: ByteSource;
   /** Address of its first byte. */
   shift: number;

@@ -6,7 +6,7 @@ import type { PageWork } from './page-work.ts';
 
 /** Gets batches in their original order. */
 export interface BatchUser {
-  /** A thread's result for a batch; borrowed until the next call of this has returned. */
+  /** A thread's result for a batch; borrowed until the next call of `takeDone` has returned. */
   takeDone(job: PageJob): Promise<void>;
   /** A batch that no thread has worked on, as it was read. */
   takeUndone(batch: PageBatch, targets: Float64Array | undefined): Promise<void>;

@@ -30,7 +30,7 @@ const LONGEST_PAUSE = 256;
 
 /**
  * Threads that work on batches of pages for the one that reads. The reading thread does not wait for threads that get
- * no processor: a job that is not begun when its result is needed, it does itself.
+ * no processor: it does a job itself that is not begun when the result is needed.
  */
 export class Crew {
   readonly #jobs: PageJob[];
@@ -63,7 +63,7 @@ export class Crew {
 
   /**
    * Hands over a batch whose result nobody asks for, unless as many jobs wait as there are other threads. @returns
-   * false: the caller has to do it
+   * false if the caller has to do the work
    */
   take(batch: PageBatch): boolean {
     let ready = 0;

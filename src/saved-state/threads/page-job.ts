@@ -15,7 +15,7 @@ const SIZE = 3;
 const RESULT = 4;
 const SUMMED = 5;
 const CRC = 6;
-/** Float64: where the stretch of the file starts. */
+/** Float64 field: offset of the stretch in the file. */
 const OFFSET_AT = 32;
 const HEAD_SIZE = 40;
 const JOB_SIZE = HEAD_SIZE + 8 * BATCH_CAPACITY;

@@ -28,7 +28,7 @@ export class PageWorker {
   readonly #work: PageWork;
   readonly #source: ByteSource;
   readonly #bytes = takeBuffer(WINDOW_SIZE + INPUT_SLACK);
-  /** Finished pages, and after them the one that is next. */
+  /** Finished pages, and after them the next page. */
   readonly #gathered = takeBuffer(GATHERED + PAGE_SIZE);
   readonly #encoder = new BlockEncoder();
 

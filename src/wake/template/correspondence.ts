@@ -23,7 +23,7 @@ export interface Correspondence<Part extends object = object> {
   back?(fields: SectionImage, unit: Part, moment: Moment): void;
 }
 
-/** A value that is equal in both. @param vbox path in the unit; default: the name of the field */
+/** A value that is equal in both machines. @param vbox path in the unit; default: the name of the field */
 export function same(qemu: string, vbox: string): Correspondence {
   return {
     qemu,
@@ -35,7 +35,7 @@ export function same(qemu: string, vbox: string): Correspondence {
   };
 }
 
-/** Values that are equal in both, but have other names: `[QEMU, VirtualBox]`. */
+/** Values that are equal in both machines, but have other names: `[QEMU, VirtualBox]`. */
 export function sameEach(qemu: string, vbox: string, names: readonly (readonly [string, string])[]): Correspondence[] {
   return names.map(([theirs, ours]) => same(`${qemu}${theirs}`, `${vbox}${ours}`));
 }

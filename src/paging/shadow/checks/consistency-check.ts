@@ -31,7 +31,7 @@ interface ShadowEntry {
   linear: number;
   low: number;
   high: number;
-  /** The table that it names. */
+  /** Index of the table that the entry names. */
   child: number;
 }
 
@@ -128,7 +128,7 @@ class ConsistencyCheck {
     { low, high, child }: ShadowEntry,
     guest: GuestEntry | undefined,
   ): Condition | undefined {
-    // A directory that is there for mappings only.
+    // The directory is there for mappings only.
     if (level.bare && this.#pool.kind[child] === KINDS.PAE_PD_PHYS.number) return undefined;
     if (level.guest < 0) return this.#pool.key[child] === this.#walker.root ? undefined : 'upper-key';
     if (!guest || (guest.low & P) === 0) return 'upper-guest-absent';

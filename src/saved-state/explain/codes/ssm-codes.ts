@@ -36,7 +36,13 @@ export const SSM_CODES: readonly CodeRow[] = [
   ],
   ['VERR_SMM_INTEGRITY_MACHINE', -1815, 'bytes-changed', 'the machine UUID in a V1.x header is not zero', -1815],
   ['VERR_SSM_INTEGRITY_HEADER', -1816, 'bytes-changed', 'host bits or address widths in the header are impossible'],
-  ['VERR_SSM_INTEGRITY_SIZES', undefined, 'bytes-changed', 'the same, as 3.0 called it', -1818],
+  [
+    'VERR_SSM_INTEGRITY_SIZES',
+    undefined,
+    'bytes-changed',
+    'host bits or widths in the header are impossible (3.0)',
+    -1818,
+  ],
   [
     'VERR_SSM_INTEGRITY_UNIT',
     -1817,
@@ -157,7 +163,7 @@ export const SSM_CODES: readonly CodeRow[] = [
   ['VERR_SSM_LOW_ON_DISK_SPACE', -1857, 'host-trouble', 'the disk has too little room for the state'],
   ['VERR_SSM_CANCELLED', -1858, 'live-save', 'the operation was cancelled, or the other host refused'],
   ['VERR_SSM_NO_PENDING_OPERATION', -1859, 'program-error', 'there is nothing to cancel'],
-  ['VERR_SSM_ALREADY_CANCELLED', -1860, 'information', 'it has been cancelled already'],
+  ['VERR_SSM_ALREADY_CANCELLED', -1860, 'information', 'the operation has been cancelled already'],
   ['VERR_SSM_LIVE_POWERED_OFF', -1861, 'live-save', 'the machine was powered off while it was saved'],
   ['VERR_SSM_LIVE_GURU_MEDITATION', -1862, 'live-save', 'the machine crashed while it was saved'],
   ['VERR_SSM_LIVE_FATAL_ERROR', -1863, 'live-save', 'the machine met a fatal error while it was saved'],

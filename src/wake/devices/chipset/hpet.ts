@@ -19,7 +19,7 @@ export function periodOf({ capabilities }: Hpet): bigint {
   return capabilities >> 32n;
 }
 
-/** Whether the guest has switched it on. */
+/** Whether the guest has switched the HPET on. */
 export function isInUse({ config }: Hpet): boolean {
   return (config & RUNS) !== 0n;
 }

@@ -11,7 +11,7 @@ export interface Twin {
   device: BusDevice;
   /** Line of VirtualBox's I/O APIC. */
   from: number;
-  /** Line of QEMU's. */
+  /** Line of QEMU's I/O APIC. */
   to: number;
 }
 

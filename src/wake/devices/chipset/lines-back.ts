@@ -8,7 +8,7 @@ export interface LineBack {
   device: BusDevice;
   /** Line of QEMU's I/O APIC; undefined: none. */
   from: number | undefined;
-  /** Line of VirtualBox's. */
+  /** Line of VirtualBox's I/O APIC. */
   to: number;
 }
 

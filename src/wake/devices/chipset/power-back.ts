@@ -7,7 +7,7 @@ const ENABLE = 0x80;
 const IS_PORTS = 1;
 const ENABLED = 1;
 
-/** Has VirtualBox's power management answer at the ports that QEMU's does. @param ports 0: at none */
+/** Lets VirtualBox's power management answer at the ports of QEMU's. @param ports 0: at none */
 export function takePowerPorts(acpi: Acpi, device: BusDevice | undefined, ports: number): void {
   if (ports === 0) return;
   acpi.pmBase = ports;

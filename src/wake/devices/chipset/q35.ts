@@ -57,7 +57,7 @@ export function planLines(devices: readonly BusDevice[], ioApic: IoApic): Routes
   for (const { device, from, to } of lines) {
     if (from === to) continue;
     const shared = routes.twins.find((twin) => twin.to === to);
-    // Other devices that the guest has on that line have another one in QEMU, or do not exist there.
+    // Other devices that the guest has on that line have another line in QEMU, or do not exist there.
     const isFree = !same.some((line) => line.to === to);
     if (isMasked(ioApic, from)) routes.unrouted.push(device);
     else if (shared ? shared.from === from : isFree) routes.twins.push({ device, from, to });

@@ -70,7 +70,10 @@ function segmentOf(section: SectionImage, path: string): Selector {
 /** Bit of the type of a task state segment. */
 const BUSY = 2;
 
-/** A task that runs is busy. QEMU notes that in memory alone; VirtualBox ends a guest whose register lacks it. */
+/**
+ * A task that runs is busy. QEMU sets the bit in memory alone; VirtualBox ends a guest whose task register lacks the
+ * bit.
+ */
 function busyTask(task: Selector): Selector {
   return { ...task, attributes: task.attributes | BUSY };
 }

@@ -27,7 +27,7 @@ export const Msr = { TSC_AUX: 0, MTRR_DEF_TYPE: 2, MTRR_FIXED: 3, MTRR_VARIABLE:
 export const FIXED_MTRRS = 11;
 export const VARIABLE_MTRRS = 8;
 
-/** MSRs and registers of the same name in both: `[QEMU, VirtualBox]`. */
+/** MSRs and registers of the same name in both machines: `[QEMU, VirtualBox]`. */
 export const SAME = [
   ['env.cr[0]', 'cr0'],
   ['env.cr[2]', 'cr2'],

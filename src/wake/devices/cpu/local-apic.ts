@@ -64,7 +64,7 @@ export const localApic: readonly Correspondence<LocalApic>[] = [
   sameTimer('timer_expiry', 'timer'),
 ];
 
-/** Field of a CPU that waits for a start-up message; in QEMU's template all but the first do. */
+/** Field of a CPU that waits for a start-up message; in QEMU's template all CPUs but the first wait. */
 export const WAITS_FOR_START = 'apic_sipi.wait_for_sipi';
 
 /** @throws UnsupportedError for a CPU that waits, if QEMU has no field for it */
