@@ -5,8 +5,8 @@ import { Turns } from '../turns.ts';
 const latin1 = new TextDecoder('latin1');
 
 /**
- * Big-endian values from a window on a stream, front to back. Each read fetches what it needs, and so invalidates
- * references into the window.
+ * Big-endian values from a window on a stream, front to back. Each read fetches the bytes that it lacks, which
+ * invalidates references into the window.
  *
  * Reads give turns to other work, and end with the signal: one window holds a million fields of a byte.
  */

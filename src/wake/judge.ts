@@ -131,7 +131,7 @@ const RULES: readonly Rule[] = [
           refusal(
             'hpet',
             `its HPET ticks every ${periodOf(unit)} fs, QEMU's every ${HPET_PERIOD}`,
-            'boot the guest without it (Linux: hpet=disable); --without hpet drops it, and the clock of the guest may stop',
+            "boot the guest without it (Linux: hpet=disable); --without hpet drops it, and the guest's clock may stop",
           ),
         ]
       : [];

@@ -25,13 +25,13 @@ const builder = (argv: Argv) =>
       demandOption: true,
       describe: 'Settings file of the machine (NAME.vbox), or its folder',
     })
-    .option('output', outputTo('Where the donor goes. Default: NAME-donor.sav'))
+    .option('output', outputTo('File for the donor. Default: NAME-donor.sav'))
     .option('run', { type: 'boolean', default: false, describe: 'Run the commands here, with sh and VBoxManage' })
     .option('force', FORCE)
     .example('$0 donor "VirtualBox VMs/box"', 'Commands that save the machine right after power-on')
     .epilogue(
-      'The machine runs for some ten milliseconds in its firmware, with no device to boot from. If it has a saved ' +
-        'state, that is kept in NAME-kept.sav, which is the one to adapt.',
+      'The machine runs for some ten milliseconds in its firmware, with no device to boot from. If the machine has ' +
+        'a saved state, this state is moved to NAME-kept.sav, the file to adapt.',
     );
 type Options = OptionsOf<typeof builder>;
 
@@ -83,7 +83,7 @@ async function runScript(machine: DonorMachine, donor: string, kept: string, sig
   if (machine.isLeft && machine.stateFile !== undefined)
     throw new UsageError(
       'already-exists',
-      `Cannot make a donor of ${id}: an earlier one was killed, and the machine's state may be what that one saved; ` +
+      `Cannot make a donor of ${id}: an earlier run was killed, and the machine's state may be that of the run; ` +
         `VBoxManage discardstate ${id} drops it, and VBoxManage setextradata ${id} savkit/donor says that it is the ` +
         "machine's own",
     );

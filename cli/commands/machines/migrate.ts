@@ -35,7 +35,7 @@ const builder = (argv: Argv) =>
       type: 'number',
       requiresArg: true,
       describe:
-        'Milliseconds that it may stand still once rounds get no shorter; ' +
+        'Milliseconds that the machine may stand still once rounds get no shorter; ' +
         `default: ${DEFAULT_LIMITS.stalledDowntimeMs}`,
     })
     .option('bandwidth', {
@@ -50,7 +50,7 @@ const builder = (argv: Argv) =>
     })
     .option('on-time-limit', {
       choices: ['cancel', 'force', 'throttle'] as const,
-      describe: `What to do when that time is over; default: ${DEFAULT_LIMITS.onTimeLimit}`,
+      describe: `Action at the end of --time-limit; default: ${DEFAULT_LIMITS.onTimeLimit}`,
     })
     .option('shared-disks', {
       type: 'boolean',

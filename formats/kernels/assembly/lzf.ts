@@ -3,8 +3,7 @@
 // Copies go in steps of 8 bytes and may read past the block, but write only within the result. Whether literals precede
 // a copy is unpredictable for a processor's branch predictor. So each step handles both, with perhaps no literals, and
 // masks replace branches: `run` is all ones where a token is a run of literals, `long` where a copy's length has a byte
-// of its own. Bytes after the block may be taken for tokens; their results would lie beyond the end, which is checked
-// there.
+// of its own. Bytes after the block may be taken for tokens; `input` is then beyond `end`, which `decodeRest` refuses.
 
 import { BATCH_AT, BATCH_LENGTH } from './memory';
 

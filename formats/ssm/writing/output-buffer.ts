@@ -69,8 +69,8 @@ export class OutputBuffer {
   }
 
   /**
-   * Corrects the CRC for a field that ended `distance` bytes before its end and now holds `value` in place of zeros.
-   * CRC-32 is linear, so nothing has to be read again.
+   * Corrects the CRC for a field that holds `value` now in place of zeros; `distance` bytes follow the field in the
+   * CRC. CRC-32 is linear, so nothing has to be read again.
    */
   patchCrc(value: Uint8Array, distance: number): void {
     const difference = (crc32(value) ^ crc32(new Uint8Array(value.length))) >>> 0;

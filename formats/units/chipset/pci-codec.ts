@@ -59,8 +59,8 @@ export const APIC_LINES = 8;
 const piix3Bus = defineStruct('Unit pci, versions 3–4', 'units-compared.md', {
   address: { kind: x32, doc: 'configuration address that the guest has selected' },
   usesIoApic: { kind: bool, doc: '' },
-  legacyLevels: { kind: array(u32, LEGACY_LINES), doc: 'how many devices hold each line' },
-  apicLevels: { kind: array(u32, APIC_LINES), doc: 'how many devices hold each line of the I/O APIC' },
+  legacyLevels: { kind: array(u32, LEGACY_LINES), doc: 'number of devices that hold each line' },
+  apicLevels: { kind: array(u32, APIC_LINES), doc: 'number of devices that hold each line of the I/O APIC' },
   acpiLevel: { kind: u32, doc: '' },
   acpiIrq: { kind: s32, doc: '' },
   separator,
@@ -69,7 +69,7 @@ const piix3Bus = defineStruct('Unit pci, versions 3–4', 'units-compared.md', {
 
 const ich9Bus = defineStruct('Unit ich9pci, version 4', 'units-compared.md', {
   address: { kind: x32, doc: 'configuration address that the guest has selected' },
-  apicLevels: { kind: array(u32, APIC_LINES), doc: 'how many devices hold each line of the I/O APIC' },
+  apicLevels: { kind: array(u32, APIC_LINES), doc: 'number of devices that hold each line of the I/O APIC' },
   separator,
   devices: { kind: untilMark(nested(ich9Device)), doc: '' },
 });

@@ -18,7 +18,7 @@ const pending = defineStruct('Trap that is being delivered to a CPU, trpm versio
   vector: { kind: oneOf(x32, { [NONE]: 'none' }), doc: 'number of the pending interrupt or exception' },
   type: {
     kind: oneOf(x32, TYPES),
-    doc: 'its source',
+    doc: 'source of the interrupt or exception',
   },
   errorCode: { kind: x32, doc: 'of exceptions; 0xdeadface: none' },
   cr2: { kind: x64, doc: 'address of a page fault' },

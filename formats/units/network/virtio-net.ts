@@ -11,7 +11,7 @@ const macs = (count: number) => list(bytes(MAC_SIZE), count);
 
 const virtioNet = defineStruct('Unit virtio-net, version 1', 'device-units.md', {
   noMac: { kind: bytes(MAC_SIZE), doc: 'six bytes FF, where releases before 7.0 had the address' },
-  features: { kind: x64, doc: 'that device and guest have agreed on' },
+  features: { kind: x64, doc: 'features that device and guest have agreed on' },
   queueCount: { kind: u16, doc: '' },
   workers: { kind: u16, doc: '' },
   attached: {
@@ -25,7 +25,7 @@ const virtioNet = defineStruct('Unit virtio-net, version 1', 'device-units.md', 
   ...fields(
     x8,
     ['promiscuous', 'allMulticast', 'allUnicast', 'noMulticast', 'noUnicast', 'noBroadcast'],
-    'which frames the guest gets',
+    'frames that the guest gets',
   ),
   multicastCount: { kind: u32, doc: '' },
   multicast: { kind: ({ multicastCount }: { multicastCount: number }) => macs(multicastCount), doc: 'addresses' },

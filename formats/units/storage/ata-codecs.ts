@@ -16,7 +16,7 @@ const ATTACHED = { kind: bool, doc: 'a disk or drive is attached; compared with 
 
 export const ahciDevice = defineStruct('Device at a port, ahci version 9', 'units-compared.md', {
   attached: ATTACHED,
-  hotPluggable: { kind: bool, doc: 'it may be taken out while the machine runs; compared with the machine' },
+  hotPluggable: { kind: bool, doc: 'the disk may be taken out of a running machine; compared with the machine' },
   ...NAMES,
 });
 

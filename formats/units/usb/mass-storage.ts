@@ -18,12 +18,12 @@ const request = defineStruct('Request, Msd version 2', 'device-units.md', {
 
 const massStorage = defineStruct('Unit Msd, version 2', 'device-units.md', {
   attached: { kind: bool, doc: 'a disk or drive is attached; compared with the machine' },
-  configuration: { kind: u8, doc: 'that the guest has chosen' },
+  configuration: { kind: u8, doc: 'number of the configuration that the guest has chosen' },
   ...fields(bool, ['controlHalted', 'outHalted', 'inHalted'], 'state of the end point'),
   hasRequest: { kind: bool, doc: '' },
   request: {
     kind: ({ hasRequest }: { hasRequest: boolean }) => maybe(nested(request), hasRequest),
-    doc: 'that is being done',
+    doc: 'request that is being done',
   },
   separator,
 });

@@ -130,8 +130,7 @@ export class IntermediateContext {
   }
 
   /**
-   * CR3 for the host's side of a switch: as VirtualBox is built, the page-directory-pointer table of PAE also on AMD64
-   * hosts.
+   * CR3 for the host's side of a switch: as in VirtualBox, the page-directory-pointer table of PAE also on AMD64 hosts.
    */
   hostCr3(host: HostMode): number {
     return this.frames[host.startsWith('32-bit') ? PD32 : PDPT_PAE] * PAGE_SIZE;

@@ -25,7 +25,7 @@ import { writeState } from './write-state.ts';
 export interface ConvertRun extends ConvertOptions, Pick<WalkOptions, 'signal'> {
   /** Read the result back and compare it with the source; default true. */
   proof?: boolean;
-  /** Threads to encode with; default: as many as pay. The result does not depend on it. */
+  /** Number of encoding threads; default: as many as pay. The result does not depend on it. */
   threads?: number;
   /** Called with the step that is under way, and the offset reached in the file that is read. */
   onProgress?: (doing: 'reading' | 'writing' | 'proving', offset: number) => void;

@@ -167,8 +167,8 @@ export class PgmRewriter {
   }
 
   /**
-   * Whether a page lies in the low hole, and the target has no RAM there. Versions 6 to 9 have RAM there, but not
-   * releases since 6.1, which may have written the state.
+   * Whether a page lies in the low hole of a state by 6.1 or later. These releases have no RAM there, though their
+   * units of versions 6 to 9 have records of the pages.
    * @throws UnsupportedError where the page has contents
    */
   #isLeftOut(batch: PageBatch, i: number): boolean {

@@ -21,7 +21,7 @@ export interface ExtractOptions extends ExtractPart, Pick<WalkOptions, 'signal'>
    * for debuggers begin with a search for the guest's kernel.
    */
   onProgress?: (done: number, step: ExtractStep, total?: number) => void;
-  /** Threads to read with; default: as many as pay. The output does not depend on it. */
+  /** Number of reading threads; default: as many as pay. The output does not depend on it. */
   threads?: number;
 }
 
@@ -65,9 +65,9 @@ export interface ImageTarget extends RandomSink {
 }
 
 /**
- * Writes guest memory, or one part of a state, to `target`. The state is read twice: first its heads, which say where
- * things lie, then its contents, with every check. The caller must not use the target's contents before `extract` has
- * returned.
+ * Writes guest memory, or one part of a state, to `target`. The state is read twice: first its heads, which tell the
+ * places of all parts, then its contents, with every check. The caller must not use the target's contents before
+ * `extract` has returned.
  *
  * @param source seekable
  * @throws FormatError for damage, UsageError for parts that the state does not have
@@ -97,7 +97,7 @@ export async function extract(
 }
 
 /**
- * Reads the heads of a state, which say where things lie. For a unit the plan is not needed.
+ * Reads the heads of a state, which tell the places of all parts. A single unit needs no plan.
  * @throws UsageError for sources that can't be read again
  */
 export async function prepareExtraction(source: ByteSource, options: ExtractOptions) {

@@ -43,7 +43,7 @@ export interface QemuState {
   devices: readonly DeviceSection[];
   /** Other sections in parts, such as `dirty-bitmap`, in file order. */
   otherSections: readonly PartedSection[];
-  /** All of these and the devices, as units of a saved state. */
+  /** All sections, as units of a saved state. */
   units: UnitSummary[];
   description?: StreamDescription;
   /** The bytes of the description. */
