@@ -23,6 +23,9 @@ it('refuses a pairing code that stands on the command line, as migrate does', as
     '--records',
     'none',
   );
-  expect([exitCode, stderr]).toEqual([2, expect.stringContaining('Cannot use --code-file: that is a code itself')]);
+  expect([exitCode, stderr]).toEqual([
+    2,
+    expect.stringContaining('Cannot use --code-file: its value is a code itself'),
+  ]);
   expect(stderr).not.toContain(code);
 });

@@ -77,13 +77,13 @@ async function saveBeside(
       const result = { action: 'save-guest', machine, rounds, downtimeMs, totalMs, paused, disks: facts.disks.length };
       const disks =
         facts.disks.length > 0
-          ? [indent(line`its disks are not in it: the state fits them only as they were at that moment`)]
+          ? [indent(line`disks of the guest are not in the file: the state fits them only as they were at that moment`)]
           : [];
       const stood = paused ? 'the guest was paused, and stays so' : `stood still for ${secondsText(downtimeMs)}`;
       const figures = line`${stood}, after ${countText(rounds.length - 1, 'round')}`;
       const incoming = shellWord(`exec:cat ${shellWord(output)}`);
       const help = line`a QEMU with the same arguments, -S and -incoming ${incoming} loads it, paused`;
-      const text = lines([line`${output}: ${figures}; ${help}; QMP cont has it go on`, ...disks]);
+      const text = lines([line`${output}: ${figures}; ${help}; QMP cont lets the guest go on`, ...disks]);
       return { exitCode: written, result, text: options.quiet ? NO_TEXT : text };
     } finally {
       source.close();

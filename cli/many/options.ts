@@ -42,7 +42,7 @@ export function withManyFiles<T>(argv: Argv<T>) {
     .option('resume', {
       type: 'boolean',
       default: false,
-      describe: 'Leave out what the journal has already, by path, size and time',
+      describe: 'Leave out files that the journal has already, by path, size and time',
     })
     .option('metrics', {
       type: 'string',

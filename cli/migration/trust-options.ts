@@ -89,7 +89,7 @@ async function withoutCode({
   if (codeFile !== undefined && isPairingCode(codeFile))
     throw new UsageError(
       'usage',
-      'Cannot use --code-file: that is a code itself, and other users can read command lines; put it into a ' +
+      'Cannot use --code-file: its value is a code itself, and other users can read command lines; put it into a ' +
         `file, or into ${CODE_VARIABLE}`,
     );
   const files = [cert, key, ca];

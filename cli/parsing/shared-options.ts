@@ -12,7 +12,7 @@ export const FORCE = {
 export const LAYOUT = {
   type: 'string',
   requiresArg: true,
-  describe: 'JSON file: where ROMs and MMIO2 are in a state of pgm 6 to 9',
+  describe: 'JSON file with the places of ROMs and MMIO2 in a state of pgm 6 to 9',
 } as const;
 
 /** Alternative to `LAYOUT`. */

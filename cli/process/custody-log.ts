@@ -25,7 +25,7 @@ export function withLists<T>(argv: Argv<T>) {
     .option('custody', {
       type: 'string',
       requiresArg: true,
-      describe: 'Append to this chain of custody, one JSON object a line: who, when, host, release, hashes',
+      describe: 'Append to this chain of custody, one JSON object a line: time, user, host, release, hashes',
     });
 }
 

@@ -52,7 +52,7 @@ export function withThreads<T>(argv: Argv<T>) {
   return argv.option('threads', {
     type: 'number',
     requiresArg: true,
-    describe: 'Number of threads; default: as many as make it faster. The result is the same',
+    describe: 'Number of threads; default: as many as make the work faster. The result is the same',
   });
 }
 

@@ -62,7 +62,7 @@ const READABLE = new Set(['file', 'memfd', 'ram', 'shm'].map((kind) => `memory-b
 function ofMemory({ backends, version, process }: GuestFacts): Hindrance[] {
   if (backends.length === 0)
     return [
-      fatal('hidden-memory', 'QEMU names none of its memory: give it one by -object and -machine memory-backend'),
+      fatal('hidden-memory', 'QEMU names no memory of the guest: name it by -object and -machine memory-backend'),
     ];
   return backends.flatMap((backend) => {
     const { id, isShared, type, path = '', hostAddress } = backend;

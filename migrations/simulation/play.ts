@@ -107,7 +107,8 @@ export abstract class Play<M extends TargetMachine = TargetMachine> implements S
     for (const host of Object.values(this.hosts)) if (!host.isUp) host.restart();
     this.#startTargetAgain();
     this.becomeCalm();
-    // Operators ask only once no process is stopped and nothing is under way: until then, the target may still promise.
+    // Operators ask only once no process is stopped and nothing is under way: until then, the target may still promise
+    // to run the machine.
     const wake = Math.max(clearAt, this.awakeAt);
     if (wake > this.timeline.now) await this.timeline.run(() => false, wake - this.timeline.now + 1);
     const waits = () => !this.isSourceDone || this.receiver?.hasPromised === true;

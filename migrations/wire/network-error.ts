@@ -12,7 +12,7 @@ const WORDS: Readonly<Record<string, string>> = {
   EPIPE: 'the other side has closed the connection',
   EADDRINUSE: 'another program listens there already; choose another port, or end it',
   EADDRNOTAVAIL: 'this host has no such address; :PORT listens on all that it has',
-  EACCES: 'this user lacks the right; ports below 1024 are for root',
+  EACCES: 'this user is not allowed to; ports below 1024 are for root',
 };
 
 /** A failure of the network in plain words. */

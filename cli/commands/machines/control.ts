@@ -43,16 +43,16 @@ const builder = (argv: Argv) =>
     .positional('argument', {
       type: 'string',
       describe:
-        'save: the file to write; throttle: the share of its time for which it is held back, 0 to 0.99; ' +
+        'save: the file to write; throttle: the share of time for which the guest is held back, 0 to 0.99; ' +
         'stats: names, such as /PGM/LiveSave/*; console: a line for the debugger (see savkit console), ' +
         'else its help is shown',
     })
     .option('force', FORCE)
     .example('$0 control vm.sock status', 'State, workload and figures of the machine')
-    .example('$0 control vm.sock check', 'Compare all of its memory with the contents that it must have')
+    .example('$0 control vm.sock check', 'Compare all memory of the workload with its expected contents')
     .example("$0 control vm.sock console 'info handlers'", 'An answer of the debugger about the running machine')
-    .example('$0 control vm.sock reset', 'Reset it, as by its reset button')
-    .example('$0 control vm.sock save vm.sav', 'Suspend it for a save, then let it go on')
+    .example('$0 control vm.sock reset', 'Reset the machine, as by its reset button')
+    .example('$0 control vm.sock save vm.sav', 'Suspend the machine for a save, then let it go on')
     .epilogue('To save it while it runs: savkit live-save.');
 type Options = OptionsOf<typeof builder>;
 

@@ -40,7 +40,7 @@ const builder = (argv: Argv) =>
     .option('force', FORCE)
     .option('ndjson', NDJSON)
     .example('$0 live-save vm.sock vm.sav', 'The machine runs on')
-    .example('$0 convert vm.sav plain.sav --flatten', 'One plain state of it')
+    .example('$0 convert vm.sav plain.sav --flatten', 'Make a plain state of the live one')
     .example('$0 live-save qmp:/run/vm.qmp vm.state', 'A guest of QEMU, which runs on; QEMU loads the file')
     .epilogue('Ctrl-C cancels: the machine runs on, and no file is left.');
 type Options = OptionsOf<typeof builder>;

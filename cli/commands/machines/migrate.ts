@@ -66,7 +66,7 @@ const builder = (argv: Argv) =>
       choices: ['compare', 'kernel'] as const,
       default: 'compare' as const,
       describe:
-        'How writes of a guest of QEMU are found. compare: all memory is looked through, again and again; kernel: ' +
+        'Search for writes of a guest of QEMU. compare: all memory is looked through, again and again; kernel: ' +
         'the kernel notes them (Linux 6.7, x86-64, a C compiler, root), which takes next to no time; where it ' +
         'cannot, memory is compared',
     })
@@ -102,7 +102,7 @@ const builder = (argv: Argv) =>
       type: 'boolean',
       default: false,
       describe:
-        'Only measure, and foretell (exit code 3: it would not end); --bandwidth is what the link is expected to take',
+        'Only measure, and foretell (exit code 3: it would not end); --bandwidth is the expected one of the link',
     })
     .option('change', {
       type: 'boolean',

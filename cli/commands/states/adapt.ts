@@ -38,7 +38,7 @@ const builder = (argv: Argv) =>
       type: 'string',
       requiresArg: true,
       describe:
-        'Older VirtualBox that is to load the result, such as 7.1: units get its versions. ' +
+        'Older VirtualBox that is to load the result, such as 7.1: units get the versions of that release. ' +
         'Experimental: tried with the loader of 7.2 alone',
     })
     .option('output', OUTPUT)
@@ -51,7 +51,10 @@ const builder = (argv: Argv) =>
     .option('force', FORCE)
     .example('$0 adapt old.sav --donor machine.sav --dry-run', 'What would change, and what the guest would notice')
     .example('$0 adapt old.sav --machine "VirtualBox VMs/box" --dry-run', 'The same, without a donor')
-    .example('$0 adapt old.sav --donor machine.sav -o adapted.sav', 'Write it, with proof that nothing else changed')
+    .example(
+      '$0 adapt old.sav --donor machine.sav -o adapted.sav',
+      'Write the result, with proof that nothing else changed',
+    )
     .example('$0 adapt old.sav --to 7.1 --donor machine.sav -o older.sav', 'For an older release (experimental)')
     .epilogue(
       'Classes: kept, the guest sees no change; seen, hardware was added or removed; reset, a device forgot its ' +

@@ -83,7 +83,7 @@ const builder = (argv: Argv) =>
     .option('compression', {
       choices: ['lzf', 'none'] as const,
       default: 'lzf' as const,
-      describe: 'How to compress blocks that cannot be copied as they are',
+      describe: 'Compression of blocks that cannot be copied as they are',
     })
     .option('recompress', {
       type: 'boolean',
@@ -93,7 +93,7 @@ const builder = (argv: Argv) =>
     .option('allow-loss', {
       type: 'boolean',
       default: false,
-      describe: 'Go on where the target cannot hold something, and list it',
+      describe: 'Go on where the target cannot hold some data, and list these data',
     })
     .option('layout', LAYOUT)
     .option('like', LIKE)

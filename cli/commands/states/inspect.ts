@@ -35,7 +35,7 @@ const builder = (argv: Argv) =>
     .example('$0 inspect machine.sav', 'Container, units, memory map, registers, pages')
     .example("$0 inspect --json machine.sav | jq '.files[0].result.cpus'", 'Registers for a script')
     .example('$0 inspect machine.sav --unit apic', 'Registers of the interrupt controllers')
-    .example('$0 inspect --wake machine.sav', 'Whether it could go on in QEMU, and its losses')
+    .example('$0 inspect --wake machine.sav', 'Whether the machine could go on in QEMU, and its losses')
     .example('$0 inspect guest.state --unit cpu/0', 'Every field of a device of QEMU')
     .example('$0 inspect "VirtualBox VMs/box"', 'The snapshots of a machine, and the condition of their states')
     .epilogue(

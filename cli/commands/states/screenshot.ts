@@ -23,7 +23,7 @@ const builder = (argv: Argv) =>
     })
     .option('force', FORCE)
     .example('$0 screenshot machine.sav -o screen.png', 'The screen when the machine was saved')
-    .example('$0 screenshot machine.sav --text', 'The same of a text screen')
+    .example('$0 screenshot machine.sav --text', 'The text screen when the machine was saved')
     .epilogue('Exit codes: 0 written, 1 damaged, 5 the state holds no picture, or no text screen.');
 type Options = OptionsOf<typeof builder>;
 

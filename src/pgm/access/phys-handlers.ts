@@ -191,7 +191,7 @@ export class PhysHandlers {
       throw invalid(`Cannot register handler at ${hex(start)}: there is no kind ${kind}`, start);
     if (kind !== 'write' && (start % PAGE_SIZE !== 0 || end % PAGE_SIZE !== 0))
       throw invalid(
-        `Cannot register handler at ${hex(start)}–${hex(end - 1)}: handlers of kind ${kind} cover whole pages`,
+        `Cannot register handler at ${hex(start)}–${hex(end - 1)}: those of kind ${kind} cover whole pages`,
         start,
       );
   }

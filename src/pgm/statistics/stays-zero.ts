@@ -29,7 +29,7 @@ export const STAYS_ZERO: Readonly<Record<string, string>> = {
   '/PGM/CPU*/RZ/Trap0e/Handlers/Virtual': 'virtual handlers are found by their physical pages',
   '/PGM/CPU*/RZ/Trap0e/Handlers/VirtualUnmarked': 'pages of virtual handlers are always marked',
   '/PGM/CPU*/RZ/Trap0e/GuestPF/Unhandled': 'only faults by the guest’s own tables are passed on',
-  '/PGM/CPU*/RZ/Trap0e/WP/InRZ': 'writes of the kernel with CR0.WP off are all emulated',
+  '/PGM/CPU*/RZ/Trap0e/WP/InRZ': 'such writes are all emulated',
   '/PGM/CPU*/RZ/CR3Write*': 'writes to guests’ tables are seen by their handlers, whatever the table',
   '/PGM/CPU*/RZ/ROMWriteUnhandled': 'there is no recompiler',
   '/PGM/CPU*/R?/SyncCR3/Dst*': NOT_REBUILT,

@@ -11,8 +11,8 @@ import { extract } from '../extract/extract.ts';
 import { convertQemu } from '../qemu-convert/convert-qemu.ts';
 import type { QemuForm } from '../qemu-convert/forms.ts';
 
-// Has real QEMUs save machines of every kind, compares what savkit reads with memory and registers as QEMU tells them,
-// converts the states, and has QEMU load the results:
+// Has real QEMUs save machines of every kind, compares memory and registers as savkit reads them with QEMU's own
+// answers, converts the states, and has QEMU load the results:
 // npm run campaign -- qemu-made [--large] [--only WORDS] [--from WORDS]: rows whose names have the WORDS of --only, from
 // the first row on that has those of --from.
 
