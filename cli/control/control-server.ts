@@ -28,7 +28,7 @@ export interface ControlServer {
 export async function openControlSocket(path: string, kept: KeptMachine): Promise<ControlServer> {
   const address = socketAddress(path);
   if (!HAS_PIPES) await removeStale(path);
-  /** In the order of their connections. */
+  /** Clients in the order of their connections. */
   const clients = new Set<ControlConnection>();
   // A client may end its side after its request, and still gets the answers.
   const server = createServer({ allowHalfOpen: true }, (socket) => {

@@ -56,7 +56,7 @@ export async function migrateGuest(options: MigrateGuestOptions, job: Job): Prom
   if (options.mirror && isOfLibvirt(address))
     throw new UsageError('usage', 'Cannot copy the disks of a guest of libvirt: expected --shared-disks');
   const records = () => readRecords(options.records, () => {});
-  // Before QEMU is reached for the migration, as most of its sockets take one client.
+  // Settled before QEMU is reached for the migration, as most sockets of QEMU take one client.
   const earlier = await settleEarlier(address, records, options.dryRun);
   const { qmp, process, close } = await reachGuest(address, { signal: job.signal });
   try {
@@ -127,7 +127,7 @@ async function moveGuest(
   }
 }
 
-/** The report of a migration, with whether a guest that stays runs; one that may stand still is once more let run. */
+/** Lets a guest that stays, and may stand still, run once more. @returns the report, with whether the guest runs */
 async function settled(moved: MigrationReport, source: QemuSource): Promise<MigrationReport> {
   if (moved.outcome !== 'kept' || moved.stays === 'ended') return moved;
   // QEMU may answer again by now.
@@ -135,7 +135,7 @@ async function settled(moved: MigrationReport, source: QemuSource): Promise<Migr
   return { ...moved, stays: (await source.mayStand()) ? 'standing-still' : 'as-it-was' };
 }
 
-/** @param why they could not be put back */
+/** @param why reason why the settings could not be put back */
 export function settingsLeft(why: string): string {
   return `QEMU may keep settings for migrations that savkit has made (capabilities, limits): ${why}`;
 }

@@ -38,7 +38,7 @@ export interface Lists {
 /** A command, and its files besides the input. */
 interface Making {
   command: string;
-  /** Undefined where nothing is to be written. */
+  /** Path of the output; undefined where nothing is to be written. */
   output: string | undefined;
   /** Files that the command reads besides its input, if they are named. */
   others?: readonly (string | undefined)[];

@@ -36,7 +36,7 @@ type EndSignal = (typeof SIGNALS)[number];
  * a closed output ends the process.
  */
 class Custody {
-  /** In the order in which they began. Where several hold a machine, people are told of the last one. */
+  /** Charges in the order in which they began. Where several hold a machine, people are told of the last one. */
   readonly #charges: Charge[] = [];
   #outputMatters = true;
   /** The output has failed while a machine was held that needs it. */

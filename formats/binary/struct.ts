@@ -38,7 +38,7 @@ export interface Struct<T> {
   readonly name: string;
   /** Page of docs/spec, or symbol of the source, that the layout is known from. */
   readonly source: string;
-  /** In the order of the file, by name. */
+  /** Fields by name, in the order of the file. */
   readonly fields: Record<string, Field<unknown>>;
   /** Offset of each field in bytes, in the widest form, with all fields. NaN after a text. */
   readonly offsets: Readonly<Record<keyof T & string, number>>;

@@ -7,7 +7,7 @@ import type { PgmVersion } from './versions.ts';
 
 // Writes the parts that head.ts reads.
 
-/** The basic part of a final pass. Versions that hold one VCPU get the first. */
+/** The basic part of a final pass. Versions that hold one VCPU get the first VCPU. */
 export function writeBasic(basic: PgmBasic, version: PgmVersion, widths: Widths): Uint8Array {
   const writer = new Writer(widths);
   const [cpu] = basic.cpus;

@@ -52,7 +52,7 @@ export interface OldRange {
   pages: number;
   /** The range has linear memory of its own: MMIO2. */
   ownMemory: boolean;
-  /** Empty in version 6. */
+  /** Description of the range; empty in version 6. */
   description: string;
   /** Types of the pages; complete once the range has been read. */
   runs: PageRun[];

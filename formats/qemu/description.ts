@@ -7,7 +7,7 @@ import { count, list, optional, record, text, withDefault } from '../values/shap
 export interface DescribedField {
   /** QEMU's name; elements of arrays have `[index]` after it. */
   name: string;
-  /** Such as `uint64`, `buffer`, `struct`. */
+  /** Type of the field, such as `uint64`, `buffer`, `struct`. */
   type: string;
   /** Bytes of one element. */
   size: number;
@@ -27,7 +27,7 @@ export interface DescribedPart {
   layout?: string | undefined;
   /** Version of the layout; undefined if it is not told, as for devices that are described as bytes only. */
   version: number | undefined;
-  /** In the order of the stream. */
+  /** Fields in the order of the stream. */
   fields: DescribedField[];
   /** Optional parts that this stream has, after all fields. */
   subsections: DescribedPart[];
@@ -45,7 +45,7 @@ export interface DescribedDevice extends DescribedPart {
 export interface StreamDescription {
   /** Bytes of a page of the guest, where it is told. */
   pageSize: number | undefined;
-  /** In the order of the stream. */
+  /** Devices in the order of the stream. */
   devices: DescribedDevice[];
 }
 

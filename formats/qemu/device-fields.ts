@@ -3,7 +3,7 @@ import type { DescribedPart } from './description.ts';
 
 /** A single field of a device, found by the description. */
 export interface DeviceField {
-  /** Such as `env.regs[3]` or `cpu/poll_control_msr.env.poll_control_msr`. */
+  /** Path of the field, such as `env.regs[3]` or `cpu/poll_control_msr.env.poll_control_msr`. */
   path: string;
   type: string;
   /** Offset in the body of the section. */

@@ -13,7 +13,7 @@ export interface DeviceSection extends QemuSection {
   type: 'full';
   /** A view into the bytes that were split. */
   body: Uint8Array;
-  /** Absent where the stream has no description, or one that does not list the device. */
+  /** Entry of the description; absent where there is no description, or one that does not list the device. */
   described?: DescribedDevice;
 }
 

@@ -27,7 +27,7 @@ export interface RamBlock {
 
 /** The list of blocks at the start of section `ram`. */
 export class RamBlocks {
-  /** In the order of the list. */
+  /** All blocks, in the order of the list. */
   readonly all: RamBlock[] = [];
   readonly #byName = new Map<string, RamBlock>();
   /** Guest-physical layout of RAM. */

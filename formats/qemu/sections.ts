@@ -12,7 +12,7 @@ export interface QemuSection {
   type: 'start' | 'part' | 'end' | 'full';
   /** Number of the section in the stream; parts have their start's. */
   id: number;
-  /** Such as `ram`, `cpu`, `0000:00:03.0/e1000`. */
+  /** Name of the section, such as `ram`, `cpu`, `0000:00:03.0/e1000`. */
   name: string;
   /** Tells sections of one name apart. */
   instance: number;

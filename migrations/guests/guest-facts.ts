@@ -54,7 +54,7 @@ export interface GuestFacts {
   blockers: string[];
   /** QEMU's settings for its own migrations. */
   settings: MigrationSettings;
-  /** Undefined if the system does not tell. */
+  /** The process of QEMU; undefined if the system does not tell. */
   process: GuestProcess | undefined;
 }
 

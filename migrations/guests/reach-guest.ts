@@ -11,7 +11,7 @@ export interface ReachedGuest {
   /** As records keep it. */
   address: string;
   qmp: QmpClient;
-  /** Undefined where the system does not tell. */
+  /** The process of QEMU; undefined where the system does not tell. */
   process: GuestProcess | undefined;
   /** Closes the connection; the guest does not notice. */
   close(): void;

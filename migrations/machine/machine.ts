@@ -79,7 +79,7 @@ export interface SourceMachine extends PageAccess {
   readyToPause?(): Promise<boolean>;
   /**
    * Resolves when nothing writes to memory any more. Until `resume` or `release`, either nobody else can start the
-   * machine, or `stillStands` reports it.
+   * machine, or `stillStands` reports such a start.
    */
   pause(): Promise<void>;
   /** Undoes `pause`: the machine goes on if it ran before. @throws SavkitError if the machine stands still for good */

@@ -9,14 +9,14 @@ import { PAGE_SIZE } from '../../formats/sizes.ts';
 export class PageHashes {
   /** Number of pages. */
   readonly pageCount: number;
-  /** Two for each page, the low one first. */
+  /** Two words for each page, the low word first. */
   readonly words: Uint32Array;
   readonly #hashes: BigUint64Array;
 
   /** All zeros at first. @param pageCount pages that there are, numbered from 0 */
   constructor(pageCount: number) {
     this.pageCount = pageCount;
-    // Threads that hash memory see them, too.
+    // The memory is shared with threads that hash pages.
     this.#hashes = new BigUint64Array(new SharedArrayBuffer(pageCount * 8));
     this.words = new Uint32Array(this.#hashes.buffer);
   }

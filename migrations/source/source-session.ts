@@ -29,7 +29,7 @@ export class SourceSession {
     this.#rounds = new RoundCourse(departure, link);
   }
 
-  /** Undefined until the rounds are over. */
+  /** Proof of this session; undefined until the rounds are over. */
   get proof(): MemoryProof | undefined {
     return this.#proof;
   }

@@ -1,4 +1,4 @@
-// The form of pairing codes. In a file of its own, so that the command line recognises codes without loading the
+// The form of pairing codes, which has a file of its own so that the command line recognises codes without loading the
 // cryptography.
 
 /** Characters of codes: no letters and digits that are easily confused. */

@@ -54,7 +54,7 @@ export interface PassReport {
 
 /** Report of a live save. */
 export interface LiveSaveReport {
-  /** In order. */
+  /** Reports of the passes, in order. */
   passes: PassReport[];
   /** Bytes of the file. */
   written: number;

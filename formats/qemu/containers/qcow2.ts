@@ -49,7 +49,7 @@ export interface Qcow2Image {
   counts: { offset: number; size: number; order: number };
   /** Offset of the table of snapshots. */
   tableOffset: number;
-  /** In the order of the image's table. */
+  /** Snapshots in the order of the image's table. */
   snapshots: Qcow2Snapshot[];
 }
 

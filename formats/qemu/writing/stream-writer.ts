@@ -23,7 +23,7 @@ export interface QemuStreamPlan {
   configuration: QemuConfiguration;
   /** Commands before the first section; default: none. */
   commands?: readonly QemuCommand[];
-  /** In the order of the list. `gcPhys` goes into streams with `x-ignore-shared`. */
+  /** Blocks of memory in the order of the list. `gcPhys` goes into streams with `x-ignore-shared`. */
   blocks: readonly { name: string; size: number; gcPhys?: number }[];
   /** Places of blocks in the guest's memory; default: those of its machine type. */
   layout?: QemuRamLayout;
@@ -31,7 +31,7 @@ export interface QemuStreamPlan {
   ramId: number;
   /** Marks after sections; machine types before 2.4 have none. Default: true. */
   footers?: boolean;
-  /** By name of a block that the stream leaves out (`x-ignore-shared`): the file that gets its pages. */
+  /** Files that get the pages of blocks which the stream leaves out (`x-ignore-shared`), by name of the block. */
   leftOut?: ReadonlyMap<string, SeekableSink>;
   /** Sections of devices that precede the pages of RAM. */
   early?: readonly PartedSection[];

@@ -12,7 +12,7 @@ import {
 } from '../codec/unit-row.ts';
 import { displayDataCodec, screenshotCodec, vgaCodec } from './codecs.ts';
 
-/** The graphics adapter's video memory, in bytes, is compared as device memory, see unit pgm. */
+/** Compared values of the units with the number of monitors; video memory is compared with that of unit pgm. */
 export function monitorsConfig(monitors: number): DeviceConfig {
   return { monitors };
 }

@@ -20,7 +20,7 @@ export function readLiveControl(cursor: Cursor, version: number): number {
   if (version !== 1)
     throw new UnsupportedError(
       'unsupported-version',
-      `Cannot read unit SSMLiveControl: version ${version}`,
+      `Cannot read unit SSMLiveControl: version ${version}, expected 1`,
       {},
       'VERR_SSM_UNSUPPORTED_DATA_UNIT_VERSION',
     );
@@ -38,7 +38,7 @@ export const liveControlRow: UnitRow = {
   }),
 };
 
-/** Share of a save's progress that VirtualBox counts for ending it. */
+/** Percent of a save's progress that VirtualBox leaves for the end of the save. */
 const DONE_PERCENT = 2;
 
 /** Writes the unit between two others. @param percent of the whole save; stored as a part of 9800 */

@@ -5,7 +5,7 @@ import { codecOf } from '../codec/codec.ts';
 import { fields, opaque, x32, x64 } from '../codec/kinds.ts';
 import { type UnitRow, versions } from '../codec/unit-row.ts';
 
-/** As many as the chip may have, whatever the machine uses. */
+/** Ports of the root hub: as many as the chip may have, whatever the machine uses. */
 export const ROOT_PORTS = 15;
 
 const ohci = defineStruct('Unit usb-ohci, version 6', 'device-units.md', {

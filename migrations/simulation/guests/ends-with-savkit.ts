@@ -5,8 +5,8 @@ import type { SimulatedProcess } from '../simulated-process.ts';
 const NOTICES_MS = 20;
 
 /**
- * Runs the shell that `endWithUs` starts: unless it was told `end` or `keep`, it kills a process once savkit is gone,
- * and removes its folder.
+ * Runs the shell that `endWithUs` starts: unless it was told `end` or `keep`, the shell kills a process once savkit is
+ * gone, and removes the folder of that process.
  */
 export function endsWithSavkit(process: SimulatedProcess, words: readonly string[], input: ProgramInput): void {
   const [folder, pid] = words.slice(-2);

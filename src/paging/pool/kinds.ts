@@ -61,7 +61,7 @@ export const KINDS = {
   ROOT_NESTED: tables(29, 'ROOT_NESTED', 'pae'),
 } as const satisfies Record<string, PoolKind>;
 
-/** By number; 0 is invalid and 1 a free page of the pool. */
+/** Kinds by number; 0 is invalid and 1 a free page of the pool. */
 export const KIND_BY_NUMBER: readonly (PoolKind | undefined)[] = Array.from({ length: 30 }, (_, number) =>
   Object.values<PoolKind>(KINDS).find((kind) => kind.number === number),
 );

@@ -12,7 +12,7 @@ import { type ShadowLevel, type ShadowPlan, slotOf } from './plan.ts';
 
 /** Bits that an entry for a table copies from the guest's entry. */
 const KEPT = P | RW | US | A;
-/** The guest's entry, where the guest has none. */
+/** Entry in place of the guest's, where the guest has no entry. */
 const STAND_IN = P | RW | US | A | D;
 /** Read, write, execute. */
 const EPT_TABLE = 0b111;

@@ -6,7 +6,7 @@ const CODES = {
   VERR_PGM_HANDLER_VIRTUAL_CONFLICT: 'handler-conflict',
 } as const;
 
-/** VirtualBox's codes for virtual handlers, with savkit's. Source: VBox/err.h. */
+/** The error for a request about virtual handlers, with VirtualBox's code and savkit's. Source: VBox/err.h. */
 export function virtualHandlerError(name: keyof typeof CODES, message: string): UsageError {
   return new UsageError(CODES[name], message, {}, name);
 }

@@ -55,7 +55,7 @@ interface Registered extends Mmio2Range {
 export class Mmio2Ranges extends DeviceRanges {
   #registered: Registered[] = [];
 
-  /** In the order of their registration. */
+  /** All ranges, in the order of their registration. */
   get all(): readonly Mmio2Range[] {
     return this.#registered;
   }

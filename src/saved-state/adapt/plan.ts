@@ -49,7 +49,7 @@ export interface AdaptPlan {
   /** CPUID of the target host; absent where the donor has it, or it is not known. */
   host?: CpuidPart;
   changes: readonly Change[];
-  /** In the order of the result. */
+  /** Units in the order of the result. */
   units: readonly PlannedUnit[];
   memory?: MemoryPlan;
 }

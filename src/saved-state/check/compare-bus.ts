@@ -37,7 +37,7 @@ export function compareBus(comparison: Comparison): Set<string> {
   return met;
 }
 
-/** @param met takes the differences */
+/** @param met gets the names of the devices that are reported */
 function compareSlots(
   comparison: Comparison,
   unit: PdmDevice,

@@ -21,7 +21,7 @@ export interface Proof {
   ranges: number;
   /** Units that were compared byte for byte. */
   units: number;
-  /** Empty where nothing else differs. */
+  /** Further differences; empty where nothing else differs. */
   differences: ProofDifference[];
 }
 

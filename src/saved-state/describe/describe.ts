@@ -46,13 +46,13 @@ export interface StateDescription {
   };
   /** Facts from unit SSM about the build, by name. */
   build: Record<string, string>;
-  /** In the order of the file. */
+  /** Units in the order of the file. */
   units: UnitDescription[];
   /** Guest memory; absent where there is no such unit. */
   memory?: MemoryDescription;
   /** Facts from units about the machine. */
   machine: SavedMachine;
-  /** By number. */
+  /** CPUs by number. */
   cpus: CpuDescription[];
   /** Reason for missing registers; absent where there are registers. */
   registersMissing?: string;

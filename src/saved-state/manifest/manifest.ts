@@ -23,7 +23,7 @@ export interface Manifest {
   container: string;
   /** VirtualBox's version that wrote the state; absent if the state does not tell. */
   release?: string;
-  /** In the order of the file. */
+  /** Units in the order of the file. */
   units: ManifestUnit[];
   /** Decoded values by name. */
   fields: Record<string, string>;

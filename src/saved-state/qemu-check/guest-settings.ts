@@ -31,7 +31,7 @@ export interface GuestSettings {
   apics: number[];
   /** Model, and features that are added or taken away. */
   cpuModel?: string;
-  /** In the order in which QEMU makes them. */
+  /** Devices in the order in which QEMU makes them. */
   devices: GuestDevice[];
   /** Settings that savkit does not know; they may add or change devices. */
   unknown: string[];

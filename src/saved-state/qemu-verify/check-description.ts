@@ -13,7 +13,7 @@ export function checkDescription({ description }: QemuState, findings: Findings)
 
 class DescriptionCheck {
   readonly #findings: Findings;
-  /** By name of a layout. */
+  /** Versions of layouts, by name of the layout. */
   readonly #versions = new Map<string, number>();
 
   constructor(findings: Findings) {

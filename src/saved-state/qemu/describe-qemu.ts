@@ -64,7 +64,7 @@ export interface QemuStateDescription {
     layoutKnown: boolean;
     /** Guest-physical addresses, `[start, end)`, as hexadecimal text; `size` in bytes. */
     map: { start: string; end: string; size: number; name: string }[];
-    /** In the order of the stream. */
+    /** Blocks in the order of the stream. */
     blocks: QemuBlockDescription[];
   };
   /** Paging mode, A20 gate and registers in hexadecimal, for each CPU. */
@@ -165,7 +165,7 @@ export interface DiskImageDescription {
   version: number;
   /** Bytes of a cluster. */
   clusterSize: number;
-  /** In the order of the image's table. */
+  /** Snapshots in the order of the image's table. */
   snapshots: DiskSnapshotDescription[];
 }
 

@@ -26,7 +26,7 @@ export interface StateView {
   readonly unitsHavePlaces: boolean;
   /** CPUs: registers, and facts for walks of the guest's tables. */
   readonly cpus: StateCpus;
-  /** Absent where the state holds no memory. */
+  /** Guest memory; absent where the state holds none. */
   readonly memory?: StateMemory;
   /**
    * Values that savkit understands, by name such as `cpus[0].registers.rip`; without values of memory and of the file.
@@ -38,7 +38,7 @@ export interface StateView {
 
 /** The CPUs of a saved machine. */
 export interface StateCpus {
-  /** By number of the CPU. */
+  /** Registers by number of the CPU. */
   registers: readonly CpuRegisters[];
   /** True for CPUs that are not x86. */
   isForeign?: boolean;
@@ -86,7 +86,7 @@ export type RangeNaming = (kind: number, id: number, page: number) => NamedPage 
 
 /** A page by a name that holds in every state. */
 export interface NamedPage {
-  /** Such as `RAM`, or the name of a block. */
+  /** Name of the range, such as `RAM`, or the name of a block. */
   range: string;
   /** Number of the page within that range. */
   page: number;

@@ -16,7 +16,7 @@ export interface SavedState extends UnitFacts {
   units: UnitSummary[];
   /** V2.0 */
   directory?: readonly DirectoryEntry[];
-  /** Absent where there is no unit of guest memory. */
+  /** Facts about guest memory; absent where there is no unit of guest memory. */
   pgm?: PgmSummary;
 }
 
@@ -34,7 +34,7 @@ export interface UnitSummary extends UnitHeader {
 export interface PgmSummary {
   /** Version of the units. */
   version: number;
-  /** Absent where the final pass is missing. */
+  /** Basic part of the unit; absent where the final pass is missing. */
   basic?: PgmBasic;
   /** Versions 10 and later. */
   config?: PgmConfig;
@@ -44,7 +44,7 @@ export interface PgmSummary {
   pageTypes: PageTypeNumbering;
   /** Bytes of guest RAM; absent where no unit tells. */
   ramSize?: number;
-  /** In the order of the file. */
+  /** Passes in the order of the file. */
   passes: PassSummary[];
   /** Protection of each ROM page by range id, as of the end of the state; 0 where no record named the page. */
   romProtection: Map<number, Uint8Array>;

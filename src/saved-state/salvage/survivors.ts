@@ -27,7 +27,7 @@ export interface Survivors {
   errors: SavkitError[];
   /** Stretches in which unit headers were searched: units may have been lost there. */
   gaps: Gap[];
-  /** Absent where it was lost or not reached. */
+  /** Directory of the file; undefined where it was lost or not reached. */
   directory: readonly DirectoryEntry[] | undefined;
 }
 

@@ -26,7 +26,7 @@ const RESULT_SIZE = BATCH_CAPACITY * PAGE_SIZE;
 export interface SharedJob {
   head: SharedArrayBuffer;
   columns: SharedArrayBuffer;
-  /** Empty if the work has no result besides success or failure. */
+  /** Result of the work; empty if there is none besides success or failure. */
   result: SharedArrayBuffer;
 }
 

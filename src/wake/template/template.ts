@@ -22,7 +22,7 @@ export class Template {
   readonly ramId: number;
   /** JSON, as QEMU wrote it. */
   readonly description: Uint8Array;
-  /** In the order of the stream. */
+  /** Sections in the order of the stream. */
   readonly sections: readonly DeviceSection[];
   readonly #images = new Map<string, SectionImage>();
 

@@ -14,7 +14,7 @@ export interface CpuState {
   ymm?: Uint8Array;
   /** Components of the extended state that hold something, where the version tells. */
   xStateInUse?: bigint;
-  /** In the order of unit cpum; empty in versions that do not keep them. */
+  /** MSRs in the order of unit cpum; empty in versions that do not keep MSRs. */
   msrs: readonly bigint[];
   tsc: bigint;
   a20: boolean;

@@ -4,7 +4,7 @@ export type Trouble = keyof typeof KINDS;
 /** A status code of VirtualBox, as far as saved states and guest memory are concerned. */
 export interface CodeFacts {
   name: string;
-  /** Absent where no source tells. */
+  /** Number of the code; absent where no source tells. */
   number?: number;
   /** Number in VirtualBox 3.0 and older, if it was another one. */
   numberIn30?: number;
