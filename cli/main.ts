@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 
-// Tells people with an older Node which one savkit needs. So this file uses nothing newer than Node 12, and loads all
-// others after the check.
+// Tells people with an older Node which version savkit needs. This file thus uses nothing newer than Node 12, and loads
+// all other files after the check.
 
 /** `engines` of package.json; a test compares both. */
 const OLDEST = [20, 19];

@@ -1,4 +1,4 @@
-// A codec for a unit that savkit does not read, beside all that it reads: node examples/add-unit-codec.js STATE
+// A codec for a unit that savkit does not read, beside the units that it reads: node examples/add-unit-codec.js STATE
 
 import { openFile } from 'savkit';
 import { noFacts, openContainer, PayloadReader, readFacts, start } from 'savkit/formats';

@@ -23,7 +23,7 @@ console.log(`handler called ${calls} times`);
 // The monitor costs nothing after the first write to a page, and tells which pages were written.
 const frames = new Uint32Array(65_536);
 memory.monitor.engage('example');
-memory.monitor.take(frames); // all pages that have memory; from now on each counts once it is written
+memory.monitor.take(frames); // takes all pages that have memory; from now on a page counts after a write
 memory.monitor.rewind();
 running.resume();
 running.runSteps(1000);

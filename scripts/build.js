@@ -45,7 +45,7 @@ function build() {
   run('rolldown/bin/cli.mjs', '-c', 'rolldown.config.ts');
   for (const folder of ['dist/formats/kernels', 'dist/bin'])
     copyFileSync(join(root, KERNELS), join(root, folder, 'kernels.wasm'));
-  // Compiled at the first use.
+  // savkit compiles this file when it first needs it.
   for (const folder of ['dist/migrations/guests/memory', 'dist/bin'])
     copyFileSync(join(root, WATCH), join(root, folder, 'write-watch.c'));
   writeManual(root, join(root, 'dist/man'));

@@ -5,11 +5,11 @@ import { join } from 'node:path';
 import { brotliDecompressSync } from 'node:zlib';
 
 // dist/bin/code-cache holds compiled code of the bundle for this very Node, which a start of savkit then need not
-// compile again. Another Node does without: scripts/bundle/launcher.cjs.
+// compile again. Another Node does without the cache: scripts/bundle/launcher.cjs.
 
 const USAGE_ERROR = 2;
 
-/** Commands whose code is kept, in a folder with the states of `states`: they call as much of it as a good run does. */
+/** Commands whose code is kept; each is a good run, in a folder with the files of `states`. */
 const COMMANDS = [
   'verify a.sav',
   'verify --json b.sav',

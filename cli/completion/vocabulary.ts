@@ -5,12 +5,12 @@ import type { LazyCommand } from '../parsing/lazy-command.ts';
 
 /** An option as shells complete it. */
 export interface WordOption {
-  /** `--unit`. */
+  /** Long spelling, such as `--unit`. */
   name: string;
-  /** `-u`, where there is one. */
+  /** Short spelling, such as `-u`, where there is one. */
   short: string | undefined;
   meaning: string;
-  /** `switch`: no value; `unit`, `rom` and `mmio2`: the name of one in the state; else any text, or a file. */
+  /** `switch`: no value; `unit`, `rom`, `mmio2`: the name of such a part of the state; `value`: any text, or a file. */
   takes: 'switch' | 'value' | NameKind;
   choices: readonly string[];
 }

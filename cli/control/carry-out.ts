@@ -27,7 +27,7 @@ export interface Departing {
   key: object;
   /** See `MigrateOptions`. */
   keepAsItWas?: (migration: string) => Promise<string>;
-  /** The process that runs it, if not this one. */
+  /** The process that runs the machine, if it is not this process. */
   guest?: GuestRecord;
   /**
    * Starts a watchdog, which reads the record at the path and takes care of the machine if this process is killed.
@@ -45,7 +45,7 @@ export interface OwnMachine {
 }
 
 /**
- * All limits; in JSON null stands for infinity. @param otherwise defaults for missing ones
+ * All limits; in JSON null stands for infinity. @param otherwise defaults for missing limits
  * @throws UsageError `bad-limit`
  */
 export function limitsOf(json: LimitsInJson, otherwise: Partial<MigrationLimits> = {}): MigrationLimits {

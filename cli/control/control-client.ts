@@ -13,11 +13,11 @@ import { socketAddress } from './socket-path.ts';
 const REPLY_LIMIT = 64 * MIB;
 /** A process that is silent for so long hangs, as it would at least send its sign of life. */
 const SILENCE_MS = 8 * BEAT_MS;
-/** Commands that write a file or move a machine: their outcome is asked for even after they were cancelled. */
+/** Commands that write a file or move a machine: the client asks for their outcome even after it cancelled them. */
 const WITH_OUTCOME: readonly ControlCommand[] = ['save', 'live-save', 'migrate', 'teleport'];
 /** Time in which a cancelled command has to tell its outcome. */
 const CANCEL_MS = 5000;
-/** All other commands send signs of life until they end. */
+/** Commands that are answered at once; all others send signs of life until they end. */
 const ANSWERED_AT_ONCE: readonly ControlCommand[] = ['status'];
 
 /**

@@ -6,14 +6,14 @@ import { linesOf } from './lines.ts';
 import { operate } from './operations.ts';
 import { BEAT, BEAT_MS, errorToWire, isCancel, LINE_LIMIT, parseRequest } from './protocol.ts';
 
-/** Bytes that wait for a client to read them. */
+/** Most bytes that wait for a client to read them. */
 const UNREAD_LIMIT = 256 * 1024;
 /** Time in which a client has to read the last reply. */
 const FAREWELL_MS = 1000;
 
 /** One client of a control socket: its requests are carried out one after the other. */
 export class ControlConnection {
-  /** End of its last request, as `performance.now()` counts. */
+  /** End of the client's last request, as `performance.now()` counts. */
   idleSince = performance.now();
   readonly #socket: Socket;
   readonly #kept: KeptMachine;
@@ -27,7 +27,7 @@ export class ControlConnection {
     socket.on('close', () => this.cancel());
   }
 
-  /** Whether no request of it is being carried out. */
+  /** Whether no request of the client is being carried out. */
   get isIdle(): boolean {
     return this.#underWay === undefined;
   }

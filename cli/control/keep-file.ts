@@ -6,7 +6,7 @@ import { tryFile } from '../io/output.ts';
 /** File to which a machine is saved when its process gets a signal to end. */
 export interface KeepFile {
   path: string;
-  /** Replace an existing file. */
+  /** Whether an existing file is replaced. */
   force: boolean;
 }
 
@@ -19,7 +19,7 @@ export interface KeepFileOptions {
   force: boolean;
 }
 
-/** To be called before there is a machine. @throws EnvironmentError for a file without a place, or not to be written */
+/** Checks, before there is a machine, that the file can be written. @throws EnvironmentError if it cannot */
 export async function checkKeepFile({ keepIn, force }: KeepFileOptions): Promise<void> {
   if (keepIn === undefined) defaultFolder();
   else await tryFile(keepIn, { force });

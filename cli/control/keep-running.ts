@@ -35,7 +35,7 @@ export interface KeepOptions {
   /** Stops the machine. */
   signal: AbortSignal;
   onReady?: () => void;
-  /** Called where the socket can't be opened; the machine then runs without one. */
+  /** Called if the socket can't be opened; the machine then runs without a socket. */
   onNoSocket?: (error: Error) => void;
 }
 

@@ -13,9 +13,9 @@ export interface KeptMachine {
   console?: Console;
   /** HOST:PORT of the target, after a hand-over. */
   movedTo?: string;
-  /** Status of its migration, during one. */
+  /** Status of the machine's migration under way. */
   migration?: MigrationStatus | undefined;
-  /** The file that it was saved to when its process was told to end. */
+  /** The file to which the machine was saved when its process was told to end. */
   savedTo?: string;
   /** The machine was saved during a hand-over whose outcome was not known. */
   isUndecided?: boolean;
@@ -23,5 +23,5 @@ export interface KeptMachine {
   stopAsking?: AbortSignal;
 }
 
-/** Told while an operation runs. */
+/** Called for each event while an operation runs. */
 export type OnEvent = (event: string, data: object) => void;

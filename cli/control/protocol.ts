@@ -42,7 +42,7 @@ import { type ControlCommand, REQUESTS, type RequestOf } from './requests.ts';
 /** Name of the event for signs of life. */
 export const BEAT = 'beat';
 export const BEAT_MS = 1000;
-/** Command that cancels the one under way; it has no reply of its own. */
+/** Command that cancels the command under way; only the cancelled command gets a reply. */
 const CANCEL = 'cancel';
 export const CANCEL_LINE = JSON.stringify({ command: CANCEL });
 
@@ -115,7 +115,7 @@ export function errorToWire(error: unknown): ControlError {
   return { class: name, code, message, vboxCode };
 }
 
-/** The error of the other side. */
+/** The error that the other side's reply tells. */
 export function errorFromWire(error: ControlError): SavkitError {
   const { class: name, code, message, vboxCode } = error;
   if (name === 'InterruptedError') return new InterruptedError(vboxCode);

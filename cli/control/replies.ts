@@ -36,7 +36,7 @@ const status = record({
   throttle: figure,
   figures: record({ runMs: figure, steps: figure, ticks: figure, longestGapMs: figure, lastPauseMs: figure }),
   pages: mapOf(figure),
-  // Not told by machines of an older savkit.
+  // Machines of an older savkit do not tell the fields from here on.
   runtimeError: optional(orNull(words)),
   migration: optional(
     orNull(
@@ -157,7 +157,7 @@ export function resultShape<C extends ControlCommand>(command: C): Shape<ResultO
   return RESULTS[command] as Shape<ResultOf<C>>;
 }
 
-/** The shape of an event; undefined for one that the command does not have here, such as one of a later version. */
+/** The shape of an event; undefined for an event that this savkit does not know, such as one of a later version. */
 export function eventShape<C extends ControlCommand>(command: C, event: string): Shape<EventOf<C>> | undefined {
   const events: Partial<Record<ControlCommand, Record<string, Shape<object>>>> = EVENTS;
   const known = events[command];

@@ -21,7 +21,7 @@ const path = such(words, (value) => value !== '' && !value.includes('\0'), 'a pa
 const amount = such(number, (value) => value >= 0, 'a number from 0');
 const throttle = such(number, (value) => value >= 0 && value <= MAX_THROTTLE, `a number from 0 to ${MAX_THROTTLE}`);
 
-/** A limit: null stands for infinity, which JSON lacks; a missing one has its default. */
+/** A limit: null stands for infinity, which JSON lacks; a missing limit has its default. */
 const limit = withDefault<number | null | undefined>(orNull(amount), undefined);
 const limits = exact({
   maxDowntimeMs: limit,
@@ -42,7 +42,7 @@ const trust = oneKind('kind', {
 const migration = exact({
   to: words,
   trust,
-  /** Folder. */
+  /** Folder of the records. */
   records: path,
   limits,
   streams: integer(1, 16),
@@ -73,9 +73,9 @@ export const REQUESTS = {
   }),
   migrate: exact({ request: migration }),
   limits: exact({ request: limits }),
-  /** The rate is the link's, in bytes per second. */
+  /** `rate`: bytes per second of the link. */
   foretell: exact({ request: exact({ limits, rate: amount, compression }) }),
-  /** The password is in the form of the wire. Only the socket's owner can connect to it, and read this. */
+  /** `password`: as it goes to the target. Only the socket's owner can connect, and so read the password. */
   teleport: exact({ request: exact({ to: words, password: words, paused: flag, maxDowntimeMs: amount }) }),
 } satisfies Record<string, Shape<object>>;
 

@@ -10,7 +10,7 @@ import { heldText, notHeldText } from '../text/guest-check-text.ts';
 import type { KeptMachine } from './kept-machine.ts';
 import { machineDescription } from './operations.ts';
 
-/** The result of a run; memory is checked after its defragmentation. */
+/** The result of a run; the memory of a machine that is off is checked, after it was defragmented. */
 export function runOutcome(
   kept: KeptMachine,
   defragmented: DefragmentReport,

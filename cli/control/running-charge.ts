@@ -18,7 +18,7 @@ const LOOK_MS = 20;
 export class RunningCharge implements Charge {
   readonly #kept: KeptMachine;
   readonly #file: KeepFile;
-  /** Path of its control socket, while the socket is open. */
+  /** Path of the machine's control socket, while the socket is open. */
   readonly #socket: () => string | undefined;
   readonly #cancelOperations: () => void;
   #hasEnded = false;
@@ -94,7 +94,7 @@ export class RunningCharge implements Charge {
         if (wasHeld) await saveState(running.machine, sink);
         else await plainSave(running, sink);
         if (running.isHeld !== wasHeld) throw new GoneOn();
-        // Nobody resumes it while the file gets its name.
+        // Nobody may resume the machine while the file gets its name.
         running.hold();
         return true;
       });

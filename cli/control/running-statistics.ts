@@ -7,7 +7,7 @@ import { line, lines, NO_TEXT } from '../terminal/terminal-text.ts';
 import { statisticsText } from '../text/statistics-text.ts';
 import { askMachine } from './control-client.ts';
 
-/** More frequent looks show nothing more. */
+/** Shortest interval; more frequent looks show nothing more. */
 const LEAST_SECONDS = 0.1;
 
 /** Choice of a running machine's statistics, and the interval at which they are shown. */
@@ -18,7 +18,7 @@ export interface Looks {
   json: boolean;
 }
 
-/** Shows statistics of a running machine; with `watch` also those that have changed, until the user stops it. */
+/** Shows statistics of a running machine; with `watch` then changed statistics, until the user stops the command. */
 export async function runningStatistics(
   { signal }: Pick<Job, 'signal'>,
   machine: string,

@@ -3,7 +3,7 @@ import { readdirSync, statSync } from 'node:fs';
 import { basename, win32 } from 'node:path';
 import { UsageError } from '../../formats/errors.ts';
 
-/** Longest path of a socket, in bytes. Systems, and Node, cut longer ones off without an error. */
+/** Longest path of a socket, in bytes. Systems, and Node, cut longer paths off without an error. */
 const LONGEST: Readonly<Partial<Record<NodeJS.Platform, number>>> = { linux: 107, android: 107 };
 /** Limit of macOS and the BSDs, assumed for any other Unix. */
 const LONGEST_ELSEWHERE = 103;
@@ -33,7 +33,7 @@ export function socketAddress(path: string, platform: NodeJS.Platform = process.
 /** Whether control sockets are named pipes, which are no files: no folder is made, and no file removed. */
 export const HAS_PIPES = process.platform === 'win32';
 
-/** Whether a control socket can have such a path. */
+/** Whether a control socket can have the path. */
 export function isSocketPath(path: string): boolean {
   try {
     return socketAddress(path) !== '';

@@ -5,7 +5,7 @@ import type { RunningMachine } from '../../src/running/running-machine.ts';
 import type { OnEvent } from './kept-machine.ts';
 import type { TeleportRequest } from './requests.ts';
 
-/** Teleports a machine of this process to a VirtualBox that waits. @throws as `teleportRunning` does */
+/** Teleports a machine of this process to a VirtualBox that waits for it. @throws as `teleportRunning` does */
 export async function teleport(
   request: TeleportRequest,
   running: RunningMachine,
@@ -21,7 +21,7 @@ export async function teleport(
       onPass: (pass) => onEvent('pass', pass),
     });
   } finally {
-    // Not awaited, so that the caller gets the answer before the process of the machine ends.
+    // The close is not awaited, so that the caller gets the answer before the process of the machine ends.
     void peer.close();
   }
 }

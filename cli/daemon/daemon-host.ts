@@ -24,7 +24,7 @@ export interface DaemonHostOptions {
   warn(code: string, message: string): void;
 }
 
-/** Makes a machine of the arriving kind. */
+/** Makes the machine that takes over an arriving one: savkit's own, or a QEMU for a guest of QEMU. */
 export class DaemonHost implements TargetHost<AnyMachine> {
   readonly maxPages: number;
   readonly #options: DaemonHostOptions;

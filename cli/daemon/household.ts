@@ -89,7 +89,7 @@ export class Household {
     let name = `machine of ${migration.slice(0, 8)}`;
     let isDescribed = false;
     let wasPaused = false;
-    /** Ends the watchdog of a guest, which settles it if this process is killed. */
+    /** Ends the watchdog of a guest, which settles the guest if this process is killed. */
     let unwatch = () => {};
     const note = (event: string, text: TerminalText, data: object) =>
       this.#report.note(event, text.isEmpty ? text : line`${name}: ${text}`, { migration, machine: name, ...data });
@@ -182,13 +182,13 @@ export class Household {
     if (exitCode !== ExitCode.OK) this.counts.faulty++;
   }
 
-  /** A path that no other machine has; in a given folder, the machine's name if it is free. */
+  /** A socket path that no other machine has; in a given folder, named after the machine. */
   async #socketFor(name: string, folder: string | undefined): Promise<string> {
     for (let number = 1; ; number++) {
       const suffix = number === 1 ? '' : `-${number}`;
       const path = folder === undefined ? defaultSocketPath(number) : join(folder, `${plainName(name)}${suffix}.sock`);
       if (this.#sockets.has(path)) continue;
-      // Reserved at once, as another machine of this name may arrive meanwhile.
+      // The path is reserved at once, as another machine of this name may arrive meanwhile.
       this.#sockets.add(path);
       const isFree = await checkSocketPath(path).then(
         () => true,

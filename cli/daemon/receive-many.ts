@@ -25,7 +25,7 @@ import type { AnyMachine } from './daemon-host.ts';
 import { Household } from './household.ts';
 
 export interface ReceiveManyOptions extends ReceiveMachineOptions, MetricsOptions {
-  /** Default: DEFAULT_INCOMING. */
+  /** Most machines that arrive at the same time; by default DEFAULT_INCOMING. */
   maxIncoming?: number;
   qemuArgs?: string;
 }

@@ -109,7 +109,7 @@ function limitWords({ maxDowntime, bandwidth, timeLimit, sharedDisks }: DrainCom
   ];
 }
 
-/** The part of the command line that each migration gets; a code goes another way. */
+/** The part of the command line that each migration gets; the pairing code goes into its environment. */
 function migrateWords(options: DrainCommandOptions): string[] {
   const { cert, key, ca, peerName, insecure, resumeWithin } = options;
   const files = Object.entries({ cert, key, ca, 'peer-name': peerName });

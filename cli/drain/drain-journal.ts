@@ -25,7 +25,7 @@ export interface Begun {
   to: string;
 }
 
-/** Entry for its end. */
+/** Entry for the end of a migration. */
 export interface Ended {
   outcome: 'moved' | 'stayed' | 'unknown';
   because: string;
@@ -34,8 +34,8 @@ export interface Ended {
 }
 
 /**
- * Journal of a drain. Each step is on disk before it begins: after a crash another process finds its result in the
- * records of the migration.
+ * Journal of a drain. Each step is on disk before it begins: after a crash another process finds the result of the
+ * step in the records of the migration.
  */
 export class DrainJournal {
   /** By machine, the last migration that earlier processes have begun, with its end if it is known. */

@@ -11,11 +11,11 @@ import { type Leaving, WaitingLine } from './waiting-line.ts';
 
 /** A machine and its outcome. */
 export interface DrainedMachine extends FoundMachine, Ended {
-  /** Target that it was last sent to; null: none. */
+  /** Target to which the machine was last sent; null: none. */
   to: string | null;
-  /** Number of its last migration; null: none was begun. */
+  /** Number of the machine's last migration; null: none was begun. */
   migration: string | null;
-  /** Times that it was sent off, in this process. */
+  /** Number of times that this process has sent the machine off. */
   attempts: number;
 }
 
@@ -30,7 +30,7 @@ export interface DrainOptions {
   /** Options and environment of `migrate`. */
   migrate: { words: readonly string[]; env: NodeJS.ProcessEnv };
   onEvent(event: DrainEvent): void;
-  /** Aborted: no further migration starts, and those under way are cancelled where that is still possible. */
+  /** When aborted, no further migration starts, and running migrations are cancelled where that is still possible. */
   signal: AbortSignal;
 }
 
@@ -219,8 +219,8 @@ export class Drain {
   }
 
   /**
-   * Waits for an entry of the journal. Work under way is finished even if it can't be written, as the records tell of
-   * the work. @returns whether it was written
+   * Waits for an entry of the journal. A migration under way is finished even if its entry can't be written, as the
+   * records tell of the migration. @returns whether the entry was written
    */
   #noted(work: Promise<void>): Promise<boolean> {
     return work.then(

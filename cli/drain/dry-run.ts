@@ -5,7 +5,7 @@ import { type DrainTarget, leastBusy } from './targets.ts';
 
 /** Planned move of a machine. */
 export interface PlannedMove extends FoundMachine {
-  /** Target at present; null if there is none. */
+  /** Target that the machine would go to at present; null if there is none. */
   to: string | null;
   forecast: MoveForecast;
 }

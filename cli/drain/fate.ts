@@ -19,7 +19,7 @@ export interface FateOptions {
   /** Folders in which records of targets may be found. */
   peerRecords: readonly string[];
   signal: AbortSignal;
-  /** Called once if the migration is still under way, and is waited for. */
+  /** Called once before waiting for a migration that is still under way. */
   onWait(record: DecisionRecord): void;
 }
 

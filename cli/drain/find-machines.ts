@@ -17,14 +17,14 @@ export interface FoundMachine {
   name: string;
   /** Bytes of its memory. */
   bytes: number;
-  /** False: it is paused, or in another state. */
+  /** False for a machine that is paused, or in another state. */
   runs: boolean;
 }
 
 /** A machine's answer about itself. */
 export interface Look {
   found: FoundMachine;
-  /** In savkit's words, or in QEMU's. */
+  /** State of the machine, in savkit's words or in QEMU's. */
   state: string;
   /** More about a machine of savkit. */
   status: MachineStatus | undefined;

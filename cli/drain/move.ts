@@ -2,7 +2,7 @@ import { type OwnEvent, runOwnProcess } from '../process/own-process.ts';
 
 /** Result of `savkit migrate`, run as a process of its own for one machine. */
 export interface MoveResult {
-  /** null: it was killed. */
+  /** null for a process that was killed. */
   exitCode: number | null;
   outcome: 'handed-over' | 'kept' | 'undecided' | undefined;
   code: string | undefined;
@@ -11,8 +11,9 @@ export interface MoveResult {
 }
 
 /**
- * Moves a machine by `savkit migrate`. The process goes on if this one is killed: then records tell its result.
- * @param words of its command line, after `migrate`
+ * Moves a machine by `savkit migrate`. That process goes on if this process is killed: then records tell its
+ * result.
+ * @param words words of the command line after `migrate`
  * @param env variables beside those of this process
  * @param onEvent called for each event but the last
  * @param signal cancels the migration

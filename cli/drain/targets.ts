@@ -9,10 +9,10 @@ export class DrainTarget {
   readonly to: string;
   /** Room for machines, as last told; undefined if the host does not tell. */
   room: TargetRoom | undefined;
-  /** Machines on their way to it. */
+  /** Number of machines on their way to this target. */
   running = 0;
   moved = 0;
-  /** Reason why it gets no more machines. */
+  /** Reason why the target gets no more machines. */
   stoppedBecause: string | undefined;
   readonly #trust: Trust;
 
@@ -23,7 +23,7 @@ export class DrainTarget {
     this.#trust = trust;
   }
 
-  /** Asks for its present room. @throws EnvironmentError, MigrationError */
+  /** Asks the target for its present room. @throws EnvironmentError, MigrationError */
   async ask(): Promise<void> {
     this.room = await askRoom(() => connectToTarget(parseEndpoint(this.to), this.#trust));
   }

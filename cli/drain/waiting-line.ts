@@ -5,13 +5,13 @@ import { type DrainTarget, leastBusy } from './targets.ts';
 /** A machine that is to leave. */
 export interface Leaving {
   found: FoundMachine;
-  /** Number of attempts to send it. */
+  /** Number of attempts to send the machine. */
   attempts: number;
   /** The last migration begun. */
   last: Begun | undefined;
-  /** Targets that did not take it, with the reasons. */
+  /** Targets that did not take the machine, with the reasons. */
   tried: Map<string, string>;
-  /** Earliest time of its next turn, by `performance.now`. */
+  /** Earliest time of the machine's next turn, by `performance.now`. */
   notBefore: number;
   /** Number of times that a target was busy. */
   waits: number;

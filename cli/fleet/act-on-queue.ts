@@ -35,7 +35,7 @@ export interface FleetOptions extends CommonOptions {
 }
 
 const MOST_JOBS = 64;
-/** Errors of a server, each after another attempt, until it counts as out of reach; that takes half a minute. */
+/** Failed attempts after which a server counts as out of reach; they take half a minute. */
 const MOST_ERRORS = 10;
 
 /** @param onStaysOpen called where the connection to the server could not be closed */
@@ -119,7 +119,7 @@ async function work(own: Fleet, options: FleetOptions, { signal }: Job): Promise
     });
   };
   live.note('working', line`Waits for jobs; Ctrl-C ends it`, { pid: process.pid });
-  // Each retry fails in the same way: it is reported once.
+  // Retries fail in the same way, so only the first failure is reported.
   let last = '';
   const onTrouble = ({ message }: Error) => {
     if (message !== last) live.note('trouble', line`The queue: ${message}; trying on`, { error: message });

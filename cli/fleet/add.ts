@@ -34,7 +34,7 @@ export async function addFiles(
   signal: AbortSignal,
 ): Promise<{ files: number }> {
   const { operation } = options;
-  // Workers need the addresses themselves.
+  // Workers need whole addresses, which names replace in this process.
   const words = options.with.map(showAddress);
   let files = 0;
   let batch: WorkFile[] = [];

@@ -18,8 +18,9 @@ const OPENED = 'net.client.socket';
 
 interface Watched {
   socket: Socket;
-  /** Bytes sent, and bytes received before the last of them were sent. */
+  /** Bytes sent on the connection. */
   sent: number;
+  /** Bytes received before the last bytes were sent. */
   before: number;
 }
 

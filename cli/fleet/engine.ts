@@ -95,7 +95,7 @@ export class Fleet {
     this.#backend = isRedis ? undefined : this.#engine.createPostgresBackend;
   }
 
-  /** To be used through `queueInTime`. */
+  /** The queue, to be used through `queueInTime`. */
   queue(): FleetQueue {
     return new this.#engine.Queue(QUEUE, { connection: this.#connection }, ...this.#last);
   }

@@ -8,8 +8,8 @@ import { checkWork, workIn } from './job-shape.ts';
 
 const LOOK_MS = 500;
 /**
- * Most errors of the client between two looks. Only a client that tries again at once has more, and may leave no time
- * for other work.
+ * Most errors of the client within LOOK_MS. Only a client that tries again at once has more, and may leave no time for
+ * other work.
  */
 const MOST_ERRORS = 100;
 
@@ -60,7 +60,7 @@ export async function workLong(
   const queue = queueInTime(fleet.queue());
   queue.on('error', () => {});
   try {
-    // The worker would never give up.
+    // A worker would never give up a server that does not answer, so the server is asked first.
     await queue.getJobCounts('waiting').catch((error) => {
       throw EnvironmentError.from(error, 'reach the queue');
     });

@@ -9,9 +9,7 @@ import { convertQemu } from '../../src/saved-state/qemu-convert/convert-qemu.ts'
 import { withOutput } from '../io/output.ts';
 import { ExitCode } from '../process/exit-codes.ts';
 
-/**
- * An empty file beside the output, for as long as it is needed: memory takes as much room there as the output itself.
- */
+/** Makes an empty file for memory beside the output, where there is room for the output, until `use` has ended. */
 export function withPartBeside<T>(output: string, use: (path: string) => Promise<T>): Promise<T> {
   return withTemporaryFile(dirname(output), basename(output), (path) => {
     writingBeside(output, () => writeFileSync(path, '', { flag: 'wx', mode: 0o600 }));
@@ -28,16 +26,16 @@ export function writingBeside(output: string, write: () => void): void {
   }
 }
 
-/** Files with what was taken of a guest at rest. */
+/** Files with the devices and the memory of a guest at rest. */
 export interface TakenGuest {
-  /** Its devices, as QEMU saves them where RAM is in files. */
+  /** File with the devices, as QEMU saves them where RAM is in files. */
   statePath: string;
-  /** Its memory, one region after the other. */
+  /** File with the memory, one region after the other. */
   ramPath: string;
   regions: readonly { name: string; pages: number }[];
 }
 
-/** Devices and memory as one plain stream, read back and compared. */
+/** Writes devices and memory as one plain stream, and reads it back to compare. */
 export function putTogether(
   { statePath, ramPath, regions }: TakenGuest,
   output: string,

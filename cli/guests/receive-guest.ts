@@ -54,7 +54,7 @@ async function commandFor(options: ReceiveGuestOptions): Promise<QemuHostOptions
   const { qemuArgs, qemu: folder = '.', qemuProgram = '' } = options;
   if (qemuArgs !== undefined) {
     const command = await readCommand(qemuArgs);
-    // Checked again for each guest.
+    // Free memory is checked again for each guest.
     await checkMemoryIsFree(command);
     return command;
   }

@@ -94,7 +94,7 @@ async function saveBeside(
   }
 }
 
-/** Copies a guest, and has a watchdog look after it from the moment on in which it may be stopped. */
+/** Copies a guest, and has a watchdog look after the guest from the moment at which it may be stopped. */
 async function copyWatched<T>(
   machine: string,
   guest: GuestRecord,

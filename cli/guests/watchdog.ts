@@ -4,15 +4,16 @@ import type { QemuSource } from '../../migrations/guests/qemu-source.ts';
 import { isOfLibvirt, LIBVIRT_SCHEME } from '../../migrations/guests/reach-guest.ts';
 
 /**
- * Waits for a line. If the input ends first, the watched process is gone, or has left its guest standing: then savkit
- * settles the guest, again and again, since its QEMU may hang. Without its record there is nothing to settle.
+ * Script of the watchdog, which waits for a line. If the input ends first, the watched process is gone, or has left its
+ * guest standing: then savkit tries to settle the guest again and again, since QEMU may hang, until the guest's record
+ * is gone.
  */
 const WATCH =
   'read -r line && exit; folder=$1; record=$2; shift 2; try=0; wait=0.1; while [ $try -lt 63 ] && [ -e "$record" ]; ' +
   'do sleep $wait; if "$@"; then [ -z "$folder" ] || rm -rf -- "$folder"; exit; fi; ' +
   'try=$((try + 1)); [ $try -lt 3 ] && wait=1 || wait=10; done';
 
-/** Least time for which a guest is tried to be settled: 60 tries, 10 seconds apart. */
+/** Least time for which the watchdog tries to settle a guest: 60 tries, 10 seconds apart. */
 export const WATCHED_MINUTES = 10;
 
 /**
@@ -26,7 +27,7 @@ export function watchOver(recordPath: string, folder = ''): () => void {
   const savkit = [process.execPath, ...process.execArgv, process.argv[1]];
   const resolve = [...savkit, 'migrate', '--resolve', recordPath, '--quiet'];
   const watchdog = spawn('sh', ['-c', WATCH, 'savkit-watchdog', folder, recordPath, ...resolve], {
-    // In a process group of its own, so that a signal to this one does not end the watchdog.
+    // The watchdog gets a process group of its own, so that a signal to this group does not end it.
     detached: true,
     stdio: ['pipe', 'ignore', 'ignore'],
   });
@@ -38,8 +39,8 @@ export function watchOver(recordPath: string, folder = ''): () => void {
 }
 
 /**
- * Stops a guest for a while under a watchdog, which stands down at the end, unless the guest may stand still then: also
- * where the work has failed, or nobody knows yet which side has the guest.
+ * Does work that stops a guest for a while, under a watchdog. The watchdog ends with the work, unless the guest may
+ * still stand then, whether or not the work has failed.
  * @param work gets the start of the watchdog, whose parameters are those of `watchOver`
  */
 export async function whileWatched<T>(

@@ -13,7 +13,7 @@ const LOADED_BY = 'This command loads it, paused, with its disks as they are now
 export class WokenCharge implements Charge {
   readonly #qemu: WakingQemu;
   readonly #file: KeepFile;
-  /** Program first, without the state. */
+  /** Command line of QEMU, the program first, without the arguments that load the state. */
   readonly #commandLine: readonly string[];
 
   constructor(qemu: WakingQemu, file: KeepFile, commandLine: readonly string[]) {

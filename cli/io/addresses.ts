@@ -43,7 +43,7 @@ export function addressOf(name: string): string {
   return address;
 }
 
-/** All that are held, for another process of savkit. */
+/** All addresses that are held, for another process of savkit. */
 export function heldAddresses(): string[] {
   return [...addresses.values()].map(({ address }) => address);
 }

@@ -7,7 +7,7 @@ import { anything, checkShape, record } from '../../formats/values/shape.ts';
 import { holdAlone } from './held-alone.ts';
 import { stop } from './stop.ts';
 
-/** Bytes: an entry is much shorter. */
+/** Longest line in bytes; an entry is much shorter. */
 const LONGEST_LINE = 64 * MIB;
 const NEWLINE = 0x0a;
 
@@ -17,7 +17,7 @@ export type LogEntry = Record<string, unknown>;
 export interface LineLogOptions {
   /** The first line: kind and subject of the log. */
   head: LogEntry & { journal: string };
-  /** Go on with an existing log, which is refused otherwise. */
+  /** Whether to go on with an existing log, which is refused otherwise. */
   resume: boolean;
   /**
    * Called for each entry of an earlier process.
@@ -62,7 +62,7 @@ export class LineLog {
     }
   }
 
-  /** @param isDurable resolves when the entry would survive a crash of the host @throws EnvironmentError */
+  /** @param isDurable whether to wait until the entry would survive a crash of the host @throws EnvironmentError */
   append(entry: LogEntry, { isDurable = false } = {}): Promise<void> {
     const written = this.#last.then(() => this.#write(`${JSON.stringify(entry)}\n`, isDurable));
     this.#last = written.catch(() => {});

@@ -2,8 +2,8 @@ const aboutOthers = new WeakSet<object>();
 
 /**
  * Reads another file that a command needs beside the one that it works on: settings, a manifest, another state. An
- * error about it is no verdict on the file that the command works on, which then counts as failed: even a file of a
- * folder is not passed over as no state.
+ * error about it is no verdict on the file that the command works on, which then counts as failed: even a file that
+ * was found in a folder is not passed over as no state.
  */
 export async function fromOtherFile<T>(read: () => T | Promise<T>): Promise<T> {
   try {

@@ -22,7 +22,8 @@ const READER_POLL = 50;
 
 /**
  * Opens an output that is no regular file: `-`, a pipe, a character device, or a descriptor that the shell has opened
- * (`/dev/stdout`, `/dev/fd/3`, `>(command)`). Undefined for all others.
+ * (`/dev/stdout`, `/dev/fd/3`, `>(command)`).
+ * @returns undefined for all other outputs
  * @throws UsageError `same-file` if it is the input; EnvironmentError
  */
 export async function openOutputStream(path: string): Promise<OutputStream | undefined> {
@@ -42,7 +43,7 @@ export async function openOutputStream(path: string): Promise<OutputStream | und
   }
 }
 
-/** Whether `openOutputStream` would open it. */
+/** Whether `openOutputStream` would open the path. */
 export async function isOutputStream(path: string): Promise<boolean> {
   return (await findStream(path).catch(() => undefined)) !== undefined;
 }

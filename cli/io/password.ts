@@ -6,12 +6,12 @@ import { line, type TerminalText } from '../terminal/terminal-text.ts';
 import { readSmallText } from './input.ts';
 import { stop } from './stop.ts';
 
-/** Bytes; no password is longer. */
+/** Most bytes of a file with a password; no password is longer. */
 const PASSWORD_FILE_LIMIT = 4096;
 
 /**
- * A password from a file (its last newline does not count), or the environment, or asked for on a terminal. Never from
- * the command line, which all users of the host can read.
+ * A password from a file (its last newline does not count), or the environment, or asked for on a terminal. It never
+ * comes from the command line, which all users of the host can read.
  * @throws UsageError if there is no password
  */
 export async function readPassword(

@@ -16,7 +16,7 @@ export async function unpacked(packed: ByteSource): Promise<ByteSource> {
   if (packing === undefined) return source;
   const expanded = expandedSource(source, 0, packing);
   try {
-    // Has another name than the file, since the contents differ from the file and must not replace it.
+    // The source has another name than the file, since its contents differ from the file and must not replace it.
     return { ...(await peek(expanded, 1)).source, name: `${packed.name}, unpacked` };
   } catch (error) {
     await expanded.close();

@@ -1,7 +1,7 @@
 import type { Options, PositionalOptions } from 'yargs';
 import type { Declaration } from './declaration.ts';
 
-/** Every command has these; a page says so once, at its end. */
+/** Options that every command has; a page tells of them once, at its end. */
 export const COMMON = ['json', 'quiet'];
 
 /** The generated parts of a command's page in docs/commands, by their names in the page's markers. */

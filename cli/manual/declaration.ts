@@ -3,7 +3,7 @@ import type { LazyCommand } from '../parsing/lazy-command.ts';
 
 /** A command's name, arguments, options and examples, as declared in its builder. */
 export interface Declaration {
-  /** With its positional arguments, as in the help: `verify <files..>`. */
+  /** Name with the positional arguments, as in the help: `verify <files..>`. */
   readonly command: string;
   readonly describe: string;
   readonly positionals: ReadonlyMap<string, PositionalOptions>;

@@ -7,7 +7,7 @@ export interface FileFacts {
   size: number | null;
   /** Time of the last write, ISO 8601, UTC; null if it is no file. */
   modified: string | null;
-  /** Found in a folder, not named by the user. */
+  /** The file was found in a folder, not named by the user. */
   isFound: boolean;
   /** The word under which the file is counted. */
   outcome: string;

@@ -11,11 +11,11 @@ import type { ManyOptions } from './options.ts';
 /** A file for a command; the name of an address is held until the command is done with the file. */
 export interface GivenFile {
   file: string;
-  /** Found in a folder, not named: it may be anything. */
+  /** The file was found in a folder, not named, so it may be anything. */
   isFound: boolean;
 }
 
-/** Longer than any path that a system takes. */
+/** Most bytes of a name, more than any path that a system takes. */
 const MOST_NAME_BYTES = 64 * 1024;
 
 /**

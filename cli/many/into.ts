@@ -34,7 +34,7 @@ function identityOf(file: string): string {
     const { dev, ino } = statSync(file, { bigint: true });
     return `${dev} ${ino}`;
   } catch {
-    // An address, or a file that cannot be opened: opening it will tell why.
+    // The name is an address, or leads to no file that can be opened; opening will tell why.
     return resolve(file);
   }
 }

@@ -145,8 +145,8 @@ export async function identityOf(file: string): Promise<Identity> {
 const UNKNOWN = { size: null, modified: null };
 
 /**
- * Key of a file: short, since all keys are kept, and not a part of a longer text, which would be kept with it. Old
- * journals hold whole addresses.
+ * Key of a file: a short text of its own, since all keys are kept, and a part of a longer text would keep all of that
+ * text in memory. Old journals hold whole addresses.
  */
 function keyOf({ file, size, modified }: Identity): string {
   const hash = createHash('sha256').update(JSON.stringify([addressName(file), size, modified]));

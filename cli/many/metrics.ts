@@ -30,8 +30,8 @@ export async function expectMetrics(path: string): Promise<void> {
 }
 
 /**
- * Replaces the file atomically, so that a collector never reads half of it. It is readable for all, since collectors
- * run as other users.
+ * Replaces the file atomically, so that a collector never reads half of it. All users can read the file, since
+ * collectors run as other users.
  * @throws EnvironmentError
  */
 export async function writeMetrics(path: string, text: string): Promise<void> {

@@ -62,7 +62,7 @@ export function withInto<T>(argv: Argv<T>) {
   });
 }
 
-/** Options of commands that write a file for each one that they read. */
+/** Options of commands that write a file for each file that they read. */
 export type IntoOptions = OptionsOf<typeof withInto>;
 
 /** Whether an option for many files is given. */

@@ -106,7 +106,7 @@ class FileRun<T extends FileOptions> {
         if (running.size >= (pool ? jobs : 1)) await Promise.race(running);
       }
       await Promise.all(running);
-      // A list of files ends early then.
+      // A signal ends the reading of a list early.
       if (filesFrom !== undefined && stop.signal.aborted) this.isCut = true;
     } finally {
       takeOnlyFiles(false);
@@ -167,15 +167,15 @@ class FileRun<T extends FileOptions> {
   /** Chooses the output of a file. An existing output may be replaced only if a killed process has left it. */
   async #place(into: string, task: FileTask, identity: Identity): Promise<void> {
     task.output = await placeInto(into, task.file, this.#command, this.#options);
-    // Otherwise existing outputs are not replaced anyway.
+    // Without these options no existing output is replaced.
     if (this.#options.resume || (this.#options as { force?: boolean }).force)
       this.#outputs.take(task.output, task.file);
     if (this.#journal?.hadBegun(identity)) task.force = true;
-    // Not for an existing output, which a later process must not replace.
+    // An existing output is not noted as begun, as a later process must not replace it.
     else if (!lstatSync(task.output, { throwIfNoEntry: false })) await this.#journal?.begin(identity);
   }
 
-  /** `file 3 of 8`, where there are more than one. */
+  /** Number of a file for people: `file 3 of 8`; empty for a single file. */
   #count(number: number): string {
     const { files, filesFrom, recursive } = this.#options;
     if (recursive || filesFrom !== undefined) return `file ${number}`;

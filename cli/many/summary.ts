@@ -59,7 +59,7 @@ export function wordOf(exitCode: ExitCode): string {
   return WORDS[exitCode];
 }
 
-/** `198 whole, 2 damaged, 1 no state`. */
+/** Counts for people: `198 whole, 2 damaged, 1 no state`. */
 export function summaryText({ files, outcomes, resumed }: Summary): TerminalText {
   if (files === 0) return NO_TEXT;
   const parts = Object.entries(outcomes).map(([word, count]) => line`${count} ${word}`);

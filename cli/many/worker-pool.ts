@@ -15,7 +15,7 @@ import { type FileAnswer, type FileTask, WORKER_VARIABLE, type WorkerStart } fro
 
 interface Worker {
   child: ChildProcess;
-  /** The file that it works on, or has worked on last. */
+  /** The file that the process works on, or has worked on last. */
   file: string;
   answer: (done: Done) => void;
 }

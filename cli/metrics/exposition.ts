@@ -10,7 +10,7 @@ export interface Sample {
   value: number;
 }
 
-/** A metric with its values, in the text format of Prometheus (version 0.0.4); nothing for one without values. */
+/** A metric with its values, in the text format of Prometheus (version 0.0.4); empty for a metric without values. */
 export function familyText(name: string, { help, type }: MetricHead, samples: readonly Sample[]): string {
   if (samples.length === 0) return '';
   const lines = samples.map(({ labels = {}, value }) => `${name}${labelsText(labels)} ${value}`);

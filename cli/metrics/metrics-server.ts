@@ -26,8 +26,8 @@ const REQUEST_MS = 5000;
 const LOOK_MS = 1000;
 
 /**
- * Serves figures to Prometheus, and nothing else. There is no authentication: it listens on loopback, unless another
- * address is named.
+ * Serves figures to Prometheus, and nothing else. There is no authentication: the server listens on loopback, unless
+ * another address is named.
  * @param collect gives the figures; called for each request
  * @returns a function that ends the server
  * @throws EnvironmentError when the address can't be used, UsageError

@@ -3,8 +3,8 @@ import { remainingBytes } from '../control/migration-status.ts';
 import { familyText, type MetricHead, type Sample } from './exposition.ts';
 
 /*
- * Metrics of long-running processes for Prometheus. Metrics that KubeVirt's and libvirt's exporters have as well have
- * their names, so that existing dashboards and alarms work; `name` and `domain` are the machine.
+ * Metrics of long-running processes for Prometheus. Metrics that KubeVirt's and libvirt's exporters know, too, have
+ * the names of these exporters, so that existing dashboards and alarms work; `name` and `domain` are the machine.
  */
 export const METRICS = {
   libvirt_domain_info_maximum_memory_bytes: { type: 'gauge', help: 'RAM of the machine.' },

@@ -21,8 +21,8 @@ export interface RecordedMigration {
 }
 
 /**
- * `open`: its process runs, or another one with the same PID; `unsettled`: no process of the migration is visible from
- * here.
+ * `open`: the migration's process runs, or another process with the same PID; `unsettled`: no
+ * process of the migration is visible from here.
  */
 export type HistoryOutcome = 'moved' | 'arrived' | 'stayed' | 'not arrived' | 'open' | 'unsettled';
 
@@ -85,7 +85,7 @@ function migrationOf(sides: readonly KeptRecord[]): RecordedMigration {
     machine,
     time: dateOf(Math.max(...records.map(({ at }) => at))).toISOString(),
     sides: sides.map(({ record: { side, decision, peer }, path }) => ({ side, decision, peer, record: path })),
-    // Unsettled sides matter more; else the source comes first.
+    // An unsettled side counts first, then an open side, then the source.
     outcome: (['unsettled', 'open'] as const).find((each) => outcomes.includes(each)) ?? outcomes[0],
   };
 }

@@ -55,7 +55,7 @@ export async function receiveMachine(options: ReceiveMachineOptions, { signal }:
   if (options.control !== undefined) await checkSocketPath(options.control);
   const seed = options.seed === undefined ? undefined : await openFile(options.seed);
   try {
-    // After the seed was opened, since the output must not be the seed.
+    // The output is tried after the seed was opened, since the output must not be the seed.
     if (file !== undefined) await tryFile(file, { force: options.force });
     if (output === undefined) await checkKeepFile(options);
     return await receiveOne(options, signal, {
@@ -77,7 +77,7 @@ export async function receiveMachine(options: ReceiveMachineOptions, { signal }:
 /** Parts of receiving that depend on the kind of machine. */
 export interface Reception<M extends TargetMachine> {
   /**
-   * Starts a guard for the process that runs the machine, should this one be killed; the guard reads the record.
+   * Starts a guard for the process that runs the machine, in case this process is killed; the guard reads the record.
    * @returns function that ends the guard
    */
   watch?(recordPath: string): () => void;
@@ -193,7 +193,7 @@ async function awaitMachine<M extends TargetMachine>(
   );
   if (signal.aborted) throw new InterruptedError();
   const late = over?.then(async () => {
-    // A machine that is arriving by then is not refused.
+    // A machine that is arriving when the time is over is not refused.
     if (receiver.isIdle) throw new EnvironmentError('timed-out', 'Cannot receive: no machine arrived in time');
     return receiver.arrived;
   });

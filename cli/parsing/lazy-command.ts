@@ -19,9 +19,9 @@ interface LoadedCommand {
 export const BEGUN = Symbol('begun');
 
 /**
- * Declares commands to yargs: the command with which `words` begin, else the names of all. Also passes on the end of
- * the command that runs.
+ * Declares commands to yargs: the command with which `words` begin, else the names of all.
  * @param onOptions called when the command's options are declared, before they are parsed
+ * @returns the declarations; `end` resolves when the command that runs has ended
  */
 export async function loadCommands(
   commands: readonly LazyCommand[],

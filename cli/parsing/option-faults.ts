@@ -61,7 +61,8 @@ function namesBeside(name: string, { alias }: KnownOptions): string[] {
 }
 
 /**
- * Lets the last one count where a switch is given several times, of which yargs makes a list; as middleware of yargs.
+ * Lets the last value of a repeated switch count, of which yargs makes a list of values; to be used as middleware of
+ * yargs.
  */
 export function settleSwitches(options: Record<string, unknown>): void {
   for (const [key, value] of Object.entries(options)) {
@@ -87,7 +88,7 @@ interface GivenOption {
   value: string | undefined;
 }
 
-/** `--name`, `--name=value`, `-n`, `-n=value`, `-abc`; nothing for other words. */
+/** The options in a word: `--name`, `--name=value`, `-n`, `-n=value`, `-abc`; none in other words. */
 function optionsIn(word: string): GivenOption[] {
   const [, dashes, names, value] = /^(--?)([^=]*)(?:=(.*))?$/s.exec(word) ?? [];
   if (names === undefined || !isOption(word)) return [];

@@ -1,6 +1,6 @@
 // Options that several commands share.
 
-/** For commands that write files. */
+/** Option of commands that write files. */
 export const FORCE = {
   type: 'boolean',
   alias: 'f',
@@ -8,50 +8,50 @@ export const FORCE = {
   describe: 'Replace an existing file',
 } as const;
 
-/** For commands on states of pgm 6 to 9, which do not store the layout. */
+/** Option of commands on states of pgm 6 to 9, which do not store the layout. */
 export const LAYOUT = {
   type: 'string',
   requiresArg: true,
   describe: 'JSON file with the places of ROMs and MMIO2 in a state of pgm 6 to 9',
 } as const;
 
-/** Alternative to `LAYOUT`. */
+/** Option that can stand in place of `LAYOUT`. */
 export const LIKE = {
   type: 'string',
   requiresArg: true,
   describe: 'Take the layout from this state of the same machine',
 } as const;
 
-/** Output of a command. */
+/** Option for the output of a command. */
 export const outputTo = <const T extends string>(describe: T) =>
   ({ type: 'string', alias: 'o', requiresArg: true, describe }) as const;
 
 export const OUTPUT = outputTo('File to write; - for stdout');
 
-/** For commands that take one state. */
+/** Argument of commands that take one state. */
 export const FILE = { type: 'string', demandOption: true, describe: 'Saved state; - for stdin' } as const;
 
-/** For commands that take any number of files. */
+/** Argument of commands that take any number of files. */
 export const filesOf = <const T extends string>(describe: T) =>
   ({ type: 'string', array: true, default: [] as string[], describe }) as const;
 
 export const FILES = filesOf('Saved states, or with -r folders; - for stdin');
 
-/** For commands that run for a while. */
+/** Option of commands that run for a while. */
 export const NDJSON = {
   type: 'boolean',
   default: false,
   describe: 'Print events as JSON, one a line',
 } as const;
 
-/** For commands that hand machines over, or take them. */
+/** Option of commands that hand machines over, or take them. */
 export const RECORDS = {
   type: 'string',
   requiresArg: true,
   describe: 'Folder for the records of decisions; default: one of your own',
 } as const;
 
-/** For commands that only read records. */
+/** Option of commands that only read records. */
 export const RECORDS_FOLDER = {
   type: 'string',
   requiresArg: true,
@@ -64,14 +64,14 @@ export const PEER_NAME = {
   describe: "With certificates: the name in the target's certificate, if it is not HOST",
 } as const;
 
-/** For VirtualBox's teleporter. */
+/** Option of commands that use VirtualBox's teleporter. */
 export const PASSWORD_FILE = {
   type: 'string',
   requiresArg: true,
   describe: 'File with the password; else SAVKIT_TELEPORTER_PASSWORD, else a prompt',
 } as const;
 
-/** For commands that write another state. */
+/** Option of commands that write another state. */
 export const PROOF = {
   type: 'boolean',
   default: true,
@@ -92,7 +92,7 @@ export const CPU = {
   describe: 'CPU whose page tables are used',
 } as const;
 
-/** Root in place of the CPU's. */
+/** Root of the page tables, in place of the CPU's. */
 export const CR3 = {
   type: 'string',
   requiresArg: true,

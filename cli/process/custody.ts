@@ -8,13 +8,13 @@ import { ExitCode } from './exit-codes.ts';
 
 /** A machine of which this process has the only copy. */
 export interface Charge {
-  /** Whether the end of the process would lose it now. */
+  /** Whether the end of the process would lose the machine now. */
   isHeld(): boolean;
   /** The machine can be reached by the terminal only, so it is saved when the terminal closes. */
   readonly needsTerminal?: boolean;
-  /** Nothing is lost while it is not held: a closed output then ends the process, as it does without a machine. */
+  /** While the machine is not held, a closed output ends the process, as it does without a machine. */
   readonly needsOutput?: boolean;
-  /** Text for people: where the machine is, how to reach and how to end it. */
+  /** Text for people: where the machine is, how to reach it, and how to end it. */
   ways(): TerminalText;
   /**
    * Saves the machine to a file, and leaves it paused; returns a text for people. @throws Error when the save fails:
@@ -31,9 +31,9 @@ type EndSignal = (typeof SIGNALS)[number];
 /**
  * Knows whether this process has a machine, and decides what may end the process. While it has one, only SIGKILL ends
  * it at once: failures of output are ignored; SIGHUP is ignored for a machine that can be reached without the terminal;
- * the first Ctrl-C prints how to reach and end the machine; a second one, and SIGTERM, first save the machine to a
- * file; an uncaught error is printed. Without a machine, the first signal ends the work cleanly, the second kills, and
- * a closed output ends the process.
+ * the first Ctrl-C prints how to reach and end the machine; a second Ctrl-C, and SIGTERM, first save the machine to
+ * a file; an uncaught error is printed. Without a machine, the first signal ends the work cleanly, the second one kills
+ * the process, and a closed output ends it.
  */
 class Custody {
   /** Charges in the order in which they began. Where several hold a machine, people are told of the last one. */
@@ -73,7 +73,7 @@ class Custody {
       this.#lostOutput ??= error;
       return;
     }
-    // Also when a reader such as `head` closes the pipe: exit code 0 would mean that all output was written, and good.
+    // A pipe that a reader such as `head` has closed is no exception: exit code 0 would mean that all was written.
     const { message } = error instanceof EnvironmentError ? error : EnvironmentError.from(error, 'write stdout');
     tell(line`${message}`);
     process.exit(ExitCode.ENVIRONMENT);
@@ -93,7 +93,7 @@ class Custody {
     };
   }
 
-  /** The process was told to end as soon as its machines can be saved: it must not take more. */
+  /** The process was told to end as soon as its machines can be saved: it must not take more machines. */
   get isEndWanted(): boolean {
     return this.#isEndWanted;
   }
@@ -142,7 +142,7 @@ class Custody {
     else this.#saving = this.#save(held);
   }
 
-  /** Saves machines, and ends the work. If one fails, the machines before it stay paused. */
+  /** Saves machines, and ends the work. If a save fails, the machines saved before it stay paused. */
   async #save(held: readonly Charge[]): Promise<void> {
     let at: Charge | undefined;
     try {

@@ -18,7 +18,7 @@ export interface FileResult {
 /** Document that `--json` prints, for every command and every outcome. */
 export interface Document {
   schema: typeof SCHEMA;
-  /** `savkit 0.1.0`. */
+  /** Name and version: `savkit 0.1.0`. */
   tool: string;
   /** ISO 8601, UTC. */
   time: string;

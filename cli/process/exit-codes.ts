@@ -14,13 +14,13 @@ export const ExitCode = {
   /** The file is bad. */
   BAD_FILE: 1,
   USAGE: 2,
-  /** Done in part; the missing parts were listed. */
+  /** The work was done in part; the missing parts were listed. */
   PARTLY: 3,
   /** Reading, writing, permissions, no space, the network, a migration that the other side or its limits stopped. */
   ENVIRONMENT: 4,
-  /** Not supported, or does not fit. */
+  /** The file, or the wish, is not supported, or does not fit. */
   UNSUPPORTED: 5,
-  /** A fault of savkit itself: says nothing about the file. */
+  /** A fault of savkit itself, which says nothing about the file. */
   INTERNAL: 70,
   INTERRUPTED: 130,
 } as const;
@@ -43,7 +43,7 @@ export function exitCodeOf(error: unknown): ExitCode {
   throw error;
 }
 
-/** From the gravest on; of several files, the gravest outcome counts. */
+/** Exit codes from the gravest on; of several files, the gravest outcome counts. */
 const GRAVEST = [
   ExitCode.INTERRUPTED,
   ExitCode.INTERNAL,

@@ -4,7 +4,7 @@ import { tell } from '../terminal/print.ts';
 import { line, type TerminalText } from '../terminal/terminal-text.ts';
 import { type CommonOptions, isForPrograms, type Outcome } from './run-command.ts';
 
-/** Flaws of a state's memory, for programs that read a result out of it. */
+/** Findings about flaws of a state's memory, for programs that read the result of a command. */
 export function memoryFindings({ uncertain, missing }: MemoryFlaws): Finding[] {
   const warning = (code: string, message: string) => ({ severity: 'warning' as const, code, message, place: {} });
   return [

@@ -39,7 +39,7 @@ export function withCommonOptions<T>(argv: Argv<T>) {
 
 /** Options that every command has. */
 export type CommonOptions = OptionsOf<typeof withCommonOptions> & {
-  /** Of long commands: print events as they happen. */
+  /** Whether a long command prints events as they happen. */
   ndjson?: boolean;
   /**
    * The file that a command writes. With `-` its bytes go to stdout, and a JSON document to stderr. The document of a
@@ -84,7 +84,7 @@ export interface Job {
   progress: ProgressBar;
 }
 
-/** Options for reading a source: it ends with the command, and shows its progress. */
+/** Options for reading a source: the reading ends with the command, and shows its progress. */
 export function stepsOf({ signal, progress }: Job, source: { size: number | undefined }) {
   return {
     signal,

@@ -23,8 +23,8 @@ const LEADING_SUM = /^(\\?)[0-9a-f]{64}/;
 const LONGEST_LINE = MIB;
 
 /**
- * Refuses a file that is in the list: made again it would have two sums, one of them wrong. Holds a piece of the list
- * at a time, as the list grows with the number of files. @throws EnvironmentError `EEXIST`
+ * Refuses a file that is in the list: if it were made again, it would have two sums, one of them wrong.
+ * Holds a piece of the list at a time, as the list grows with the number of files. @throws EnvironmentError `EEXIST`
  */
 export async function expectUnlisted(list: string, output: string): Promise<void> {
   const wanted = sumLine({ path: output, sha256: '' });

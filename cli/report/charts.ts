@@ -1,11 +1,11 @@
 import { sizeText } from '../terminal/size-text.ts';
 import { type Html, html, NOTHING } from './html.ts';
 
-// Pictures as SVG in the page itself. Colours are variables of its style, so that they follow light and dark.
+// Pictures as SVG in the page itself. Colours are variables of the page's style, so that they follow light and dark.
 
 const WIDTH = 1000;
 
-/** A stretch of something, `[start, end)`. */
+/** A stretch of a map, `[start, end)`. */
 export interface ChartStretch {
   start: number;
   end: number;
@@ -26,7 +26,7 @@ export interface Mark {
   title: string;
 }
 
-/** Narrower stretches would be invisible. */
+/** Least width of a stretch; a narrower one would be invisible. */
 const LEAST_WIDTH = 2;
 const BAR = 44;
 

@@ -59,7 +59,7 @@ export interface MigrationFigures extends ShapeValue<typeof migrationShape> {
   roundCount: number;
 }
 
-/** With more of them on a page, browsers get slow. */
+/** Most rounds on a page; with more, browsers get slow. */
 const MOST_ROUNDS = 1000;
 
 /** A command's result for one file. */
@@ -139,7 +139,7 @@ const fileShape = fields({
 
 function fileOf(value: Loose, command: string): FileFigures {
   const { exitCode, result, ...given } = fileShape(value);
-  // Of older releases an event may hold a whole address.
+  // An event of an older release may hold a whole address.
   const file = addressName(given.file);
   const outcome = given.outcome || result.verdict || (exitCode === 0 ? 'done' : `exit code ${exitCode}`);
   return {

@@ -61,7 +61,7 @@ export function factsOf(facts: readonly (readonly [string, Piece])[]): Html {
 `;
 }
 
-/** A whole page, which loads nothing. */
+/** A whole page, which loads no other file. */
 export function pageOf(title: string, made: string, sections: readonly Html[]): string {
   return html`<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1"><meta name="color-scheme" content="light dark"><meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'; img-src data:"><title>${title}</title><style>${new Html(STYLE)}</style></head>

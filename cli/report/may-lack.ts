@@ -1,8 +1,8 @@
 import { EnvironmentError, SavkitError } from '../../formats/errors.ts';
 
 /**
- * Whether a page does without a part for an error: states lack some parts, and this host may lack memory for one. A
- * disk that fails has to be told instead.
+ * Whether a page does without a part for an error: states lack some parts, and this host may lack memory for a part.
+ * The failure of a disk has to be reported instead.
  */
 export function mayLack(error: unknown, signal: AbortSignal): boolean {
   if (!(error instanceof SavkitError) || signal.aborted) return false;

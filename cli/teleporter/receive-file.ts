@@ -35,8 +35,8 @@ export async function receiveFile(options: ReceiveFileOptions, { signal }: Job):
   const endpoint = parseListenEndpoint(options.listen);
   const password = await teleporterPassword(options.passwordFile);
   const report = new LiveReport(options);
-  // Opened before anybody connects: a file that can't be written must not cost a migration. A machine that is taken
-  // over has to be in a file.
+  // The output is opened before anybody connects: a file that can't be written must not cost a migration. A machine
+  // that is taken over has to be in a file.
   const sink = await (options.then === 'decline' && !options.flatten ? openOutput : openFileSink)(options.output, {
     force: options.force,
   });

@@ -14,7 +14,7 @@ import { LiveReport } from '../text/live-report.ts';
 import { teleporterPassword } from './receive-file.ts';
 import type { SendFileOptions } from './send-file.ts';
 
-/** Has the process of a machine of `savkit run` teleport it to a VirtualBox that waits. */
+/** Has the process of a machine of `savkit run` teleport it to a VirtualBox that waits for it. */
 export async function sendRunning(socket: string, options: SendFileOptions, { signal }: Job): Promise<Outcome> {
   const { to } = options;
   parseEndpoint(to);

@@ -98,7 +98,7 @@ export function printIn(style: OutputStyle): void {
   lent = style;
 }
 
-/** Colour on a terminal only, and not with NO_COLOR (https://no-color.org). */
+/** Style for stdout: colour on a terminal only, and not with NO_COLOR (https://no-color.org). */
 export function outputStyle(): OutputStyle {
   const { isTTY, columns } = process.stdout;
   return lent ?? { colours: isTTY === true && !process.env.NO_COLOR, columns: isTTY ? columns : undefined };

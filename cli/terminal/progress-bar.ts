@@ -56,7 +56,7 @@ export class ProgressBar {
   }
 
   #open(total: number): SingleBar {
-    // Loaded only for a bar: most commands end before one is shown.
+    // The library is loaded only for a bar: most commands end before a bar is shown.
     const { SingleBar } = createRequire(import.meta.url)('cli-progress') as typeof import('cli-progress');
     const bar = new SingleBar({
       // The file name must not be part of the format, which would expand braces in it.

@@ -1,6 +1,6 @@
 const UNITS = ['B', 'KiB', 'MiB', 'GiB', 'TiB', 'PiB'];
 
-/** `16 MiB`, `1.8 MiB`, `74 B`. */
+/** A size for people: `16 MiB`, `1.8 MiB`, `74 B`. */
 export function sizeText(bytes: number): string {
   let value = bytes;
   let unit = 0;

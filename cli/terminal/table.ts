@@ -28,12 +28,12 @@ const NO_LINES = {
 };
 const INDENT = indent('x').toString().length - 1;
 
-/** Characters of a cell: a very long name must not make a table unreadable. */
+/** Most characters of a cell: a very long name must not make a table unreadable. */
 const LONGEST_CELL = 120;
 
 export type Cell = Piece | undefined;
 
-/** Rows that are shown: nobody reads more, and laying them out takes a second. */
+/** Most rows that are shown: nobody reads more, and laying them out takes a second. */
 const MOST_ROWS = 10_000;
 
 /** A table without lines, as wide as the terminal at most: columns of numbers to the right. */
@@ -62,7 +62,7 @@ const ROWS_AT_ONCE = 256;
 /** Characters that are one column wide in every terminal. */
 const NARROW = /^[ -~×–…→↔±µ≥≤−“”’]*$/;
 
-/** Sets a row: by the library where text has to be broken or measured, which takes 100 times as long. */
+/** Sets rows: by the library, which takes 100 times as long, only where text has to be broken or measured. */
 function linesOf(
   texts: readonly (readonly string[])[],
   plain: readonly (readonly string[])[],
@@ -103,7 +103,7 @@ function laidOut(
   isNumeric: readonly boolean[],
   { columns, widths }: ColumnGroup,
 ): string[] {
-  // Loaded when a table needs it, for the sake of commands that print none.
+  // The library is loaded when a table needs it, for the sake of commands that print none.
   const Table = createRequire(import.meta.url)('cli-table3') as typeof TableClass;
   const pick = <T>(row: readonly T[]) => columns.map((column) => row[column]);
   const out = new Table({

@@ -36,8 +36,8 @@ export class TerminalText {
 export type Piece = string | number | bigint | TerminalText;
 
 /**
- * A template for one line, such as `` line`${file}: ${good('whole')}` ``; for several, where a part is `TerminalText`
- * of several lines.
+ * A template for one line, such as `` line`${file}: ${good('whole')}` ``; for several lines, where a part is a
+ * `TerminalText` of several lines.
  */
 export function line(literals: TemplateStringsArray, ...pieces: Piece[]): TerminalText {
   return TerminalText.trusted(
@@ -48,7 +48,7 @@ export function line(literals: TemplateStringsArray, ...pieces: Piece[]): Termin
 /** Text without any words; nothing is printed for it. */
 export const NO_TEXT = line``;
 
-/** One below the other. */
+/** The pieces, one below the other. */
 export function lines(pieces: readonly Piece[]): TerminalText {
   return joined(pieces, '\n');
 }

@@ -12,7 +12,7 @@ import { indent, line, lines, type TerminalText } from '../terminal/terminal-tex
 export interface WakeResult {
   machine: string;
   qemu: string;
-  /** Program first. */
+  /** Command line of QEMU, the program first, without the arguments that load the state. */
   commandLine: readonly string[];
   notices: readonly Notice[];
   proof?: WakeProof;
@@ -58,7 +58,7 @@ export function foreseenText(
   ]);
 }
 
-/** A machine of QEMU that was brought back to VirtualBox. */
+/** Result of bringing a machine of QEMU back to VirtualBox. */
 export function broughtBackText(file: string, output: string, { machine, pages, units }: BroughtBack): TerminalText {
   const own = line`${countText(pages, 'page')} of RAM and ${countText(units.length, 'unit')}`;
   return lines([

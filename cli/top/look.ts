@@ -5,13 +5,13 @@ import { listRecords } from '../migration/list-records.ts';
 
 /** A row of `top`: a machine, or a migration in the records. Unknown numbers are null. */
 export interface TopRow {
-  /** Path of its socket, or of its record. */
+  /** Path of the machine's socket, or of the migration's record. */
   at: string;
   name: string;
   /** Size of the memory. */
   bytes: number | null;
   state: string;
-  /** HOST:PORT; null unless it is arriving. */
+  /** HOST:PORT of the source; null unless the machine is arriving. */
   from: string | null;
   to: string | null;
   phase: string | null;
@@ -22,7 +22,7 @@ export interface TopRow {
   rate: number | null;
   dirtyRate: number | null;
   remainingBytes: number | null;
-  /** Downtime in ms if it were stopped now. */
+  /** Downtime in ms if the machine were stopped now. */
   downtimeMs: number | null;
 }
 

@@ -11,7 +11,7 @@ const HEAD = '(function (exports, require, module, __filename, __dirname) { ';
 exports.scripts = new Map();
 
 /**
- * Loads a file of the bundle, and those that it requires.
+ * Loads a file of the bundle, and the files that it requires.
  * @param {string} entry as the bundle names it: `./NAME.js`
  * @param {string} cache folder of compiled code; code that this V8 does not accept, or that is missing, is compiled
  */
@@ -48,7 +48,7 @@ function readIfThere(path) {
   try {
     return readFileSync(path);
   } catch {
-    // Commands that no build has run have none.
+    // The build keeps compiled code only of files that its commands have loaded.
     return undefined;
   }
 }

@@ -1,6 +1,6 @@
 #!/usr/bin/env node
-// Lies in dist/bin under the name of each entry, and loads that one: from compiled code where this very Node has
-// compiled it (scripts/code-cache.js), else as usual. An older Node has to understand this file: see cli/main.ts.
+// This file lies in dist/bin under the name of each entry, and loads the entry: from compiled code where this very Node
+// has compiled it (scripts/code-cache.js), else as usual. An older Node has to understand this file: see cli/main.ts.
 
 // biome-ignore lint/style/useNodejsImportProtocol: older Nodes do not know it
 const { existsSync } = require('fs');

@@ -89,7 +89,7 @@ async function control({ machine, action, argument, force }: Options, { signal, 
 }
 
 const MISSING = { save: 'file', throttle: 'share' } as const;
-/** The argument may be missing. */
+/** Actions whose argument may be missing. */
 const MAY_HAVE_ARGUMENT: readonly Action[] = ['stats', 'console'];
 
 /** The argument of an action; empty for actions without one. @throws UsageError for a missing or surplus argument */

@@ -98,7 +98,7 @@ export const drainCommand = command(builder, async (options) => {
   process.exitCode = await runCommand('drain', [options.machines.join(' ') || 'machines'], options, (job) => {
     if (options.resume && options.journal === undefined)
       throw new UsageError('bad-combination', '--resume goes with --journal: it names what was begun');
-    // A dry run writes no record, so it needs no place for it.
+    // A dry run writes no record, so it needs no folder for records.
     return drainHost({ ...options, records: options.dryRun ? '' : recordFolder(options.records) }, job);
   });
 });

@@ -142,7 +142,7 @@ export const migrateCommand = command(builder, async (options) => {
     if ((machine === undefined) === (resolve === undefined))
       throw new UsageError('usage', 'Cannot migrate: expected either a machine or --resolve');
     if (resolve !== undefined) return resolveRecords({ ...options, resolve });
-    // Neither writes a record, so neither needs a place for it.
+    // A dry run and a change of limits write no record, so they need no folder for records.
     const mayLack = options.dryRun || options.change;
     const own = { ...options, records: mayLack ? foundFolder(options.records) : recordFolder(options.records) };
     // A cancelled migration returns its report, too.
@@ -151,7 +151,7 @@ export const migrateCommand = command(builder, async (options) => {
   });
 });
 
-/** The folder of records that there may be; empty for a user without a home. */
+/** The folder of records; empty for a user without a home. */
 function foundFolder(named: string | undefined): string {
   try {
     return recordFolder(named);

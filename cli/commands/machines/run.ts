@@ -142,7 +142,7 @@ async function runMachine(options: Options, job: Job): Promise<Outcome> {
     file,
     signal: job.signal,
     onReady: () => {
-      // Not before its socket is open: the machine may have to be told at once to try again.
+      // The machine runs only once its socket is open, since a client may have to tell it at once to try again.
       running.resume();
       report.note('running', line`${kept.name} runs ${running.guest.kind}; control socket ${socket}`, {
         socket,

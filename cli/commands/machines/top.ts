@@ -46,7 +46,7 @@ export const topCommand = command(builder, async (options) => {
   );
 });
 
-/** Repeats until a signal; looks only once without terminal and --interval. */
+/** Shows the machines again and again until a signal; only once without terminal and --interval. */
 async function top(options: Options, { signal }: Job): Promise<Outcome> {
   const { interval, machines, json, ndjson = false } = options;
   if (interval !== undefined && !(interval >= LEAST_SECONDS))

@@ -41,7 +41,7 @@ export const QEMU_CHECK_DEFAULTS = {
   cpuModel: undefined,
 };
 
-/** Settings of a domain, a command line: some KiB. The answer to query-machines: some 100 KiB. */
+/** Limit for settings of a domain, command lines (some KiB), and answers to query-machines (some 100 KiB). */
 const LIMIT = 4 * MIB;
 
 export async function runQemuCheck(source: ByteSource, job: Job, options: QemuCheckCliOptions): Promise<Outcome> {

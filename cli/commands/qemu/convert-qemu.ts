@@ -33,7 +33,7 @@ export interface QemuConvertCommand {
 /** Limit for settings of a domain, which take some KiB. */
 const XML_LIMIT = MIB;
 
-/** Defaults of these options. */
+/** Defaults of options for states of QEMU. */
 export const QEMU_DEFAULTS = { to: undefined, description: true, xml: undefined, ram: undefined, ramOut: undefined };
 
 export async function runQemuConvert(source: ByteSource, job: Job, options: QemuConvertCommand): Promise<Outcome> {

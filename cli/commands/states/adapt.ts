@@ -127,7 +127,7 @@ function releaseFrom(text: string | undefined): ReleaseNumbers | undefined {
   return release;
 }
 
-/** Picks the exit code: that of a dry run is that of the real run. */
+/** Picks the exit code, which is the same for a dry run as for the real run. */
 function exitCodeOf({ proof, foretold, toAccept }: AdaptReport): ExitCode {
   const { refusal, notJudged = [] } = proof ?? foretold ?? {};
   if (refusal !== undefined || proof?.holds === false) return ExitCode.UNSUPPORTED;
@@ -151,7 +151,7 @@ function planText(file: string, { changes, toAccept }: AdaptReport): TerminalTex
   return lines(text);
 }
 
-/** Not a table, which would cut whole sentences. */
+/** Text about a change; a table would cut its sentences. */
 function changeText({ class: kind, unit, message }: AdaptReport['changes'][number]): TerminalText {
   return indent(
     line`${kind}${' '.repeat(LONGEST_CLASS - kind.length)}  ${unit === undefined ? '' : `${unit}: `}${message}`,

@@ -45,7 +45,7 @@ export function isMachine(path: string): boolean {
   try {
     return readdirSync(path).some((name) => name.endsWith('.vbox'));
   } catch {
-    // The path is neither; opening it reports the error.
+    // The path leads to neither; opening the path reports the error.
     return false;
   }
 }

@@ -134,8 +134,8 @@ function linesOfStdin(signal: AbortSignal): AsyncIterable<string> {
 }
 
 /**
- * Ends with `quit`, Ctrl-C on an empty line, or Ctrl-D. If memory has changed, the first two warn once; Ctrl-D cannot
- * be repeated, so it only reports the loss.
+ * Talks until `quit`, Ctrl-C on an empty line, or Ctrl-D. If memory has changed, `quit` and Ctrl-C warn once; Ctrl-D
+ * cannot be repeated, so it only reports the loss.
  */
 async function converse(console: Console, lines: ReturnType<typeof createInterface>): Promise<void> {
   let hasWarned = false;

@@ -116,7 +116,7 @@ function placeText({ mapped }: PageDifference, place: number): string {
   return mapped ? hex(place) : `+${hex(place)}`;
 }
 
-/** The first `limit` changed pages, line by line where they differ. */
+/** The lines of bytes that differ, in the first `limit` changed pages. */
 async function changedBytes(
   a: Parameters<typeof openSide>[0],
   b: Parameters<typeof openSide>[0],

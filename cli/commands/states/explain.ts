@@ -42,12 +42,12 @@ export const explainCommand = command(builder, async (options) => {
 
 async function explain(what: string, { quiet }: Options): Promise<Outcome> {
   if (what === '-' || existsSync(what)) return explainFile(what, quiet);
-  // Messages have blanks, as paths of logs may; only messages tell of a failure.
+  // Messages have blanks, and paths of logs may have blanks, too; but no failure is found in the words of a path.
   const told = /\s/.test(what) ? explainLog(what) : [];
   if (told.length > 0) return outcomeOf(told, what, quiet);
   const said = explainQemu(what);
   if (said.length > 0) return codesOutcome(said, quiet);
-  // Codes have no dots or slashes. Opening reports a path that is no file.
+  // Codes have no dots or slashes. Opening a path that leads to no file reports the error.
   if (/[./\\]/.test(what)) return explainFile(what, quiet);
   return codesOutcome(explainCode(what, ALL_CODE_FAMILIES), quiet);
 }

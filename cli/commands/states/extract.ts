@@ -108,7 +108,7 @@ function runExtract(source: ByteSource, { signal, progress }: Job, options: Opti
   );
 }
 
-/** Extension of an output among many. */
+/** Extension of the outputs in the folder of `--into`. */
 function extensionOf({ format, rom, mmio2, unit }: Options): string {
   if (rom !== undefined || mmio2 !== undefined || unit !== undefined) return '.bin';
   return format === 'raw' || format === 'sparse' ? '.raw' : format === 'lime' ? '.lime' : '.core';
@@ -133,7 +133,7 @@ interface WrittenFacts {
 /** The unit of `st_blocks`, whatever the blocks of the file system are. */
 const STAT_BLOCK = 512;
 
-/** @param hash read the output back, and hash it */
+/** @param hash whether to read the output back, and hash it */
 async function factsOf(target: Output, hash: boolean): Promise<WrittenFacts> {
   const { blocks } = fstatSync(target.fd);
   const allocated = blocks > 0 ? blocks * STAT_BLOCK : null;

@@ -57,7 +57,7 @@ export const inspectCommand = fileCommand({
   },
 });
 
-/** Reports whether a state can be woken, without doing so. */
+/** Reports whether a state can be woken, without waking it. */
 async function inspectWake(source: ByteSource, { file, signal, progress }: Job): Promise<Outcome> {
   const onProgress = (done: number) => progress.update(done, source.size);
   const foreseen = await foreseeWake(source, { signal, onProgress });
