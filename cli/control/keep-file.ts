@@ -11,8 +11,8 @@ export interface KeepFile {
 }
 
 export const KEEP_IN_TEXT =
-  'File that the machine is saved to when SIGTERM, or a second Ctrl-C, ends this process; default: a new one, ' +
-  'whose path is printed then';
+  'File that the machine is saved to when SIGTERM, or a second Ctrl-C, ends this process; default: a new file, ' +
+  'whose path is then printed';
 
 export interface KeepFileOptions {
   keepIn?: string;

@@ -145,7 +145,7 @@ export class Drain {
     try {
       const now = await lookAt(found.machine, this.#options.signal);
       if (now.name !== found.name)
-        return this.#close(leaving, { outcome: 'unknown', because: `its socket is now that of ${now.name}` });
+        return this.#close(leaving, { outcome: 'unknown', because: `machine ${now.name} is at its socket now` });
     } catch (error) {
       return this.#close(leaving, { outcome: 'unknown', because: (error as Error).message });
     }

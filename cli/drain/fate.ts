@@ -32,7 +32,7 @@ export async function fateOf(migration: string, options: FateOptions): Promise<F
   const path = recordPath(options.records, migration, 'source');
   try {
     const record = await settledRecord(path, options);
-    if (record === undefined) return { where: 'here', because: 'it had not begun' };
+    if (record === undefined) return { where: 'here', because: 'the migration had not begun' };
     if (record.decision === 'kept')
       return { where: 'here', because: 'the source has written down that it keeps the machine' };
     if (record.decision === 'done')

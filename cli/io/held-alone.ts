@@ -67,6 +67,6 @@ function letGo(lock: string, text: string): void {
 
 function inUse(path: string, holder: Holder): EnvironmentError {
   const who = typeof holder === 'object' ? `process ${holder.pid}` : 'another process';
-  const help = `if that has ended, remove ${lockOf(path)}`;
+  const help = `if that process has ended, remove ${lockOf(path)}`;
   return new EnvironmentError('EBUSY', `Cannot go on with ${path}: ${who} is at work with it; ${help}`);
 }

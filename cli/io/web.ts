@@ -46,7 +46,7 @@ function s3Options(path: string): HttpOptions {
     const missing = keyId ? 'AWS_SECRET_ACCESS_KEY' : 'AWS_ACCESS_KEY_ID';
     throw new UsageError(
       'usage',
-      `Cannot open ${path}: ${missing} is not set; without any key unset the other one, too`,
+      `Cannot open ${path}: ${missing} is not set; to do without a key, unset the other variable, too`,
     );
   }
   const access = { keyId, secret, sessionToken: sessionToken || undefined, region: regionOf() };

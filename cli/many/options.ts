@@ -58,7 +58,7 @@ export function withInto<T>(argv: Argv<T>) {
   return argv.option('into', {
     type: 'string',
     requiresArg: true,
-    describe: 'Of many files: the folder into which the output of each one goes, under its own path',
+    describe: 'Of many files: the folder into which the output of each file goes, under the path of the file',
   });
 }
 

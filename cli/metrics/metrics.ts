@@ -34,11 +34,11 @@ export const METRICS = {
   savkit_receive_not_arrived_total: { type: 'counter', help: 'Machines that began to come, and did not arrive.' },
   savkit_receive_refused_total: { type: 'counter', help: 'Connections that were refused with a message.' },
   savkit_receive_memory_limit_bytes: { type: 'gauge', help: 'Memory for all machines together.' },
-  savkit_receive_memory_free_bytes: { type: 'gauge', help: 'The part of it that machines can still take.' },
+  savkit_receive_memory_free_bytes: { type: 'gauge', help: 'Memory that machines can still take.' },
   savkit_relay_connections_total: { type: 'counter', help: 'Sources that were connected with the target.' },
   savkit_relay_refused_total: { type: 'counter', help: 'Sources that the relay or the target did not let in.' },
   savkit_relay_bytes: { type: 'gauge', help: 'Bytes of the stream that passes now.' },
-  savkit_relay_passes: { type: 'gauge', help: 'Passes of that stream so far.' },
+  savkit_relay_passes: { type: 'gauge', help: 'Passes so far of the stream that passes now.' },
 } as const satisfies Record<string, MetricHead>;
 
 export type MetricName = keyof typeof METRICS;

@@ -51,7 +51,7 @@ function eventText(event: MigrationEvent): TerminalText {
     case 'connected':
       return event.attempt === 1
         ? line`The target has accepted the machine`
-        : line`Connected again (attempt ${event.attempt}); goes on where it was`;
+        : line`Connected again (attempt ${event.attempt}); the migration goes on`;
     case 'link-lost':
       return line`Link lost: ${event.message}; tries again`;
     case 'resumed':

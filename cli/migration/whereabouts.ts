@@ -27,7 +27,7 @@ export async function tellAfterCancel(
   migration: string | undefined,
 ): Promise<void> {
   if (migration === undefined)
-    return report.note('cancelled', line`Cancelled before it began: the machine runs on here`);
+    return report.note('cancelled', line`Cancelled before the migration began: the machine runs on here`);
   const path = recordPath(records, migration, 'source');
   const decision = await lastDecision(path);
   const unknown = `Cancelled; it is not known yet where the machine is: savkit migrate --resolve with ${path} tells`;

@@ -90,7 +90,7 @@ const builder = (argv: Argv) =>
     )
     .example('$0 drain vm.sock qmp:/run/vm.qmp --to b:7000', 'These two machines')
     .epilogue(
-      'Exit codes: 0 all have moved, 3 some have not, or it is not known where one is, 130 interrupted: ' +
+      'Exit codes: 0 all have moved, 3 some have not, or it is not known where a machine is, 130 interrupted: ' +
         'migrations under way were cancelled where possible.',
     );
 

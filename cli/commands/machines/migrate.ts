@@ -133,8 +133,8 @@ const builder = (argv: Argv) =>
     .example('$0 migrate vm.sock --change --bandwidth 10M', 'During the migration: use less bandwidth')
     .example('$0 migrate --resolve HERE.source.json --peer-record THERE.target.json', 'After a crash: who may run it?')
     .epilogue(
-      'Exit codes: 0 it runs at the target, 1 it runs there without some of its writes, 3 nobody can say yet, ' +
-        'or (--dry-run) it would not end, 4 it runs on here, 5 the target does not take it.',
+      'Exit codes: 0 the machine runs at the target, 1 it runs there without some of its writes, 3 nobody can say ' +
+        'yet, or (--dry-run) the migration would not end, 4 the machine runs on here, 5 the target does not take it.',
     );
 export const migrateCommand = command(builder, async (options) => {
   const { machine, resolve } = options;

@@ -43,7 +43,7 @@ const builder = (argv: Argv) =>
       '$0 relay --listen :6443 --to 127.0.0.1:6000 --encrypt in --key-file relay.key',
       'On the host of the target, which waits on port 6000',
     )
-    .epilogue('It passes the password on unseen, and ends after one migration.');
+    .epilogue('The relay passes the password on unseen, and ends after one migration.');
 
 export const relayCommand = command(builder, async (options) => {
   process.exitCode = await runCommand('relay', [options.record ?? options.to], options, (job) =>

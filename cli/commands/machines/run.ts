@@ -86,14 +86,14 @@ const builder = (argv: Argv) =>
     .option('record', {
       type: 'string',
       requiresArg: true,
-      describe: 'Write a trace of the pages that it writes to this file, at its end',
+      describe: 'File for a trace of the pages that the workload writes; it is written when the run ends',
     })
     .option('ndjson', NDJSON)
     .example(
       '$0 run --ram 256M --workload random --rate 5000 --socket vm.sock',
       'An empty machine; 5000 pages of it, 19.5 MiB, are written each second',
     )
-    .example('$0 live-save vm.sock vm.sav', 'Save it while it runs')
+    .example('$0 live-save vm.sock vm.sav', 'Save the machine while it runs')
     .example('$0 run vm.sav --socket vm.sock', 'Go on from there')
     .example(
       '$0 run --ram 64M --cpus 2 --workload paging --shadow PAE+NX,raw --socket vm.sock',

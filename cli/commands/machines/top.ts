@@ -33,8 +33,8 @@ const builder = (argv: Argv) =>
       describe: 'Seconds between two looks; default: 1 on a terminal, a single look elsewhere',
     })
     .option('ndjson', { type: 'boolean', default: false, describe: 'Print each look as JSON, one a line' })
-    .example('$0 top', 'Machines of yours, and their migrations, until Ctrl-C')
-    .example('$0 top /run/vms', 'Those whose sockets are in this folder')
+    .example('$0 top', 'Your machines, and their migrations, until Ctrl-C')
+    .example('$0 top /run/vms', 'Machines whose sockets are in this folder')
     .example('$0 top /run/vms | cat', 'One look, as plain text')
     .example('$0 top /run/vms --ndjson --interval 5', 'A look every five seconds, for programs')
     .epilogue('Exit codes: 0 looked, 4 a machine that was named does not answer, 130 ended by a signal.');

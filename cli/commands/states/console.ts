@@ -141,7 +141,7 @@ async function converse(console: Console, lines: ReturnType<typeof createInterfa
   let hasWarned = false;
   const mayEnd = () => {
     if (!console.session.hasChanges || hasWarned) return true;
-    void show(line`Memory has changed: save FILE writes it, quit again drops it`);
+    void show(line`Memory has changed: save FILE writes it, quit again drops the changes`);
     hasWarned = true;
     return false;
   };
@@ -160,5 +160,5 @@ async function converse(console: Console, lines: ReturnType<typeof createInterfa
     lines.prompt();
   }
   await custody.heardHangUp();
-  if (console.session.hasChanges && !hasWarned) await show(line`\nMemory had changed: that is dropped`);
+  if (console.session.hasChanges && !hasWarned) await show(line`\nMemory had changed: the changes are dropped`);
 }

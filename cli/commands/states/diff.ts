@@ -36,7 +36,7 @@ const builder = (argv: Argv) =>
     .example('$0 diff before.sav after.sav', 'What has changed between two saves?')
     .example('$0 diff old.sav converted.sav', 'Did a conversion keep everything?')
     .example('$0 diff before.sav after.sav --hex 4', 'Bytes of the first four changed pages')
-    .example('$0 diff --base before.sav a.sav b.sav', 'Which of these differ from one?')
+    .example('$0 diff --base before.sav a.sav b.sav', 'Which of these states differ from before.sav?')
     .epilogue('Exit codes: 0 both hold the same, 1 they differ or one is bad.');
 type Options = FileOptionsOf<typeof builder>;
 

@@ -70,7 +70,7 @@ const builder = (argv: Argv) =>
     .example('$0 fleet report --ndjson --queue redis://queue > results.ndjson', 'For savkit report, too')
     .epilogue(
       'Exit codes: of report the gravest of the files, as with the operation itself, or 3 where jobs in the queue ' +
-        'are not of savkit; 4 the queue cannot be reached; 130 a signal has ended it (the usual end of work).',
+        'are not of savkit; 4 the queue cannot be reached; 130 a signal has ended the command (the usual end of work).',
     );
 
 export const fleetCommand = command(builder, async (options) => {

@@ -72,7 +72,7 @@ const builder = (argv: Argv) =>
     .option('signers', {
       type: 'string',
       requiresArg: true,
-      describe: 'With --manifest: it must be signed by one of these (file of allowed signers, see ssh-keygen)',
+      describe: 'With --manifest: file of allowed signers (see ssh-keygen), one of whom must have signed the manifest',
     })
     .option('hash', {
       type: 'boolean',
