@@ -22,12 +22,12 @@ export default defineConfig({
     maxWorkers: availableParallelism() + 2,
     testTimeout: 120_000,
     hookTimeout: 120_000,
-    // A host may be so busy that what comes at once takes seconds.
+    // A host may be so busy that an answer which usually comes at once takes seconds.
     expect: { poll: { timeout: 60_000 } },
     unstubEnvs: true,
     setupFiles: ['./formats/testing/each-file.ts'],
     projects: [
-      // Modules are loaded once for all of these, as they keep nothing from one test to the next.
+      // The tests of this project share loaded modules, since the modules keep nothing from one test to the next.
       {
         extends: true,
         test: { name: 'shared', include: ALL, exclude: ALONE, isolate: false, execArgv: LITTLE_GARBAGE },

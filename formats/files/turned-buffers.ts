@@ -30,8 +30,8 @@ export class TurnedBuffers {
   async writeBeside(begin: () => Promise<void>): Promise<void> {
     await this.settle();
     this.#write = begin();
-    // Keeps both buffers until the write has ended, also if nobody awaits it any more. A failure is thrown to callers
-    // that do.
+    // The handler keeps both buffers until the write has ended, even if nobody awaits the write any more. Callers that
+    // await the write get its failure.
     this.#write.catch(() => this);
   }
 

@@ -25,7 +25,7 @@ export interface Judgement {
   log: string[];
   /** Host that has the machine in the end. */
   survivor: HostName | 'lost';
-  /** Proof of the source's last migration, if it reached one. */
+  /** Proof of the source's last migration, if that migration reached a proof. */
   proof?: ProofMode | undefined;
   /** Number of events; equal in two runs of one scenario. */
   happened: number;
@@ -34,7 +34,7 @@ export interface Judgement {
 
 /** Plays a scenario, and checks the result. */
 export async function judge(scenario: Scenario): Promise<Judgement> {
-  // Loaded from the real disk, before the simulated one takes its place.
+  // The library is loaded from the real disk, before the simulated disk takes its place.
   await loadZstd();
   const play = new MachinePlay(scenario);
   return judgedRun(play.faults, async () => {

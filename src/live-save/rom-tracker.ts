@@ -20,7 +20,7 @@ interface Tracked {
   protection: Uint8Array;
 }
 
-/** Tracking of ROMs (live-save.md 4.4): their content is sent once; writers of shadows mark them. */
+/** Tracking of ROMs (live-save.md 4.4): their content is sent once; writes to shadows mark pages as dirty. */
 export class RomTracker {
   readonly #memory: GuestMemory;
   readonly #counts: LiveCounts;

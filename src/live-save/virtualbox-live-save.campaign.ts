@@ -15,16 +15,16 @@ import { liveSave } from './live-save.ts';
 
 // npm run campaign -- virtualbox-live-save: runs machines of real states with workloads, saves them live, and hands the
 // live states to the real VirtualBox. VirtualBox's memory is then compared with an ELF core of the machine as it stood
-// at the end of the save. With the states of statesWithMachines().
+// at the end of the save. The states are those of statesWithMachines().
 
 /**
- * All but alloc, as this VirtualBox, without its kernel module, refuses ballooned pages, and idle, which writes
- * nothing.
+ * All workloads except alloc and idle: this VirtualBox, without its kernel module, refuses the ballooned pages of
+ * alloc, and idle writes nothing.
  */
 const WORKLOADS: readonly WorkloadKind[] = ['counter', 'hot', 'random', 'scan', 'device'];
 /**
- * Older versions of the unit pgm whose live passes VirtualBox 7.2 loads; it refuses those of version 10 (pgm-unit.md
- * 7.2).
+ * Older versions of the unit pgm whose live passes VirtualBox 7.2 loads; VirtualBox refuses live passes of version
+ * 10 (pgm-unit.md 7.2).
  */
 const OLDER_VERSIONS = [11, 12, 13];
 

@@ -20,7 +20,7 @@ export type AddressMode = PagingMode | 'amd64-la57' | 'amd64-nx-la57';
 /** PGMMODE of shadow tables. The table of `shadow-mode.ts` chooses neither `pae-nx` nor `amd64-nx`. */
 export type ShadowMode = Exclude<PagingMode, 'real' | 'protected'> | 'nested' | 'ept';
 
-/** As `info mode` prints them; VirtualBox has no name for five levels. */
+/** Names of modes, as `info mode` prints them; VirtualBox has no name for five levels. */
 export const MODE_NAMES: Readonly<Record<AddressMode | ShadowMode, string>> = {
   real: 'Real',
   protected: 'Protected',

@@ -9,7 +9,7 @@ export abstract class PageReader implements AddressSpaceMemory {
   /** The 4096 bytes of a page, borrowed; zeros where there is no memory. @param frame page number */
   protected abstract pageOf(frame: number): Uint8Array;
 
-  /** Zeros where there is no memory. */
+  /** Reads bytes, which are zeros where there is no memory. */
   read(gcPhys: GuestPhys, target: Uint8Array): void {
     for (let done = 0; done < target.length; ) {
       const at = gcPhys + done;

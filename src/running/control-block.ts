@@ -34,7 +34,7 @@ const controlBlock = defineStruct('Control block of a workload', 'savkit', {
 type Stored = StructValue<typeof controlBlock>;
 export type ControlBlock = Omit<Stored, 'magicLow' | 'magicHigh' | 'version'>;
 
-/** With the CRC after the fields. */
+/** Bytes of a block, with the CRC after the fields. */
 export const CONTROL_SIZE = controlBlock.size() + 4;
 
 /** Writes a block with its CRC into `target`. */

@@ -11,17 +11,17 @@ const PAGE_RECORD = WORD + PAGE_SIZE;
 const FILL_RECORD = WORD + 1;
 /** Bytes of the mark after a section, and of the head of a part. */
 const MARK = 5;
-/** Bytes from the last record of a body to the first one of the next: its end, its mark, the head of a section. */
+/** Bytes from the last record of a body to the first one of the next: end and mark of a body, head of a section. */
 const BETWEEN = WORD + 2 * MARK;
 const MOST_BETWEEN = 2;
 /** Records that follow each other over so many bytes are no accident, and no content of one page. */
 const SPAN = 2 * PAGE_RECORD;
 const FEWEST = 4;
-/** So many suffice where the size of the gap tells the same. */
+/** Bytes of records that suffice where the size of the gap confirms them. */
 const PROVEN_SPAN = PAGE_RECORD;
 const FEWEST_PROVEN = 2;
 const LONGEST_RECORD = PAGE_RECORD + 256;
-/** The next record begins less than this after a gap: a page, a name, two ends of sections. */
+/** Most bytes between a gap and the next record: a page, a name, two ends of sections. */
 const FARTHEST = LONGEST_RECORD + MOST_BETWEEN * BETWEEN;
 /** Bytes that suffice for a search. */
 export const SEARCHED = 2 * FARTHEST + SPAN + FEWEST * LONGEST_RECORD;

@@ -113,8 +113,8 @@ export class TeleportSource {
   }
 
   /**
-   * Checks that a machine that stays is as if nobody had teleported it, and that one that was handed over never runs
-   * here.
+   * Checks that a machine that stays is as if nobody had teleported it, and that a machine that was handed over
+   * never runs here.
    */
   #judgeMachine(end: SourceEnd): void {
     const { state, memory } = this.#running;
