@@ -53,7 +53,7 @@ const builder = (argv: Argv) =>
     .example("$0 control vm.sock console 'info handlers'", 'An answer of the debugger about the running machine')
     .example('$0 control vm.sock reset', 'Reset the machine, as by its reset button')
     .example('$0 control vm.sock save vm.sav', 'Suspend the machine for a save, then let it go on')
-    .epilogue('To save it while it runs: savkit live-save.');
+    .epilogue('To save a machine while it runs: savkit live-save.');
 type Options = OptionsOf<typeof builder>;
 
 export const controlCommand = command(builder, async (options) => {
