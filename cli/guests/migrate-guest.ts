@@ -56,7 +56,7 @@ export async function migrateGuest(options: MigrateGuestOptions, job: Job): Prom
   if (options.mirror && isOfLibvirt(address))
     throw new UsageError('usage', 'Cannot copy the disks of a guest of libvirt: expected --shared-disks');
   const records = () => readRecords(options.records, () => {});
-  // Settled before QEMU is reached for the migration, as most sockets of QEMU take one client.
+  // Earlier migrations are settled before QEMU is reached, as most sockets of QEMU take one client.
   const earlier = await settleEarlier(address, records, options.dryRun);
   const { qmp, process, close } = await reachGuest(address, { signal: job.signal });
   try {

@@ -19,7 +19,7 @@ export class MachineSeal {
   readonly #arrival: Arrival;
   readonly #rounds: IncomingRounds;
   readonly #channel: FrameChannel;
-  /** One buffer: pieces may be of one byte each, and would take a hundred times that if each were kept. */
+  /** One buffer: pieces may be of one byte each, and a list of them would take a hundred times their bytes. */
   readonly #rest = new Writer();
   #restDone = false;
 

@@ -15,7 +15,7 @@ const NANOSECONDS = 1e9;
  */
 export async function hostTscHz(program: string, signal?: AbortSignal): Promise<number> {
   const words = '-machine none -nodefaults -no-user-config -accel tcg -display none'.split(' ');
-  // The file is made first: without room for it no QEMU is started, which would have to be ended.
+  // The file is made first: where there is no room for it, no QEMU has to be ended.
   const scratch = openScratchFile();
   try {
     const qemu = await WakingQemu.start({ program, arguments: words, signal });

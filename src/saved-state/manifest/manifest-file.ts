@@ -94,7 +94,7 @@ const manifestShape: Shape<Manifest> = record({
   container: words,
   release: optional(words),
   units: such(listed(unit), followEachOther, 'a list of units that follow each other in the file'),
-  fields: mapOf(words),
+  fields: such(mapOf(words), hasNoPrototype, 'fields with names that both encodings hold'),
   memory: record({ root: words, ranges: listed(record({ name: words, root: words, runs: listed(run) })) }),
 });
 
@@ -105,6 +105,11 @@ export function decodeManifest(bytes: Uint8Array): Manifest {
 
 function followEachOther(units: readonly ManifestUnit[]): boolean {
   return units.every(({ offset }, i) => i === 0 || offset >= units[i - 1].offset + units[i - 1].size);
+}
+
+/** The library for msgpack gives a field of this name another one, lest it becomes an object's prototype. */
+function hasNoPrototype(fields: object): boolean {
+  return !Object.hasOwn(fields, '__proto__');
 }
 
 function parse(bytes: Uint8Array): unknown {
