@@ -17,7 +17,7 @@ export interface PassOptions {
    */
   eager?: boolean;
   /**
-   * false: the batches only name pages, and all dirty ones, however hot. The next scan reports pages that are written
+   * false: the batches only name pages, all that are dirty, however often the guest writes to them. The next scan reports pages that are written
    * after they were read.
    */
   contents?: boolean;

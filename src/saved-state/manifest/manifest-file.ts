@@ -94,7 +94,7 @@ const manifestShape: Shape<Manifest> = record({
   container: words,
   release: optional(words),
   units: such(listed(unit), followEachOther, 'a list of units that follow each other in the file'),
-  fields: such(mapOf(words), hasNoPrototype, 'fields with names that both encodings hold'),
+  fields: such(mapOf(words), hasNoPrototype, 'a table of names that both encodings hold'),
   memory: record({ root: words, ranges: listed(record({ name: words, root: words, runs: listed(run) })) }),
 });
 

@@ -137,7 +137,7 @@ describe('a manifest file', () => {
       'units is not a list of units that follow each other',
     );
     const prototype = { ...manifest, fields: JSON.parse('{"__proto__":"a field"}') };
-    expect(() => decodeManifest(encodeManifest(prototype, 'json'))).toThrow('fields is not fields with names');
+    expect(() => decodeManifest(encodeManifest(prototype, 'json'))).toThrow('fields is not a table of names');
     manifest.memory.ranges[0].runs.push({ page: 2 ** 40, hashes: BigUint64Array.of(1n) });
     expect(() => decodeManifest(encodeManifest(manifest, 'json'))).toThrow(
       'memory.ranges[0].runs[1] is not a run of pages',
