@@ -17,8 +17,8 @@ export interface PassOptions {
    */
   eager?: boolean;
   /**
-   * false: the batches only name pages, all that are dirty, however often the guest writes to them. The next scan reports pages that are written
-   * after they were read.
+   * false: the batches only name pages, all that are dirty, however often the guest writes to them. The next scan
+   * reports pages that are written after they were read.
    */
   contents?: boolean;
 }

@@ -71,8 +71,8 @@ function readFirst(payload: Uint8Array, layout: OldContext): CpuContexts {
 }
 
 /**
- * Reads versions 9 to 13: the count comes after one hypervisor context, or after one for each VCPU; the value found
- * there tells which.
+ * Reads versions 9 to 13: the count comes after one hypervisor context, or after one for each VCPU. It is
+ * found where a value equals the number of contexts before it.
  */
 function readV9to13(payload: Uint8Array, view: DataView, version: number): CpuContexts {
   const { size } = CONTEXT_8;
