@@ -24,7 +24,8 @@ afterAll(() => {
 
 /** Writes a copy of a plain state, with a unit of a live pass after all others. */
 async function withPassAtEnd(path: string): Promise<void> {
-  const container = await openContainer(await openFile(plain));
+  const source = await openFile(plain);
+  const container = await openContainer(source);
   const sink = await openFileSink(path);
   const { header } = container;
   const out = createContainer(sink, '2.0', { ...header, registeredUnits: header.registeredUnits ?? 0 });
@@ -37,6 +38,7 @@ async function withPassAtEnd(path: string): Promise<void> {
   out.endUnit();
   await out.finish();
   container.release();
+  await source.close();
   await sink.commit();
 }
 
