@@ -85,6 +85,8 @@ const LOSSY = /^memory\.(balloonedPages|mapping)|^cpus\[\d+\]\.paePds/;
 const OF_LISTS = /^memory\.(ramHole|roms|mmio2|romProtection)/;
 /** Fields that versions hold in ways of their own. */
 const OF_ONE_VERSION = /^memory\.(ranges|syncFlags)/;
+const RAM_SIZE = /^memory\.ramSize$/;
+const RAM_HOLE = /^memory\.ramHole$/;
 
 /**
  * Compares the heads of the pgm unit and the release in the file header: hashes of memory and payloads don't cover
@@ -95,22 +97,26 @@ function compareStateFields(source: Fingerprint, written: Fingerprint, losses: b
   const leavesOut = [
     ...(own?.config && other?.config ? [] : [OF_LISTS]),
     ...(own?.version === other?.version ? [] : [OF_ONE_VERSION]),
+    // Sizes that a source does not tell are made out as it is written.
+    ...(own?.ramSize === undefined ? [RAM_SIZE] : []),
+    ...(own?.config?.ramHole === undefined ? [RAM_HOLE] : []),
   ];
   const mayDiffer = (what: string, found: string | undefined) => losses && (found === undefined || LOSSY.test(what));
   return compareFields(comparedFields(source, leavesOut), comparedFields(written, leavesOut), mayDiffer);
 }
 
-/** Compares the values of the source, by name. @param mayDiffer whether a written value may differ */
+/** Compares values by name. @param mayDiffer whether a written value may differ */
 export function compareFields(
   source: ReadonlyMap<string, string>,
   written: ReadonlyMap<string, string>,
   mayDiffer: (what: string, found: string | undefined) => boolean = () => false,
 ): ProofDifference[] {
   const differences: ProofDifference[] = [];
-  for (const [what, value] of source) {
+  for (const what of new Set([...source.keys(), ...written.keys()])) {
+    const value = source.get(what);
     const found = written.get(what);
     if (found === value || mayDiffer(what, found)) continue;
-    differences.push({ what, source: value, written: found ?? 'missing' });
+    differences.push({ what, source: value ?? 'missing', written: found ?? 'missing' });
   }
   return differences;
 }
