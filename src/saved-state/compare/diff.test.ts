@@ -5,6 +5,7 @@ import { FormatError, UsageError } from '../../../formats/errors.ts';
 import { bufferSource } from '../../../formats/files/source.ts';
 import { MemorySink } from '../../../formats/testing/memory-sink.ts';
 import { naiveMemory, naivePages } from '../../testing/naive-pages.ts';
+import { qemuSample } from '../../testing/qemu-samples.ts';
 import { joinUnits, splitUnits } from '../../testing/state-surgery.ts';
 import { STATES_FOLDER } from '../../testing/states.ts';
 import { type ConvertRun, convert } from '../convert/convert.ts';
@@ -27,6 +28,10 @@ describe('diffStates()', () => {
     expect(await diff(plain, await converted(plain, { container: '1.1', pgm: 10, compression: 'none' }))).toMatchObject(
       { equal: true },
     );
+    expect(await diff(plain, await converted(plain, { container: '1.1', compression: 'none' }))).toMatchObject({
+      equal: true,
+      fields: [],
+    });
     // The same container: pages are compared as they are stored, and here all of them are stored in other ways.
     const recompressed = await converted(plain, { recompress: true });
     const raw = await converted(plain, { pgm: 13, compression: 'none' });
@@ -37,6 +42,19 @@ describe('diffStates()', () => {
     const live = read('own-long-live.sav');
     const flat = await converted(live, { flatten: true });
     expect(await diff(live, flat)).toMatchObject({ equal: true, notes: [expect.stringContaining('live')] });
+  });
+
+  it('finds a stream equal to itself in an image of libvirt; domains of two images are compared', async () => {
+    const image = qemuSample('virsh-raw-10.save');
+    const stream = image.subarray(image.indexOf('QEVM'));
+    expect(await diff(image, stream)).toMatchObject({
+      equal: true,
+      fields: [],
+      notes: [expect.stringContaining('domain')],
+    });
+    const other = Buffer.from(image);
+    other[image.indexOf('<name>') + '<name>'.length] ^= 1;
+    expect((await diff(image, other)).fields.map(({ field }) => field)).toEqual(['domain']);
   });
 
   it('finds exactly the pages that differ, as a naive reading does', async () => {

@@ -99,9 +99,9 @@ function comparableFields(state: StateView, alike: boolean): Map<string, string>
 
 /** Whether both states have the same format and the same units in the same versions, and so the same fields. */
 function haveSameForm(a: StateView, b: StateView): boolean {
-  const formOf = ({ units }: StateView) =>
-    [...new Set(units.map((u) => `${u.name}/${u.instance} ${u.version}`))].sort();
-  return a.family === b.family && isDeepStrictEqual(formOf(a), formOf(b));
+  const unitsOf = ({ units }: StateView) =>
+    new Set(units.map(({ name, instance, version }) => `${name}/${instance} ${version}`));
+  return a.family === b.family && a.format === b.format && isDeepStrictEqual(unitsOf(a), unitsOf(b));
 }
 
 /**
