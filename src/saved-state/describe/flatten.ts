@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { hex } from '../../../formats/errors.ts';
 
 /** Decoded values of a state by name, such as `cpus[0].registers.rip`, as text. */
@@ -20,4 +21,9 @@ export function flatten(value: unknown, name: string, fields: Fields, leftOut: r
 function textOf(value: unknown, name: string): string {
   const isAddress = typeof value === 'bigint' || (typeof value === 'number' && ADDRESSES.test(name));
   return isAddress ? hex(value) : String(value);
+}
+
+/** Amount and hash of a text that is too long for people, in its place. @param amount such as `20 runs` */
+export function textSummary(amount: string, text: string): string {
+  return `${amount}, SHA-256 ${createHash('sha256').update(text).digest('hex')}`;
 }

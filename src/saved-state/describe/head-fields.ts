@@ -1,6 +1,5 @@
-import { createHash } from 'node:crypto';
 import type { PgmSummary } from '../reading/state.ts';
-import { type Fields, flatten } from './flatten.ts';
+import { type Fields, flatten, textSummary } from './flatten.ts';
 
 /** Longer texts are of no use to people. */
 const MAX_TEXT = 200;
@@ -37,6 +36,5 @@ function protectionRuns(pages: Uint8Array): string[] {
 /** Runs of a value, as in `1×160 6×96`; long lists as their hash. */
 function runsText(runs: readonly string[]): string {
   const text = runs.join(' ');
-  if (text.length <= MAX_TEXT) return text;
-  return `${runs.length} runs, SHA-256 ${createHash('sha256').update(text).digest('hex')}`;
+  return text.length <= MAX_TEXT ? text : textSummary(`${runs.length} runs`, text);
 }

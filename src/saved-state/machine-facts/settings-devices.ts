@@ -36,9 +36,10 @@ export function attachedDevices(hardware: Element): AttachedDevices {
   const audio = entryOf(names.AUDIO, oneOf(controller, Object.keys(names.AUDIO), names.DEFAULT_AUDIO));
   if (flag(enabled, false)) list.add(audio, audio === names.AUDIO.SB16 ? sb16Config() : undefined);
   addPorts(list, hardware);
-  const tpm = /^v(\d)_(\d)$/.exec(textOf(onlyChild(hardware, 'TrustedPlatformModule').type, 'None'));
+  const tpmType = textOf(onlyChild(hardware, 'TrustedPlatformModule').type, 'None');
+  const tpm = /^v(\d)_(\d)$/.exec(tpmType);
   if (tpm) list.add('tpm', tpmConfig(`${tpm[1]}.${tpm[2]}`));
-  else if (textOf(onlyChild(hardware, 'TrustedPlatformModule').type, 'None') !== 'None') list.add('tpm');
+  else if (tpmType !== 'None') list.add('tpm');
   return list;
 }
 

@@ -164,10 +164,8 @@ export function machineElement(root: Element, name: string): Element {
   const machine = onlyChild(root, 'Machine');
   if (Object.keys(machine).length === 0)
     throw new FormatError('bad-settings', `Cannot read ${name}: it holds no machine settings`);
-  if (
-    onlyChild(machine, 'Platform').architecture !== undefined &&
-    onlyChild(machine, 'Platform').architecture !== 'x86'
-  ) {
+  const { architecture } = onlyChild(machine, 'Platform');
+  if (architecture !== undefined && architecture !== 'x86') {
     throw new FormatError('bad-settings', `Cannot read ${name}: it is of a machine with another architecture than x86`);
   }
   return machine;

@@ -1,15 +1,17 @@
-import { createHash } from 'node:crypto';
 import { hex } from '../../../formats/errors.ts';
 import { fieldsOf, fieldValue } from '../../../formats/qemu/device-fields.ts';
 import type { DeviceSection } from '../../../formats/qemu/device-sections.ts';
-import { type Fields, flatten } from '../describe/flatten.ts';
+import { type Fields, flatten, textSummary } from '../describe/flatten.ts';
 import type { QemuState } from './qemu-state.ts';
 
 /** Values of a state by name: registers as in every family, and described fields of devices. */
 export function qemuFields({ cpus, devices, configuration, runState, container }: QemuState): Fields {
   const fields: Fields = new Map();
   flatten(configuration, '', fields);
-  if (container.kind === 'libvirt') fields.set('domain', textSummary(container.image.xml));
+  if (container.kind === 'libvirt') {
+    const { xml } = container.image;
+    fields.set('domain', textSummary(`${Buffer.byteLength(xml)} bytes`, xml));
+  }
   if (runState !== undefined) fields.set('runState', runState);
   for (const { index, registers, segments } of cpus) {
     const name = `cpus[${index}].registers`;
@@ -26,11 +28,6 @@ export function qemuFields({ cpus, devices, configuration, runState, container }
     for (const { name, value } of deviceFields(device)) fields.set(`${key}.${name}`, value);
   }
   return fields;
-}
-
-/** Size and hash of a long text. */
-function textSummary(text: string): string {
-  return `${Buffer.byteLength(text)} bytes, SHA-256 ${createHash('sha256').update(text).digest('hex')}`;
 }
 
 /** Fields of one device by their paths; none without a description. */
