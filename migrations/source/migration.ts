@@ -6,6 +6,7 @@ import { loadZstd } from '../pages/zstd.ts';
 import { timeIsOver, whyBreakOff } from '../policy/decide-round.ts';
 import { completeLimits } from '../policy/limits.ts';
 import type { MigrationReport } from '../report/report.ts';
+import { connectUntil } from '../wire/connect-until.ts';
 import { TIME_OUTS } from '../wire/limits.ts';
 import { LinkError } from '../wire/link-error.ts';
 import { MigrationError, reasonOf } from '../wire/migration-error.ts';
@@ -174,7 +175,14 @@ class SourceMigration {
   #linkOptions(streams: number, signal: AbortSignal | undefined): LinkOptions {
     const { options, zstd } = this.#departure.facts;
     const { connect, migration, timeOuts = TIME_OUTS } = options;
-    return { connect, signal, streams, zstd: zstd !== undefined, timeOuts, migration };
+    return {
+      connect: (until) => connectUntil(connect, until),
+      signal,
+      streams,
+      zstd: zstd !== undefined,
+      timeOuts,
+      migration,
+    };
   }
 
   /**
