@@ -1,7 +1,8 @@
+import { Readable } from 'node:stream';
 import { deflateSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
 import { SavkitError } from '../errors.ts';
-import { bufferSource } from '../files/source.ts';
+import { bufferSource, streamSource } from '../files/source.ts';
 import {
   buildV1,
   buildV2,
@@ -167,6 +168,12 @@ describe('compressed data', () => {
       expect(unit.payload.toString('latin1')).toBe(payload.toString('latin1'));
     });
   }
+
+  it('V1.x: a pipe says of zlib once that it takes a file, also where the unit is passed over', async () => {
+    const file = buildV1('1.2', [{ name: 'text', payload: Buffer.from('to be') }], 3);
+    const { good, errors } = await readTolerantly(streamSource(Readable.from([file]), 'pipe'));
+    expect([good, errors.map((error) => error.code)]).toEqual([[], ['zlib-on-pipe']]);
+  });
 
   for (const type of [0, 1, 4, 6, 255]) {
     it(`V1.x: of compressor type ${type} is refused`, async () => {

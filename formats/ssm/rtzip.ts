@@ -20,7 +20,8 @@ export class PayloadStream {
   segments: SegmentTable;
   readonly #window: Window;
   readonly #end: number;
-  #type = 0;
+  /** Undefined before it is read. */
+  #type: number | undefined;
   /** Type 3 only: a window for the inflated bytes. */
   #inflated: Window | undefined;
 
@@ -36,11 +37,11 @@ export class PayloadStream {
     this.segments.count = 0;
     if (this.#inflated) return this.#nextInflated(this.#inflated);
     if (window.offset >= this.#end) return false;
-    if (this.#type === 0) {
+    if (this.#type === undefined) {
       await window.need(1, 'compressor type');
       this.#type = window.bytes[window.position++];
-      if (this.#type === ZipType.ZLIB) return this.#startInflating();
     }
+    if (this.#type === ZipType.ZLIB) return this.#startInflating();
     if (this.#type === ZipType.LZF) return this.#nextBlocks();
     if (this.#type === ZipType.STORE) return this.#nextStored();
     const offset = window.offset - 1;

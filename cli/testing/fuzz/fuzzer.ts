@@ -1,6 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
+import { createRequire, syncBuiltinESMExports } from 'node:module';
 import { join } from 'node:path';
+import zlib from 'node:zlib';
 import {
   addDictionary,
   asFindingAwareFuzzFn,
@@ -11,7 +12,7 @@ import {
   startFuzzingNoInit,
 } from '@jazzer.js/core';
 import { Coverage, tellFewComparisons } from './coverage.ts';
-import { settleNow } from './settle-now.ts';
+import { inflateNow, settleNow } from './settle-now.ts';
 
 // node fuzzer.js TARGET [FOLDER…] [-OPTION…]: the process that fuzzes one target, with folders of inputs and options of
 // libFuzzer. Jazzer's own command line would go through the event loop, and so through another thread, for each input;
@@ -42,6 +43,9 @@ const instrumentor = await initFuzzing(options);
 registerEsmLoaderHooks(instrumentor);
 instrumentor.sendHooksToLoader();
 const beginInput = tellFewComparisons();
+
+Object.defineProperty(zlib, 'createInflate', { value: inflateNow });
+syncBuiltinESMExports();
 
 const targets: Record<string, (bytes: Buffer) => unknown> = { ...(await import('./targets.ts')) };
 const { setChoice } = await import('./choice.ts');

@@ -1,3 +1,8 @@
+import { Transform } from 'node:stream';
+import { inflateSync } from 'node:zlib';
+
+/** Size in bytes. */
+const MAX_INFLATED = 1 << 26;
 /** More of them than any work on a short input needs. */
 const MAX_TURNS = 10_000;
 
@@ -27,3 +32,21 @@ export function settleNow(work: () => unknown): void {
 
 /** Calls what waits for promises and for `process.nextTick`. */
 const tick = (process as unknown as { _tickCallback: () => void })._tickCallback;
+
+/** Decompresses zlib's data once it has all of them, in this thread: the one of Node would wait for another. */
+export function inflateNow(): Transform {
+  const pieces: Buffer[] = [];
+  return new Transform({
+    transform(piece: Buffer, _encoding, done) {
+      pieces.push(piece);
+      done();
+    },
+    flush(done) {
+      try {
+        done(null, inflateSync(Buffer.concat(pieces), { maxOutputLength: MAX_INFLATED }));
+      } catch (error) {
+        done(error as Error);
+      }
+    },
+  });
+}
