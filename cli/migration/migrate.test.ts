@@ -46,13 +46,13 @@ async function runningMachine(pages: number): Promise<{ kept: KeptMachine; runni
 describe('receive --seed', () => {
   it('takes pages that are still the same from an older state of the machine', async () => {
     const { kept, running } = await runningMachine(1500);
+    const stepsBefore = running.guest.block.steps;
     await askMachine(
       path('vm.sock'),
       { command: 'save', path: path('old.sav') },
       () => {},
       AbortSignal.timeout(60_000),
     );
-    const stepsBefore = running.guest.block.steps;
     running.runSteps(50);
     const target = start(
       'receive',
