@@ -1,6 +1,7 @@
 import { countText } from '../../formats/amounts.ts';
 import { EnvironmentError, SavkitError, UsageError } from '../../formats/errors.ts';
 import { addressName } from '../../formats/files/web/address-name.ts';
+import { SECRET_VARIABLES } from '../../formats/world/secret-variables.ts';
 import { summaryText, Tally } from '../many/summary.ts';
 import { expectWholeNumber } from '../parsing/whole-number.ts';
 import { ExitCode, gravest } from '../process/exit-codes.ts';
@@ -45,7 +46,7 @@ export async function actOnQueue(
   limit: AnswerLimit,
   onStaysOpen: () => void,
 ): Promise<Outcome> {
-  const { action, queue: url = process.env.SAVKIT_QUEUE ?? '', jobs } = options;
+  const { action, queue: url = process.env[SECRET_VARIABLES.queue] ?? '', jobs } = options;
   if (url === '') throw new UsageError('usage', `Cannot ${action}: expected --queue URL, or SAVKIT_QUEUE`);
   expectWholeNumber('jobs', jobs, MOST_JOBS);
   if (action === 'add') checkAdd(options);

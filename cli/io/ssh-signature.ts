@@ -1,8 +1,8 @@
-import { spawn } from 'node:child_process';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { EnvironmentError, FormatError, InterruptedError } from '../../formats/errors.ts';
+import { spawnOther } from '../../formats/world/programs.ts';
 import { stop, whenAborted } from './stop.ts';
 
 // Signatures of OpenSSH (PROTOCOL.sshsig), since people have such keys, in files, agents and on tokens, and know how to
@@ -60,7 +60,7 @@ interface Said {
 
 function keygen(words: readonly string[], input: Uint8Array): Promise<Said> {
   return new Promise((resolve, reject) => {
-    const child = spawn('ssh-keygen', words, { stdio: 'pipe' });
+    const child = spawnOther('ssh-keygen', words, { stdio: 'pipe' });
     let [output, said] = [Buffer.alloc(0), ''];
     child.stdout.on('data', (piece: Buffer) => {
       if (output.length < OUTPUT_LIMIT) output = Buffer.concat([output, piece]);

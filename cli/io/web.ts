@@ -3,6 +3,7 @@ import type { ByteSource } from '../../formats/files/source.ts';
 import type { HttpOptions } from '../../formats/files/web/http-request.ts';
 import { httpFacts, isHttp, openHttp } from '../../formats/files/web/http-source.ts';
 import { encoded, signS3 } from '../../formats/files/web/s3-signature.ts';
+import { SECRET_VARIABLES } from '../../formats/world/secret-variables.ts';
 import { world } from '../../formats/world/world.ts';
 import { addressOf } from './addresses.ts';
 import { stop } from './stop.ts';
@@ -27,7 +28,7 @@ export async function factsOfUrl(path: string): Promise<{ size: number | null; m
 }
 
 function httpOptions(name: string): HttpOptions {
-  return { name, authorization: process.env.SAVKIT_HTTP_AUTHORIZATION, signal: stop.signal };
+  return { name, authorization: process.env[SECRET_VARIABLES.httpAuthorization], signal: stop.signal };
 }
 
 function isS3(path: string): boolean {
@@ -39,11 +40,12 @@ function isS3(path: string): boolean {
  * @throws UsageError for half a key
  */
 function s3Options(path: string): HttpOptions {
-  const { AWS_ACCESS_KEY_ID: keyId, AWS_SECRET_ACCESS_KEY: secret, AWS_SESSION_TOKEN: sessionToken } = process.env;
+  const { AWS_ACCESS_KEY_ID: keyId } = process.env;
+  const { [SECRET_VARIABLES.s3Secret]: secret, [SECRET_VARIABLES.s3SessionToken]: sessionToken } = process.env;
   const own = { name: path, signal: stop.signal };
   if (!keyId && !secret) return own;
   if (!keyId || !secret) {
-    const missing = keyId ? 'AWS_SECRET_ACCESS_KEY' : 'AWS_ACCESS_KEY_ID';
+    const missing = keyId ? SECRET_VARIABLES.s3Secret : 'AWS_ACCESS_KEY_ID';
     throw new UsageError(
       'usage',
       `Cannot open ${path}: ${missing} is not set; to do without a key, unset the other variable, too`,

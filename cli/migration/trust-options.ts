@@ -1,6 +1,7 @@
 import { createSecureContext } from 'node:tls';
 import type { Argv } from 'yargs';
 import { UsageError } from '../../formats/errors.ts';
+import { SECRET_VARIABLES } from '../../formats/world/secret-variables.ts';
 import { isPairingCode } from '../../migrations/trust/code-form.ts';
 import { keyOfCode, newPairingCode } from '../../migrations/trust/pairing-code.ts';
 import type { Trust } from '../../migrations/trust/trust.ts';
@@ -10,7 +11,7 @@ import type { OptionsOf } from '../parsing/options-of.ts';
 import { line, NO_TEXT } from '../terminal/terminal-text.ts';
 
 /** Environment variable with the pairing code. */
-export const CODE_VARIABLE = 'SAVKIT_PAIRING_CODE';
+export const CODE_VARIABLE = SECRET_VARIABLES.pairingCode;
 const PEM_LIMIT = 1 << 20;
 
 export function withTrustOptions<T>(argv: Argv<T>) {

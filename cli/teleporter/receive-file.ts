@@ -1,5 +1,6 @@
 import { ownError, UsageError } from '../../formats/errors.ts';
 import { openFileSink } from '../../formats/files/sink.ts';
+import { SECRET_VARIABLES } from '../../formats/world/secret-variables.ts';
 import { awaitSource } from '../../migrations/teleporter/await-source.ts';
 import { type Ending, flattenInPlace, type ReceiveReport, receiveState } from '../../migrations/teleporter/receive.ts';
 import { passwordFault } from '../../migrations/teleporter/wire.ts';
@@ -28,7 +29,7 @@ export interface ReceiveFileOptions extends CommonOptions {
   force: boolean;
 }
 
-const PASSWORD_VARIABLE = 'SAVKIT_TELEPORTER_PASSWORD';
+const PASSWORD_VARIABLE = SECRET_VARIABLES.teleporterPassword;
 
 /** Waits for a VirtualBox that teleports a machine to this process, and writes the machine's state to a file. */
 export async function receiveFile(options: ReceiveFileOptions, { signal }: Job): Promise<Outcome> {

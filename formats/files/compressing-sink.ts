@@ -1,8 +1,8 @@
-import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { Duplex, type Transform } from 'node:stream';
 import * as zlib from 'node:zlib';
 import { EnvironmentError, UnsupportedError } from '../errors.ts';
+import { spawnOther } from '../world/programs.ts';
 import type { Packing } from './packings.ts';
 import type { ByteSink } from './sink.ts';
 
@@ -51,7 +51,7 @@ function nodeCompressor(packing: Packing): Transform | undefined {
 }
 
 function programCompressor(program: Packing): Duplex {
-  const child = spawn(program, ['-c'], { stdio: ['pipe', 'pipe', 'ignore'] });
+  const child = spawnOther(program, ['-c'], { stdio: ['pipe', 'pipe', 'ignore'] });
   const duplex = Duplex.from({ readable: child.stdout, writable: child.stdin });
   child.on('error', () => duplex.destroy(noProgram(program)));
   child.on('close', (code) => {

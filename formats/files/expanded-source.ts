@@ -1,7 +1,7 @@
-import { spawn } from 'node:child_process';
 import { Readable, type Transform } from 'node:stream';
 import * as zlib from 'node:zlib';
 import { FormatError, SavkitError, UnsupportedError } from '../errors.ts';
+import { spawnOther } from '../world/programs.ts';
 import type { Packing } from './packings.ts';
 import { type ByteSource, streamSource } from './source.ts';
 
@@ -61,7 +61,7 @@ function expandedStrictly(
     const expanded = streamSource(input.pipe(expander), source.name);
     return guarded(expanded, { damage, close: () => void input.destroy() });
   }
-  const child = spawn(packing, ['-dc'], { stdio: ['pipe', 'pipe', 'ignore'] });
+  const child = spawnOther(packing, ['-dc'], { stdio: ['pipe', 'pipe', 'ignore'] });
   const ended = new Promise<number | null>((resolve) => child.on('close', resolve));
   child.on('error', () => {
     child.stdout.destroy(

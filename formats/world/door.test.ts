@@ -8,7 +8,7 @@ import { enterWorld, REAL_WORLD, world } from './world.ts';
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 /** Folders whose code has to run in a simulated world. */
 const ROOMS = ['migrations', 'formats/files', 'src/live-save', 'src/running'];
-const NOT_SHIPPED = /\.(test|bench|campaign)\.ts$|\btesting\b|\bsimulation\b/;
+const NOT_SHIPPED = /\.(test|bench|campaign)\.ts$|\btesting\b|\bsimulation\b|^src\/bench\b/;
 
 /** Ways around the door. */
 const AROUND =
@@ -16,9 +16,6 @@ const AROUND =
 
 /** Uses of the system, by file, that no simulation stands for. */
 const MAY: Readonly<Record<string, RegExp>> = {
-  // Programs that compress and expand files.
-  'formats/files/compressing-sink.ts': /spawn/,
-  'formats/files/expanded-source.ts': /spawn/,
   // Its readers open a pipe without waiting for a writer.
   'formats/files/source.ts': /import \{ constants \}/,
   // Connections to other hosts.
@@ -37,6 +34,8 @@ const MAY: Readonly<Record<string, RegExp>> = {
 
 /** Ways to the calendar that a test cannot set. */
 const CALENDAR = /\bnew Date(?:\(\)|;)|(?<!new )\bDate\(\)|\bDate\.now\b/g;
+/** Ways to start programs. */
+const STARTS = /^import \{(?! type [^,}]*\}).*'node:child_process'/gm;
 const FLOORS = ['formats', 'src', 'migrations', 'cli'];
 
 function findings(rooms: readonly string[], around: RegExp): string[] {
@@ -55,6 +54,16 @@ function findings(rooms: readonly string[], around: RegExp): string[] {
 describe('the door to the world', () => {
   it('is the only way to time, chance, files, processes and sockets', () => {
     expect(findings(ROOMS, AROUND)).toEqual([]);
+  });
+
+  it('is the only way to programs other than savkit, which inherit no secrets', () => {
+    expect(findings(FLOORS, STARTS).map((found) => found.split(':')[0])).toEqual([
+      'formats/world/programs.ts',
+      'cli/demo.ts',
+      'cli/guests/watchdog.ts',
+      'cli/many/worker-pool.ts',
+      'cli/process/own-process.ts',
+    ]);
   });
 
   it('is the only way to the calendar', () => {

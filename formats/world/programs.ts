@@ -1,6 +1,7 @@
 import { type ChildProcess, execFile, type SpawnOptions, spawn } from 'node:child_process';
 import type { EventEmitter } from 'node:events';
 import { promisify } from 'node:util';
+import { environmentOfOthers } from './secret-variables.ts';
 
 /** A program that was started. */
 export type StartedProgram = Pick<
@@ -24,7 +25,12 @@ export interface Programs {
   run(program: string, words: readonly string[], options?: RunOptions): Promise<{ stdout: string }>;
 }
 
+/** Node's `spawn`, for programs other than savkit: they inherit no secrets. */
+export const spawnOther = ((program: string, words: readonly string[], options: SpawnOptions) =>
+  spawn(program, words, { env: environmentOfOthers(), ...options })) as typeof spawn;
+
 export const REAL_PROGRAMS: Programs = {
-  start: (program, words, options) => spawn(program, words, options),
-  run: (program, words, options = {}) => promisify(execFile)(program, words, options),
+  start: spawnOther,
+  run: (program, words, options = {}) =>
+    promisify(execFile)(program, words, { env: environmentOfOthers(), ...options }),
 };

@@ -1,10 +1,10 @@
-import { spawn } from 'node:child_process';
 import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Argv } from 'yargs';
 import { EnvironmentError, UsageError } from '../../../formats/errors.ts';
 import { chunksOf } from '../../../formats/files/source.ts';
+import { spawnOther } from '../../../formats/world/programs.ts';
 import { type DonorMachine, donorScript, readDonorMachine } from '../../../src/saved-state/adapt/donor-script.ts';
 import { SETTINGS_LIMIT } from '../../../src/saved-state/machine-facts/settings.ts';
 import { verify } from '../../../src/saved-state/verify/verify.ts';
@@ -89,7 +89,7 @@ async function runScript(machine: DonorMachine, donor: string, kept: string, sig
     );
   if (machine.stateFile !== undefined && existsSync(kept))
     throw new UsageError('already-exists', `Cannot keep the state of the machine: ${kept} is there already`);
-  const child = spawn('sh', ['-c', donorScript(machine, donor, kept)], { stdio: ['ignore', 'ignore', 'pipe'] });
+  const child = spawnOther('sh', ['-c', donorScript(machine, donor, kept)], { stdio: ['ignore', 'ignore', 'pipe'] });
   let words = '';
   child.stderr.on('data', (data) => {
     words = (words + data).slice(-LAST_WORDS);
