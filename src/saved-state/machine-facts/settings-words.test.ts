@@ -29,7 +29,8 @@ describe('readSettings() of files that were changed by hand', () => {
   });
 
   it.each([
-    ['a number behind a space', file('<Memory RAMSize=" 16"/>'), /begins with a space/],
+    ['a number behind a space', file('<Memory RAMSize=" 16"/>'), /" 16" is no number/],
+    ['a switch behind a space', ioApic(' true'), /neither true nor false/],
     ['a switch', ioApic('TRUE'), /neither true nor false/],
     ['a chipset', file(MEMORY, '<Chipset type="piix3"/>'), /expected PIIX3 or ICH9/],
     ['a controller', file(`${MEMORY}<USB><Controllers><Controller type="ohci"/></Controllers></USB>`), /expected OHCI/],
@@ -37,6 +38,15 @@ describe('readSettings() of files that were changed by hand', () => {
     ['an element with a prefix', file(`<x:Memory xmlns:x="urn:x" RAMSize="32"/>${MEMORY}`), /a prefix/],
   ])('refuses %s that VirtualBox reads otherwise, or not at all', (_what, text, message) => {
     expect(() => readSettings(text, 'a.vbox')).toThrow(message);
+  });
+
+  it.each([
+    '<Description>size = " 5", on = \'true\'</Description>',
+    '<Description><![CDATA[ <a:b c=" 1"> ]]></Description>',
+    '<!-- <a:b c=" 1"/> -->',
+    '<ExtraData><ExtraDataItem name="a" value=" 5"/></ExtraData>',
+  ])('reads %s as what it is', (words) => {
+    expect(readSettings(file(MEMORY).replace('<Hardware>', `${words}<Hardware>`), 'a.vbox').ramSize).toBe(16 * 2 ** 20);
   });
 
   it('reads names with references to characters', () => {

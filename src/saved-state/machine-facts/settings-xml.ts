@@ -1,4 +1,4 @@
-import { XMLParser, XMLValidator } from 'fast-xml-parser';
+import { type X2jOptions, XMLParser, XMLValidator } from 'fast-xml-parser';
 import { FormatError } from '../../../formats/errors.ts';
 
 /** An element of XML: its attributes are strings, its elements objects, or lists of them. */
@@ -21,13 +21,20 @@ const OPTIONS = {
   parseAttributeValue: false,
   processEntities: false,
   attributeValueProcessor: (_name: string, value: string) => decoded(value),
+  // The spaces around an attribute belong to it: VirtualBox takes the default for a number or a switch after a space.
+  trimValues: false,
+  tagValueProcessor: (_name: string, value: string) => value.trim(),
   maxNestedTags: MAX_DEPTH,
   // The path of each element as text would cost its depth.
   jPath: false,
 };
 
-/** The elements of a settings file, by the name of the root. @throws FormatError `bad-settings` */
-export function parseSettings(text: string, name: string): Element {
+/**
+ * The elements of a settings file, by the name of the root.
+ * @param special options of the parser
+ * @throws FormatError `bad-settings`
+ */
+export function parseSettings(text: string, name: string, special: X2jOptions = {}): Element {
   if (/<!DOCTYPE/i.test(text))
     throw new FormatError(
       'bad-settings',
@@ -41,7 +48,7 @@ export function parseSettings(text: string, name: string): Element {
       `Cannot read ${name}: it is no XML, ${shortened(valid.err.msg)} (line ${valid.err.line})`,
     );
   try {
-    return new XMLParser(OPTIONS).parse(text) as Element;
+    return new XMLParser({ ...OPTIONS, ...special }).parse(text) as Element;
   } catch (error) {
     // Elements nested too deep, or names with a meaning in JavaScript.
     throw new FormatError(

@@ -46,14 +46,13 @@ export function readSettings(text: string, name: string): MachineFacts {
 
 /** The root of a settings file. @throws FormatError `bad-settings` */
 export function settingsRoot(text: string, name: string): Element {
-  // VirtualBox looks only at the name after a prefix, and writes no prefix.
-  if (/<[\w.-]+:/.test(text))
-    throw new FormatError('bad-settings', `Cannot read ${name}: it has elements with a prefix, as settings never have`);
-  // The parser drops spaces around values; VirtualBox takes the default for a number or a switch after a space.
-  const [, value] = /=\s*["'](\s+(?:\d\w*|true|false|yes|no))\s*["']/.exec(text) ?? [];
-  if (value !== undefined)
-    throw new FormatError('bad-settings', `Cannot read ${name}: the value "${value}" begins with a space`);
-  return onlyChild(parseSettings(text, name), 'VirtualBox');
+  return onlyChild(parseSettings(text, name, { transformTagName: withoutPrefix }), 'VirtualBox');
+}
+
+/** @throws Error for a prefix: VirtualBox writes none, and would look only at the name after it */
+function withoutPrefix(tag: string): string {
+  if (tag.includes(':')) throw new Error('it has elements with a prefix, as settings never have');
+  return tag;
 }
 
 /** A settings file: its text, its root, its `<Machine>`. */
