@@ -59,7 +59,8 @@ function checkSizes(state: SavedState, pgm: PgmSummary, maxMemory: number | unde
 }
 
 function checkSize(what: string, size: number, limit: number): void {
-  if (size > limit)
+  // A limit that is no number refuses everything.
+  if (!(size <= limit))
     throw new UnsupportedError(
       'too-much-memory',
       `Cannot load state: ${size} bytes of ${what}, expected at most ${limit}`,

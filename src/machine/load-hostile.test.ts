@@ -103,6 +103,8 @@ describe('loadState()', () => {
     const growing = await stateWith({}, undefined, [{ name: 'x', size: MIB }]);
     expect(await refused(growing, { maxUnitBytes: MIB })).toBeUndefined();
     expect(await refused(growing, { maxUnitBytes: MIB - 1 })).toBe('too-much-memory');
+    expect(await refused(growing, { maxUnitBytes: Number.NaN })).toBe('too-much-memory');
+    expect(await refused(plain, { maxMemory: Number.NaN })).toBe('too-much-memory');
   });
 
   it('takes balloons, and a page that comes in several kinds as the last one', async () => {

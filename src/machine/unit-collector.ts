@@ -29,7 +29,8 @@ export class UnitCollector {
 
   take(piece: Uint8Array): void {
     const size = this.#size + piece.length;
-    if (size > this.#limit)
+    // A limit that is no number refuses everything.
+    if (!(size <= this.#limit))
       throw new UnsupportedError(
         'too-much-memory',
         `Cannot load state: its units have more than ${this.#limit} bytes besides memory`,

@@ -40,7 +40,10 @@ export interface WalkOptions extends OpenOptions {
   opaque?: boolean;
   /** Called from time to time with the file offset reached. */
   onProgress?: (offset: number) => void;
-  /** Stops the work. Then InterruptedError is thrown. */
+  /**
+   * Stops the work between two reads; a read of a caller's own source has to end by itself. Then InterruptedError is
+   * thrown.
+   */
   signal?: AbortSignal;
 }
 

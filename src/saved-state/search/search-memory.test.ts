@@ -140,3 +140,13 @@ describe('searchMemory()', () => {
     expect(() => patternOf('text', '')).toThrow(/nothing/);
   });
 });
+
+it.each([
+  { maxHits: Number.NaN },
+  { maxHits: Number.POSITIVE_INFINITY },
+  { maxHits: 5, context: -1 },
+  { maxHits: 5, context: 2 ** 40 },
+])('refuses limits that are none: %o', async (options) => {
+  const search = searchMemory(bufferSource(file), patternOf('hex', '00'), options);
+  await expect(search).rejects.toMatchObject({ code: 'bad-count' });
+});

@@ -1,3 +1,4 @@
+import { UsageError } from '../../../formats/errors.ts';
 import { openScratchFile } from '../../../formats/files/scratch-file.ts';
 import type { ByteSource } from '../../../formats/files/source.ts';
 import { WrittenFile } from '../../../formats/files/written-file.ts';
@@ -20,13 +21,16 @@ export interface Hit {
   from: number;
 }
 
+/** All hits are in memory until the end. */
+const MOST_HITS = 1_000_000;
+
 /** Options of a search. */
 export interface SearchOptions {
   /** Only matches that lie in these guest-physical addresses, `[start, end)`. */
   range?: MemoryRange;
-  /** Bytes around each match. */
+  /** Bytes around each match, at most 1 MiB. */
   context?: number;
-  /** Matches reported at most. */
+  /** Matches reported at most, up to a million. */
   maxHits: number;
   /** Stops the work. Then InterruptedError is thrown. */
   signal?: AbortSignal;
@@ -62,6 +66,8 @@ export async function searchMemory(
   options: SearchOptions,
 ): Promise<SearchReport> {
   const { range = { start: 0, end: Number.POSITIVE_INFINITY }, signal, onProgress } = options;
+  checkCount('maxHits', options.maxHits, MOST_HITS);
+  checkCount('context', options.context ?? 0, MIB);
   const start = range.start - (range.start % PAGE_SIZE);
   const part = {
     asSeen: true,
@@ -92,6 +98,12 @@ export async function searchMemory(
   } finally {
     scratch.close();
   }
+}
+
+/** @throws UsageError `bad-count` */
+function checkCount(option: string, value: number, most: number): void {
+  if (Number.isInteger(value) && value >= 0 && value <= most) return;
+  throw new UsageError('bad-count', `Cannot search with ${option} ${value}: expected a whole number, at most ${most}`);
 }
 
 /** A file that knows which of its pieces were never written, and so are zeros. */
