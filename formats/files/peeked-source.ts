@@ -1,4 +1,4 @@
-import { type ByteSource, withBeside } from './source.ts';
+import { type ByteSource, readFrom, withBeside } from './source.ts';
 
 /**
  * The first bytes of a source, and a source that still has them: a pipe gives them only once.
@@ -6,7 +6,7 @@ import { type ByteSource, withBeside } from './source.ts';
  */
 export async function peek(source: ByteSource, count: number): Promise<{ head: Uint8Array; source: ByteSource }> {
   const target = new Uint8Array(count);
-  const head = target.subarray(0, await source.read(target, 0));
+  const head = target.subarray(0, await readFrom(source, target, 0));
   return { head, source: source.seekable ? source : withHead(source, head) };
 }
 

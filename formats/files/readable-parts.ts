@@ -1,6 +1,6 @@
 import { EnvironmentError } from '../errors.ts';
 import { Turns } from '../turns.ts';
-import { BLOCK, type ByteSource, withBeside } from './source.ts';
+import { BLOCK, type ByteSource, readFrom, withBeside } from './source.ts';
 
 /** Bytes of a file, `[start, end)`. */
 export interface Stretch {
@@ -79,7 +79,7 @@ export class ReadableParts {
       // Attempts end at borders of blocks, so that no good block is taken for unreadable in part.
       const size = Math.min(end, at + most - ((at + most) % BLOCK)) - at;
       try {
-        const count = await this.#source.read(target.subarray(done, done + size), at);
+        const count = await readFrom(this.#source, target.subarray(done, done + size), at);
         if (count === 0) return done;
         done += count;
         most *= 2;

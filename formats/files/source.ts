@@ -29,6 +29,16 @@ export interface ByteSource {
   close(): Promise<void>;
 }
 
+/**
+ * Reads from a source that may be the caller's own, and count wrongly: reading on would have no end.
+ * @throws EnvironmentError
+ */
+export async function readFrom(source: ByteSource, target: Uint8Array, position: number): Promise<number> {
+  const count = await source.read(target, position);
+  if (Number.isInteger(count) && count >= 0 && count <= target.length) return count;
+  throw new EnvironmentError('io', `Cannot read ${source.name}: asked for ${target.length} bytes, it gave ${count}`);
+}
+
 /** A file with RAM of a machine. */
 export interface RamFile {
   /** Bytes of the block, as they lie in memory. */

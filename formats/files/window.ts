@@ -3,7 +3,7 @@ import { returnBuffer, takeBuffer } from '../kernels/arena.ts';
 import { INPUT_SLACK } from '../kernels/lzf.ts';
 import { PAGE_SIZE } from '../sizes.ts';
 import { RunningCrc } from './running-crc.ts';
-import type { ByteSource } from './source.ts';
+import { type ByteSource, readFrom } from './source.ts';
 
 /** Bytes read from the source at a time. 256 KiB to 1 MiB are equally fast; smaller costs calls, larger costs cache. */
 export const WINDOW_SIZE = 1024 * 1024;
@@ -97,7 +97,7 @@ export class Window {
     this.end -= this.position;
     this.position = 0;
     const wanted = WINDOW_SIZE - this.end;
-    const count = await this.source.read(this.bytes.subarray(this.end, WINDOW_SIZE), this.#base + this.end);
+    const count = await readFrom(this.source, this.bytes.subarray(this.end, WINDOW_SIZE), this.#base + this.end);
     this.end += count;
     this.#ended = count < wanted;
   }

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { InterruptedError } from '../../../formats/errors.ts';
-import type { ByteSource } from '../../../formats/files/source.ts';
+import { type ByteSource, readFrom } from '../../../formats/files/source.ts';
 import { returnBuffer, takeBuffer } from '../../../formats/kernels/arena.ts';
 import { xxh64 } from '../../../formats/kernels/xxh64.ts';
 import { KIB, MIB } from '../../../formats/sizes.ts';
@@ -41,7 +41,7 @@ export async function hashFile(
   let offset = 0;
   for (let count = buffer.length; count === buffer.length; offset += count) {
     if (signal?.aborted) throw new InterruptedError();
-    count = await source.read(buffer, offset);
+    count = await readFrom(source, buffer, offset);
     const bytes = buffer.subarray(0, count);
     whole.update(bytes);
     parts.update(bytes, offset);

@@ -1,4 +1,4 @@
-import type { ByteSource } from '../../../formats/files/source.ts';
+import { type ByteSource, readFrom } from '../../../formats/files/source.ts';
 import { isZero } from '../../../formats/kernels/zero.ts';
 import { MIB, PAGE_SIZE } from '../../../formats/sizes.ts';
 import { Turns } from '../../../formats/turns.ts';
@@ -38,7 +38,7 @@ async function* blocksOfZeros(source: ByteSource, turns: Turns): AsyncGenerator<
   const piece = new Uint8Array(Math.min(MIB, Math.ceil(size / PAGE_SIZE) * PAGE_SIZE));
   let start: number | undefined;
   let at = 0;
-  for (let count = await source.read(piece, 0); count > 0; count = await source.read(piece, at)) {
+  for (let count = await readFrom(source, piece, 0); count > 0; count = await readFrom(source, piece, at)) {
     if (turns.areDue) await turns.give();
     for (let block = 0; block < count; block += PAGE_SIZE) {
       const isWhole = block + PAGE_SIZE <= count;
