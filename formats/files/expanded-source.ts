@@ -3,7 +3,7 @@ import * as zlib from 'node:zlib';
 import { FormatError, SavkitError, UnsupportedError } from '../errors.ts';
 import { spawnOther } from '../world/programs.ts';
 import type { Packing } from './packings.ts';
-import { type ByteSource, streamSource } from './source.ts';
+import { type ByteSource, readFrom, streamSource } from './source.ts';
 
 const PIECE = 256 * 1024;
 const SMALL_PIECE = 512;
@@ -130,7 +130,7 @@ function nodeExpander(packing: Packing): Transform | undefined {
 async function* pieces(source: ByteSource, start: number): AsyncGenerator<Uint8Array> {
   for (let position = start; ; ) {
     const piece = new Uint8Array(PIECE);
-    const count = await source.read(piece, position);
+    const count = await readFrom(source, piece, position);
     if (count === 0) return;
     yield piece.subarray(0, count);
     position += count;

@@ -1,6 +1,10 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { type ByteSource, bufferSource } from '../../../formats/files/source.ts';
 import { MemorySink } from '../../../formats/testing/memory-sink.ts';
+import { STATES_FOLDER } from '../../testing/states.ts';
+import { compareWithManifest } from '../manifest/compare-manifest.ts';
 import { makeManifest } from '../manifest/manifest.ts';
 import { salvageQemu } from '../qemu-salvage/salvage-qemu.ts';
 import { salvage } from '../salvage/salvage.ts';
@@ -44,4 +48,17 @@ describe.each(LIES)('A source that counts %s', (_lie, lie) => {
         message: /^Cannot read a\.sav: asked/,
       });
   });
+});
+
+it('A manifest of a file in memory without end stops with its signal', async () => {
+  const whole = bufferSource(readFileSync(join(STATES_FOLDER, 'own-pae.sav')), 'a.sav');
+  const manifest = await makeManifest(whole);
+  const read = async (target: Uint8Array, position: number) => {
+    await whole.read(target, position);
+    return target.length;
+  };
+  const comparing = compareWithManifest({ ...lying(STATE, Number), read }, manifest, {
+    signal: AbortSignal.timeout(50),
+  });
+  await expect(comparing).rejects.toMatchObject({ code: 'interrupted' });
 });

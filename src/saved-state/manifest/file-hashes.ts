@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto';
-import { InterruptedError } from '../../../formats/errors.ts';
 import { type ByteSource, readFrom } from '../../../formats/files/source.ts';
 import { returnBuffer, takeBuffer } from '../../../formats/kernels/arena.ts';
 import { xxh64 } from '../../../formats/kernels/xxh64.ts';
 import { KIB, MIB } from '../../../formats/sizes.ts';
+import { Turns } from '../../../formats/turns.ts';
 
 /** Damage is located to blocks of this size. */
 export const BLOCK_SIZE = 16 * KIB;
@@ -38,9 +38,10 @@ export async function hashFile(
   const parts = new StretchHashes(stretches);
   const buffer = takeBuffer(MIB);
   const blocks: bigint[] = [];
+  const turns = Turns.rare(signal);
   let offset = 0;
   for (let count = buffer.length; count === buffer.length; offset += count) {
-    if (signal?.aborted) throw new InterruptedError();
+    if (turns.areDue) await turns.give();
     count = await readFrom(source, buffer, offset);
     const bytes = buffer.subarray(0, count);
     whole.update(bytes);
