@@ -35,8 +35,8 @@ import { type ControlCommand, REQUESTS, type RequestOf } from './requests.ts';
  * disconnected, with a message (`"id":null`), when others want to connect.
  *
  * Commands of one connection are carried out one after the other; those of several connections at the same time.
- * Closing a connection cancels its commands. So does {"command":"cancel"} for the command under way, whose reply then
- * tells whether it was too late.
+ * Closing a connection cancels its commands. So does {"command":"cancel"} for the command under way. The reply to
+ * that command is then an error of class InterruptedError if it was cancelled, else its usual reply.
  */
 
 /** Name of the event for signs of life. */

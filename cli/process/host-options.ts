@@ -18,8 +18,9 @@ export const SHADOW = {
   type: 'string',
   requiresArg: true,
   describe:
-    'Run its CPUs on shadow tables as on such a host: 32-bit, PAE or AMD64, each with +G and +NX as it has them; ' +
-    ',raw without hardware virtualisation, ,nested or ,ept with tables of guest-physical memory',
+    'Run its CPUs on shadow page tables, as on a host of this paging mode: 32-bit, PAE or AMD64, then +G if it has ' +
+    'global pages, +NX if it has no-execute pages (not with 32-bit), such as PAE+G+NX; then ,raw for a host without ' +
+    'hardware virtualisation, ,nested or ,ept for nested page tables of AMD or Intel',
 } as const;
 
 export function withHostOptions<T>(argv: Argv<T>) {

@@ -78,8 +78,8 @@ export function forecast(figures: ForecastFigures, limits: MigrationLimits): Mig
     const { verdict, downtimeMs } = decision;
     if (verdict === 'switch-over' || verdict === 'cancel' || round >= MAX_ROUNDS) {
       const converges = verdict === 'switch-over';
-      // If the downtime has no room for hashing all memory, memory is hashed before; pages written meanwhile are sent
-      // again.
+      // If the downtime has no room for hashing all memory, all memory is hashed before the machine is paused, and
+      // pages that the guest writes during that are sent once more.
       const auditMs = isFull ? 0 : hashMs + (pagesWithin(curve, hashMs) * bytesPerPage * 1000) / rate;
       const because = reasonOf(decision, figures, rate);
       return {

@@ -23,7 +23,8 @@ const builder = (argv: Argv) =>
       'machines',
       filesOf(
         'Control sockets, qmp:PATH or libvirt:DOMAIN for guests of QEMU, folders of sockets, libvirt: for all ' +
-          'its guests; default: where savkit opens its own',
+          'its guests; default: the folder in which savkit opens control sockets, which is XDG_RUNTIME_DIR or else ' +
+          'that of temporary files',
       ),
     )
     .option('records', RECORDS_FOLDER)

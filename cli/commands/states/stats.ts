@@ -37,9 +37,9 @@ const builder = (argv: Argv) =>
     .example('$0 stats machine.sav', 'Counts of the memory in the state')
     .example("$0 stats machine.sav '/PGM/Page/*|/MM/*'", 'All of these, also where they are 0')
     .epilogue(
-      "The names are those of VirtualBox's page manager (VBoxManage debugvm NAME statistics). Those that " +
-        'only a running machine counts are 0; a tick is a nanosecond of the clock of its process. Of a state of QEMU ' +
-        'the pages of each block are counted.',
+      "The names are those of VirtualBox's page manager (VBoxManage debugvm NAME statistics). In a " +
+        'saved state, statistics of events in a running machine, such as page faults, are 0. A tick is a nanosecond ' +
+        "of the clock of the machine's process. Of a state of QEMU the pages of each block are counted.",
     );
 type Options = OptionsOf<typeof builder>;
 

@@ -30,18 +30,18 @@ const virtqueue = defineStruct('Queue of a virtio device', 'device-units.md', {
   msixVector: { kind: x16, doc: '' },
   enabled: { kind: u16, doc: '' },
   size: { kind: u16, doc: 'entries' },
-  ...fields(u16, ['nextAvailable', 'nextUsed'], 'index of the device'),
+  ...fields(u16, ['nextAvailable', 'nextUsed'], 'position in the ring that the device has reached'),
   name: { kind: fixedText(32), doc: '' },
 });
 
 /** The common part, to the end of the unit. */
 export const virtioDevice = defineStruct('Common part of a virtio device', 'device-units.md', {
   marker: { kind: marker, doc: 'start of the common part' },
-  version: { kind: u32, doc: 'of the device' },
+  version: { kind: u32, doc: 'version of the device' },
   legacyDriver: { kind: u32, doc: '1: the guest uses the device as before virtio 1.0' },
   generationPending: { kind: bool, doc: 'the configuration has changed' },
   status: { kind: x8, doc: 'set by the guest; bit 2: its driver is ready' },
-  generation: { kind: x8, doc: 'of the configuration' },
+  generation: { kind: x8, doc: 'count of changes of the configuration' },
   pciWindow: { kind: x8, doc: 'offset of the window in PCI configuration space' },
   isr: { kind: x8, doc: '' },
   queueSelect: { kind: u16, doc: '' },
