@@ -3,6 +3,7 @@ import { connect, type Socket } from 'node:net';
 import { EnvironmentError, InterruptedError, SavkitError } from '../../formats/errors.ts';
 import { MIB } from '../../formats/sizes.ts';
 import { checkShape } from '../../formats/values/shape.ts';
+import { expectNoStranger } from './expect-no-stranger.ts';
 import { linesOf } from './lines.ts';
 import { BEAT, BEAT_MS, badReply, CANCEL_LINE, errorFromWire, parseReply } from './protocol.ts';
 import { type EventOf, eventShape, type ResultOf, resultShape } from './replies.ts';
@@ -40,8 +41,15 @@ export async function askMachine<C extends ControlCommand>(
     `Cannot carry out ${request.command}: the process of the machine at ${path} does not answer; it hangs, or ` +
       'is stopped',
   );
+  const address = socketAddress(path);
+  if (signal.aborted) throw new InterruptedError();
+  try {
+    expectNoStranger(path);
+  } catch (error) {
+    throw error instanceof SavkitError ? error : unreachable(path, error as NodeJS.ErrnoException);
+  }
   let silent = false;
-  const socket = connect(socketAddress(path));
+  const socket = connect(address);
   const timer = setTimeout(() => {
     silent = true;
     socket.destroy();

@@ -25,6 +25,7 @@ export const ENVIRONMENT_CODES = {
   'no-tls': 'the other side does not speak TLS as expected',
   'not-a-file':
     'the output is no regular file, and would be replaced by one; or a list names an input that is no regular file',
+  'other-user': 'another user may have put the control socket there, in a folder where everybody can make files',
   'peer-silent': 'the other side is connected, but says nothing',
   'qmp-busy': 'the QEMU at the socket sends no greeting: another client may be connected',
   'qmp-closed': 'the QEMU at the socket has ended, or closed the connection',
