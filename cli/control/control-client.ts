@@ -62,7 +62,6 @@ export async function askMachine<C extends ControlCommand>(
   };
   signal.addEventListener('abort', cancel);
   try {
-    if (signal.aborted) throw new InterruptedError();
     await connected(socket, path);
     if (signal.aborted) throw new InterruptedError();
     socket.write(`${JSON.stringify({ id: 1, ...request })}\n`);

@@ -1,9 +1,9 @@
 import { existsSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, isAbsolute, join } from 'node:path';
+import { whenAborted } from '../../formats/world/aborting.ts';
 import { tellUndisturbed } from '../../migrations/wire/tell-undisturbed.ts';
 import { TRANSITIONS } from '../../src/machine/machine-states.ts';
-import { whenAborted } from '../io/stop.ts';
 import { custody } from '../process/custody.ts';
 import { type ControlServer, openControlSocket } from './control-server.ts';
 import { type KeepFile, keepFile } from './keep-file.ts';

@@ -13,10 +13,11 @@ import {
 import { WrittenFile } from '../../formats/files/written-file.ts';
 import { holdFile } from '../../formats/locks/held-files.ts';
 import { MIB } from '../../formats/sizes.ts';
+import { unlessAborted, whenAborted } from '../../formats/world/aborting.ts';
 import { expectState } from '../../src/saved-state/families/expect-state.ts';
 import { expectAllowed } from './only-files.ts';
 import { expectDifferentFiles, ramFileOf } from './ram-files.ts';
-import { stop, unlessAborted, whenAborted } from './stop.ts';
+import { stop } from './stop.ts';
 import { unpacked } from './unpacked.ts';
 import { isUrl, openUrl } from './web.ts';
 

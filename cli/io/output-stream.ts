@@ -6,10 +6,11 @@ import { setTimeout } from 'node:timers/promises';
 import { EnvironmentError, InterruptedError, UsageError } from '../../formats/errors.ts';
 import { type ByteSink, streamSink } from '../../formats/files/sink.ts';
 import { nameOfHeldFile } from '../../formats/locks/held-files.ts';
+import { whenAborted } from '../../formats/world/aborting.ts';
 import { byteOutput } from '../terminal/print.ts';
 import { descriptorOf } from './descriptor-paths.ts';
 import { expectStdout } from './expect-stdout.ts';
-import { stop, whenAborted } from './stop.ts';
+import { stop } from './stop.ts';
 
 /** An output that takes bytes front to back only: stdout, a pipe, a device. */
 export interface OutputStream extends ByteSink {

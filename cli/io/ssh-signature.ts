@@ -2,8 +2,9 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { EnvironmentError, FormatError, InterruptedError } from '../../formats/errors.ts';
+import { whenAborted } from '../../formats/world/aborting.ts';
 import { spawnOther } from '../../formats/world/programs.ts';
-import { stop, whenAborted } from './stop.ts';
+import { stop } from './stop.ts';
 
 // Signatures of OpenSSH (PROTOCOL.sshsig), since people have such keys, in files, agents and on tokens, and know how to
 // guard them.

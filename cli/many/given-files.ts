@@ -4,8 +4,9 @@ import { Socket } from 'node:net';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { EnvironmentError, UsageError } from '../../formats/errors.ts';
+import { whenAborted } from '../../formats/world/aborting.ts';
 import { holdAddress } from '../io/addresses.ts';
-import { stop, whenAborted } from '../io/stop.ts';
+import { stop } from '../io/stop.ts';
 import type { ManyOptions } from './options.ts';
 
 /** A file for a command; the name of an address is held until the command is done with the file. */

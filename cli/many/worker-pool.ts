@@ -1,9 +1,10 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { availableParallelism } from 'node:os';
 import { EnvironmentError, systemCodeOf } from '../../formats/errors.ts';
+import { whenAborted } from '../../formats/world/aborting.ts';
 import { findingOf } from '../../src/saved-state/reading/findings.ts';
 import { addressOf, heldAddresses } from '../io/addresses.ts';
-import { stop, whenAborted } from '../io/stop.ts';
+import { stop } from '../io/stop.ts';
 import { ExitCode } from '../process/exit-codes.ts';
 import { SAVKIT } from '../process/own-program.ts';
 import type { Done } from '../process/run-command.ts';

@@ -4,7 +4,7 @@ import { linesOf } from '../../formats/binary/lines.ts';
 import { MIB } from '../../formats/sizes.ts';
 import { jsonOf } from '../../formats/values/json-text.ts';
 import { object } from '../../formats/values/shape.ts';
-import { whenAborted } from '../io/stop.ts';
+import { whenAborted } from '../../formats/world/aborting.ts';
 import { SAVKIT } from './own-program.ts';
 
 /** An event of `--ndjson`. */

@@ -1,5 +1,6 @@
 import type { Duplex } from 'node:stream';
 import { InterruptedError } from '../../formats/errors.ts';
+import { unlessAborted } from '../../formats/world/aborting.ts';
 
 /**
  * Connects as `connect` does, but does not wait for it once the signal is aborted; a connection that it opens later is
@@ -12,20 +13,13 @@ export async function connectUntil(
   if (!signal) return connect();
   if (signal.aborted) throw new InterruptedError();
   const opening = connect(signal);
-  let give = () => {};
-  const aborted = new Promise<never>((_, reject) => {
-    give = () => reject(new InterruptedError());
-    signal.addEventListener('abort', give, { once: true });
-  });
   try {
-    return await Promise.race([opening, aborted]);
+    return await unlessAborted(signal, 0, opening);
   } catch (error) {
     opening.then(
       (late) => late.destroy(),
       () => {},
     );
     throw error;
-  } finally {
-    signal.removeEventListener('abort', give);
   }
 }

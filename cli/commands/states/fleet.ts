@@ -1,8 +1,9 @@
 import type { Argv } from 'yargs';
+import { unlessAborted } from '../../../formats/world/aborting.ts';
+import { SECRET_VARIABLES } from '../../../formats/world/secret-variables.ts';
 import { actOnQueue, FLEET_ACTIONS } from '../../fleet/act-on-queue.ts';
 import { AnswerLimit } from '../../fleet/answer-limit.ts';
 import { OPERATIONS } from '../../fleet/job-shape.ts';
-import { unlessAborted } from '../../io/stop.ts';
 import { command } from '../../parsing/options-of.ts';
 import { filesOf } from '../../parsing/shared-options.ts';
 import { custody } from '../../process/custody.ts';
@@ -30,8 +31,8 @@ const builder = (argv: Argv) =>
       type: 'string',
       requiresArg: true,
       describe:
-        'redis://HOST:PORT or postgres://HOST:PORT/DATABASE; default: SAVKIT_QUEUE, which hides a password from ' +
-        'other users',
+        `redis://HOST:PORT or postgres://HOST:PORT/DATABASE; default: ${SECRET_VARIABLES.queue}, which hides a ` +
+        'password from other users',
     })
     .option('with', {
       type: 'string',

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { unlessAborted, whenAborted } from './stop.ts';
+import { unlessAborted, whenAborted } from './aborting.ts';
 
 describe('whenAborted()', () => {
   it('acts once, also for a signal that was aborted before', () => {
