@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { InterruptedError } from '../errors.ts';
 import { MIB } from '../sizes.ts';
-import { type ByteSource, withBeside } from './source.ts';
+import { type ByteSource, readFrom, withBeside } from './source.ts';
 
 export interface HashSteps {
   signal?: AbortSignal;
@@ -24,7 +24,7 @@ export function hashedSource(source: ByteSource): HashedSource {
   /** All before this offset is hashed. */
   let hashed = 0;
   const read = async (target: Uint8Array, position: number): Promise<number> => {
-    const count = await source.read(target, position);
+    const count = await readFrom(source, target, position);
     if (position <= hashed && position + count > hashed) {
       hash.update(target.subarray(hashed - position, count));
       hashed = position + count;

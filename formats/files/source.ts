@@ -272,7 +272,7 @@ export function streamSource(stream: Readable, name = 'stdin'): ByteSource {
 export async function* chunksOf(source: ByteSource, chunkSize = 64 * KIB): AsyncGenerator<Uint8Array> {
   const chunk = Buffer.alloc(chunkSize);
   for (let offset = 0; ; ) {
-    const count = await source.read(chunk, offset);
+    const count = await readFrom(source, chunk, offset);
     if (count === 0) return;
     yield chunk.subarray(0, count);
     offset += count;

@@ -2,7 +2,7 @@ import { pipeline, Readable } from 'node:stream';
 import { createInflate } from 'node:zlib';
 import { Cursor } from '../binary/cursor.ts';
 import { FormatError, hex, UnsupportedError } from '../errors.ts';
-import { type ByteSource, streamSource } from '../files/source.ts';
+import { type ByteSource, readFrom, streamSource } from '../files/source.ts';
 import { truncated, Window } from '../files/window.ts';
 import { blockHeaderV1 } from './layouts.ts';
 import { Encoding, SegmentTable } from './segments.ts';
@@ -155,7 +155,7 @@ const ZLIB_CHUNK = 64 * 1024;
 async function* readRange(source: ByteSource, start: number, end: number): AsyncGenerator<Uint8Array> {
   for (let position = start; position < end; ) {
     const chunk = new Uint8Array(Math.min(ZLIB_CHUNK, end - position));
-    const count = await source.read(chunk, position);
+    const count = await readFrom(source, chunk, position);
     if (count === 0) return;
     yield chunk.subarray(0, count);
     position += count;

@@ -1,5 +1,5 @@
 import { hex } from '../../errors.ts';
-import type { ByteSource } from '../../files/source.ts';
+import { type ByteSource, readFrom } from '../../files/source.ts';
 import { QemuFormatError } from '../qemu-error.ts';
 
 /**
@@ -17,7 +17,7 @@ export async function readPart(
   const there = Math.max(0, (source.size ?? Number.POSITIVE_INFINITY) - position);
   if (there < least) throw truncated(what, position + there);
   const bytes = new Uint8Array(length);
-  const count = await source.read(bytes, position);
+  const count = await readFrom(source, bytes, position);
   if (count >= least) return bytes;
   throw truncated(what, position + count);
 }

@@ -1,5 +1,5 @@
 import { hex, UnsupportedError } from '../../errors.ts';
-import type { ByteSource } from '../../files/source.ts';
+import { type ByteSource, readFrom } from '../../files/source.ts';
 import { QemuFormatError } from '../qemu-error.ts';
 import { isPlace, OFFSET_BITS, type Qcow2Image, type Qcow2Snapshot, readAt, stateStart, tableBitsOf } from './qcow2.ts';
 
@@ -42,7 +42,7 @@ export class SnapshotSource implements ByteSource {
       const count = Math.min(wanted - done, step - (guest % step));
       const part = target.subarray(done, done + count);
       const host = await this.#place(guest);
-      const read = host === undefined ? 0 : await this.#source.read(part, host);
+      const read = host === undefined ? 0 : await readFrom(this.#source, part, host);
       if (host === undefined) part.fill(0);
       else if (read < count) return done + read;
       done += count;

@@ -1,5 +1,6 @@
 import { FormatError, hex, UsageError } from '../../errors.ts';
 import type { ReadableParts } from '../../files/readable-parts.ts';
+import { readFrom } from '../../files/source.ts';
 import type { Window } from '../../files/window.ts';
 import type { PageBatch } from '../../pgm/page-batch.ts';
 import { PAGE_SIZE } from '../../sizes.ts';
@@ -100,7 +101,7 @@ export class MappedRam {
     const { bitmapOffset } = this.#mapped;
     const wanted = Math.min(BITMAP_PIECE, bitmapBytes(this.#block.size) - from);
     const piece = new Uint8Array(wanted);
-    const count = await this.#window.source.read(piece, bitmapOffset + from);
+    const count = await readFrom(this.#window.source, piece, bitmapOffset + from);
     if (count < wanted) {
       const message = `Cannot read bitmap of block ${JSON.stringify(this.#block.name)}: the file ends within it`;
       throw new FormatError('truncated', message, { offset: bitmapOffset + from + count });

@@ -1,4 +1,4 @@
-import type { ByteSource } from '../../../formats/files/source.ts';
+import { type ByteSource, readFrom } from '../../../formats/files/source.ts';
 import { truncated } from '../../../formats/files/window.ts';
 import { copyBytes, returnBuffer, takeBuffer } from '../../../formats/kernels/arena.ts';
 import { INPUT_SLACK, lzfDecode } from '../../../formats/kernels/lzf.ts';
@@ -43,7 +43,7 @@ export class PageLoader {
 
   async #read(at: number, length: number): Promise<void> {
     const follows = at >= this.#start && at <= this.#end + SINGLE;
-    const count = await this.#source.read(this.#bytes.subarray(0, follows ? READ_AHEAD : SINGLE), at);
+    const count = await readFrom(this.#source, this.#bytes.subarray(0, follows ? READ_AHEAD : SINGLE), at);
     if (count < length) throw truncated('page', at, length, count);
     this.#start = at;
     this.#end = at + count;

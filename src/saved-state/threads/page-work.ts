@@ -1,6 +1,6 @@
 import { crc32 } from '../../../formats/binary/crc32.ts';
 import { FormatError } from '../../../formats/errors.ts';
-import type { ByteSource } from '../../../formats/files/source.ts';
+import { type ByteSource, readFrom } from '../../../formats/files/source.ts';
 import { truncated, WINDOW_SIZE } from '../../../formats/files/window.ts';
 import { copyBytes, returnBuffer, takeBuffer } from '../../../formats/kernels/arena.ts';
 import { INPUT_SLACK } from '../../../formats/kernels/lzf.ts';
@@ -65,7 +65,7 @@ export class PageWorker {
   async read(job: PageJob, records: PageBatch): Promise<PageBatch> {
     const { offset, size } = job;
     const bytes = this.#bytes;
-    const count = await this.#source.read(bytes.subarray(0, size), offset);
+    const count = await readFrom(this.#source, bytes.subarray(0, size), offset);
     if (count < size) throw truncated('pages', offset, size, count);
     if (job.summed > 0) job.crc = crc32(bytes.subarray(size - job.summed, size));
     records.window = { bytes, spillStart: bytes.length, offsetOf: (at) => offset + at, patch: undefined };
