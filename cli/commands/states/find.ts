@@ -1,9 +1,10 @@
 import type { Argv } from 'yargs';
 import { hex, UsageError } from '../../../formats/errors.ts';
 import { KIB } from '../../../formats/sizes.ts';
+import { countWithin } from '../../../formats/values/count-within.ts';
 import { hexLines } from '../../../src/saved-state/describe/hex-lines.ts';
 import { PATTERN_KINDS, type Pattern, patternOf } from '../../../src/saved-state/search/pattern.ts';
-import { type Hit, type SearchReport, searchMemory } from '../../../src/saved-state/search/search-memory.ts';
+import { type Hit, MOST_HITS, type SearchReport, searchMemory } from '../../../src/saved-state/search/search-memory.ts';
 import { withSource } from '../../io/input.ts';
 import { command, type OptionsOf } from '../../parsing/options-of.ts';
 import { withRamFile } from '../../parsing/ram-option.ts';
@@ -15,7 +16,6 @@ import { type Job, type Outcome, runCommand, withCommonOptions } from '../../pro
 import { line, lines, ownLines, type TerminalText } from '../../terminal/terminal-text.ts';
 
 const MOST_CONTEXT = 4 * KIB;
-const MOST_HITS = 1_000_000;
 
 const builder = (argv: Argv) =>
   withRamFile(withCommonOptions(argv))
@@ -57,8 +57,8 @@ export const findCommand = command(builder, async (options) => {
 
 function runFind(job: Job, options: Options): Promise<Outcome> {
   const pattern = patternIn(options);
-  const context = countIn('--context', options.context, 0, MOST_CONTEXT);
-  const maxHits = countIn('--max', options.max, 1, MOST_HITS);
+  const context = countWithin('--context', options.context, 0, MOST_CONTEXT);
+  const maxHits = countWithin('--max', options.max, 1, MOST_HITS);
   const range = options.range === undefined ? {} : { range: parseRange(options.range) };
   return withSource(
     job,
@@ -104,15 +104,6 @@ function patternIn(options: Options): Pattern {
     );
   }
   return patternOf(kind, options[kind] ?? '', options.ignoreCase);
-}
-
-function countIn(option: string, count: number, least: number, most: number): number {
-  if (!Number.isInteger(count) || count < least || count > most)
-    throw new UsageError(
-      'bad-count',
-      `Cannot use ${option} ${count}: expected a whole number from ${least} to ${most}`,
-    );
-  return count;
 }
 
 function reportText({ hits, complete }: SearchReport): TerminalText {

@@ -1,10 +1,10 @@
-import { UsageError } from '../../../formats/errors.ts';
 import { openScratchFile } from '../../../formats/files/scratch-file.ts';
 import type { ByteSource } from '../../../formats/files/source.ts';
 import { WrittenFile } from '../../../formats/files/written-file.ts';
 import type { MemoryRange } from '../../../formats/image/extents.ts';
 import { MIB, PAGE_SIZE } from '../../../formats/sizes.ts';
 import { Turns } from '../../../formats/turns.ts';
+import { countWithin } from '../../../formats/values/count-within.ts';
 import { extract, prepareExtraction } from '../extract/extract.ts';
 import type { MemoryFlaws } from '../reading/state-view.ts';
 import { LONGEST_MATCH, type Match, type Pattern } from './pattern.ts';
@@ -22,7 +22,7 @@ export interface Hit {
 }
 
 /** All hits are in memory until the end. */
-const MOST_HITS = 1_000_000;
+export const MOST_HITS = 1_000_000;
 
 /** Options of a search. */
 export interface SearchOptions {
@@ -66,8 +66,8 @@ export async function searchMemory(
   options: SearchOptions,
 ): Promise<SearchReport> {
   const { range = { start: 0, end: Number.POSITIVE_INFINITY }, signal, onProgress } = options;
-  checkCount('maxHits', options.maxHits, MOST_HITS);
-  checkCount('context', options.context ?? 0, MIB);
+  countWithin('maxHits', options.maxHits, 0, MOST_HITS);
+  countWithin('context', options.context ?? 0, 0, MIB);
   const start = range.start - (range.start % PAGE_SIZE);
   const part = {
     asSeen: true,
@@ -98,12 +98,6 @@ export async function searchMemory(
   } finally {
     scratch.close();
   }
-}
-
-/** @throws UsageError `bad-count` */
-function checkCount(option: string, value: number, most: number): void {
-  if (Number.isInteger(value) && value >= 0 && value <= most) return;
-  throw new UsageError('bad-count', `Cannot search with ${option} ${value}: expected a whole number, at most ${most}`);
 }
 
 /** A file that knows which of its pieces were never written, and so are zeros. */
