@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+import { SECRET_VARIABLES } from '../formats/world/secret-variables.ts';
 
 // `npm run demo`: the main job on a real state that VirtualBox 7.2.22 wrote. Each step prints the command that it runs,
 // to be tried by hand.
@@ -59,7 +60,7 @@ async function migrateRunning(): Promise<void> {
       await setTimeout(50);
     await setTimeout(500);
     const port = /127\.0\.0\.1:(\d+)/.exec(target.text())?.[1] ?? '';
-    process.env.SAVKIT_PAIRING_CODE = /one machine: (\S+)/.exec(target.text())?.[1] ?? '';
+    process.env[SECRET_VARIABLES.pairingCode] = /one machine: (\S+)/.exec(target.text())?.[1] ?? '';
     savkit('migrate', socket, '--to', `127.0.0.1:${port}`, '--records', records);
     const ends = await Promise.all([source.end, target.end]);
     console.log(`\nThe target said:\n${target.text().replace(/^/gm, '  ').trimEnd()}`);

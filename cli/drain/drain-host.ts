@@ -1,7 +1,8 @@
 import { type SavkitError, UsageError } from '../../formats/errors.ts';
+import { SECRET_VARIABLES } from '../../formats/world/secret-variables.ts';
 import { ensureFolder } from '../../migrations/hand-over/record-folder.ts';
 import { defaultSocketFolders } from '../control/keep-running.ts';
-import { CODE_VARIABLE, sourceTrustAndCode, type TrustOptions } from '../migration/trust-options.ts';
+import { sourceTrustAndCode, type TrustOptions } from '../migration/trust-options.ts';
 import { expectWholeNumber } from '../parsing/whole-number.ts';
 import { ExitCode } from '../process/exit-codes.ts';
 import type { CommonOptions, Job, Outcome } from '../process/run-command.ts';
@@ -43,7 +44,7 @@ export async function drainHost(given: DrainCommandOptions, { signal }: Job): Pr
   if (to.length === 0) throw new UsageError('usage', 'Cannot drain: expected --to HOST:PORT, of one target or more');
   // The user is asked for the code once; the processes that move machines get it in their environment.
   const { trust, code } = await sourceTrustAndCode(options);
-  const env: NodeJS.ProcessEnv = code === undefined ? {} : { [CODE_VARIABLE]: code };
+  const env: NodeJS.ProcessEnv = code === undefined ? {} : { [SECRET_VARIABLES.pairingCode]: code };
   const targets = [...new Set(to)].map((each) => new DrainTarget(each, trust));
   const words = migrateWords(options);
   if (!options.dryRun) await ensureFolder(options.records);

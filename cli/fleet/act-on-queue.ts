@@ -47,7 +47,7 @@ export async function actOnQueue(
   onStaysOpen: () => void,
 ): Promise<Outcome> {
   const { action, queue: url = process.env[SECRET_VARIABLES.queue] ?? '', jobs } = options;
-  if (url === '') throw new UsageError('usage', `Cannot ${action}: expected --queue URL, or SAVKIT_QUEUE`);
+  if (url === '') throw new UsageError('usage', `Cannot ${action}: expected --queue URL, or ${SECRET_VARIABLES.queue}`);
   expectWholeNumber('jobs', jobs, MOST_JOBS);
   if (action === 'add') checkAdd(options);
   const own = new Fleet(url, limit);

@@ -10,8 +10,6 @@ import { readPassword } from '../io/password.ts';
 import type { OptionsOf } from '../parsing/options-of.ts';
 import { line, NO_TEXT } from '../terminal/terminal-text.ts';
 
-/** Environment variable with the pairing code. */
-export const CODE_VARIABLE = SECRET_VARIABLES.pairingCode;
 const PEM_LIMIT = 1 << 20;
 
 export function withTrustOptions<T>(argv: Argv<T>) {
@@ -20,8 +18,8 @@ export function withTrustOptions<T>(argv: Argv<T>) {
       type: 'string',
       requiresArg: true,
       describe:
-        `File with the pairing code; else ${CODE_VARIABLE}, else the target shows a new one, and the source asks ` +
-        'for it',
+        `File with the pairing code; else ${SECRET_VARIABLES.pairingCode}, else the target shows a new one, and the ` +
+        'source asks for it',
     })
     .option('cert', {
       type: 'string',
@@ -64,7 +62,7 @@ export async function sourceTrustAndCode(
   const other = await withoutCode(options);
   if (other) return { trust: other, code: undefined };
   const question = line`Pairing code, as the target shows it: `;
-  const code = await readPassword(options.codeFile, CODE_VARIABLE, question, '--code-file');
+  const code = await readPassword(options.codeFile, SECRET_VARIABLES.pairingCode, question, '--code-file');
   return { trust: { kind: 'code', key: keyOfCode(code) }, code };
 }
 
@@ -74,8 +72,8 @@ export async function targetTrust(
 ): Promise<{ trust: MachineTrust; shownCode: string | undefined }> {
   const other = await withoutCode(options);
   if (other) return { trust: other, shownCode: undefined };
-  const isGiven = options.codeFile !== undefined || Boolean(process.env[CODE_VARIABLE]);
-  const code = isGiven ? await readPassword(options.codeFile, CODE_VARIABLE, NO_TEXT) : newPairingCode();
+  const isGiven = options.codeFile !== undefined || Boolean(process.env[SECRET_VARIABLES.pairingCode]);
+  const code = isGiven ? await readPassword(options.codeFile, SECRET_VARIABLES.pairingCode, NO_TEXT) : newPairingCode();
   return { trust: { kind: 'code', key: keyOfCode(code) }, shownCode: isGiven ? undefined : code };
 }
 
@@ -91,7 +89,7 @@ async function withoutCode({
     throw new UsageError(
       'usage',
       'Cannot use --code-file: its value is a code itself, and other users can read command lines; put it into a ' +
-        `file, or into ${CODE_VARIABLE}`,
+        `file, or into ${SECRET_VARIABLES.pairingCode}`,
     );
   const files = [cert, key, ca];
   const some = files.some((file) => file !== undefined);

@@ -1,3 +1,5 @@
+import { SECRET_VARIABLES } from '../../formats/world/secret-variables.ts';
+
 // Options that several commands share.
 
 /** Option of commands that write files. */
@@ -68,7 +70,7 @@ export const PEER_NAME = {
 export const PASSWORD_FILE = {
   type: 'string',
   requiresArg: true,
-  describe: 'File with the password; else SAVKIT_TELEPORTER_PASSWORD, else a prompt',
+  describe: `File with the password; else ${SECRET_VARIABLES.teleporterPassword}, else a prompt`,
 } as const;
 
 /** Option of commands that write another state. */

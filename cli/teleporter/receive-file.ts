@@ -29,8 +29,6 @@ export interface ReceiveFileOptions extends CommonOptions {
   force: boolean;
 }
 
-const PASSWORD_VARIABLE = SECRET_VARIABLES.teleporterPassword;
-
 /** Waits for a VirtualBox that teleports a machine to this process, and writes the machine's state to a file. */
 export async function receiveFile(options: ReceiveFileOptions, { signal }: Job): Promise<Outcome> {
   const endpoint = parseListenEndpoint(options.listen);
@@ -93,7 +91,7 @@ async function flattened(path: string, signal: AbortSignal): Promise<Finding | u
  * used
  */
 export async function teleporterPassword(file: string | undefined): Promise<string> {
-  const password = await readPassword(file, PASSWORD_VARIABLE, line`Teleporter password: `);
+  const password = await readPassword(file, SECRET_VARIABLES.teleporterPassword, line`Teleporter password: `);
   const fault = passwordFault(password);
   if (fault) throw new UsageError('bad-password', `Cannot use this password: ${fault}`);
   return password;

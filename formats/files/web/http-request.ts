@@ -1,5 +1,6 @@
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { EnvironmentError, InterruptedError, UsageError } from '../../errors.ts';
+import { SECRET_VARIABLES } from '../../world/secret-variables.ts';
 import { after, sleep, stopTimer } from '../../world/waiting.ts';
 import { addressName } from './address-name.ts';
 
@@ -38,7 +39,7 @@ export function httpPlace(given: string, options: HttpOptions): HttpPlace {
   if (username + password !== '')
     throw new UsageError(
       'bad-url',
-      `Cannot read ${bare}: its address names a user; give that as SAVKIT_HTTP_AUTHORIZATION, e.g. 'Basic …'`,
+      `Cannot read ${bare}: its address names a user; give that as ${SECRET_VARIABLES.httpAuthorization}, e.g. 'Basic …'`,
     );
   return { ...options, url: href, name: bare };
 }
