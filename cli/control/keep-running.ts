@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, isAbsolute, join } from 'node:path';
-import { whenAborted } from '../../formats/world/aborting.ts';
+import { whenAborted } from '../../formats/aborting.ts';
 import { tellUndisturbed } from '../../migrations/wire/tell-undisturbed.ts';
 import { TRANSITIONS } from '../../src/machine/machine-states.ts';
 import { custody } from '../process/custody.ts';

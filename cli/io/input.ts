@@ -1,4 +1,5 @@
 import { existsSync, fstatSync, statSync } from 'node:fs';
+import { unlessAborted, whenAborted } from '../../formats/aborting.ts';
 import { FormatError, InterruptedError } from '../../formats/errors.ts';
 import { openScratchFile } from '../../formats/files/scratch-file.ts';
 import {
@@ -13,7 +14,6 @@ import {
 import { WrittenFile } from '../../formats/files/written-file.ts';
 import { holdFile } from '../../formats/locks/held-files.ts';
 import { MIB } from '../../formats/sizes.ts';
-import { unlessAborted, whenAborted } from '../../formats/world/aborting.ts';
 import { expectState } from '../../src/saved-state/families/expect-state.ts';
 import { expectAllowed } from './only-files.ts';
 import { expectDifferentFiles, ramFileOf } from './ram-files.ts';

@@ -1,8 +1,8 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { whenAborted } from '../../formats/aborting.ts';
 import { EnvironmentError, FormatError, InterruptedError } from '../../formats/errors.ts';
-import { whenAborted } from '../../formats/world/aborting.ts';
 import { spawnOther } from '../../formats/world/programs.ts';
 import { stop } from './stop.ts';
 

@@ -1,7 +1,7 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { availableParallelism } from 'node:os';
+import { whenAborted } from '../../formats/aborting.ts';
 import { EnvironmentError, systemCodeOf } from '../../formats/errors.ts';
-import { whenAborted } from '../../formats/world/aborting.ts';
 import { findingOf } from '../../src/saved-state/reading/findings.ts';
 import { addressOf, heldAddresses } from '../io/addresses.ts';
 import { stop } from '../io/stop.ts';

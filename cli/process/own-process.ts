@@ -1,10 +1,10 @@
 import { spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
+import { whenAborted } from '../../formats/aborting.ts';
 import { linesOf } from '../../formats/binary/lines.ts';
 import { MIB } from '../../formats/sizes.ts';
 import { jsonOf } from '../../formats/values/json-text.ts';
 import { object } from '../../formats/values/shape.ts';
-import { whenAborted } from '../../formats/world/aborting.ts';
 import { SAVKIT } from './own-program.ts';
 
 /** An event of `--ndjson`. */

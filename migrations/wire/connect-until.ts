@@ -1,6 +1,6 @@
 import type { Duplex } from 'node:stream';
+import { unlessAborted } from '../../formats/aborting.ts';
 import { InterruptedError } from '../../formats/errors.ts';
-import { unlessAborted } from '../../formats/world/aborting.ts';
 
 /**
  * Connects as `connect` does, but does not wait for it once the signal is aborted; a connection that it opens later is

@@ -1,5 +1,5 @@
 import type { Argv } from 'yargs';
-import { unlessAborted } from '../../../formats/world/aborting.ts';
+import { unlessAborted } from '../../../formats/aborting.ts';
 import { SECRET_VARIABLES } from '../../../formats/world/secret-variables.ts';
 import { actOnQueue, FLEET_ACTIONS } from '../../fleet/act-on-queue.ts';
 import { AnswerLimit } from '../../fleet/answer-limit.ts';

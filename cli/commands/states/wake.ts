@@ -1,8 +1,8 @@
 import { basename } from 'node:path';
 import type { Argv } from 'yargs';
+import { whenAborted } from '../../../formats/aborting.ts';
 import { UsageError } from '../../../formats/errors.ts';
 import type { ByteSource } from '../../../formats/files/source.ts';
-import { whenAborted } from '../../../formats/world/aborting.ts';
 import { type Woken, wake, wakeAndRun } from '../../../migrations/wake/wake.ts';
 import type { WakingQemu } from '../../../migrations/wake/waking-qemu.ts';
 import { bringBack } from '../../../src/wake/back/back.ts';

@@ -39,7 +39,8 @@ export function httpPlace(given: string, options: HttpOptions): HttpPlace {
   if (username + password !== '')
     throw new UsageError(
       'bad-url',
-      `Cannot read ${bare}: its address names a user; give that as ${SECRET_VARIABLES.httpAuthorization}, e.g. 'Basic …'`,
+      `Cannot read ${bare}: its address names a user; give that as ${SECRET_VARIABLES.httpAuthorization}, e.g. ` +
+        "'Basic …'",
     );
   return { ...options, url: href, name: bare };
 }

@@ -1,6 +1,6 @@
-import { InterruptedError } from '../errors.ts';
-import type { TimerHandle } from './time.ts';
-import { after, stopTimer } from './waiting.ts';
+import { InterruptedError } from './errors.ts';
+import type { TimerHandle } from './world/time.ts';
+import { after, stopTimer } from './world/waiting.ts';
 
 /**
  * Calls `act` once the signal is aborted, at once if it is aborted already, since no event would follow. @returns a
