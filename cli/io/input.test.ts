@@ -2,14 +2,17 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { closeSync, ftruncateSync, openSync, readdirSync, readlinkSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
-import { describe, expect, it, vi } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 import { GIB } from '../../formats/sizes.ts';
 import { MAIN } from '../testing/run-savkit.ts';
 import { testGround } from '../testing/test-ground.ts';
-import { readSmallFile } from './input.ts';
+import { forgetInputs, readSmallFile } from './input.ts';
 
 const { folder, ending } = testGround('input');
 const TIB = 2 ** 40;
+
+// The tests share a process: a file that gets the place of an input on the disk could not be written.
+afterEach(forgetInputs);
 
 /** A file so long that nobody would wait for its end; most of it is a hole, which takes no room on the disk. */
 function endless(name: string, beginning: string): string {
