@@ -1,11 +1,15 @@
 import { settleEarlier } from '../../guests/settle/settle-earlier.ts';
 import type { PlacedRecord } from '../../guests/settle/settle-guest.ts';
+import type { Operators } from '../operators.ts';
 import type { Play } from '../play.ts';
 import type { SimulatedProcess } from '../simulated-process.ts';
 
 /** Parts of a play that a further migration needs. */
-interface Surroundings extends Pick<Play, 'hosts' | 'timeline' | 'operators' | 'receiver' | 'target'> {
-  readonly isCalm: boolean;
+interface Surroundings
+  extends Pick<
+    Play,
+    'hosts' | 'timeline' | 'random' | 'operators' | 'receiver' | 'target' | 'report' | 'refusal' | 'isCalm'
+  > {
   /** Settlements of QEMUs so far, in words. */
   readonly settlements: readonly string[];
   /** Runs a program of savkit at the source. @returns its result; undefined if it was killed */
@@ -14,18 +18,74 @@ interface Surroundings extends Pick<Play, 'hosts' | 'timeline' | 'operators' | '
   recordsAt(host: 'source'): Promise<PlacedRecord[]>;
 }
 
+/** What the user of a killed savkit does. */
+interface Plan {
+  qmp: string;
+  /** The user first asks who has the guest. */
+  asks: boolean;
+  /** The guest's QEMU lives at the source. */
+  isThere: () => boolean;
+}
+
 /** Longest wait for a target that was told to end. */
 const ENDS_WITHIN_MS = 10_000;
+/** Within this time somebody asks about a migration that another one has followed. */
+const ASKS_WITHIN_MS = 3000;
+
+/** A further migration of a guest, after the savkit of the first one was killed at the source. */
+export class FurtherMigration {
+  /** The user is about to begin. */
+  isPlanned = false;
+  hasBegun = false;
+  /** The first migration, as the target's host has its record, once this one has begun. */
+  #first: ReturnType<Operators['about']> | undefined;
+  readonly #around: Surroundings;
+  readonly #begin: () => void;
+
+  constructor(around: Surroundings, begin: () => void) {
+    this.#around = around;
+    this.#begin = begin;
+  }
+
+  /** Has the user migrate once more. */
+  plan(ms: number, plan: Plan): void {
+    const { report, refusal, timeline } = this.#around;
+    if (this.hasBegun || this.isPlanned || report || refusal) return;
+    this.isPlanned = true;
+    timeline.add(ms, undefined, () => {
+      void mayBeginAgain(this.#around, plan).then((may) => {
+        if (may && this.isPlanned) this.#beginNow();
+        this.isPlanned = false;
+      });
+    });
+  }
+
+  #beginNow(): void {
+    this.hasBegun = true;
+    const { operators, random, timeline } = this.#around;
+    const first = operators.about('source');
+    // Somebody finds the record of the first migration, and settles it once more.
+    timeline.add(random.below(ASKS_WITHIN_MS), undefined, () => void operators.begin('source', 'none', first));
+    this.#first = operators.about('target');
+    this.#begin();
+  }
+
+  /** Has somebody look after the QEMU that the target of the first migration has left. */
+  async askAboutFirst(): Promise<void> {
+    if (!this.#first) return;
+    let isOver = false;
+    void this.#around.operators.begin('target', 'none', this.#first).then(() => {
+      isOver = true;
+    });
+    await this.#around.timeline.run(() => isOver, 60_000);
+  }
+}
 
 /**
  * Settles both sides after a savkit was killed at the source: as its user asks, or as the next migration does.
- * @param isThere the guest's QEMU lives at the source
  * @returns whether the guest is here, and another migration can begin
  */
-export async function mayBeginAgain(
-  around: Surroundings,
-  { qmp, asks, isThere }: { qmp: string; asks: boolean; isThere: () => boolean },
-): Promise<boolean> {
+async function mayBeginAgain(around: Surroundings, { qmp, asks, isThere }: Plan): Promise<boolean> {
   const { hosts } = around;
   const isSettled = asks && (await isSettledByOperators(around));
   const { target } = around;

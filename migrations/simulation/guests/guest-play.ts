@@ -14,18 +14,18 @@ import { type PlacedRecord, settleGuest } from '../../guests/settle/settle-guest
 import { DecisionFile, readRecord, recordPath } from '../../hand-over/decision-record.ts';
 import type { ResolvedRecords } from '../../hand-over/resolve-files.ts';
 import { MigrationError } from '../../wire/migration-error.ts';
-import type { Operators } from '../operators.ts';
 import { FIRST, Play } from '../play.ts';
 import type { HostName, Incident } from '../scenario.ts';
 import { SimulatedGuest } from '../simulated-guest.ts';
 import { RECORDS, type SimulatedHost, type SimulatedProcess } from '../simulated-process.ts';
-import { mayBeginAgain } from './again.ts';
+import { FurtherMigration } from './again.ts';
 import { SECTORS } from './disk-copies.ts';
 import { endsWithSavkit } from './ends-with-savkit.ts';
 import type { GuestScenario } from './guest-scenario.ts';
 import { leavingFaults } from './leaving-faults.ts';
 import { QemuTroubles } from './qemu-troubles.ts';
 import { type QemuSurroundings, SimulatedQemu } from './simulated-qemu.ts';
+import { Watchdogs } from './watchdogs.ts';
 import { watchWrites } from './write-watcher.ts';
 
 /** Name of a migration after the one whose savkit was killed. */
@@ -33,13 +33,8 @@ const NEXT = 'ffeeddccbbaa99887766554433221100';
 const PROGRAM = 'qemu-system-x86_64';
 const QMP = '/run/vm.qmp';
 const MEMORY = '/dev/shm';
-/** Within this time somebody asks about a migration that another one has followed. */
-const ASKS_WITHIN_MS = 3000;
 /** Time until a target that was started takes connections. */
 const AGAIN_MS = 100;
-/** Times after the end of a process at which its watchdog asks who has the guest. */
-const WATCHDOG_MS = [100, 1200, 2300];
-
 /** The world of a scenario in which a guest of QEMU moves: a QEMU on each host, which outlives savkit's processes. */
 export class GuestPlay extends Play<QemuTarget> implements QemuSurroundings {
   readonly guest: SimulatedGuest<SimulatedQemu>;
@@ -52,16 +47,10 @@ export class GuestPlay extends Play<QemuTarget> implements QemuSurroundings {
   /** Hosts on which savkit has said that settings of a QEMU may stay as they are. */
   readonly toldOfSettings = new Set<HostName>();
   readonly #scenario: GuestScenario;
-  /** Processes that a watchdog looks after. */
-  readonly #watched = new Set<SimulatedProcess>();
+  readonly #watchdogs = new Watchdogs(this);
   #targetLog: DecisionFile | undefined;
   readonly #troubles = new QemuTroubles(this);
-  /** The user of a killed savkit is about to migrate once more. */
-  #isAboutToTryAgain = false;
-  /** The first migration, as the target's host has its record, once another one has begun. */
-  #first: ReturnType<Operators['about']> | undefined;
-  /** Another migration has begun after the savkit of the first one was killed. */
-  hasBegunAgain = false;
+  readonly further = new FurtherMigration(this, () => this.#beginAgain());
 
   constructor(scenario: GuestScenario) {
     super(scenario);
@@ -109,25 +98,11 @@ export class GuestPlay extends Play<QemuTarget> implements QemuSurroundings {
   }
 
   override get isSourceDone(): boolean {
-    return super.isSourceDone && !this.#isAboutToTryAgain;
+    return super.isSourceDone && !this.further.isPlanned;
   }
 
   protected override becomeCalm(): void {
-    this.#isAboutToTryAgain = false;
-  }
-
-  /** Has the user migrate once more, after savkit was killed at the source. */
-  #planAgain(ms: number): void {
-    if (!this.#scenario.migratesAgain || this.hasBegunAgain || this.#isAboutToTryAgain) return;
-    if (this.report || this.refusal) return;
-    this.#isAboutToTryAgain = true;
-    this.timeline.add(ms, undefined, () => {
-      const isThere = () => this.at(this.hosts.source).length > 0;
-      void mayBeginAgain(this, { qmp: QMP, asks: this.#scenario.asksFirst, isThere }).then((may) => {
-        if (may && this.#isAboutToTryAgain) this.#beginAgain();
-        this.#isAboutToTryAgain = false;
-      });
-    });
+    this.further.isPlanned = false;
   }
 
   runAtSource<T>(program: () => Promise<T>): Promise<T | undefined> {
@@ -146,30 +121,11 @@ export class GuestPlay extends Play<QemuTarget> implements QemuSurroundings {
   }
 
   #beginAgain(): void {
-    this.hasBegunAgain = true;
-    this.#askLater(this.operators.about('source'));
-    this.#first = this.operators.about('target');
     this.beginAnew(NEXT);
     this.startTarget();
     const savkit = this.#savkitAt(this.hosts.source);
     [this.source, this.migrating] = [savkit, savkit];
     this.timeline.add(AGAIN_MS, savkit, () => void this.#leave(savkit));
-  }
-
-  /** Has somebody find the record of the first migration, and settle it once more. */
-  #askLater(first: ReturnType<Operators['about']>): void {
-    this.timeline.add(this.random.below(ASKS_WITHIN_MS), undefined, () => {
-      void this.operators.begin('source', 'none', first);
-    });
-  }
-
-  /** Has somebody look after the QEMU that the target of the first migration has left. */
-  async #askAbout(first: ReturnType<Operators['about']>): Promise<void> {
-    let isOver = false;
-    void this.operators.begin('target', 'none', first).then(() => {
-      isOver = true;
-    });
-    await this.timeline.run(() => isOver, 60_000);
   }
 
   /**
@@ -185,7 +141,7 @@ export class GuestPlay extends Play<QemuTarget> implements QemuSurroundings {
     await this.timeline.run(isOver, this.scenario.keepMs + 10_000);
     await this.timeline.run(() => false, 5000);
     // By now operators may finish the work that processes have left.
-    if (this.#first) await this.#askAbout(this.#first);
+    await this.further.askAboutFirst();
     for (const side of ['source', 'target'] as const) await this.operators.ask(side, 'fresh');
     await this.timeline.run(() => false, 5000);
   }
@@ -228,7 +184,7 @@ export class GuestPlay extends Play<QemuTarget> implements QemuSurroundings {
         const head = { side: 'source', migration: this.migration, machine: 'vm', peer: 'target' } as const;
         const log = new DecisionFile(RECORDS, head);
         log.runsIn({ pid: facts.process?.pid ?? 0, qmp: QMP, ram: source.ramPaths, settings: facts.settings });
-        this.#watch(process);
+        if (this.#scenario.hasWatchdog) this.#watchdogs.watch(process);
         await this.migrate(process, source, log).finally(() => source.close());
       } finally {
         reached.close();
@@ -237,7 +193,7 @@ export class GuestPlay extends Play<QemuTarget> implements QemuSurroundings {
       if (!(error instanceof SavkitError)) this.faults.push(`an error inside: ${(error as Error).stack}`);
       this.refusal = error as SavkitError;
     }
-    this.#watched.delete(process);
+    this.#watchdogs.dismiss(process);
     this.#checkAtEnd(process);
     process.endWhenIdle();
   }
@@ -267,7 +223,7 @@ export class GuestPlay extends Play<QemuTarget> implements QemuSurroundings {
       onStarted: (target) => {
         const { pid, qmpPath: qmp } = target.process;
         this.#targetLog?.runsIn({ pid, qmp, ram: target.ramPaths, settings: target.settings });
-        this.#watch(process);
+        if (this.#scenario.hasWatchdog) this.#watchdogs.watch(process);
       },
       onSettingsLeft: () => this.toldOfSettings.add('target'),
     });
@@ -280,7 +236,7 @@ export class GuestPlay extends Play<QemuTarget> implements QemuSurroundings {
     }
     this.#checkAtEnd(process);
     await this.close(process, receiver);
-    this.#watched.delete(process);
+    this.#watchdogs.dismiss(process);
   }
 
   /** The target waits a minute for a source that has to learn that its guest runs; its QEMU goes on without it. */
@@ -298,19 +254,6 @@ export class GuestPlay extends Play<QemuTarget> implements QemuSurroundings {
   /** Each target has memory of its own, since that of an earlier one may still be there. */
   #targetCommand(): CommandLine {
     return parseCommand(wordsOf(commandWith(`target-${this.qemus.length}`, this.scenario)));
-  }
-
-  /** Has a watchdog ask who has the guest if the process is killed. */
-  #watch(process: SimulatedProcess): void {
-    if (!this.#scenario.hasWatchdog) return;
-    this.#watched.add(process);
-    const { name } = process.host;
-    const about = this.operators.about(name);
-    process.atEnd(() => {
-      if (!this.#watched.has(process)) return;
-      for (const ms of WATCHDOG_MS)
-        this.timeline.add(ms, undefined, () => void this.operators.begin(name, 'none', about));
-    });
   }
 
   /** Carries a decision out as `savkit migrate --resolve` does. */
@@ -360,7 +303,11 @@ export class GuestPlay extends Play<QemuTarget> implements QemuSurroundings {
     if (trouble.kind === 'qemu') return this.#troubles.cause(trouble);
     const found = super.cause(trouble);
     if (trouble.kind === 'crash') this.#forgetMemory(this.hosts[trouble.host]);
-    if (trouble.kind === 'kill' && trouble.host === 'source') this.#planAgain(trouble.backAfterMs);
+    if (trouble.kind === 'kill' && trouble.host === 'source' && this.#scenario.migratesAgain)
+      this.further.plan(trouble.backAfterMs, {
+        ...{ qmp: QMP, asks: this.#scenario.asksFirst },
+        isThere: () => this.at(this.hosts.source).length > 0,
+      });
     return found;
   }
 

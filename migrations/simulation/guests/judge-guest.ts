@@ -118,13 +118,13 @@ function deafFaults({ qemus, had }: GuestPlay): string[] {
  * Checks that a guest moves where nothing went wrong. Where savkit was killed, and nothing else went wrong, it moves
  * once its user migrates it again; remains of a killed savkit in QEMU are never a reason to stay.
  */
-function stayFaults({ scenario, hasBegunAgain, log, report, refusal }: GuestPlay): string[] {
+function stayFaults({ scenario, further, log, report, refusal }: GuestPlay): string[] {
   const [code, why] = [report?.code ?? refusal?.code ?? '', report?.because ?? refusal?.message ?? ''];
   if (report?.outcome === 'handed-over' || TAKE_LONG.has(code)) return [];
   // Over such a link even the first frames may take longer than its time-outs.
   if (scenario.link.bytesPerMs <= SLOW) return [];
   if (log.length === 0) return [`nothing went wrong, and the guest stays: ${why}`];
-  if (!hasBegunAgain) return [];
+  if (!further.hasBegun) return [];
   const isOwnFault = /Duplicate nodes|already in use/.test(why);
   // QEMU saves a paused guest only once.
   if (scenario.isPaused && why.includes('state postmigrate')) return [];
