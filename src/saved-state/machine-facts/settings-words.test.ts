@@ -9,7 +9,7 @@ const ioApic = (word: string) => file(`${MEMORY}<Firmware><IOAPIC enabled="${wor
 
 // A real VirtualBox 7.2.22 was given such files, and a state of 16 MiB with an I/O APIC.
 describe('readSettings() of files that were changed by hand', () => {
-  it.each(['16', '0x10', '&#49;6', '&#x31;6'])('reads RAM of %s MiB', (size) => {
+  it.each(['16', '0x10', '&#49;6', '&#x31;6', '16 ', '0x10&#9;', '16&#10;'])('reads RAM of %s MiB', (size) => {
     expect(readSettings(file(`<Memory RAMSize="${size}"/>`), 'a.vbox').ramSize).toBe(16 * 2 ** 20);
   });
 
@@ -31,6 +31,7 @@ describe('readSettings() of files that were changed by hand', () => {
   it.each([
     ['a number behind a space', file('<Memory RAMSize=" 16"/>'), /" 16" is no number/],
     ['a switch behind a space', ioApic(' true'), /neither true nor false/],
+    ['a switch before a space', ioApic('true '), /neither true nor false/],
     ['a switch', ioApic('TRUE'), /neither true nor false/],
     ['a chipset', file(MEMORY, '<Chipset type="piix3"/>'), /expected PIIX3 or ICH9/],
     ['a controller', file(`${MEMORY}<USB><Controllers><Controller type="ohci"/></Controllers></USB>`), /expected OHCI/],

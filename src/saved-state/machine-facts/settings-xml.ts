@@ -137,8 +137,11 @@ export function textOf(value: unknown, missing: string): string {
   return typeof value === 'string' ? value : missing;
 }
 
-/** Numbers of which VirtualBox, libvirt and this reader make the same: `010` is octal for both, `1.6e1` is 1. */
-const NUMBER = /^(?:0x[0-9a-f]+|0?[0-7]|[1-9]\d*)$/i;
+/**
+ * Numbers of which VirtualBox, libvirt and this reader make the same: `010` is octal for both, `1.6e1` is 1. VirtualBox
+ * passes over spaces after a number, not before.
+ */
+const NUMBER = /^(?:0x[0-9a-f]+|0?[0-7]|[1-9]\d*)\s*$/i;
 
 /** Decimal, or hexadecimal after `0x`. @throws FormatError `bad-settings` for text that others may read otherwise */
 export function number(value: unknown, missing: number): number {
