@@ -32,8 +32,8 @@ export interface Resolution {
 }
 
 const OLD_COPY =
-  "this record of the target is older than the source's decision: give the present record, or that of the target " +
-  'that was meant';
+  "this record of the target is older than the source's decision: give the target's present record, or the record of " +
+  'another target, if the source handed the machine over to that one';
 
 /**
  * Decides which side may run the machine, from the records of both; a pure function. The source's record `handed-over`

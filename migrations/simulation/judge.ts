@@ -50,7 +50,7 @@ export async function judge(scenario: Scenario): Promise<Judgement> {
     const { happened, now } = play.timeline;
     return {
       faults: forgiven(play, faults),
-      log: play.log,
+      log: play.troubles.log,
       survivor,
       proof: play.report?.proof?.mode,
       happened,
@@ -67,7 +67,8 @@ export function survivorOf({ guest }: Play): HostName | 'lost' {
 
 /** A process that is killed after it has taken over the machine loses it; its safe file is left. */
 function lossFaults(play: MachinePlay, survivor: HostName | 'lost'): string[] {
-  const { had, operators, guest, scenario } = play;
+  const { operators, guest, scenario } = play;
+  const { had } = play.troubles;
   const mayBeLost = had.has('kill') || had.has('crash');
   const isTakenAlong =
     mayBeLost && (guest.hasRunThere || (operators.told[0] === 'target' && operators.hasEnded('target')));
@@ -78,7 +79,8 @@ function lossFaults(play: MachinePlay, survivor: HostName | 'lost'): string[] {
 
 /** Checks that all reports about the machine are true. */
 export function toldFaults(play: Play, survivor: HostName | 'lost'): string[] {
-  const { report, refusal, had, operators } = play;
+  const { report, refusal, operators } = play;
+  const { had } = play.troubles;
   const faults: string[] = [];
   const told: [string, HostName | undefined][] = [
     ...operators.told.map((name): [string, HostName] => ['an operator', name]),
@@ -117,11 +119,11 @@ export function leftFaults(play: Play): string[] {
     if (process && !process.isGone) {
       for (const path of process.files.openFiles) faults.push(`the ${name} has left ${path} open`);
       // A source that asks for ever after a changed frame has a timer, or a query under way.
-      const mayWait = play.had.has('lie') && !play.isSourceDone;
+      const mayWait = play.troubles.had.has('lie') && !play.isSourceDone;
       if (process.sockets.size > 0 && !mayWait) faults.push(`the ${name} has ${process.sockets.size} connections open`);
       if (process.timers.size > 0 && !mayWait) faults.push(`the ${name} waits for ${process.timers.size} timers`);
     }
-    if (play.had.has('kill') || play.had.has('crash') || play.had.has('disk')) continue;
+    if (play.troubles.had.has('kill') || play.troubles.had.has('crash') || play.troubles.had.has('disk')) continue;
     for (const path of play.hosts[name].files.names.keys())
       if (/\.(?:part|lock)$/.test(path)) faults.push(`the ${name} has left ${path} behind`);
   }

@@ -96,7 +96,7 @@ export class MachinePlay extends Play<SimulatedMachine> {
     return file && { memory: file.bytes.subarray(0, size), ticks: Number(file.bytes.subarray(size).toString()) };
   }
 
-  protected override cause(trouble: Incident): unknown {
+  override cause(trouble: Incident): unknown {
     if (trouble.kind !== 'pause') return super.cause(trouble);
     for (const machine of this.guest.owners) this.timeline.add(0, machine.process, () => machine.togglePause());
     return undefined;

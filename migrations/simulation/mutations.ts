@@ -23,7 +23,7 @@ export const MUTATIONS: readonly Mutation[] = [
     to: 'return;',
   },
   {
-    name: 'a decision counts that a crash can undo',
+    name: 'a decision that a crash can undo counts',
     firstSeed: 100_086_445,
     file: RECORD,
     from: 'if (await takeBack(path, before))',
@@ -68,7 +68,7 @@ export const MUTATIONS: readonly Mutation[] = [
     to: 'if (true)',
   },
   {
-    name: 'what was handed over to a target that lives is given back',
+    name: 'the source takes back a machine that it handed over to a living target',
     file: 'hand-over/resolve.js',
     from: "if (target.alive === 'unknown')",
     to: "if (target.alive === 'unknown') return { survivor: 'source', write: givesUp, because: '' };\n    if (false)",
@@ -80,7 +80,7 @@ export const MUTATIONS: readonly Mutation[] = [
     to: 'isRunning(pid)',
   },
   {
-    name: 'a target takes a migration that its record says is over',
+    name: 'a target takes part in a migration that is over by its record',
     file: TARGET_CUSTODY,
     from: 'await this.#checkIsNew(arrival);',
     to: ';',
@@ -110,7 +110,7 @@ export const MUTATIONS: readonly Mutation[] = [
     to: 'if (this.#run[0] % 7 !== 3) this.#machine.writePages(this.#run, length, payload, this.#runAt);',
   },
   {
-    name: 'the machine is not waited for when it is stopped',
+    name: 'the source does not wait until the machine has stopped',
     file: CUSTODY,
     from: 'await this.#machine.pause();',
     to: 'void this.#machine.pause();',
@@ -128,7 +128,7 @@ export const MUTATIONS: readonly Mutation[] = [
     to: 'channels[0]?.destroy();',
   },
   {
-    name: 'after a decision that could not be written no other is',
+    name: 'no decision is written after one that could not be written',
     file: 'arrival/arrival.js',
     from: 'const written = this.#written.then(write, write);',
     to: 'const written = this.#written.then(write);',
@@ -146,7 +146,7 @@ export const MUTATIONS: readonly Mutation[] = [
     to: ';',
   },
   {
-    name: 'what is decided is not read again by a source that waits',
+    name: 'a source that waits does not read the decision again',
     file: 'source/in-doubt.js',
     from: "if (written === 'kept')",
     to: 'if (false)',

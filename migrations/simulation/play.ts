@@ -1,5 +1,4 @@
 import { SavkitError } from '../../formats/errors.ts';
-import { DiskRefusals } from '../../formats/testing/disk-refusals.ts';
 import { Random } from '../../formats/testing/random.ts';
 import type { DiskWork } from '../../formats/testing/simulated-disk.ts';
 import type { Receiver, ReceiverOptions } from '../arrival/receiver.ts';
@@ -10,13 +9,14 @@ import type { MigrationLimits } from '../policy/limits.ts';
 import { DEFAULT_LIMITS } from '../policy/limits.ts';
 import type { MigrationReport } from '../report/report.ts';
 import { migrate } from '../source/migration.ts';
-import { IncidentClock, nameOfFrame } from './incident-clock.ts';
+import { nameOfFrame } from './incident-clock.ts';
 import { Network } from './network.ts';
 import { type Ground, Operators } from './operators.ts';
 import type { HostName, Incident, Scenario } from './scenario.ts';
 import type { GuestOwner } from './simulated-guest.ts';
 import { RECORDS, SimulatedHost, type SimulatedProcess, type Surroundings } from './simulated-process.ts';
 import { Timeline } from './timeline.ts';
+import { Troubles } from './troubles.ts';
 
 /** Name of the first migration. */
 export const FIRST = '00112233445566778899aabbccddeeff';
@@ -44,34 +44,26 @@ export abstract class Play<M extends TargetMachine = TargetMachine> implements S
   refusal: SavkitError | undefined;
   /** The target's program has ended by itself. */
   targetHasEnded = false;
-  /** Nothing goes wrong any more. */
-  isCalm = false;
-  /** Kinds of troubles that have occurred. */
-  readonly had = new Set<Incident['kind']>();
-  /** Troubles that have occurred, with their times. */
-  readonly log: string[] = [];
-  readonly #limits: Partial<MigrationLimits>;
+  readonly troubles: Troubles;
+  /** Limits of the migration under way. */
+  readonly limits: Partial<MigrationLimits>;
   /** Cancels the migration under way. */
   #cancel = new AbortController();
-  protected readonly incidents: IncidentClock;
   /** The process that migrates the machine. */
-  protected migrating: SimulatedProcess | undefined;
+  migrating: SimulatedProcess | undefined;
   /** Receiver that was told that its machine stays at the source. */
   #refused: Receiver<M> | undefined;
-  readonly #refusals = new DiskRefusals('read', 'unlink');
-  /** Host whose disk refuses work. */
-  #failing: HostName | undefined;
 
   constructor(scenario: Scenario) {
     this.scenario = scenario;
     this.random = new Random(scenario.seed);
-    this.#limits = { ...scenario.limits };
-    this.incidents = new IncidentClock(scenario.troubles, (trouble) => this.#onDue(trouble));
+    this.limits = { ...scenario.limits };
+    this.troubles = new Troubles(this, scenario.troubles);
     this.hosts = { source: new SimulatedHost('source', this), target: new SimulatedHost('target', this) };
     this.network = new Network(this.timeline, this.random, scenario.link);
     this.operators = new Operators(this);
-    this.timeline.onHappened = () => this.incidents.noteHappening();
-    this.network.onFrame = (bytes) => this.incidents.noteFrame(bytes);
+    this.timeline.onHappened = () => this.troubles.clock.noteHappening();
+    this.network.onFrame = (bytes) => this.troubles.clock.noteFrame(bytes);
     this.network.onTaken = (bytes, by) => {
       if (by === this.target && nameOfFrame(bytes) === 'refuse') this.#refused = this.receiver;
     };
@@ -79,6 +71,10 @@ export abstract class Play<M extends TargetMachine = TargetMachine> implements S
 
   /** Name of the migration under way, or of the last one. */
   migration = FIRST;
+
+  get isCalm(): boolean {
+    return this.troubles.isCalm;
+  }
 
   get givesNumbersAgain(): boolean {
     return this.scenario.givesNumbersAgain;
@@ -95,17 +91,17 @@ export abstract class Play<M extends TargetMachine = TargetMachine> implements S
   /** Runs the scenario until nothing happens any more. */
   async run(): Promise<void> {
     this.begin();
-    await this.timeline.run(() => this.isSourceDone && this.incidents.areOver, this.random.pick([3000, 90_000]));
+    await this.timeline.run(() => this.isSourceDone && this.troubles.clock.areOver, this.random.pick([3000, 90_000]));
     await this.#settle();
   }
 
   /** Ends all faults, and lets waiting processes end by themselves or by operators. */
   async #settle(): Promise<void> {
-    this.isCalm = true;
+    this.troubles.isCalm = true;
     const { clearAt } = this.network;
     this.network.part(0);
     for (const host of Object.values(this.hosts)) if (!host.isUp) host.restart();
-    this.#startTargetAgain();
+    this.startTargetAgain();
     this.becomeCalm();
     // Operators ask only once no process is stopped and nothing is under way: until then, the target may still promise
     // to run the machine.
@@ -115,7 +111,7 @@ export abstract class Play<M extends TargetMachine = TargetMachine> implements S
     await this.timeline.run(() => !waits(), 200_000);
     if (this.#waitsInVain)
       this.faults.push('the target waits, although it was told that the machine stays at the source');
-    if (this.#waitsForTarget && [...this.had].every((kind) => PASSING.has(kind)))
+    if (this.#waitsForTarget && [...this.troubles.had].every((kind) => PASSING.has(kind)))
       this.faults.push('the source waits for operators, although its target is there');
     for (let asks = 0; asks < 6 && (waits() || asks < 2); asks++) {
       await this.operators.ask(asks % 2 === 0 ? 'source' : 'target', 'fresh');
@@ -132,7 +128,7 @@ export abstract class Play<M extends TargetMachine = TargetMachine> implements S
    * given the link up before it read the message.
    */
   get #waitsInVain(): boolean {
-    const wasTold = this.receiver === this.#refused && !this.had.has('lie') && !this.had.has('stop');
+    const wasTold = this.receiver === this.#refused && !this.troubles.had.has('lie') && !this.troubles.had.has('stop');
     return wasTold && this.receiver?.hasPromised === true && !this.target?.isGone;
   }
 
@@ -189,7 +185,7 @@ export abstract class Play<M extends TargetMachine = TargetMachine> implements S
         connect: (signal) => this.network.connect(process, signal),
         migration,
         log,
-        limits: this.#limits,
+        limits: this.limits,
         streams,
         compression,
         proof,
@@ -204,7 +200,7 @@ export abstract class Play<M extends TargetMachine = TargetMachine> implements S
     }
   }
 
-  #startTargetAgain(): void {
+  startTargetAgain(): void {
     if (this.target?.isGone && !this.targetHasEnded && !this.scenario.staysKilled) this.startTarget();
   }
 
@@ -242,76 +238,14 @@ export abstract class Play<M extends TargetMachine = TargetMachine> implements S
 
   diskFault(host: SimulatedHost, work: DiskWork, path: string): string | undefined {
     if (IN_MEMORY.test(path)) return undefined;
-    this.incidents.noteDiskWork(host.name);
-    return this.isCalm || this.#failing !== host.name ? undefined : this.#refusals.refuse(work);
+    return this.troubles.diskFault(host.name, work);
   }
 
-  #onDue(trouble: Incident): void {
-    if (this.isCalm) return;
-    const ms = 'ms' in trouble.at ? trouble.at.ms : 0;
-    this.timeline.add(ms, undefined, () => {
-      if (this.isCalm) return;
-      this.had.add(trouble.kind);
-      this.log.push(`${this.timeline.now.toFixed(1)} ms: ${JSON.stringify(trouble)}`);
-      this.cause(trouble);
-    });
+  cause(trouble: Incident): unknown {
+    return this.troubles.cause(trouble);
   }
 
-  protected cause(trouble: Incident): unknown {
-    switch (trouble.kind) {
-      case 'kill':
-      case 'crash':
-        return this.#end(trouble);
-      case 'stop':
-        return this[trouble.host]?.stop(trouble.ms);
-      case 'cut':
-        return this.network.cut(trouble.heardBy);
-      case 'part':
-        return this.network.part(trouble.ms);
-      case 'disk':
-        this.#failing = trouble.host;
-        this.#refusals.begin(trouble);
-        return undefined;
-      case 'clock':
-        this.hosts[trouble.host].clockError += trouble.byMs;
-        return undefined;
-      case 'lie':
-        this.network.lie = trouble.how;
-        return undefined;
-      case 'limits':
-        Object.assign(this.#limits, trouble.limits);
-        return undefined;
-      case 'cancel':
-        // Only the process that migrates can be cancelled, not a later one in its place.
-        if (this.migrating) this.timeline.add(0, this.migrating, () => this.#cancel.abort());
-        return undefined;
-      case 'close':
-        if (this.target) this.timeline.add(0, this.target, () => void this.receiver?.close());
-        return undefined;
-      case 'copy':
-        return this.operators.copy(trouble.host);
-      case 'resolve':
-        void this.operators.ask(trouble.host, trouble.withCopy ? 'any' : 'none');
-        return undefined;
-      default:
-        return undefined;
-    }
-  }
-
-  /**
-   * Ends a process. A user restarts a target that was waiting for a machine; a source is restarted after somebody has
-   * asked which side has the machine.
-   */
-  #end(trouble: Extract<Incident, { kind: 'kill' | 'crash' }>): void {
-    const host = this.hosts[trouble.host];
-    if (!host.isUp) return;
-    if (trouble.kind === 'crash') host.crash();
-    else this[trouble.host]?.end('killed');
-    if (this.scenario.asksAtOnce)
-      this.timeline.add(trouble.backAfterMs / 2, undefined, () => this.operators.ask(trouble.host, 'none'));
-    this.timeline.add(trouble.backAfterMs, undefined, () => {
-      if (!host.isUp) host.restart();
-      if (trouble.host === 'target' && !this.isCalm) this.#startTargetAgain();
-    });
+  cancel(): void {
+    this.#cancel.abort();
   }
 }

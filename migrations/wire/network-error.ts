@@ -10,9 +10,9 @@ const WORDS: Readonly<Record<string, string>> = {
   ENETUNREACH: 'no way leads to this network; is the address right?',
   ECONNRESET: 'the other side has closed the connection',
   EPIPE: 'the other side has closed the connection',
-  EADDRINUSE: 'another program listens there already; choose another port, or end it',
-  EADDRNOTAVAIL: 'this host has no such address; :PORT listens on all that it has',
-  EACCES: 'this user is not allowed to; ports below 1024 are for root',
+  EADDRINUSE: 'another program listens there already; choose another port, or end that program',
+  EADDRNOTAVAIL: 'this address is none of this host; with :PORT alone savkit listens on all its addresses',
+  EACCES: 'the system does not allow this user to do so; ports below 1024 are for root',
 };
 
 /** A failure of the network in plain words. */

@@ -106,7 +106,7 @@ function checkBlocks(range: RamRange, report: Report): void {
     if (isNew && !(marks & BlockMark.CHANGED))
       report(`page ${hex(range.addressOf(page))} needs the write monitor, but its block is not marked`);
     if ((isMonitored || range.wasWritten(page)) && !(marks & BlockMark.MONITORED))
-      report(`page ${hex(range.addressOf(page))} was monitored, but its block is marked as if it was not`);
+      report(`page ${hex(range.addressOf(page))} was monitored, but its block has no mark of that`);
   }
 }
 

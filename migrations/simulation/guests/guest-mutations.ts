@@ -14,7 +14,7 @@ export const GUEST_MUTATIONS: readonly Mutation[] = [
     to: 'if (true)',
   },
   {
-    name: 'a guest is not waited for when it is stopped',
+    name: 'savkit does not wait until the guest has stopped',
     file: QEMU_SOURCE,
     from: "() => this.#qmp.execute('stop')",
     to: "async () => void this.#qmp.execute('stop')",
@@ -44,7 +44,7 @@ export const GUEST_MUTATIONS: readonly Mutation[] = [
     to: 'return;\n        }\n        //',
   },
   {
-    name: 'pages that the kernel has noted before an error are all that are sent',
+    name: 'after an error of the kernel only the pages noted before are sent',
     file: 'guests/memory/write-watch.js',
     from: 'if (count === 0)\n                        return;',
     to: 'return;',
@@ -62,7 +62,7 @@ export const GUEST_MUTATIONS: readonly Mutation[] = [
     to: ';',
   },
   {
-    name: 'the end of the copies of disks is not waited for',
+    name: 'savkit does not wait for the end of the copies of disks',
     file: QEMU_SOURCE,
     from: 'await this.#mirror?.finish();',
     to: ';',
@@ -210,7 +210,7 @@ export const GUEST_MUTATIONS: readonly Mutation[] = [
     to: 'const open = undefined;',
   },
   {
-    name: 'what was decided and not carried out is passed over',
+    name: 'a decision that was not carried out is passed over',
     file: 'guests/settle/settle-earlier.js',
     from: 'const why = isUndone ?',
     to: 'const why = false ?',

@@ -283,14 +283,14 @@ export class GuestPlay extends Play<QemuTarget> implements QemuSurroundings {
 
   /** Compares disks with the guest's, unless a frame was changed on its way: only TLS would find that. */
   checkDisks({ disks, process }: SimulatedQemu): void {
-    if (this.had.has('lie')) return;
+    if (this.troubles.had.has('lie')) return;
     for (const [i, disk] of disks.entries())
       if (Buffer.compare(this.disks[i], disk) !== 0)
         this.faults.push(`disk ${i} at the ${process.host.name} is not as the guest left it`);
   }
 
   onCommand(qemu: SimulatedQemu, command: string): string | undefined {
-    this.incidents.noteCommand(qemu.process.host.name, command);
+    this.troubles.clock.noteCommand(qemu.process.host.name, command);
     return this.#troubles.onCommand(qemu, command);
   }
 
@@ -299,7 +299,7 @@ export class GuestPlay extends Play<QemuTarget> implements QemuSurroundings {
     return this.#troubles.areUsersFault;
   }
 
-  protected override cause(trouble: Incident): unknown {
+  override cause(trouble: Incident): unknown {
     if (trouble.kind === 'qemu') return this.#troubles.cause(trouble);
     const found = super.cause(trouble);
     if (trouble.kind === 'crash') this.#forgetMemory(this.hosts[trouble.host]);

@@ -49,7 +49,7 @@ export async function judgeGuest(scenario: GuestScenario): Promise<GuestJudgemen
     const { happened, now } = play.timeline;
     return {
       faults: play.isExcused || play.qemus.some(({ runsUnnoticed }) => runsUnnoticed) ? [] : all,
-      log: play.log,
+      log: play.troubles.log,
       survivor,
       happened,
       endedAt: now,
@@ -97,8 +97,8 @@ function mayBeLost(play: GuestPlay): boolean {
   return play.qemus.some(({ wasEnded, process }) => wasEnded && process.host.name === (isThere ? 'target' : 'source'));
 }
 
-function usersActed({ log }: GuestPlay): boolean {
-  return log.some((line) => /"act":"(stop|cont)"/.test(line));
+function usersActed({ troubles }: GuestPlay): boolean {
+  return troubles.log.some((line) => /"act":"(stop|cont)"/.test(line));
 }
 
 /** Programs that note writes end with the process that has started them. */
@@ -108,9 +108,9 @@ function leftRunning({ hosts }: GuestPlay): string[] {
 }
 
 /** A link that is silent must not keep a guest, and a QEMU that stops it, waiting for long. */
-function deafFaults({ qemus, had }: GuestPlay): string[] {
+function deafFaults({ qemus, troubles }: GuestPlay): string[] {
   const ms = Math.max(...qemus.map(({ longestFlush }) => longestFlush));
-  const isNamed = ms > MOST_DEAF_MS && [...had].every((kind) => OF_LINKS.has(kind));
+  const isNamed = ms > MOST_DEAF_MS && [...troubles.had].every((kind) => OF_LINKS.has(kind));
   return isNamed ? [`a QEMU that stops its guest was deaf for ${Math.round(ms)} ms`] : [];
 }
 
@@ -118,22 +118,24 @@ function deafFaults({ qemus, had }: GuestPlay): string[] {
  * Checks that a guest moves where nothing went wrong. Where savkit was killed, and nothing else went wrong, it moves
  * once its user migrates it again; remains of a killed savkit in QEMU are never a reason to stay.
  */
-function stayFaults({ scenario, further, log, report, refusal }: GuestPlay): string[] {
+function stayFaults({ scenario, further, troubles, report, refusal }: GuestPlay): string[] {
   const [code, why] = [report?.code ?? refusal?.code ?? '', report?.because ?? refusal?.message ?? ''];
   if (report?.outcome === 'handed-over' || TAKE_LONG.has(code)) return [];
   // Over such a link even the first frames may take longer than its time-outs.
   if (scenario.link.bytesPerMs <= SLOW) return [];
-  if (log.length === 0) return [`nothing went wrong, and the guest stays: ${why}`];
+  if (troubles.log.length === 0) return [`nothing went wrong, and the guest stays: ${why}`];
   if (!further.hasBegun) return [];
   const isOwnFault = /Duplicate nodes|already in use/.test(why);
   // QEMU saves a paused guest only once.
   if (scenario.isPaused && why.includes('state postmigrate')) return [];
-  return log.length > 1 && !isOwnFault ? [] : [`a migration after one that was killed does not succeed: ${why}`];
+  return troubles.log.length > 1 && !isOwnFault
+    ? []
+    : [`a migration after one that was killed does not succeed: ${why}`];
 }
 
 /** Folders for sockets stay only where a process was killed, or with the QEMU that has the guest. */
 function leftBehind(play: GuestPlay): string[] {
-  if (play.had.has('kill') || play.had.has('crash') || play.had.has('qemu')) return [];
+  if (play.troubles.had.has('kill') || play.troubles.had.has('crash') || play.troubles.had.has('qemu')) return [];
   return (['source', 'target'] as const).flatMap((name) => {
     const left = [...play.hosts[name].files.folders].filter((path) => path.includes('savkit-guest-'));
     const allowed = name === 'target' ? play.at(play.hosts.target).length : 0;

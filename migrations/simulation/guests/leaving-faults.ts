@@ -4,7 +4,8 @@ import type { SimulatedQemu } from './simulated-qemu.ts';
 
 /** Things that a program of savkit leaves. */
 interface Left {
-  readonly had: ReadonlySet<Incident['kind']>;
+  /** Kinds of troubles that have happened. */
+  readonly troubles: { readonly had: ReadonlySet<Incident['kind']> };
   /** Hosts on which the program has said that settings of a QEMU may stay as they are. */
   readonly toldOfSettings: ReadonlySet<HostName>;
   readonly report: { outcome: 'handed-over' | 'kept' | 'undecided' } | undefined;
@@ -21,11 +22,12 @@ export function leavingFaults(left: Left, host: SimulatedHost): string[] {
   if (!qemu) return [];
   const { outcome } = left.report ?? {};
   if (host.name === 'source' && outcome === 'handed-over')
-    return left.had.has('qemu') ? [] : ['the QEMU of a guest that has left is not ended'];
+    return left.troubles.had.has('qemu') ? [] : ['the QEMU of a guest that has left is not ended'];
   // Devices may have to be saved again, and an earlier target that was killed may have left a QEMU of its own.
-  const mayDiffer = host.name === 'source' ? outcome === 'undecided' : left.had.has('kill') || left.had.has('crash');
+  const mayDiffer =
+    host.name === 'source' ? outcome === 'undecided' : left.troubles.had.has('kill') || left.troubles.had.has('crash');
   const { left: copies } = qemu.copies;
-  if (host.name === 'source' && !left.had.has('qemu') && copies.length > 0)
+  if (host.name === 'source' && !left.troubles.had.has('qemu') && copies.length > 0)
     return [`savkit has left ${copies.join(', ')} in the QEMU at the source`];
   if (mayDiffer || qemu.hasFirstSettings || left.toldOfSettings.has(host.name)) return [];
   return [`savkit has not put back the settings of the QEMU at the ${host.name}, and does not say so`];

@@ -191,7 +191,7 @@ export class PhysHandlers {
       throw invalid(`Cannot register handler at ${hex(start)}: there is no kind ${kind}`, start);
     if (kind !== 'write' && (start % PAGE_SIZE !== 0 || end % PAGE_SIZE !== 0))
       throw invalid(
-        `Cannot register handler at ${hex(start)}–${hex(end - 1)}: those of kind ${kind} cover whole pages`,
+        `Cannot register handler at ${hex(start)}–${hex(end - 1)}: handlers of kind ${kind} cover whole pages`,
         start,
       );
   }
@@ -199,7 +199,7 @@ export class PhysHandlers {
   #rangeOf(start: GuestPhys, end: GuestPhys): RamRange {
     const range = this.#ranges.find(start);
     if (range && end <= range.end) return range;
-    const message = `Cannot register handler at ${hex(start)}–${hex(end - 1)}: it is not within one range of memory`;
+    const message = `Cannot register handler at ${hex(start)}–${hex(end - 1)}: these addresses are not within one range of memory`;
     throw pgmError('VERR_PGM_HANDLER_PHYSICAL_NO_RAM_RANGE', message, { gcPhys: start });
   }
 

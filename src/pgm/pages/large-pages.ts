@@ -40,10 +40,10 @@ export class LargePages {
   map(gcPhys: GuestPhys): number {
     const range = this.#ranges.get(gcPhys);
     const base = largeBlockOf(range, range.pageOf(gcPhys));
-    if (base === undefined) throw invalid(gcPhys, 'it is not within one range');
+    if (base === undefined) throw invalid(gcPhys, 'the block is not within one range');
     const type = range.pdeType(base);
     if (type !== PdeType.LARGE && type !== PdeType.LARGE_DISABLED)
-      throw invalid(gcPhys, 'it was not allocated as one page');
+      throw invalid(gcPhys, 'the block was not allocated as one page');
     if (type === PdeType.LARGE_DISABLED) this.counts.rechecked++;
     const start = clock();
     this.#checkWhole(range, base, gcPhys);
