@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { clock } from '../formats/world/waiting.ts';
-import { useIdleTime } from './simulation/idle-time.ts';
+import { useIdleTime } from './simulation/world/idle-time.ts';
 import { mixedMachine } from './testing/mixed-machine.ts';
 import { Pair } from './testing/pair.ts';
 import type { PlainMachine } from './testing/plain-machine.ts';

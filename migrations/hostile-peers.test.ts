@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { MIB } from '../formats/sizes.ts';
 import { after, every, stopTimer } from '../formats/world/waiting.ts';
-import { useIdleTime } from './simulation/idle-time.ts';
+import { useIdleTime } from './simulation/world/idle-time.ts';
 import { mixedMachine } from './testing/mixed-machine.ts';
 import { Pair, SHORT } from './testing/pair.ts';
 import type { PlainMachine } from './testing/plain-machine.ts';

@@ -3,7 +3,7 @@ import { after, stopTimer } from '../formats/world/waiting.ts';
 import type { SourceDecision, TargetDecision } from './hand-over/decision-record.ts';
 import { resolve } from './hand-over/resolve.ts';
 import { loadZstd } from './pages/zstd.ts';
-import { useIdleTime } from './simulation/idle-time.ts';
+import { useIdleTime } from './simulation/world/idle-time.ts';
 import { mixedMachine } from './testing/mixed-machine.ts';
 import { Pair } from './testing/pair.ts';
 import type { PlainMachine } from './testing/plain-machine.ts';

@@ -1,7 +1,7 @@
 import { randomFillSync } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 import { after, clock } from '../formats/world/waiting.ts';
-import { useIdleTime } from './simulation/idle-time.ts';
+import { useIdleTime } from './simulation/world/idle-time.ts';
 import { mixedMachine } from './testing/mixed-machine.ts';
 import { Pair } from './testing/pair.ts';
 import { PlainMachine } from './testing/plain-machine.ts';

@@ -2,7 +2,7 @@ import { expect, it } from 'vitest';
 import { EnvironmentError } from '../formats/errors.ts';
 import { after } from '../formats/world/waiting.ts';
 import type { Decision, DecisionMemory } from './hand-over/decision-record.ts';
-import { useIdleTime } from './simulation/idle-time.ts';
+import { useIdleTime } from './simulation/world/idle-time.ts';
 import { mixedMachine } from './testing/mixed-machine.ts';
 import { Pair } from './testing/pair.ts';
 

@@ -1,5 +1,6 @@
 import { FRAME_HEADER_SIZE, FRAME_MAGIC, type FrameName, frameHeader, frameOfType } from '../wire/frames.ts';
-import type { HostName, Incident, IncidentTime } from './scenario.ts';
+import type { Incident, IncidentTime } from './scenario.ts';
+import type { HostName } from './world/simulated-socket.ts';
 
 /** Counts events, frames and disk operations of a play, and reports each incident when its count is reached. */
 export class IncidentClock {

@@ -5,8 +5,9 @@ import type { ProofMode } from '../policy/choose-proof.ts';
 import { judgedRun } from './judged-run.ts';
 import { MachinePlay } from './machine-play.ts';
 import type { Play } from './play.ts';
-import type { HostName, Incident, Scenario } from './scenario.ts';
-import { RECORDS } from './simulated-process.ts';
+import type { Incident, Scenario } from './scenario.ts';
+import { RECORDS } from './world/simulated-process.ts';
+import type { HostName } from './world/simulated-socket.ts';
 
 /** Incidents that harm links alone, or nobody. */
 export const OF_LINKS: ReadonlySet<Incident['kind']> = new Set(['cut', 'part', 'clock', 'copy']);

@@ -1,10 +1,11 @@
 import { SavkitError } from '../../formats/errors.ts';
 import { Receiver } from '../arrival/receiver.ts';
 import { Play } from './play.ts';
-import type { HostName, Incident, Scenario } from './scenario.ts';
+import type { Incident, Scenario } from './scenario.ts';
 import { type SafeFile, SimulatedGuest } from './simulated-guest.ts';
 import { SimulatedMachine } from './simulated-machine.ts';
-import type { SimulatedProcess } from './simulated-process.ts';
+import type { SimulatedProcess } from './world/simulated-process.ts';
+import type { HostName } from './world/simulated-socket.ts';
 
 const SAFE = '/machines/safe.sav';
 

@@ -1,9 +1,9 @@
 import { SavkitError } from '../../formats/errors.ts';
 import type { DecisionRecord } from '../hand-over/decision-record.ts';
 import { type ResolvedRecords, resolveRecordFiles } from '../hand-over/resolve-files.ts';
-import type { HostName } from './scenario.ts';
-import { RECORDS, type SimulatedHost } from './simulated-process.ts';
-import type { Timeline } from './timeline.ts';
+import { RECORDS, type SimulatedHost } from './world/simulated-process.ts';
+import type { HostName } from './world/simulated-socket.ts';
+import type { Timeline } from './world/timeline.ts';
 
 /** A copied record. */
 interface Copy {

@@ -10,13 +10,14 @@ import { DEFAULT_LIMITS } from '../policy/limits.ts';
 import type { MigrationReport } from '../report/report.ts';
 import { migrate } from '../source/migration.ts';
 import { nameOfFrame } from './incident-clock.ts';
-import { Network } from './network.ts';
 import { type Ground, Operators } from './operators.ts';
-import type { HostName, Incident, Scenario } from './scenario.ts';
+import type { Incident, Scenario } from './scenario.ts';
 import type { GuestOwner } from './simulated-guest.ts';
-import { RECORDS, SimulatedHost, type SimulatedProcess, type Surroundings } from './simulated-process.ts';
-import { Timeline } from './timeline.ts';
 import { Troubles } from './troubles.ts';
+import { Network } from './world/network.ts';
+import { RECORDS, SimulatedHost, type SimulatedProcess, type Surroundings } from './world/simulated-process.ts';
+import type { HostName } from './world/simulated-socket.ts';
+import { Timeline } from './world/timeline.ts';
 
 /** Name of the first migration. */
 export const FIRST = '00112233445566778899aabbccddeeff';

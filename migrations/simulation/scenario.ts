@@ -1,11 +1,11 @@
 import { Random } from '../../formats/testing/random.ts';
 import type { MigrationLimits } from '../policy/limits.ts';
 import type { FrameName } from '../wire/frames.ts';
+import type { Lie, LinkQuality } from './world/network.ts';
+import type { HostName } from './world/simulated-socket.ts';
 
 // Scenarios of the simulator. A scenario is drawn from a seed before the run begins; all later draws come from the same
 // seed, so that a run can be repeated exactly.
-
-export type HostName = 'source' | 'target';
 
 /**
  * Time of an incident: after a count of happenings, operations of a host's disk, or frames; some ms after the count-th
@@ -40,7 +40,7 @@ export type Incident = { at: IncidentTime } & (
       only: 'all' | 'sync' | 'rename' | 'sync-folder';
     }
   | { kind: 'clock'; host: HostName; byMs: number }
-  | { kind: 'lie'; how: 'flip' | 'drop' | 'repeat' | 'swap' }
+  | { kind: 'lie'; how: Lie }
   | { kind: 'limits'; limits: Partial<MigrationLimits> }
   | { kind: 'cancel' }
   | { kind: 'close' }
@@ -60,7 +60,7 @@ export interface Scenario {
   proof: 'auto' | 'full' | 'audited';
   limits: Partial<MigrationLimits>;
   timeOuts: { frame: number; hello: number; beat: number };
-  link: { latencyMs: number; jitterMs: number; bytesPerMs: number };
+  link: LinkQuality;
   resumeWithinMs: number;
   keepMs: number;
   hasSafeFile: boolean;

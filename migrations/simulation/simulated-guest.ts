@@ -1,6 +1,7 @@
 import { PAGE_SIZE } from '../../formats/sizes.ts';
 import { Random } from '../../formats/testing/random.ts';
-import type { HostName, Scenario } from './scenario.ts';
+import type { Scenario } from './scenario.ts';
+import type { HostName } from './world/simulated-socket.ts';
 
 /** Contents of a file from which a machine is started: the safe file, or the state at the beginning. */
 export interface SafeFile {

@@ -9,7 +9,7 @@ import { PageSet } from '../machine/page-set.ts';
 import { MemoryHasher } from '../proof/memory-hasher.ts';
 import { PlainMachine } from '../testing/plain-machine.ts';
 import { GuestPulse, type SafeFile, type SimulatedGuest } from './simulated-guest.ts';
-import type { SimulatedProcess } from './simulated-process.ts';
+import type { SimulatedProcess } from './world/simulated-process.ts';
 
 /** A machine whose guest writes memory in virtual time; `SimulatedGuest` knows how the memory must be. */
 export class SimulatedMachine extends PlainMachine {

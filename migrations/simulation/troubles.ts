@@ -3,10 +3,11 @@ import type { DiskWork } from '../../formats/testing/simulated-disk.ts';
 import type { Receiver } from '../arrival/receiver.ts';
 import type { MigrationLimits } from '../policy/limits.ts';
 import { IncidentClock } from './incident-clock.ts';
-import type { Network } from './network.ts';
 import type { Ground, Operators } from './operators.ts';
-import type { HostName, Incident, Scenario } from './scenario.ts';
-import type { SimulatedProcess } from './simulated-process.ts';
+import type { Incident, Scenario } from './scenario.ts';
+import type { Network } from './world/network.ts';
+import type { SimulatedProcess } from './world/simulated-process.ts';
+import type { HostName } from './world/simulated-socket.ts';
 
 /** All that troubles befall. */
 interface TroubledGround extends Ground {

@@ -11,7 +11,7 @@ const WORDS: Readonly<Record<string, string>> = {
   ECONNRESET: 'the other side has closed the connection',
   EPIPE: 'the other side has closed the connection',
   EADDRINUSE: 'another program listens there already; choose another port, or end that program',
-  EADDRNOTAVAIL: 'this address is none of this host; with :PORT alone savkit listens on all its addresses',
+  EADDRNOTAVAIL: 'this host has no such address; with :PORT alone, savkit listens on all addresses of this host',
   EACCES: 'the system does not allow this user to do so; ports below 1024 are for root',
 };
 

@@ -2,7 +2,7 @@ import { settleEarlier } from '../../guests/settle/settle-earlier.ts';
 import type { PlacedRecord } from '../../guests/settle/settle-guest.ts';
 import type { Operators } from '../operators.ts';
 import type { Play } from '../play.ts';
-import type { SimulatedProcess } from '../simulated-process.ts';
+import type { SimulatedProcess } from '../world/simulated-process.ts';
 
 /** Parts of a play that a further migration needs. */
 interface Surroundings

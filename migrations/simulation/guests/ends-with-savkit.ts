@@ -1,5 +1,5 @@
-import type { ProgramInput } from '../host-programs.ts';
-import type { SimulatedProcess } from '../simulated-process.ts';
+import type { ProgramInput } from '../world/host-programs.ts';
+import type { SimulatedProcess } from '../world/simulated-process.ts';
 
 /** Time after which the shell has noticed that its input is over. */
 const NOTICES_MS = 20;

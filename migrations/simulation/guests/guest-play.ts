@@ -15,9 +15,10 @@ import { DecisionFile, readRecord, recordPath } from '../../hand-over/decision-r
 import type { ResolvedRecords } from '../../hand-over/resolve-files.ts';
 import { MigrationError } from '../../wire/migration-error.ts';
 import { FIRST, Play } from '../play.ts';
-import type { HostName, Incident } from '../scenario.ts';
+import type { Incident } from '../scenario.ts';
 import { SimulatedGuest } from '../simulated-guest.ts';
-import { RECORDS, type SimulatedHost, type SimulatedProcess } from '../simulated-process.ts';
+import { RECORDS, type SimulatedHost, type SimulatedProcess } from '../world/simulated-process.ts';
+import type { HostName } from '../world/simulated-socket.ts';
 import { FurtherMigration } from './again.ts';
 import { SECTORS } from './disk-copies.ts';
 import { endsWithSavkit } from './ends-with-savkit.ts';

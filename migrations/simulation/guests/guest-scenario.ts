@@ -1,12 +1,6 @@
 import { Random } from '../../../formats/testing/random.ts';
-import {
-  drawAimedScenario,
-  drawScenario,
-  type HostName,
-  type Incident,
-  type IncidentTime,
-  type Scenario,
-} from '../scenario.ts';
+import { drawAimedScenario, drawScenario, type Incident, type IncidentTime, type Scenario } from '../scenario.ts';
+import type { HostName } from '../world/simulated-socket.ts';
 import type { WatchFault } from './write-watcher.ts';
 
 /** A scenario with a guest of QEMU. */

@@ -1,7 +1,7 @@
 import { loadZstd } from '../../pages/zstd.ts';
 import { leftFaults, OF_LINKS, recordFaults, toldFaults } from '../judge.ts';
 import { judgedRun } from '../judged-run.ts';
-import type { HostName } from '../scenario.ts';
+import type { HostName } from '../world/simulated-socket.ts';
 import { learnHeads } from './device-blob.ts';
 import { GuestPlay } from './guest-play.ts';
 import type { GuestScenario } from './guest-scenario.ts';

@@ -1,5 +1,6 @@
-import type { HostName, Incident } from '../scenario.ts';
-import type { SimulatedHost } from '../simulated-process.ts';
+import type { Incident } from '../scenario.ts';
+import type { SimulatedHost } from '../world/simulated-process.ts';
+import type { HostName } from '../world/simulated-socket.ts';
 import type { SimulatedQemu } from './simulated-qemu.ts';
 
 /** Things that a program of savkit leaves. */

@@ -1,4 +1,4 @@
-import { RAM_AT } from '../simulated-proc.ts';
+import { RAM_AT } from '../world/simulated-proc.ts';
 
 /** Facts that a simulated QEMU tells about itself. */
 interface PretendedQemu {

@@ -2,7 +2,7 @@ import type { Socket } from 'node:net';
 import { IGNORE_SHARED } from '../../../formats/qemu/constants.ts';
 import type { Listener } from '../../../formats/world/sockets.ts';
 import { world } from '../../../formats/world/world.ts';
-import type { SimulatedProcess } from '../simulated-process.ts';
+import type { SimulatedProcess } from '../world/simulated-process.ts';
 import { type Devices, devicesAsStream, devicesOf } from './device-blob.ts';
 
 /** The parts of a QEMU that moving its devices needs. */

@@ -1,6 +1,7 @@
-import type { HostName, Incident } from '../scenario.ts';
-import type { SimulatedHost } from '../simulated-process.ts';
-import type { Timeline } from '../timeline.ts';
+import type { Incident } from '../scenario.ts';
+import type { SimulatedHost } from '../world/simulated-process.ts';
+import type { HostName } from '../world/simulated-socket.ts';
+import type { Timeline } from '../world/timeline.ts';
 import type { SimulatedQemu } from './simulated-qemu.ts';
 
 type QemuIncident = Extract<Incident, { kind: 'qemu' }>;

@@ -1,5 +1,5 @@
 import type { Socket } from 'node:net';
-import type { SimulatedProcess } from '../simulated-process.ts';
+import type { SimulatedProcess } from '../world/simulated-process.ts';
 
 /**
  * Carries a command out, and gives its answer; until the promise of an answer is fulfilled, QEMU takes no further

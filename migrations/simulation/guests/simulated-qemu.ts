@@ -2,7 +2,7 @@ import { PAGE_SIZE } from '../../../formats/sizes.ts';
 import type { SimulatedFile } from '../../../formats/testing/simulated-files.ts';
 import { world } from '../../../formats/world/world.ts';
 import { type GuestOwner, GuestPulse, type SimulatedGuest } from '../simulated-guest.ts';
-import type { GuestOfProcess, SimulatedProcess } from '../simulated-process.ts';
+import type { GuestOfProcess, SimulatedProcess } from '../world/simulated-process.ts';
 import type { Devices } from './device-blob.ts';
 import { DiskCopies, DiskServer, SECTORS } from './disk-copies.ts';
 import { answerFacts } from './qemu-facts.ts';

@@ -1,5 +1,5 @@
 import type { Play } from '../play.ts';
-import type { SimulatedProcess } from '../simulated-process.ts';
+import type { SimulatedProcess } from '../world/simulated-process.ts';
 
 /** Times after the end of a process at which its watchdog asks who has the guest. */
 const ASKS_AT_MS = [100, 1200, 2300];

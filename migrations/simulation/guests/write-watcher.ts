@@ -1,5 +1,5 @@
-import type { ProgramInput } from '../host-programs.ts';
-import type { SimulatedProcess } from '../simulated-process.ts';
+import type { ProgramInput } from '../world/host-programs.ts';
+import type { SimulatedProcess } from '../world/simulated-process.ts';
 
 /** Number in place of a page: no more pages follow. */
 const NO_PAGE = 0xffff_ffff;

@@ -10,9 +10,9 @@ import type { Machine } from '../../../src/machine/machine.ts';
 import type { MachineState } from '../../../src/machine/machine-states.ts';
 import { RunningMachine } from '../../../src/running/running-machine.ts';
 import { type Standing, standingOf } from '../saved-file.ts';
-import { SimulatedHost, type SimulatedProcess, type Surroundings } from '../simulated-process.ts';
-import { Timeline } from '../timeline.ts';
 import { doAct, type UserAct } from '../user-acts.ts';
+import { SimulatedHost, type SimulatedProcess, type Surroundings } from '../world/simulated-process.ts';
+import { Timeline } from '../world/timeline.ts';
 import type { SaveScenario, SaveTrouble, SaveTroubleTime } from './save-scenario.ts';
 
 /** Target of all saves. */

@@ -1,8 +1,8 @@
 import type { Random } from '../../../formats/testing/random.ts';
-import type { Network } from '../network.ts';
-import type { HostName } from '../scenario.ts';
-import type { SimulatedHost } from '../simulated-process.ts';
-import type { Timeline } from '../timeline.ts';
+import type { Network } from '../world/network.ts';
+import type { SimulatedHost } from '../world/simulated-process.ts';
+import type { HostName } from '../world/simulated-socket.ts';
+import type { Timeline } from '../world/timeline.ts';
 import type { TeleportScenario } from './teleport-scenario.ts';
 
 /** Surroundings that both sides of a simulated teleport share. */

@@ -1,7 +1,8 @@
 import { Random } from '../../../formats/testing/random.ts';
 import type { WorkloadOptions } from '../../../src/running/workload.ts';
-import type { HostName, Scenario } from '../scenario.ts';
+import type { Scenario } from '../scenario.ts';
 import type { UserAct } from '../user-acts.ts';
+import type { HostName } from '../world/simulated-socket.ts';
 
 // Teleports of a machine that runs to a savkit that keeps it in a file, past hosts, links, a relay and users that
 // interfere. All of it is drawn from one seed before anything happens.

@@ -7,9 +7,8 @@ import { KEEP_ALIVE_MS, Peer } from '../../teleporter/peer.ts';
 import { teleportRunning } from '../../teleporter/teleport-running.ts';
 import { passwordLine } from '../../teleporter/wire.ts';
 import { type Standing, standingOf } from '../saved-file.ts';
-
-import type { SimulatedProcess } from '../simulated-process.ts';
 import { doAct, type UserAct } from '../user-acts.ts';
+import type { SimulatedProcess } from '../world/simulated-process.ts';
 import { AGAIN_MS, PASSWORD, type TeleportGround } from './teleport-ground.ts';
 
 /** Outcome of a try: `handed-over`, or the code of its error. */

@@ -4,7 +4,7 @@ import { openFileSink, writeFileSink } from '../../../formats/files/sink.ts';
 import { authenticate } from '../../teleporter/await-source.ts';
 import { KEEP_ALIVE_MS, Peer } from '../../teleporter/peer.ts';
 import { receiveState } from '../../teleporter/receive.ts';
-import type { SimulatedProcess } from '../simulated-process.ts';
+import type { SimulatedProcess } from '../world/simulated-process.ts';
 import { AGAIN_MS, PASSWORD, type TeleportGround } from './teleport-ground.ts';
 
 /** File that the target writes. */

@@ -1,7 +1,7 @@
 import { DiskRefusals } from '../../../formats/testing/disk-refusals.ts';
 import type { DiskWork } from '../../../formats/testing/simulated-disk.ts';
-import type { HostName } from '../scenario.ts';
-import type { Timeline } from '../timeline.ts';
+import type { HostName } from '../world/simulated-socket.ts';
+import type { Timeline } from '../world/timeline.ts';
 import type { TeleportTrouble } from './teleport-scenario.ts';
 
 /** Makes each trouble happen at its time. */

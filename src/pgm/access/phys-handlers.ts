@@ -199,7 +199,7 @@ export class PhysHandlers {
   #rangeOf(start: GuestPhys, end: GuestPhys): RamRange {
     const range = this.#ranges.find(start);
     if (range && end <= range.end) return range;
-    const message = `Cannot register handler at ${hex(start)}–${hex(end - 1)}: these addresses are not within one range of memory`;
+    const message = `Cannot register handler at ${hex(start)}–${hex(end - 1)}: not within one range of memory`;
     throw pgmError('VERR_PGM_HANDLER_PHYSICAL_NO_RAM_RANGE', message, { gcPhys: start });
   }
 

@@ -1,7 +1,7 @@
 import { setImmediate } from 'node:timers/promises';
 import { afterEach, beforeEach } from 'vitest';
-import { REAL_TIME, type Time } from '../../formats/world/time.ts';
-import { enterWorld, REAL_WORLD } from '../../formats/world/world.ts';
+import { REAL_TIME, type Time } from '../../../formats/world/time.ts';
+import { enterWorld, REAL_WORLD } from '../../../formats/world/world.ts';
 import { type Happening, Timeline } from './timeline.ts';
 
 /** Turns of the event loop. Streams and promises need fewer, as nothing here waits for the system. */

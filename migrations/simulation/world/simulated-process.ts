@@ -1,12 +1,12 @@
-import type { Random } from '../../formats/testing/random.ts';
-import { type DiskWork, SimulatedDisk } from '../../formats/testing/simulated-disk.ts';
-import { SimulatedFiles } from '../../formats/testing/simulated-files.ts';
-import type { Time, TimerHandle } from '../../formats/world/time.ts';
-import { enterWorld, type World } from '../../formats/world/world.ts';
+import type { Random } from '../../../formats/testing/random.ts';
+import { type DiskWork, SimulatedDisk } from '../../../formats/testing/simulated-disk.ts';
+import { SimulatedFiles } from '../../../formats/testing/simulated-files.ts';
+import type { Time, TimerHandle } from '../../../formats/world/time.ts';
+import { enterWorld, type World } from '../../../formats/world/world.ts';
 import { HostPrograms } from './host-programs.ts';
 import { HostSockets } from './host-sockets.ts';
 import { withProc } from './simulated-proc.ts';
-import type { SimulatedSocket } from './simulated-socket.ts';
+import type { HostName, SimulatedSocket } from './simulated-socket.ts';
 import type { Happening, Timeline } from './timeline.ts';
 
 /** Folder of the records, on either host. */
@@ -24,7 +24,7 @@ export interface Surroundings {
 
 /** A host: its files, its clock, and its processes. */
 export class SimulatedHost {
-  readonly name: 'source' | 'target';
+  readonly name: HostName;
   readonly around: Surroundings;
   readonly files = new SimulatedFiles();
   readonly running = new Map<number, SimulatedProcess>();
@@ -41,7 +41,7 @@ export class SimulatedHost {
   /** Zero of the host's monotonic clock. */
   #begun: number;
 
-  constructor(name: 'source' | 'target', around: Surroundings) {
+  constructor(name: HostName, around: Surroundings) {
     this.name = name;
     this.around = around;
     this.#begun = name === 'source' ? 100 : 200;

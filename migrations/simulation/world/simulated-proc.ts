@@ -1,4 +1,4 @@
-import type { Disk, FileStatus } from '../../formats/world/disk.ts';
+import type { Disk, FileStatus } from '../../../formats/world/disk.ts';
 import type { HostSockets } from './host-sockets.ts';
 import type { SocketOwner } from './simulated-socket.ts';
 

@@ -1,15 +1,22 @@
 import type { Socket } from 'node:net';
-import type { Random } from '../../formats/testing/random.ts';
-import { sleep } from '../../formats/world/waiting.ts';
-import { CONNECT_MS } from '../trust/connect-to-target.ts';
-import { LinkError } from '../wire/link-error.ts';
-import { errorWithCode, networkError } from '../wire/network-error.ts';
-import type { HostName, Incident, Scenario } from './scenario.ts';
+import type { Random } from '../../../formats/testing/random.ts';
+import { sleep } from '../../../formats/world/waiting.ts';
+import { CONNECT_MS } from '../../trust/connect-to-target.ts';
+import { LinkError } from '../../wire/link-error.ts';
+import { errorWithCode, networkError } from '../../wire/network-error.ts';
 import type { SimulatedProcess } from './simulated-process.ts';
-import { type Carrier, SimulatedSocket } from './simulated-socket.ts';
+import { type Carrier, type HostName, SimulatedSocket } from './simulated-socket.ts';
 import type { Timeline } from './timeline.ts';
 
-type Lie = Extract<Incident, { kind: 'lie' }>['how'];
+/** Change of a frame on its way. */
+export type Lie = 'flip' | 'drop' | 'repeat' | 'swap';
+
+/** Delay of a link, its greatest further delay, and its bandwidth. */
+export interface LinkQuality {
+  latencyMs: number;
+  jitterMs: number;
+  bytesPerMs: number;
+}
 
 /** The network between the two hosts. */
 export class Network implements Carrier {
@@ -23,14 +30,14 @@ export class Network implements Carrier {
   /** Change of the next frame, if the network lies. */
   lie: Lie | undefined;
   readonly #random: Random;
-  readonly #link: Scenario['link'];
+  readonly #link: LinkQuality;
   readonly #pairs = new Set<readonly [SimulatedSocket, SimulatedSocket]>();
   /** Time at which the wire has taken all bytes that each host has sent so far. */
   readonly #freeAt: Record<HostName, number> = { source: 0, target: 0 };
   #partedUntil = 0;
   #held: Buffer | undefined;
 
-  constructor(timeline: Timeline, random: Random, link: Scenario['link']) {
+  constructor(timeline: Timeline, random: Random, link: LinkQuality) {
     this.timeline = timeline;
     this.#random = random;
     this.#link = link;

@@ -1,8 +1,8 @@
 import type { Socket } from 'node:net';
-import type { Random } from '../../formats/testing/random.ts';
-import type { SimulatedFile, SimulatedFiles } from '../../formats/testing/simulated-files.ts';
-import type { Sockets } from '../../formats/world/sockets.ts';
-import { errorWithCode } from '../wire/network-error.ts';
+import type { Random } from '../../../formats/testing/random.ts';
+import type { SimulatedFile, SimulatedFiles } from '../../../formats/testing/simulated-files.ts';
+import type { Sockets } from '../../../formats/world/sockets.ts';
+import { errorWithCode } from '../../wire/network-error.ts';
 import { type Carrier, SimulatedSocket, type SocketOwner } from './simulated-socket.ts';
 import type { Timeline } from './timeline.ts';
 

@@ -1,8 +1,8 @@
 import { EventEmitter } from 'node:events';
 import { basename } from 'node:path';
 import { PassThrough, type Writable } from 'node:stream';
-import type { Programs, StartedProgram } from '../../formats/world/programs.ts';
-import { errorWithCode } from '../wire/network-error.ts';
+import type { Programs, StartedProgram } from '../../../formats/world/programs.ts';
+import { errorWithCode } from '../../wire/network-error.ts';
 import type { Subject, Timeline } from './timeline.ts';
 
 /** A process, as parents and children see each other. */

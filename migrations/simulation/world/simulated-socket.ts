@@ -1,6 +1,5 @@
 import { Socket } from 'node:net';
-import { errorWithCode } from '../wire/network-error.ts';
-import type { HostName } from './scenario.ts';
+import { errorWithCode } from '../../wire/network-error.ts';
 import type { Subject, Timeline } from './timeline.ts';
 
 /** Time after which the system itself ends a connection whose other end does not answer. */
@@ -8,6 +7,8 @@ const SYSTEM_GIVES_UP_MS = 100_000;
 
 /** Bytes that the system takes before a writer has to wait. */
 const SEND_BUFFER = 128 * 1024;
+
+export type HostName = 'source' | 'target';
 
 /** The owner of a socket. */
 export interface SocketOwner extends Subject {
