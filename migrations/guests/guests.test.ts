@@ -173,7 +173,10 @@ describe('QemuSource', () => {
   it('tells of a QEMU that has ended while pages went, before it looks for more of them', async () => {
     const { fake, source } = await fakeGuest();
     const pair = await Pair.create();
-    pair.host.onCreate = () => fake.close();
+    pair.host.onCreate = async () => {
+      fake.close();
+      await vi.waitUntil(() => source.hasEnded());
+    };
     expect(await pair.migrate(source)).toMatchObject({
       outcome: 'kept',
       code: 'qmp-closed',

@@ -115,14 +115,14 @@ export class PlainMachine implements SourceMachine, TargetMachine {
 export class PlainHost implements TargetHost {
   maxPages = 1 << 20;
   machine: PlainMachine | undefined;
-  /** Called with each machine made, before anything is in it. */
-  onCreate: ((machine: PlainMachine) => void) | undefined;
+  /** Called with each machine made, before anything is in it; the source waits for its end. */
+  onCreate: ((machine: PlainMachine) => unknown) | undefined;
 
   async create(description: MachineDescription): Promise<PlainMachine> {
     const pages = description.regions.reduce((sum, region) => sum + region.pages, 0);
     this.machine = new PlainMachine(pages, description.name);
     this.machine.isRunning = false;
-    this.onCreate?.(this.machine);
+    await this.onCreate?.(this.machine);
     return this.machine;
   }
 }
