@@ -117,6 +117,9 @@ export class Receiver<M extends TargetMachine = TargetMachine> {
    */
   async close(withinMs = FAREWELL_MS): Promise<void> {
     this.#isClosed = true;
+    // A machine that is not whole yet, though its seal may have come, is not promised any more.
+    if (this.#arrival && !this.hasPromised && this.#arrival.state !== 'running')
+      this.#arrival.failure ??= new InterruptedError();
     for (const end = clock() + withinMs; this.#isAwaited && clock() < end; ) await sleep(FAREWELL_LOOK_MS);
     // The present link ends first.
     await this.#endLink();
