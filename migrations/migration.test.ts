@@ -48,10 +48,14 @@ describe('a migration', () => {
     expect(pair.targetLog.written).toEqual(['receiving', 'ready', 'started']);
   });
 
-  it('needs no limits, and refuses bad ones before anything happens', async () => {
+  it('needs no limits, and refuses bad options before anything happens', async () => {
     const pair = await Pair.create();
     const machine = mixedMachine();
     await expect(pair.migrate(machine, { limits: { bandwidth: 0 } })).rejects.toMatchObject({ code: 'bad-limit' });
+    for (const option of ['compression', 'proof'])
+      await expect(pair.migrate(machine, { [option]: 'zip' })).rejects.toMatchObject({ code: 'bad-value' });
+    for (const streams of [0, 17, 1.5])
+      await expect(pair.migrate(machine, { streams })).rejects.toMatchObject({ code: 'bad-count' });
     expect(pair.sourceLog.written).toEqual([]);
     expect(await pair.migrate(machine, { limits: { maxDowntimeMs: 100 } })).toMatchObject({ outcome: 'handed-over' });
     expectMoved(pair, machine);

@@ -14,6 +14,7 @@ import {
   text,
   withDefault,
 } from '../../formats/values/shape.ts';
+import { COMPRESSION_CHOICES } from '../../migrations/source/options.ts';
 import { MAX_THROTTLE } from '../../src/running/step-pacer.ts';
 
 const words = text(65_536);
@@ -30,7 +31,7 @@ const limits = exact({
   timeLimitMs: limit,
   onTimeLimit: optional(oneOf('cancel', 'force', 'throttle')),
 });
-const compression = oneOf('auto', 'always', 'never');
+const compression = oneOf(...COMPRESSION_CHOICES);
 
 const trust = oneKind('kind', {
   /** Key that both sides derive from the pairing code. */

@@ -6,6 +6,7 @@ import { ensureFolder } from '../../migrations/hand-over/record-folder.ts';
 import type { MigrationForecast } from '../../migrations/policy/forecast.ts';
 import { keepReport } from '../../migrations/report/kept-report.ts';
 import type { MigrationEvent, MigrationReport } from '../../migrations/report/report.ts';
+import type { CompressionChoice } from '../../migrations/source/options.ts';
 import { parseEndpoint } from '../../migrations/trust/endpoint.ts';
 import { loadState } from '../../src/machine/load.ts';
 import { carryOut, foretell, limitsOf, type OwnMachine } from '../control/carry-out.ts';
@@ -29,7 +30,7 @@ export interface MigrateMachineOptions extends CommonOptions, TrustOptions {
   timeLimit?: number;
   onTimeLimit?: 'cancel' | 'force' | 'throttle';
   streams: number;
-  compression: 'auto' | 'always' | 'never';
+  compression: CompressionChoice;
   proof: 'auto' | 'full' | 'audited';
   resumeWithin: number;
   records: string;

@@ -26,11 +26,12 @@ export const OLD_PAGE_TYPE_NAMES = [
   'mmio',
 ] as const;
 
+export const PAGE_TYPE_NUMBERINGS = ['original', '4.3'] as const;
 /**
  * A file's numbers for page types. 2.2 and 3.0 wrote `original`; loaders since 4.3 take these for other types
  * (pgm-unit.md 5.1), and a file made for such loaders has their numbers.
  */
-export type PageTypeNumbering = 'original' | '4.3';
+export type PageTypeNumbering = (typeof PAGE_TYPE_NUMBERINGS)[number];
 
 /** Neighbouring pages of one type. */
 export interface PageRun {

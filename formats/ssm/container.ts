@@ -3,8 +3,9 @@ import type { Pass } from '../errors.ts';
 import type { DirectoryEntry } from './layouts.ts';
 import type { SegmentTable } from './segments.ts';
 
+export const CONTAINER_FORMATS = ['2.0', '1.2', '1.1'] as const;
 /** Version of the container. */
-export type ContainerFormat = '1.1' | '1.2' | '2.0';
+export type ContainerFormat = (typeof CONTAINER_FORMATS)[number];
 
 /** The release that wrote a file. */
 export interface Release {

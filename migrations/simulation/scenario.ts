@@ -1,5 +1,6 @@
 import { Random } from '../../formats/testing/random.ts';
 import type { MigrationLimits } from '../policy/limits.ts';
+import type { CompressionChoice } from '../source/options.ts';
 import type { FrameName } from '../wire/frames.ts';
 import type { Lie, LinkQuality } from './world/network.ts';
 import type { HostName } from './world/simulated-socket.ts';
@@ -56,7 +57,7 @@ export interface Scenario {
   workload: { everyMs: number; pagesEach: number; hot: number; kind: 'random' | 'copies' | 'zeros' | 'counter' };
   isPaused: boolean;
   streams: number;
-  compression: 'auto' | 'always' | 'never';
+  compression: CompressionChoice;
   proof: 'auto' | 'full' | 'audited';
   limits: Partial<MigrationLimits>;
   timeOuts: { frame: number; hello: number; beat: number };

@@ -12,6 +12,7 @@ import { measureHashing } from '../proof/measure-hashing.ts';
 import { MemoryHasher } from '../proof/memory-hasher.ts';
 import { FRAME_PAGES } from '../wire/limits.ts';
 import { PageBuffer } from '../wire/page-buffer.ts';
+import type { CompressionChoice } from './options.ts';
 import { REST_TIMES } from './stop-costs.ts';
 
 /** Times at which the dirty pages are counted, in ms. */
@@ -28,7 +29,7 @@ const DECISIONS_MS = 15;
 export async function measureMachine(
   machine: SourceMachine,
   rate: number,
-  compression: 'auto' | 'always' | 'never',
+  compression: CompressionChoice,
 ): Promise<ForecastFigures> {
   const { pageCount } = new PageSpace(machine.description.regions);
   const known = new PageHashes(pageCount);
@@ -79,7 +80,7 @@ async function samplePages(
   machine: SourceMachine,
   pageCount: number,
   rate: number,
-  compression: 'auto' | 'always' | 'never',
+  compression: CompressionChoice,
 ): Promise<Sample> {
   if (compression !== 'auto') return encodeSample(machine, pageCount, compression === 'always');
   const plain = await encodeSample(machine, pageCount, false);

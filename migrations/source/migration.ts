@@ -1,4 +1,6 @@
 import { InterruptedError, SavkitError } from '../../formats/errors.ts';
+import { chosenFrom } from '../../formats/values/chosen-from.ts';
+import { countWithin } from '../../formats/values/count-within.ts';
 import { clock, sleep } from '../../formats/world/waiting.ts';
 import { world } from '../../formats/world/world.ts';
 import type { SourceMachine } from '../machine/machine.ts';
@@ -7,14 +9,14 @@ import { timeIsOver, whyBreakOff } from '../policy/decide-round.ts';
 import { completeLimits } from '../policy/limits.ts';
 import type { MigrationReport } from '../report/report.ts';
 import { connectUntil } from '../wire/connect-until.ts';
-import { TIME_OUTS } from '../wire/limits.ts';
+import { MAX_STREAMS, TIME_OUTS } from '../wire/limits.ts';
 import { LinkError } from '../wire/link-error.ts';
 import { MigrationError, reasonOf } from '../wire/migration-error.ts';
 import { PeerError } from '../wire/peer-error.ts';
 import { type Departure, departureOf } from './departure.ts';
 import { askUntilDecided } from './in-doubt.ts';
 import type { MemoryProof } from './memory-proof.ts';
-import type { MigrateOptions } from './options.ts';
+import { COMPRESSION_CHOICES, type MigrateOptions, PROOF_CHOICES } from './options.ts';
 import { Outage } from './outage.ts';
 import { Overtime } from './overtime.ts';
 import { timeLimit } from './round-course.ts';
@@ -38,11 +40,15 @@ const RETRY_AFTER_MS = [100, 300, 1000, 2000, 5000];
  * Moves a running machine to a target. When this resolves, the machine either runs there (`handed-over`: it is released
  * here), or goes on here (`kept`), or the link broke after the decision, and the outcome is not known yet (`undecided`:
  * it stands still here; see `resolve`).
- * @throws UsageError `bad-limit`; SavkitError only before the target has accepted the machine, which then runs on
+ * @throws UsageError `bad-limit`, `bad-value`, `bad-count`; SavkitError only before the target has accepted the
+ * machine, which then runs on
  */
 export async function migrate(machine: SourceMachine, options: MigrateOptions): Promise<MigrationReport> {
-  // Bad limits are refused before anything happens.
+  // Bad options are refused before anything happens.
   completeLimits(options.limits ?? {});
+  countWithin('streams', options.streams ?? 1, 1, MAX_STREAMS);
+  chosenFrom('compression', options.compression ?? 'auto', COMPRESSION_CHOICES);
+  chosenFrom('proof', options.proof ?? 'auto', PROOF_CHOICES);
   return new SourceMigration(departureOf(machine, options, await loadZstd())).run();
 }
 

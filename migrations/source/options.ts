@@ -1,9 +1,16 @@
 import type { Duplex } from 'node:stream';
 import type { DecisionLog } from '../hand-over/decision-record.ts';
-import type { ProofMode } from '../policy/choose-proof.ts';
+import { PROOF_MODES } from '../policy/choose-proof.ts';
 import type { MigrationLimits } from '../policy/limits.ts';
 import type { MigrationEvent } from '../report/report.ts';
 import type { TimeOuts } from '../wire/limits.ts';
+
+export const COMPRESSION_CHOICES = ['auto', 'always', 'never'] as const;
+/** Whether pages are compressed; `auto`: as the speed of the link suggests. */
+export type CompressionChoice = (typeof COMPRESSION_CHOICES)[number];
+export const PROOF_CHOICES = ['auto', ...PROOF_MODES] as const;
+/** The proof to be made; `auto`: the best one that fits into the downtime. */
+export type ProofChoice = (typeof PROOF_CHOICES)[number];
 
 /** Options of a migration. */
 export interface MigrateOptions {
@@ -15,15 +22,15 @@ export interface MigrateOptions {
   log: DecisionLog;
   /** Limits; missing ones have their defaults. Read before each round and frame, so they may change at any time. */
   limits?: Partial<MigrationLimits>;
-  /** Streams side by side; 1 by default. */
+  /** Streams side by side, 1 (the default) to 16. */
   streams?: number;
-  /** Whether pages are compressed; `auto` (the default): as the speed of the link suggests. */
-  compression?: 'auto' | 'always' | 'never';
+  /** Default: `auto`. */
+  compression?: CompressionChoice;
   /**
    * `auto` (the default): `full` where hashing all memory fits into the downtime allowed, as measured; PROTOCOL.md
    * tells the guarantee of each.
    */
-  proof?: 'auto' | ProofMode;
+  proof?: ProofChoice;
   /** Time for connecting again after the link broke, in ms; default: 60,000. */
   resumeWithinMs?: number;
   /** Waits between attempts to connect again, in ms; the last one repeats. */

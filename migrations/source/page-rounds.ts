@@ -13,6 +13,7 @@ import { FRAME_PAGES, MODEST_FRAME } from '../wire/limits.ts';
 import { MigrationError } from '../wire/migration-error.ts';
 import { readHead } from '../wire/payload.ts';
 import { LinkPacer } from './link-pacer.ts';
+import type { CompressionChoice } from './options.ts';
 import type { PageStream } from './page-stream.ts';
 import type { RateMeter } from './rate-meter.ts';
 import type { SourceLink } from './source-link.ts';
@@ -38,7 +39,7 @@ export class PageRounds {
   readonly #link: SourceLink;
   readonly #meter: RateMeter;
   readonly #limits: () => MigrationLimits;
-  readonly #compression: 'auto' | 'always' | 'never';
+  readonly #compression: CompressionChoice;
   readonly #signal: AbortSignal | undefined;
   readonly #encoders: PageEncoder[];
   readonly #pacer = new LinkPacer();
@@ -51,7 +52,7 @@ export class PageRounds {
     options: {
       limits: () => MigrationLimits;
       zstd: Zstd | undefined;
-      compression: 'auto' | 'always' | 'never';
+      compression: CompressionChoice;
       signal: AbortSignal | undefined;
     },
   ) {

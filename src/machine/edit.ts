@@ -1,6 +1,9 @@
+import { constants } from 'node:buffer';
 import { hex, UsageError } from '../../formats/errors.ts';
 import { type GuestPhys, PAGE_SIZE } from '../../formats/sizes.ts';
+import { countWithin } from '../../formats/values/count-within.ts';
 import type { GuestMemory } from '../pgm/guest-memory.ts';
+import { checkAddress } from '../pgm/pages/check-stretch.ts';
 import { PageState, PageType, RomProtection } from '../pgm/pages/page-states.ts';
 import { pgmError } from '../pgm/pages/pgm-errors.ts';
 
@@ -22,9 +25,12 @@ export interface Peeked {
 
 /**
  * Bytes of guest memory as a device reads them: ROM or its shadow, mapped device memory, RAM.
- * @throws UsageError VERR_PGM_INVALID_GC_PHYSICAL_ADDRESS where the whole stretch has no memory
+ * @throws UsageError VERR_PGM_INVALID_GC_PHYSICAL_ADDRESS where the whole stretch has no memory, `bad-count` for a
+ * length of more than a buffer of Node
  */
 export function peek(memory: GuestMemory, at: GuestPhys, length: number): Peeked {
+  checkAddress(at);
+  countWithin('length', length, 0, constants.MAX_LENGTH);
   const unassigned = gapsIn(memory, at, at + length);
   if (unassigned.length === 1 && unassigned[0].start === at && unassigned[0].end === at + length)
     throw pgmError('VERR_PGM_INVALID_GC_PHYSICAL_ADDRESS', `Cannot read ${hex(at)}: there is no memory`, {

@@ -1,13 +1,14 @@
 import { FormatError, UnsupportedError, UsageError } from '../../formats/errors.ts';
 import type { ByteSource } from '../../formats/files/source.ts';
 import { MIB, PAGE_SIZE } from '../../formats/sizes.ts';
+import { chosenFrom } from '../../formats/values/chosen-from.ts';
 import type { GuestMemory } from '../pgm/guest-memory.ts';
 import type { HostBacking } from '../pgm/pages/host-backing.ts';
 import type { PgmSummary, SavedState } from '../saved-state/reading/state.ts';
 import { type WalkOptions, walkState } from '../saved-state/reading/walk.ts';
 import { type BuiltMemory, buildMemory } from './build-memory.ts';
 import { Machine } from './machine.ts';
-import { type Contents, MemoryFiller } from './memory-filler.ts';
+import { CONTENTS, type Contents, MemoryFiller } from './memory-filler.ts';
 import { UnitCollector } from './unit-collector.ts';
 
 /** Options of loading. */
@@ -39,6 +40,7 @@ export async function loadState(source: ByteSource, options: LoadOptions = {}): 
   if (!source.seekable)
     throw new UsageError('not-seekable', `Cannot load ${source.name}: it has to be read twice, so it must be a file`);
   const { backing, maxMemory, maxUnitBytes = MAX_UNIT_BYTES, contents = 'kept', onProgress, ...walk } = options;
+  chosenFrom('contents', contents, CONTENTS);
   const reading = (doing: 'checking' | 'loading') =>
     onProgress ? { ...walk, onProgress: (offset: number) => onProgress(doing, offset) } : walk;
   const state = await walkState(source, reading('checking'));

@@ -10,11 +10,12 @@ import { PageState, PageType } from '../pgm/pages/page-states.ts';
 import { PageFlag, type RamRange } from '../pgm/pages/ram-range.ts';
 import type { BuiltMemory } from './build-memory.ts';
 
+export const CONTENTS = ['kept', 'judged', 'refused'] as const;
 /**
  * Use of the contents of pages. `kept`: they go into the machine's memory; `judged`: they only decide whether a page is
  * private or zero; pages read as zeros, and take no memory; `refused`: the state must have none, else it is damaged.
  */
-export type Contents = 'kept' | 'judged' | 'refused';
+export type Contents = (typeof CONTENTS)[number];
 
 /** Puts page records into a memory; the last record of a page counts. */
 export class MemoryFiller implements PageSink {

@@ -1,6 +1,7 @@
 import { swapWords } from '../../formats/binary/byte-order.ts';
 import { FormatError, UsageError } from '../../formats/errors.ts';
 import { MIB, PAGE_SIZE } from '../../formats/sizes.ts';
+import { chosenFrom } from '../../formats/values/chosen-from.ts';
 import type { GuestMemory } from '../pgm/guest-memory.ts';
 import { addressInArea, checkArea, type WorkloadArea, wholeArea } from './area.ts';
 import type { ControlBlock } from './control-block.ts';
@@ -42,6 +43,7 @@ export function newBlock(memory: GuestMemory, options: WorkloadOptions): Control
     trace: undefined,
     ...options,
   };
+  chosenFrom('kind', kind, WORKLOAD_KINDS);
   if (!(patternSize >= PATTERN_HEAD && patternSize <= PAGE_SIZE && patternSize % 4 === 0))
     throw new UsageError(
       'bad-workload',

@@ -2,6 +2,7 @@ import type { Argv } from 'yargs';
 import { UsageError } from '../../../formats/errors.ts';
 import { recordFolder } from '../../../migrations/hand-over/record-folder.ts';
 import { DEFAULT_LIMITS } from '../../../migrations/policy/limits.ts';
+import { COMPRESSION_CHOICES } from '../../../migrations/source/options.ts';
 import { isGuest, migrateGuest } from '../../guests/migrate-guest.ts';
 import { finishing } from '../../io/stop.ts';
 import { migrateMachine } from '../../migration/migrate-machine.ts';
@@ -72,7 +73,7 @@ const builder = (argv: Argv) =>
     })
     .option('streams', { type: 'number', default: 1, describe: 'Connections, 1 to 16' })
     .option('compression', {
-      choices: ['auto', 'always', 'never'] as const,
+      choices: COMPRESSION_CHOICES,
       default: 'auto' as const,
       describe: 'Compress pages with zstd; auto: where the link is slow',
     })

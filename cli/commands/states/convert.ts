@@ -1,6 +1,9 @@
 import type { Argv } from 'yargs';
 import { countText } from '../../../formats/amounts.ts';
 import type { ByteSource } from '../../../formats/files/source.ts';
+import { PAGE_TYPE_NUMBERINGS } from '../../../formats/pgm/old-ranges.ts';
+import { CONTAINER_FORMATS } from '../../../formats/ssm/container.ts';
+import { COMPRESSIONS } from '../../../formats/ssm/writing/container-writer.ts';
 import {
   type ConvertReport,
   type ConvertRun,
@@ -67,7 +70,7 @@ const builder = (argv: Argv) =>
     )
     .option('container', {
       type: 'string',
-      choices: ['2.0', '1.2', '1.1'] as const,
+      choices: CONTAINER_FORMATS,
       describe: 'Container format; default: that of the input',
     })
     .option('pgm', {
@@ -81,7 +84,7 @@ const builder = (argv: Argv) =>
       describe: 'Merge the passes of a live save into one plain state',
     })
     .option('compression', {
-      choices: ['lzf', 'none'] as const,
+      choices: COMPRESSIONS,
       default: 'lzf' as const,
       describe: 'Compression of blocks that cannot be copied as they are',
     })
@@ -99,7 +102,7 @@ const builder = (argv: Argv) =>
     .option('like', LIKE)
     .option('page-types', {
       type: 'string',
-      choices: ['original', '4.3'] as const,
+      choices: PAGE_TYPE_NUMBERINGS,
       default: 'original' as const,
       describe: 'pgm 7 to 9: numbers of page types, as 2.2 and 3.0 wrote them, or as loaders since 4.3 expect them',
     })

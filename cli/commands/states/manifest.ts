@@ -2,7 +2,7 @@ import type { Argv } from 'yargs';
 import { UsageError } from '../../../formats/errors.ts';
 import type { ByteSource } from '../../../formats/files/source.ts';
 import { makeManifest } from '../../../src/saved-state/manifest/manifest.ts';
-import { encodeManifest } from '../../../src/saved-state/manifest/manifest-file.ts';
+import { encodeManifest, MANIFEST_ENCODINGS } from '../../../src/saved-state/manifest/manifest-file.ts';
 import { withSource } from '../../io/input.ts';
 import { withOutput } from '../../io/output.ts';
 import { ramPaths } from '../../io/ram-files.ts';
@@ -31,7 +31,7 @@ const builder = (argv: Argv) =>
     .positional('files', FILES)
     .option('output', OUTPUT)
     .option('format', {
-      choices: ['json', 'msgpack'] as const,
+      choices: MANIFEST_ENCODINGS,
       describe: 'Encoding; default: json, or msgpack for a file NAME.msgpack',
     })
     .option('sign', {

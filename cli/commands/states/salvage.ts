@@ -6,6 +6,7 @@ import { familyOf } from '../../../src/saved-state/families/read-state.ts';
 import type { StateFamily } from '../../../src/saved-state/reading/families.ts';
 import { firstError } from '../../../src/saved-state/reading/findings.ts';
 import { salvage } from '../../../src/saved-state/salvage/salvage.ts';
+import { FILLS } from '../../../src/saved-state/salvage/salvage-options.ts';
 import type { SalvageReport } from '../../../src/saved-state/salvage/salvage-report.ts';
 import { withSource } from '../../io/input.ts';
 import { layoutFrom } from '../../io/layout.ts';
@@ -32,7 +33,7 @@ const builder = (argv: Argv) =>
       filesOf('Damaged or cut state and the file to write, - for stdin and stdout; with --into any number of states'),
     )
     .option('fill', {
-      choices: ['zero', 'older'] as const,
+      choices: FILLS,
       describe:
         'Contents of missing pages, so that the state loads: zeros; or older copies from a live save where ' +
         'there are any, else zeros',

@@ -31,5 +31,6 @@ export interface ContainerWriter {
   finish(): Promise<void>;
 }
 
+export const COMPRESSIONS = ['lzf', 'none'] as const;
 /** Whether pages with content are compressed in the file. */
-export type Compression = 'lzf' | 'none';
+export type Compression = (typeof COMPRESSIONS)[number];

@@ -6,12 +6,12 @@ import { pgmError } from './pgm-errors.ts';
 const GUEST_PHYS_END = 2 ** 44;
 
 /**
- * Refuses addresses that are no whole numbers: walks over pages would never end.
+ * Refuses addresses that are no whole numbers from 0 on: walks over pages would never end.
  * @throws UsageError VERR_INVALID_PARAMETER
  */
 export function checkAddress(gcPhys: GuestPhys): void {
-  if (!Number.isSafeInteger(gcPhys))
-    throw pgmError('VERR_INVALID_PARAMETER', `Cannot use address ${gcPhys}: it is no whole number`);
+  if (!Number.isSafeInteger(gcPhys) || gcPhys < 0)
+    throw pgmError('VERR_INVALID_PARAMETER', `Cannot use address ${gcPhys}: it is no whole number from 0 on`);
 }
 
 /** @throws UsageError VERR_INVALID_PARAMETER unless the stretch consists of whole pages */

@@ -1,12 +1,13 @@
 import { UnsupportedError, UsageError } from '../../../formats/errors.ts';
 import type { PgmBasic, PgmConfig } from '../../../formats/pgm/head.ts';
 import { NIL_GC_PHYS } from '../../../formats/pgm/layouts.ts';
-import type { PageTypeNumbering } from '../../../formats/pgm/old-ranges.ts';
+import { PAGE_TYPE_NUMBERINGS, type PageTypeNumbering } from '../../../formats/pgm/old-ranges.ts';
 import { PageKind } from '../../../formats/pgm/page-batch.ts';
 import { DEFAULT_RAM_HOLE } from '../../../formats/pgm/ranges.ts';
 import { type PgmVersion, pgmVersion, SINCE_BALLOON_COUNT, SINCE_PAE_PDS } from '../../../formats/pgm/versions.ts';
-import type { ContainerFormat } from '../../../formats/ssm/container.ts';
-import type { Compression } from '../../../formats/ssm/writing/container-writer.ts';
+import { CONTAINER_FORMATS, type ContainerFormat } from '../../../formats/ssm/container.ts';
+import { COMPRESSIONS, type Compression } from '../../../formats/ssm/writing/container-writer.ts';
+import { chosenFrom } from '../../../formats/values/chosen-from.ts';
 import type { MachineLayout } from '../layout/machine-layout.ts';
 import { ramConfigOf } from '../layout/memory-map.ts';
 import type { PgmSummary, SavedState } from '../reading/state.ts';
@@ -53,7 +54,7 @@ export interface ConvertPlan {
 
 /** @throws UnsupportedError when the target can't hold the state, UsageError for options that don't go together */
 export function planConversion(state: SavedState, options: ConvertOptions): ConvertPlan {
-  const container = options.container ?? state.header.format;
+  const container = chosenFrom('container', options.container ?? state.header.format, CONTAINER_FORMATS);
   const flatten = options.flatten ?? false;
   const live = state.units.some(({ pass }) => pass !== 'final') && !flatten;
   if (container !== '2.0' && live) {
@@ -68,7 +69,7 @@ export function planConversion(state: SavedState, options: ConvertOptions): Conv
     throw new UsageError('bad-version', `Cannot write pgm version ${options.pgm}: expected 6 to 14`);
   if (options.pgm !== undefined && !source)
     throw new UnsupportedError('no-memory', 'Cannot convert unit pgm: the state has none');
-  const pageTypes = options.pageTypes ?? 'original';
+  const pageTypes = chosenFrom('pageTypes', options.pageTypes ?? 'original', PAGE_TYPE_NUMBERINGS);
   const hasPasses = state.units.some(({ pass }) => pass !== 'final');
   // Pages, unlike bytes of a payload, are encoded by several threads.
   const recompresses = options.recompress === true && version?.pages === 'records' && container === '2.0';
@@ -78,7 +79,7 @@ export function planConversion(state: SavedState, options: ConvertOptions): Conv
     keepsPgm: version === source && !(flatten && hasPasses) && pageTypes === 'original' && !recompresses,
     flatten,
     live,
-    compression: options.compression ?? 'lzf',
+    compression: chosenFrom('compression', options.compression ?? 'lzf', COMPRESSIONS),
     recompress: options.recompress ?? false,
     pageTypes,
     losses: [],

@@ -1,15 +1,23 @@
 import { FormatError, UsageError } from '../../../formats/errors.ts';
 import type { ByteSource } from '../../../formats/files/source.ts';
 import type { MemoryRange } from '../../../formats/image/extents.ts';
+import { chosenFrom } from '../../../formats/values/chosen-from.ts';
 import { readState } from '../families/read-state.ts';
 import { findKernel, type GuestKernel } from '../guest/guest-kernel.ts';
 import { findUnit } from '../layout/unit-choice.ts';
 import type { StateView } from '../reading/state-view.ts';
 import type { WalkOptions } from '../reading/walk.ts';
 import { chooseThreads } from '../threads/choose-threads.ts';
+import { expectRange } from './expect-range.ts';
 import type { RandomSink } from './image-runs.ts';
 import { ImageSink } from './image-sink.ts';
-import { type ExtractPart, type ExtractPlan, type ImageFormat, planExtraction } from './plan-extraction.ts';
+import {
+  type ExtractPart,
+  type ExtractPlan,
+  IMAGE_FORMATS,
+  type ImageFormat,
+  planExtraction,
+} from './plan-extraction.ts';
 
 /** The step under way. */
 export type ExtractStep = 'searching' | 'searching everywhere' | 'checking' | 'extracting' | 'filling' | 'writing';
@@ -98,7 +106,7 @@ export async function extract(
 
 /**
  * Reads the heads of a state, which tell the places of all parts. A single unit needs no plan.
- * @throws UsageError for sources that can't be read again
+ * @throws UsageError for sources that can't be read again, and for a format that is none
  */
 export async function prepareExtraction(source: ByteSource, options: ExtractOptions) {
   if (!source.seekable)
@@ -107,6 +115,8 @@ export async function prepareExtraction(source: ByteSource, options: ExtractOpti
       `Cannot extract from ${source.name}: it has to be read twice, so it must be a file`,
     );
   const { onProgress, signal, threads: _, ...part } = options;
+  if (part.range) expectRange(part.range);
+  chosenFrom('format', part.format ?? 'raw', IMAGE_FORMATS);
   const passing = { signal, onProgress };
   const state = await readState(source, { skipCrc: true, signal });
   const plan = async () => {

@@ -1,6 +1,7 @@
 import { bytesOfLongs, swapLongs } from '../../../formats/binary/byte-order.ts';
 import { FormatError, type Pass } from '../../../formats/errors.ts';
 import { MIB } from '../../../formats/sizes.ts';
+import { chosenFrom } from '../../../formats/values/chosen-from.ts';
 import { checkJson } from '../../../formats/values/json-limits.ts';
 import { packMessage, unpackMessage } from '../../../formats/values/message-pack.ts';
 import {
@@ -20,8 +21,9 @@ import {
 import { MAX_PAGES } from './hash-tree.ts';
 import type { Manifest, ManifestUnit } from './manifest.ts';
 
+export const MANIFEST_ENCODINGS = ['json', 'msgpack'] as const;
 /** Encoding of a manifest in a file. */
-export type ManifestEncoding = 'json' | 'msgpack';
+export type ManifestEncoding = (typeof MANIFEST_ENCODINGS)[number];
 
 /** Largest manifest that is read: 512 GiB of memory with contents take 1 GiB. */
 export const MANIFEST_LIMIT = 1024 * 1024 * 1024;
@@ -38,8 +40,9 @@ const MAX_VALUES = 16 * MIB;
 /** Lists of 64-bit hashes in both encodings: 8 bytes each, little-endian; in JSON as base64. */
 type Bytes = Uint8Array | string;
 
-/** Encodes a manifest. */
+/** Encodes a manifest. @throws UsageError `bad-value` for another encoding */
 export function encodeManifest(manifest: Manifest, encoding: ManifestEncoding): Uint8Array {
+  chosenFrom('encoding', encoding, MANIFEST_ENCODINGS);
   const write = (hashes: BigUint64Array): Bytes => {
     const bytes = bytesOfLongs(hashes);
     return encoding === 'json' ? Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('base64') : bytes;

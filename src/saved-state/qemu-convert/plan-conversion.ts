@@ -4,11 +4,12 @@ import { IGNORE_SHARED, MAPPED_RAM } from '../../../formats/qemu/constants.ts';
 import { addressOf } from '../../../formats/qemu/guest-layout.ts';
 import { libvirtData } from '../../../formats/qemu/writing/libvirt-head.ts';
 import type { QemuStreamPlan } from '../../../formats/qemu/writing/stream-writer.ts';
+import { chosenFrom } from '../../../formats/values/chosen-from.ts';
 import { readDomain } from '../qemu/libvirt-domain.ts';
 import type { BlockSummary, QemuState } from '../qemu/qemu-state.ts';
 import { checkCompleteness } from '../qemu-verify/check-completeness.ts';
 import { Findings } from '../reading/findings.ts';
-import { compressionOf, formOf, isMapped, type QemuForm } from './forms.ts';
+import { compressionOf, formOf, isMapped, QEMU_FORMS, type QemuForm } from './forms.ts';
 
 /** Target of a conversion of a state of QEMU. */
 export interface QemuConvertOptions {
@@ -40,7 +41,7 @@ export interface QemuConvertPlan {
 /** @throws FormatError for a state that is not whole, UsageError for options that do not go together */
 export function planQemuConversion(state: QemuState, hasRam: boolean, options: QemuConvertOptions): QemuConvertPlan {
   const from = formOf(state);
-  const to = options.to ?? from;
+  const to = chosenFrom('to', options.to ?? from, QEMU_FORMS);
   const elsewhere = state.blocks.some(({ leftOut }) => leftOut) && !hasRam;
   expectWhole(state);
   const leftOut = options.leavesRamOut ? ramToLeaveOut(state) : undefined;

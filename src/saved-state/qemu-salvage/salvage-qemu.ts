@@ -7,6 +7,7 @@ import { INCOMPLETE_NAME } from '../../../formats/incomplete-name.ts';
 import { MAX_RAM } from '../../../formats/pgm/ranges.ts';
 import type { RamGap } from '../../../formats/qemu/stream/unreadable-records.ts';
 import { PAGE_SIZE } from '../../../formats/sizes.ts';
+import { chosenFrom } from '../../../formats/values/chosen-from.ts';
 import { expectedPages } from '../qemu/plugged-memory.ts';
 import { type QemuVerdict, verifyQemu } from '../qemu-verify/verify-qemu.ts';
 import type { Finding } from '../reading/findings.ts';
@@ -77,6 +78,7 @@ export async function salvageQemu(
       'not-seekable',
       `Cannot salvage ${source.name}: it is read several times, so it must be a file`,
     );
+  if (options.fill !== undefined) chosenFrom('fill', options.fill, ['zero']);
   const disk = new FailingDisk(options.signal);
   const survey = await surveyQemu(source, { ...stepOf(options, 'reading'), disk });
   const lost = lostPagesOf(survey);

@@ -1,8 +1,9 @@
 import type { MachineLayout } from '../layout/machine-layout.ts';
 import type { WalkOptions } from '../reading/walk.ts';
 
+export const FILLS = ['zero', 'older'] as const;
 /** Content that replaces missing pages. */
-export type Fill = 'zero' | 'older';
+export type Fill = (typeof FILLS)[number];
 
 /** Options of a salvage. */
 export interface SalvageOptions extends Pick<WalkOptions, 'signal'> {

@@ -4,12 +4,13 @@ import type { ReadableSink } from '../../../formats/files/sink.ts';
 import type { ByteSource } from '../../../formats/files/source.ts';
 import { MAX_RAM } from '../../../formats/pgm/ranges.ts';
 import { PAGE_SIZE } from '../../../formats/sizes.ts';
+import { chosenFrom } from '../../../formats/values/chosen-from.ts';
 import type { Finding } from '../reading/findings.ts';
 import { stepOf } from '../reading/step.ts';
 import { walkState } from '../reading/walk.ts';
 import { type VerifyReport, verify } from '../verify/verify.ts';
 import { BELIEVED_CHANCE, CERTAIN_CHANCE, type FlippedBit, findFlippedBits, flipBits } from './flipped-bits.ts';
-import type { SalvageOptions } from './salvage-options.ts';
+import { FILLS, type SalvageOptions } from './salvage-options.ts';
 import { reportOf, type SalvageReport } from './salvage-report.ts';
 import { PATCHES, surveyDamage } from './survey.ts';
 import { writeSalvaged } from './write-salvaged.ts';
@@ -19,7 +20,8 @@ import { writeSalvaged } from './write-salvaged.ts';
  * made up: without `fill`, a state with missing pages carries a unit that keeps VirtualBox from loading it. The report
  * rests on a verification of the written result.
  * @param source seekable
- * @throws FormatError if nothing can be kept, UsageError `not-seekable`, UnsupportedError `too-much-memory`
+ * @throws FormatError if nothing can be kept, UsageError `not-seekable`, `bad-value`, UnsupportedError
+ * `too-much-memory`
  */
 export async function salvage(
   source: ByteSource,
@@ -31,6 +33,7 @@ export async function salvage(
       'not-seekable',
       `Cannot salvage ${source.name}: it has to be read several times, so it must be a file`,
     );
+  if (options.fill !== undefined) chosenFrom('fill', options.fill, FILLS);
   const parts = new ReadableParts(source, options.signal);
   const readable = parts.filledWith(PATCHES[0]);
   const { isGood, flipped } = await diagnose(readable, options);

@@ -1,6 +1,7 @@
 import { runInNewContext } from 'node:vm';
 import { InterruptedError, UsageError } from '../../../formats/errors.ts';
 import { KIB } from '../../../formats/sizes.ts';
+import { chosenFrom } from '../../../formats/values/chosen-from.ts';
 
 /** Longest reported match in bytes; longer ones are cut. */
 export const LONGEST_MATCH = 64 * KIB;
@@ -32,6 +33,7 @@ export type PatternKind = (typeof PATTERN_KINDS)[number];
  * @throws UsageError for an invalid pattern
  */
 export function patternOf(kind: PatternKind, text: string, ignoreCase = false): Pattern {
+  chosenFrom('kind', kind, PATTERN_KINDS);
   if (text === '') throw new UsageError('bad-pattern', `Cannot search for nothing: --${kind} needs a text`);
   if (kind === 'regex') return expression(text, ignoreCase ? 'gi' : 'g');
   const bytes = kind === 'hex' ? bytesOf(text) : Buffer.from(text, kind === 'text' ? 'utf8' : 'utf16le');

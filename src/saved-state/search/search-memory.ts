@@ -5,6 +5,7 @@ import type { MemoryRange } from '../../../formats/image/extents.ts';
 import { MIB, PAGE_SIZE } from '../../../formats/sizes.ts';
 import { Turns } from '../../../formats/turns.ts';
 import { countWithin } from '../../../formats/values/count-within.ts';
+import { expectRange } from '../extract/expect-range.ts';
 import { extract, prepareExtraction } from '../extract/extract.ts';
 import type { MemoryFlaws } from '../reading/state-view.ts';
 import { LONGEST_MATCH, type Match, type Pattern } from './pattern.ts';
@@ -66,6 +67,7 @@ export async function searchMemory(
   options: SearchOptions,
 ): Promise<SearchReport> {
   const { range = { start: 0, end: Number.POSITIVE_INFINITY }, signal, onProgress } = options;
+  if (options.range) expectRange(options.range);
   countWithin('maxHits', options.maxHits, 0, MOST_HITS);
   countWithin('context', options.context ?? 0, 0, MIB);
   const start = range.start - (range.start % PAGE_SIZE);
