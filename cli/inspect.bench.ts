@@ -8,7 +8,7 @@ import type { BenchContext, BenchRow } from '../src/bench/row.ts';
 // Time for a description of a state that has very many parts.
 
 const SAVKIT = fileURLToPath(new URL('../bin/savkit.js', import.meta.url));
-/** Most milliseconds that a description may take. */
+/** Longest time, in ms, that a description may take. */
 const PATIENCE = 1500;
 
 function inspecting(what: string, count: number, make: (path: string, count: number) => Promise<void>): BenchRow {

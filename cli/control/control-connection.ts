@@ -6,7 +6,7 @@ import { linesOf } from './lines.ts';
 import { operate } from './operations.ts';
 import { BEAT, BEAT_MS, errorToWire, isCancel, LINE_LIMIT, parseRequest } from './protocol.ts';
 
-/** Most bytes that wait for a client to read them. */
+/** Maximum number of bytes that wait for a client to read them. */
 const UNREAD_LIMIT = 256 * 1024;
 /** Time in which a client has to read the last reply. */
 const FAREWELL_MS = 1000;

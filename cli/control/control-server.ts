@@ -8,7 +8,7 @@ import type { KeptMachine } from './kept-machine.ts';
 import { HAS_PIPES, socketAddress } from './socket-path.ts';
 import { removeStale } from './stale-socket.ts';
 
-/** Most clients at a time; one without a request makes room for the next. */
+/** Maximum number of clients at a time; one without a request makes room for the next. */
 export const MAX_CLIENTS = 32;
 /** Access for the owner only. */
 const SOCKET_MODE = 0o600;

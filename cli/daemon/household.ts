@@ -26,7 +26,7 @@ import { type AnyMachine, DaemonHost } from './daemon-host.ts';
 
 /** Time between looks at whether a guest's QEMU has ended. */
 const LOOK_MS = 1000;
-/** Most sockets for machines of one name. */
+/** Maximum number of sockets for machines of one name. */
 const MOST_SOCKETS = 1000;
 
 /** The machines of a daemon: arrived ones, and arriving ones. */

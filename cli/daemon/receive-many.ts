@@ -25,7 +25,7 @@ import type { AnyMachine } from './daemon-host.ts';
 import { Household } from './household.ts';
 
 export interface ReceiveManyOptions extends ReceiveMachineOptions, MetricsOptions {
-  /** Most machines that arrive at the same time; by default DEFAULT_INCOMING. */
+  /** Maximum number of machines that arrive at the same time; by default DEFAULT_INCOMING. */
   maxIncoming?: number;
   qemuArgs?: string;
 }

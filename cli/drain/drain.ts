@@ -22,7 +22,7 @@ export interface DrainedMachine extends FoundMachine, Ended {
 export interface DrainOptions {
   machines: readonly FoundMachine[];
   targets: readonly DrainTarget[];
-  /** Most machines under way at a time, in all and to one target. */
+  /** Maximum number of machines under way at a time, in all and to one target. */
   jobs: number;
   perTarget: number;
   journal: DrainJournal;

@@ -16,7 +16,7 @@ import { readSmallText } from '../io/input.ts';
 const MOST_MACHINES = 10_000;
 const MOST_TARGETS = 1000;
 
-/** Most migrations at the same time, in total or to one target. */
+/** Maximum number of migrations at the same time, in total or to one target. */
 export const MOST_SLOTS = 64;
 /** Name of the format, in each plan. */
 export const PLAN_FORMAT = 'savkit/drain/1';

@@ -18,7 +18,7 @@ export interface Leaving {
 }
 
 const LATER_MS = 2000;
-/** Most waits, which take five minutes. */
+/** Maximum number of waits, which take five minutes. */
 const MOST_WAITS = 150;
 
 /** Machines that wait for a slot at a target. */

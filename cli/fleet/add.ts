@@ -12,7 +12,7 @@ import { version } from '../process/version.ts';
 import type { FleetQueue, Work, WorkFile } from './engine.ts';
 import { MOST_FILES } from './job-shape.ts';
 
-/** Most bytes of small files that share a job. */
+/** Maximum size, in bytes, of small files that share a job. */
 const BATCH_BYTES = 64 * MIB;
 /** Jobs that are sent to the server at once. */
 const AT_ONCE = 100;

@@ -3,15 +3,18 @@ import type { Socket } from 'node:net';
 import { EnvironmentError } from '../../formats/errors.ts';
 import { GIB, MIB } from '../../formats/sizes.ts';
 
-/** Most bytes of an answer: one with five jobs and their results is shorter, even if each of their files is damaged. */
+/**
+ * Maximum size, in bytes, of an answer: one with five jobs and their results is shorter, even if each of their files is
+ * damaged.
+ */
 const ANSWER_LIMIT = 32 * MIB;
-/** Most memory that this process may have for all answers: results of some 400,000 files. */
+/** Maximum memory that this process may have for all answers: results of some 400,000 files. */
 const MEMORY_LIMIT = GIB;
 const LOOK_MS = 20;
 /** Packages that talk to the server of a queue, in a stack. */
 const CLIENTS =
   /node_modules[\\/](@?ioredis|bullmq|redis-parser|standard-as-callback|pg|pg-[a-z]+|postgres-[a-z]+)[\\/]/;
-/** Most characters of a client's message that are shown. */
+/** Maximum number of characters of a client's message that are shown. */
 const SHOWN_CHARACTERS = 200;
 /** Channel on which Node publishes each connection that `connect` makes. */
 const OPENED = 'net.client.socket';

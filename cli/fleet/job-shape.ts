@@ -8,7 +8,7 @@ import type { FleetJob, Work } from './engine.ts';
 /** Commands that workers run: none of them runs another program, or moves a machine. */
 export const OPERATIONS = ['verify', 'inspect', 'manifest', 'convert', 'check'] as const;
 
-/** Most files in one job: small ones share it. */
+/** Maximum number of files in one job: small ones share it. */
 export const MOST_FILES = 50;
 
 /** Options that a worker sets itself: its files, and where results go. */

@@ -8,8 +8,8 @@ import { checkWork, workIn } from './job-shape.ts';
 
 const LOOK_MS = 500;
 /**
- * Most errors of the client within LOOK_MS. Only a client that tries again at once has more, and may leave no time for
- * other work.
+ * Maximum number of errors of the client within LOOK_MS. Only a client that tries again at once has more, and may leave
+ * no time for other work.
  */
 const MOST_ERRORS = 100;
 

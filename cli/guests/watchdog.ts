@@ -13,7 +13,7 @@ const WATCH =
   'do sleep $wait; if "$@"; then [ -z "$folder" ] || rm -rf -- "$folder"; exit; fi; ' +
   'try=$((try + 1)); [ $try -lt 3 ] && wait=1 || wait=10; done';
 
-/** Least time for which the watchdog tries to settle a guest: 60 tries, 10 seconds apart. */
+/** Shortest time for which the watchdog tries to settle a guest: 60 tries, 10 seconds apart. */
 export const WATCHED_MINUTES = 10;
 
 /**

@@ -187,7 +187,10 @@ function keepInput(file: string): void {
   }
 }
 
-/** Most bytes of a source without a size: a device may have no end, and all of its bytes would go into memory. */
+/**
+ * Maximum size, in bytes, of a source without a size: a device may have no end, and all of its bytes would go into
+ * memory.
+ */
 const UNTOLD_LIMIT = 64 * MIB;
 
 /**

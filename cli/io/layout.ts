@@ -9,7 +9,7 @@ export interface LayoutOptions {
   like?: string;
 }
 
-/** Most bytes of a layout, which lists a few dozen ranges. */
+/** Maximum size, in bytes, of a layout, which lists a few dozen ranges. */
 const LAYOUT_LIMIT = MIB;
 
 /** The layout that the user has given: as a file, or by another state of the same machine. */

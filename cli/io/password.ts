@@ -6,7 +6,7 @@ import { line, type TerminalText } from '../terminal/terminal-text.ts';
 import { readSmallText } from './input.ts';
 import { stop } from './stop.ts';
 
-/** Most bytes of a file with a password; no password is longer. */
+/** Maximum size, in bytes, of a file with a password; no password is longer. */
 const PASSWORD_FILE_LIMIT = 4096;
 
 /**

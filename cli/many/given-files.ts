@@ -16,7 +16,7 @@ export interface GivenFile {
   isFound: boolean;
 }
 
-/** Most bytes of a name, more than any path that a system takes. */
+/** Maximum size, in bytes, of a name, more than any path that a system takes. */
 const MOST_NAME_BYTES = 64 * 1024;
 
 /**

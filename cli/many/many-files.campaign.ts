@@ -14,7 +14,7 @@ import { MAIN } from '../testing/run-savkit.ts';
 const [files = 10_000, jobs = 1, kills = 5] = process.argv.slice(2, 5).map(Number);
 const PER_FOLDER = Math.min(500, Math.ceil(files / 10));
 const SAMPLE_MS = 200;
-/** Most memory that a run over all files may take beyond that of a run over one folder of them. */
+/** Maximum memory that a run over all files may take beyond that of a run over one folder of them. */
 const MOST_GROWTH = 16 * MIB;
 /**
  * In any process that lives for some time, V8 lets the space for young objects grow to 48 MiB. Kept small, that space

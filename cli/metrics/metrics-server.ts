@@ -20,7 +20,7 @@ export function withMetrics<T>(argv: Argv<T>) {
 /** Options of commands that run for long. */
 export type MetricsOptions = OptionsOf<typeof withMetrics>;
 
-/** Most connections; more than a Prometheus and a person with a browser need. */
+/** Maximum number of connections; more than a Prometheus and a person with a browser need. */
 const MOST_CONNECTIONS = 16;
 const REQUEST_MS = 5000;
 const LOOK_MS = 1000;

@@ -26,7 +26,7 @@ export interface Mark {
   title: string;
 }
 
-/** Least width of a stretch; a narrower one would be invisible. */
+/** Minimum width of a stretch; a narrower one would be invisible. */
 const LEAST_WIDTH = 2;
 const BAR = 44;
 
@@ -93,7 +93,7 @@ export function majorityOf(values: Uint8Array, kinds: number): number {
 const CELL = 14;
 /** Cells in a row. */
 const GRID_COLUMNS = 64;
-/** Most cells of a grid. */
+/** Maximum number of cells of a grid. */
 export const MOST_CELLS = 24 * GRID_COLUMNS;
 
 /** A grid of cells, row by row. Neighbours of one colour become one shape, which keeps pages small. */

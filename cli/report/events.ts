@@ -59,7 +59,7 @@ export interface MigrationFigures extends ShapeValue<typeof migrationShape> {
   roundCount: number;
 }
 
-/** Most rounds on a page; with more, browsers get slow. */
+/** Maximum number of rounds on a page; with more, browsers get slow. */
 const MOST_ROUNDS = 1000;
 
 /** A command's result for one file. */

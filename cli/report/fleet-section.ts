@@ -4,7 +4,7 @@ import { barsOf } from './charts.ts';
 import type { FileFigures } from './events.ts';
 import { factsOf, type Html, html, NOTHING, tableOf } from './html.ts';
 
-/** Most rows of the list; more would make browsers slow. */
+/** Maximum number of rows of the list; more would make browsers slow. */
 const MOST_ROWS = 2000;
 const MOST_RELEASES = 12;
 /** Commands have a dozen outcomes; further names come from files that anybody may have written. */

@@ -40,7 +40,7 @@ export interface Column {
   isShort?: boolean;
 }
 
-/** Most rows of a table; the rest is only counted. */
+/** Maximum number of rows of a table; the rest is only counted. */
 export const MOST_ROWS = 300;
 
 /** A table that the keyboard can scroll, with a name for screen readers. */

@@ -11,9 +11,9 @@ import { gridOf, legendOf, MOST_CELLS, majorityOf, mapOf } from './charts.ts';
 import { type Html, html, MOST_ROWS, NOTHING, tableOf } from './html.ts';
 import { mayLack } from './may-lack.ts';
 
-/** Most rows that are shown unfolded. */
+/** Maximum number of rows that are shown unfolded. */
 const FEW_ROWS = 16;
-/** Most stretches into which guest-physical memory is divided. */
+/** Maximum number of stretches into which guest-physical memory is divided. */
 const MOST_STRETCHES = 1 << 20;
 
 const COLOURS = ['hole', 'sparse', 'data', 'text', 'dense'] as const;

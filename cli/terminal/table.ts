@@ -28,12 +28,12 @@ const NO_LINES = {
 };
 const INDENT = indent('x').toString().length - 1;
 
-/** Most characters of a cell: a very long name must not make a table unreadable. */
+/** Maximum number of characters of a cell: a very long name must not make a table unreadable. */
 const LONGEST_CELL = 120;
 
 export type Cell = Piece | undefined;
 
-/** Most rows that are shown: nobody reads more, and laying them out takes a second. */
+/** Maximum number of rows that are shown: nobody reads more, and laying them out takes a second. */
 const MOST_ROWS = 10_000;
 
 /** A table without lines, as wide as the terminal at most: columns of numbers to the right. */

@@ -2,10 +2,10 @@ import { custody } from '../process/custody.ts';
 import { clearLine, redrawLine, redraws, showJson, tell, unreadBytes } from '../terminal/print.ts';
 import type { TerminalText } from '../terminal/terminal-text.ts';
 
-/** Most updates a second on the terminal, or for a program that reads events. */
+/** Maximum number of updates a second on the terminal, or for a program that reads events. */
 const UPDATES_PER_SECOND = 10;
 
-/** Most bytes that wait for a slow reader; beyond, updates are dropped. */
+/** Maximum number of bytes that wait for a slow reader; beyond, updates are dropped. */
 const UNREAD_LIMIT = 1 << 20;
 
 /**

@@ -2,7 +2,7 @@ import { hex } from '../../formats/errors.ts';
 import type { Stretch } from '../../formats/files/readable-parts.ts';
 import { sizeText } from '../terminal/size-text.ts';
 
-/** Most stretches shown to people; longer lists are for programs. */
+/** Maximum number of stretches shown to people; longer lists are for programs. */
 const SHOWN_STRETCHES = 20;
 
 /** Parts of the file that the disk fails to read. */

@@ -91,7 +91,7 @@ export async function writeFileSink<T>(
   }
 }
 
-/** Most bytes that may wait for the disk, since the end of long work has to wait for all of them. */
+/** Maximum number of bytes that may wait for the disk, since the end of long work has to wait for all of them. */
 const UNSYNCED_LIMIT = 64 * MIB;
 
 /** From this size on, a handover to Node's thread pool is faster than the write, if there is other work meanwhile. */

@@ -6,7 +6,7 @@ import { world } from '../world/world.ts';
 // and times of files do not tell its age, since clocks of hosts jump, and differ. So its lock counts as left behind
 // only if it does not change while it is watched.
 
-/** Most bytes that are read of a lock; savkit's own are shorter. */
+/** Maximum number of bytes that are read of a lock; savkit's own are shorter. */
 const MOST_BYTES = 4096;
 
 const holderShape = record({

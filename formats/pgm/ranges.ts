@@ -5,7 +5,8 @@ import type { PgmConfig } from './head.ts';
 /** `MM_RAM_HOLE_SIZE_DEFAULT`: size of the hole below 4 GiB, in bytes, if the state does not tell. */
 export const DEFAULT_RAM_HOLE = 0x2000_0000;
 /**
- * Most RAM of a VirtualBox machine, in bytes. Larger claims of a file are refused where each page costs time or room.
+ * Maximum RAM of a VirtualBox machine, in bytes. Larger claims of a file are refused where each page costs time or
+ * room.
  */
 export const MAX_RAM = 2 ** 41;
 /** Start of video memory and ROMs of PCs, which are no RAM. */

@@ -52,15 +52,17 @@ export const IGNORE_SHARED = 'x-ignore-shared';
 /** All capabilities that a configuration can name. */
 export const NAMED_CAPABILITIES: readonly string[] = [MAPPED_RAM, IGNORE_SHARED];
 
-/** Most blocks in a list; a domain of a thousand devices has some hundred. */
+/** Maximum number of blocks in a list; a domain of a thousand devices has some hundred. */
 export const MAX_BLOCKS = 4096;
-/** Most sections in parts and commands of a stream; QEMU writes some 20 in a second of a live migration. */
+/**
+ * Maximum number of sections in parts and commands of a stream; QEMU writes some 20 in a second of a live migration.
+ */
 export const MAX_PARTS = 131072;
-/** Most bytes of a machine type, or of the name of a capability. */
+/** Maximum size, in bytes, of a machine type, or of the name of a capability. */
 export const MAX_NAME = 255;
 /**
- * Most bytes of devices and description together: real states have 40 to 200 KB, some MiB with graphics memory of
- * devices.
+ * Maximum size, in bytes, of devices and description together: real states have 40 to 200 KB, some MiB with graphics
+ * memory of devices.
  */
 export const MAX_TAIL = 64 * 1024 * 1024;
 /** Bytes that devices and description of most states take. */

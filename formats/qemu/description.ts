@@ -49,7 +49,7 @@ export interface StreamDescription {
   devices: DescribedDevice[];
 }
 
-/** Most bytes of a description; 30 to 100 KB have been seen. */
+/** Maximum size, in bytes, of a description; 30 to 100 KB have been seen. */
 export const MAX_DESCRIPTION = 16 * 1024 * 1024;
 const MAX_ENTRIES = 100_000;
 /** A field has four values or more; each level of parts has a list and an object. */

@@ -10,7 +10,7 @@ const FIRST_KEYS = ['"configuration"', '"page_size"', '"devices"'].map((key) => 
 const QUOTE = 0x22;
 /** Bytes up to this one are blanks: tabs, ends of lines, spaces. */
 const BLANK = 0x20;
-/** Most blanks before the first key. */
+/** Maximum number of blanks before the first key. */
 const MOST_BLANKS = 40;
 
 /** Place of a description, head included, as indices. */

@@ -10,7 +10,7 @@ export const RecordType = { TERM: 1, RAW: 2, RAW_LZF: 3, RAW_ZERO: 4, NAMED: 5 }
 /** `SSM_REC_FLAGS_FIXED | SSM_REC_FLAGS_IMPORTANT`: flags of the type byte, as all writers set them. */
 export const RECORD_FLAGS = 0x90;
 
-/** Most bytes that one compressed record may expand to, whatever the file header says. */
+/** Maximum number of bytes that one compressed record may expand to, whatever the file header says. */
 const MAX_DECOMPRESSED = 4096;
 /** A RAW record up to this size waits until it is in the window as a whole; larger ones are handed on in pieces. */
 const WHOLE_RAW_LIMIT = 64 * 1024;

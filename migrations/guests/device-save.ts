@@ -6,7 +6,7 @@ import { stripDevices } from './strip-devices.ts';
 
 /** Lowest speed at which QEMU is expected to hand out memory, in bytes per ms. */
 const SLOWEST = 20_000;
-/** Most time for all that QEMU does besides. */
+/** Longest time for all that QEMU does besides. */
 const PATIENCE_MS = 60_000;
 
 /** The guest whose devices are saved. */

@@ -20,7 +20,7 @@ import { type TrackingOptions, WrittenPages } from './written-pages.ts';
 
 /** State of a QEMU whose guest has not run since its devices were saved. */
 const HAS_SAVED = 'postmigrate';
-/** Most time that a QEMU takes to quit. */
+/** Longest time that a QEMU takes to quit. */
 const QUIT_MS = 10_000;
 
 /** Options of moving a guest. */

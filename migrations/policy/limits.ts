@@ -6,7 +6,7 @@ export interface MigrationLimits {
   maxDowntimeMs: number;
   /** Longest downtime once rounds get no better. */
   stalledDowntimeMs: number;
-  /** Most bytes per second; `Infinity` for no limit. */
+  /** Maximum number of bytes per second; `Infinity` for no limit. */
   bandwidth: number;
   /** Longest time of all rounds, from the start; `Infinity` for no limit. */
   timeLimitMs: number;

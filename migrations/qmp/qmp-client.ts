@@ -16,7 +16,7 @@ import { world } from '../../formats/world/world.ts';
 import { networkError } from '../wire/network-error.ts';
 import { badQmp, type QmpEvent, readAnswer, readEvent, versionOf } from './qmp-messages.ts';
 
-/** Most bytes of an answer; the longest ones, lists of devices and of block nodes, have some 100 KB. */
+/** Maximum size, in bytes, of an answer; the longest ones, lists of devices and of block nodes, have some 100 KB. */
 export const LINE_LIMIT = 16 * MIB;
 /** Empty lines that are tolerated; QEMU sends none. */
 const MOST_EMPTY = 1000;

@@ -2,7 +2,7 @@ import { PAGE_SIZE } from '../../formats/sizes.ts';
 import { clock } from '../../formats/world/waiting.ts';
 import type { ProgressFigures } from './report.ts';
 
-/** Least time between two reports of figures. */
+/** Shortest time between two reports of figures. */
 const EVERY_MS = 100;
 /** The first pass over memory is most of the work; later rounds share the rest of the bar. */
 const FIRST_ROUND_SHARE = 0.8;

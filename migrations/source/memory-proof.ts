@@ -8,7 +8,7 @@ import { MemoryHasher } from '../proof/memory-hasher.ts';
 import type { LookBack, ProofReport } from '../report/report.ts';
 import { endOfHashes, type Frame, readHashes, readHead } from '../wire/payload.ts';
 
-/** Most pages that the report names; the report counts all. */
+/** Maximum number of pages that the report names; the report counts all. */
 const NAMED = 16;
 
 /** Tries until a changed page counts as lost: meanwhile, its write may have been noted. */

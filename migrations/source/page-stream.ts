@@ -21,7 +21,7 @@ export class PageStream {
   #taken = 0;
   #failure: SavkitError | undefined;
   #wake: (() => void) | undefined;
-  /** Time since which pages have waited for the target to take others. */
+  /** Time at which pages began to wait until the target has taken earlier ones. */
   #waitsSince = Number.POSITIVE_INFINITY;
 
   /** The reason why nothing more is sent over this stream; undefined while it works. */

@@ -13,7 +13,7 @@ import { type OnRefused, Refusals } from './refusals.ts';
 import { isKeyed, type SecureTrust, sourceFault, type Trust, targetTls } from './trust.ts';
 import { UntrustedConnections } from './untrusted-connections.ts';
 
-/** Most trusted connections at a time: the streams of one migration, and other peers that have the key. */
+/** Maximum number of trusted connections at a time: the streams of one migration, and other peers that have the key. */
 const MAX_CONNECTIONS = 64;
 
 /** Callbacks of a gate. */

@@ -1,6 +1,6 @@
 import type { Socket } from 'node:net';
 
-/** Most connections that have not yet proved to be trustworthy. */
+/** Maximum number of connections that have not yet proved to be trustworthy. */
 const MAX_UNTRUSTED = 64;
 
 /**

@@ -18,7 +18,7 @@ export interface WakeProof {
 
 /** Bytes that QEMU writes to a file at once. */
 const PIECE = 64 * MIB;
-/** Most differences that are listed. */
+/** Maximum number of differences that are listed. */
 const SHOWN = 20;
 const TEXT_LIMIT = MIB;
 

@@ -11,7 +11,7 @@ const PAGES_ROOM = MAX_PAGES_PAYLOAD;
 
 /** Assembles frames from incoming bytes, one after the other. Memory is bounded by the largest frame. */
 export class FrameAssembler {
-  /** Most payload bytes of a frame, besides the limit of its type. */
+  /** Maximum number of payload bytes of a frame, besides the limit of its type. */
   limit = Number.POSITIVE_INFINITY;
   readonly #header = new Uint8Array(FRAME_HEADER_SIZE);
   #payload: Uint8Array = new Uint8Array(FIRST_ROOM);

@@ -8,7 +8,7 @@ import { MigrationError } from './migration-error.ts';
 import type { Frame } from './payload.ts';
 import { readInto } from './read-into.ts';
 
-/** Most bytes that wait here before the stream is paused. */
+/** Maximum number of bytes that wait here before the stream is paused. */
 const HIGH_WATER = MIB;
 /** Size of the buffer for bytes that arrive while no frame is being read: a TLS record. */
 const SPARE = 16384;

@@ -9,7 +9,7 @@ import { MigrationError } from './migration-error.ts';
 import { type Frame, readMessage } from './payload.ts';
 import { PeerError } from './peer-error.ts';
 
-/** Most frames that may wait; meanwhile the stream is not read. */
+/** Maximum number of frames that may wait; meanwhile the stream is not read. */
 const CAPACITY = 4;
 
 /** Reads all frames of a stream as they arrive: some are taken at once, others wait for `expect`. */

@@ -25,7 +25,7 @@ export interface ConsoleCommand {
   /** Arguments as `help` shows them. */
   usage: string;
   help: string;
-  /** Fewest and most arguments. */
+  /** Minimum and maximum number of arguments. */
   arguments: readonly [number, number];
   run(session: ConsoleSession, words: readonly string[]): Answer | Promise<Answer>;
 }

@@ -7,7 +7,7 @@ import { digits16 } from './numbers.ts';
 import type { ConsoleSession } from './session.ts';
 import { type EntryShape, entryLine, headLines } from './table-lines.ts';
 
-/** Most lines shown: tables that contain themselves have no end. */
+/** Maximum number of lines shown: tables that contain themselves have no end. */
 export const MAX_LINES = 100_000;
 
 /**

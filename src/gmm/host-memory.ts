@@ -30,7 +30,7 @@ export interface HostMemoryFigures {
   chunks: number;
   /** Chunks in memory; the others are in the file. */
   mappedChunks: number;
-  /** Most chunks in memory at a time. */
+  /** Maximum number of chunks in memory at a time. */
   maxMappedChunks: number;
   /** Number of times that a chunk had to be fetched from the file. */
   mappingMisses: number;

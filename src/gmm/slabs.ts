@@ -1,7 +1,7 @@
 import { HostMemoryError } from './host-memory-error.ts';
 import { CHUNK_SIZE } from './page-id.ts';
 
-/** Most chunks in a slab. */
+/** Maximum number of chunks in a slab. */
 const LARGEST = 256;
 /** Chunks of a new slab for each chunk in use. */
 const GROWTH = 3;

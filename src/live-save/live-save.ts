@@ -30,7 +30,10 @@ export interface LiveSaveOptions {
   freeSpace?: () => Promise<number>;
   /** Leaves the machine suspended after it was saved. */
   leaveSuspended?: boolean;
-  /** Most live passes, and most bytes of output that allow another pass; default: VirtualBox's limits. */
+  /**
+   * Maximum number of live passes, and maximum size of the output in bytes that allow another pass; default:
+   * VirtualBox's limits.
+   */
   limits?: { passes?: number; bytes?: number };
   /** Called after each pass. */
   onPass?: (pass: PassReport) => void;

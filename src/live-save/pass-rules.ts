@@ -9,7 +9,10 @@ export const LEAST_FREE_SPACE = 10 * MIB;
 /** Factor by which all passes together may exceed the units' guessed sizes. */
 const GROWTH = { file: 10_000, stream: 100_000 } as const;
 
-/** Most bytes of all passes together, from the units' guesses of their sizes; the memory unit guesses the RAM size. */
+/**
+ * Maximum size, in bytes, of all passes together, from the units' guesses of their sizes; the memory unit guesses the
+ * RAM size.
+ */
 export function sizeLimit(guesses: readonly number[], target: 'file' | 'stream'): number {
   const limit = guesses.reduce((sum, guess) => sum + guess, 0) * GROWTH[target];
   if (!Number.isSafeInteger(limit))

@@ -16,7 +16,7 @@ import type { WalkOptions } from '../saved-state/reading/walk.ts';
 import { PageIndex } from './page-index.ts';
 import { SeenMemory } from './seen-memory.ts';
 
-/** Most bytes of a page in the file. */
+/** Maximum size, in bytes, of a page in the file. */
 const PAGE_ROOM = 2 * PAGE_SIZE;
 
 /** The memory of a state as the guest sees it, read on demand from the state's file. */

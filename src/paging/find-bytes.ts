@@ -18,7 +18,9 @@ export interface FindOptions {
   maxRuns?: number;
 }
 
-/** Most pages without memory that are passed over, 1 TiB: hostile tables map as much as addresses can name. */
+/**
+ * Maximum number of pages without memory that are passed over, 1 TiB: hostile tables map as much as addresses can name.
+ */
 const MAX_SKIPPED = 1 << 28;
 
 /** Longest pattern: one page. */

@@ -32,7 +32,7 @@ export interface Hierarchy {
   complete: boolean;
 }
 
-/** Most entries of a list: some 200 MiB of objects. */
+/** Maximum number of entries of a list: some 200 MiB of objects. */
 const MAX_ENTRIES = 1 << 20;
 
 /**

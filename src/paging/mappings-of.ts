@@ -29,7 +29,7 @@ export interface VirtualRuns {
   complete: boolean;
 }
 
-/** Most runs that are listed; each takes some 100 bytes. */
+/** Maximum number of runs that are listed; each takes some 100 bytes. */
 const MAX_RUNS = 1 << 20;
 
 /** Everything that a CPU's page tables map. Other work gets turns, and can end this. @throws InterruptedError */

@@ -25,8 +25,8 @@ export interface VisitLimits {
   /** Levels to go down, the root included; default all. */
   levels?: number;
   /**
-   * Most tables to read; the default is enough for 128 times 4 GiB in 4 KiB pages. Tables that contain themselves have
-   * no end otherwise.
+   * Maximum number of tables to read; the default is enough for 128 times 4 GiB in 4 KiB pages. Tables that contain
+   * themselves have no end otherwise.
    */
   maxTables?: number;
   /** Only entries that reach this address or later ones. */

@@ -22,14 +22,14 @@ export interface WorkloadOptions {
   patternSize?: number;
   /** For `hot` and `paging`: number of pages used. */
   pages?: number;
-  /** Most memory used, in bytes; default: all RAM from 1 MiB on. */
+  /** Maximum memory used, in bytes; default: all RAM from 1 MiB on. */
   size?: number;
   /** For `trace`: places in their order, `NOWHERE` at the end of each interval, and the milliseconds between these. */
   trace?: { places: Uint32Array; intervalMs: number };
 }
 
 const DEFAULTS = { seed: 1, rate: 1000, patternSize: 64, pages: 256 };
-/** Most entries of a trace: 64 MiB of guest memory. */
+/** Maximum number of entries of a trace: 64 MiB of guest memory. */
 const TRACE_LIMIT = 16 * MIB;
 
 /**

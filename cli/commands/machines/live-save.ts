@@ -17,7 +17,7 @@ import { table } from '../../terminal/table.ts';
 import { indent, line, lines, NO_TEXT, type TerminalText } from '../../terminal/terminal-text.ts';
 import { LiveReport } from '../../text/live-report.ts';
 
-/** Most passes shown to people; longer saves show the first and last passes. */
+/** Maximum number of passes shown to people; longer saves show the first and last passes. */
 const SHOWN_PASSES = 24;
 
 const builder = (argv: Argv) =>

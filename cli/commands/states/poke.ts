@@ -18,7 +18,7 @@ import { type Job, type Outcome, runCommand, stepsOf, withCommonOptions } from '
 import { bad, good } from '../../terminal/styles.ts';
 import { indent, line, lines, NO_TEXT, type TerminalText } from '../../terminal/terminal-text.ts';
 
-/** Most bytes of one write, which are held in memory. */
+/** Maximum size, in bytes, of one write, which is held in memory. */
 const MAX_LENGTH = 256 * MIB;
 
 const builder = (argv: Argv) =>

@@ -25,7 +25,7 @@ import { expectSame, reading, textOf } from './reading.ts';
 
 // Functions that a fuzzer calls with bytes of saved states.
 
-/** Most memory that a machine of a fuzzed state has. */
+/** Maximum memory that a machine of a fuzzed state has. */
 const MAX_MEMORY = 64 * MIB;
 
 /**
@@ -61,7 +61,8 @@ export async function pgm(bytes: Buffer): Promise<void> {
   const version = 6 + (bytes[0] % 9);
   const unit = { version, payload: bytes.subarray(1) };
   const count = await reading(() => countPgm(stateV2([unit])));
-  // V1.x lets a payload go on after its end, so it may take what V2.0 refuses. Version 6 has pointers of its release's size.
+  // V1.x lets a payload go on after its end, so it may take what V2.0 refuses. Version 6 has pointers of its release's
+  // size.
   if (version === 6 || !isChosen(bytes)) return;
   const older = await reading(() => countPgm(stateV1('1.2', [unit])));
   if (count !== undefined) expectSame('pages of a payload in either container', count, older);

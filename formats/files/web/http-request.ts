@@ -77,7 +77,7 @@ export async function request(
   }
 }
 
-/** Most answers with a status below 200 before the one that counts. */
+/** Maximum number of answers with a status below 200 before the one that counts. */
 const MOST_PRELUDES = 100;
 /** Channel on which Node's client publishes the head of each answer, also of those that it drops. */
 const HEADS = 'undici:request:headers';

@@ -21,7 +21,7 @@ const FEWEST = 4;
 const PROVEN_SPAN = PAGE_RECORD;
 const FEWEST_PROVEN = 2;
 const LONGEST_RECORD = PAGE_RECORD + 256;
-/** Most bytes between a gap and the next record: a page, a name, two ends of sections. */
+/** Maximum number of bytes between a gap and the next record: a page, a name, two ends of sections. */
 const FARTHEST = LONGEST_RECORD + MOST_BETWEEN * BETWEEN;
 /** Bytes that suffice for a search. */
 export const SEARCHED = 2 * FARTHEST + SPAN + FEWEST * LONGEST_RECORD;

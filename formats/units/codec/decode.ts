@@ -105,7 +105,7 @@ function textOf(kind: Kind<unknown>, value: unknown): string {
   return kind.show?.(value) ?? String(plain(value));
 }
 
-/** Most bytes of a field that are shown. */
+/** Maximum number of bytes of a field that are shown. */
 const SHOWN_BYTES = 64;
 
 function plain(value: unknown): UnitField['value'] {

@@ -39,7 +39,7 @@ export function nested<T>(struct: Struct<T>, version = 0): Kind<T> {
   };
 }
 
-/** Most entries of a list in a unit. */
+/** Maximum number of entries of a list in a unit. */
 const MAX_COUNT = 65536;
 
 /** `count` values of one kind; the count comes from the file. */

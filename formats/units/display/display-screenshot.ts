@@ -7,12 +7,12 @@ import { SIZE_OF_SIZES } from './codecs.ts';
 export const SCREENSHOT_UNIT = { name: 'DisplayScreenshot', instance: 1100 } as const;
 /** Versions 1.x, whose upper half is 1. */
 export const SCREENSHOT_MAJOR = 1;
-/** Most bytes of the unit: far more than an uncompressed picture of VirtualBox's largest screen takes. */
+/** Maximum size, in bytes, of the unit: far more than an uncompressed picture of VirtualBox's largest screen takes. */
 export const SCREENSHOT_LIMIT = 64 * 1024 * 1024;
 
 /** Kinds of blocks: a small picture of raw dots, and a whole one as PNG. Width and height, u32 each, precede either. */
 const PNG_BLOCK = 1;
-/** Most blocks of the unit; VirtualBox writes two. */
+/** Maximum number of blocks of the unit; VirtualBox writes two. */
 const MAX_BLOCKS = 64;
 
 export interface Screenshot extends PictureSize {

@@ -12,7 +12,7 @@ export const BUILD_INFO_UNIT = { name: 'SSM', instance: 0, versions: [1] } as co
 
 const name = text(128);
 const value = text(1024);
-/** Most pairs of the unit; VirtualBox writes three. */
+/** Maximum number of pairs of the unit; VirtualBox writes three. */
 const MAX_PAIRS = 256;
 
 /** Facts about the build that wrote the state, e.g. `Build Type: release`, `Host OS: linux.amd64`. */

@@ -21,7 +21,7 @@ export function readHgcmServices(cursor: Cursor): string[] {
   return names;
 }
 
-/** Most bytes of the unit, since the contents of a clipboard can be large. */
+/** Maximum size, in bytes, of the unit, since the contents of a clipboard can be large. */
 const HGCM_LIMIT = 64 * MIB;
 
 /** Connections to the services up to the first one with clients. */

@@ -9,7 +9,7 @@ import { type ScanOrder, type ScanWork, scanChunks } from './scan-chunks.ts';
 
 /** Built beside this file, and beside the bundled command line. */
 const WORKER = new URL('./scan-worker.js', import.meta.url);
-/** Most threads; more would wait for memory. */
+/** Maximum number of threads; more would wait for memory. */
 const MOST_THREADS = 8;
 /** Time in ms after which the main thread, which also serves the network, gives other work its turn. */
 const TURN_MS = 5;

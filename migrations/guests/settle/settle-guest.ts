@@ -40,7 +40,7 @@ const MOVED_ON = 'postmigrate';
 
 /** QEMU's state while it saves the devices of a leaving guest. */
 const SAVES = 'finish-migrate';
-/** Most time that a QEMU is given to end a save. */
+/** Longest time that a QEMU is given to end a save. */
 const CANCELLED_WITHIN_MS = 1000;
 const LOOK_MS = 10;
 

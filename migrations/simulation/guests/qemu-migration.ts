@@ -22,7 +22,7 @@ interface MovedQemu {
   load(devices: Devices): void;
 }
 
-/** Most ms that each step takes. */
+/** Longest time, in ms, that each step takes. */
 const STEP_MS = 20;
 /** The guest stands still, all memory was sent, and QEMU waits to be told before it saves devices. */
 const WAITS = 'pre-switchover';

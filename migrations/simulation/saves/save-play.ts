@@ -42,7 +42,8 @@ export class SavePlay implements Surroundings {
   /** Content of the file as long as the host does not crash. */
   saved: Saved | undefined;
   /**
-   * Contents that the file may have after a crash: a save that could not make its new name durable leaves either one.
+   * Contents that the file may have after a crash: a save that could not make its new name durable leaves the old one
+   * or the new one.
    */
   durable: (Saved | undefined)[] = [undefined];
   /** Content that the save under way will write; known once its machine stands still. */

@@ -28,7 +28,7 @@ export interface ProgramInput {
   say(bytes: string | Buffer): void;
 }
 
-/** Most ms that a program takes that is run to its end. */
+/** Longest time, in ms, that a program takes that is run to its end. */
 const RUNS_MS = 30;
 
 /** Programs that processes of a host can start, by name; other programs do not exist. */

@@ -11,7 +11,7 @@ import type { MappingTables } from './mapping-tables.ts';
 /** Software bit: VirtualBox's own, not to be touched. */
 const PERMANENT = 1 << 10;
 const TABLE_BYTES = PAGE_SIZE;
-/** Most pages of one stretch: as many as one PAE page table maps. */
+/** Maximum number of pages of one stretch: as many as one PAE page table maps. */
 const MAX_PAGES = 512;
 const PDE32_SHIFT = 22;
 const PDE_PAE_SHIFT = 21;

@@ -12,7 +12,7 @@ import { isReserved, type Walker } from '../walker.ts';
 import type { CpuEvents } from './paging-events.ts';
 import { type ShadowPlan, slotOf } from './plan.ts';
 
-/** Most pages that are mapped after one fault (`PGM_SYNC_NR_PAGES`). */
+/** Maximum number of pages that are mapped after one fault (`PGM_SYNC_NR_PAGES`). */
 const SYNC_WINDOW = 32;
 /** Bits that a shadow entry copies from the guest's entry. */
 const KEPT = P | RW | US | A | D | G;

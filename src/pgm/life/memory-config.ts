@@ -13,7 +13,7 @@ export interface MemoryConfig {
   ramHoleSize: number;
   /** All RAM is allocated before the machine runs, and stays allocated. */
   ramPreAlloc: boolean;
-  /** Most chunks of host memory that are mapped at a time. */
+  /** Maximum number of chunks of host memory that are mapped at a time. */
   maxRing3Chunks: number;
   /** Whether machines together may reserve more memory than the host has. */
   policy: OverCommitPolicy;
@@ -27,7 +27,7 @@ export interface MemoryConfig {
 const MAX_RAM_SIZE = 0x0000_0fff_ffff_0000;
 const HOLE = { default: 512 * MIB, above: 16 * MIB, upTo: 4032 * MIB, step: 4 * MIB };
 const POOL_PAGES = { default: 1024, from: 16, to: 0x3fff, step: 16 };
-/** Most lists; the next number marks a page that is mapped by too many tables. */
+/** Maximum number of lists; the next number marks a page that is mapped by too many tables. */
 const MAX_EXTENTS = 0x3fff;
 const MAX_POOL_USERS = 32768;
 const PRIORITIES = ['low', 'normal', 'high'];

@@ -8,7 +8,7 @@ import { allocateSeeding } from './allocate-seeding.ts';
 import { HANDY_PAGES, HandyPages } from './handy-pages.ts';
 import { pgmError } from './pgm-errors.ts';
 
-/** Most ballooned pages that the host takes at a time. */
+/** Maximum number of ballooned pages that the host takes at a time. */
 const BALLOON_BATCH = 2 ** 20 - 1;
 
 /** Options of a machine's account at its host. */

@@ -24,7 +24,7 @@ export function compareConfigs(comparison: Comparison): void {
   }
 }
 
-/** Most differences in a message; a controller may have a hundred ports. */
+/** Maximum number of differences in a message; a controller may have a hundred ports. */
 const MOST_TOLD = 4;
 
 function compareValues(

@@ -43,7 +43,7 @@ const BEGINS =
 const BEGINS_ITEM = /^\s*[{\]}*+|-]/;
 /** Longest line of VirtualBox. */
 const MAX_LINE = 16 * 1024;
-/** Most lines into which a message is wrapped. */
+/** Maximum number of lines into which a message is wrapped. */
 const MAX_WRAPPED = 12;
 
 /** Joins lines to records. Takes any number of lines; holds one record. */

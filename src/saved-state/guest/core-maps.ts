@@ -6,8 +6,8 @@ import { type Mapped, mapRanges } from './mapped-stretches.ts';
 import type { VirtualStretch } from './upper-half.ts';
 
 /**
- * Most segments of a core. Readers search all segments at each step, and Volatility makes objects of them, so more
- * would be slow.
+ * Maximum number of segments of a core. Readers search all segments at each step, and Volatility makes objects of them,
+ * so more would be slow.
  */
 const MAX_SEGMENTS = 4096;
 /**

@@ -14,7 +14,7 @@ export interface GuestKernel extends UpperHalf {
   vmcoreinfo?: Vmcoreinfo;
 }
 
-/** Most notes whose page tables are walked. */
+/** Maximum number of notes whose page tables are walked. */
 const MAX_TRIES = 4;
 /** Address at which x86-64 Linux maps itself: `__START_KERNEL_map`. */
 const KERNEL_MAP = 0xffff_ffff_8000_0000n;

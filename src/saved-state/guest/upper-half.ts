@@ -16,7 +16,10 @@ export interface UpperHalf {
   complete: boolean;
 }
 
-/** Most tables to visit: enough for 32 GiB in pages of 4 KiB. Tables that contain themselves have no end otherwise. */
+/**
+ * Maximum number of tables to visit: enough for 32 GiB in pages of 4 KiB. Tables that contain themselves have no end
+ * otherwise.
+ */
 const MAX_TABLES = 1 << 14;
 const MAX_STRETCHES = 1 << 17;
 const MAX_ALIASES = 4;

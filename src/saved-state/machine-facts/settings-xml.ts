@@ -9,8 +9,8 @@ const MAX_DEPTH = 1000;
 /** VirtualBox attaches at most 255 devices to a controller. */
 const MAX_CHILDREN = 1024;
 /**
- * Most elements and attributes, and most words: as many as a file of 2 MiB by VirtualBox has. The parser needs some 14
- * µs for each of the former, and does not look at signals meanwhile.
+ * Maximum number of elements and attributes, and of words: as many as a file of 2 MiB by VirtualBox has. The parser
+ * needs some 14 µs for each of the former, and does not look at signals meanwhile.
  */
 const MAX_MARKS = 80_000;
 const MAX_WORDS = 250_000;

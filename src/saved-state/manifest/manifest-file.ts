@@ -28,7 +28,7 @@ export type ManifestEncoding = (typeof MANIFEST_ENCODINGS)[number];
 /** Largest manifest that is read: 512 GiB of memory with contents take 1 GiB. */
 export const MANIFEST_LIMIT = 1024 * 1024 * 1024;
 
-/** Most levels: the manifest, its memory, the ranges, a range, the runs, a run, hashes. */
+/** Maximum number of levels: the manifest, its memory, the ranges, a range, the runs, a run, hashes. */
 const MAX_DEPTH = 8;
 // A value takes some 60 bytes of memory. A run of one page has five values, and 28 bytes in msgpack, the shorter
 // encoding.

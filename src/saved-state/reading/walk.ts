@@ -47,7 +47,7 @@ export interface WalkOptions extends OpenOptions {
   signal?: AbortSignal;
 }
 
-/** Most units of a file; even long live saves have fewer. */
+/** Maximum number of units of a file; even long live saves have fewer. */
 const MAX_UNITS = 131072;
 
 /** Stands for each finding that is not kept, to be counted. */

@@ -9,7 +9,7 @@ export interface ZeroStretch {
   end: number;
 }
 
-/** Most stretches that are listed; a failing disk can leave thousands. */
+/** Maximum number of stretches that are listed; a failing disk can leave thousands. */
 const MOST = 8;
 
 /**

@@ -14,7 +14,7 @@ import type { ShadowCpu } from '../shadow-cpu.ts';
 import { activeState } from '../sync-pages.ts';
 import { type Breach, CONDITIONS, type Condition } from './conditions.ts';
 
-/** Most breaches that are reported, since a broken root breaks everything below it. */
+/** Maximum number of breaches that are reported, since a broken root breaks everything below it. */
 const MAX_BREACHES = 1000;
 
 /**
