@@ -154,7 +154,7 @@ describe('savkit donor', () => {
   it('leaves another one at work alone', async () => {
     writeFileSync(at('note'), `${process.pid} 0 --boot1 disk`);
     const { exitCode, stderr } = await runSavkit(['donor', 'box', '--run', '-o', 'donor.sav'], environment());
-    expect([exitCode, stderr]).toEqual([4, expect.stringContaining(`process ${process.pid} does so already`)]);
+    expect([exitCode, stderr]).toEqual([4, expect.stringContaining(`process ${process.pid} makes a donor already`)]);
     expect(told('state')).toBe('saved');
   });
 

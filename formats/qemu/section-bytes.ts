@@ -11,7 +11,7 @@ export interface SectionHead {
 }
 
 const PRINTABLE = /^[\x20-\x7e]+$/;
-/** Ids, instances and versions of sections are less. */
+/** Ids, instances and versions of sections are smaller numbers. */
 const PLAUSIBLE = 0x10000;
 /** Bytes of the mark after a body: its type and the section's id. */
 export const MARK_BYTES = 5;

@@ -1,8 +1,8 @@
 import { UsageError } from '../errors.ts';
 
 /**
- * Checks a choice of somebody whose compiler may not have done so. @param name by which they know it @throws UsageError
- * `bad-value` unless it is one of the choices
+ * Checks a choice that a caller has made, perhaps in plain JavaScript. @param name the caller's name for the choice
+ * @throws UsageError `bad-value` unless the choice is one of `choices`
  */
 export function chosenFrom<T extends string>(name: string, choice: T, choices: readonly T[]): T {
   if (!choices.includes(choice))

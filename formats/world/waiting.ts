@@ -11,7 +11,10 @@ export function systemDate(): Date {
   return new Date(world.time.date());
 }
 
-/** Calls `work` once, later; `stopTimer` prevents it. @param options.keepsAlive the process does not end first */
+/**
+ * Calls `work` once, later; `stopTimer` prevents it. @param options.keepsAlive whether the process stays alive until
+ * then
+ */
 export function after(ms: number, work: () => void, { keepsAlive = true } = {}): TimerHandle {
   return world.time.after(ms, work, keepsAlive);
 }
@@ -27,7 +30,7 @@ export function stopTimer(timer: TimerHandle | undefined): void {
 
 /**
  * Resolves after a time, or when the signal aborts; callers that need to tell these apart look at the signal.
- * @param options.keepsAlive the process does not end first
+ * @param options.keepsAlive whether the process stays alive until then
  */
 export function sleep(
   ms: number,

@@ -9,7 +9,8 @@ export type RelayKey = Extract<KeyTrust, { kind: 'relay-key' }>;
 const SHORTEST_SECRET = 16;
 
 /**
- * Makes a key of the content of a key file, e.g. of `openssl rand -base64 32`. @throws UsageError if it is too short
+ * Makes a key of the content of a key file, such as the output of `openssl rand -base64 32`. @throws UsageError if it
+ * is too short
  */
 export function relayKey(content: Uint8Array): RelayKey {
   const text = Buffer.from(content).toString('latin1').trim();

@@ -17,7 +17,10 @@ const node = defineStruct('Node of the codec, hda version 8', 'device-units.md',
     doc: 'read by the guest with verb F00; the first of node 0 names the codec',
   },
   connections: { kind: array(x32, COMMAND_PARAMETERS), doc: 'read by the guest with verb F02' },
-  state: { kind: array(x32, NODE_STATE), doc: 'by kind of node: volumes, converters, pins' },
+  state: {
+    kind: array(x32, NODE_STATE),
+    doc: 'state, which depends on the kind of the node: volumes, converters, pins',
+  },
   end,
 });
 
@@ -43,11 +46,11 @@ const stream = defineStruct('Stream, hda version 8', 'device-units.md', {
 
 const hda = defineStruct('Unit hda, version 8', 'device-units.md', {
   nodeCount: { kind: u32, doc: '' },
-  nodes: { kind: ({ nodeCount }: { nodeCount: number }) => list(nested(node), nodeCount), doc: 'of the codec' },
+  nodes: { kind: ({ nodeCount }: { nodeCount: number }) => list(nested(node), nodeCount), doc: 'nodes of the codec' },
   registerCount: { kind: u32, doc: '' },
   registers: {
     kind: ({ registerCount }: { registerCount: number }) => list(x32, registerCount),
-    doc: 'in the order of the table of registers',
+    doc: 'values of the registers, in the order of their table',
   },
   clockStart: { kind: x64, doc: 'start of the wall clock, in ticks of the timer' },
   interruptLevel: { kind: u8, doc: '' },

@@ -24,7 +24,7 @@ const resources = defineStruct('Resources of a card, sb16 version 2', 'device-un
 
 const sb16 = defineStruct('Unit sb16, version 2', 'device-units.md', {
   configured: { kind: nested(resources), doc: 'compared with the machine' },
-  current: { kind: nested(resources), doc: 'as the guest has chosen' },
+  current: { kind: nested(resources), doc: 'resources that the guest has chosen' },
   ...fields(s32, ['inIndex', 'outLength']),
   ...fields(s32, ['isStereo', 'isSigned', 'bits'], 'of the samples'),
   format: { kind: u32, doc: 'not used any more' },

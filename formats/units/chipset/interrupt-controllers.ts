@@ -32,7 +32,7 @@ const ioapic = defineStruct('Unit ioapic, versions 1–3', 'device-units.md', {
   irr: { kind: x32, doc: 'pending lines', since: 2 },
   id: { kind: u8, doc: '' },
   index: { kind: u8, doc: 'register that the guest has chosen' },
-  redirections: { kind: list(x64, REDIRECTIONS), doc: 'by line: vector, how it is delivered; bit 16: masked' },
+  redirections: { kind: list(x64, REDIRECTIONS), doc: 'for each line: vector, kind of delivery; bit 16: masked' },
   flipFlop: { kind: x64, doc: 'lines with a flip-flop', since: 3 },
 });
 

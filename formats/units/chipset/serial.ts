@@ -18,7 +18,7 @@ const uart = defineStruct('Unit serial, version 7', 'device-units.md', {
   irq: { kind: u8, doc: 'interrupt; compared with the machine' },
   port: { kind: x16, doc: 'first I/O port; compared with the machine' },
   type: { kind: oneOf(u32, UART_TYPES), doc: 'compared with the machine' },
-  divisor: { kind: u16, doc: 'of 115200 baud' },
+  divisor: { kind: u16, doc: 'divisor of 115200 baud' },
   ...fields(x8, ['rbr', 'thr', 'ier', 'iir', 'fcr', 'lcr', 'mcr', 'lsr', 'msr', 'scr']),
   timeoutPending: { kind: bool, doc: 'interrupt for a character that nobody has fetched' },
   thrEmptyPending: { kind: bool, doc: 'interrupt for an empty transmitter' },

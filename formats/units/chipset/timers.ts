@@ -27,7 +27,7 @@ const channel = defineStruct('Channel of the interval timer, i8254 versions 2–
 
 const firstChannel = defineStruct('First channel of the interval timer, i8254 versions 2–4', 'device-units.md', {
   channel: { kind: nested(channel), doc: '' },
-  timer: { kind: timer, doc: 'of the interrupt' },
+  timer: { kind: timer, doc: 'timer of the interrupt' },
 });
 
 const i8254 = defineStruct('Unit i8254, versions 2–4', 'device-units.md', {
@@ -51,7 +51,7 @@ const hpetTimer = defineStruct('Timer of the HPET, hpet versions 2–3', 'device
 const hpet = defineStruct('Unit hpet, versions 2–3', 'device-units.md', {
   count: { kind: u8, doc: 'timers; compared with the machine' },
   timers: { kind: ({ count }: { count: number }, version: number) => list(nested(hpetTimer, version), count), doc: '' },
-  offset: { kind: x64, doc: 'in ns' },
+  offset: { kind: x64, doc: 'offset in ns' },
   capabilities: { kind: x64, doc: 'features, and the period in fs; compared with the machine' },
   config: { kind: x64, doc: 'bit 0: the guest uses it' },
   isr: { kind: x64, doc: '' },

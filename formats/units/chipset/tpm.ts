@@ -16,7 +16,7 @@ const head = defineStruct('Start of unit tpm, version 1', 'units-compared.md', {
   revision: { kind: u8, doc: '' },
   interrupt: { kind: u8, doc: '' },
   locality: { kind: u8, doc: '' },
-  version: { kind: oneOf(u8, TPM_VERSIONS), doc: 'of the TPM: 1 is 1.2, 2 is 2.0' },
+  version: { kind: oneOf(u8, TPM_VERSIONS), doc: 'version of the TPM: 1 is 1.2, 2 is 2.0' },
 });
 
 const tpm = defineStruct('Unit tpm, version 1', 'units-compared.md', {

@@ -74,7 +74,7 @@ const apic = defineStruct('Unit apic, version 5', 'device-units.md', {
   cpus: { kind: u32, doc: 'virtual CPUs; compared with the machine' },
   hasIoApic: { kind: bool, doc: 'compared with the machine' },
   mode: { kind: oneOf(u32, APIC_MODES), doc: 'the highest mode that the guest may use; compared with the machine' },
-  cpu: { kind: ({ cpus }: { cpus: number }) => list(nested(cpu), cpus), doc: 'by CPU' },
+  cpu: { kind: ({ cpus }: { cpus: number }) => list(nested(cpu), cpus), doc: 'one entry for each CPU' },
 });
 
 /** The unit up to the first CPU's part. */

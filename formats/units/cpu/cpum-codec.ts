@@ -57,7 +57,7 @@ const cpum = defineStruct('Unit cpum, versions 17–24', 'units-compared.md', {
   nestedVmx: { kind: bool, doc: 'the guest has VT-x; compared with the machine', since: 24 },
   count: { kind: u32, doc: 'virtual CPUs; compared with the machine' },
   msrSize: { kind: u32, doc: 'bytes of MSRs' },
-  cpus: { kind: cpus, doc: 'by CPU' },
+  cpus: { kind: cpus, doc: 'one entry for each CPU' },
   leafSize: { kind: u32, doc: 'bytes of a leaf: 32' },
   leafCount: { kind: u32, doc: '' },
   leaves: {

@@ -23,7 +23,7 @@ const execution = defineStruct('How a CPU executes, em versions 2–5', 'device-
 });
 
 const em = defineStruct('Unit em, versions 2–5', 'device-units.md', {
-  cpus: { kind: (_: unknown, version: number) => fill(nested(execution, version)), doc: 'by CPU' },
+  cpus: { kind: (_: unknown, version: number) => fill(nested(execution, version)), doc: 'one entry for each CPU' },
 });
 
 export type Em = StructValue<typeof em>;

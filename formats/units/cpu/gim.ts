@@ -24,7 +24,7 @@ const KVM_TAIL = 12;
 
 const kvm = defineStruct('Part of KVM, GIM version 1', 'device-units.md', {
   version: { kind: u32, doc: 'version of this part' },
-  cpus: { kind: fill(nested(kvmCpu), KVM_TAIL), doc: 'by CPU' },
+  cpus: { kind: fill(nested(kvmCpu), KVM_TAIL), doc: 'one entry for each CPU' },
   wallClockMsr: { kind: x64, doc: 'address of the time of day, as the guest has set it' },
   features: { kind: x32, doc: 'features of KVM in CPUID' },
 });
@@ -35,12 +35,12 @@ const WITHOUT_PARTS = [0, 1];
 
 const gim = defineStruct('Unit GIM, version 1', 'device-units.md', {
   provider: { kind: oneOf(u32, { ...GIM_PROVIDERS }), doc: 'paravirtualisation; compared with the machine' },
-  version: { kind: u32, doc: 'of the provider; compared with the machine' },
+  version: { kind: u32, doc: 'version of the provider; compared with the machine' },
   kvm: { kind: ({ provider }: { provider: number }) => maybe(nested(kvm), provider === KVM), doc: '' },
   rest: {
     kind: ({ provider }: { provider: number }) =>
       maybe(opaque(), provider !== KVM && !WITHOUT_PARTS.includes(provider)),
-    doc: 'of other providers',
+    doc: 'data of other providers',
   },
 });
 

@@ -20,14 +20,14 @@ const pending = defineStruct('Trap that is being delivered to a CPU, trpm versio
     kind: oneOf(x32, TYPES),
     doc: 'source of the interrupt or exception',
   },
-  errorCode: { kind: x32, doc: 'of exceptions; 0xdeadface: none' },
+  errorCode: { kind: x32, doc: 'error code of an exception; 0xdeadface: none' },
   cr2: { kind: x64, doc: 'address of a page fault' },
   instructionLength: { kind: u8, doc: 'bytes of the instruction that has raised a software interrupt' },
   icebp: { kind: bool, doc: 'raised by ICEBP' },
 });
 
 const trpm = defineStruct('Unit trpm, versions 10–11', 'device-units.md', {
-  cpus: { kind: fill(nested(pending)), doc: 'by CPU' },
+  cpus: { kind: fill(nested(pending)), doc: 'one entry for each CPU' },
 });
 
 export type Trpm = StructValue<typeof trpm>;

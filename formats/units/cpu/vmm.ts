@@ -6,7 +6,7 @@ import { fill } from '../codec/kinds.ts';
 import { type UnitRow, versions } from '../codec/unit-row.ts';
 
 const vmm = defineStruct('Unit vmm, version 4', 'device-units.md', {
-  started: { kind: fill(bool, SEPARATOR_SIZE), doc: 'by CPU from 1 on: the guest has started it' },
+  started: { kind: fill(bool, SEPARATOR_SIZE), doc: 'for each CPU from 1 on: the guest has started it' },
   separator,
 });
 

@@ -20,7 +20,7 @@ const vga = defineStruct('Unit vga, version 34', 'device-units.md', {
   dacCache: { kind: array(x8, 3), doc: '' },
   palette: { kind: bytes(768), doc: '256 colours of red, green and blue' },
   bankOffset: { kind: u32, doc: 'bytes' },
-  vbeCount: { kind: u8, doc: 'registers of VBE' },
+  vbeCount: { kind: u8, doc: 'number of registers of VBE' },
   vbeIndex: { kind: u16, doc: '' },
   vbe: {
     kind: ({ vbeCount }: { vbeCount: number }) => list(x16, vbeCount),

@@ -61,7 +61,7 @@ const folder = defineStruct('Shared folder, ConsoleData versions 1.1–1.2', 'un
   writable: { kind: bool, doc: '' },
   autoMount: { kind: bool, doc: '' },
   mountPointSize: { kind: u32, doc: 'bytes of the mount point with its NUL', since: 0x10002 },
-  mountPoint: { kind: PATH, doc: 'in the guest', since: 0x10002 },
+  mountPoint: { kind: PATH, doc: 'path in the guest', since: 0x10002 },
 });
 
 const consoleData = defineStruct('Unit ConsoleData, versions 1.1–1.2', 'units-compared.md', {

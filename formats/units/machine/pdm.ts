@@ -90,9 +90,9 @@ function beforeList<T>(kind: Kind<T>): Kind<T[]> {
 }
 
 const pdm = defineStruct('Unit pdm, versions 3–5', 'units-compared.md', {
-  cpus: { kind: (_: unknown, version: number) => beforeList(nested(pending, version)), doc: 'by CPU' },
+  cpus: { kind: (_: unknown, version: number) => beforeList(nested(pending, version)), doc: 'one entry for each CPU' },
   dma: { kind: u32, doc: '1: a DMA transfer waits' },
-  devices: { kind: untilMark(nested(device)), doc: 'in the order in which they were made' },
+  devices: { kind: untilMark(nested(device)), doc: 'devices in the order in which they were made' },
 });
 
 export type Pdm = StructValue<typeof pdm>;

@@ -14,9 +14,10 @@ const SINCE_WHEEL = 19;
 const SINCE_MMIO = 20;
 
 const wheel = Object.fromEntries(
-  Object.entries({ ...fields(s32, ['wheel', 'horizontalWheel']), buttons: { kind: x32, doc: 'of the mouse' } }).map(
-    ([name, field]) => [name, { ...field, since: SINCE_WHEEL }],
-  ),
+  Object.entries({
+    ...fields(s32, ['wheel', 'horizontalWheel']),
+    buttons: { kind: x32, doc: 'buttons of the mouse' },
+  }).map(([name, field]) => [name, { ...field, since: SINCE_WHEEL }]),
 );
 
 const vmmDev = defineStruct('Unit VMMDev, versions 17–20', 'device-units.md', {

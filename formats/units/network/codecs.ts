@@ -38,7 +38,7 @@ export const e1000 = defineStruct('Unit e1000, version 6', 'device-units.md', {
   eepromAddress: { kind: x16, doc: '' },
   eeprom: { kind: array(x16, 64), doc: '' },
   begin,
-  registers: { kind: array(x32, E1000_REGISTERS), doc: 'in the order of the table of registers' },
+  registers: { kind: array(x32, E1000_REGISTERS), doc: 'values of the registers, in the order of their table' },
   end,
   interruptRaised: { kind: bool, doc: 'the interrupt line is raised' },
   phyBegin: begin,

@@ -45,7 +45,7 @@ const ahciPort = defineStruct('Port of an AHCI controller, ahci version 9', 'uni
     ['finished', 'finishedQueued'],
     'commands that the guest still sees as issued, or as active, until it looks',
   ),
-  currentSlot: { kind: u32, doc: 'of the last command; name is a guess' },
+  currentSlot: { kind: u32, doc: 'slot of the last command; the name of this field is a guess' },
   atapi: { kind: u8, doc: 'a drive for CDs' },
   sense: { kind: bytes(64), doc: 'answer to the last command of a drive' },
 });

@@ -35,7 +35,7 @@ export const namespace = defineStruct('Namespace, nvme version 3', 'units-compar
 });
 
 export const nvme = defineStruct('Unit nvme, version 3', 'units-compared.md', {
-  limits: { kind: bytes(7), doc: 'of the controller' },
+  limits: { kind: bytes(7), doc: 'limits of the controller' },
   count: { kind: u32, doc: 'namespaces' },
   queues: { kind: u32, doc: '' },
   serialNumber: { kind: text(64), doc: '' },

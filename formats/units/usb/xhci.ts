@@ -17,7 +17,7 @@ const port = defineStruct('Port, usb-xhci version 1', 'device-units.md', {
 
 const interrupter = defineStruct('Interrupter, usb-xhci version 1', 'device-units.md', {
   ...fields(x32, ['management', 'moderation']),
-  segments: { kind: u32, doc: 'of the table of event rings' },
+  segments: { kind: u32, doc: 'segments of the table of event rings' },
   ...fields(x64, ['segmentTable', 'dequeue', 'enqueue'], 'guest-physical address'),
   segment: { kind: u16, doc: '' },
   left: { kind: u16, doc: 'TRBs left in the segment' },
@@ -34,7 +34,10 @@ const xhci = defineStruct('Unit usb-xhci, version 1', 'device-units.md', {
   slotCount: { kind: u32, doc: '' },
   slots: { kind: ({ slotCount }: { slotCount: number }) => list(nested(slot), slotCount), doc: '' },
   portCount: { kind: u32, doc: '' },
-  ports: { kind: ({ portCount }: { portCount: number }) => list(nested(port), portCount), doc: 'of both root hubs' },
+  ports: {
+    kind: ({ portCount }: { portCount: number }) => list(nested(port), portCount),
+    doc: 'ports of both root hubs',
+  },
   interrupterCount: { kind: u32, doc: '' },
   interrupters: {
     kind: ({ interrupterCount }: { interrupterCount: number }) => list(nested(interrupter), interrupterCount),

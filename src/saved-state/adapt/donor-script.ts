@@ -88,7 +88,7 @@ left=$(VBoxManage getextradata ${note} | sed -n 's/^Value: //p')
 if [ -n "$left" ]; then
   set -- $left
   if ps -p "$1" -o stat= | grep -q '^[^Z]'; then
-    echo "process $1 does so already; if it is another one, VBoxManage setextradata ${note} removes its note" >&2
+    echo "process $1 makes a donor already; if not, VBoxManage setextradata ${note} removes the note" >&2
     exit 1
   fi
   if state | grep -q -x -E 'running|paused'; then

@@ -56,7 +56,7 @@ function judge({ name, version }: UnitHeader, payload: Uint8Array): Judged {
     };
   } catch (error) {
     if (!(error instanceof FormatError)) throw error;
-    return { doubt: `it is not laid out as version ${version} is known to be` };
+    return { doubt: `not the known layout of version ${version}` };
   }
 }
 
