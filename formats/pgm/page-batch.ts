@@ -163,13 +163,15 @@ export class PageBatch {
     else target.fill(0, to, to + PAGE_SIZE);
   }
 
+  /** Whether the content of page `i` can be decoded. */
+  canDecode(i: number): boolean {
+    const { encoding, at, length, window } = this;
+    return encoding[i] !== Encoding.LZF || lzfWalk(window.bytes, at[i], length[i], PAGE_SIZE);
+  }
+
   /** Checks that every page of the batch can be decoded. @throws FormatError `bad-compression` */
   walk(): void {
-    const { bytes } = this.window;
-    if (lzfWalkBatch(bytes, this, this.count, Encoding.LZF, PAGE_SIZE)) return;
-    for (let i = 0; i < this.count; i++) {
-      if (this.encoding[i] === Encoding.LZF && !lzfWalk(bytes, this.at[i], this.length[i], PAGE_SIZE))
-        throw badCompression(this.window.offsetOf(this.at[i]));
-    }
+    if (lzfWalkBatch(this.window.bytes, this, this.count, Encoding.LZF, PAGE_SIZE)) return;
+    for (let i = 0; i < this.count; i++) if (!this.canDecode(i)) throw badCompression(this.window.offsetOf(this.at[i]));
   }
 }

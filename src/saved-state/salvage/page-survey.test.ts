@@ -62,7 +62,7 @@ describe('pages in doubt where records break', () => {
     const { surveyed, meet, uncertain } = survey();
     surveyed.badBlock();
     meet(0, 1, 2, 3, 4);
-    surveyed.endPgm();
+    surveyed.endPgm(undefined, 0);
     meet(5);
     surveyed.broken(0);
     expect([...uncertain]).toEqual([5]);

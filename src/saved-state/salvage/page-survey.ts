@@ -51,12 +51,16 @@ export class PageSurvey {
    * Absent: no record broke; `start`: all are in doubt.
    */
   readonly doubtedFrom: (PagePlace | 'start' | undefined)[] = [];
+  /** Passes with a block that cannot be decompressed, also where a good record of the same page follows. */
+  readonly hurt = new Set<number>();
   readonly #notes: PageNotes;
   readonly #options: SurveyOptions;
   readonly #page = new Uint8Array(PAGE_SIZE);
   /** The last pages with content of the current unit, each with all pages after it. */
   #latest: PagePlace[][] = [[]];
-  /** Pages of the current unit since a block of it turned out bad; undefined where none has. */
+  /** A block of the current unit turned out bad. */
+  #hasBadBlock = false;
+  /** Pages of the current unit since then, where damage can reach further than its block; else undefined. */
   #sinceBad: MetPages | undefined;
 
   constructor(notes: PageNotes, options: SurveyOptions) {
@@ -93,6 +97,7 @@ export class PageSurvey {
    * so the next record's head shows a wrong size.
    */
   readonly badBlock = (): void => {
+    this.#hasBadBlock = true;
     if (this.#options.reach > 1) this.#sinceBad ??= new MetPages();
   };
 
@@ -110,7 +115,11 @@ export class PageSurvey {
     this.#forget();
   };
 
-  readonly endPgm = (): void => this.#forget();
+  readonly endPgm = (_outcome: unknown, pass: number): void => {
+    if (this.#hasBadBlock) this.hurt.add(pass);
+    this.#hasBadBlock = false;
+    this.#forget();
+  };
 
   #forget(): void {
     this.#latest = [[]];

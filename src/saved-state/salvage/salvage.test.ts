@@ -5,6 +5,11 @@ import { FormatError, UsageError } from '../../../formats/errors.ts';
 import { bufferSource } from '../../../formats/files/source.ts';
 import { rawRecord, type UnitSpec } from '../../../formats/testing/container-builder.ts';
 import { MemorySink } from '../../../formats/testing/memory-sink.ts';
+import { buildPgm, encodeRecords } from '../../../formats/testing/pgm-builder.ts';
+import { PgmBytes } from '../../../formats/testing/pgm-bytes.ts';
+import { fullExample } from '../../../formats/testing/pgm-examples.ts';
+import { plainRecords } from '../../../formats/testing/pgm-machine.ts';
+import { cutCompressed, rawRecord as pgmRecord, pieces, stateV2 } from '../../../formats/testing/pgm-states.ts';
 import { type BrokenState, brokenStates, buildBroken, originalBytes } from '../../testing/broken-states.ts';
 import { naiveMemory } from '../../testing/naive-pages.ts';
 import { oldState } from '../../testing/old-states.ts';
@@ -90,6 +95,24 @@ describe('salvage()', () => {
         expect(judged.stale).toEqual(truth.stale);
       }
     }
+  });
+
+  it('leaves out a damaged record of a page that has a good one after it', async () => {
+    const machine = fullExample(14);
+    const records = encodeRecords(plainRecords(machine), 14).length + 1;
+    const page = new PgmBytes().u8(0x81).u64(0x1000).done();
+    // A copy of bytes before the first one.
+    const damaged = Buffer.of(0x93, 3, 4, 0x20, 0x10);
+    const cut = (payload: Uint8Array) => [
+      ...pieces(payload.subarray(0, -records), 4096).map(pgmRecord),
+      ...[pgmRecord(page), damaged],
+      ...cutCompressed(4)(payload.subarray(-records)),
+    ];
+    const state = stateV2([{ version: 14, payload: buildPgm(machine, 14) }], { cut });
+    const sink = new MemorySink();
+    const { lost, written } = await salvage(bufferSource(state), sink);
+    expect(lost).toMatchObject([{ group: 'RAM', first: 3, last: 4 }]);
+    expect(written.findings.map(({ code }) => code)).toEqual(['no-cpum', 'incomplete', 'pages-missing']);
   });
 
   it('makes nothing up: without `fill` lost pages are not in the output, and VirtualBox has a unit that it does not know', async () => {

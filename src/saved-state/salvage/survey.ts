@@ -80,7 +80,7 @@ export async function surveyDamage(
     passRecord(
       outcome,
       { seen: seen[i] ?? new Map(), certain: certain[i] ?? new Map() },
-      state,
+      readings.some(({ hurt }) => hurt.has(i)) || areListsLost(state),
       mayFollowLostPass(outcome.unit, passUnits[i - 1]?.unit, survivors),
     ),
   );
@@ -135,11 +135,11 @@ async function readPagesTwice(
 function passRecord(
   { complete, errors }: UnitOutcome,
   { seen, certain }: Pick<PassRecord, 'seen' | 'certain'>,
-  state: SavedState,
+  isHurt: boolean,
   lostBefore: boolean,
 ): PassRecord {
-  const isHurt = errors.some(({ code }) => code === 'truncated' || code === 'bad-compression');
-  const isWhole = complete && !areListsLost(state) && !isHurt && isSame(seen, certain);
+  const isCut = errors.some(({ code }) => code === 'truncated' || code === 'bad-compression');
+  const isWhole = complete && !isHurt && !isCut && isSame(seen, certain);
   return { complete, seen, certain, isWhole, lostBefore };
 }
 

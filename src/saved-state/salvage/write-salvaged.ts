@@ -130,7 +130,8 @@ class SurvivorWriter {
       const kind = batch.kind[i];
       const isCertain = passes[pass].certain.get(groupOf(kind, batch.id[i]))?.has(batch.page[i]) ?? false;
       const place = target.placeOf(kind, batch.id[i], batch.page[i]);
-      if (!isCertain || !place) continue;
+      // An earlier record of a certain page may be damaged.
+      if (!isCertain || !place || !batch.canDecode(i)) continue;
       if (this.#isZeroInLowHole(batch, i)) this.#writer.putPage(PageKind.RAM_ZERO, place.page, place.id, 0);
       else if (HAS_CONTENT.includes(kind)) this.#writer.put(kind, place.page, place.id, batch.protection[i], batch, i);
       else this.#writer.putPage(kind, place.page, place.id, batch.protection[i]);
