@@ -18,7 +18,7 @@ export interface Leaving {
 }
 
 const LATER_MS = 2000;
-/** Maximum number of waits, which take five minutes. */
+/** Maximum number of waits; together they take five minutes. */
 const MOST_WAITS = 150;
 
 /** Machines that wait for a slot at a target. */
@@ -27,7 +27,7 @@ export class WaitingLine {
   readonly #perTarget: number;
   readonly #waiting: Leaving[] = [];
 
-  /** @param perTarget most machines on their way to one target at a time */
+  /** @param perTarget maximum number of machines on their way to one target at a time */
   constructor(targets: readonly DrainTarget[], perTarget: number) {
     this.#targets = targets;
     this.#perTarget = perTarget;

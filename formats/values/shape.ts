@@ -85,7 +85,7 @@ export function integer(min: number, max: number): Shape<number> {
   );
 }
 
-/** @param limit most characters */
+/** @param limit maximum number of characters */
 export function text(limit: number): Shape<string> {
   return kind(
     (value): value is string => typeof value === 'string' && value.length <= limit,
@@ -93,7 +93,7 @@ export function text(limit: number): Shape<string> {
   );
 }
 
-/** @param limit most bytes */
+/** @param limit maximum number of bytes */
 export function bytes(limit: number): Shape<Uint8Array> {
   return kind(
     (value): value is Uint8Array => value instanceof Uint8Array && value.length <= limit,

@@ -8,7 +8,7 @@ export const LIBVIRT_SCHEME = 'libvirt:';
 
 /** A guest with a connection to its QEMU. */
 export interface ReachedGuest {
-  /** As records keep it. */
+  /** The address, as records keep it. */
   address: string;
   qmp: QmpClient;
   /** The process of QEMU; undefined where the system does not tell. */

@@ -13,7 +13,7 @@ import { CHUNK_ID_SHIFT, PAGE_INDEX_MASK, PAGES_PER_CHUNK } from './page-id.ts';
 export interface HostMemoryOptions {
   /** Pages that all machines together may have. */
   maxPages?: number;
-  /** Chunks of 2 MiB in memory at most, 2 or more; the others are in a file. */
+  /** Maximum number of chunks of 2 MiB in memory, at least 2; the others are in a file. */
   maxMappedChunks?: number;
   /**
    * Folder of that file, by default the system's for temporary files. A folder in memory, as /tmp on some systems,

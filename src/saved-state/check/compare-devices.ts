@@ -60,7 +60,7 @@ function compareLists(
     comparison.mismatch(
       'pdm',
       'device-added',
-      `${target.name} has a device ${device.name}/${device.instance}, which the state has not`,
+      `${target.name} has a device ${device.name}/${device.instance}, which the state does not have`,
     );
   }
   for (const device of saved) {
@@ -72,7 +72,7 @@ function compareLists(
     comparison.mismatch(
       'pdm',
       'device-missing',
-      `The state has a device ${name}/${instance}, which ${target.name} has not`,
+      `The state has a device ${name}/${instance}, which ${target.name} does not have`,
     );
   }
 }

@@ -130,7 +130,7 @@ const without = (gone: string) => changed((units) => units.filter(({ name }) => 
 
 const IN_THE_STATE: Mismatch[] = [
   { what: 'RAM hole', state: inPgm(Buffer.from('0000002000004000', 'hex'), Buffer.from('0000002400004000', 'hex')) },
-  { what: 'a ROM that the machine has not', state: inPgm(Buffer.from('Net Boot ROM'), Buffer.from('Nix Boot ROM')) },
+  { what: 'a ROM that the machine lacks', state: inPgm(Buffer.from('Net Boot ROM'), Buffer.from('Nix Boot ROM')) },
   ...['cpum', 'mm', 'pdm', 'ConsoleData', 'GIM', 'pci'].map((name) => ({
     what: `${name} missing`,
     state: without(name),

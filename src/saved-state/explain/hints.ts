@@ -142,8 +142,8 @@ const PLACE_HINTS: readonly PlaceHint[] = [
     unit: /^HGCM$/,
     code: /^VERR_SSM_UNEXPECTED_DATA$/,
     advice:
-      'The guest uses a service of the host that this release has not: mostly 3D acceleration of 6.0 and older. ' +
-      `${BY_SETTINGS} leaves it out.`,
+      'The guest uses a service of the host that this release does not have: mostly 3D acceleration of 6.0 and ' +
+      `older. ${BY_SETTINGS} leaves it out.`,
   },
   {
     unit: /^vga$/,

@@ -49,7 +49,7 @@ export interface ExtractReport {
   registersMissing?: string;
   /** Reason why memory may lie at other addresses than in the output. */
   uncertain?: string;
-  /** Pages that a whole state would have, and this one has not. */
+  /** Pages that a whole state would have, and this one lacks. */
   missing?: string;
 }
 

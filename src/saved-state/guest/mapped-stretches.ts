@@ -14,7 +14,7 @@ export interface Mapped {
  *
  * @param ranges ascending, no overlap
  * @param maps in order of importance: the last ones are dropped where the limit is reached
- * @param limit most stretches, unless the ranges alone are more
+ * @param limit maximum number of stretches, unless the ranges alone are more
  * @returns ascending by physical address, the addresses of one stretch in the order of the maps
  */
 export function mapRanges(ranges: readonly MemoryRange[], maps: readonly VirtualStretch[], limit: number): Mapped {

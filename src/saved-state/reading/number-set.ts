@@ -35,7 +35,7 @@ export class NumberSet {
 
   /**
    * @param tooFarApart makes the error for numbers that would take too much memory
-   * @param maxChunks most chunks that are partly filled
+   * @param maxChunks maximum number of chunks that are partly filled
    */
   constructor(tooFarApart: () => UnsupportedError, maxChunks = MAX_CHUNKS) {
     this.#tooFarApart = tooFarApart;

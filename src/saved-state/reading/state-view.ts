@@ -71,7 +71,7 @@ export interface StateMemory {
   elsewhere?: string;
   /** Reason why RAM may lie at other addresses; absent if the places are known. */
   uncertain?: string;
-  /** Pages that a whole state would have, and this one has not; absent if none is missing. */
+  /** Pages that a whole state would have, and this one lacks; absent if none is missing. */
   missing?: string;
 }
 

@@ -62,10 +62,10 @@ function expectSameDevices(units: MachineUnits, template: Template): void {
     ...cards.map(({ section }) => section),
   ];
   const missing = wanted.find((section) => !template.find(section));
-  if (missing !== undefined) throw refused(`the template has ${nameOf(missing, cards)}, the machine of QEMU has not`);
+  if (missing !== undefined) throw refused(`the template has ${nameOf(missing, cards)}, the machine of QEMU does not`);
   for (const { name } of template.sections)
     if (PCI_SECTION.test(name) && !wanted.includes(name) && name !== sections.IDE)
-      throw refused(`the machine of QEMU has ${nameOf(name, cards)}, the template has not`);
+      throw refused(`the machine of QEMU has ${nameOf(name, cards)}, the template does not`);
   const serial = template.sections.filter(({ name }) => name === 'serial').length;
   if (serial !== units.instancesOf('serial').length)
     throw refused(`the machine of QEMU has ${serial} serial ports, the template another number`);
@@ -84,7 +84,7 @@ function expectSameHpet(units: MachineUnits, template: Template): void {
   const found = template.find('hpet');
   const ON = 1n;
   if (hpetThatGoesOn(units, new Set())) {
-    if (!found) throw refused('the template has a HPET, the machine of QEMU has not');
+    if (!found) throw refused('the template has a HPET, the machine of QEMU does not');
     return;
   }
   if (found && (found.number('config') & ON) !== 0n)
