@@ -1,3 +1,4 @@
+import { createPrivateKey, X509Certificate } from 'node:crypto';
 import { createSecureContext } from 'node:tls';
 import type { Argv } from 'yargs';
 import { UsageError } from '../../formats/errors.ts';
@@ -102,6 +103,10 @@ async function withoutCode({
   const [certificate, privateKey, authority] = await Promise.all(
     [cert, key, ca].map(async (file) => Buffer.from(await readSmallFile(file, PEM_LIMIT)).toString()),
   );
+  expectPem('--cert', cert, 'certificate', () => new X509Certificate(certificate));
+  expectPem('--key', key, 'private key', () => createPrivateKey(privateKey));
+  // Node takes an empty authority for none, and then trusts the public ones.
+  expectPem('--ca', ca, 'certificate', () => new X509Certificate(authority));
   try {
     createSecureContext({ cert: certificate, key: privateKey, ca: authority });
   } catch (error) {
@@ -114,4 +119,13 @@ async function withoutCode({
     authority,
     peerName,
   };
+}
+
+function expectPem(option: string, file: string, content: string, read: () => unknown): void {
+  try {
+    read();
+  } catch (error) {
+    const why = `it holds no ${content} that can be read (${(error as Error).message})`;
+    throw new UsageError('bad-certificate', `Cannot use ${option} ${file}: ${why}`);
+  }
 }

@@ -10,10 +10,10 @@ import { PlainHost } from '../testing/plain-machine.ts';
 import { connectToTarget } from './connect-to-target.ts';
 import { Gate } from './gate.ts';
 import { keyOfCode, newPairingCode } from './pairing-code.ts';
-import type { Trust } from './trust.ts';
+import { type CertificateTrust, sourceTls, type Trust, targetTls } from './trust.ts';
 
 const pem = (name: string) => readFileSync(new URL(`../../test-vectors/tls/${name}`, import.meta.url), 'utf8');
-const certificates = (name: string, authority = 'authority', peerName?: string): Trust => ({
+const certificates = (name: string, authority = 'authority', peerName?: string): CertificateTrust => ({
   kind: 'certificates',
   certificate: pem(`${name}.pem`),
   key: pem(`${name}.key`),
@@ -107,6 +107,12 @@ describe('trust', () => {
   ])('is refused for %s', async (_, source, target, words) => {
     const { outcome } = await attempt(source, target);
     expect(outcome).toMatch(words);
+  });
+
+  it('in an authority without a certificate is in nobody, not in the public authorities of Node', () => {
+    const empty = { ...certificates('target'), authority: '' };
+    // Node replaces a value that is false, such as an empty text, by its public authorities.
+    for (const { ca } of [sourceTls(empty, 'localhost'), targetTls(empty)]) expect(ca).toEqual(['']);
   });
 
   it('codes are long enough not to be guessed, and all different', () => {

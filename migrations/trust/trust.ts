@@ -73,7 +73,7 @@ export function sourceTls(trust: SecureTrust, host: string): ConnectionOptions {
     rejectUnauthorized,
     cert: certificate,
     key,
-    ca: authority,
+    ca: only(authority),
     servername: isIP(name) ? '' : name,
     checkServerIdentity,
   };
@@ -84,7 +84,12 @@ export function targetTls(trust: SecureTrust): TlsOptions {
   if (isKeyed(trust))
     return { ...KEYED, pskCallback: (_socket, identity) => (identity === IDENTITIES[trust.kind] ? trust.key : null) };
   const { certificate, key, authority } = trust;
-  return { ...TLS_13, cert: certificate, key, ca: authority, requestCert: true, rejectUnauthorized: false };
+  return { ...TLS_13, cert: certificate, key, ca: only(authority), requestCert: true, rejectUnauthorized: false };
+}
+
+/** A list, as Node takes an empty text for no authority, and then trusts all public ones. */
+function only(authority: string): string[] {
+  return [authority];
 }
 
 /**
