@@ -8,7 +8,7 @@ import { fakeQemu } from '../../migrations/testing/fake-qemu.ts';
 import { PlainHost } from '../../migrations/testing/plain-machine.ts';
 import { SavkitProcess } from '../../migrations/testing/savkit-process.ts';
 import { Gate } from '../../migrations/trust/gate.ts';
-import { whileWatched } from './watchdog.ts';
+import { watchOver, whileWatched } from './watchdog.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'savkit-watchdog-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
@@ -21,6 +21,15 @@ function recordsOf(qmp: string): string[] {
     const files = existsSync(path) ? readdirSync(path).filter((file) => file.endsWith('.json')) : [];
     return files.some((file) => readFileSync(join(path, file), 'utf8').includes(qmp));
   });
+}
+
+/** Text of a file of a process, which may have ended. */
+function readText(path: string): string {
+  try {
+    return readFileSync(path, 'latin1');
+  } catch {
+    return '';
+  }
 }
 
 describe.skipIf(!existsSync('/proc/self/fd'))('the watchdog of a guest', () => {
@@ -49,6 +58,24 @@ describe.skipIf(!existsSync('/proc/self/fd'))('the watchdog of a guest', () => {
       fake.close();
     }
   }, 120_000);
+
+  it('inherits no secrets, as it outlives savkit', async () => {
+    vi.stubEnv('SAVKIT_PAIRING_CODE', 'secret');
+    const record = join(folder, 'watched-record');
+    const end = watchOver(record);
+    const environments = () => {
+      const pids = readdirSync('/proc').filter((name) => /^\d+$/.test(name));
+      const filesOf = (pid: string) => ['cmdline', 'environ'].map((name) => readText(`/proc/${pid}/${name}`));
+      const watchdogs = pids.map(filesOf).filter(([words]) => words.includes(`savkit-watchdog\0\0${record}`));
+      return watchdogs.map(([, environment]) => environment);
+    };
+    try {
+      await vi.waitUntil(() => environments().some((text) => text.includes('PATH=')), { timeout: 60_000 });
+      expect(environments().join()).not.toContain('SAVKIT_PAIRING_CODE');
+    } finally {
+      end();
+    }
+  });
 
   it('lets a guest go on whose save was under way when savkit is killed, and gives QEMU its settings back', async () => {
     const ram = join(folder, 'saved-ram');

@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process';
+import { spawnOther } from '../../formats/world/programs.ts';
 import { removeFolder } from '../../migrations/guests/memory/private-folder.ts';
 import type { QemuSource } from '../../migrations/guests/qemu-source.ts';
 import { isOfLibvirt, LIBVIRT_SCHEME } from '../../migrations/guests/reach-guest.ts';
@@ -26,7 +26,7 @@ export const WATCHED_MINUTES = 10;
 export function watchOver(recordPath: string, folder = ''): () => void {
   const savkit = [process.execPath, ...process.execArgv, process.argv[1]];
   const resolve = [...savkit, 'migrate', '--resolve', recordPath, '--quiet'];
-  const watchdog = spawn('sh', ['-c', WATCH, 'savkit-watchdog', folder, recordPath, ...resolve], {
+  const watchdog = spawnOther('sh', ['-c', WATCH, 'savkit-watchdog', folder, recordPath, ...resolve], {
     // The watchdog gets a process group of its own, so that a signal to this group does not end it.
     detached: true,
     stdio: ['pipe', 'ignore', 'ignore'],

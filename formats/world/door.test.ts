@@ -60,7 +60,6 @@ describe('the door to the world', () => {
     expect(findings(FLOORS, STARTS).map((found) => found.split(':')[0])).toEqual([
       'formats/world/programs.ts',
       'cli/demo.ts',
-      'cli/guests/watchdog.ts',
       'cli/many/worker-pool.ts',
       'cli/process/own-process.ts',
     ]);
