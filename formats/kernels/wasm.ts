@@ -49,7 +49,7 @@ class Kernels {
   readonly memory: Uint8Array;
   /** Address of results of up to twice `block` bytes. */
   readonly output: number;
-  /** The most that `place` copies. */
+  /** Maximum number of bytes that `place` copies. */
   readonly block: number;
   readonly batchAt: Uint32Array;
   readonly batchLength: Uint32Array;

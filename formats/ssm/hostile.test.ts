@@ -24,7 +24,7 @@ const codeOf = (file: Uint8Array) =>
     (error) => (error instanceof SavkitError ? error.code : Promise.reject(error)),
   );
 
-/** The most that a reading may take beyond what stands in the file: buffers, and what tests themselves need. */
+/** Maximum memory that a reading may take beyond the bytes of the file: buffers, and what tests themselves need. */
 const MEMORY_LIMIT = 96 * 1024 * 1024;
 
 async function withinMemory(run: () => Promise<void>): Promise<void> {

@@ -45,7 +45,7 @@ export class PageIntake {
 
   async takePages({ payload }: Frame): Promise<void> {
     const bytes = payload.length;
-    // Memory files outlive their QEMU, so that writing fails only in the end.
+    // Pages can still be written to the memory file of a QEMU that has ended, so its end has to be looked for.
     if (this.#arrival.failure) throw this.#arrival.failure;
     this.#arrival.enter('pages');
     const count = this.#decoder.apply(payload, this.#barrier.round);

@@ -40,7 +40,7 @@ export function encodeReply(reply: Reply): Uint8Array {
   return bytes.length <= REPLY_LIMIT ? bytes : bytes.subarray(0, wholeCharacters(bytes, REPLY_LIMIT));
 }
 
-/** The most bytes up to `limit` that don't end within a UTF-8 character. */
+/** As many bytes, up to `limit`, as end with a whole UTF-8 character. */
 function wholeCharacters(bytes: Uint8Array, limit: number): number {
   let end = limit;
   while (end > 0 && (bytes[end] & 0xc0) === 0x80) end--;

@@ -16,7 +16,7 @@ import { type Job, type Outcome, runCommand, withCommonOptions } from '../../pro
 import { showBytes, tell } from '../../terminal/print.ts';
 import { line, NO_TEXT, ownLines } from '../../terminal/terminal-text.ts';
 
-/** The most bytes that are shown. `extract` writes whole ranges. */
+/** Maximum number of bytes that are shown. `extract` writes whole ranges. */
 const MAX_LENGTH = 16 * MIB;
 
 const builder = (argv: Argv) =>

@@ -6,7 +6,7 @@ import type { SpanHashes } from '../hashing/span-hashes.ts';
 const FAN_OUT = 512;
 /** 512⁴ pages are 256 TiB: more than a range can have. */
 const LEVELS = 4;
-/** The most pages that a tree covers. */
+/** Maximum number of pages that a tree covers. */
 export const MAX_PAGES = FAN_OUT ** LEVELS;
 
 /**

@@ -25,7 +25,7 @@ import type { UnitOutcome } from './visitor.ts';
 const ZERO_PAGE = new Uint8Array(PAGE_SIZE);
 /** Pages of zeros between two looks at the clock. */
 const PAGES_A_LOOK = 256;
-/** The most that one item of a container holds. */
+/** Maximum size, in bytes, of one item of a container. */
 const ITEM_LIMIT = 4096;
 
 /** Writes the parts of a state that the survey has found. */
