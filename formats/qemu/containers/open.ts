@@ -44,7 +44,7 @@ export interface OpenedQemuState {
   stream: ByteSource;
   /** Offset in `stream` at which QEMU's stream begins. */
   start: number;
-  /** Tells which bytes of `stream` are made up; undefined where all that are given have been read. */
+  /** Tells which bytes of `stream` are made up, as the disk did not give them; undefined if it gave all. */
   parts: ReadableParts | undefined;
   /** Gives memory and helpers back; the source stays open. */
   release(): Promise<void>;

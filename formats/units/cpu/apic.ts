@@ -21,7 +21,7 @@ const X2APIC = 0x400n;
 
 const INTERRUPTS = {
   isr: { kind: array(x32, REGISTERS), doc: 'interrupts in service, a bit for each vector' },
-  tmr: { kind: array(x32, REGISTERS), doc: 'interrupts by level' },
+  tmr: { kind: array(x32, REGISTERS), doc: 'level-triggered interrupts, a bit for each vector' },
   irr: { kind: array(x32, REGISTERS), doc: 'pending interrupts' },
   ...fields(x32, [
     'esr',

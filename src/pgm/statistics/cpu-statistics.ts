@@ -7,7 +7,7 @@ export const CPU_STATISTICS: readonly StatisticRow[] = [
   ['/PGM/CPU%u/R0/DynMapPageGCPageInl/Hits', 'counter', 'hash hits'],
   ['/PGM/CPU%u/R0/DynMapPageGCPageInl/Misses', 'counter', 'misses, common path taken'],
   ['/PGM/CPU%u/R0/DynMapPageGCPageInl/RamHits', 'counter', 'address was in the first RAM range'],
-  ['/PGM/CPU%u/R0/DynMapPageGCPageInl/RamMisses', 'counter', 'it was not (slow path)'],
+  ['/PGM/CPU%u/R0/DynMapPageGCPageInl/RamMisses', 'counter', 'address was not in the first RAM range (slow path)'],
   ['/PGM/CPU%u/R0/DynMapPageHCPageInl', 'profile', 'time in the inlined map-by-host-address'],
   ['/PGM/CPU%u/R0/DynMapPageHCPageInl/Hits', 'counter', 'hash hits'],
   ['/PGM/CPU%u/R0/DynMapPageHCPageInl/Misses', 'counter', 'misses, common path taken'],
