@@ -34,7 +34,7 @@ const builder = (argv: Argv) =>
     .option('ndjson', NDJSON)
     .example('$0 relay --listen :6001 --to target:6000', 'Watch passes, pages and rates of a migration')
     .example('$0 relay --listen :6001 --to target:6000 --record vm.sav', 'The same, keeping the state that passes')
-    .example('openssl rand -base64 32 > relay.key', 'A secret, to be copied to both hosts')
+    .example('(umask 077; openssl rand -base64 32 > relay.key)', 'A secret, to be copied to both hosts')
     .example(
       '$0 relay --listen 127.0.0.1:6001 --to other:6443 --encrypt out --key-file relay.key',
       'On the host of the source, which teleports to port 6001',
