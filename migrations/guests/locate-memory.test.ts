@@ -1,11 +1,12 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { PAGE_SIZE } from '../../formats/sizes.ts';
 import type { Backend, GuestFacts } from './guest-facts.ts';
+import { processBehind } from './guest-process.ts';
 import { expectOwnFiles, locateMemory } from './locate-memory.ts';
 import { RamFiles } from './memory/ram-files.ts';
 
@@ -46,13 +47,42 @@ describe('memory that QEMU names', () => {
       ] as const) {
         const facts = factsOf({ path }, qemu.pid);
         const ram = RamFiles.open(locateMemory(facts), 'r');
-        const look = () => expectOwnFiles(facts, ram.places);
+        const look = () => expectOwnFiles(facts, ram.places, '');
         if (isOwn) expect(look).not.toThrow();
         else expect(look).toThrow(expect.objectContaining({ code: 'ram-hidden' }));
         ram.close();
       }
     } finally {
       qemu.kill('SIGKILL');
+    }
+  });
+
+  it.skipIf(!existsSync('/proc/self/fd'))('is refused so, too, where several processes seem to be QEMU', async () => {
+    const [own, other] = ['mine.ram', 'other.ram'].map((name) => join(folder, name));
+    for (const path of [own, other]) writeFileSync(path, Buffer.alloc(PAGE_SIZE));
+    const script = `require('node:fs').openSync(${JSON.stringify(own)}, 'r');
+      require('node:net').createServer().listen('vm.qmp', () => console.log(1))`;
+    const [mine, theirs] = ['mine', 'theirs'].map((name) => join(folder, name));
+    const listening = [mine, theirs].map((cwd) => {
+      mkdirSync(cwd);
+      return spawn(process.execPath, ['-e', script], { cwd, stdio: ['ignore', 'pipe', 'inherit'] });
+    });
+    try {
+      await Promise.all(listening.map((child) => once(child.stdout, 'data')));
+      const socket = join(mine, 'vm.qmp');
+      rmSync(join(theirs, 'vm.qmp'));
+      symlinkSync(socket, join(theirs, 'vm.qmp'));
+      expect(processBehind(socket)).toBeUndefined();
+      for (const path of [own, other]) {
+        const facts = factsOf({ path });
+        const ram = RamFiles.open(locateMemory(facts), 'r');
+        const look = () => expectOwnFiles(facts, ram.places, socket);
+        if (path === own) expect(look).not.toThrow();
+        else expect(look).toThrow(expect.objectContaining({ code: 'ram-hidden' }));
+        ram.close();
+      }
+    } finally {
+      for (const child of listening) child.kill('SIGKILL');
     }
   });
 });

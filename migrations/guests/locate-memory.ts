@@ -2,7 +2,7 @@ import { PAGE_SIZE } from '../../formats/sizes.ts';
 import { world } from '../../formats/world/world.ts';
 import { MigrationError } from '../wire/migration-error.ts';
 import type { Backend, GuestFacts } from './guest-facts.ts';
-import { linksOf, pathSeenBy, told } from './guest-process.ts';
+import { linksOf, pathSeenBy, processesBehind, told } from './guest-process.ts';
 import { isProcessMemory, type RamPiece, type RamPlace } from './memory/ram-files.ts';
 
 /**
@@ -30,11 +30,13 @@ export function locateMemory(facts: GuestFacts): RamPiece[] {
 /**
  * Expects files that QEMU itself has open. A QEMU that has been taken over may name a file that its own user must not
  * read; savkit might be able to read it, and would put it into the memory of a guest.
- * @throws MigrationError `ram-hidden` for a file that QEMU's process has not opened; not checked if that process is not
- * known, or not accessible
+ * @param socket of QEMU's QMP: if several processes seem to listen there, one of them has to have opened the file
+ * @throws MigrationError `ram-hidden` for a file that QEMU's process has not opened; not checked if no process is
+ * known, or none is accessible
  */
-export function expectOwnFiles({ process }: GuestFacts, places: readonly RamPlace[]): void {
-  const own = new Set(process === undefined ? [] : linksOf(process.pid).flatMap(({ path }) => fileAt(path)));
+export function expectOwnFiles({ process }: GuestFacts, places: readonly RamPlace[], socket: string): void {
+  const processes = process === undefined ? processesBehind(socket) : [process];
+  const own = new Set(processes.flatMap(({ pid }) => linksOf(pid)).flatMap(({ path }) => fileAt(path)));
   if (own.size === 0) return;
   for (const { fd, path } of places) {
     const file = fileAt(fd);

@@ -63,7 +63,7 @@ export class QemuSource extends GuestRam implements SourceMachine {
   static open(qmp: QmpClient, facts: GuestFacts, options: QemuSourceOptions = {}): QemuSource {
     const ram = RamFiles.open(locateMemory(facts), 'r');
     try {
-      expectOwnFiles(facts, ram.places);
+      expectOwnFiles(facts, ram.places, qmp.path);
       return new QemuSource(qmp, facts, ram, options);
     } catch (error) {
       ram.close();

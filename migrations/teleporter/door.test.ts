@@ -22,4 +22,23 @@ describe('Door', () => {
     for (const each of [guesser, again, friend]) each.destroy();
     door.close();
   });
+
+  it('lets a source in while silent connections from elsewhere fill the queue', async () => {
+    const door = await Door.open({ host: '127.0.0.1', port: 0 });
+    const come = async (localAddress: string) => {
+      const socket = connect({ host: '127.0.0.1', port: door.endpoint.port, localAddress }).on('error', () => {});
+      await new Promise((resolve) => socket.once('connect', resolve));
+      return socket;
+    };
+    const flood = [await come('127.0.0.1')];
+    const soon = performance.now() + 60_000;
+    const peers = [await door.next(soon, undefined)];
+    for (let i = 0; i < 40; i++) flood.push(await come('127.0.0.1'));
+    const friend = await come('127.0.0.2');
+    // The door learns of a connection after its other end.
+    while (!peers.at(-1)?.name.includes('127.0.0.2')) peers.push(await door.next(soon, undefined));
+    expect(peers.length).toBeLessThan(20);
+    for (const each of [...flood, friend, ...peers]) each.destroy();
+    door.close();
+  });
 });

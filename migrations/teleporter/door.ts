@@ -62,7 +62,7 @@ export class Door {
 
   #admit(socket: Socket, name: string): void {
     const wait = this.#guesses.admit(socket.remoteAddress ?? '');
-    if (wait === undefined || this.#waiting.length + this.#delayed.size >= QUEUE_LIMIT) socket.destroy();
+    if (wait === undefined || !this.#hasRoomFor(socket)) socket.destroy();
     else if (wait === 0) this.#enqueue(socket, name);
     else {
       this.#delayed.add(socket);
@@ -76,6 +76,23 @@ export class Door {
         this.#delayed.delete(socket);
       });
     }
+  }
+
+  /**
+   * Whether the queue has room for a connection. In a full queue the last connection of the most frequent origin gives
+   * its place to another origin: a flood shuts out nobody from elsewhere.
+   */
+  #hasRoomFor(socket: Socket): boolean {
+    const queue = [...this.#waiting.map((each) => each.socket), ...this.#delayed];
+    if (queue.length < QUEUE_LIMIT) return true;
+    const crowd = crowdIn(queue);
+    const last = crowd.at(-1);
+    if (crowd.length < 2 || last === undefined || originOf(crowd[0]) === originOf(socket)) return false;
+    const place = this.#waiting.findIndex((each) => each.socket === last);
+    if (place >= 0) this.#waiting.splice(place, 1);
+    this.#delayed.delete(last);
+    last.destroy();
+    return true;
   }
 
   #enqueue(socket: Socket, name: string): void {
@@ -108,13 +125,12 @@ export class Door {
   }
 
   #takeWaiting(): { socket: Socket; name: string } | undefined {
-    const originOf = ({ socket }: { socket: Socket }) => blockOf(socket.remoteAddress ?? '');
-    const other = this.#waiting.findIndex((each) => originOf(each) !== this.#served?.origin);
+    const other = this.#waiting.findIndex(({ socket }) => originOf(socket) !== this.#served?.origin);
     const [next] = this.#waiting.splice(Math.max(0, other), 1);
     if (!next) return undefined;
     this.#served = {
       socket: next.socket,
-      origin: originOf(next),
+      origin: originOf(next.socket),
       address: next.socket.remoteAddress ?? '',
       since: clock(),
     };
@@ -145,4 +161,18 @@ export class Door {
       this.#wake = wake;
     });
   }
+}
+
+function originOf({ remoteAddress = '' }: Socket): string {
+  return blockOf(remoteAddress);
+}
+
+/** The connections of the origin that has the most of them. */
+function crowdIn(sockets: readonly Socket[]): readonly Socket[] {
+  const crowds = new Map<string, Socket[]>();
+  for (const socket of sockets) {
+    const origin = originOf(socket);
+    crowds.set(origin, [...(crowds.get(origin) ?? []), socket]);
+  }
+  return [...crowds.values()].reduce((most, crowd) => (crowd.length > most.length ? crowd : most), []);
 }
