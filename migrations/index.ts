@@ -34,7 +34,7 @@ export type {
   RoundReport,
 } from './report/report.ts';
 export { migrate, newMigrationId } from './source/migration.ts';
-export type { MigrateOptions } from './source/options.ts';
+export type { CompressionChoice, MigrateOptions, ProofChoice } from './source/options.ts';
 export { connectToTarget } from './trust/connect-to-target.ts';
 export { type Endpoint, endpointText, parseEndpoint } from './trust/endpoint.ts';
 export { Gate, type GateOptions } from './trust/gate.ts';
