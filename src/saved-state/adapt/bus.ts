@@ -11,6 +11,7 @@ import {
 import { pciName } from '../../../formats/units/chipset/pci-ids.ts';
 import type { UnitCodec } from '../../../formats/units/codec/codec.ts';
 import { BRIDGE } from '../machine-facts/pci-bridges.ts';
+import { VGA } from './devices.ts';
 import { type Merge, refused } from './merge.ts';
 
 /** Data of a device that both buses keep. */
@@ -45,7 +46,9 @@ function merged(merge: Merge, unit: string, codec: UnitCodec<Bus>): void {
   const after: Slot[] = [];
   for (const there of wanted.devices) {
     const here = before.get(there.devfn);
-    const stays = here !== undefined && isSameDevice(here, there);
+    // VBoxVGA and VBoxSVGA have one identity on the bus, but different regions.
+    const isReplaced = merge.replaced.has(VGA) && knownName(there) === 'vga';
+    const stays = here !== undefined && isSameDevice(here, there) && !isReplaced;
     if (!stays) {
       if (here) release(own, here);
       merge.note('seen', unit, `PCI device ${placeName(there.devfn)} ${nameOf(there)} is new to the guest`);

@@ -4,7 +4,7 @@ import { pciInstance, pciName } from '../../../formats/units/chipset/pci-ids.ts'
 import { hpetCodec } from '../../../formats/units/chipset/timers.ts';
 import { pdmCodec } from '../../../formats/units/machine/pdm.ts';
 import { STORAGE } from '../machine-facts/device-names.ts';
-import type { MachineFacts } from '../machine-facts/machine-facts.ts';
+import { type MachineFacts, machineOf } from '../machine-facts/machine-facts.ts';
 import type { SavedState } from '../reading/state.ts';
 import { LOST_WITH_DRIVE } from './change.ts';
 import { type Merge, refused } from './merge.ts';
@@ -13,6 +13,8 @@ import { type Merge, refused } from './merge.ts';
 const STUBS = ['rem', 'selm', 'CSAM', 'PATM'];
 /** Devices that drives are attached to. */
 const CONTROLLERS: ReadonlySet<string> = new Set(Object.values(STORAGE));
+/** The graphics adapter. */
+export const VGA = 'vga/0';
 /** Units of every machine, in states of the releases that write them; states of older releases load without them. */
 const ALWAYS_THERE = ['ConsoleData'];
 
@@ -71,8 +73,10 @@ export function placesOf({ pciSlots = [] }: Pick<SavedState, 'pciSlots'>): Map<s
   return places;
 }
 
-/** Finds devices that have moved, or have another vendor: the guest does not know these. */
+/** Finds devices that have moved, or are of another vendor or model: the guest does not know these. */
 function findReplaced(merge: Merge): void {
+  const [was, is] = [merge.own, merge.donor].map(({ state, name }) => machineOf(state, name).vga);
+  if (was !== undefined && is !== undefined && was !== is) merge.replaced.add(VGA);
   const places = placesOf(merge.donor.state);
   for (const [device, own] of placesOf(merge.own.state)) {
     const there = places.get(device);
@@ -107,7 +111,7 @@ function riskOfLosing(merge: Merge, device: string): string | undefined {
 
 function takeDevice(merge: Merge, device: string, message: string): void {
   merge.takeDonors(device);
-  merge.note(device === 'vga/0' ? 'reset' : 'seen', device, message);
+  merge.note(device === VGA ? 'reset' : 'seen', device, message);
 }
 
 /** Drops units that the machine has no handler for: the loader would refuse the state. */

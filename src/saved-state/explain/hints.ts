@@ -61,6 +61,12 @@ const HINTS: readonly Hint[] = [
       'FILE.vbox -o OUT` take it from the state.',
   },
   {
+    words: /VGA_UNEXPECTED_PCI_REGION_LOAD_CHANGE/,
+    advice:
+      'The graphics adapter was changed, for example from VBoxVGA to VBoxSVGA: `VBoxManage modifyvm NAME ' +
+      '--graphicscontroller …`, as it was.',
+  },
+  {
     words: /VRAM size changed|region "VRam" size|failed to respond to region/i,
     advice:
       'Video memory was changed: `VBoxManage modifyvm NAME --vram MIB`. The message has it in bytes, hexadecimal.',

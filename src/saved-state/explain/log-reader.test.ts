@@ -296,6 +296,12 @@ describe('advice', () => {
     ["Failed to load unit 'lsilogicscsi' (VERR_SSM_LOADED_TOO_LITTLE)", /2019.*savkit adapt/],
     ["Failed to load unit 'cpum' (VERR_CPUM_INCOMPATIBLE_XSAVE_COMP_MASK)", /AVX.*savkit adapt/],
     ['pci#0: Device vga/0 failed to respond to region #1 size/type changing (VERR_SSM_LOAD_CONFIG_MISMATCH)', /--vram/],
+    [
+      'pci#0: Device vga/0 failed to respond to region #1 size/type changing from 0x0000000000000010/0x1 to ' +
+        '0x0000000000000000/0x0: VERR_VGA_UNEXPECTED_PCI_REGION_LOAD_CHANGE [ver=4 pass=final] ' +
+        '(VERR_VGA_UNEXPECTED_PCI_REGION_LOAD_CHANGE)',
+      /--graphicscontroller/,
+    ],
   ])('fits the unit of %s', (text, words) => {
     expect(adviceOf(text)).toMatch(words);
   });

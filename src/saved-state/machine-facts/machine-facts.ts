@@ -9,8 +9,9 @@ import { USB_STORAGE_UNIT } from './device-names.ts';
 
 /** Chipsets of VirtualBox. */
 export type Chipset = 'piix3' | 'ich9';
+export const VGA_MODELS = ['vboxvga', 'vmsvga', 'vboxsvga'] as const;
 /** Graphics cards of VirtualBox. */
-export type VgaModel = 'vboxvga' | 'vmsvga';
+export type VgaModel = (typeof VGA_MODELS)[number];
 
 /** Facts that a state demands of a machine, or that a machine offers. Absent facts are unknown. */
 export interface MachineFacts {
@@ -59,14 +60,15 @@ export interface MachineFacts {
 }
 
 const VGA_VENDORS: Record<number, VgaModel> = { 33006: 'vboxvga', 5549: 'vmsvga' };
+/** Region of VMSVGA and VBoxSVGA in which the guest leaves its commands. */
+export const FIFO_REGION = 2;
 
 /** The machine that a state was saved from, as far as the state tells. */
 export function machineOf(state: SavedState, name: string): MachineFacts {
-  const { pgm, cpum, header, devices, gimProvider, pciDevices, units, pciSlots, pciBridges, configs, has3d } = state;
+  const { pgm, cpum, header, devices, gimProvider, units, pciSlots, pciBridges, configs, has3d } = state;
   const ramSize = pgm?.ramSize ?? state.mm?.ramSize;
   const cpuCount = cpum?.cpus.length ?? pgm?.basic?.cpus.length;
   const bus = units.find((unit) => unit.name === 'pci' || unit.name === 'ich9pci');
-  const vga = VGA_VENDORS[pciDevices.get('vga')?.vendorId ?? 0];
   const vram = pgm?.config?.mmio2.find(
     ({ device, region, description }) => device === 'vga' && (description === 'VRam' || region === 0),
   );
@@ -78,7 +80,7 @@ export function machineOf(state: SavedState, name: string): MachineFacts {
     cpuCount,
     chipset: bus && (bus.name === 'pci' ? 'piix3' : 'ich9'),
     paravirtualisation: gimProvider,
-    vga,
+    vga: vgaModelOf(state),
     vramSize: vram?.size,
     roms: pgm?.config?.roms.map(({ description }) => description),
     mmio2: pgm?.config?.mmio2,
@@ -91,4 +93,12 @@ export function machineOf(state: SavedState, name: string): MachineFacts {
     cpuid: cpum?.cpuid,
     configs,
   };
+}
+
+function vgaModelOf({ pciDevices, pciSlots }: SavedState): VgaModel | undefined {
+  const { vendorId, deviceId } = pciDevices.get('vga') ?? {};
+  const model = VGA_VENDORS[vendorId ?? 0];
+  const slot = pciSlots?.find((each) => each.vendorId === vendorId && each.deviceId === deviceId);
+  // On the bus, VBoxSVGA has the identity of VBoxVGA.
+  return model === 'vboxvga' && (slot?.sizes?.[FIFO_REGION] ?? 0) > 0 ? 'vboxsvga' : model;
 }

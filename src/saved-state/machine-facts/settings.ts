@@ -11,7 +11,7 @@ import { vmmDevConfig } from '../../../formats/units/machine/vmm-dev.ts';
 import * as names from './device-names.ts';
 import { internalSettings, takesMissingFeatures } from './extra-data.ts';
 import { effectiveParavirtualisation } from './guest-types.ts';
-import type { MachineFacts } from './machine-facts.ts';
+import { type MachineFacts, VGA_MODELS } from './machine-facts.ts';
 import { BRIDGE, furtherPlaces } from './pci-bridges.ts';
 import { inTodaysForm, settingsVersion } from './settings-ages.ts';
 import { attachedDevices } from './settings-devices.ts';
@@ -124,7 +124,7 @@ export function settingsOf({ text, root, machine }: SettingsFile, own: Element, 
     paravirtualisation,
     ...(hasVga
       ? {
-          vga: graphics.toUpperCase() === 'VMSVGA' ? ('vmsvga' as const) : ('vboxvga' as const),
+          vga: VGA_MODELS.find((model) => model === graphics.toLowerCase()) ?? 'vboxvga',
           vramSize,
           // VBoxVGA has had no 3D acceleration since 6.1.
           has3d: graphics !== DEFAULTS.graphics && flag(onlyChild(hardware, 'Display').accelerate3D, false),

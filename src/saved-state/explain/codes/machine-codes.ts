@@ -7,6 +7,10 @@ const PACK = 'the extension pack is missing, or of another release';
 const MIXED = 'parts of VirtualBox, or its extension pack, are of different releases';
 const INSIDE = 'an internal check of VirtualBox failed';
 
+const GRAPHICS: readonly CodeRow[] = [
+  ['VERR_VGA_UNEXPECTED_PCI_REGION_LOAD_CHANGE', -3502, 'machine-differs', 'the machine has another graphics adapter'],
+];
+
 const CPUM: readonly CodeRow[] = [
   ['VERR_CPUM_HIDDEN_CS_LOAD_ERROR', -1752, 'unit-contradicts', 'the code segment of a CPU cannot be determined'],
   ['VERR_CPUM_TOO_MANY_CPUID_SUBLEAVES', -1753, 'cpu-differs', 'a leaf of CPUID on this host does not end'],
@@ -95,4 +99,4 @@ const DEVICES: readonly CodeRow[] = [
 ];
 
 /** Codes from building a machine, and from loading its CPUs and memory. */
-export const MACHINE_CODES: readonly CodeRow[] = [...CPUM, ...MEMORY, ...DEVICES];
+export const MACHINE_CODES: readonly CodeRow[] = [...CPUM, ...MEMORY, ...GRAPHICS, ...DEVICES];
